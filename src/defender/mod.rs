@@ -1,0 +1,98 @@
+//! The Defender for Endpoint API as a client sees it.
+//!
+//! - this file: the port: [`Defender`], what can be asked ([`Call`]) and what comes back ([`Reply`]).
+//! - [`wire`]: bodies, shared with the mock tenant.
+//! - [`http`]: the port over HTTP.
+//! - [`sign_in`]: where bearer tokens come from.
+
+use std::{fmt, future::Future};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+pub mod sign_in;
+pub mod wire;
+
+/// One call to the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// `POST /api/machines/{machine}/runAntiVirusScan`
+    StartScan {
+        /// The machine's id, in lower case.
+        machine: String,
+        /// `Quick` or `Full`.
+        scan_type: &'static str,
+        /// The whole comment, tag included.
+        comment: String,
+    },
+    /// `GET /api/machineactions`, one page of scans, newest first.
+    ListScans {
+        /// Only actions created at or after this moment of the server's clock.
+        since: Timestamp,
+        /// How many newer ones to pass over.
+        skip: u32,
+        /// The page's size, at most 10,000.
+        top: u32,
+    },
+    /// `GET /api/machineactions/{id}`
+    GetAction {
+        /// The action's id.
+        id: String,
+    },
+    /// `POST /api/machineactions/{id}/cancel`
+    CancelAction {
+        /// The action's id.
+        id: String,
+        /// The comment.
+        comment: String,
+    },
+    /// `GET /api/machines`, one page.
+    Machines {
+        /// An `OData` filter.
+        filter: Option<String>,
+        /// How many to pass over.
+        skip: u32,
+        /// The page's size, at most 10,000.
+        top: u32,
+    },
+}
+
+/// An HTTP answer, whoever gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The `Date` header: the server's clock.
+    pub date: Option<Timestamp>,
+    /// The `Retry-After` header, as it came.
+    pub retry_after: Option<String>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// A call without an answer. The text says what the transport said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// No connection was made, so nothing can have been sent.
+    NotSent(String),
+    /// Reset, timed out, broken off: the service may have acted.
+    Unknown(String),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(text) | Self::Unknown(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What came of a call.
+pub type Reply = Result<Answer, Lost>;
+
+/// The API: one call, one reply. An implementation makes exactly one request: it follows no redirect and retries nothing,
+/// for either would be a call that the quota has not seen.
+pub trait Defender: Send + Sync + 'static {
+    /// Makes the call with this token.
+    fn call(&self, call: &Call, token: &sign_in::Token) -> impl Future<Output = Reply> + Send;
+}

@@ -1,0 +1,36 @@
+//! Where bearer tokens come from.
+//!
+//! - this file: the port: [`TokenSource`] and what it gives, a [`Token`].
+
+use std::{future::Future, pin::Pin};
+
+use secrecy::SecretString;
+
+/// A bearer token. Its text is secret: `Debug` hides it.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The text that follows `Bearer`.
+    pub secret: SecretString,
+    /// Counts the tokens of one source from 1: a later token has a larger number.
+    pub serial: u64,
+}
+
+/// Why there is no token. The text is for the person at the terminal: what happened, to what, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SignInError(pub String);
+
+/// What a [`TokenSource`] answers, sooner or later.
+pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, SignInError>> + Send + 'a>>;
+
+/// Gives bearer tokens, and newer ones for those that were refused.
+pub trait TokenSource: Send + Sync + 'static {
+    /// A token to use now.
+    fn token(&self) -> TokenFuture<'_>;
+
+    /// A token newer than `refused`, which the service answered with 401.
+    ///
+    /// # Errors
+    /// There is none.
+    fn renew<'a>(&'a self, refused: &'a Token) -> TokenFuture<'a>;
+}

@@ -1,0 +1,80 @@
+//! The API's bodies, as they go over the wire (MDE-API.md, sections 1 to 3). The mock tenant shares these and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+/// The body that starts a scan. Names are case-sensitive, both are required.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StartScan<'a> {
+    /// Shown beside the action in the portal.
+    pub comment: std::borrow::Cow<'a, str>,
+    /// `Quick` or `Full`.
+    pub scan_type: std::borrow::Cow<'a, str>,
+}
+
+/// The body that cancels an action.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Cancel<'a> {
+    /// Shown beside the action in the portal.
+    pub comment: std::borrow::Cow<'a, str>,
+}
+
+/// What the service made of a call: one scan on one machine. Only `id` is certain; every other field may be null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineAction {
+    /// The action's id, a GUID.
+    pub id: String,
+    /// `RunAntiVirusScan` for scans.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    /// The display name or the id of the application that asked for it.
+    #[serde(default)]
+    pub requestor: Option<String>,
+    /// The comment it was asked for with; where our tag is.
+    #[serde(default)]
+    pub requestor_comment: Option<String>,
+    /// `Pending`, `InProgress`, `Succeeded`, `Failed`, `TimeOut`, `Cancelled`; an unknown one is not final.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// The machine.
+    #[serde(default)]
+    pub machine_id: Option<String>,
+    /// The machine's DNS name.
+    #[serde(default)]
+    pub computer_dns_name: Option<String>,
+    /// RFC 3339 with 0 to 7 fraction digits, UTC.
+    #[serde(default)]
+    pub creation_date_time_utc: Option<String>,
+    /// As above. The documentation calls it `lastUpdateTimeUtc`, the service `lastUpdateDateTimeUtc`: both are read.
+    #[serde(default, alias = "lastUpdateTimeUtc")]
+    pub last_update_date_time_utc: Option<String>,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The page's items, newest first.
+    pub value: Vec<T>,
+}
+
+/// The envelope of every error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// What it holds.
+    pub error: ErrorBody,
+}
+
+/// An error in words of the service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What decisions rest on.
+    pub code: String,
+    /// Free text that may change.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// The correlation id to give to support.
+    #[serde(default)]
+    pub target: Option<String>,
+}

@@ -1,0 +1,27 @@
+//! fleetsweep starts antivirus scans on whole fleets through Microsoft Defender for Endpoint, at exactly the speed that
+//! the API allows.
+//!
+//! The map, from the outside in:
+//!
+//! - [`cli`]: a file a command: arguments and wiring, nothing else.
+//! - [`campaign`]: the engine: a dispatcher that decides, workers that send, the judgement of replies.
+//! - [`quota`]: how many calls may go out, and when.
+//! - [`defender`]: the API as a client sees it.
+//! - [`roster`]: the input CSV, as targets.
+//! - [`results`]: the results CSV.
+//! - [`store`]: the campaign's durable state.
+//! - [`monitor`]: progress, for people and for tests.
+//! - [`mock`]: a tenant in a box, with a quota of its own and a record of what it saw.
+//!
+//! Who may import whom: `cli` may import everything; `campaign` the six below it; those six none of each other; `mock`
+//! only the wire types of `defender`. A test reads the `use` lines and keeps it so.
+
+pub mod campaign;
+pub mod cli;
+pub mod defender;
+pub mod mock;
+pub mod monitor;
+pub mod quota;
+pub mod results;
+pub mod roster;
+pub mod store;

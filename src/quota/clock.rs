@@ -1,0 +1,152 @@
+//! The quota's clock: time since boot, sleep included, and the wall's time beside it.
+
+use std::{
+    fmt::Debug,
+    ops::{Add, Sub},
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A moment on the quota's clock: nanoseconds since the computer (or the virtual clock) started.
+///
+/// 64 bits of nanoseconds last 584 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The clock's zero.
+    pub const ZERO: Self = Self(0);
+
+    /// The moment that lies `nanos` nanoseconds after the clock's zero.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the clock's zero.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this moment lies; zero if it lies before it.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(span)))
+    }
+}
+
+impl Sub<Duration> for Moment {
+    type Output = Self;
+
+    /// Stops at the clock's zero.
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(span)))
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The one source of time: the quota asks nothing else, so tests can be virtual.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// Now, on the clock that no one can set and that counts sleep.
+    fn now(&self) -> Moment;
+
+    /// Now, on the wall: for people's eyes and for files, never for a decision about the quota.
+    fn wall(&self) -> Timestamp;
+}
+
+/// The computer's own clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[cfg(unix)]
+    fn now(&self) -> Moment {
+        // macOS has no CLOCK_BOOTTIME; its CLOCK_MONOTONIC counts sleep.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let id = rustix::time::ClockId::Boottime;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let id = rustix::time::ClockId::Monotonic;
+        let t = rustix::time::clock_gettime(id);
+        let secs = u64::try_from(t.tv_sec).unwrap_or(0);
+        let nanos = u64::try_from(t.tv_nsec).unwrap_or(0);
+        Moment(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A clock over tokio's timer: virtual wherever tokio's clock is paused. Its wall can be set askew and moved.
+#[derive(Debug)]
+pub struct TokioClock {
+    origin: tokio::time::Instant,
+    wall_origin: Timestamp,
+    wall_skew_ms: AtomicI64,
+    /// Time that passed while tokio's timer stood still: a computer's sleep.
+    slept_ms: AtomicI64,
+}
+
+impl TokioClock {
+    /// A clock that starts at an hour past zero, its wall at `wall`.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self {
+            origin: tokio::time::Instant::now(),
+            wall_origin: wall,
+            wall_skew_ms: AtomicI64::new(0),
+            slept_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// Moves the wall clock, as a person or a time server would; the quota's clock does not notice.
+    pub fn move_wall(&self, by: SignedDuration) {
+        let ms = i64::try_from(by.as_millis()).unwrap_or(0);
+        self.wall_skew_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Sleeps as a computer does: both clocks go on, no timer does.
+    pub fn sleep_computer(&self, span: Duration) {
+        let ms = i64::try_from(span.as_millis()).unwrap_or(0);
+        self.slept_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    fn elapsed(&self) -> Duration {
+        let slept = u64::try_from(self.slept_ms.load(Ordering::Relaxed)).unwrap_or(0);
+        self.origin.elapsed() + Duration::from_millis(slept)
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Moment {
+        // An hour, so that "a window ago" is a moment too.
+        Moment::from_nanos(3_600_000_000_000) + self.elapsed()
+    }
+
+    fn wall(&self) -> Timestamp {
+        let skew = SignedDuration::from_millis(self.wall_skew_ms.load(Ordering::Relaxed));
+        let elapsed = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.wall_origin
+            .saturating_add(elapsed)
+            .and_then(|t| t.saturating_add(skew))
+            .unwrap_or(self.wall_origin)
+    }
+}
