@@ -1,1 +1,44 @@
-//! (module map)
+//! The input: any CSV or plain list of machine ids that people really have, as rows.
+//!
+//! - [`Roster`] (`reader`): a row after the other, each judged, and the refusal of an input that cannot be meant.
+//! - [`Row`] and [`Fate`] (`row`), [`Flaw`] (`flaw`): what a row says, what becomes of it, and why.
+//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`ScanType`] (`scan_type`): what the person asked for.
+//! - [`Note`] (`note`): what is to be said once about an input that was accepted.
+//! - [`RosterError`] (`error`): why nothing will be sent.
+//! - [`split_extra`] (`extra`): the other columns of a row, as the one text that the store keeps.
+//!
+//! How bytes become rows, each stage behind one type; nothing is held but a buffer and the set of ids:
+//!
+//! ```text
+//! bytes → Decoded (UTF-16 → UTF-8) → Lines (where lines begin) → Records (csv, Windows-1252) → Roster → Row
+//!                        └→ Layout: delimiter, header and id column, from the first 256 KiB
+//! ```
+
+mod counts;
+mod decode;
+mod error;
+mod extra;
+mod flaw;
+mod layout;
+mod lines;
+mod machine_id;
+mod note;
+mod options;
+mod particulars;
+mod reader;
+mod records;
+mod row;
+mod scan_type;
+mod seen;
+mod where_clause;
+
+pub use counts::Counts;
+pub use error::{Columns, RosterError};
+pub use extra::split_extra;
+pub use flaw::Flaw;
+pub use note::{Note, NoteKind};
+pub use options::{Delimiter, DelimiterError, Options};
+pub use reader::Roster;
+pub use row::{Fate, Row};
+pub use scan_type::{ScanType, ScanTypeError};
+pub use where_clause::{Where, WhereError};

@@ -1,0 +1,157 @@
+//! Why nothing will be sent.
+
+use std::{fmt, io};
+
+use super::flaw::Flaw;
+
+/// Why an input is refused. Nothing has been sent then.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// The file or pipe broke off.
+    #[error("{file}: cannot be read: {source}")]
+    Read {
+        /// The input's name.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing but blank lines.
+    #[error(
+        "{file}: the input is empty; it should hold a CSV with a column `machine_id`, or one machine id a line"
+    )]
+    Empty {
+        /// The input's name.
+        file: String,
+    },
+    /// A header, and no row.
+    #[error("{file}: there is no row below the header")]
+    NoRows {
+        /// The input's name.
+        file: String,
+    },
+    /// No column is known by its name or its values.
+    #[error(
+        "{file}: no column is known to hold the machine ids; name it with --id-column (columns seen: {columns}), \
+         or put the line `machine_id` above a plain list"
+    )]
+    NoIdColumn {
+        /// The input's name.
+        file: String,
+        /// The header.
+        columns: Columns,
+    },
+    /// Several columns hold what looks like machine ids, and none has a known name.
+    #[error(
+        "{file}: several columns look like machine ids: {columns}; say which one with --id-column"
+    )]
+    ManyIdColumns {
+        /// The input's name.
+        file: String,
+        /// Those columns.
+        columns: Columns,
+    },
+    /// Several columns, and the first line is a row already.
+    #[error(
+        "{file}, line {line}: the first line holds a machine id, so the header is missing; \
+         put one above it in which the column of the ids is named `machine_id`"
+    )]
+    NoHeader {
+        /// The input's name.
+        file: String,
+        /// The line.
+        line: u64,
+    },
+    /// An option names a column that is not there.
+    #[error("{file}: there is no column `{name}` as {option} has it (columns seen: {columns})")]
+    NoSuchColumn {
+        /// The input's name.
+        file: String,
+        /// The option.
+        option: &'static str,
+        /// The column that it names.
+        name: String,
+        /// The header.
+        columns: Columns,
+    },
+    /// A quote that hides the rest of the file in one cell.
+    #[error(
+        "{file}, line {line}: a quoted cell begins in this row and is never closed; add the missing `\"`"
+    )]
+    UnclosedQuote {
+        /// The input's name.
+        file: String,
+        /// The line that the row begins on.
+        line: u64,
+    },
+    /// Ids of Entra or Intune.
+    #[error(
+        "{file}: {guids} of {ids} ids are GUIDs (the first on line {line}): Entra and Intune ids are not Defender's, which \
+         have 40 hex digits; export the device inventory of the Defender portal, choose another column with --id-column, \
+         or insist with --any-id"
+    )]
+    Guids {
+        /// The input's name.
+        file: String,
+        /// How many ids are GUIDs.
+        guids: u64,
+        /// Of how many that were looked at.
+        ids: u64,
+        /// The line of the first GUID.
+        line: u64,
+    },
+    /// Every row is invalid or left out.
+    #[error("{file}: nothing is left to send: {}", Reasons { invalid: *invalid, left_out: *left_out, first: first.as_ref() })]
+    NothingLeft {
+        /// The input's name.
+        file: String,
+        /// How many rows are invalid.
+        invalid: u64,
+        /// How many rows `--where` left out.
+        left_out: u64,
+        /// The first invalid row's line, and what is wrong with it.
+        first: Option<(u64, Flaw)>,
+    },
+}
+
+/// Names of columns, for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns(pub Vec<String>);
+
+impl fmt::Display for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// A screenful; the portal's export has some 30 columns.
+        const SHOWN: usize = 40;
+        for (place, name) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}`{}`", super::flaw::excerpt(name))?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+struct Reasons<'a> {
+    invalid: u64,
+    left_out: u64,
+    first: Option<&'a (u64, Flaw)>,
+}
+
+impl fmt::Display for Reasons<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.left_out > 0 {
+            write!(f, "--where leaves out {} rows", self.left_out)?;
+        }
+        if self.left_out > 0 && self.invalid > 0 {
+            write!(f, ", ")?;
+        }
+        if self.invalid > 0 {
+            write!(f, "{} rows are invalid", self.invalid)?;
+        }
+        match self.first {
+            Some((line, flaw)) => write!(f, " (line {line}: {flaw})"),
+            None => Ok(()),
+        }
+    }
+}

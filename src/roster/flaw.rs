@@ -1,0 +1,51 @@
+//! Why a row cannot be sent.
+
+/// The longest comment of one's own, in characters: the API's own limit is not documented, and the tag comes on top.
+pub(super) const MAX_COMMENT: usize = 200;
+/// The longest machine id, in characters: three times what any id known has (MDE-API.md, section 1).
+pub(super) const MAX_ID: usize = 128;
+/// How every comment of ours begins; a comment that contains it could be taken for the tag of another target.
+pub(super) const TAG: &str = "[fleetsweep:";
+
+/// Why a row cannot be sent, for the person who can mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// Nothing where the id should be.
+    #[error("the machine id is missing")]
+    NoId,
+    /// More characters than any id has.
+    #[error("the machine id has {0} characters, at most {MAX_ID} are possible")]
+    LongId(usize),
+    /// A character that no id has, and that would change the address of the call.
+    #[error("the machine id contains {0:?}, which no machine id does")]
+    IdCharacter(char),
+    /// A step in a path: `.` or `..`.
+    #[error("`{0}` is no machine id")]
+    PathStep(String),
+    /// Neither of the two scan types.
+    #[error("scan_type is `{0}`: write `quick` or `full`, or leave it empty")]
+    ScanType(String),
+    /// More text than is sent.
+    #[error("the comment has {0} characters, at most {MAX_COMMENT} are possible")]
+    LongComment(usize),
+    /// The mark by which scans of a campaign are found again.
+    #[error("the comment contains `{TAG}`, which is how the tool's own comments begin")]
+    TaggedComment,
+    /// Another directory than the one that was signed in to.
+    #[error("the row is of tenant `{row}`, the sign-in is to tenant `{signed_in}`")]
+    OtherTenant {
+        /// What the row says.
+        row: String,
+        /// What the sign-in says.
+        signed_in: String,
+    },
+}
+
+/// The beginning of a cell, for a message of readable length.
+pub(super) fn excerpt(cell: &str) -> String {
+    const LONGEST: usize = 60;
+    match cell.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
+    }
+}

@@ -1,0 +1,125 @@
+//! Where lines begin, and whether the input ended inside a quoted cell.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read},
+};
+
+/// What is read after the end of the input: a record of its own, unless a quoted cell is still open.
+const TAIL: &[u8] = b"\n.";
+
+/// A reader that remembers where the lines begin that it has handed out.
+///
+/// csv counts its lines one short in CRLF files (rust-csv 395), but its byte positions are right: the records begin where
+/// lines do, so a position is enough to know the line.
+#[derive(Debug)]
+pub(super) struct Lines<R> {
+    input: R,
+    /// Bytes handed out.
+    bytes: u64,
+    /// The line of the next byte.
+    line: u64,
+    /// The last byte handed out was a CR: an LF that follows ends no further line.
+    after_cr: bool,
+    /// The next byte is the first of its line.
+    at_start: bool,
+    /// Byte and number of each line that is not empty, from the last one asked for.
+    starts: VecDeque<(u64, u64)>,
+    tail: &'static [u8],
+    /// Where the record of the tail begins, once the input has ended.
+    end: Option<u64>,
+}
+
+impl<R: Read> Lines<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self {
+            input,
+            bytes: 0,
+            line: 1,
+            after_cr: false,
+            at_start: true,
+            starts: VecDeque::new(),
+            tail: TAIL,
+            end: None,
+        }
+    }
+
+    /// Byte and number of the first line that is not empty and begins at this byte or after it. Earlier ones are forgotten.
+    pub(super) fn line_from(&mut self, byte: u64) -> (u64, u64) {
+        while self.starts.front().is_some_and(|&(start, _)| start < byte) {
+            self.starts.pop_front();
+        }
+        self.starts.front().copied().unwrap_or((byte, self.line))
+    }
+
+    /// Where the tail's record begins, once the input has ended. A record from there is none of the input's, and one that
+    /// goes beyond it has swallowed the tail, so its last cell is never closed.
+    pub(super) const fn end(&self) -> Option<u64> {
+        self.end
+    }
+
+    fn note(&mut self, mut bytes: &[u8]) {
+        while let Some(&first) = bytes.first() {
+            let is_end = |&byte: &u8| byte == b'\n' || byte == b'\r';
+            if is_end(&first) {
+                if !(self.after_cr && first == b'\n') {
+                    self.line += 1;
+                }
+                self.after_cr = first == b'\r';
+                self.at_start = true;
+                self.bytes += 1;
+                bytes = &bytes[1..];
+            } else {
+                if self.at_start {
+                    self.starts.push_back((self.bytes, self.line));
+                }
+                let length = bytes.iter().position(is_end).unwrap_or(bytes.len());
+                self.after_cr = false;
+                self.at_start = false;
+                self.bytes += length as u64;
+                bytes = &bytes[length..];
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
+        if self.end.is_none() {
+            read = self.input.read(buf)?;
+            if read == 0 && !buf.is_empty() {
+                self.end = Some(self.bytes + 1);
+            }
+        }
+        if self.end.is_some() {
+            read = self.tail.read(buf)?;
+        }
+        self.note(&buf[..read]);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_with_every_line_end_and_at_every_buffer_size() {
+        let text = b"a\r\n\r\nbb\nc\rd\n\n\re";
+        for size in 1..20 {
+            let mut lines = Lines::new(&text[..]);
+            let mut buf = vec![0; size];
+            while lines.read(&mut buf).unwrap() > 0 {}
+            let found: Vec<_> = [0, 1, 5, 6, 8, 10, 11]
+                .map(|byte| lines.line_from(byte))
+                .into();
+            assert_eq!(
+                found,
+                [(0, 1), (5, 3), (5, 3), (8, 4), (8, 4), (10, 5), (14, 8)],
+                "{size}"
+            );
+            assert_eq!(lines.end(), Some(text.len() as u64 + 1));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What is to be said once about an input that was accepted.
+
+use std::fmt;
+
+/// Something that the person should know, said once however many rows it concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it is.
+    pub kind: NoteKind,
+    /// How many rows it concerns.
+    pub rows: u64,
+    /// The line of the first of them.
+    pub first_line: u64,
+}
+
+/// What there is to note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoteKind {
+    /// Not UTF-8, so read as Windows-1252.
+    Windows1252,
+    /// The ids stand in this column, known by its values alone.
+    GuessedColumn(String),
+    /// Ids other than 40 hex digits.
+    UnusualId,
+    /// A priority that is no integer; the first one.
+    Priority(String),
+    /// More cells than columns; the surplus was dropped.
+    SurplusCells,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            rows,
+            first_line,
+        } = self;
+        match kind {
+            NoteKind::GuessedColumn(column) => {
+                return write!(
+                    f,
+                    "the machine ids are taken from column `{column}`, for its values look like ids (line {first_line} is the header)"
+                );
+            }
+            NoteKind::Windows1252 => write!(f, "not UTF-8, read as Windows-1252")?,
+            NoteKind::UnusualId => {
+                write!(f, "unusual machine ids (they normally have 40 hex digits)")?;
+            }
+            NoteKind::Priority(cell) => {
+                write!(
+                    f,
+                    "priority is no whole number (`{cell}`), so these rows go last"
+                )?;
+            }
+            NoteKind::SurplusCells => write!(
+                f,
+                "more cells than the header has columns, the surplus is dropped"
+            )?,
+        }
+        match rows {
+            1 => write!(f, ": line {first_line}"),
+            _ => write!(f, ": {rows} rows, the first on line {first_line}"),
+        }
+    }
+}
+
+/// The notes of one input, as they gather.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Vec<Note>);
+
+impl Notes {
+    /// Notes one more row; the first one of a kind says what and where.
+    pub(super) fn add(&mut self, kind: NoteKind, line: u64) {
+        let same =
+            |note: &&mut Note| std::mem::discriminant(&note.kind) == std::mem::discriminant(&kind);
+        match self.0.iter_mut().find(same) {
+            Some(note) => note.rows += 1,
+            None => self.0.push(Note {
+                kind,
+                rows: 1,
+                first_line: line,
+            }),
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[Note] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_one_line_that_counts_its_rows() {
+        let mut notes = Notes::default();
+        notes.add(NoteKind::Priority("high".into()), 4);
+        notes.add(NoteKind::UnusualId, 5);
+        notes.add(NoteKind::Priority("low".into()), 6);
+        let said: Vec<_> = notes.as_slice().iter().map(Note::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "priority is no whole number (`high`), so these rows go last: 2 rows, the first on line 4",
+                "unusual machine ids (they normally have 40 hex digits): line 5",
+            ]
+        );
+    }
+}

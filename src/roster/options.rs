@@ -1,0 +1,81 @@
+//! What the person said about the input.
+
+use std::str::FromStr;
+
+use super::where_clause::Where;
+
+/// What the person said about the input; the default leaves everything to be found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--id-column`: the column that holds the machine ids, by its name in any case.
+    pub id_column: Option<String>,
+    /// `--delimiter`: what stands between two cells.
+    pub delimiter: Option<Delimiter>,
+    /// `--where`: a row that fails one of these is left out.
+    pub wheres: Vec<Where>,
+    /// `--any-id`: take the ids even if most of them are GUIDs.
+    pub any_id: bool,
+    /// The tenant that the sign-in belongs to. A row with another one in `tenant_id` is invalid.
+    pub tenant: Option<String>,
+}
+
+/// What stands between two cells: one ASCII character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delimiter(u8);
+
+impl Delimiter {
+    /// The character as csv wants it.
+    #[must_use]
+    pub const fn as_byte(self) -> u8 {
+        self.0
+    }
+
+    /// `None` where the character could be part of a word, a number, a quote or a line end.
+    pub(super) fn new(byte: u8) -> Option<Self> {
+        let usable = byte == b'\t' || (byte.is_ascii_punctuation() && byte != b'"');
+        usable.then_some(Self(byte))
+    }
+}
+
+/// A text that cannot stand between two cells.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot separate cells: give one character such as `,` or `;` or `|`, or the word `tab`"
+)]
+pub struct DelimiterError(String);
+
+impl FromStr for Delimiter {
+    type Err = DelimiterError;
+
+    /// One character, `tab` or `\t`.
+    fn from_str(text: &str) -> Result<Self, DelimiterError> {
+        let byte = match text.as_bytes() {
+            _ if text.eq_ignore_ascii_case("tab") || text == r"\t" => Some(b'\t'),
+            &[byte] => Some(byte),
+            _ => None,
+        };
+        byte.and_then(Self::new)
+            .ok_or_else(|| DelimiterError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delimiter_is_one_character_or_the_word_tab() {
+        for (text, byte) in [
+            (",", b','),
+            ("|", b'|'),
+            ("tab", b'\t'),
+            (r"\t", b'\t'),
+            ("\t", b'\t'),
+        ] {
+            assert_eq!(text.parse(), Ok(Delimiter(byte)), "{text:?}");
+        }
+        for text in ["", "a", "\"", "\n", ";;", "é", " "] {
+            assert!(text.parse::<Delimiter>().is_err(), "{text:?}");
+        }
+    }
+}

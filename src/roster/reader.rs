@@ -1,0 +1,235 @@
+//! The input as judged rows, and the refusal of one that cannot be meant.
+
+use std::io::{self, Chain, Cursor, Read};
+
+use super::{
+    counts::{Counts, Guids},
+    decode::Decoded,
+    error::RosterError,
+    extra::join_extra,
+    flaw::{Flaw, excerpt},
+    layout::{Layout, position},
+    machine_id,
+    note::{Note, NoteKind, Notes},
+    options::Options,
+    particulars::{Particular, Particulars},
+    records::Records,
+    row::{Fate, Row},
+    seen::Seen,
+    where_clause::Where,
+};
+
+/// How much of the input is looked at to find its layout: a hundred rows of ample length.
+const HEAD: u64 = 256 * 1024;
+
+/// An input, read row by row in bounded memory: a buffer, and the set of ids.
+pub struct Roster<R> {
+    file: String,
+    records: Records<Chain<Cursor<Vec<u8>>, Decoded<R>>>,
+    id: usize,
+    id_column: String,
+    /// Columns of the input, that of the ids included.
+    width: usize,
+    columns: Vec<String>,
+    wheres: Vec<(usize, Where)>,
+    particulars: Particulars,
+    any_id: bool,
+    extra: String,
+    seen: Seen,
+    notes: Notes,
+    counts: Counts,
+    guids: Guids,
+    first_flaw: Option<(u64, Flaw)>,
+}
+
+impl<R: Read> Roster<R> {
+    /// Finds out how the input is laid out. `file` is its name in messages.
+    ///
+    /// # Errors
+    /// The input cannot be read, is empty, or has no column of ids; an option names a column that is not there.
+    pub fn open(file: &str, input: R, options: &Options) -> Result<Self, RosterError> {
+        let unreadable = |source: io::Error| RosterError::Read {
+            file: file.to_owned(),
+            source,
+        };
+        let mut input = Decoded::new(input).map_err(unreadable)?;
+        let mut head = Vec::new();
+        input
+            .by_ref()
+            .take(HEAD)
+            .read_to_end(&mut head)
+            .map_err(unreadable)?;
+        let whole = (head.len() as u64) < HEAD;
+        let layout = Layout::find(file, &head, whole, options)?;
+        let wheres = options
+            .wheres
+            .iter()
+            .map(|clause| {
+                Ok((
+                    position(file, &layout.names, "--where", clause.column())?,
+                    clause.clone(),
+                ))
+            })
+            .collect::<Result<_, RosterError>>()?;
+
+        let mut notes = Notes::default();
+        if let Some(line) = layout.guessed {
+            notes.add(
+                NoteKind::GuessedColumn(layout.names[layout.id].clone()),
+                line,
+            );
+        }
+        let mut records = Records::new(Cursor::new(head).chain(input), layout.delimiter);
+        for _ in 0..layout.preamble {
+            records
+                .advance()
+                .map_err(|broken| broken.into_error(file))?;
+            if !records.is_utf8() {
+                notes.add(NoteKind::Windows1252, records.line());
+            }
+        }
+        let particulars = Particulars::new(&layout.names, options.tenant.as_deref());
+        let width = layout.names.len();
+        let mut columns = layout.names;
+        let id_column = columns.remove(layout.id);
+        Ok(Self {
+            file: file.to_owned(),
+            records,
+            id: layout.id,
+            id_column,
+            width,
+            columns,
+            wheres,
+            particulars,
+            any_id: options.any_id,
+            extra: String::new(),
+            seen: Seen::default(),
+            notes,
+            counts: Counts::default(),
+            guids: Guids::default(),
+            first_flaw: None,
+        })
+    }
+
+    /// The column of the ids, as the input names it; `machine_id` for a plain list.
+    #[must_use]
+    pub fn id_column(&self) -> &str {
+        &self.id_column
+    }
+
+    /// The input's other columns, which are carried through: those with a meaning for the scan are among them.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Those of the columns that have a meaning for the scan: `scan_type`, `comment`, `priority`, `tenant_id`.
+    #[must_use]
+    pub fn recognised(&self) -> Vec<&'static str> {
+        self.particulars.recognised()
+    }
+
+    /// What is to be said once, so far: complete after the last row.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        self.notes.as_slice()
+    }
+
+    /// How many rows there were so far, by fate.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The next row; `None` after the last one, if the input as a whole can be meant.
+    ///
+    /// # Errors
+    /// The input cannot be read further, its ids are GUIDs, or it has ended and nothing is left to send. Nothing may be
+    /// sent until `None` has come.
+    pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RosterError> {
+        let more = self.records.advance();
+        if !more.map_err(|broken| broken.into_error(&self.file))? {
+            self.conclude()?;
+            return Ok(None);
+        }
+        let line = self.records.line();
+        let record = self.records.record();
+        if !self.records.is_utf8() {
+            self.notes.add(NoteKind::Windows1252, line);
+        }
+        if record.len() > self.width
+            && record
+                .iter()
+                .skip(self.width)
+                .any(|cell| !cell.trim().is_empty())
+        {
+            self.notes.add(NoteKind::SurplusCells, line);
+        }
+        join_extra(record, self.width, self.id, &mut self.extra);
+
+        let machine_id = record.get(self.id).unwrap_or_default().trim();
+        let admits = |(place, clause): &(usize, Where)| {
+            clause.admits(record.get(*place).unwrap_or_default())
+        };
+        let mut said = Particular::default();
+        let fate = if self.wheres.iter().all(admits) {
+            self.guids.add(machine_id, line);
+            if self.guids.are_all() && !self.any_id {
+                return Err(self.guids.refusal(&self.file));
+            }
+            match machine_id::check(machine_id).and_then(|()| self.particulars.read(record)) {
+                Err(flaw) => {
+                    self.first_flaw.get_or_insert_with(|| (line, flaw.clone()));
+                    Fate::Invalid(flaw)
+                }
+                Ok(particular) => {
+                    said = particular;
+                    if let Some(cell) = said.bad_priority {
+                        self.notes.add(NoteKind::Priority(excerpt(cell)), line);
+                    }
+                    let digest = machine_id::digest(machine_id);
+                    if digest.is_none() {
+                        self.notes.add(NoteKind::UnusualId, line);
+                    }
+                    match self.seen.insert(machine_id, digest, line) {
+                        Some(first_line) => Fate::Duplicate { first_line },
+                        None => Fate::Due,
+                    }
+                }
+            }
+        } else {
+            Fate::LeftOut
+        };
+        self.counts.add(&fate);
+        Ok(Some(Row {
+            n: self.counts.rows(),
+            line,
+            machine_id,
+            scan_type: said.scan_type,
+            comment: said.comment,
+            priority: said.priority,
+            fate,
+            extra: &self.extra,
+        }))
+    }
+
+    /// Whether the input as a whole can be meant.
+    fn conclude(&self) -> Result<(), RosterError> {
+        let file = self.file.clone();
+        if self.guids.are_most() && !self.any_id {
+            return Err(self.guids.refusal(&file));
+        }
+        if self.counts.rows() == 0 {
+            return Err(RosterError::NoRows { file });
+        }
+        if self.counts.due == 0 {
+            return Err(RosterError::NothingLeft {
+                file,
+                invalid: self.counts.invalid,
+                left_out: self.counts.left_out,
+                first: self.first_flaw.clone(),
+            });
+        }
+        Ok(())
+    }
+}
