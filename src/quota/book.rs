@@ -1,0 +1,88 @@
+//! The limiter, and this process's picture of the ledger around it.
+
+use std::collections::HashMap;
+
+use super::{
+    clock::Moment,
+    kind::Kind,
+    ledger::{CallId, Entry},
+    limiter::{Call, Limiter, Throttle},
+    quota::Quota,
+    waiting::Waiting,
+};
+
+/// What is known of all calls, ours and those of others, and what the ledger does not know yet.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) limiter: Limiter,
+    /// Calls of others that have not been answered.
+    foreign: HashMap<CallId, Call>,
+    /// Ends of our calls that are not in the ledger yet.
+    unwritten: Vec<Entry>,
+}
+
+impl Book {
+    pub(super) fn new(quota: &Quota) -> Self {
+        Self {
+            limiter: Limiter::new(quota),
+            foreign: HashMap::new(),
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// Takes over what others have written.
+    pub(super) fn take_over(&mut self, news: Vec<Entry>, now: Moment) {
+        for entry in news {
+            match entry {
+                Entry::Sent { id, kind, .. } => {
+                    let call = self.limiter.observe(kind, now);
+                    self.foreign.insert(id, call);
+                }
+                Entry::Answered { id, at } => {
+                    if let Some(call) = self.foreign.remove(&id) {
+                        self.limiter.arm(&call, at);
+                    }
+                }
+                Entry::Hold { kind, until } => self.limiter.hold(kind, until),
+            }
+        }
+    }
+
+    /// Lets a call go, or says why not.
+    pub(super) fn take(&mut self, kind: Kind, now: Moment) -> Result<Call, Waiting> {
+        self.limiter.take(kind, now)
+    }
+
+    /// Gives back a call that was not made. The ledger cannot forget it: other processes may have taken it over.
+    pub(super) fn put_back(&mut self, id: CallId, call: &Call) {
+        self.limiter.put_back(call);
+        self.unwritten.push(Entry::Answered { id, at: call.at });
+    }
+
+    /// Lets the windows of a call run from `at`.
+    pub(super) fn arm(&mut self, id: CallId, call: &Call, at: Moment) {
+        self.limiter.arm(call, at);
+        self.unwritten.push(Entry::Answered { id, at });
+    }
+
+    /// Takes the service's refusal of a call at `now`.
+    pub(super) fn throttled(&mut self, id: CallId, call: &Call, throttle: &Throttle, now: Moment) {
+        self.arm(id, call, now);
+        self.limiter.throttled(call, throttle, now);
+        self.unwritten.push(Entry::Hold {
+            kind: call.kind,
+            until: now + throttle.retry_after,
+        });
+    }
+
+    /// What is to be written, in its order; it counts as written from now on.
+    pub(super) fn take_unwritten(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.unwritten)
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn not_written(&mut self, mut entries: Vec<Entry>) {
+        entries.append(&mut self.unwritten);
+        self.unwritten = entries;
+    }
+}

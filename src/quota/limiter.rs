@@ -1,0 +1,256 @@
+//! All that decides whether a call may go: the windows, the pace, the holds. It is told the time and keeps none.
+
+use std::time::Duration;
+
+use super::{
+    clock::Moment,
+    forecast::{Forecast, Outlook},
+    kind::Kind,
+    lanes::Lanes,
+    quota::Quota,
+    waiting::{Cause, Waiting},
+    window::Window,
+};
+
+/// The state of a quota.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    windows: Vec<Window>,
+    even: Option<Even>,
+    /// No calls of the kind before this moment.
+    holds: [Moment; KINDS],
+    /// Whether a call of the kind was ever refused.
+    refused: [bool; KINDS],
+    joined: bool,
+}
+
+const KINDS: usize = Kind::ALL.len();
+
+/// The bucket of an even pace: a lane a kind, ready one period after its call has gone.
+#[derive(Debug)]
+struct Even {
+    lanes: Lanes,
+    period: Duration,
+}
+
+/// A call that has taken its lanes. It must come back to the limiter it is from.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) kind: Kind,
+    /// When it was let go.
+    pub(super) at: Moment,
+    /// Its lane in each window.
+    lanes: Vec<usize>,
+}
+
+/// A refusal in the service's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    /// No calls of the kind for so long.
+    pub retry_after: Duration,
+    /// The length of the window that is full, if the service named one.
+    pub window: Option<Duration>,
+}
+
+/// How far one window is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// The window's length.
+    pub window: Duration,
+    /// Calls that count against it now: in flight, or answered less than a window ago.
+    pub in_use: usize,
+    /// Calls it may hold.
+    pub limit: u32,
+    /// Calls it may hold after cuts, which refusals by the service have made.
+    pub usable: u32,
+}
+
+impl Limiter {
+    pub(super) fn new(quota: &Quota) -> Self {
+        Self {
+            windows: quota
+                .whole_limits()
+                .zip(quota.limits())
+                .map(|(whole, kept)| Window::new(whole, kept))
+                .collect(),
+            even: quota.even_period().map(|period| Even {
+                lanes: Lanes::new(KINDS, period),
+                period,
+            }),
+            holds: [Moment::ZERO; KINDS],
+            refused: [false; KINDS],
+            joined: false,
+        }
+    }
+
+    /// Takes a lane of every window for a call that goes now, or none and says why.
+    pub(super) fn take(&mut self, kind: Kind, now: Moment) -> Result<Call, Waiting> {
+        if let Some(waiting) = self.waiting(kind, now) {
+            return Err(waiting);
+        }
+        if let Some(even) = &self.even {
+            even.lanes.spend(self.pool(kind), now);
+        }
+        Ok(self.observe(kind, now))
+    }
+
+    /// Why no call of the kind may go now. Every window, the pace and the hold are asked, and nothing is spent.
+    pub(super) fn waiting(&self, kind: Kind, now: Moment) -> Option<Waiting> {
+        let pool = self.pool(kind);
+        let hold = self.holds[pool];
+        let hold = (hold > now).then_some(Waiting {
+            cause: Cause::Hold,
+            until: Some(hold),
+        });
+        let pace = self.even.as_ref().and_then(|even| {
+            let until = even.lanes.look(pool, now).err()?;
+            Some(Waiting {
+                cause: Cause::Pace,
+                until: Some(until),
+            })
+        });
+        let windows = self.windows.iter().filter_map(|window| {
+            let until = window.ask(pool, now).err()?;
+            let cause = until.map_or(Cause::Answers, |_| Cause::Window(window.length()));
+            Some(Waiting { cause, until })
+        });
+        windows.chain(pace).chain(hold).reduce(Waiting::longer)
+    }
+
+    /// Counts a call that has gone, whether it might or not: by another process, or before a restart.
+    pub(super) fn observe(&mut self, kind: Kind, now: Moment) -> Call {
+        let pool = self.pool(kind);
+        Call {
+            kind,
+            at: now,
+            lanes: self
+                .windows
+                .iter_mut()
+                .map(|window| window.take(pool, now))
+                .collect(),
+        }
+    }
+
+    /// Gives back a call that was not made. Its turn in an even pace stays spent: another call may have had the next
+    /// one since.
+    pub(super) fn put_back(&mut self, call: &Call) {
+        let pool = self.pool(call.kind);
+        for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
+            window.put_back(pool, lane);
+        }
+    }
+
+    /// Lets the windows of a call run from `at`.
+    pub(super) fn arm(&mut self, call: &Call, at: Moment) {
+        let pool = self.pool(call.kind);
+        for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
+            window.arm(pool, lane, at);
+        }
+    }
+
+    /// Takes the service's refusal, at `now`, of a call that has been armed already.
+    pub(super) fn throttled(&mut self, call: &Call, throttle: &Throttle, now: Moment) {
+        self.note_refused(call.kind, now);
+        let pool = self.pool(call.kind);
+        let named = |window: &Window| Some(window.length()) == throttle.window;
+        let all = !self.windows.iter().any(named);
+        for window in &mut self.windows {
+            if all || named(window) {
+                window.cut(pool, call.at, now);
+            }
+        }
+        self.hold(call.kind, now + throttle.retry_after);
+    }
+
+    /// No calls of the kind before `until`. A hold is never shortened.
+    pub(super) fn hold(&mut self, kind: Kind, until: Moment) {
+        let pool = self.pool(kind);
+        self.holds[pool] = self.holds[pool].max(until);
+    }
+
+    /// Whether all kinds count as one.
+    pub(super) fn joined(&self) -> bool {
+        self.joined
+    }
+
+    /// How far each window is spent for the kind, the shortest first.
+    pub(super) fn usage(&self, kind: Kind, now: Moment) -> Vec<Usage> {
+        let pool = self.pool(kind);
+        self.windows
+            .iter()
+            .map(|window| Usage {
+                window: window.length(),
+                in_use: window.in_use(pool, now),
+                limit: window.full(pool),
+                usable: window.usable(pool, now),
+            })
+            .collect()
+    }
+
+    /// When calls of the kind can go from now on.
+    pub(super) fn forecast(&self, kind: Kind, now: Moment) -> Forecast {
+        let pool = self.pool(kind);
+        let pace = self.even.as_ref().map(|even| even.lanes.ready_at(pool));
+        Forecast {
+            now,
+            not_before: self.holds[pool].max(pace.unwrap_or_default()),
+            even: self
+                .even
+                .as_ref()
+                .map_or(Duration::ZERO, |even| even.period),
+            windows: self
+                .windows
+                .iter()
+                .map(|window| Outlook {
+                    ready: window.outlook(pool, now),
+                    length: window.length(),
+                })
+                .collect(),
+        }
+    }
+
+    /// A kind is refused though its own windows have room. If another kind was refused before, or the windows would be
+    /// full if all kinds counted as one, then they do.
+    fn note_refused(&mut self, kind: Kind, now: Moment) {
+        let others = Kind::ALL.map(|other| other != kind && self.refused[other.index()]);
+        self.refused[kind.index()] = true;
+        if self.joined || !self.has_room(kind, now) {
+            return;
+        }
+        if others.contains(&true) || self.would_be_full(now) {
+            self.join(now);
+        }
+    }
+
+    fn has_room(&self, kind: Kind, now: Moment) -> bool {
+        self.windows.iter().all(|window| {
+            // The refused call itself is in there.
+            window.in_use(kind.index(), now)
+                <= usize::try_from(window.usable(kind.index(), now)).unwrap_or(0)
+        })
+    }
+
+    fn would_be_full(&self, now: Moment) -> bool {
+        self.windows.iter().any(|window| {
+            let in_use: usize = (0..KINDS).map(|pool| window.in_use(pool, now)).sum();
+            in_use > usize::try_from(window.full(0)).unwrap_or(usize::MAX)
+        })
+    }
+
+    fn join(&mut self, now: Moment) {
+        self.joined = true;
+        for window in &mut self.windows {
+            window.join(now);
+        }
+        self.holds[0] = self.holds.into_iter().max().unwrap_or_default();
+        if let Some(even) = &self.even {
+            let latest = (0..KINDS).map(|pool| even.lanes.ready_at(pool)).max();
+            even.lanes.arm(0, latest.unwrap_or_default() - even.period);
+        }
+    }
+
+    /// The place of a kind's lanes and holds.
+    fn pool(&self, kind: Kind) -> usize {
+        if self.joined { 0 } else { kind.index() }
+    }
+}

@@ -1,0 +1,134 @@
+//! What may be spent: the limits, and how.
+
+use std::time::Duration;
+
+use super::limit::Limit;
+
+/// How a quota is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Pace {
+    /// Whatever the lanes allow, at once.
+    #[default]
+    Burst,
+    /// Evenly: one call per W/L of the slowest limit (2.4 s for the documented ones), for campaigns that nobody should
+    /// feel.
+    Even,
+}
+
+/// The limits, which hold for each kind of call by itself, what is left to others, and the pace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    limits: Vec<Limit>,
+    headroom: u8,
+    pace: Pace,
+}
+
+impl Quota {
+    /// These limits, all of them at once; none at all means no limit.
+    #[must_use]
+    pub fn new(mut limits: Vec<Limit>) -> Self {
+        limits.sort_by_key(|limit| limit.window());
+        Self {
+            limits,
+            headroom: 0,
+            pace: Pace::Burst,
+        }
+    }
+
+    /// 100 calls a minute and 1500 an hour (MDE-API.md, section 5).
+    #[must_use]
+    pub fn documented() -> Self {
+        Self::new(Limit::DOCUMENTED.to_vec())
+    }
+
+    /// No limits at all: for a benchmark on loopback. Holds are kept all the same.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self::new(Vec::new())
+    }
+
+    /// Leaves `percent` of each limit to others: floor(L × (1 − p)), at least 1.
+    #[must_use]
+    pub fn with_headroom(self, percent: u8) -> Self {
+        Self {
+            headroom: percent,
+            ..self
+        }
+    }
+
+    /// Spends at this pace.
+    #[must_use]
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// The limits as they are kept, headroom taken off, the shortest window first.
+    pub fn limits(&self) -> impl Iterator<Item = Limit> {
+        self.whole_limits().map(|limit| limit.less(self.headroom))
+    }
+
+    /// The limits before the headroom is taken off, in the same order.
+    pub(super) fn whole_limits(&self) -> impl Iterator<Item = Limit> {
+        self.limits.iter().copied()
+    }
+
+    /// Whether there are no limits.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.limits.is_empty()
+    }
+
+    /// The pace.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// The time from call to call of an even pace: W/L of the slowest limit, rounded up to whole nanoseconds. `None` at
+    /// a burst, and without limits.
+    pub(super) fn even_period(&self) -> Option<Duration> {
+        if self.pace == Pace::Burst {
+            return None;
+        }
+        self.limits()
+            .map(|limit| (limit.window() + ROUND_UP * (limit.calls() - 1)) / limit.calls())
+            .max()
+    }
+}
+
+const ROUND_UP: Duration = Duration::from_nanos(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_quota_spent_evenly_is_a_call_every_2_4_seconds() {
+        let quota = Quota::documented();
+        assert_eq!(quota.even_period(), None);
+        let even = quota.with_pace(Pace::Even);
+        assert_eq!(even.even_period(), Some(Duration::from_millis(2400)));
+        assert_eq!(
+            even.with_headroom(50).even_period(),
+            Some(Duration::from_millis(4800))
+        );
+        assert_eq!(Quota::unlimited().with_pace(Pace::Even).even_period(), None);
+    }
+
+    #[test]
+    fn an_even_period_is_rounded_up_never_down() {
+        let limit = "3/1s".parse().unwrap();
+        let quota = Quota::new(vec![limit]).with_pace(Pace::Even);
+        assert_eq!(quota.even_period(), Some(Duration::from_nanos(333_333_334)));
+    }
+
+    #[test]
+    fn headroom_makes_each_limit_smaller() {
+        let calls: Vec<_> = Quota::documented()
+            .with_headroom(25)
+            .limits()
+            .map(Limit::calls)
+            .collect();
+        assert_eq!(calls, [75, 1125]);
+    }
+}

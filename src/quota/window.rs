@@ -1,0 +1,162 @@
+//! One limit with its lanes: those of every kind.
+//!
+//! A pool's free lanes stand in the order in which they become ready. A lane that was taken is in no pool until it is
+//! armed or put back. To *park* n lanes is to withhold the n that would be ready first: a call may go when the lane
+//! behind them is ready, so a parked lane keeps its state, and no more than `size - n` calls can be in the window.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{clock::Moment, cut::Cut, kind::Kind, lanes::Lanes, limit::Limit};
+
+/// On top of each window, so that intervals closed at both ends hold no call more, nor those of a server whose clock
+/// ticks in milliseconds.
+const MARGIN: Duration = Duration::from_millis(1);
+
+/// A limit, and what has been spent of it by each kind of call.
+#[derive(Debug)]
+pub(super) struct Window {
+    length: Duration,
+    /// The lanes of all pools: one store, so that pools can be joined.
+    lanes: Lanes,
+    pools: Vec<Pool>,
+}
+
+/// The lanes of one kind, or of all kinds once they are joined.
+#[derive(Debug)]
+struct Pool {
+    /// Lanes that are not taken by a call, the first to be ready in front.
+    free: VecDeque<usize>,
+    /// Lanes of this pool, free or taken.
+    size: usize,
+    cut: Cut,
+}
+
+impl Window {
+    /// A window with a pool of `whole.calls()` lanes for each kind, of which `kept.calls()` may be used: the rest are
+    /// parked, so that calls of others that are not ours to make still find lanes.
+    pub(super) fn new(whole: Limit, kept: Limit) -> Self {
+        let length = whole.window();
+        let size = usize_of(whole.calls());
+        let pools = (0..Kind::ALL.len())
+            .map(|pool| Pool {
+                free: (pool * size..(pool + 1) * size).collect(),
+                size,
+                cut: Cut::new(kept.calls(), length),
+            })
+            .collect();
+        Self {
+            length,
+            lanes: Lanes::new(size * Kind::ALL.len(), length + MARGIN),
+            pools,
+        }
+    }
+
+    /// The window's length, as the limit has it.
+    pub(super) fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// The time from an answer to the lane's next call: the length and its margin.
+    pub(super) fn period(&self) -> Duration {
+        self.length + MARGIN
+    }
+
+    /// Whether a call may go now, or when the next one may: `None` if that depends on answers.
+    pub(super) fn ask(&self, pool: usize, now: Moment) -> Result<(), Option<Moment>> {
+        let next = self.pools[pool].free.get(self.parked(pool, now));
+        next.ok_or(None)
+            .and_then(|&lane| self.lanes.look(lane, now).map_err(Some))
+    }
+
+    /// Takes a lane for a call that goes now: a ready one. They are as good as one another, and one that may go finds one.
+    /// A call that has gone elsewhere may not; it gets a lane more, so that it counts all the same.
+    pub(super) fn take(&mut self, pool: usize, now: Moment) -> usize {
+        let pool = &mut self.pools[pool];
+        let ready = pool
+            .free
+            .pop_front_if(|lane| self.lanes.look(*lane, now).is_ok());
+        let lane = ready.unwrap_or_else(|| {
+            pool.size += 1;
+            self.lanes.grow()
+        });
+        self.lanes.spend(lane, now);
+        lane
+    }
+
+    /// Gives a lane back as if it had never been taken.
+    pub(super) fn put_back(&mut self, pool: usize, lane: usize) {
+        self.lanes.clear(lane);
+        self.pools[pool].free.push_front(lane);
+    }
+
+    /// Gives a lane back that runs from `at`.
+    pub(super) fn arm(&mut self, pool: usize, lane: usize, at: Moment) {
+        self.lanes.arm(lane, at);
+        let ready = self.lanes.ready_at(lane);
+        let free = &mut self.pools[pool].free;
+        // Nearly always the last: only calls that were given up run from a later moment than the next answer.
+        let place = free.partition_point(|&other| self.lanes.ready_at(other) <= ready);
+        free.insert(place, lane);
+    }
+
+    /// A call sent at `sent` was refused at `now`.
+    pub(super) fn cut(&mut self, pool: usize, sent: Moment, now: Moment) {
+        self.pools[pool].cut.refused(sent, now);
+    }
+
+    /// Puts all lanes into the first pool. Every lane keeps its state, so what all kinds have sent counts; all but one
+    /// kind's lanes are parked from now on.
+    pub(super) fn join(&mut self, now: Moment) {
+        let others: Vec<Pool> = self.pools.drain(1..).collect();
+        let pool = &mut self.pools[0];
+        for other in others {
+            pool.free.extend(other.free);
+            pool.size += other.size;
+            pool.cut = pool.cut.min(other.cut, now);
+        }
+        pool.free
+            .make_contiguous()
+            .sort_by_key(|&lane| self.lanes.ready_at(lane));
+    }
+
+    /// Calls that count against the window at `now`: in flight, or answered less than a window ago.
+    pub(super) fn in_use(&self, pool: usize, now: Moment) -> usize {
+        let pool = &self.pools[pool];
+        let ready = pool
+            .free
+            .partition_point(|&lane| self.lanes.ready_at(lane) <= now);
+        pool.size - ready
+    }
+
+    /// Calls that the window may hold at `now`, after cuts.
+    pub(super) fn usable(&self, pool: usize, now: Moment) -> u32 {
+        self.pools[pool].cut.usable(now)
+    }
+
+    /// Calls that the window may hold when nothing is cut.
+    pub(super) fn full(&self, pool: usize) -> u32 {
+        self.pools[pool].cut.full()
+    }
+
+    /// When each lane that is not parked is ready, in order; one that is taken counts as answered at `now`.
+    pub(super) fn outlook(&self, pool: usize, now: Moment) -> VecDeque<Moment> {
+        let state = &self.pools[pool];
+        let soonest_answer = now + self.period();
+        let free = state
+            .free
+            .iter()
+            .map(|&lane| self.lanes.ready_at(lane).clamp(now, soonest_answer));
+        let taken = std::iter::repeat_n(soonest_answer, state.size - state.free.len());
+        free.chain(taken).skip(self.parked(pool, now)).collect()
+    }
+
+    fn parked(&self, pool: usize, now: Moment) -> usize {
+        let pool = &self.pools[pool];
+        pool.size - usize_of(pool.cut.usable(now))
+    }
+}
+
+/// A `usize` has at least 32 bits wherever there is an operating system.
+fn usize_of(calls: u32) -> usize {
+    usize::try_from(calls).unwrap_or(usize::MAX)
+}
