@@ -2,7 +2,9 @@
 //!
 //! - this file: the port: [`Defender`], what can be asked ([`Call`]) and what comes back ([`Reply`]).
 //! - [`wire`]: bodies, shared with the mock tenant.
-//! - [`http`]: the port over HTTP.
+//! - [`http`]: the port over HTTP; [`base`]: the address it calls, checked before a token is sent there.
+//! - [`throttle`]: what a 429 asks for.
+//! - [`cloud`]: Microsoft's clouds and regions, and which of them share a quota.
 //! - [`sign_in`]: where bearer tokens come from.
 
 use std::{fmt, future::Future};
@@ -10,8 +12,17 @@ use std::{fmt, future::Future};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+pub mod base;
+pub mod cloud;
+pub mod http;
+mod http_date;
 pub mod sign_in;
+pub mod throttle;
 pub mod wire;
+
+pub use base::ApiBase;
+pub use http::HttpDefender;
+pub use throttle::Throttle;
 
 /// One call to the API.
 #[derive(Debug, Clone, PartialEq, Eq)]

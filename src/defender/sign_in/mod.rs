@@ -1,10 +1,22 @@
 //! Where bearer tokens come from.
 //!
 //! - this file: the port: [`TokenSource`] and what it gives, a [`Token`].
+//! - [`fixed`]: one ready token. [`file`](mod@file): a token in a file, read again when it changes.
+//! - [`bearer`]: what may be a bearer token at all.
+//! - [`claims`]: what a token says of itself.
 
 use std::{future::Future, pin::Pin};
 
 use secrecy::SecretString;
+
+pub mod bearer;
+pub mod claims;
+pub mod file;
+pub mod fixed;
+
+pub use claims::Claims;
+pub use file::TokenFile;
+pub use fixed::FixedToken;
 
 /// A bearer token. Its text is secret: `Debug` hides it.
 #[derive(Debug, Clone)]

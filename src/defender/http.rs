@@ -1,0 +1,270 @@
+//! The port over HTTP: one call, one request, one reply.
+
+use std::{error::Error, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use reqwest::{
+    Client, Method, Response, Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER},
+    redirect, retry,
+};
+use secrecy::ExposeSecret;
+
+use super::{Answer, ApiBase, Call, Defender, Lost, Reply, http_date, sign_in::Token, wire};
+
+/// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup of
+/// seconds, a new one a tenth of a second: so this lies below the shortest idle time that servers and proxies come with
+/// (Apache and Node: 5 s). Within a burst, and at a call each 2.4 s, connections are still used again.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// The longest wait for a connection. Given up here a call is surely not sent; given up by the timeout of the whole call,
+/// it would be unsure. TCP's second and third SYN leave after 1 s and 3 s.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The largest page: 10,000 machines of 3 kB are 30 MB. More would let a rogue server fill the memory.
+const LARGEST_PAGE: usize = 64 << 20;
+
+/// The largest answer of any other call; an action has 1 kB, a gateway's page perhaps 100.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// How an [`HttpDefender`] calls.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Where.
+    pub base: ApiBase,
+    /// The whole call, from asking for a connection to the last byte of the answer.
+    pub request_timeout: Duration,
+    /// How many calls may be under way at once: as many connections are kept.
+    pub workers: usize,
+}
+
+/// The client could not be made: TLS has no roots, or the environment's proxy is no URL.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the HTTP client cannot be set up: {0}; look at HTTPS_PROXY, and at this computer's CA certificates"
+)]
+pub struct SetupError(String);
+
+/// The API over HTTP. It follows no redirect and retries nothing.
+#[derive(Debug, Clone)]
+pub struct HttpDefender {
+    client: Client,
+    base: ApiBase,
+    timeout: Duration,
+}
+
+impl HttpDefender {
+    /// Sets the client up; nothing is sent.
+    ///
+    /// # Errors
+    /// This computer's TLS or proxy settings cannot be used.
+    pub fn new(options: HttpOptions) -> Result<Self, SetupError> {
+        let HttpOptions {
+            base,
+            request_timeout,
+            workers,
+        } = options;
+        let mut client = Client::builder()
+            // Either would be a call that the limiter never saw, and a redirect might carry the token elsewhere.
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .timeout(request_timeout)
+            .connect_timeout(CONNECT.min(request_timeout.mul_f64(0.8)))
+            .pool_max_idle_per_host(workers)
+            .pool_idle_timeout(IDLE)
+            .user_agent(concat!("fleetsweep/", env!("CARGO_PKG_VERSION")));
+        if base.is_loopback() {
+            // The environment's proxy would be asked for 127.0.0.1 too.
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|e| SetupError(why(&e)))?;
+        Ok(Self {
+            client,
+            base,
+            timeout: request_timeout,
+        })
+    }
+
+    /// Where the calls go.
+    #[must_use]
+    pub const fn base(&self) -> &ApiBase {
+        &self.base
+    }
+
+    async fn send(&self, call: &Call, token: &Token) -> Reply {
+        let Some((method, url, body)) = self.request(call) else {
+            return Err(Lost::NotSent(
+                "not sent: the id is nothing that a URL can carry".to_owned(),
+            ));
+        };
+        let bearer = format!("Bearer {}", token.secret.expose_secret());
+        let Ok(mut bearer) = HeaderValue::try_from(bearer) else {
+            return Err(Lost::NotSent(
+                "not sent: the token has characters in it that no header can carry".to_owned(),
+            ));
+        };
+        bearer.set_sensitive(true);
+        let request = self
+            .client
+            .request(method, url)
+            .header(AUTHORIZATION, bearer)
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = match body {
+            Some(body) => request.body(body),
+            None => request,
+        };
+        let response = request.send().await.map_err(|e| self.lost(e))?;
+        self.answer(response, largest(call)).await
+    }
+
+    fn request(&self, call: &Call) -> Option<(Method, Url, Option<Vec<u8>>)> {
+        let page = |filter: Option<String>, top: u32, skip: u32| {
+            let mut query = Vec::with_capacity(3);
+            query.extend(filter.map(|filter| ("$filter", filter)));
+            query.push(("$top", top.to_string()));
+            query.push(("$skip", skip.to_string()));
+            query
+        };
+        Some(match call {
+            Call::StartScan {
+                machine,
+                scan_type,
+                comment,
+            } => {
+                let path = ["api", "machines", machine, "runAntiVirusScan"];
+                let body = wire::StartScan {
+                    comment: comment.into(),
+                    scan_type: (*scan_type).into(),
+                };
+                let body = serde_json::to_vec(&body).ok()?;
+                (Method::POST, self.base.at(&path, &[])?, Some(body))
+            }
+            Call::ListScans { since, skip, top } => {
+                let query = page(Some(scans_since(*since)), *top, *skip);
+                let url = self.base.at(&["api", "machineactions"], &query)?;
+                (Method::GET, url, None)
+            }
+            Call::GetAction { id } => {
+                let url = self.base.at(&["api", "machineactions", id], &[])?;
+                (Method::GET, url, None)
+            }
+            Call::CancelAction { id, comment } => {
+                let path = ["api", "machineactions", id, "cancel"];
+                let body = wire::Cancel {
+                    comment: comment.into(),
+                };
+                let body = serde_json::to_vec(&body).ok()?;
+                (Method::POST, self.base.at(&path, &[])?, Some(body))
+            }
+            Call::Machines { filter, skip, top } => {
+                let query = page(filter.clone(), *top, *skip);
+                let url = self.base.at(&["api", "machines"], &query)?;
+                (Method::GET, url, None)
+            }
+        })
+    }
+
+    async fn answer(&self, mut response: Response, largest: usize) -> Reply {
+        let status = response.status().as_u16();
+        let text = |name| {
+            let value: Option<&HeaderValue> = response.headers().get(name);
+            value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let date = text(DATE).and_then(|text| http_date::parse(&text));
+        let retry_after = text(RETRY_AFTER);
+
+        let first = response.chunk().await.map_err(|e| self.lost(e))?;
+        let mut body = first.unwrap_or_default();
+        if let Some(second) = response.chunk().await.map_err(|e| self.lost(e))? {
+            let mut whole = BytesMut::from(body);
+            let mut next = Some(second);
+            while let Some(chunk) = next {
+                if whole.len() + chunk.len() > largest {
+                    return Err(too_large(status, largest));
+                }
+                whole.extend_from_slice(&chunk);
+                next = response.chunk().await.map_err(|e| self.lost(e))?;
+            }
+            body = whole.freeze();
+        }
+        if body.len() > largest {
+            return Err(too_large(status, largest));
+        }
+        Ok(Answer {
+            status,
+            date,
+            retry_after,
+            body: Bytes::from(body),
+        })
+    }
+
+    /// What is known of a call without an answer: only a connection that never stood is surely nothing sent.
+    fn lost(&self, error: reqwest::Error) -> Lost {
+        // The URL is long, and the person knows it.
+        let error = error.without_url();
+        if error.is_connect() {
+            let origin = self.base.origin();
+            return Lost::NotSent(format!("no connection to {origin}: {}", why(&error)));
+        }
+        if error.is_timeout() {
+            return Lost::Unknown(format!("no answer within {:?}", self.timeout));
+        }
+        Lost::Unknown(format!("no whole answer: {}", why(&error)))
+    }
+}
+
+impl Defender for HttpDefender {
+    async fn call(&self, call: &Call, token: &Token) -> Reply {
+        self.send(call, token).await
+    }
+}
+
+const fn largest(call: &Call) -> usize {
+    match call {
+        Call::ListScans { .. } | Call::Machines { .. } => LARGEST_PAGE,
+        Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
+            LARGEST_ANSWER
+        }
+    }
+}
+
+fn too_large(status: u16, largest: usize) -> Lost {
+    let megabytes = largest >> 20;
+    Lost::Unknown(format!(
+        "the answer (status {status}) is larger than {megabytes} MB, so it is not the API's"
+    ))
+}
+
+/// Type and creation time only: the status would move rows between pages. Whole seconds, cut off, so that nothing at the
+/// edge is left out.
+fn scans_since(since: Timestamp) -> String {
+    format!(
+        "type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {}",
+        since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+}
+
+/// The innermost reasons of an error, without the outer ones that say "error sending request" or "client error".
+fn why(error: &(dyn Error + 'static)) -> String {
+    let mut chain: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        chain.push(error.to_string());
+        next = error.source();
+    }
+    let mut told: Vec<String> = Vec::new();
+    // Two are enough: what broke, and the operating system's word for it.
+    for text in chain.into_iter().rev().take(2) {
+        if !text.is_empty() && !told.iter().any(|said| text.contains(said.as_str())) {
+            told.insert(0, text);
+        }
+    }
+    told.join(": ")
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;
