@@ -1,0 +1,215 @@
+//! One write a line: a line is in the file whole or not at all.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{Layout, ResultsError, Rewrite, Row, line::Pen};
+
+/// A results file that grows by a line for each target that ends.
+pub struct ResultsFile {
+    path: PathBuf,
+    layout: Layout,
+    pen: Pen,
+    line: Vec<u8>,
+    lines: Lines<File>,
+}
+
+impl ResultsFile {
+    /// Opens a file that a [`Rewrite`] has just put there.
+    pub(super) fn open(path: &Path, layout: &Layout) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(path)?;
+        let whole = file.metadata()?.len();
+        Ok(Self {
+            path: path.to_owned(),
+            layout: layout.clone(),
+            pen: Pen::new(layout),
+            line: Vec::with_capacity(1024),
+            lines: Lines::new(file, whole),
+        })
+    }
+
+    /// Adds a line. Once this has returned, the line is in the file whatever becomes of this process (a computer that
+    /// loses its power may lose it; the next run writes the file anew from the store).
+    ///
+    /// # Errors
+    /// The disk is full or gone. The file then ends with the line before.
+    pub fn append(&mut self, row: &Row<'_>) -> Result<(), ResultsError> {
+        self.line.clear();
+        self.pen
+            .row(row, &mut self.line)
+            .and_then(|()| self.lines.append(&self.line))
+            .map_err(|why| ResultsError::new("add a line to the results file", &self.path, why))
+    }
+
+    /// Closes the file and begins the one that will replace it: write every row of the input into it, in the input's order.
+    ///
+    /// # Errors
+    /// The new file cannot be made; the old one is whole.
+    pub fn finish(self) -> Result<Rewrite, ResultsError> {
+        // Closed first: Windows replaces no file that is open.
+        drop(self.lines);
+        Rewrite::start(&self.path, &self.layout)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What lines are written to: a file, or a test's idea of a bad one.
+trait Sink: Write {
+    /// Cuts the sink back to its first `len` bytes.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+}
+
+impl Sink for File {
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+}
+
+/// A sink that holds whole lines only.
+struct Lines<S> {
+    sink: S,
+    /// How many bytes are whole lines.
+    whole: u64,
+    /// A part of a line may lie behind them, and could not be cut off yet.
+    torn: bool,
+}
+
+impl<S: Sink> Lines<S> {
+    const fn new(sink: S, whole: u64) -> Self {
+        Self {
+            sink,
+            whole,
+            torn: false,
+        }
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.sink.cut(self.whole)?;
+            self.torn = false;
+        }
+        // One write as a rule. `write_all` goes on where a signal or a quota has cut it short.
+        match self.sink.write_all(line) {
+            Ok(()) => {
+                self.whole += line.len() as u64;
+                Ok(())
+            }
+            Err(why) => {
+                self.torn = self.sink.cut(self.whole).is_err();
+                Err(why)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with a little room left, that takes a few bytes at a time.
+    struct Disk {
+        bytes: Vec<u8>,
+        room: usize,
+        at_a_time: usize,
+        writes: u32,
+        cuts_fail: bool,
+    }
+
+    impl Disk {
+        fn with(room: usize, at_a_time: usize) -> Lines<Self> {
+            let disk = Self {
+                bytes: b"head\n".to_vec(),
+                room,
+                at_a_time,
+                writes: 0,
+                cuts_fail: false,
+            };
+            Lines::new(disk, 5)
+        }
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.writes += 1;
+            let n = bytes.len().min(self.at_a_time).min(self.room);
+            if n == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= n;
+            self.bytes.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Disk {
+        fn cut(&mut self, len: u64) -> io::Result<()> {
+            if self.cuts_fail {
+                return Err(io::ErrorKind::Other.into());
+            }
+            let len = usize::try_from(len).unwrap();
+            assert!(len <= self.bytes.len(), "a cut never makes a file longer");
+            self.bytes.truncate(len);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_write() {
+        let mut lines = Disk::with(100, 100);
+        lines.append(b"one\n").unwrap();
+        lines.append(b"two\n").unwrap();
+        assert_eq!(lines.sink.writes, 2);
+        assert_eq!(lines.sink.bytes, b"head\none\ntwo\n");
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_cut_off_again() {
+        for at_a_time in [1, 2, 100] {
+            let mut lines = Disk::with(6, at_a_time);
+            lines.append(b"one\n").unwrap();
+            let told = lines.append(b"two\n").unwrap_err();
+            assert_eq!(told.kind(), io::ErrorKind::StorageFull);
+            assert_eq!(lines.sink.bytes, b"head\none\n");
+            // Somebody makes room.
+            lines.sink.room = 4;
+            lines.append(b"six\n").unwrap();
+            assert_eq!(lines.sink.bytes, b"head\none\nsix\n");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_cut_off_is_cut_before_the_next_line() {
+        let mut lines = Disk::with(2, 100);
+        lines.sink.cuts_fail = true;
+        lines.append(b"one\n").unwrap_err();
+        assert_eq!(lines.sink.bytes, b"head\non");
+        lines.sink.room = 100;
+        lines.append(b"two\n").unwrap_err();
+        assert_eq!(lines.sink.bytes, b"head\non", "nothing behind half a line");
+        lines.sink.cuts_fail = false;
+        lines.append(b"two\n").unwrap();
+        assert_eq!(lines.sink.bytes, b"head\ntwo\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_at_the_line_that_does_not_fit() {
+        let layout = Layout::new(&[], false);
+        let mut file = ResultsFile::open(Path::new("/dev/full"), &layout).unwrap();
+        let told = file.append(&Row::default()).unwrap_err().to_string();
+        assert!(told.contains("/dev/full"), "{told}");
+        assert!(told.to_lowercase().contains("no space"), "{told}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Rows as bytes of CSV.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write},
+};
+
+use csv::{Terminator, Writer, WriterBuilder};
+
+use super::{Layout, Row, guard::needs_guard, layout::COLUMNS};
+
+/// The byte order mark, by which Excel knows UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Writes rows in one layout. Its buffers are used again for every row.
+pub(super) struct Pen {
+    layout: Layout,
+    builder: WriterBuilder,
+    cell: String,
+}
+
+impl Pen {
+    pub(super) fn new(layout: &Layout) -> Self {
+        let mut builder = WriterBuilder::new();
+        // One line fits as a rule; a longer one only costs a second copy.
+        builder.flexible(true).buffer_capacity(1024);
+        if layout.excel() {
+            builder.delimiter(b';').terminator(Terminator::CRLF);
+        } else {
+            builder.terminator(Terminator::Any(b'\n'));
+        }
+        Self {
+            layout: layout.clone(),
+            builder,
+            cell: String::new(),
+        }
+    }
+
+    /// The first line, with the byte order mark where the layout wants one.
+    pub(super) fn header(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if self.layout.excel() {
+            out.write_all(MARK)?;
+        }
+        let mut writer = self.builder.from_writer(out);
+        for name in COLUMNS {
+            writer.write_field(name)?;
+        }
+        for name in self.layout.extra() {
+            text(&mut writer, &mut self.cell, name)?;
+        }
+        end(writer)
+    }
+
+    /// Adds the row's line to `out`.
+    pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut writer = self.builder.from_writer(out);
+        let w = &mut writer;
+        let cell = &mut self.cell;
+        text(w, cell, row.machine_id)?;
+        text(w, cell, row.outcome)?;
+        text(w, cell, row.action_id)?;
+        text(w, cell, row.action_status)?;
+        shown(w, cell, row.http_status)?;
+        text(w, cell, row.error_code)?;
+        text(w, cell, row.message)?;
+        shown(w, cell, Some(row.attempts))?;
+        shown(w, cell, row.first_sent.map(|t| t.strftime(TIME)))?;
+        shown(w, cell, row.last_answer.map(|t| t.strftime(TIME)))?;
+        text(w, cell, row.scan_type)?;
+        text(w, cell, row.correlation_id)?;
+        text(w, cell, row.campaign)?;
+        text(w, cell, row.action_created)?;
+        for at in 0..self.layout.extra().len() {
+            text(w, cell, row.extra.get(at).map_or("", String::as_str))?;
+        }
+        end(writer)
+    }
+}
+
+/// Milliseconds: what tells the order of calls, and no more digits than a person can read.
+const TIME: &str = "%Y-%m-%dT%H:%M:%S.%3fZ";
+
+fn text(writer: &mut Writer<&mut Vec<u8>>, cell: &mut String, text: &str) -> io::Result<()> {
+    if needs_guard(text) {
+        cell.clear();
+        cell.push('\'');
+        cell.push_str(text);
+        writer.write_field(cell.as_str())?;
+    } else {
+        writer.write_field(text)?;
+    }
+    Ok(())
+}
+
+fn shown(
+    writer: &mut Writer<&mut Vec<u8>>,
+    cell: &mut String,
+    value: Option<impl fmt::Display>,
+) -> io::Result<()> {
+    cell.clear();
+    if let Some(value) = value {
+        write!(cell, "{value}").map_err(io::Error::other)?;
+    }
+    writer.write_field(cell.as_str())?;
+    Ok(())
+}
+
+fn end(mut writer: Writer<&mut Vec<u8>>) -> io::Result<()> {
+    writer.write_record(None::<&[u8]>)?;
+    // Dropping it would flush too, and swallow what went wrong.
+    writer.flush()
+}

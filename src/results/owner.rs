@@ -1,0 +1,216 @@
+//! Whose file lies at the results' place, and whether it can be written: both are asked before the first call.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::Path,
+};
+
+use super::{ResultsError, layout::COLUMNS};
+
+/// Whose file it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// There is none.
+    Nobody,
+    /// There is one without a row: nothing that could be lost.
+    Empty,
+    /// Results of this campaign.
+    Campaign(String),
+    /// Something else.
+    Foreign,
+}
+
+/// How much of a file is read to know whose it is. Its first two lines are shorter, unless it is something else.
+const LOOKED_AT: u64 = 1 << 20;
+
+/// Looks whose file lies at `path`: a results file begins with our columns, and its first row names the campaign.
+///
+/// # Errors
+/// It cannot be read.
+pub fn owner(path: &Path) -> Result<Owner, ResultsError> {
+    let file = match File::open(path) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Owner::Nobody),
+        opened => opened.and_then(|file| {
+            // A directory opens on unix and fails only when it is read.
+            let about = file.metadata()?;
+            if about.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok((file, about.len()))
+        }),
+    };
+    let (file, length) =
+        file.map_err(|why| ResultsError::new("read the results file", path, why))?;
+    if length == 0 {
+        return Ok(Owner::Empty);
+    }
+    let mut head = Vec::new();
+    let mut limited = io::Read::take(file, LOOKED_AT);
+    io::Read::read_to_end(&mut limited, &mut head)
+        .map_err(|why| ResultsError::new("read the results file", path, why))?;
+    Ok([b',', b';']
+        .into_iter()
+        .find_map(|delimiter| campaign(&head, delimiter))
+        .unwrap_or(Owner::Foreign))
+}
+
+/// Who wrote a file that begins so; `None` where its header is not ours.
+fn campaign(head: &[u8], delimiter: u8) -> Option<Owner> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .from_reader(head);
+    let ours = COLUMNS.iter().map(|name| name.as_bytes());
+    let is_ours = {
+        let header = reader.byte_headers().ok()?;
+        header.len() >= COLUMNS.len() && header.iter().zip(ours).all(|(a, b)| a == b)
+    };
+    if !is_ours {
+        return None;
+    }
+    let at = COLUMNS.iter().position(|name| *name == "campaign")?;
+    Some(match reader.byte_records().next() {
+        None => Owner::Empty,
+        Some(row) => match row.ok()?.get(at).map(str::from_utf8) {
+            Some(Ok(id)) if !id.is_empty() => Owner::Campaign(id.to_owned()),
+            _ => Owner::Foreign,
+        },
+    })
+}
+
+/// Finds out whether a results file can be written at `path`, without touching what is there.
+///
+/// # Errors
+/// It cannot: the directory is missing or not ours to write to, the path is no regular file, or the file is read-only.
+pub fn probe(path: &Path) -> Result<(), ResultsError> {
+    let wrong = |why: String| Err(ResultsError::new("write the results file", path, why));
+    let Some(name) = path.file_name() else {
+        return wrong("that is no file name; look at --results".to_owned());
+    };
+    let directory = directory(path);
+    if !directory.is_dir() {
+        return wrong(format!(
+            "there is no directory {}; make it, or give another path with --results",
+            directory.display()
+        ));
+    }
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => {
+            return wrong("that is a directory; give a file with --results".to_owned());
+        }
+        Ok(there) if !there.is_file() => {
+            return wrong("that is no regular file; give another path with --results".to_owned());
+        }
+        // Opened for nothing but to see whether it may be: a read-only file is not replaced behind its owner's back.
+        Ok(_) => {
+            if let Err(why) = OpenOptions::new().append(true).open(path) {
+                return wrong(format!("{why}; give another path with --results"));
+            }
+        }
+        Err(_) => {}
+    }
+    // The name has the process in it, for another process may be at work on the same results.
+    let mut trial = std::ffi::OsString::from(".");
+    trial.push(name);
+    trial.push(format!(".probe-{}", std::process::id()));
+    let trial = path.with_file_name(trial);
+    let made = File::create(&trial);
+    let removed = fs::remove_file(&trial);
+    match made.and(removed) {
+        Ok(()) => Ok(()),
+        Err(why) => wrong(format!(
+            "nothing can be written to {}: {why}; give another path with --results",
+            directory.display()
+        )),
+    }
+}
+
+/// The directory that holds `path`; `.` for a bare name.
+pub(super) fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Layout, Rewrite, Row};
+
+    #[test]
+    fn a_file_of_ours_names_its_campaign_in_both_dialects() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.csv");
+        assert_eq!(owner(&path).unwrap(), Owner::Nobody);
+        for excel in [false, true] {
+            let layout = Layout::new(&["a,b;c".to_owned()], excel);
+            let mut fresh = Rewrite::start(&path, &layout).unwrap();
+            let row = Row {
+                campaign: "abc123defg",
+                message: "line\nend; and, \"more\"",
+                ..Row::default()
+            };
+            fresh.row(&row).unwrap();
+            fresh.install().unwrap();
+            assert_eq!(
+                owner(&path).unwrap(),
+                Owner::Campaign("abc123defg".to_owned())
+            );
+            Rewrite::start(&path, &layout).unwrap().install().unwrap();
+            assert_eq!(owner(&path).unwrap(), Owner::Empty);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_foreign_unless_it_is_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.csv");
+        fs::write(&path, "").unwrap();
+        assert_eq!(owner(&path).unwrap(), Owner::Empty);
+        let header = COLUMNS.join(",");
+        for content in [
+            "\n\n".to_owned(),
+            "machine_id\nab\n".to_owned(),
+            "machine_id,outcome\nab,accepted\n".to_owned(),
+            format!("{header}\nab,accepted\n"),
+            format!("x{header}\n"),
+            "\u{0}\u{1}binary".repeat(100_000),
+        ] {
+            fs::write(&path, &content).unwrap();
+            let told = owner(&path).unwrap();
+            assert_eq!(
+                told,
+                Owner::Foreign,
+                "{:?}",
+                &content[..9.min(content.len())]
+            );
+        }
+        owner(dir.path()).unwrap_err();
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written_is_refused_in_words_and_nothing_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("no/such/r.csv");
+        for (path, word) in [
+            (missing.as_path(), "no directory"),
+            (dir.path(), "is a directory"),
+            (Path::new("/"), "no file name"),
+            #[cfg(unix)]
+            (Path::new("/dev/null"), "no regular file"),
+        ] {
+            let told = probe(path).unwrap_err().to_string();
+            assert!(told.contains(word), "{told}");
+            assert!(told.contains("--results"), "{told}");
+        }
+        let path = dir.path().join("r.csv");
+        probe(&path).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        fs::write(&path, "kept").unwrap();
+        probe(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
+        probe(Path::new("surely-not-there.csv")).unwrap();
+    }
+}

@@ -1,0 +1,244 @@
+//! The whole file, written beside the old one and put in its place at once.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{Layout, ResultsError, ResultsFile, Row, line::Pen};
+
+/// How much is gathered before it is written.
+const BUFFER: usize = 256 * 1024;
+
+/// How often, and how many times, a refused replacement is tried again: 10 s in all, enough for a virus scanner or an
+/// indexer to let go; a person who has the file open in Excel is told where the results are instead.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A new results file in the making. Dropped before its time, it leaves nothing behind.
+pub struct Rewrite {
+    fresh: Fresh,
+    layout: Layout,
+    pen: Pen,
+    buffer: Vec<u8>,
+}
+
+/// A new results file that is whole and on disk, and lies beside the old one still.
+pub struct Sealed {
+    fresh: Fresh,
+    layout: Layout,
+}
+
+/// Where the results are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// Where they should be.
+    There(PathBuf),
+    /// Beside it, for the old file could not be replaced.
+    Aside {
+        /// Where they are instead.
+        path: PathBuf,
+        /// What the operating system says.
+        why: String,
+    },
+}
+
+impl Rewrite {
+    /// Begins a file that will replace the one at `path`, and writes its header.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn start(path: &Path, layout: &Layout) -> Result<Self, ResultsError> {
+        let fresh = Fresh::create(path).map_err(|why| ResultsError::new(WRITE, path, why))?;
+        let mut this = Self {
+            fresh,
+            layout: layout.clone(),
+            pen: Pen::new(layout),
+            buffer: Vec::with_capacity(BUFFER + 4096),
+        };
+        let headed = this.pen.header(&mut this.buffer);
+        headed.map_err(|why| ResultsError::new(WRITE, path, why))?;
+        Ok(this)
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// The disk is full or gone. The old file is untouched.
+    pub fn row(&mut self, row: &Row<'_>) -> Result<(), ResultsError> {
+        let mut written = self.pen.row(row, &mut self.buffer);
+        if written.is_ok() && self.buffer.len() >= BUFFER {
+            written = self.flush();
+        }
+        written.map_err(|why| self.fresh.failed(why))
+    }
+
+    /// Ends the file and waits until the disk has it.
+    ///
+    /// # Errors
+    /// The disk is full or gone. The old file is untouched.
+    pub fn seal(mut self) -> Result<Sealed, ResultsError> {
+        let written = self.flush().and_then(|()| self.fresh.sync());
+        written.map_err(|why| self.fresh.failed(why))?;
+        Ok(Sealed {
+            fresh: self.fresh,
+            layout: self.layout,
+        })
+    }
+
+    /// [`seal`](Self::seal) and [`install`](Sealed::install): how a run begins.
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn install(self) -> Result<ResultsFile, ResultsError> {
+        self.seal()?.install()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.fresh.write(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Sealed {
+    /// Replaces the old file, and opens the new one for the lines to come.
+    ///
+    /// # Errors
+    /// The replacement is refused: on Windows, where another program has the file open.
+    pub fn install(mut self) -> Result<ResultsFile, ResultsError> {
+        let path = self.fresh.target.clone();
+        let opened = self
+            .fresh
+            .put(&path)
+            .and_then(|()| ResultsFile::open(&path, &self.layout));
+        opened.map_err(|why| self.fresh.failed(why))
+    }
+
+    /// Replaces the old file, tries for 10 s if that is refused, and then lays the new one beside it, as
+    /// `<stem>.1.csv`. `sleep` waits between the tries: `tokio::time::sleep`, or a test's.
+    ///
+    /// # Errors
+    /// Not even beside it: the directory is gone, or no longer ours to write to.
+    pub async fn place<S, F>(mut self, mut sleep: S) -> Result<Placed, ResultsError>
+    where
+        S: FnMut(Duration) -> F,
+        F: Future<Output = ()>,
+    {
+        let path = self.fresh.target.clone();
+        let mut left = TRIES;
+        let why = loop {
+            match self.fresh.put(&path) {
+                Ok(()) => return Ok(Placed::There(path)),
+                Err(why) if left == 0 => break why,
+                Err(_) => {}
+            }
+            left -= 1;
+            sleep(PAUSE).await;
+        };
+        let beside = beside(&path);
+        match self.fresh.put(&beside) {
+            Ok(()) => Ok(Placed::Aside {
+                path: beside,
+                why: why.to_string(),
+            }),
+            Err(_) => Err(self.fresh.failed(why)),
+        }
+    }
+}
+
+const WRITE: &str = "write the results file";
+
+/// A temporary file beside its target, gone when dropped unless it was put in place.
+struct Fresh {
+    target: PathBuf,
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Fresh {
+    /// One fixed name: a process that was killed leaves one file at most, and the next run takes it away.
+    fn create(target: &Path) -> io::Result<Self> {
+        // A link stays a link: what it points to is replaced.
+        let target = if target.is_symlink() {
+            fs::canonicalize(target)?
+        } else {
+            target.to_owned()
+        };
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(".tmp");
+        let path = target.with_file_name(hidden);
+        match fs::remove_file(&path) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            _ => {}
+        }
+        // New or nothing: in a directory of many users, the name may lead through somebody else's link.
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        Ok(Self {
+            target,
+            path,
+            file: Some(file),
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        file.write_all(bytes)
+    }
+
+    /// Waits for the disk, then closes: Windows renames no open file.
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.take().map_or(Ok(()), |file| file.sync_all())
+    }
+
+    fn put(&mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)?;
+        // The name is in the directory, and the directory must reach the disk too. Some file systems cannot do that, and
+        // the file is in its place by now.
+        #[cfg(unix)]
+        if let Ok(directory) = File::open(super::owner::directory(path)) {
+            let _ = directory.sync_all();
+        }
+        Ok(())
+    }
+
+    fn failed(&self, why: io::Error) -> ResultsError {
+        ResultsError::new(WRITE, &self.target, why)
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        // Closed first, for Windows. It is not there any more if it was put in place.
+        drop(self.file.take());
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free: one of another day may be unread still.
+fn beside(path: &Path) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default();
+    let numbered = |number: u32| {
+        let mut name = stem.to_owned();
+        name.push(format!(".{number}"));
+        if let Some(ending) = path.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        path.with_file_name(name)
+    };
+    let free = (1..1000).map(numbered).find(|path| !path.exists());
+    free.unwrap_or_else(|| numbered(1))
+}
+
+#[cfg(test)]
+#[path = "rewrite_tests.rs"]
+mod tests;
