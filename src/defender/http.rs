@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use jiff::Timestamp;
 use reqwest::{
     Client, Method, Response, Url,
@@ -197,7 +197,7 @@ impl HttpDefender {
             status,
             date,
             retry_after,
-            body: Bytes::from(body),
+            body,
         })
     }
 

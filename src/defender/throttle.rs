@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Answer, http_date};
 
 /// The hold where neither header nor body names one: the shorter of the two documented windows.
-const UNSTATED: Duration = Duration::from_secs(60);
+const UNSTATED: Duration = Duration::from_mins(1);
 
 /// The shortest hold. A header in whole seconds says 0 for anything below one.
 const SHORTEST: Duration = Duration::from_secs(1);

@@ -1,1 +1,49 @@
-//! (module map)
+//! Progress, for people and for tests.
+//!
+//! - this file: the port, [`Monitor`]: the campaign tells it what happened, and it never answers back.
+//! - [`state`]: what it is told.
+//! - [`bar`], [`lines`], [`silent`]: on a terminal, elsewhere, not at all.
+//! - [`recording`]: a double that remembers everything.
+//! - [`span`]: lengths of time in words.
+//! - [`logs`]: `tracing` on stderr, above the bar, or in a file.
+
+pub mod bar;
+pub mod lines;
+pub mod logs;
+pub mod recording;
+pub mod silent;
+pub mod span;
+pub mod state;
+
+pub use bar::Bar;
+pub use lines::Lines;
+pub use recording::{Event, Recording};
+pub use silent::Silent;
+pub use state::{Began, Ended, State, Waiting};
+
+/// Is told how a run goes. Every method returns soon: the dispatcher waits for it.
+pub trait Monitor: Send + Sync {
+    /// The roster is read and stored; the first call is next.
+    fn began(&self, began: &Began<'_>);
+
+    /// A target has ended: its outcome is stored, and its line is in the results file.
+    fn target_ended(&self, ended: &Ended<'_>);
+
+    /// How things stand; told after whatever changes it, and about once a second while nothing does.
+    fn state(&self, state: &State);
+
+    /// One line for the person at the terminal.
+    fn note(&self, text: &str);
+
+    /// The run is over; nothing comes after this.
+    fn ended(&self);
+}
+
+/// Text that may come from elsewhere, made fit for a terminal: one line, no control characters that could move the cursor
+/// or hide something.
+fn one_line(text: &str) -> String {
+    text.trim_end()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::SignInError;
 
 /// Takes a token as people paste it: blanks and line ends around it are dropped, and the word `Bearer` before it.
-/// `place` says where it came from, as in "the token in FLEETSWEEP_TOKEN".
+/// `place` says where it came from, as in "the token in `FLEETSWEEP_TOKEN`".
 ///
 /// # Errors
 /// What is left is empty, or has blanks, line ends, control characters or anything beyond ASCII in it: an HTTP header

@@ -1,0 +1,237 @@
+//! One bar on a terminal.
+//!
+//! ```text
+//! [#######>                ] 317/1000 · done about 14:32, in 3 h 12 min
+//! accepted 312 · already pending 4 · failed 1 · minute window, 41 s
+//! ```
+
+use std::{
+    io::Write,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::tz::TimeZone;
+
+use super::{Began, Ended, Monitor, State, one_line};
+
+/// How far apart drawings are, on the run's clock: more often than this, nobody sees it.
+const APART: Duration = Duration::from_millis(50);
+
+/// indicatif's own time of arrival is an estimate from the rate, useless for bursts and waits: the schedule's stands there.
+const TEMPLATE: &str = "[{bar:24}] {pos}/{len}{prefix}\n{wide_msg}";
+
+/// A bar that shows how many targets have ended, and two lines of words.
+pub struct Bar {
+    bars: MultiProgress,
+    bar: ProgressBar,
+    zone: TimeZone,
+    /// Where notes go, while the bar is away.
+    notes: Mutex<Box<dyn Write + Send>>,
+    drawn: Mutex<Option<Duration>>,
+}
+
+impl Bar {
+    /// Draws on stderr, with times of day of `zone`.
+    #[must_use]
+    pub fn on_stderr(zone: TimeZone) -> Self {
+        let target = ProgressDrawTarget::stderr();
+        Self::new(target, Box::new(std::io::stderr()), zone)
+    }
+
+    /// Draws on `target`; `notes` must lead to the same terminal.
+    #[must_use]
+    pub fn new(target: ProgressDrawTarget, notes: Box<dyn Write + Send>, zone: TimeZone) -> Self {
+        let bars = MultiProgress::with_draw_target(target);
+        // The template is a constant, and a test draws it.
+        let style = ProgressStyle::with_template(TEMPLATE)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("#> ");
+        let bar = bars.add(ProgressBar::new(0).with_style(style));
+        Self {
+            bars,
+            bar,
+            zone,
+            notes: Mutex::new(notes),
+            drawn: Mutex::new(None),
+        }
+    }
+
+    /// What the bar hangs on, so that logs can be written above it; see [`logs`](super::logs).
+    #[must_use]
+    pub fn bars(&self) -> MultiProgress {
+        self.bars.clone()
+    }
+
+    /// Whether it is time to draw again.
+    fn due(&self, state: &State) -> bool {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let due =
+            drawn.is_none_or(|last| state.elapsed >= last + APART) || state.ended >= state.targets;
+        if due {
+            *drawn = Some(state.elapsed);
+        }
+        due
+    }
+}
+
+impl Monitor for Bar {
+    fn began(&self, began: &Began<'_>) {
+        self.note(&began.in_words());
+        self.bar.set_length(began.targets);
+        self.bar.set_position(began.already_ended);
+    }
+
+    fn target_ended(&self, _: &Ended<'_>) {}
+
+    fn state(&self, state: &State) {
+        if !self.due(state) {
+            return;
+        }
+        let arrival = state.arrival(&self.zone);
+        self.bar
+            .set_prefix(arrival.map_or_else(String::new, |text| format!(" · {text}")));
+        self.bar.set_message(state.in_words());
+        self.bar.set_length(state.targets);
+        self.bar.set_position(state.ended);
+    }
+
+    fn note(&self, text: &str) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.bars.suspend(|| {
+            // A terminal that is gone is no reason to stop a campaign.
+            let _ = writeln!(notes, "{}", one_line(text)).and_then(|()| notes.flush());
+        });
+    }
+
+    fn ended(&self) {
+        // The summary says it all again, in words that stay.
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal of 80 columns that keeps what is written to it.
+    #[derive(Clone, Debug, Default)]
+    struct Terminal(Arc<Mutex<String>>);
+
+    impl Terminal {
+        fn add(&self, text: &str) {
+            self.0.lock().unwrap().push_str(text);
+        }
+
+        fn take(&self) -> String {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl TermLike for Terminal {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.add(text);
+            self.add("\n");
+            Ok(())
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.add(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.add("<clear>");
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Write for Terminal {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.add(str::from_utf8(bytes).unwrap());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn bar() -> (Terminal, Bar) {
+        let terminal = Terminal::default();
+        // As often as asked, so that the test need not wait.
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let bar = Bar::new(target, Box::new(terminal.clone()), TimeZone::UTC);
+        (terminal, bar)
+    }
+
+    #[test]
+    fn the_bar_shows_the_tally_the_wait_and_the_schedules_arrival() {
+        let (terminal, bar) = bar();
+        bar.state(&State::example());
+        bar.bar.force_draw();
+        let text = terminal.take();
+        assert!(
+            text.contains("] 317/1000 · done about 14:32, in 3 h 12 min"),
+            "{text}"
+        );
+        assert!(
+            text.contains("accepted 312 · already pending 4 · failed 1 · minute window, 41 s"),
+            "{text}"
+        );
+        assert!(text.contains("[#######>"), "{text}");
+    }
+
+    #[test]
+    fn notes_stand_above_the_bar_on_lines_of_their_own() {
+        let (terminal, bar) = bar();
+        bar.began(&Began {
+            campaign: "abc",
+            targets: 10,
+            already_ended: 2,
+        });
+        bar.note("the disk\u{7} is\nfull");
+        let text = terminal.take();
+        assert!(
+            text.contains("campaign abc: 10 targets, 2 of them"),
+            "{text}"
+        );
+        assert!(text.contains("the disk  is full\n"), "{text}");
+        bar.ended();
+    }
+
+    #[test]
+    fn a_flood_of_states_is_drawn_now_and_then_and_the_last_one_always() {
+        let (_terminal, bar) = bar();
+        let at = |millis, ended| State {
+            elapsed: Duration::from_millis(millis),
+            ended,
+            ..State::example()
+        };
+        let due = [at(0, 1), at(1, 2), at(49, 3), at(50, 4), at(51, 1000)];
+        assert_eq!(
+            due.map(|state| bar.due(&state)),
+            [true, false, false, true, true]
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! A line now and then, where there is no terminal: CI logs, `nohup`, a file.
+
+use std::{
+    io::Write,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+
+use super::{Began, Ended, Monitor, State, one_line};
+
+/// How far apart lines are, on the run's clock: six a minute are few enough for the log of a run of many hours.
+const APART: Duration = Duration::from_secs(10);
+
+/// Writes a line when the run begins, every 10 s, and when it ends.
+pub struct Lines {
+    zone: TimeZone,
+    page: Mutex<Page>,
+}
+
+struct Page {
+    out: Box<dyn Write + Send>,
+    /// When a line was last due.
+    last: Duration,
+    /// A state that has not been written.
+    unwritten: Option<State>,
+}
+
+impl Lines {
+    /// Writes to `out`, with times of day of `zone`.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, zone: TimeZone) -> Self {
+        Self {
+            zone,
+            page: Mutex::new(Page {
+                out,
+                last: Duration::ZERO,
+                unwritten: None,
+            }),
+        }
+    }
+
+    fn line(&self, state: &State) -> String {
+        let at = state.wall.to_zoned(self.zone.clone()).strftime("%H:%M:%S");
+        let State { ended, targets, .. } = state;
+        let mut line = format!("{at} {ended}/{targets}");
+        for part in [Some(state.in_words()), state.arrival(&self.zone)] {
+            if let Some(part) = part.filter(|part| !part.is_empty()) {
+                line.push_str(" · ");
+                line.push_str(&part);
+            }
+        }
+        line
+    }
+
+    fn page(&self) -> std::sync::MutexGuard<'_, Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Page {
+    /// Progress that nobody can read any more (a closed pipe) is no reason to stop a campaign.
+    fn write(&mut self, line: &str) {
+        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+    }
+}
+
+impl Monitor for Lines {
+    fn began(&self, began: &Began<'_>) {
+        self.page().write(&began.in_words());
+    }
+
+    fn target_ended(&self, _: &Ended<'_>) {}
+
+    fn state(&self, state: &State) {
+        let mut page = self.page();
+        if state.elapsed >= page.last + APART {
+            page.last = state.elapsed;
+            page.unwritten = None;
+            page.write(&self.line(state));
+        } else {
+            page.unwritten = Some(state.clone());
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.page().write(&one_line(text));
+    }
+
+    fn ended(&self) {
+        let mut page = self.page();
+        if let Some(state) = page.unwritten.take() {
+            page.write(&self.line(&state));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn told(tell: impl FnOnce(&Lines)) -> String {
+        let out = Shared::default();
+        tell(&Lines::new(Box::new(out.clone()), TimeZone::UTC));
+        String::from_utf8(out.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn state(elapsed_ms: u64, ended: u64) -> State {
+        State {
+            elapsed: Duration::from_millis(elapsed_ms),
+            ended,
+            ..State::example()
+        }
+    }
+
+    #[test]
+    fn a_line_comes_every_ten_seconds_and_at_both_ends() {
+        let text = told(|lines| {
+            lines.began(&Began {
+                campaign: "abc",
+                targets: 1000,
+                already_ended: 0,
+            });
+            for (elapsed, ended) in [
+                (0, 1),
+                (9_999, 2),
+                (10_000, 3),
+                (19_000, 4),
+                (21_000, 5),
+                (22_000, 6),
+            ] {
+                lines.state(&state(elapsed, ended));
+            }
+            lines.ended();
+        });
+        let firsts: Vec<&str> = text
+            .lines()
+            .map(|line| line.split(" · ").next().unwrap())
+            .collect();
+        assert_eq!(
+            firsts,
+            [
+                "campaign abc: 1000 targets",
+                "11:20:00 3/1000",
+                "11:20:00 5/1000",
+                "11:20:00 6/1000"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_says_it_all_and_the_last_is_not_said_twice() {
+        let text = told(|lines| {
+            lines.state(&state(10_000, 317));
+            lines.ended();
+        });
+        assert_eq!(
+            text,
+            "11:20:00 317/1000 · accepted 312 · already pending 4 · failed 1 · minute window, 41 s · \
+             done about 14:32, in 3 h 12 min\n"
+        );
+    }
+
+    #[test]
+    fn a_note_is_one_line_that_cannot_play_with_the_terminal() {
+        let text = told(|lines| lines.note("stopped:\n\u{1b}[2Jgone\n"));
+        assert_eq!(text, "stopped:  [2Jgone\n");
+    }
+}

@@ -1,0 +1,257 @@
+//! `tracing` events: on stderr, above the bar, or in a file. Never on stdout, which carries data only.
+
+use std::{
+    ffi::OsStr,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use indicatif::MultiProgress;
+use tracing::Dispatch;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{MakeWriter, writer::BoxMakeWriter},
+    util::SubscriberInitExt as _,
+};
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub enum LogTarget {
+    /// stderr.
+    Stderr,
+    /// stderr, with the bar out of the way for as long as it takes; see [`Bar::bars`](super::Bar::bars).
+    AboveBar(MultiProgress),
+    /// A file, at its end.
+    File(PathBuf),
+}
+
+/// What is logged, how, and where.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// `RUST_LOG`, where it is set and not empty: it decides alone.
+    pub filter: Option<String>,
+    /// `-q` is -1, nothing 0, `-v` 1, `-vv` 2, and so on.
+    pub verbosity: i8,
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// Whether text may be coloured; see [`colour`].
+    pub colour: bool,
+    /// Where to.
+    pub target: LogTarget,
+}
+
+/// Logging cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// `RUST_LOG` is no filter.
+    #[error(
+        "RUST_LOG={filter:?} is no log filter ({why}); it looks like RUST_LOG=fleetsweep=debug"
+    )]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The log file cannot be written.
+    #[error("cannot write the log to {}: {why}; give another path with --log-file", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word.
+        why: io::Error,
+    },
+    /// A process logs to one place.
+    #[error("logging has begun already")]
+    Twice,
+}
+
+/// Logs from here on, for the whole process.
+///
+/// # Errors
+/// The filter or the file cannot be used, or logging has begun already.
+pub fn start(options: &LogOptions) -> Result<(), LogsError> {
+    dispatch(options)?.try_init().map_err(|_| LogsError::Twice)
+}
+
+/// What [`start`] installs, for whoever wants it for a part of the process only.
+///
+/// # Errors
+/// The filter or the file cannot be used.
+pub fn dispatch(options: &LogOptions) -> Result<Dispatch, LogsError> {
+    let filter = filter(options)?;
+    let (writer, colour) = match &options.target {
+        LogTarget::Stderr => (BoxMakeWriter::new(io::stderr), options.colour),
+        LogTarget::AboveBar(bars) => (BoxMakeWriter::new(AboveBar(bars.clone())), options.colour),
+        LogTarget::File(path) => (BoxMakeWriter::new(Mutex::new(open(path)?)), false),
+    };
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
+    Ok(match options.format {
+        LogFormat::Text => logs.with_ansi(colour).finish().into(),
+        LogFormat::Json => logs.json().with_ansi(false).finish().into(),
+    })
+}
+
+/// Whether a terminal's text may be coloured: `no_color` is the value of `NO_COLOR` (<https://no-color.org>: set and not
+/// empty means no).
+#[must_use]
+pub fn colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+fn filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
+    if let Some(filter) = options
+        .filter
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+    {
+        return EnvFilter::try_new(filter).map_err(|why| LogsError::Filter {
+            filter: filter.to_owned(),
+            why: why.to_string(),
+        });
+    }
+    // Other crates' `trace` is the bytes on the wire, which are nobody's business but those who ask by RUST_LOG.
+    Ok(EnvFilter::new(match options.verbosity {
+        ..=-1 => "error",
+        0 => "warn",
+        1 => "warn,fleetsweep=info",
+        2 => "info,fleetsweep=debug",
+        _ => "debug,fleetsweep=trace",
+    }))
+}
+
+fn open(path: &Path) -> Result<File, LogsError> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|why| LogsError::File {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// Makes writers that take the bar away while they write.
+struct AboveBar(MultiProgress);
+
+struct Suspended<'a>(&'a MultiProgress);
+
+impl<'a> MakeWriter<'a> for AboveBar {
+    type Writer = Suspended<'a>;
+
+    fn make_writer(&'a self) -> Suspended<'a> {
+        Suspended(&self.0)
+    }
+}
+
+impl Write for Suspended<'_> {
+    /// An event comes as one whole line.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn logged(change: impl FnOnce(&mut LogOptions)) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut options = LogOptions {
+            filter: None,
+            verbosity: 0,
+            format: LogFormat::Text,
+            colour: true,
+            target: LogTarget::File(path.clone()),
+        };
+        change(&mut options);
+        let dispatch = dispatch(&options).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            tracing::error!(code = 429, "an error");
+            tracing::warn!("a warning");
+            tracing::info!("an info");
+            tracing::debug!("a debug");
+            tracing::trace!("a trace");
+            tracing::debug!(target: "hyper", "of others");
+            tracing::trace!(target: "hyper", "the wire");
+        });
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn each_v_says_more() {
+        for (verbosity, lines) in [(-2, 1), (-1, 1), (0, 2), (1, 3), (2, 4), (3, 6), (9, 6)] {
+            let text = logged(|options| options.verbosity = verbosity);
+            assert_eq!(text.lines().count(), lines, "{verbosity}: {text}");
+            assert!(!text.contains("the wire"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_environments_filter_decides_alone() {
+        let text = logged(|options| {
+            options.filter = Some("off,hyper=trace".to_owned());
+            options.verbosity = 3;
+        });
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let text = logged(|options| options.filter = Some(" ".to_owned()));
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_file_is_never_coloured_and_json_is_an_object_a_line() {
+        assert!(!logged(|_| ()).contains('\u{1b}'));
+        let text = logged(|options| options.format = LogFormat::Json);
+        for line in text.lines() {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(object["fields"]["message"].is_string(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_in_words() {
+        let mut options = LogOptions {
+            filter: Some("fleetsweep=loud".to_owned()),
+            verbosity: 0,
+            format: LogFormat::Text,
+            colour: false,
+            target: LogTarget::Stderr,
+        };
+        let told = dispatch(&options).unwrap_err().to_string();
+        assert!(told.contains("fleetsweep=loud"), "{told}");
+        options.filter = None;
+        options.target = LogTarget::File("/nowhere/log".into());
+        let told = dispatch(&options).unwrap_err().to_string();
+        assert!(
+            told.contains("/nowhere/log") && told.contains("--log-file"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        assert!(colour(None, true));
+        assert!(colour(Some(OsStr::new("")), true));
+        assert!(!colour(Some(OsStr::new("1")), true));
+        assert!(!colour(None, false));
+    }
+}

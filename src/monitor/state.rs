@@ -1,0 +1,180 @@
+//! What a monitor is told.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::span;
+
+/// A run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Began<'a> {
+    /// The campaign's id.
+    pub campaign: &'a str,
+    /// All rows.
+    pub targets: u64,
+    /// Those that had ended before the first call: in an earlier run, or as `invalid` and `duplicate`.
+    pub already_ended: u64,
+}
+
+/// A target has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended<'a> {
+    /// Its line in the input.
+    pub line: u64,
+    /// Its machine.
+    pub machine_id: &'a str,
+    /// The outcome's name.
+    pub outcome: &'a str,
+    /// Why, in words; may be empty.
+    pub message: &'a str,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Since the run began, on the run's clock.
+    pub elapsed: Duration,
+    /// The wall clock, for people's eyes.
+    pub wall: Timestamp,
+    /// Counts by outcome, in an order that stays the same.
+    pub tally: Vec<(&'static str, u64)>,
+    /// All rows.
+    pub targets: u64,
+    /// Those that have ended, in whichever run.
+    pub ended: u64,
+    /// Calls without an answer yet.
+    pub in_flight: u32,
+    /// What the next call waits for.
+    pub waiting: Option<Waiting>,
+    /// How long until the last call goes out, by the limiter's own schedule.
+    pub eta: Option<Duration>,
+    /// How many calls were refused with 429.
+    pub throttled: u64,
+}
+
+/// What a call waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// As in "minute window".
+    pub what: String,
+    /// For how long still.
+    pub left: Duration,
+}
+
+impl Began<'_> {
+    /// "campaign abc123defg: 60 targets, 4 of them ended already".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Self {
+            campaign,
+            targets,
+            already_ended,
+        } = self;
+        let noun = if *targets == 1 { "target" } else { "targets" };
+        match already_ended {
+            0 => format!("campaign {campaign}: {targets} {noun}"),
+            n => format!("campaign {campaign}: {targets} {noun}, {n} of them ended already"),
+        }
+    }
+}
+
+impl State {
+    /// "accepted 312 · already pending 4 · failed 1 · 3 calls refused with 429 · minute window, 41 s".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut parts: Vec<String> = self
+            .tally
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(outcome, count)| format!("{} {count}", outcome.replace('_', " ")))
+            .collect();
+        match self.throttled {
+            0 => {}
+            1 => parts.push("1 call refused with 429".to_owned()),
+            n => parts.push(format!("{n} calls refused with 429")),
+        }
+        if let Some(Waiting { what, left }) = &self.waiting {
+            parts.push(format!("{what}, {}", span::in_words(*left)));
+        } else if self.in_flight > 0 {
+            parts.push(format!("{} in flight", self.in_flight));
+        }
+        parts.join(" · ")
+    }
+
+    /// "done about 14:32, in 3 h 12 min".
+    #[must_use]
+    pub fn arrival(&self, zone: &TimeZone) -> Option<String> {
+        let eta = self.eta?;
+        let at = span::arrival(self.wall, eta, zone);
+        Some(format!("done about {at}, in {}", span::in_words(eta)))
+    }
+}
+
+#[cfg(test)]
+impl State {
+    /// The one that this module's tests look at.
+    pub(super) fn example() -> Self {
+        Self {
+            elapsed: Duration::from_secs(20),
+            wall: "2024-10-21T11:20:00Z".parse().unwrap(),
+            tally: vec![
+                ("accepted", 312),
+                ("already_pending", 4),
+                ("not_found", 0),
+                ("failed", 1),
+            ],
+            targets: 1000,
+            ended: 317,
+            in_flight: 3,
+            waiting: Some(Waiting {
+                what: "minute window".to_owned(),
+                left: Duration::from_millis(40_300),
+            }),
+            eta: Some(Duration::from_mins(192)),
+            throttled: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_said_in_one_short_line() {
+        let mut state = State::example();
+        assert_eq!(
+            state.in_words(),
+            "accepted 312 · already pending 4 · failed 1 · minute window, 41 s"
+        );
+        assert_eq!(
+            state.arrival(&TimeZone::UTC).unwrap(),
+            "done about 14:32, in 3 h 12 min"
+        );
+        state.waiting = None;
+        state.throttled = 2;
+        assert_eq!(
+            state.in_words(),
+            "accepted 312 · already pending 4 · failed 1 · 2 calls refused with 429 · 3 in flight"
+        );
+        state.eta = None;
+        assert_eq!(state.arrival(&TimeZone::UTC), None);
+    }
+
+    #[test]
+    fn the_beginning_tells_what_had_ended_before() {
+        let mut began = Began {
+            campaign: "abc",
+            targets: 1,
+            already_ended: 0,
+        };
+        assert_eq!(began.in_words(), "campaign abc: 1 target");
+        began.targets = 60;
+        began.already_ended = 4;
+        assert_eq!(
+            began.in_words(),
+            "campaign abc: 60 targets, 4 of them ended already"
+        );
+    }
+}
