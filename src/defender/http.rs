@@ -247,7 +247,15 @@ fn scans_since(since: Timestamp) -> String {
     )
 }
 
-/// The innermost reasons of an error, without the outer ones that say "error sending request" or "client error".
+/// Layers of an error that say where it passed and not what happened.
+const LAYERS: [&str; 4] = [
+    "error sending request",
+    "client error (",
+    "connection error",
+    "request or response body error",
+];
+
+/// The two innermost reasons of an error: what broke, and the operating system's word for it.
 fn why(error: &(dyn Error + 'static)) -> String {
     let mut chain: Vec<String> = Vec::new();
     let mut next = Some(error);
@@ -255,14 +263,14 @@ fn why(error: &(dyn Error + 'static)) -> String {
         chain.push(error.to_string());
         next = error.source();
     }
-    let mut told: Vec<String> = Vec::new();
-    // Two are enough: what broke, and the operating system's word for it.
-    for text in chain.into_iter().rev().take(2) {
-        if !text.is_empty() && !told.iter().any(|said| text.contains(said.as_str())) {
-            told.insert(0, text);
-        }
+    let innermost = chain.pop().unwrap_or_default();
+    match chain.pop() {
+        Some(outer) if LAYERS.iter().any(|layer| outer.starts_with(layer)) => innermost,
+        // Some errors repeat what they carry.
+        Some(outer) if outer.contains(&innermost) => outer,
+        Some(outer) => format!("{outer}: {innermost}"),
+        None => innermost,
     }
-    told.join(": ")
 }
 
 #[cfg(test)]

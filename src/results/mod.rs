@@ -11,7 +11,7 @@
 //!
 //! - [`row`]: one line of the file. [`layout`]: its columns and its dialect.
 //! - [`guard`]: cells that a spreadsheet would run.
-//! - [`line`](mod@line): rows as bytes.
+//! - `line`: rows as bytes.
 //! - [`append`]: one write a line, cut back where it fails.
 //! - [`rewrite`]: the whole file, replaced atomically.
 //! - [`owner`](mod@owner): whose file lies there already, and whether it can be written at all.
