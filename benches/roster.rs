@@ -57,7 +57,7 @@ fn million_rows(criterion: &mut Criterion) {
         .measurement_time(Duration::from_secs(10));
     group.throughput(Throughput::Bytes(size));
     group.bench_function("a million rows of 11 columns", |bencher| {
-        bencher.iter(|| read(&file))
+        bencher.iter(|| read(&file));
     });
     group.finish();
 }

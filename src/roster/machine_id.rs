@@ -43,9 +43,22 @@ pub(super) fn is_guid(id: &str) -> bool {
         })
 }
 
-/// Whether a plain list may begin with this text: long, and of the characters that ids have. A heading is not.
+/// Whether the first line of a plain list is an id, misspelt perhaps, and no heading: long, without space, with digits.
+/// Where it is not clear, better a call that finds no machine than a machine that is passed over.
 pub(super) fn is_id_like(text: &str) -> bool {
-    is_guid(text) || (text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    text.len() >= 16
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-{}".contains(&byte))
+}
+
+/// Whether a later line of the cell holds an id of 40 hex digits.
+pub(super) fn hides_ids(cell: &str) -> bool {
+    cell.split(['\n', '\r'])
+        .skip(1)
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
+        .any(|word| digest(word).is_some())
 }
 
 /// What is surely wrong with an id that has been trimmed already.
@@ -125,6 +138,21 @@ mod tests {
             &"a".repeat(128),
         ] {
             assert_eq!(check(id), Ok(()), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_id_is_no_heading() {
+        assert!(is_id_like(&ID[1..]) && is_id_like(&ID.replace('b', "o")));
+        assert!(is_id_like("2f1b3c4d-0000-4abc-8DEF-001122334455"));
+        for heading in [
+            "Machines",
+            "Machines to scan 2026",
+            "DeviceIdentifiers",
+            "machine_identifier_1",
+            "",
+        ] {
+            assert!(!is_id_like(heading), "{heading}");
         }
     }
 

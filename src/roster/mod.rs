@@ -10,7 +10,7 @@
 //! How bytes become rows, each stage behind one type; nothing is held but a buffer and the set of ids:
 //!
 //! ```text
-//! bytes → Decoded (UTF-16 → UTF-8) → Lines (where lines begin) → Records (csv, Windows-1252) → Roster → Row
+//! bytes → Decoded (UTF-16 → UTF-8) → Lines (where lines begin) → Records (csv, Windows-1252) → Judge (in Roster) → Row
 //!                        └→ Layout: delimiter, header and id column, from the first 256 KiB
 //! ```
 
@@ -19,6 +19,7 @@ mod decode;
 mod error;
 mod extra;
 mod flaw;
+mod judge;
 mod layout;
 mod lines;
 mod machine_id;

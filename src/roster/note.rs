@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use csv::StringRecord;
+
+use super::machine_id::hides_ids;
+
 /// Something that the person should know, said once however many rows it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -24,6 +28,8 @@ pub enum NoteKind {
     UnusualId,
     /// A priority that is no integer; the first one.
     Priority(String),
+    /// A quoted cell whose later lines hold machine ids: rows, probably, that a missing quote has made part of it.
+    HiddenIds,
     /// More cells than columns; the surplus was dropped.
     SurplusCells,
 }
@@ -52,6 +58,10 @@ impl fmt::Display for Note {
                     "priority is no whole number (`{cell}`), so these rows go last"
                 )?;
             }
+            NoteKind::HiddenIds => write!(
+                f,
+                "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be missing)"
+            )?,
             NoteKind::SurplusCells => write!(
                 f,
                 "more cells than the header has columns, the surplus is dropped"
@@ -80,6 +90,17 @@ impl Notes {
                 rows: 1,
                 first_line: line,
             }),
+        }
+    }
+
+    /// Notes what is odd about the shape of a record.
+    pub(super) fn look(&mut self, record: &StringRecord, width: usize, line: u64) {
+        let surplus = |cell: &str| !cell.trim().is_empty();
+        if record.len() > width && record.iter().skip(width).any(surplus) {
+            self.add(NoteKind::SurplusCells, line);
+        }
+        if record.as_slice().contains('\n') && record.iter().any(hides_ids) {
+            self.add(NoteKind::HiddenIds, line);
         }
     }
 

@@ -30,7 +30,7 @@ impl Delimiter {
         self.0
     }
 
-    /// `None` where the character could be part of a word, a number, a quote or a line end.
+    /// A tab, or any punctuation mark but the quote.
     pub(super) fn new(byte: u8) -> Option<Self> {
         let usable = byte == b'\t' || (byte.is_ascii_punctuation() && byte != b'"');
         usable.then_some(Self(byte))

@@ -1,22 +1,23 @@
 //! The input as judged rows, and the refusal of one that cannot be meant.
 
-use std::io::{self, Chain, Cursor, Read};
+use std::{
+    fmt,
+    io::{self, Chain, Cursor, Read},
+};
 
 use super::{
-    counts::{Counts, Guids},
+    counts::Counts,
     decode::Decoded,
     error::RosterError,
     extra::join_extra,
-    flaw::{Flaw, excerpt},
+    flaw::Flaw,
+    judge::Judge,
     layout::{Layout, position},
-    machine_id,
     note::{Note, NoteKind, Notes},
     options::Options,
-    particulars::{Particular, Particulars},
+    particulars::Particulars,
     records::Records,
     row::{Fate, Row},
-    seen::Seen,
-    where_clause::Where,
 };
 
 /// How much of the input is looked at to find its layout: a hundred rows of ample length.
@@ -31,15 +32,23 @@ pub struct Roster<R> {
     /// Columns of the input, that of the ids included.
     width: usize,
     columns: Vec<String>,
-    wheres: Vec<(usize, Where)>,
-    particulars: Particulars,
+    judge: Judge,
     any_id: bool,
     extra: String,
-    seen: Seen,
     notes: Notes,
     counts: Counts,
-    guids: Guids,
     first_flaw: Option<(u64, Flaw)>,
+}
+
+impl<R> fmt::Debug for Roster<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster")
+            .field("file", &self.file)
+            .field("id_column", &self.id_column)
+            .field("columns", &self.columns)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Roster<R> {
@@ -99,14 +108,11 @@ impl<R: Read> Roster<R> {
             id_column,
             width,
             columns,
-            wheres,
-            particulars,
+            judge: Judge::new(wheres, particulars),
             any_id: options.any_id,
             extra: String::new(),
-            seen: Seen::default(),
             notes,
             counts: Counts::default(),
-            guids: Guids::default(),
             first_flaw: None,
         })
     }
@@ -126,7 +132,7 @@ impl<R: Read> Roster<R> {
     /// Those of the columns that have a meaning for the scan: `scan_type`, `comment`, `priority`, `tenant_id`.
     #[must_use]
     pub fn recognised(&self) -> Vec<&'static str> {
-        self.particulars.recognised()
+        self.judge.recognised()
     }
 
     /// What is to be said once, so far: complete after the last row.
@@ -154,52 +160,20 @@ impl<R: Read> Roster<R> {
         }
         let line = self.records.line();
         let record = self.records.record();
+        self.notes.look(record, self.width, line);
         if !self.records.is_utf8() {
             self.notes.add(NoteKind::Windows1252, line);
-        }
-        if record.len() > self.width
-            && record
-                .iter()
-                .skip(self.width)
-                .any(|cell| !cell.trim().is_empty())
-        {
-            self.notes.add(NoteKind::SurplusCells, line);
         }
         join_extra(record, self.width, self.id, &mut self.extra);
 
         let machine_id = record.get(self.id).unwrap_or_default().trim();
-        let admits = |(place, clause): &(usize, Where)| {
-            clause.admits(record.get(*place).unwrap_or_default())
-        };
-        let mut said = Particular::default();
-        let fate = if self.wheres.iter().all(admits) {
-            self.guids.add(machine_id, line);
-            if self.guids.are_all() && !self.any_id {
-                return Err(self.guids.refusal(&self.file));
-            }
-            match machine_id::check(machine_id).and_then(|()| self.particulars.read(record)) {
-                Err(flaw) => {
-                    self.first_flaw.get_or_insert_with(|| (line, flaw.clone()));
-                    Fate::Invalid(flaw)
-                }
-                Ok(particular) => {
-                    said = particular;
-                    if let Some(cell) = said.bad_priority {
-                        self.notes.add(NoteKind::Priority(excerpt(cell)), line);
-                    }
-                    let digest = machine_id::digest(machine_id);
-                    if digest.is_none() {
-                        self.notes.add(NoteKind::UnusualId, line);
-                    }
-                    match self.seen.insert(machine_id, digest, line) {
-                        Some(first_line) => Fate::Duplicate { first_line },
-                        None => Fate::Due,
-                    }
-                }
-            }
-        } else {
-            Fate::LeftOut
-        };
+        let (fate, said) = self.judge.judge(record, machine_id, line, &mut self.notes);
+        if self.judge.guids().are_all() && !self.any_id {
+            return Err(self.judge.guids().refusal(&self.file));
+        }
+        if let Fate::Invalid(flaw) = &fate {
+            self.first_flaw.get_or_insert_with(|| (line, flaw.clone()));
+        }
         self.counts.add(&fate);
         Ok(Some(Row {
             n: self.counts.rows(),
@@ -216,8 +190,8 @@ impl<R: Read> Roster<R> {
     /// Whether the input as a whole can be meant.
     fn conclude(&self) -> Result<(), RosterError> {
         let file = self.file.clone();
-        if self.guids.are_most() && !self.any_id {
-            return Err(self.guids.refusal(&file));
+        if self.judge.guids().are_most() && !self.any_id {
+            return Err(self.judge.guids().refusal(&file));
         }
         if self.counts.rows() == 0 {
             return Err(RosterError::NoRows { file });

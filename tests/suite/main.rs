@@ -1,4 +1,8 @@
 //! The tests of the whole, in one binary: it links once.
 
-/// The input's rules, on the files of `sample-inputs/` and on bytes at random.
+/// Every file of `sample-inputs/`, and what the roster makes of it.
 mod roster_formats;
+/// The roster on inputs that nobody thought of.
+mod roster_random;
+/// What the options and a row's own columns change.
+mod roster_rules;

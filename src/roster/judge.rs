@@ -1,0 +1,79 @@
+//! What becomes of each row.
+
+use csv::StringRecord;
+
+use super::{
+    counts::Guids,
+    flaw::excerpt,
+    machine_id::{check, digest},
+    note::{NoteKind, Notes},
+    particulars::{Particular, Particulars},
+    row::Fate,
+    seen::Seen,
+    where_clause::Where,
+};
+
+/// Judges the rows of one input, in their order.
+#[derive(Debug)]
+pub(super) struct Judge {
+    wheres: Vec<(usize, Where)>,
+    particulars: Particulars,
+    guids: Guids,
+    seen: Seen,
+}
+
+impl Judge {
+    /// Each condition comes with the place of its column.
+    pub(super) fn new(wheres: Vec<(usize, Where)>, particulars: Particulars) -> Self {
+        Self {
+            wheres,
+            particulars,
+            guids: Guids::default(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// What becomes of the row, and what it says about its scan. A row that is left out or invalid leaves no trace among
+    /// the ids met, so that it never stands in the way of a sound row of its machine.
+    pub(super) fn judge<'a>(
+        &mut self,
+        record: &'a StringRecord,
+        id: &str,
+        line: u64,
+        notes: &mut Notes,
+    ) -> (Fate, Particular<'a>) {
+        let admits = |(place, clause): &(usize, Where)| {
+            clause.admits(record.get(*place).unwrap_or_default())
+        };
+        if !self.wheres.iter().all(admits) {
+            return (Fate::LeftOut, Particular::default());
+        }
+        self.guids.add(id, line);
+        let said = match check(id).and_then(|()| self.particulars.read(record)) {
+            Ok(said) => said,
+            Err(flaw) => return (Fate::Invalid(flaw), Particular::default()),
+        };
+        if let Some(cell) = said.bad_priority {
+            notes.add(NoteKind::Priority(excerpt(cell)), line);
+        }
+        let digest = digest(id);
+        if digest.is_none() {
+            notes.add(NoteKind::UnusualId, line);
+        }
+        let fate = match self.seen.insert(id, digest, line) {
+            Some(first_line) => Fate::Duplicate { first_line },
+            None => Fate::Due,
+        };
+        (fate, said)
+    }
+
+    /// How many of the ids were GUIDs.
+    pub(super) const fn guids(&self) -> &Guids {
+        &self.guids
+    }
+
+    /// The columns that are there and have a meaning for the scan.
+    pub(super) fn recognised(&self) -> Vec<&'static str> {
+        self.particulars.recognised()
+    }
+}
