@@ -1,1 +1,57 @@
-//! (module map)
+//! A tenant in a box: the API of MDE-API.md with a quota, faults and a memory of its own.
+//!
+//! Two layers, so that a test in virtual time can leave HTTP out:
+//!
+//! ```text
+//!   TCP → serve ─┐
+//!                ├→ Tenant::handle ─→ fate ─→ quota ─→ scans, machines, sign_in ─→ Served
+//!   direct call ─┘                      (what is lost)          └→ Witness (what it saw)
+//! ```
+//!
+//! - `config`: [`MockConfig`], every setting, polite by default.
+//! - `request`: [`Request`], [`Response`], [`Served`], and the [`Kind`] of a call.
+//! - `tenant`: [`Tenant`], the service itself, on tokio's time.
+//! - `acts`: the calls: start, list, get, cancel, machines.
+//! - `fate`: what happens to a call on its way, by chance or by a script of [`Rule`]s.
+//! - `quota`: the calls a window holds, in three models.
+//! - `scans`: the machine actions, from Pending to their end.
+//! - `machine`: what a machine is like, and the inventory.
+//! - `filter`, `query`: `OData` filters, `$top`, `$skip`.
+//! - `sign_in`: the token endpoint, and who may call what.
+//! - `reply`: the answers' shapes.
+//! - `witness`, `summary`: [`Witness`], what the tenant saw. It records and does not judge.
+//! - `server`: [`serve`], the tenant over HTTP.
+//!
+//! Nothing of the client is used here but its wire types: a bug that both sides share would agree with itself. Time is
+//! tokio's, hence virtual under a paused clock; the wall is [`MockConfig::started`] and what has passed since.
+
+mod acts;
+mod clock;
+mod config;
+mod fate;
+mod filter;
+mod machine;
+mod query;
+mod quota;
+mod reply;
+mod request;
+mod scans;
+mod server;
+mod sign_in;
+mod summary;
+mod tenant;
+mod witness;
+
+pub use config::{
+    BusyShape, CancelOfFinal, Chances, Comments, Ends, Kinds, Limit, MockConfig, Model,
+    QuotaConfig, SignIn, Tokens,
+};
+pub use fate::{Fault, Rule};
+pub use request::{Kind, Method, Request, Response, Served};
+pub use server::serve;
+pub use summary::{Busiest, KindSummary, ScanSummary, Summary};
+pub use tenant::Tenant;
+pub use witness::{ScanRecord, Seen, Witness};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! `fleetsweep mock`: the tenant in a box, as a server for another terminal.
+//!
+//! - this file: the options, and the wiring.
+//! - `values`: what an option's value may be.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::{
+    mock::{BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, Tenant, serve},
+    quota::{Clock, SystemClock},
+};
+
+mod values;
+
+pub use values::{
+    BusyShapeArg, DurationArg, KindsArg, LimitArg, PercentArg, QuotaModelArg, RangeArg,
+};
+
+/// Serve a mock tenant until Ctrl-C; then tell what it saw.
+#[derive(Debug, Clone, Args)]
+pub struct MockArgs {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Calls a window of each kind, repeatable, or `none` [default: 100/1m and 1500/1h]
+    #[arg(long, value_name = "CALLS/WINDOW")]
+    pub limit: Vec<LimitArg>,
+    /// How windows are counted
+    #[arg(long, value_enum, default_value_t)]
+    pub quota_model: QuotaModelArg,
+    /// Where fixed windows begin, after the start
+    #[arg(long, value_name = "DURATION")]
+    pub phase: Option<DurationArg>,
+    /// What a bucket holds [default: as many as the limit's calls]
+    #[arg(long, value_name = "CALLS")]
+    pub bucket_size: Option<u32>,
+    /// Refused calls take a place in the windows too
+    #[arg(long)]
+    pub count_refused: bool,
+    /// Whether the kinds of calls are counted by themselves
+    #[arg(long, value_enum, default_value_t)]
+    pub kinds: KindsArg,
+    /// Share of machines that somebody else is scanning
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub busy: PercentArg,
+    /// What a start on a machine under scan is answered with
+    #[arg(long, value_enum, default_value_t)]
+    pub busy_shape: BusyShapeArg,
+    /// Share of machines that the tenant does not know
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub unknown: PercentArg,
+    /// Share of machines that cannot be scanned
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub unsupported: PercentArg,
+    /// Chance of a 5xx for a call that was not carried out
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub error_before: PercentArg,
+    /// Chance of a 5xx for a call that was carried out
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub error_after: PercentArg,
+    /// Chance of a cut connection, the call not carried out
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub reset_before: PercentArg,
+    /// Chance of a cut connection, the call carried out
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub reset_after: PercentArg,
+    /// Chance of a 404 for a machine that exists
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    pub spurious_404: PercentArg,
+    /// Time to the answer, as `20ms` or `20ms-150ms`
+    #[arg(long, value_name = "RANGE", default_value = "0s")]
+    pub latency: RangeArg,
+    /// How long a new action stays out of listings
+    #[arg(long, value_name = "RANGE", default_value = "0s")]
+    pub listing_lag: RangeArg,
+    /// How long a scan takes
+    #[arg(long, value_name = "RANGE", default_value = "30s-2m")]
+    pub scan_time: RangeArg,
+    /// Where all that is random comes from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Machines in the inventory
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub machines: usize,
+    /// Keep no record of calls and scans, for benchmarks
+    #[arg(long)]
+    pub no_record: bool,
+}
+
+/// Why the mock could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum MockError {
+    /// Options that do not go together.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// The address is taken or not ours.
+    #[error(
+        "cannot listen on {address}: {source}; choose another address with --listen, port 0 takes any that is free"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The line with the address, or the summary, could not be written.
+    #[error("cannot write the mock's report: {0}")]
+    Report(#[from] io::Error),
+}
+
+/// Serves until Ctrl-C. The first line of the report says where, the last ones what was seen.
+///
+/// # Errors
+/// When options do not go together, the address cannot be listened on, or the report cannot be written.
+pub async fn run(args: MockArgs, report: &mut dyn Write) -> Result<(), MockError> {
+    let address = args.listen;
+    let tenant = Tenant::new(args.config()?);
+    let listening = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let (listener, address) = listening
+        .await
+        .map_err(|source| MockError::Listen { address, source })?;
+    writeln!(
+        report,
+        "mock tenant at http://{address}, what it saw at http://{address}/mock/witness; Ctrl-C ends it"
+    )?;
+    let stop = async {
+        // Without a handler for Ctrl-C the system's own ends the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    serve(listener, Arc::clone(&tenant), stop).await;
+    write!(report, "{}", tenant.summary())?;
+    Ok(())
+}
+
+impl MockArgs {
+    /// What was typed, as the mock's settings.
+    ///
+    /// # Errors
+    /// When options do not go together.
+    pub fn config(self) -> Result<MockConfig, MockError> {
+        Ok(MockConfig {
+            seed: self.seed,
+            started: SystemClock.wall(),
+            quota: self.quota()?,
+            latency: self.latency.0,
+            listing_lag: self.listing_lag.0,
+            scan_time: self.scan_time.0,
+            chances: Chances {
+                busy: self.busy.0,
+                unknown: self.unknown.0,
+                unsupported: self.unsupported.0,
+                spurious_404: self.spurious_404.0,
+                error_before: self.error_before.0,
+                error_after: self.error_after.0,
+                reset_before: self.reset_before.0,
+                reset_after: self.reset_after.0,
+                early: 0.0,
+            },
+            busy_shape: match self.busy_shape {
+                BusyShapeArg::Error => BusyShape::Error,
+                BusyShapeArg::Success => BusyShape::Success201,
+                BusyShapeArg::Mixed => BusyShape::Mixed,
+            },
+            machines: self.machines,
+            record: !self.no_record,
+            ..MockConfig::default()
+        })
+    }
+
+    fn quota(&self) -> Result<QuotaConfig, MockError> {
+        let documented = QuotaConfig::default();
+        let limits = if self.limit.is_empty() {
+            documented.limits
+        } else if self.limit == [LimitArg(None)] {
+            Vec::new()
+        } else {
+            let limits = self.limit.iter().map(|limit| limit.0);
+            let all: Option<Vec<_>> = limits.collect();
+            all.ok_or(MockError::Usage("--limit none goes with no other --limit"))?
+        };
+        let model = match (self.quota_model, self.phase, self.bucket_size) {
+            (QuotaModelArg::Sliding, None, None) => Model::Sliding,
+            (QuotaModelArg::Fixed, phase, None) => Model::Fixed {
+                phase: phase.map_or(Duration::ZERO, |phase| phase.0),
+            },
+            (QuotaModelArg::Bucket, None, size) => Model::Bucket { size },
+            _ => {
+                let text = "--phase goes with --quota-model fixed, and --bucket-size with --quota-model bucket";
+                return Err(MockError::Usage(text));
+            }
+        };
+        Ok(QuotaConfig {
+            limits,
+            model,
+            count_refused: self.count_refused,
+            kinds: match self.kinds {
+                KindsArg::Apart => Kinds::Apart,
+                KindsArg::Together => Kinds::Together,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::mock::Limit;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        mock: MockArgs,
+    }
+
+    fn config(options: &str) -> Result<MockConfig, String> {
+        let words = std::iter::once("mock").chain(options.split_whitespace());
+        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        cli.mock.config().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_options_the_mock_has_the_documented_quota_and_no_faults() {
+        let config = config("").unwrap();
+        assert_eq!(config.quota, QuotaConfig::default());
+        assert_eq!(config.chances, Chances::default());
+        assert_eq!(config.latency, Duration::ZERO..=Duration::ZERO);
+        assert!(config.record);
+    }
+
+    #[test]
+    fn options_become_settings() {
+        let config = config(
+            "--limit 20/2s --limit 60/10s --quota-model fixed --phase 13s --kinds together --count-refused --busy 5% \
+             --busy-shape mixed --latency 20ms-150ms --scan-time 1m --no-record",
+        )
+        .unwrap();
+        let limit = |calls, seconds| Limit {
+            calls,
+            window: Duration::from_secs(seconds),
+        };
+        let quota = QuotaConfig {
+            limits: vec![limit(20, 2), limit(60, 10)],
+            model: Model::Fixed {
+                phase: Duration::from_secs(13),
+            },
+            count_refused: true,
+            kinds: Kinds::Together,
+        };
+        assert_eq!(config.quota, quota);
+        assert!((config.chances.busy - 0.05).abs() < f64::EPSILON);
+        assert_eq!(
+            config.latency,
+            Duration::from_millis(20)..=Duration::from_millis(150)
+        );
+        assert_eq!(
+            config.scan_time,
+            Duration::from_mins(1)..=Duration::from_mins(1)
+        );
+        assert!(!config.record);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_words() {
+        for (options, text) in [
+            ("--limit 100", "CALLS/WINDOW"),
+            ("--limit 0/1m", "at least one call"),
+            ("--limit none --limit 5/1m", "goes with no other"),
+            ("--phase 3s", "--quota-model fixed"),
+            (
+                "--quota-model fixed --bucket-size 3",
+                "--quota-model bucket",
+            ),
+            ("--busy 120%", "from 0% to 100%"),
+            ("--busy NaN", "from 0% to 100%"),
+            ("--latency 5s-1s", "longer than its second"),
+            ("--latency=-5s", "expected a duration"),
+            ("--scan-time 30s-900h", "at most 744h"),
+        ] {
+            let error = config(options).unwrap_err();
+            assert!(error.contains(text), "{options}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_limit_is_a_limit_too() {
+        assert_eq!(config("--limit none").unwrap().quota, QuotaConfig::none());
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named_with_the_way_out() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let cli = Cli::parse_from(["mock".to_owned(), format!("--listen={address}")]);
+        let error = run(cli.mock, &mut Vec::new())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&address.to_string()) && error.contains("--listen"),
+            "{error}"
+        );
+    }
+}

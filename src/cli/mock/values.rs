@@ -1,0 +1,120 @@
+//! What the values of the mock's options may be.
+
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+
+use clap::ValueEnum;
+use jiff::SignedDuration;
+
+use crate::mock::Limit;
+
+/// How windows are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum QuotaModelArg {
+    /// Any interval of the window's length
+    #[default]
+    Sliding,
+    /// Windows back to back, from --phase on
+    Fixed,
+    /// A bucket of --bucket-size calls, refilled steadily
+    Bucket,
+}
+
+/// Whether kinds of calls share the windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum KindsArg {
+    /// Each has its own
+    #[default]
+    Apart,
+    /// All share them
+    Together,
+}
+
+/// The answer to a start on a machine under scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BusyShapeArg {
+    /// 400 `ActiveRequestAlreadyExists`
+    #[default]
+    Error,
+    /// 201 with the action that runs
+    Success,
+    /// The error, or 200 or 201 with the action that runs
+    Mixed,
+}
+
+/// `5%`: from 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PercentArg(pub f64);
+
+impl FromStr for PercentArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
+        let percent = number
+            .ok()
+            .filter(|percent| (0.0..=100.0).contains(percent));
+        percent
+            .map(|percent| Self(percent / 100.0))
+            .ok_or("expected a percentage from 0% to 100%")
+    }
+}
+
+/// More would only overflow timers: no campaign against a mock takes a month.
+const LONGEST: Duration = Duration::from_hours(31 * 24);
+
+/// `13s`, `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DurationArg(pub Duration);
+
+impl FromStr for DurationArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let signed = text.trim().parse::<SignedDuration>().ok();
+        let duration = signed.and_then(|signed| Duration::try_from(signed).ok());
+        let duration = duration.ok_or("expected a duration such as 20ms, 13s, 1m or 1h 30m")?;
+        if duration > LONGEST {
+            return Err("a duration is at most 744h, which is 31 days");
+        }
+        Ok(Self(duration))
+    }
+}
+
+/// `20ms-150ms`, or `20ms` for exactly that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeArg(pub RangeInclusive<Duration>);
+
+impl FromStr for RangeArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        let (DurationArg(from), DurationArg(to)) = (from.parse()?, to.parse()?);
+        if from > to {
+            return Err("the range's first duration is longer than its second");
+        }
+        Ok(Self(from..=to))
+    }
+}
+
+/// `100/1m`, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitArg(pub Option<Limit>);
+
+impl FromStr for LimitArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected CALLS/WINDOW such as 100/1m, or none";
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let (calls, window) = text.split_once('/').ok_or(EXPECTED)?;
+        let calls = calls.trim().parse::<u32>().map_err(|_| EXPECTED)?;
+        let DurationArg(window) = window.parse().map_err(|_| EXPECTED)?;
+        if calls == 0 || window.is_zero() {
+            return Err("a limit has at least one call, and a window of some length");
+        }
+        Ok(Self(Some(Limit { calls, window })))
+    }
+}

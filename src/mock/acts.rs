@@ -1,0 +1,302 @@
+//! The calls themselves: start, list, get, cancel, machines.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use super::{
+    config::{BusyShape, CancelOfFinal},
+    fate::within,
+    filter::{Filter, Row},
+    machine::{Machine, Nature, is_well_formed},
+    query::Paging,
+    reply::{Error, Reply},
+    request::Route,
+    scans::{Action, Filtered, LIST_CONTEXT, Status, View},
+    sign_in::Now,
+    tenant::{Passage, State, Tenant},
+    witness::ScanRecord,
+};
+use crate::defender::wire;
+
+/// The application's name: the requestor of the scans that calls start.
+const REQUESTOR: &str = "fleetsweep";
+const MACHINES_CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#Machines";
+
+/// A page of a listing.
+#[derive(Serialize)]
+struct Page<'a, T> {
+    #[serde(rename = "@odata.context")]
+    context: &'a str,
+    value: Vec<T>,
+}
+
+impl Tenant {
+    /// Carries a call out that the quota has admitted.
+    pub(super) fn act(
+        &self,
+        state: &mut State,
+        passage: &Passage,
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        let both = Now {
+            since_start: now,
+            wall: self.clock.wall(now),
+        };
+        let request = &passage.request;
+        state
+            .desk
+            .admit(request.authorization.as_deref(), passage.route.kind(), both)?;
+        match &passage.route {
+            Route::Token { tenant } => {
+                Ok(state
+                    .desk
+                    .issue(tenant, &request.body, both, state.rng.u128(..)))
+            }
+            Route::Start { machine } => self.start(state, machine, passage, now),
+            Route::List => {
+                let view = self.view(now);
+                let rows = state.scans.listed(now).map(|action| Filtered(action, view));
+                let item = |Filtered(action, view)| view.item(action);
+                page(LIST_CONTEXT, &request.query, rows, item)
+            }
+            Route::Get { id } => {
+                let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
+                Ok(Reply::json(200, &self.view(now).single(action)))
+            }
+            Route::Cancel { id } => self.cancel(state, id, &request.body, now),
+            Route::Machines => self.machines(&request.query),
+        }
+    }
+
+    fn start(
+        &self,
+        state: &mut State,
+        machine: &str,
+        passage: &Passage,
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        let body: wire::StartScan<'_> = read_body(&passage.request.body)?;
+        if !matches!(&*body.scan_type, "Quick" | "Full") {
+            return Err(Error::new(
+                400,
+                "InvalidInput",
+                "ScanType must be one of: Quick, Full",
+            ));
+        }
+        if !is_well_formed(machine) {
+            return Err(Error::new(400, "InvalidInput", "Invalid machine id"));
+        }
+        let nature = Nature::of(machine, self.config.seed, &self.config.chances);
+        if nature.unknown {
+            return Err(Error::new(
+                404,
+                "ResourceNotFound",
+                format!("Machine {machine} was not found"),
+            ));
+        }
+        if let Some(code) = nature.unsupported {
+            return Err(Error::new(
+                400,
+                code,
+                "The action is not supported on this machine",
+            ));
+        }
+        if nature.busy && state.scans.last_of(machine).is_none() {
+            self.begin_scan(state, machine, "Scan of another team", true, now);
+        }
+        if let Some((running, last)) = state.scans.last_of(machine)
+            && last.is_active(now)
+        {
+            return self.busy(state, running, now);
+        }
+        let started = self.begin_scan(state, machine, &body.comment, false, now);
+        let action = state.scans.get(started).ok_or_else(|| no_action(machine))?;
+        let scan = ScanRecord {
+            comment: Arc::clone(&action.comment),
+            answer_lost: passage.answer_lost,
+        };
+        self.witness.started(&action.machine, scan);
+        Ok(Reply::json(201, &self.view(now).single(action)))
+    }
+
+    fn busy(&self, state: &mut State, running: usize, now: Duration) -> Result<Reply, Error> {
+        const SHAPES: [BusyShape; 3] = [
+            BusyShape::Error,
+            BusyShape::Success200,
+            BusyShape::Success201,
+        ];
+        let shape = match self.config.busy_shape {
+            BusyShape::Mixed => SHAPES[state.rng.usize(..SHAPES.len())],
+            shape => shape,
+        };
+        let status = match shape {
+            BusyShape::Success200 => 200,
+            BusyShape::Success201 => 201,
+            BusyShape::Error | BusyShape::Mixed => {
+                return Err(Error::new(
+                    400,
+                    "ActiveRequestAlreadyExists",
+                    "Action is already in progress",
+                ));
+            }
+        };
+        let action = state.scans.get(running).ok_or_else(|| no_action(""))?;
+        Ok(Reply::json(status, &self.view(now).single(action)))
+    }
+
+    /// Begins a scan and returns its place. Somebody else's runs already, has been for some minutes, and is listed.
+    pub(super) fn begin_scan(
+        &self,
+        state: &mut State,
+        machine: &str,
+        comment: &str,
+        foreign: bool,
+        now: Duration,
+    ) -> usize {
+        let State { rng, scans, .. } = state;
+        let scan = within(rng, &self.config.scan_time);
+        let pending = scan.mul_f64(rng.f64() / 3.0);
+        let (began, lag, pending) = if foreign {
+            (
+                SignedDuration::from_secs(rng.i64(60..1800)),
+                Duration::ZERO,
+                Duration::ZERO,
+            )
+        } else {
+            (
+                SignedDuration::ZERO,
+                within(rng, &self.config.listing_lag),
+                pending,
+            )
+        };
+        let created = self.clock.wall(now);
+        let ends = &self.config.ends;
+        let mut left = rng.f64();
+        let mut falls = |share: f64| {
+            left -= share;
+            left < 0.0
+        };
+        let end = if falls(ends.failed) {
+            Status::Failed
+        } else if falls(ends.timed_out) {
+            Status::TimeOut
+        } else if falls(ends.cancelled) {
+            Status::Cancelled
+        } else {
+            Status::Succeeded
+        };
+        scans.add(Action {
+            id: rng.u128(..),
+            machine: machine.into(),
+            comment: comment.into(),
+            foreign,
+            created: created.checked_sub(began).unwrap_or(created),
+            listed_from: now + lag,
+            begins: now + pending,
+            ends: now + scan,
+            end,
+            cancelled: None,
+        })
+    }
+
+    fn cancel(
+        &self,
+        state: &mut State,
+        id: &str,
+        body: &[u8],
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        let body: wire::Cancel<'_> = read_body(body)?;
+        let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
+        if action.is_active(now) {
+            if action.foreign {
+                self.witness.cancelled_foreign();
+            }
+            action.cancelled = Some((now, body.comment.into_owned()));
+        } else if self.config.cancel_of_final == CancelOfFinal::Refuse {
+            return Err(Error::new(
+                400,
+                "BadRequest",
+                "Action is already in a final state",
+            ));
+        }
+        Ok(Reply::json(200, &self.view(now).single(action)))
+    }
+
+    fn machines(&self, query: &str) -> Result<Reply, Error> {
+        let reply = page(MACHINES_CONTEXT, query, self.inventory.iter(), |machine| {
+            machine
+        })?;
+        if self.config.empty_inventory_is_404 && reply.body.ends_with(b"[]}") {
+            return Err(Error::new(
+                404,
+                "ResourceNotFound",
+                "No machines were found",
+            ));
+        }
+        Ok(reply)
+    }
+
+    const fn view(&self, now: Duration) -> View<'_> {
+        View {
+            now,
+            clock: &self.clock,
+            comments: self.config.comments,
+            requestor: REQUESTOR,
+        }
+    }
+}
+
+impl Row for &Machine {
+    const FIELDS: &'static [(&'static str, super::filter::Type)] = Machine::FIELDS;
+
+    fn value(&self, field: &str) -> super::filter::Value<'_> {
+        (**self).value(field)
+    }
+}
+
+/// One page of the rows that the query's filter admits.
+fn page<R: Row, T: Serialize>(
+    context: &str,
+    query: &str,
+    rows: impl Iterator<Item = R>,
+    item: impl Fn(R) -> T,
+) -> Result<Reply, Error> {
+    let unreadable = |message| Error::new(400, "ODataError", message);
+    let paging = Paging::parse(query).map_err(unreadable)?;
+    let filter = paging
+        .filter
+        .as_deref()
+        .map(Filter::parse::<R>)
+        .transpose()
+        .map_err(unreadable)?;
+    let admitted = rows.filter(|row| filter.as_ref().is_none_or(|filter| filter.admits(row)));
+    let value = admitted
+        .skip(paging.skip)
+        .take(paging.top)
+        .map(item)
+        .collect();
+    Ok(Reply::json(200, &Page { context, value }))
+}
+
+/// Reads a body; a JSON object in which something is missing is told from what is none.
+fn read_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| {
+        let code = if error.is_data() && body.trim_ascii_start().starts_with(b"{") {
+            "MissingRequiredParameter"
+        } else {
+            "InvalidRequestBody"
+        };
+        Error::new(400, code, error.to_string())
+    })
+}
+
+fn no_action(id: &str) -> Error {
+    Error::new(
+        404,
+        "ResourceNotFound",
+        format!("Machine action {id} was not found"),
+    )
+}

@@ -1,0 +1,266 @@
+//! Every setting of the mock.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use jiff::Timestamp;
+
+use super::fate::Rule;
+
+/// The tenant's settings. The default is polite: the documented quota, no faults, no latency.
+#[derive(Debug, Clone)]
+pub struct MockConfig {
+    /// Everything random comes from here: the same seed and the same calls give the same answers.
+    pub seed: u64,
+    /// The server's wall clock when the tenant is made; the `Date` header and creation times go on from it.
+    pub started: Timestamp,
+    /// How many calls it takes.
+    pub quota: QuotaConfig,
+    /// Time from a call's arrival to its answer. The call is counted at a random moment in between.
+    pub latency: RangeInclusive<Duration>,
+    /// How long an action stays out of listings after its creation.
+    pub listing_lag: RangeInclusive<Duration>,
+    /// A scan's time from its creation to its end, of which up to a third is `Pending`.
+    pub scan_time: RangeInclusive<Duration>,
+    /// How scans end.
+    pub ends: Ends,
+    /// What goes wrong.
+    pub chances: Chances,
+    /// What a second start on a machine under scan is answered with.
+    pub busy_shape: BusyShape,
+    /// How comments come back.
+    pub comments: Comments,
+    /// What cancelling an ended action is answered with.
+    pub cancel_of_final: CancelOfFinal,
+    /// How many machines the inventory lists; their ids come from the seed. Other machines can be scanned too.
+    pub machines: usize,
+    /// No matching machine is answered with 404 and not with an empty list.
+    pub empty_inventory_is_404: bool,
+    /// Tokens and roles.
+    pub sign_in: SignIn,
+    /// A script of faults; the first rule that matches a call decides it, and chances are not drawn.
+    pub faults: Vec<Rule>,
+    /// Off, the witness only counts calls and keeps neither times nor scans: for benchmarks.
+    pub record: bool,
+}
+
+impl Default for MockConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            // Any moment will do, as long as it is the same in every run.
+            started: Timestamp::constant(1_767_225_600, 0),
+            quota: QuotaConfig::default(),
+            latency: Duration::ZERO..=Duration::ZERO,
+            listing_lag: Duration::ZERO..=Duration::ZERO,
+            scan_time: Duration::from_secs(30)..=Duration::from_mins(2),
+            ends: Ends::default(),
+            chances: Chances::default(),
+            busy_shape: BusyShape::Error,
+            comments: Comments::Whole,
+            cancel_of_final: CancelOfFinal::Refuse,
+            machines: 100,
+            empty_inventory_is_404: false,
+            sign_in: SignIn::default(),
+            faults: Vec::new(),
+            record: true,
+        }
+    }
+}
+
+impl MockConfig {
+    /// A tenant that is nice to watch: a little latency, some busy machines, scans that end within seconds.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self {
+            latency: Duration::from_millis(20)..=Duration::from_millis(150),
+            scan_time: Duration::from_secs(4)..=Duration::from_secs(12),
+            ends: Ends {
+                failed: 0.02,
+                ..Ends::default()
+            },
+            chances: Chances {
+                busy: 0.05,
+                ..Chances::default()
+            },
+            busy_shape: BusyShape::Mixed,
+            ..Self::default()
+        }
+    }
+}
+
+/// So many calls in a window of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Calls a window holds.
+    pub calls: u32,
+    /// The window's length; one of no length limits nothing.
+    pub window: Duration,
+}
+
+/// How a window is counted. Microsoft has not said which it is (MDE-API.md, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// Any interval of the window's length, both of its ends included.
+    Sliding,
+    /// Windows back to back; one begins this long after the tenant's start.
+    Fixed {
+        /// Where the windows begin.
+        phase: Duration,
+    },
+    /// A bucket of tokens, full at the start, refilled steadily with a limit's calls in each of its windows.
+    Bucket {
+        /// What the bucket holds; without a size as many as the limit's calls.
+        size: Option<u32>,
+    },
+}
+
+/// Whether the kinds of calls (start, list, get, cancel, machines) are counted by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinds {
+    /// Each kind has windows of its own.
+    Apart,
+    /// All kinds share the windows.
+    Together,
+}
+
+/// The tenant's quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaConfig {
+    /// The limits, all of which hold at once. None: everything is admitted.
+    pub limits: Vec<Limit>,
+    /// How the windows are counted.
+    pub model: Model,
+    /// Refused calls take a place in the windows too.
+    pub count_refused: bool,
+    /// Whether the kinds are counted by themselves.
+    pub kinds: Kinds,
+}
+
+impl Default for QuotaConfig {
+    /// The documented limits: 100 calls a minute and 1500 an hour for each kind, in sliding windows.
+    fn default() -> Self {
+        let limit = |calls, seconds| Limit {
+            calls,
+            window: Duration::from_secs(seconds),
+        };
+        Self {
+            limits: vec![limit(100, 60), limit(1500, 3600)],
+            model: Model::Sliding,
+            count_refused: false,
+            kinds: Kinds::Apart,
+        }
+    }
+}
+
+impl QuotaConfig {
+    /// No limits at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            limits: Vec::new(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Chances of what can go wrong, each from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Chances {
+    /// A machine that is being scanned for somebody else when it is first called.
+    pub busy: f64,
+    /// A machine that the tenant does not know.
+    pub unknown: f64,
+    /// A machine that cannot be scanned.
+    pub unsupported: f64,
+    /// A start answered with 404 although the machine exists.
+    pub spurious_404: f64,
+    /// A 5xx answer to a call that was not carried out.
+    pub error_before: f64,
+    /// A 5xx answer to a call that was carried out.
+    pub error_after: f64,
+    /// A connection that is cut before the call was carried out; it may have been counted.
+    pub reset_before: f64,
+    /// A connection that is cut after the call was carried out.
+    pub reset_after: f64,
+    /// Of the 5xx answers: the share that goes out before the call is counted, which is up to 4 s later.
+    pub early: f64,
+}
+
+/// How scans end: shares from 0 to 1 of those that do not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Ends {
+    /// `Failed`
+    pub failed: f64,
+    /// `TimeOut`
+    pub timed_out: f64,
+    /// `Cancelled`, by nobody in particular.
+    pub cancelled: f64,
+}
+
+/// The answer to a start on a machine that is being scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusyShape {
+    /// 400 `ActiveRequestAlreadyExists`.
+    Error,
+    /// 200 with the action that runs.
+    Success200,
+    /// 201 with the action that runs.
+    Success201,
+    /// Any of these at random.
+    Mixed,
+}
+
+/// How an action's comment comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comments {
+    /// As it was sent.
+    Whole,
+    /// Cut off after so many characters.
+    Truncated(usize),
+    /// Not at all.
+    Null,
+}
+
+/// The answer to the cancelling of an action that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOfFinal {
+    /// 400 `BadRequest`.
+    Refuse,
+    /// 200 with the action as it is.
+    Answer,
+}
+
+/// Tokens and roles.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// A token's life.
+    pub expires_in: Duration,
+    /// The client secret that is right; without one, any is.
+    pub secret: Option<String>,
+    /// The application's roles.
+    pub roles: Vec<String>,
+    /// Which bearer tokens are taken.
+    pub tokens: Tokens,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        Self {
+            expires_in: Duration::from_secs(3599),
+            secret: None,
+            roles: vec!["Machine.Scan".to_owned(), "Machine.Read.All".to_owned()],
+            tokens: Tokens::Any,
+        }
+    }
+}
+
+/// Which bearer tokens are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tokens {
+    /// Any that is not empty.
+    Any,
+    /// This one.
+    Only(String),
+    /// Those that this tenant issued, until they expire.
+    Issued,
+}

@@ -1,0 +1,126 @@
+//! `OData` filters: comparisons, `in`, `any`, text functions, `and`, `or`, `not` and parentheses.
+//!
+//! This file: what a filter means; `tokens` and `parse`: how it is read.
+//!
+//! What cannot be read is an error and never a filter that lets everything through.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+mod parse;
+mod tokens;
+
+/// Something that can be filtered.
+pub(super) trait Row {
+    /// The fields that a filter may name.
+    const FIELDS: &'static [(&'static str, Type)];
+
+    /// The value of one of them.
+    fn value(&self, field: &str) -> Value<'_>;
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    Text,
+    Time,
+    /// A list of texts, for `any`.
+    Texts,
+}
+
+/// A field's value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Time(Timestamp),
+    Texts(&'a [&'static str]),
+    Null,
+}
+
+/// A filter that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Filter {
+    Or(Vec<Self>),
+    And(Vec<Self>),
+    Not(Box<Self>),
+    Test(&'static str, Test),
+}
+
+/// What is asked of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Test {
+    Compare(Comparison, Value<'static>),
+    In(Vec<Value<'static>>),
+    Function(Function, String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+impl Filter {
+    /// Whether the row passes.
+    pub(super) fn admits(&self, row: &impl Row) -> bool {
+        match self {
+            Self::Or(parts) => parts.iter().any(|part| part.admits(row)),
+            Self::And(parts) => parts.iter().all(|part| part.admits(row)),
+            Self::Not(inner) => !inner.admits(row),
+            Self::Test(field, test) => match row.value(field) {
+                Value::Texts(items) => items
+                    .iter()
+                    .any(|item| test.holds(&Value::Text(Cow::Borrowed(item)))),
+                value => test.holds(&value),
+            },
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, value: &Value<'_>) -> bool {
+        match self {
+            Self::Compare(comparison, literal) => comparison.holds(value, literal),
+            Self::In(literals) => literals.iter().any(|literal| value == literal),
+            Self::Function(function, part) => match value {
+                Value::Text(text) => match function {
+                    Function::StartsWith => text.starts_with(part),
+                    Function::EndsWith => text.ends_with(part),
+                    Function::Contains => text.contains(part),
+                },
+                _ => false,
+            },
+        }
+    }
+}
+
+impl Comparison {
+    /// Null equals null alone, and has no order.
+    fn holds(self, value: &Value<'_>, literal: &Value<'_>) -> bool {
+        let order = match (value, literal) {
+            (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+            (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
+            _ => None,
+        };
+        match self {
+            Self::Eq => value == literal,
+            Self::Ne => value != literal,
+            Self::Gt => order.is_some_and(std::cmp::Ordering::is_gt),
+            Self::Ge => order.is_some_and(std::cmp::Ordering::is_ge),
+            Self::Lt => order.is_some_and(std::cmp::Ordering::is_lt),
+            Self::Le => order.is_some_and(std::cmp::Ordering::is_le),
+        }
+    }
+}

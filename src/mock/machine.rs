@@ -1,0 +1,212 @@
+//! What a machine is like, and the inventory (MDE-API.md, section 4).
+
+use std::{borrow::Cow, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    clock::{ServerClock, stamp},
+    config::Chances,
+    filter::{Row, Type, Value},
+};
+
+/// A machine's nature. It comes from the seed and the id alone, so it is the same whenever one asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Nature {
+    pub(super) unknown: bool,
+    /// Why it cannot be scanned, as an error's code.
+    pub(super) unsupported: Option<&'static str>,
+    /// Somebody else's scan runs on it when it is first called.
+    pub(super) busy: bool,
+}
+
+impl Nature {
+    pub(super) fn of(machine: &str, seed: u64, chances: &Chances) -> Self {
+        let mut rng = stable(seed, machine);
+        let mut drawn = |chance: f64| rng.f64() < chance;
+        Self {
+            unknown: drawn(chances.unknown),
+            busy: drawn(chances.busy),
+            unsupported: drawn(chances.unsupported).then(|| {
+                let old_client = drawn(0.5);
+                if old_client {
+                    "ClientVersionNotSupported"
+                } else {
+                    "OsPlatformNotSupported"
+                }
+            }),
+        }
+    }
+}
+
+/// Draws that depend on nothing but the seed and the text.
+fn stable(seed: u64, text: &str) -> fastrand::Rng {
+    // FNV-1a: it need not be strong, it must be the same on every computer.
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let mixed = text
+        .as_bytes()
+        .iter()
+        .fold(seed ^ 0xcbf2_9ce4_8422_2325, fnv);
+    let mut rng = fastrand::Rng::with_seed(mixed);
+    // The first draw of seeds that lie close together is alike.
+    rng.u64(..);
+    rng
+}
+
+/// Whether this can be a machine's id at all.
+pub(super) fn is_well_formed(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !id.is_empty() && id.len() <= 128 && id.chars().all(plain)
+}
+
+pub(super) fn dns_name(machine: &str) -> String {
+    format!("host-{}", machine.get(..8).unwrap_or(machine))
+}
+
+/// One machine of the inventory.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Machine {
+    pub(super) id: String,
+    merged_into_machine_id: Option<()>,
+    is_potential_duplication: bool,
+    computer_dns_name: String,
+    first_seen: String,
+    last_seen: String,
+    os_platform: &'static str,
+    os_version: Option<()>,
+    os_processor: &'static str,
+    version: &'static str,
+    last_ip_address: String,
+    os_build: u32,
+    health_status: &'static str,
+    device_value: &'static str,
+    rbac_group_id: u32,
+    rbac_group_name: &'static str,
+    risk_score: &'static str,
+    exposure_level: &'static str,
+    aad_device_id: Option<String>,
+    #[serde(rename = "machineTags")]
+    tags: Vec<&'static str>,
+    onboarding_status: &'static str,
+    managed_by: &'static str,
+    #[serde(skip)]
+    seen: Timestamp,
+}
+
+impl Machine {
+    /// The inventory's machine of this number.
+    pub(super) fn number(number: usize, seed: u64, clock: &ServerClock) -> Self {
+        let mut rng = stable(seed, &format!("machine {number}"));
+        let hex: String = (0..40)
+            .filter_map(|_| char::from_digit(rng.u32(..16), 16))
+            .collect();
+        let mut pick = |of: &[&'static str]| of[rng.usize(..of.len())];
+        let os_platform = pick(&[
+            "Windows11",
+            "Windows11",
+            "Windows10",
+            "WindowsServer2022",
+            "Linux",
+            "macOS",
+        ]);
+        let health_status = pick(&["Active", "Active", "Active", "Active", "Inactive"]);
+        let risk_score = pick(&["None", "None", "Low", "Medium", "High"]);
+        let exposure_level = pick(&["Low", "Low", "Medium", "High"]);
+        let rbac_group_name = pick(&["Workstations", "Servers", "Laboratory"]);
+        let tag = pick(&["", "", "pilot", "kiosk"]);
+        // Seen within the last month, and last when the tenant was made: the wall does not change a machine.
+        let today = clock.wall(Duration::ZERO);
+        let ago = jiff::SignedDuration::from_secs(rng.i64(0..30 * 86_400));
+        let last = today.checked_sub(ago).unwrap_or(today);
+        Self {
+            merged_into_machine_id: None,
+            is_potential_duplication: false,
+            computer_dns_name: dns_name(&hex),
+            first_seen: stamp(last),
+            last_seen: stamp(last),
+            os_platform,
+            os_version: None,
+            os_processor: "x64",
+            version: "23H2",
+            last_ip_address: format!("10.{}.{}.{}", rng.u8(..), rng.u8(..), rng.u8(1..)),
+            os_build: 22_631,
+            health_status,
+            device_value: "Normal",
+            rbac_group_id: 1,
+            rbac_group_name,
+            risk_score,
+            exposure_level,
+            aad_device_id: rng.bool().then(|| super::reply::guid(rng.u128(..))),
+            tags: if tag.is_empty() {
+                Vec::new()
+            } else {
+                vec![tag]
+            },
+            onboarding_status: "Onboarded",
+            managed_by: "Intune",
+            seen: last,
+            id: hex,
+        }
+    }
+}
+
+impl Row for Machine {
+    const FIELDS: &'static [(&'static str, Type)] = &[
+        ("id", Type::Text),
+        ("computerDnsName", Type::Text),
+        ("healthStatus", Type::Text),
+        ("onboardingStatus", Type::Text),
+        ("osPlatform", Type::Text),
+        ("riskScore", Type::Text),
+        ("exposureLevel", Type::Text),
+        ("rbacGroupName", Type::Text),
+        ("aadDeviceId", Type::Text),
+        ("lastSeen", Type::Time),
+        ("machineTags", Type::Texts),
+    ];
+
+    fn value(&self, field: &str) -> Value<'_> {
+        let text = |text| Value::Text(Cow::Borrowed(text));
+        match field {
+            "id" => text(&self.id),
+            "computerDnsName" => text(&self.computer_dns_name),
+            "healthStatus" => text(self.health_status),
+            "onboardingStatus" => text(self.onboarding_status),
+            "osPlatform" => text(self.os_platform),
+            "riskScore" => text(self.risk_score),
+            "exposureLevel" => text(self.exposure_level),
+            "rbacGroupName" => text(self.rbac_group_name),
+            "aadDeviceId" => self.aad_device_id.as_deref().map_or(Value::Null, text),
+            "lastSeen" => Value::Time(self.seen),
+            "machineTags" => Value::Texts(&self.tags),
+            _ => Value::Null,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machines_nature_is_stable_and_its_shares_are_what_was_asked_for() {
+        let chances = Chances {
+            busy: 0.05,
+            unknown: 0.5,
+            ..Chances::default()
+        };
+        let natures: Vec<_> = (0..10_000)
+            .map(|n| Nature::of(&format!("{n:040x}"), 7, &chances))
+            .collect();
+        assert_eq!(
+            natures[12],
+            Nature::of(&format!("{:040x}", 12), 7, &chances)
+        );
+        let share = |is: fn(&Nature) -> bool| natures.iter().filter(|n| is(n)).count();
+        assert!((400..600).contains(&share(|n| n.busy)));
+        assert!((4_800..5_200).contains(&share(|n| n.unknown)));
+        assert_eq!(share(|n| n.unsupported.is_some()), 0);
+    }
+}

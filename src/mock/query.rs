@@ -1,0 +1,108 @@
+//! Queries and forms: `name=value` pairs, percent-encoded.
+
+/// Decodes one name, value or path segment. What is not valid stays as it is: the mock is no validator of URLs.
+pub(super) fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let (byte, left) = match (first, tail) {
+            (b'%', [a, b, left @ ..]) => match (hex(*a), hex(*b)) {
+                (Some(a), Some(b)) => (a * 16 + b, left),
+                _ => (b'%', tail),
+            },
+            _ => (*first, tail),
+        };
+        bytes.push(byte);
+        rest = left;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
+}
+
+/// The pairs of a query or a form, decoded; here a plus sign is a space.
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    let plain = |part: &str| decode(&part.replace('+', " "));
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(move |pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (plain(name), plain(value))
+        })
+}
+
+/// The options of a listing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Paging {
+    pub(super) filter: Option<String>,
+    pub(super) top: usize,
+    pub(super) skip: usize,
+}
+
+/// The most that one page holds, whatever `$top` says (MDE-API.md, section 3).
+const LARGEST_PAGE: usize = 10_000;
+
+impl Paging {
+    /// Reads a query. The error is the text for the client.
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
+        let mut paging = Self {
+            filter: None,
+            top: LARGEST_PAGE,
+            skip: 0,
+        };
+        for (name, value) in pairs(query) {
+            let number = || {
+                let parsed = value.parse::<usize>();
+                parsed.map_err(|_| format!("Invalid value '{value}' for {name} query option"))
+            };
+            match name.as_str() {
+                "$filter" => paging.filter = Some(value),
+                "$top" => paging.top = number()?.min(LARGEST_PAGE),
+                "$skip" => paging.skip = number()?,
+                // An option that would change the answer must not be passed over in silence.
+                _ if name.starts_with('$') => {
+                    return Err(format!("The query option '{name}' is not supported"));
+                }
+                _ => {}
+            }
+        }
+        Ok(paging)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_percent_encoded_is_decoded_and_what_is_broken_stays() {
+        for (text, plain) in [
+            ("a%20b", "a b"),
+            ("%C3%a9", "é"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+        ] {
+            assert_eq!(decode(text), plain);
+        }
+    }
+
+    #[test]
+    fn a_listing_reads_its_three_options_and_refuses_others() {
+        let paging =
+            Paging::parse("$filter=a+eq+'%2B'&%24top=50000&$skip=7&api-version=1").unwrap();
+        assert_eq!(
+            paging,
+            Paging {
+                filter: Some("a eq '+'".into()),
+                top: 10_000,
+                skip: 7
+            }
+        );
+        assert!(Paging::parse("$top=x").is_err());
+        assert!(Paging::parse("$orderby=id").is_err());
+    }
+}

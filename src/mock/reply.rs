@@ -1,0 +1,185 @@
+//! The answers' shapes (MDE-API.md, sections 1 and 2).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{quota::Refusal, request::Response};
+use crate::defender::wire::{Envelope, ErrorBody};
+
+/// An answer without the headers that every answer has.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Bytes,
+    pub(super) retry_after: Option<u64>,
+    content_type: &'static str,
+}
+
+const JSON: &str = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8";
+
+impl Reply {
+    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
+        Self {
+            status,
+            // The mock's own types have string keys and no way to fail.
+            body: serde_json::to_vec(body).unwrap_or_default().into(),
+            retry_after: None,
+            content_type: JSON,
+        }
+    }
+
+    /// Any body, as a script or a gateway sends it.
+    pub(super) fn raw(status: u16, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        let content_type = if body.first() == Some(&b'<') {
+            "text/html"
+        } else {
+            JSON
+        };
+        Self {
+            status,
+            body,
+            retry_after: None,
+            content_type,
+        }
+    }
+
+    pub(super) fn error(error: Error, correlation_id: u128) -> Self {
+        let Error {
+            status,
+            code,
+            message,
+        } = error;
+        let error = ErrorBody {
+            code: code.to_owned(),
+            message: Some(message),
+            target: Some(guid(correlation_id)),
+        };
+        Self::json(status, &Envelope { error })
+    }
+
+    pub(super) fn throttled(refusal: Refusal, correlation_id: u128) -> Self {
+        let seconds = whole_seconds(refusal.wait);
+        let message = format!(
+            "API calls quota exceeded! Maximum allowed {} per {} for the key Destination+TenantID+AppID. You can send \
+             requests again in {seconds} seconds.",
+            refusal.limit.calls,
+            time_span(refusal.limit.window),
+        );
+        Self {
+            retry_after: Some(seconds),
+            ..Self::error(Error::new(429, "429", message), correlation_id)
+        }
+    }
+
+    /// The answer with all of its headers.
+    pub(super) fn into_response(self, date: Option<String>) -> Response {
+        let mut headers = vec![("content-type", self.content_type.to_owned())];
+        headers.extend(date.map(|date| ("date", date)));
+        headers.extend(
+            self.retry_after
+                .map(|seconds| ("retry-after", seconds.to_string())),
+        );
+        Response {
+            status: self.status,
+            headers,
+            body: self.body,
+        }
+    }
+}
+
+/// An error that the service answers with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Error {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+impl Error {
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// Until a client may call again, as `Retry-After` says it: never a moment too early.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// A window's length as the service writes it: `00:01:00`, `1.00:00:00`.
+fn time_span(window: Duration) -> String {
+    let seconds = window.as_secs();
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let clock = format!("{hours:02}:{:02}:{:02}", seconds / 60 % 60, seconds % 60);
+    if days == 0 {
+        clock
+    } else {
+        format!("{days}.{clock}")
+    }
+}
+
+/// A number in the form of a GUID.
+pub(super) fn guid(id: u128) -> String {
+    let hex = format!("{id:032x}");
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
+
+/// A GUID's number, whatever its case.
+pub(super) fn read_guid(text: &str) -> Option<u128> {
+    let whole = text.len() == 36 && text.is_ascii();
+    whole.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mock::Limit;
+
+    #[test]
+    fn a_refusal_reads_as_the_service_writes_it() {
+        for (calls, window, text) in [
+            (100, 60, "100 per 00:01:00"),
+            (1500, 3600, "1500 per 01:00:00"),
+        ] {
+            let limit = Limit {
+                calls,
+                window: Duration::from_secs(window),
+            };
+            let wait = Duration::from_millis(36_001);
+            let response = Reply::throttled(Refusal { limit, wait }, 7).into_response(None);
+            assert_eq!(
+                (response.status, response.header("retry-after")),
+                (429, Some("37"))
+            );
+            let expected = format!(
+                "{{\"error\":{{\"code\":\"429\",\"message\":\"API calls quota exceeded! Maximum allowed {text} for the key \
+                 Destination+TenantID+AppID. You can send requests again in 37 seconds.\",\
+                 \"target\":\"00000000-0000-0000-0000-000000000007\"}}}}"
+            );
+            assert_eq!(String::from_utf8_lossy(&response.body), expected);
+        }
+        assert_eq!(time_span(Duration::from_secs(90_061)), "1.01:01:01");
+    }
+
+    #[test]
+    fn a_guid_survives_its_text() {
+        let id = 0x0696_c900_b8ce_42ce_96f6_1b68_268b_7bea;
+        assert_eq!(guid(id), "0696c900-b8ce-42ce-96f6-1b68268b7bea");
+        assert_eq!(read_guid("0696C900-B8CE-42CE-96F6-1B68268B7BEA"), Some(id));
+        assert_eq!(read_guid("0696c900"), None);
+    }
+}

@@ -1,0 +1,306 @@
+//! The machine actions: one active scan a machine, from Pending over `InProgress` to its end.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    clock::{ServerClock, stamp},
+    config::Comments,
+    filter::{Row, Type, Value},
+    machine::dns_name,
+    reply::{guid, read_guid},
+};
+
+/// The actions, in the order in which they came into the tenant.
+#[derive(Debug, Default)]
+pub(super) struct Scans {
+    actions: Vec<Action>,
+    by_id: HashMap<u128, usize>,
+    last_of: HashMap<Arc<str>, usize>,
+}
+
+/// An action's state (MDE-API.md, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Pending,
+    InProgress,
+    Succeeded,
+    Failed,
+    TimeOut,
+    Cancelled,
+}
+
+impl Status {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::InProgress => "InProgress",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::TimeOut => "TimeOut",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// One scan on one machine. Moments are the tenant's; what lies before its start has a wall time only.
+#[derive(Debug)]
+pub(super) struct Action {
+    pub(super) id: u128,
+    pub(super) machine: Arc<str>,
+    pub(super) comment: Arc<str>,
+    /// Somebody else's: it did not come through a call.
+    pub(super) foreign: bool,
+    pub(super) created: Timestamp,
+    pub(super) listed_from: Duration,
+    pub(super) begins: Duration,
+    pub(super) ends: Duration,
+    pub(super) end: Status,
+    pub(super) cancelled: Option<(Duration, String)>,
+}
+
+impl Action {
+    pub(super) fn status(&self, now: Duration) -> Status {
+        if self.cancelled.is_some() {
+            Status::Cancelled
+        } else if now >= self.ends {
+            self.end
+        } else if now >= self.begins {
+            Status::InProgress
+        } else {
+            Status::Pending
+        }
+    }
+
+    pub(super) fn is_active(&self, now: Duration) -> bool {
+        matches!(self.status(now), Status::Pending | Status::InProgress)
+    }
+
+    fn updated(&self, now: Duration, clock: &ServerClock) -> Timestamp {
+        match (&self.cancelled, self.status(now)) {
+            (Some((at, _)), _) => clock.wall(*at),
+            (None, Status::Pending) => self.created,
+            (None, Status::InProgress) => clock.wall(self.begins),
+            (None, _) => clock.wall(self.ends),
+        }
+    }
+}
+
+impl Scans {
+    pub(super) fn add(&mut self, action: Action) -> usize {
+        let index = self.actions.len();
+        self.by_id.insert(action.id, index);
+        self.last_of.insert(Arc::clone(&action.machine), index);
+        self.actions.push(action);
+        index
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Action> {
+        self.actions.get(index)
+    }
+
+    pub(super) fn find_mut(&mut self, id: &str) -> Option<&mut Action> {
+        let index = *self.by_id.get(&read_guid(id)?)?;
+        self.actions.get_mut(index)
+    }
+
+    /// The machine's latest action, whether it has ended or not.
+    pub(super) fn last_of(&self, machine: &str) -> Option<(usize, &Action)> {
+        let index = *self.last_of.get(machine)?;
+        Some((index, self.actions.get(index)?))
+    }
+
+    /// All actions that listings show now, newest first.
+    pub(super) fn listed(&self, now: Duration) -> impl Iterator<Item = &Action> {
+        let mut newest_first: Vec<_> = self
+            .actions
+            .iter()
+            .rev()
+            .filter(|a| a.listed_from <= now)
+            .collect();
+        // Nearly in order already: only somebody else's actions are older than the moment they came in.
+        newest_first.sort_by_key(|action| std::cmp::Reverse(action.created));
+        newest_first.into_iter()
+    }
+}
+
+/// What an action's text depends on beside the action.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) now: Duration,
+    pub(super) clock: &'a ServerClock,
+    pub(super) comments: Comments,
+    /// The application's name: the requestor of its actions.
+    pub(super) requestor: &'a str,
+}
+
+const CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#MachineActions/$entity";
+pub(super) const LIST_CONTEXT: &str =
+    "https://api.security.microsoft.com/api/$metadata#MachineActions";
+const FOREIGN_REQUESTOR: &str = "analyst@contoso.com";
+
+impl<'a> View<'a> {
+    /// An action as a body of its own.
+    pub(super) fn single(self, action: &'a Action) -> Entity<'a> {
+        Entity {
+            context: Some(CONTEXT),
+            ..self.item(action)
+        }
+    }
+
+    /// An action as an item of a list.
+    pub(super) fn item(self, action: &'a Action) -> Entity<'a> {
+        let comment = &*action.comment;
+        let cancelled = action.cancelled.as_ref();
+        Entity {
+            context: None,
+            id: guid(action.id),
+            kind: "RunAntiVirusScan",
+            title: None,
+            requestor: self.requestor_of(action),
+            requestor_comment: match self.comments {
+                Comments::Whole => Some(comment),
+                Comments::Truncated(length) => {
+                    let end = comment
+                        .char_indices()
+                        .nth(length)
+                        .map_or(comment.len(), |(at, _)| at);
+                    Some(&comment[..end])
+                }
+                Comments::Null => None,
+            },
+            status: action.status(self.now).name(),
+            machine_id: &action.machine,
+            computer_dns_name: dns_name(&action.machine),
+            creation_date_time_utc: stamp(action.created),
+            last_update_date_time_utc: stamp(action.updated(self.now, self.clock)),
+            cancellation_requestor: cancelled.map(|_| self.requestor),
+            cancellation_comment: cancelled.map(|(_, comment)| comment.as_str()),
+            cancellation_date_time_utc: cancelled.map(|(at, _)| stamp(self.clock.wall(*at))),
+            error_h_result: 0,
+            scope: None,
+            external_id: None,
+            request_source: if action.foreign {
+                "Portal"
+            } else {
+                "PublicApi"
+            },
+            related_file_info: None,
+            commands: [],
+            troubleshoot_info: None,
+        }
+    }
+
+    fn requestor_of(self, action: &Action) -> &'a str {
+        if action.foreign {
+            FOREIGN_REQUESTOR
+        } else {
+            self.requestor
+        }
+    }
+}
+
+/// An action as it goes over the wire: 20 keys in the service's order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entity<'a> {
+    #[serde(rename = "@odata.context", skip_serializing_if = "Option::is_none")]
+    context: Option<&'static str>,
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: Option<()>,
+    requestor: &'a str,
+    requestor_comment: Option<&'a str>,
+    status: &'static str,
+    machine_id: &'a str,
+    computer_dns_name: String,
+    creation_date_time_utc: String,
+    last_update_date_time_utc: String,
+    cancellation_requestor: Option<&'a str>,
+    cancellation_comment: Option<&'a str>,
+    cancellation_date_time_utc: Option<String>,
+    #[serde(rename = "errorHResult")]
+    error_h_result: i32,
+    scope: Option<()>,
+    external_id: Option<()>,
+    request_source: &'static str,
+    related_file_info: Option<()>,
+    commands: [(); 0],
+    troubleshoot_info: Option<()>,
+}
+
+/// An action as a filter sees it.
+pub(super) struct Filtered<'a>(pub(super) &'a Action, pub(super) View<'a>);
+
+impl Row for Filtered<'_> {
+    const FIELDS: &'static [(&'static str, Type)] = &[
+        ("id", Type::Text),
+        ("status", Type::Text),
+        ("machineId", Type::Text),
+        ("type", Type::Text),
+        ("requestor", Type::Text),
+        ("creationDateTimeUtc", Type::Time),
+    ];
+
+    fn value(&self, field: &str) -> Value<'_> {
+        let Self(action, view) = self;
+        let text = |text| Value::Text(Cow::Borrowed(text));
+        match field {
+            "id" => Value::Text(Cow::Owned(guid(action.id))),
+            "status" => text(action.status(view.now).name()),
+            "machineId" => text(&action.machine),
+            "type" => text("RunAntiVirusScan"),
+            "requestor" => text(view.requestor_of(action)),
+            "creationDateTimeUtc" => Value::Time(action.created),
+            _ => Value::Null,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_action_has_the_services_twenty_keys_in_its_order() {
+        let clock = ServerClock::starting_at("2024-10-21T11:26:49.6894208Z".parse().unwrap());
+        let action = Action {
+            id: 0x0696_c900_b8ce_42ce_96f6_1b68_268b_7bea,
+            machine: "ab".into(),
+            comment: "Grüße".into(),
+            foreign: false,
+            created: clock.wall(Duration::ZERO),
+            listed_from: Duration::ZERO,
+            begins: Duration::from_secs(1),
+            ends: Duration::from_secs(2),
+            end: Status::Succeeded,
+            cancelled: None,
+        };
+        let view = View {
+            now: Duration::ZERO,
+            clock: &clock,
+            comments: Comments::Truncated(3),
+            requestor: "My App",
+        };
+        let text = serde_json::to_string(&view.single(&action)).unwrap();
+        assert_eq!(
+            text,
+            "{\"@odata.context\":\"https://api.security.microsoft.com/api/$metadata#MachineActions/$entity\",\
+             \"id\":\"0696c900-b8ce-42ce-96f6-1b68268b7bea\",\"type\":\"RunAntiVirusScan\",\"title\":null,\
+             \"requestor\":\"My App\",\"requestorComment\":\"Grü\",\"status\":\"Pending\",\"machineId\":\"ab\",\
+             \"computerDnsName\":\"host-ab\",\"creationDateTimeUtc\":\"2024-10-21T11:26:49.6894208Z\",\
+             \"lastUpdateDateTimeUtc\":\"2024-10-21T11:26:49.6894208Z\",\"cancellationRequestor\":null,\
+             \"cancellationComment\":null,\"cancellationDateTimeUtc\":null,\"errorHResult\":0,\"scope\":null,\
+             \"externalId\":null,\"requestSource\":\"PublicApi\",\"relatedFileInfo\":null,\"commands\":[],\
+             \"troubleshootInfo\":null}"
+        );
+        let statuses = [0, 1, 2].map(|s| action.status(Duration::from_secs(s)));
+        assert_eq!(
+            statuses,
+            [Status::Pending, Status::InProgress, Status::Succeeded]
+        );
+    }
+}

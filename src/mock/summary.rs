@@ -1,0 +1,211 @@
+//! The witness in a few figures: as JSON for programs, as words for people.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    config::{Kinds, Limit, QuotaConfig},
+    request::Kind,
+    witness::Witness,
+};
+
+/// What the tenant saw, in figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Each kind of call by its name.
+    pub kinds: BTreeMap<&'static str, KindSummary>,
+    /// The busiest intervals over all kinds, where they share the quota.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<Busiest>,
+    /// The scans that calls have started.
+    pub scans: ScanSummary,
+    /// How many times somebody cancelled a scan that no call had started.
+    pub foreign_cancels: u64,
+}
+
+/// The calls of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KindSummary {
+    /// How many were counted.
+    pub calls: u64,
+    /// How many of them were answered with 429.
+    pub throttled: u64,
+    /// How many came before a `Retry-After` had passed.
+    pub early: u64,
+    /// For each configured limit the interval that held most; signing in has no limit.
+    pub busiest: Vec<Busiest>,
+}
+
+/// The busiest interval of a limit's length.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Busiest {
+    /// The interval's length in seconds.
+    pub window_s: f64,
+    /// What the limit allows.
+    pub limit: u32,
+    /// What was counted.
+    pub calls: usize,
+}
+
+/// The scans that calls have started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScanSummary {
+    /// How many.
+    pub total: usize,
+    /// On how many machines.
+    pub machines: usize,
+    /// Of how many the client was not told.
+    pub answers_lost: usize,
+    /// How many machines were scanned more than once.
+    pub machines_scanned_more_than_once: usize,
+    /// The first 20 of them.
+    pub repeated: Vec<String>,
+}
+
+/// Enough to see what is wrong; a list of thousands helps nobody.
+const NAMED: usize = 20;
+
+impl Summary {
+    pub(super) fn of(witness: &Witness, quota: &QuotaConfig) -> Self {
+        let busiest = |calls: &dyn Fn(Duration) -> usize| -> Vec<Busiest> {
+            let limits = quota.limits.iter();
+            limits
+                .map(|limit| Busiest::of(*limit, calls(limit.window)))
+                .collect()
+        };
+        let kind = |kind: Kind| KindSummary {
+            calls: witness.calls(kind),
+            throttled: witness.throttled(kind),
+            early: witness.early(kind),
+            busiest: if kind == Kind::Token {
+                Vec::new()
+            } else {
+                busiest(&|window| witness.busiest(kind, window))
+            },
+        };
+        let mut repeated = witness.machines_scanned_more_than_once();
+        let machines_scanned_more_than_once = repeated.len();
+        repeated.truncate(NAMED);
+        let by_machine = witness.scans_by_machine();
+        let scans = by_machine.iter().flat_map(|(_, scans)| scans);
+        Self {
+            kinds: Kind::ALL.iter().map(|k| (k.name(), kind(*k))).collect(),
+            together: if quota.kinds == Kinds::Together {
+                busiest(&|window| witness.busiest_together(window))
+            } else {
+                Vec::new()
+            },
+            scans: ScanSummary {
+                total: scans.clone().count(),
+                machines: by_machine.len(),
+                answers_lost: scans.filter(|scan| scan.answer_lost).count(),
+                machines_scanned_more_than_once,
+                repeated,
+            },
+            foreign_cancels: witness.foreign_cancels(),
+        }
+    }
+}
+
+impl Busiest {
+    fn of(limit: Limit, calls: usize) -> Self {
+        Self {
+            window_s: limit.window.as_secs_f64(),
+            limit: limit.calls,
+            calls,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    /// A line for each kind that was called, one for the scans, and one for each thing that should not be.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, kind) in self.kinds.iter().filter(|(_, kind)| kind.calls > 0) {
+            let KindSummary {
+                calls,
+                throttled,
+                early,
+                busiest,
+            } = kind;
+            write!(
+                f,
+                "{name}: {calls} calls, {throttled} refused (429), {early} before Retry-After had passed"
+            )?;
+            write_busiest(f, busiest)?;
+            writeln!(f)?;
+        }
+        if !self.together.is_empty() {
+            write!(f, "all kinds together")?;
+            write_busiest(f, &self.together)?;
+            writeln!(f)?;
+        }
+        let scans = &self.scans;
+        writeln!(
+            f,
+            "scans: {} started on {} machines, {} of them with their answer lost, {} machines scanned more than once",
+            scans.total, scans.machines, scans.answers_lost, scans.machines_scanned_more_than_once
+        )?;
+        if !scans.repeated.is_empty() {
+            writeln!(f, "scanned more than once: {}", scans.repeated.join(", "))?;
+        }
+        if self.foreign_cancels > 0 {
+            writeln!(f, "scans of others cancelled: {}", self.foreign_cancels)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_busiest(f: &mut fmt::Formatter<'_>, busiest: &[Busiest]) -> fmt::Result {
+    for Busiest {
+        window_s,
+        limit,
+        calls,
+    } in busiest
+    {
+        let window = Duration::from_secs_f64(*window_s);
+        write!(f, "; at most {calls} of {limit} in any {window:?}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mock::ScanRecord;
+
+    #[test]
+    fn in_words_it_names_what_should_not_have_happened() {
+        let witness = Witness::new(true, false);
+        let machine: Arc<str> = "ab".into();
+        for second in 0..2 {
+            let at = Duration::from_secs(second);
+            witness.counted(Kind::Start, at, at);
+            let scan = ScanRecord {
+                comment: "c".into(),
+                answer_lost: second == 0,
+            };
+            witness.started(&machine, scan);
+        }
+        witness.cancelled_foreign();
+        let quota = QuotaConfig {
+            limits: vec![Limit {
+                calls: 100,
+                window: Duration::from_mins(1),
+            }],
+            kinds: Kinds::Together,
+            ..QuotaConfig::default()
+        };
+        let summary = Summary::of(&witness, &quota);
+        assert_eq!(
+            summary.to_string(),
+            "start: 2 calls, 0 refused (429), 0 before Retry-After had passed; at most 2 of 100 in any 60s\n\
+             all kinds together; at most 2 of 100 in any 60s\n\
+             scans: 2 started on 1 machines, 1 of them with their answer lost, 1 machines scanned more than once\n\
+             scanned more than once: ab\n\
+             scans of others cancelled: 1\n"
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! The service itself: what it holds, and what it does with a call.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    clock::{ServerClock, http_date},
+    config::{Kinds, MockConfig},
+    fate::{Counted, Fate, Fates, Instead},
+    machine::Machine,
+    quota::Quota,
+    reply::{Error, Reply, whole_seconds},
+    request::{Kind, Request, Route, Served},
+    scans::Scans,
+    sign_in::Desk,
+    summary::Summary,
+    witness::Witness,
+};
+
+/// A tenant in a box. It lives on tokio's time and speaks no HTTP; [`super::serve`] does.
+#[derive(Debug)]
+pub struct Tenant {
+    pub(super) config: MockConfig,
+    pub(super) clock: ServerClock,
+    pub(super) inventory: Vec<Machine>,
+    pub(super) witness: Witness,
+    state: Mutex<State>,
+}
+
+/// What calls change.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) rng: fastrand::Rng,
+    fates: Fates,
+    quota: Quota,
+    pub(super) scans: Scans,
+    pub(super) desk: Desk,
+}
+
+/// A call on its way through the service.
+#[derive(Debug)]
+pub(super) struct Passage {
+    pub(super) request: Request,
+    pub(super) route: Route,
+    arrived: Duration,
+    answer_at: Duration,
+    fate: Fate,
+    /// The client will not hear what came of the call.
+    pub(super) answer_lost: bool,
+}
+
+impl Tenant {
+    /// A tenant whose time starts now.
+    #[must_use]
+    pub fn new(config: MockConfig) -> Arc<Self> {
+        let clock = ServerClock::starting_at(config.started);
+        let machine = |number| Machine::number(number, config.seed, &clock);
+        Arc::new(Self {
+            inventory: (0..config.machines).map(machine).collect(),
+            witness: Witness::new(config.record, config.quota.kinds == Kinds::Together),
+            state: Mutex::new(State {
+                rng: fastrand::Rng::with_seed(config.seed),
+                fates: Fates::new(&config.faults),
+                quota: Quota::new(&config.quota),
+                scans: Scans::default(),
+                desk: Desk::new(&config.sign_in),
+            }),
+            clock,
+            config,
+        })
+    }
+
+    /// Serves one request, however long that takes on tokio's clock.
+    ///
+    /// A caller that gives up and drops the future does not stop the service, which counts and carries out what has
+    /// reached it.
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Served {
+        let arrived = self.clock.now();
+        let Some(route) = request.route() else {
+            let error = Error::new(
+                404,
+                "NotFound",
+                format!("There is nothing at {}", request.path),
+            );
+            return self.answer(Reply::error(error, self.lock().rng.u128(..)));
+        };
+        self.witness.arrived(route.kind(), arrived);
+        let fate = {
+            let State { rng, fates, .. } = &mut *self.lock();
+            fates.draw(&route, &self.config, rng)
+        };
+        let passage = Passage {
+            answer_at: arrived.saturating_add(fate.latency),
+            request,
+            route,
+            arrived,
+            answer_lost: fate.instead.is_some(),
+            fate,
+        };
+        let at_once = passage.fate.latency.is_zero();
+        let carried = Arc::clone(self).carry(passage);
+        if at_once {
+            return carried.await;
+        }
+        // The task fails only when the runtime ends, and the connection with it.
+        tokio::spawn(carried).await.unwrap_or(Served::Cut)
+    }
+
+    /// Spends quota as another client of the same application would, and tells how many of the calls were admitted.
+    pub fn spend_elsewhere(&self, kind: Kind, calls: u32) -> u32 {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let admitted = (0..calls)
+            .filter(|_| state.quota.count(kind, now).is_ok())
+            .count();
+        u32::try_from(admitted).unwrap_or(calls)
+    }
+
+    /// Starts somebody else's scan on a machine, as from the portal; none is started if one is running.
+    pub fn start_elsewhere(&self, machine: &str, comment: &str) {
+        let state = &mut *self.lock();
+        let now = self.clock.now();
+        let machine = machine.to_ascii_lowercase();
+        if state
+            .scans
+            .last_of(&machine)
+            .is_none_or(|(_, last)| !last.is_active(now))
+        {
+            self.begin_scan(state, &machine, comment, true, now);
+        }
+    }
+
+    /// What the tenant has seen.
+    #[must_use]
+    pub const fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// What the tenant has seen, in figures.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.witness, &self.config.quota)
+    }
+
+    /// The ids of the inventory's machines.
+    pub fn machine_ids(&self) -> impl Iterator<Item = &str> {
+        self.inventory.iter().map(|machine| machine.id.as_str())
+    }
+
+    async fn carry(self: Arc<Self>, mut passage: Passage) -> Served {
+        let (arrived, answer_at) = (passage.arrived, passage.answer_at);
+        let instead = passage.fate.instead.take();
+        let own = match passage.fate.counted {
+            Counted::Within(after) => {
+                self.clock.sleep_until(arrived + after).await;
+                self.perform(&passage)
+            }
+            Counted::Late(later) => {
+                let tenant = Arc::clone(&self);
+                tokio::spawn(async move {
+                    tenant.clock.sleep_until(answer_at + later).await;
+                    tenant.perform(&passage)
+                });
+                None
+            }
+            Counted::Never => None,
+        };
+        self.clock.sleep_until(answer_at).await;
+        match (instead, own) {
+            (Some(Instead::Answer(reply)), _) | (None, Some(reply)) => self.answer(reply),
+            (Some(Instead::Cut), _) | (None, None) => Served::Cut,
+        }
+    }
+
+    /// Counts the call and carries it out. No reply: it was not to be carried out.
+    fn perform(&self, passage: &Passage) -> Option<Reply> {
+        let state = &mut *self.lock();
+        // Looked at under the lock, so that calls are counted in the order of their times.
+        let now = self.clock.now();
+        let kind = passage.route.kind();
+        self.witness.counted(kind, passage.arrived, now);
+        if let Err(refusal) = state.quota.count(kind, now) {
+            let until = now + Duration::from_secs(whole_seconds(refusal.wait));
+            let told = (!passage.answer_lost).then_some(passage.answer_at);
+            self.witness.refused(kind, told, until);
+            return Some(Reply::throttled(refusal, state.rng.u128(..)));
+        }
+        if !passage.fate.carried_out {
+            return None;
+        }
+        let acted = self.act(state, passage, now);
+        Some(acted.unwrap_or_else(|error| Reply::error(error, state.rng.u128(..))))
+    }
+
+    fn answer(&self, reply: Reply) -> Served {
+        let date = http_date(self.clock.wall(self.clock.now()));
+        Served::Response(reply.into_response(date))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,302 @@
+//! What the tenant saw. The witness records; the test that asks it judges.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::request::Kind;
+
+/// The tenant's memory of the calls that met its quota and of the scans that they started.
+///
+/// It holds 16 bytes for each call and about 150 for each scan.
+#[derive(Debug)]
+pub struct Witness {
+    record: bool,
+    /// Kinds that share their windows share their holds.
+    together: bool,
+    seen: Mutex<Record>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    kinds: [KindRecord; Kind::ALL.len()],
+    scans: HashMap<Arc<str>, Vec<ScanRecord>>,
+    foreign_cancels: u64,
+}
+
+#[derive(Debug, Default)]
+struct KindRecord {
+    calls: u64,
+    throttled: u64,
+    early: u64,
+    /// Arrival and count, in nanoseconds since the tenant's start, by the time of the count.
+    times: Vec<(u64, u64)>,
+    hold: Option<Hold>,
+}
+
+/// From the answer that told a client to wait to the end of that wait.
+#[derive(Debug, Clone, Copy)]
+struct Hold {
+    told: Duration,
+    until: Duration,
+}
+
+/// One call, in time since the tenant's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// When it came in.
+    pub arrived: Duration,
+    /// When it was counted, be it admitted or refused.
+    pub counted: Duration,
+}
+
+/// One scan that a call started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanRecord {
+    /// The comment it was started with.
+    pub comment: Arc<str>,
+    /// The client was not told: the connection was cut, or something else was answered.
+    pub answer_lost: bool,
+}
+
+impl Witness {
+    pub(super) fn new(record: bool, together: bool) -> Self {
+        Self {
+            record,
+            together,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// How many calls of the kind were counted, refused ones included.
+    #[must_use]
+    pub fn calls(&self, kind: Kind) -> u64 {
+        self.lock().kinds[kind.index()].calls
+    }
+
+    /// How many of them were answered with 429.
+    #[must_use]
+    pub fn throttled(&self, kind: Kind) -> u64 {
+        self.lock().kinds[kind.index()].throttled
+    }
+
+    /// How many calls of the kind arrived after a 429 had gone out and before its `Retry-After` had passed.
+    #[must_use]
+    pub fn early(&self, kind: Kind) -> u64 {
+        self.lock().kinds[kind.index()].early
+    }
+
+    /// The same for all kinds.
+    #[must_use]
+    pub fn early_calls(&self) -> u64 {
+        Kind::ALL.iter().map(|kind| self.early(*kind)).sum()
+    }
+
+    /// The largest number of calls of the kind that were counted in any interval of this length, both of its ends
+    /// included. Refused calls are among them, for they too were received.
+    #[must_use]
+    pub fn busiest(&self, kind: Kind, window: Duration) -> usize {
+        let record = self.lock();
+        busiest(
+            record.kinds[kind.index()]
+                .times
+                .iter()
+                .map(|(_, counted)| *counted),
+            window,
+        )
+    }
+
+    /// The same over all kinds but signing in, for a quota that they share.
+    #[must_use]
+    pub fn busiest_together(&self, window: Duration) -> usize {
+        let record = self.lock();
+        let kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::Token);
+        let mut all: Vec<_> = kinds
+            .flat_map(|kind| &record.kinds[kind.index()].times)
+            .map(|(_, at)| *at)
+            .collect();
+        all.sort_unstable();
+        busiest(all.iter().copied(), window)
+    }
+
+    /// Every call of the kind, by the time of its count.
+    #[must_use]
+    pub fn seen(&self, kind: Kind) -> Vec<Seen> {
+        let record = self.lock();
+        let times = record.kinds[kind.index()].times.iter();
+        let seen = times.map(|(arrived, counted)| Seen {
+            arrived: Duration::from_nanos(*arrived),
+            counted: Duration::from_nanos(*counted),
+        });
+        seen.collect()
+    }
+
+    /// How many scans calls have started.
+    #[must_use]
+    pub fn scans(&self) -> usize {
+        self.lock().scans.values().map(Vec::len).sum()
+    }
+
+    /// How many machines calls have started scans on.
+    #[must_use]
+    pub fn machines_scanned(&self) -> usize {
+        self.lock().scans.len()
+    }
+
+    /// How many scans calls have started on this machine.
+    #[must_use]
+    pub fn scans_of(&self, machine: &str) -> usize {
+        let record = self.lock();
+        record
+            .scans
+            .get(&*machine.to_ascii_lowercase())
+            .map_or(0, Vec::len)
+    }
+
+    /// The machines that were scanned more than once, in the order of their ids.
+    #[must_use]
+    pub fn machines_scanned_more_than_once(&self) -> Vec<String> {
+        let record = self.lock();
+        let repeated = record.scans.iter().filter(|(_, scans)| scans.len() > 1);
+        let mut ids: Vec<_> = repeated.map(|(machine, _)| machine.to_string()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Every machine with the scans that calls have started on it, in the order of their ids.
+    #[must_use]
+    pub fn scans_by_machine(&self) -> Vec<(Arc<str>, Vec<ScanRecord>)> {
+        let record = self.lock();
+        let mut all: Vec<_> = record
+            .scans
+            .iter()
+            .map(|(m, scans)| (Arc::clone(m), scans.clone()))
+            .collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// How many times somebody cancelled a scan that no call had started.
+    #[must_use]
+    pub fn foreign_cancels(&self) -> u64 {
+        self.lock().foreign_cancels
+    }
+
+    pub(super) fn arrived(&self, kind: Kind, at: Duration) {
+        let mut record = self.lock();
+        let too_soon = |hold: &Hold| hold.told < at && at < hold.until;
+        if record.kinds[self.hold_of(kind)]
+            .hold
+            .as_ref()
+            .is_some_and(too_soon)
+        {
+            record.kinds[kind.index()].early += 1;
+        }
+    }
+
+    pub(super) fn counted(&self, kind: Kind, arrived: Duration, at: Duration) {
+        let mut record = self.lock();
+        let kind = &mut record.kinds[kind.index()];
+        kind.calls += 1;
+        if self.record {
+            kind.times.push((nanos(arrived), nanos(at)));
+        }
+    }
+
+    /// A call was refused; its client hears at `told`, if ever, that it is to wait until `until`.
+    pub(super) fn refused(&self, kind: Kind, told: Option<Duration>, until: Duration) {
+        let mut record = self.lock();
+        record.kinds[kind.index()].throttled += 1;
+        let Some(told) = told else { return };
+        let hold = &mut record.kinds[self.hold_of(kind)].hold;
+        // A client that was told twice has known since the first time.
+        *hold = Some(match *hold {
+            Some(running) if told < running.until => Hold {
+                told: running.told.min(told),
+                until: running.until.max(until),
+            },
+            _ => Hold { told, until },
+        });
+    }
+
+    pub(super) fn started(&self, machine: &Arc<str>, scan: ScanRecord) {
+        if self.record {
+            let mut record = self.lock();
+            // Nearly every machine is scanned once.
+            let scans = record.scans.entry(Arc::clone(machine));
+            scans.or_insert_with(|| Vec::with_capacity(1)).push(scan);
+        }
+    }
+
+    pub(super) fn cancelled_foreign(&self) {
+        self.lock().foreign_cancels += 1;
+    }
+
+    fn hold_of(&self, kind: Kind) -> usize {
+        if self.together { 0 } else { kind.index() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Two fingers over the times, which come in order.
+fn busiest(times: impl Iterator<Item = u64> + Clone, window: Duration) -> usize {
+    let window = nanos(window);
+    let mut first = times.clone().peekable();
+    let (mut inside, mut most) = (0, 0);
+    for last in times {
+        inside += 1;
+        while first.next_if(|at| last - at > window).is_some() {
+            inside -= 1;
+        }
+        most = most.max(inside);
+    }
+    most
+}
+
+/// 64 bits of nanoseconds last 584 years.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_busiest_interval_includes_both_of_its_ends() {
+        let witness = Witness::new(true, false);
+        for at in [0, 1, 60, 61, 61, 200] {
+            witness.counted(Kind::Start, s(at), s(at));
+        }
+        assert_eq!(witness.busiest(Kind::Start, s(60)), 4);
+        assert_eq!(witness.busiest(Kind::Start, s(59)), 3);
+        assert_eq!(witness.busiest(Kind::Start, s(0)), 2);
+        assert_eq!(witness.busiest(Kind::List, s(60)), 0);
+        witness.counted(Kind::List, s(61), s(61));
+        assert_eq!(witness.busiest_together(s(0)), 3);
+    }
+
+    #[test]
+    fn a_call_is_early_between_the_refusal_that_was_told_and_its_deadline() {
+        for (together, other_kind_is_early) in [(false, 0), (true, 1)] {
+            let witness = Witness::new(true, together);
+            witness.refused(Kind::Start, Some(s(10)), s(40));
+            witness.refused(Kind::Start, Some(s(11)), s(50));
+            for at in [9, 10, 30, 45, 50] {
+                witness.arrived(Kind::Start, s(at));
+            }
+            assert_eq!(witness.early(Kind::Start), 2, "those at 30 and 45 s");
+            witness.arrived(Kind::List, s(20));
+            assert_eq!(witness.early(Kind::List), other_kind_is_early);
+        }
+    }
+}
