@@ -1,1 +1,24 @@
-//! (module map)
+//! The engine: drains one roster, once.
+//!
+//! - [`engine`]: drives a run; draws the flow. [`dispatcher`]: owns the run's state and decides. [`worker`](self): sends.
+//! - [`verdict`]: what one reply means. [`retry`]: when a target is tried again. [`queue`]: in which order targets go.
+//! - [`lookup`]: what became of attempts without an answer. [`server_clock`]: the time that the service goes by.
+//! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
+//! - [`tag`]: how a scan is known as ours.
+//! - [`intake`]: from the input to the store. [`summary`]: what a run came to.
+//! - [`journal`]: what is on disk, and in which order it gets there.
+
+pub mod dispatcher;
+pub mod engine;
+pub mod intake;
+pub mod journal;
+pub mod lookup;
+pub mod outcome;
+pub mod queue;
+pub mod retry;
+pub mod server_clock;
+pub mod stop;
+pub mod summary;
+pub mod tag;
+pub mod verdict;
+mod worker;

@@ -113,10 +113,19 @@ mod tests {
     const HOUR: &str = r#"{"error":{"code":"TooManyRequests","message":"API calls quota exceeded! Maximum allowed 1500 per 01:00:00 for the key Destination+TenantID+AppID. You can send requests again in 1620 seconds.","target":"x"}}"#;
     const DATE: &str = "Mon, 21 Oct 2024 11:26:49 GMT";
 
+    /// Its name; header, body; seconds to hold, seconds of the window.
+    type Dialect = (
+        &'static str,
+        Option<&'static str>,
+        &'static str,
+        u64,
+        Option<u64>,
+    );
+
     #[test]
     fn every_dialect_of_a_429_is_understood() {
         #[rustfmt::skip]
-        let table: &[(&str, Option<&str>, &str, u64, Option<u64>)] = &[
+        let table: [Dialect; 18] = [
             ("body alone",                     None,                                  MINUTE, 37, Some(60)),
             ("the other window",               None,                                  HOUR, 1620, Some(3600)),
             ("the header is later",            Some("55"),                            MINUTE, 55, Some(60)),
@@ -144,7 +153,7 @@ mod tests {
                 body: Bytes::copy_from_slice(body.as_bytes()),
             };
             let told = Throttle::of(&answer);
-            assert_eq!(told.hold, Duration::from_secs(*hold), "{name}");
+            assert_eq!(told.hold, Duration::from_secs(hold), "{name}");
             assert_eq!(told.window, window.map(Duration::from_secs), "{name}");
         }
     }

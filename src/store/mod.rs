@@ -1,1 +1,174 @@
-//! (module map)
+//! The campaign's durable state: one SQLite file.
+//!
+//! - [`schema`](self): the tables and their version (`schema.rs`).
+//! - [`Loader`]: a new campaign's rows, all of them or none (`load.rs`).
+//! - [`Record`]: what happens to targets, written in batches (`record.rs`).
+//! - [`Target`], [`Cursor`]: the targets that are due, page by page (`page.rs`).
+//! - [`StoredRow`]: whole rows in the input's order, for the results (`row.rs`).
+//! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
+//!
+//! Outcomes are text here: the store keeps them and does not judge.
+//!
+//! Contract, in terms of crashes: once [`Store::commit`] has returned, its records survive the death of the process and
+//! of the computer; before that, all of them or none do.
+
+mod error;
+mod load;
+mod page;
+mod record;
+mod row;
+mod run;
+mod schema;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use error::StoreError;
+use jiff::Timestamp;
+pub use load::{Loader, NewRow};
+pub use page::{Cursor, Target};
+pub use record::{AttemptEnd, Progress, Record};
+pub use row::StoredRow;
+pub use run::Run;
+use rusqlite::{Connection, OpenFlags};
+
+/// How long a statement waits for another process's lock. Readers (`status`) hold theirs for milliseconds.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What a campaign is, apart from its targets. A difference in any of it is another campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The campaign's id, as in its tags.
+    pub campaign: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The tenant its token is for; `unknown` where the token cannot be read.
+    pub tenant: String,
+    /// The API's base address.
+    pub api: String,
+    /// `quick` or `full`: for rows that do not say.
+    pub scan_type: String,
+    /// The comment's text, for rows that have none.
+    pub comment: String,
+    /// The names of the input's other columns, in order.
+    pub columns: Vec<String>,
+}
+
+/// An open state file.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    db: Connection,
+    identity: Identity,
+}
+
+impl Store {
+    /// Begins a new campaign at `path`, which must not exist.
+    ///
+    /// # Errors
+    /// The file exists or cannot be made.
+    pub fn create(path: &Path, identity: Identity) -> Result<Loader, StoreError> {
+        let at = |source| StoreError::new("create", path, source);
+        std::fs::File::create_new(path)
+            .map_err(|source| StoreError::file("create", path, source))?;
+        let db = connect(path).map_err(at)?;
+        Loader::begin(path, db, identity)
+    }
+
+    /// Opens an existing campaign.
+    ///
+    /// # Errors
+    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let at = |source| StoreError::new("open", path, source);
+        let db = connect(path).map_err(at)?;
+        schema::check(&db, path)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(at)?;
+        let identity = schema::identity(&db).map_err(at)?;
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            identity,
+        })
+    }
+
+    /// What the campaign is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// How many targets ended how: outcome, whether the operator's `--where` left them out, and the count; `None` for those
+    /// that have not ended.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn tally(&self) -> Result<Vec<(Option<String>, bool, u64)>, StoreError> {
+        let mut counts = self
+            .read(
+                "SELECT outcome, left_out, count(*) FROM progress GROUP BY outcome, left_out",
+                |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, u64>(2)?)),
+            )
+            .map_err(|e| self.failed("count", e))?;
+        let targets: u64 = self
+            .db
+            .query_row("SELECT count(*) FROM target", [], |row| row.get(0))
+            .map_err(|e| self.failed("count", e))?;
+        let touched: u64 = counts.iter().map(|(_, _, count)| count).sum();
+        counts.push((None, false, targets - touched));
+        Ok(counts)
+    }
+
+    /// Folds the journal into the one file and closes it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn close(self) -> Result<(), StoreError> {
+        // Another process that is reading keeps the journal alive; it is folded in when that one has done.
+        let folded = self.db.pragma_update(None, "journal_mode", "DELETE");
+        match folded {
+            Err(rusqlite::Error::SqliteFailure(e, _))
+                if e.code == rusqlite::ErrorCode::DatabaseBusy =>
+            {
+                Ok(())
+            }
+            folded => folded.map_err(|e| self.failed("close", e)),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        sql: &str,
+        each: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        self.db.prepare(sql)?.query_map([], each)?.collect()
+    }
+
+    fn failed(&self, act: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::new(act, &self.path, source)
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    // What has been reported must survive a power cut, so every commit reaches the disk.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // 16 MiB: enough for the working set of a million targets, and bounded.
+    db.pragma_update(None, "cache_size", -16_384)?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(db)
+}
+
+/// Milliseconds since 1970, as times stand in the file.
+fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+/// The reverse of [`millis`]; a number outside of jiff's range is as good as none.
+fn timestamp(ms: Option<i64>) -> Option<Timestamp> {
+    ms.and_then(|ms| Timestamp::from_millisecond(ms).ok())
+}

@@ -108,14 +108,14 @@ impl TokenFile {
         }
     }
 
-    async fn newer_than(&self, refused: &Token) -> Result<Token, SignInError> {
+    async fn newer_than(&self, refused: u64) -> Result<Token, SignInError> {
         let mut held = self.held.lock().await;
-        if let Some(new) = held.as_ref().filter(|h| h.token.serial > refused.serial) {
+        if let Some(new) = held.as_ref().filter(|h| h.token.serial > refused) {
             return Ok(new.token.clone());
         }
         let stamp = self.stamp().await?;
         let token = self.read(stamp, &mut held).await?;
-        if token.serial > refused.serial {
+        if token.serial > refused {
             return Ok(token);
         }
         Err(SignInError(format!(
@@ -131,7 +131,7 @@ impl TokenSource for TokenFile {
         Box::pin(self.current())
     }
 
-    fn renew<'a>(&'a self, refused: &'a Token) -> TokenFuture<'a> {
+    fn renew(&self, refused: u64) -> TokenFuture<'_> {
         Box::pin(self.newer_than(refused))
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     async fn a_refused_token_is_read_again_whatever_the_files_time_says() {
         let (_dir, path, source) = source("one");
         let refused = source.token().await.unwrap();
-        let told = source.renew(&refused).await.unwrap_err().to_string();
+        let told = source.renew(refused.serial).await.unwrap_err().to_string();
         assert!(told.contains("still holds the same"), "{told}");
         assert!(told.contains(path.to_str().unwrap()), "{told}");
 
@@ -194,9 +194,9 @@ mod tests {
         fs::write(&path, "two").unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(before).unwrap();
-        assert_eq!(source.renew(&refused).await.unwrap().serial, 2);
+        assert_eq!(source.renew(refused.serial).await.unwrap().serial, 2);
         // The second worker that was refused with the old token gets the same new one.
-        assert_eq!(source.renew(&refused).await.unwrap().serial, 2);
+        assert_eq!(source.renew(refused.serial).await.unwrap().serial, 2);
     }
 
     #[tokio::test]

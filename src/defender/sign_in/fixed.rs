@@ -29,7 +29,7 @@ impl TokenSource for FixedToken {
         Box::pin(std::future::ready(Ok(self.token.clone())))
     }
 
-    fn renew<'a>(&'a self, _refused: &'a Token) -> TokenFuture<'a> {
+    fn renew(&self, _refused: u64) -> TokenFuture<'_> {
         let told = format!(
             "{} was refused by the service (401), and there is no newer one: it has probably expired; put a fresh one \
              there and start the same command again, or use --token-file, which is read again when it changes",
@@ -51,7 +51,7 @@ mod tests {
         let token = source.token().await.unwrap();
         assert_eq!(token.secret.expose_secret(), "s3cret");
         assert_eq!(token.serial, 1);
-        let told = source.renew(&token).await.unwrap_err().to_string();
+        let told = source.renew(token.serial).await.unwrap_err().to_string();
         assert!(told.contains("FLEETSWEEP_TOKEN"), "{told}");
         assert!(!told.contains("s3cret"), "{told}");
         assert!(!format!("{source:?}").contains("s3cret"));

@@ -40,9 +40,9 @@ pub trait TokenSource: Send + Sync + 'static {
     /// A token to use now.
     fn token(&self) -> TokenFuture<'_>;
 
-    /// A token newer than `refused`, which the service answered with 401.
+    /// A token newer than number `refused`, which the service answered with 401. All who ask share one renewal.
     ///
     /// # Errors
     /// There is none.
-    fn renew<'a>(&'a self, refused: &'a Token) -> TokenFuture<'a>;
+    fn renew(&self, refused: u64) -> TokenFuture<'_>;
 }

@@ -1,0 +1,531 @@
+//! Drives a run: asks the dispatcher what to do next, does it, and tells it what happened.
+//!
+//! ```text
+//!             ┌────────────────────── permit ──────────────────────┐
+//!  journal ───┤ page                                               │
+//!     ↑       ▼                                                    │
+//!     │   dispatcher ── attempt ─→ journal ── order ─→ worker ── POST ─→ reply ─→ verdict
+//!     │       ↑                                                                      │
+//!     └───────┴───────────────────────────── report ─────────────────────────────────┘
+//! ```
+//!
+//! `select!` only names what happened; the dispatcher decides, synchronously; then whatever it wants is begun.
+
+use std::{
+    collections::VecDeque, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+};
+
+use super::{
+    dispatcher::{Dispatcher, Report, Sending},
+    journal::{Batch, Journal, JournalError, Written},
+    lookup::{Lister, Listing, ListingError},
+    stop::StopReason,
+    tag::CampaignId,
+    worker::{Order, Worker},
+};
+use crate::{
+    defender::{
+        Defender,
+        sign_in::{SignInError, Token, TokenSource},
+    },
+    monitor::{self, Monitor},
+    quota::{Clock, Kind, LedgerError, Moment, Pacer, Permit, SleepWatch},
+    store::Record,
+};
+
+/// How often the monitor is told how things stand though nothing happens, and the clock is looked at for sleep.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The schedule's own time of arrival is computed anew this often: it is arithmetic over all calls to come.
+const ETA_EVERY: Duration = Duration::from_secs(30);
+
+/// What a run needs of the world.
+pub struct Engine<D> {
+    /// The API.
+    pub defender: Arc<D>,
+    /// Where tokens come from.
+    pub tokens: Arc<dyn TokenSource>,
+    /// The quota.
+    pub pacer: Pacer,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub monitor: Arc<dyn Monitor>,
+    /// How many calls may be on the wire at once.
+    pub workers: usize,
+    /// The campaign's id.
+    pub campaign: CampaignId,
+}
+
+/// What somebody outside asks of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// No new calls; wait for those in flight.
+    Drain,
+    /// Stop at once; the store is whole.
+    Abort,
+}
+
+/// How a run ended.
+pub struct Ending {
+    /// Why before its end, if so.
+    pub stop: Option<StopReason>,
+    /// The journal, to be finished.
+    pub journal: Journal,
+    /// POSTs of this run.
+    pub attempts: u64,
+    /// All calls of this run.
+    pub calls: u64,
+    /// 429s of this run.
+    pub throttled: u64,
+    /// The campaign's id.
+    pub campaign: CampaignId,
+}
+
+type Writing = JoinHandle<(Journal, Batch, Result<Written, JournalError>)>;
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What happened.
+enum Event {
+    Reported(usize, Report),
+    Permitted(Result<Permit, LedgerError>),
+    Written(Journal, Batch, Result<Written, JournalError>),
+    Listed(Result<Listing, ListingError>),
+    Renewed(Result<Token, SignInError>),
+    Signalled(Option<Signal>),
+    Ticked,
+}
+
+impl<D: Defender> Engine<D> {
+    /// Runs until the dispatcher has nothing left to do, or nothing more may be done.
+    ///
+    /// # Panics
+    /// If the thread that writes has panicked, which is a bug.
+    pub async fn run(
+        self,
+        dispatcher: Dispatcher,
+        journal: Journal,
+        signals: mpsc::Receiver<Signal>,
+    ) -> Ending {
+        Drive::new(self, dispatcher, journal, signals).run().await
+    }
+}
+
+/// An engine at work.
+struct Drive<D> {
+    engine: Engine<D>,
+    dispatcher: Dispatcher,
+    /// At home while nothing is being written.
+    journal: Option<Journal>,
+    writing: Option<Writing>,
+    /// Orders whose attempts are to be written, are being written, and wait for a worker.
+    staged: Vec<Order>,
+    being_written: Vec<Order>,
+    ready: VecDeque<Order>,
+    /// Records that could not be written; they are tried once more at the end.
+    unwritten: Vec<Record>,
+    permit: Option<Boxed<Result<Permit, LedgerError>>>,
+    listing: Option<Boxed<Result<Listing, ListingError>>>,
+    renewal: Option<Boxed<Result<Token, SignInError>>>,
+    lister: Arc<Lister<D>>,
+    desks: Vec<mpsc::Sender<Order>>,
+    idle: Vec<usize>,
+    reports: mpsc::Receiver<(usize, Report)>,
+    /// Dropped, it ends the workers.
+    _workers: JoinSet<()>,
+    signals: Option<mpsc::Receiver<Signal>>,
+    sleeps: watch::Sender<u64>,
+    sleep_watch: SleepWatch,
+    began: Moment,
+    eta: Option<(Moment, Duration)>,
+}
+
+impl<D: Defender> Drive<D> {
+    fn new(
+        engine: Engine<D>,
+        dispatcher: Dispatcher,
+        journal: Journal,
+        signals: mpsc::Receiver<Signal>,
+    ) -> Self {
+        // A worker has at most one report on its way, so no report ever waits.
+        let (report, reports) = mpsc::channel(engine.workers);
+        let sleeps = watch::Sender::new(0);
+        let mut workers = JoinSet::new();
+        let desks: Vec<_> = (0..engine.workers)
+            .map(|me| {
+                let (desk, orders) = mpsc::channel(1);
+                let worker = Worker {
+                    defender: Arc::clone(&engine.defender),
+                    tokens: Arc::clone(&engine.tokens),
+                    clock: Arc::clone(&engine.clock),
+                    campaign: engine.campaign.clone(),
+                    sleeps: sleeps.subscribe(),
+                };
+                workers.spawn(worker.run(me, orders, report.clone()));
+                desk
+            })
+            .collect();
+        let lister = Arc::new(Lister::new(
+            Arc::clone(&engine.defender),
+            Arc::clone(&engine.tokens),
+            engine.pacer.clone(),
+            Arc::clone(&engine.clock),
+            engine.campaign.clone(),
+        ));
+        Self {
+            dispatcher,
+            journal: Some(journal),
+            writing: None,
+            staged: Vec::new(),
+            being_written: Vec::new(),
+            ready: VecDeque::new(),
+            unwritten: Vec::new(),
+            permit: None,
+            listing: None,
+            renewal: None,
+            lister,
+            idle: (0..desks.len()).rev().collect(),
+            desks,
+            reports,
+            _workers: workers,
+            signals: Some(signals),
+            sleeps,
+            sleep_watch: SleepWatch::new(engine.clock.now()),
+            began: engine.clock.now(),
+            eta: None,
+            engine,
+        }
+    }
+
+    async fn run(mut self) -> Ending {
+        self.tell();
+        loop {
+            self.begin().await;
+            if self.dispatcher.is_over() && self.writing.is_none() {
+                break;
+            }
+            match self.next_event().await {
+                Event::Signalled(Some(Signal::Abort)) => {
+                    self.dispatcher.stop(StopReason::Interrupted);
+                    break;
+                }
+                event => self.handle(event),
+            }
+        }
+        self.end().await
+    }
+
+    /// Begins whatever the dispatcher wants.
+    async fn begin(&mut self) {
+        let now = self.engine.clock.now();
+        while self.dispatcher.wants_permit(now) {
+            let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
+                let pacer = self.engine.pacer.clone();
+                Box::pin(async move { pacer.acquire(Kind::Start).await })
+            });
+            // Where the quota has room the permit is there at once, and no event need be waited for.
+            match poll_fn(|context| Poll::Ready(permit.as_mut().poll(context))).await {
+                Poll::Ready(result) => self.permitted(result),
+                Poll::Pending => {
+                    self.permit = Some(permit);
+                    break;
+                }
+            }
+        }
+        if let Some(wanted) = self.dispatcher.wants_listing(now) {
+            let lister = Arc::clone(&self.lister);
+            self.listing = Some(Box::pin(async move { lister.look_up(wanted).await }));
+        }
+        if self.renewal.is_none()
+            && let Some(serial) = self.dispatcher.wants_renewal()
+        {
+            let tokens = Arc::clone(&self.engine.tokens);
+            self.renewal = Some(Box::pin(async move { tokens.renew(serial).await }));
+        }
+        self.write();
+        for note in self.dispatcher.take_notes() {
+            self.engine.monitor.note(&note);
+        }
+    }
+
+    /// Writes what is to be written, unless a batch is being written already: then it joins the next one.
+    fn write(&mut self) {
+        let page = self.dispatcher.wants_page();
+        if self.writing.is_some() || (page.is_none() && !self.dispatcher.has_records()) {
+            return;
+        }
+        if let Some(mut journal) = self.journal.take() {
+            let batch = Batch {
+                records: self.dispatcher.take_records(),
+                page,
+            };
+            self.being_written = std::mem::take(&mut self.staged);
+            // One batch, one blocking task: it also keeps virtual time from running on meanwhile.
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                let result = journal.write(&batch);
+                (journal, batch, result)
+            }));
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let now = self.engine.clock.now();
+        let wake = self
+            .dispatcher
+            .next_wake()
+            .map_or(TICK, |wake| wake.since(now).min(TICK));
+        tokio::select! {
+            biased;
+            Some(signal) = maybe(self.signals.as_mut().map(mpsc::Receiver::recv)) => Event::Signalled(signal),
+            Some((worker, report)) = self.reports.recv() => Event::Reported(worker, report),
+            Some(written) = maybe(self.writing.as_mut()) => {
+                #[expect(clippy::expect_used, reason = "a panic of the writing thread is a bug; nothing can be promised after it")]
+                let (journal, batch, result) = written.expect("writing a batch does not panic");
+                Event::Written(journal, batch, result)
+            }
+            Some(permit) = maybe(self.permit.as_mut()) => Event::Permitted(permit),
+            Some(listed) = maybe(self.listing.as_mut()) => Event::Listed(listed),
+            Some(token) = maybe(self.renewal.as_mut()) => Event::Renewed(token),
+            () = tokio::time::sleep(wake) => Event::Ticked,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.engine.clock.now();
+        if self.sleep_watch.look(now).is_some() {
+            self.sleeps.send_modify(|count| *count += 1);
+        }
+        let wall = self.engine.clock.wall();
+        match event {
+            Event::Reported(worker, report) => {
+                self.dispatcher.reported(report, wall);
+                self.idle.push(worker);
+                while let Ok((worker, report)) = self.reports.try_recv() {
+                    self.dispatcher.reported(report, wall);
+                    self.idle.push(worker);
+                }
+                self.hand_out();
+            }
+            Event::Permitted(result) => {
+                self.permit = None;
+                self.permitted(result);
+            }
+            Event::Written(journal, batch, result) => {
+                self.writing = None;
+                self.journal = Some(journal);
+                self.written(batch, result);
+            }
+            Event::Listed(result) => {
+                self.listing = None;
+                self.dispatcher.listed(result, now, wall);
+            }
+            Event::Renewed(result) => {
+                self.renewal = None;
+                self.dispatcher
+                    .renewed(result.map(|token| token.serial).map_err(|e| e.to_string()));
+            }
+            Event::Signalled(Some(_)) => self.dispatcher.stop(StopReason::Interrupted),
+            Event::Signalled(None) => self.signals = None,
+            Event::Ticked => self.tell(),
+        }
+        if self.dispatcher.stop_reason().is_some() {
+            self.permit = None;
+            self.listing = None;
+            self.call_back();
+        }
+    }
+
+    fn permitted(&mut self, result: Result<Permit, LedgerError>) {
+        match result {
+            Ok(permit) => {
+                let clock = &self.engine.clock;
+                match self.dispatcher.assign(clock.now(), clock.wall()) {
+                    Some(attempt) => self.staged.push(Order { attempt, permit }),
+                    None => permit.give_back(),
+                }
+            }
+            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+        }
+    }
+
+    fn written(&mut self, batch: Batch, result: Result<Written, JournalError>) {
+        let orders = std::mem::take(&mut self.being_written);
+        match result {
+            Ok(written) => {
+                self.ready.extend(orders);
+                if let Some((page, next)) = written.page {
+                    self.dispatcher.page_came(page, next);
+                }
+                for ended in &written.ended {
+                    self.engine.monitor.target_ended(&monitor::Ended {
+                        line: ended.line,
+                        machine_id: &ended.machine_id,
+                        outcome: ended.outcome.as_str(),
+                        message: &ended.message,
+                    });
+                }
+                if !written.ended.is_empty() {
+                    self.tell();
+                }
+                self.hand_out();
+            }
+            Err(JournalError::Store(e)) => {
+                for Order { attempt, permit } in orders {
+                    permit.give_back();
+                    self.dispatcher.unwritten(attempt.n);
+                }
+                let records = batch
+                    .records
+                    .into_iter()
+                    .filter(|record| !matches!(record, Record::Begun { .. }));
+                self.unwritten.extend(records);
+                self.dispatcher.stop(StopReason::Disk(e.to_string()));
+            }
+            Err(JournalError::Results(e)) => {
+                self.ready.extend(orders);
+                self.dispatcher.stop(StopReason::Disk(e.to_string()));
+            }
+        }
+    }
+
+    /// Gives orders to idle workers.
+    fn hand_out(&mut self) {
+        while !self.ready.is_empty()
+            && let Some(worker) = self.idle.pop()
+            && let Some(order) = self.ready.pop_front()
+        {
+            if let Err(
+                mpsc::error::TrySendError::Full(order) | mpsc::error::TrySendError::Closed(order),
+            ) = self.desks[worker].try_send(order)
+            {
+                // An idle worker's desk is empty; one that is not comes back only as a bug, which must not lose a target.
+                self.ready.push_front(order);
+                break;
+            }
+        }
+    }
+
+    /// Takes back the orders that no worker has yet.
+    fn call_back(&mut self) {
+        let wall = self.engine.clock.wall();
+        for Order { attempt, permit } in self.ready.drain(..) {
+            permit.give_back();
+            self.dispatcher.reported(
+                Report {
+                    n: attempt.n,
+                    event: Sending::Unsent,
+                },
+                wall,
+            );
+        }
+        // What is staged is in no file yet, but its record is on its way there.
+        for Order { attempt, permit } in self.staged.drain(..) {
+            permit.give_back();
+            self.dispatcher.reported(
+                Report {
+                    n: attempt.n,
+                    event: Sending::Unsent,
+                },
+                wall,
+            );
+        }
+    }
+
+    fn tell(&mut self) {
+        let now = self.engine.clock.now();
+        let ended = self.dispatcher.tally().total();
+        let targets = self.dispatcher.targets();
+        let (computed, eta) = match self.eta {
+            Some((at, eta)) if now.since(at) < ETA_EVERY => (at, eta),
+            _ => (
+                now,
+                self.engine.pacer.lower_bound(Kind::Start, targets - ended),
+            ),
+        };
+        self.eta = Some((computed, eta));
+        let waiting = self
+            .permit
+            .as_ref()
+            .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        self.engine.monitor.state(&monitor::State {
+            elapsed: now.since(self.began),
+            wall: self.engine.clock.wall(),
+            tally: self
+                .dispatcher
+                .tally()
+                .iter()
+                .map(|(outcome, count)| (outcome.as_str(), count))
+                .collect(),
+            targets,
+            ended,
+            in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
+            waiting: waiting.and_then(|waiting| {
+                Some(monitor::Waiting {
+                    what: waiting.cause.to_string(),
+                    left: waiting.left(now)?,
+                })
+            }),
+            eta: Some(eta.saturating_sub(now.since(computed))),
+            throttled: self.dispatcher.throttled(),
+        });
+    }
+
+    async fn end(mut self) -> Ending {
+        if let Some(writing) = self.writing.take() {
+            #[expect(
+                clippy::expect_used,
+                reason = "a panic of the writing thread is a bug; nothing can be promised after it"
+            )]
+            let (journal, batch, result) = writing.await.expect("writing a batch does not panic");
+            self.journal = Some(journal);
+            self.written(batch, result);
+            self.call_back();
+        }
+        #[expect(
+            clippy::expect_used,
+            reason = "it is at home whenever nothing is being written"
+        )]
+        let mut journal = self.journal.take().expect("the journal is at home");
+        self.unwritten.extend(self.dispatcher.take_records());
+        let batch = Batch {
+            records: std::mem::take(&mut self.unwritten),
+            page: None,
+        };
+        let (journal, result) = if batch.records.is_empty() {
+            (journal, Ok(Written::default()))
+        } else {
+            #[expect(clippy::expect_used, reason = "as above")]
+            tokio::task::spawn_blocking(move || {
+                let result = journal.write(&batch);
+                (journal, result)
+            })
+            .await
+            .expect("writing a batch does not panic")
+        };
+        if let Err(e) = result {
+            self.dispatcher.stop(StopReason::Disk(e.to_string()));
+        }
+        self.tell();
+        Ending {
+            stop: self.dispatcher.stop_reason().cloned(),
+            journal,
+            attempts: self.dispatcher.attempts(),
+            calls: self.dispatcher.attempts() + self.lister.calls(),
+            throttled: self.dispatcher.throttled(),
+            campaign: self.engine.campaign,
+        }
+    }
+}
+
+/// A future that may not be there, which then never comes.
+async fn maybe<F: Future>(future: Option<F>) -> Option<F::Output> {
+    match future {
+        Some(future) => Some(future.await),
+        None => std::future::pending().await,
+    }
+}

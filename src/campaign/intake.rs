@@ -1,0 +1,76 @@
+//! From the input to the store: every row becomes a target, and those that cannot be sent end at once.
+
+use std::{io::Read, path::Path};
+
+use super::outcome::Outcome;
+use crate::{
+    roster::{Counts, Fate, Note, Roster, RosterError, ScanType},
+    store::{Identity, NewRow, Store, StoreError},
+};
+
+/// The input cannot be used, or the store cannot be written. Nothing was sent, and no state was left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The input.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A campaign that has been taken in.
+#[derive(Debug)]
+pub struct Intake {
+    /// Its store.
+    pub store: Store,
+    /// Its rows, by fate.
+    pub counts: Counts,
+    /// What the person should know of the input.
+    pub notes: Vec<Note>,
+}
+
+/// Takes all rows into a new store at `state`, or none.
+///
+/// # Errors
+/// The input is refused, or the store cannot be written.
+pub fn take_in<R: Read>(
+    mut roster: Roster<R>,
+    state: &Path,
+    mut identity: Identity,
+) -> Result<Intake, IntakeError> {
+    identity.columns = roster.columns().to_vec();
+    let mut loader = Store::create(state, identity)?;
+    while let Some(row) = roster.next_row()? {
+        let reason;
+        let ended = match &row.fate {
+            Fate::Due => None,
+            Fate::LeftOut => Some((Outcome::NotAttempted, "left out by --where")),
+            Fate::Invalid(flaw) => {
+                reason = flaw.to_string();
+                Some((Outcome::Invalid, reason.as_str()))
+            }
+            Fate::Duplicate { first_line } => {
+                reason = format!("the same machine stands in line {first_line}");
+                Some((Outcome::Duplicate, reason.as_str()))
+            }
+        };
+        loader.insert(&NewRow {
+            n: row.n,
+            line: row.line,
+            machine_id: row.machine_id,
+            scan_type: row.scan_type.map(ScanType::as_str),
+            comment: row.comment.as_deref(),
+            priority: row.priority,
+            extra: row.extra,
+            ended: ended.map(|(outcome, message)| (outcome.as_str(), message)),
+            left_out: row.fate == Fate::LeftOut,
+        })?;
+    }
+    let (counts, notes) = (roster.counts(), roster.notes().to_vec());
+    Ok(Intake {
+        store: loader.finish()?,
+        counts,
+        notes,
+    })
+}

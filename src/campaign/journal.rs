@@ -1,0 +1,230 @@
+//! What is on disk of a run: the store, and the results file that follows it.
+//!
+//! The order is the promise: what happened is committed, then each end has its line in the results, then it is told.
+
+use std::{path::Path, str::FromStr};
+
+use jiff::Timestamp;
+
+use super::{
+    outcome::{Outcome, Tally},
+    summary::{Trouble, Troubles},
+};
+use crate::{
+    results::{Layout, Placed, ResultsError, ResultsFile, Rewrite, Row},
+    roster::split_extra,
+    store::{Cursor, Identity, Record, Store, StoreError, StoredRow, Target},
+};
+
+/// So many different messages are told at a run's end; the results hold them all.
+const TROUBLES_TOLD: usize = 5;
+
+/// The store and the results of one run.
+pub struct Journal {
+    store: Store,
+    results: ResultsFile,
+    run: i64,
+}
+
+/// What is to be written, and read with it.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What happened.
+    pub records: Vec<Record>,
+    /// Where to read the next page of fresh targets.
+    pub page: Option<Cursor>,
+}
+
+/// What has been written and read.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The targets that ended, their outcome committed and their line in the results.
+    pub ended: Vec<Ended>,
+    /// The page that was asked for, and where the next one begins.
+    pub page: Option<(Vec<Target>, Cursor)>,
+}
+
+/// A target that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its line in the input.
+    pub line: u64,
+    /// The machine id as typed.
+    pub machine_id: String,
+    /// How.
+    pub outcome: Outcome,
+    /// Why.
+    pub message: String,
+}
+
+/// Something cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+}
+
+impl Journal {
+    /// The journal of run number `run`: writes the results file anew, with the targets that have ended.
+    ///
+    /// # Errors
+    /// The store cannot be read or the results cannot be written.
+    pub fn begin(
+        store: Store,
+        run: i64,
+        results: &Path,
+        layout: &Layout,
+    ) -> Result<Self, JournalError> {
+        let mut fresh = Rewrite::start(results, layout)?;
+        store.each_row(true, |row| {
+            put(&mut fresh, row, outcome(row), store.identity())
+        })?;
+        Ok(Self {
+            results: fresh.install()?,
+            store,
+            run,
+        })
+    }
+
+    /// Writes one batch: once this has returned, it survives any crash.
+    ///
+    /// # Errors
+    /// The store cannot be written, and nothing of the batch is; or the results cannot, and the store has it.
+    pub fn write(&mut self, batch: &Batch) -> Result<Written, JournalError> {
+        self.store.commit(self.run, &batch.records)?;
+        let mut written = Written::default();
+        for record in &batch.records {
+            let Record::Changed { n, progress, .. } = record else {
+                continue;
+            };
+            let Some(outcome) = progress
+                .outcome
+                .and_then(|word| Outcome::from_str(word).ok())
+            else {
+                continue;
+            };
+            let row = self.store.row(*n)?;
+            let extra = split_extra(&row.extra);
+            self.results
+                .append(&result(&row, outcome, self.store.identity(), &extra))?;
+            written.ended.push(Ended {
+                line: row.line,
+                machine_id: row.machine_id,
+                outcome,
+                message: row.message,
+            });
+        }
+        if let Some(cursor) = batch.page {
+            written.page = Some(self.store.fresh(cursor, super::dispatcher::PAGE)?);
+        }
+        Ok(written)
+    }
+
+    /// Ends the results file: every row, in the input's order; then notes the run's end and closes the store.
+    ///
+    /// # Errors
+    /// Either cannot be written. The results file is then as the last line left it.
+    pub async fn finish(self, ended: Timestamp, reason: &str) -> Result<Finished, JournalError> {
+        let Self {
+            mut store,
+            results,
+            run,
+        } = self;
+        let mut tally = Tally::default();
+        let mut troubles = Troubles::default();
+        let mut fresh = results.finish()?;
+        store.each_row::<JournalError>(false, |row| {
+            let outcome = outcome(row);
+            if row.left_out {
+                tally.leave_out(1);
+            } else {
+                tally.add(outcome);
+            }
+            if !matches!(outcome, Outcome::Accepted | Outcome::Duplicate)
+                && row.outcome.is_some()
+                && !row.left_out
+            {
+                troubles.add(outcome.as_str(), &row.message);
+            }
+            put(&mut fresh, row, outcome, store.identity())
+        })?;
+        let placed = fresh.seal()?.place(tokio::time::sleep).await?;
+        store.end_run(run, ended, reason)?;
+        store.close()?;
+        Ok(Finished {
+            tally,
+            placed,
+            troubles: troubles.most_frequent(TROUBLES_TOLD),
+        })
+    }
+}
+
+/// What the end of a run leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How every row ended.
+    pub tally: Tally,
+    /// Where the results are.
+    pub placed: Placed,
+    /// The most frequent messages.
+    pub troubles: Vec<Trouble>,
+}
+
+fn put(
+    file: &mut Rewrite,
+    row: &StoredRow,
+    outcome: Outcome,
+    identity: &Identity,
+) -> Result<(), JournalError> {
+    let extra = split_extra(&row.extra);
+    Ok(file.row(&result(row, outcome, identity, &extra))?)
+}
+
+/// A stored row as the results show it.
+fn result<'a>(
+    row: &'a StoredRow,
+    outcome: Outcome,
+    identity: &'a Identity,
+    extra: &'a [String],
+) -> Row<'a> {
+    let message = match (&row.outcome, outcome) {
+        (None, Outcome::Unsure) => {
+            "a scan may have been started; the next run of the same command looks it up"
+        }
+        (None, Outcome::NotAttempted) if row.message.is_empty() => {
+            "not reached before the campaign stopped"
+        }
+        _ => &row.message,
+    };
+    Row {
+        machine_id: &row.machine_id,
+        outcome: outcome.as_str(),
+        action_id: &row.action_id,
+        action_status: &row.action_status,
+        http_status: row.http_status,
+        error_code: &row.error_code,
+        message,
+        attempts: row.attempts,
+        first_sent: row.first_sent,
+        last_answer: row.last_answer,
+        scan_type: row.scan_type.as_deref().unwrap_or(&identity.scan_type),
+        correlation_id: &row.correlation_id,
+        campaign: &identity.campaign,
+        action_created: &row.action_created,
+        extra,
+    }
+}
+
+/// The outcome that a row has if the run ends now.
+#[must_use]
+pub fn outcome(row: &StoredRow) -> Outcome {
+    match &row.outcome {
+        Some(word) => Outcome::from_str(word).unwrap_or(Outcome::Unsure),
+        None if row.unsure => Outcome::Unsure,
+        None => Outcome::NotAttempted,
+    }
+}

@@ -1,0 +1,179 @@
+//! The end of one target, and the counts of such ends.
+
+use std::{fmt, str::FromStr};
+
+/// What became of one row of the input. Every row ends in exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The service started (queued) our scan.
+    Accepted,
+    /// A scan of somebody else was waiting or running already.
+    AlreadyPending,
+    /// The service knows no such machine: it said so twice, at least 5 s apart.
+    NotFound,
+    /// This machine's platform or agent can never be scanned this way.
+    Unsupported,
+    /// The service will not do it for this machine; the error code says why.
+    Refused,
+    /// The tries are used up.
+    Failed,
+    /// A scan may or may not have been started, and it could not be looked up.
+    Unsure,
+    /// The row holds no usable machine id, or a cell that nobody can act on.
+    Invalid,
+    /// The machine stands in an earlier row.
+    Duplicate,
+    /// Left out, or not reached before the campaign stopped.
+    NotAttempted,
+}
+
+impl Outcome {
+    /// All of them, in the order in which people are told.
+    pub const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::AlreadyPending,
+        Self::NotFound,
+        Self::Unsupported,
+        Self::Refused,
+        Self::Failed,
+        Self::Unsure,
+        Self::Invalid,
+        Self::Duplicate,
+        Self::NotAttempted,
+    ];
+
+    /// The word in files and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::AlreadyPending => "already_pending",
+            Self::NotFound => "not_found",
+            Self::Unsupported => "unsupported",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unsure => "unsure",
+            Self::Invalid => "invalid",
+            Self::Duplicate => "duplicate",
+            Self::NotAttempted => "not_attempted",
+        }
+    }
+
+    /// Whether the machine is being scanned, by us or by somebody.
+    #[must_use]
+    pub const fn is_scanned(self) -> bool {
+        matches!(self, Self::Accepted | Self::AlreadyPending)
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that names no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no outcome; there are accepted, already_pending, not_found, unsupported, refused, failed, unsure, invalid, duplicate and not_attempted"
+)]
+pub struct UnknownOutcome(String);
+
+impl FromStr for Outcome {
+    type Err = UnknownOutcome;
+
+    fn from_str(word: &str) -> Result<Self, UnknownOutcome> {
+        Self::ALL
+            .into_iter()
+            .find(|o| o.as_str() == word)
+            .ok_or_else(|| UnknownOutcome(word.to_owned()))
+    }
+}
+
+/// How many targets ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    counts: [u64; Outcome::ALL.len()],
+    left_out: u64,
+}
+
+impl Tally {
+    /// Counts one more target.
+    pub fn add(&mut self, outcome: Outcome) {
+        self.add_many(outcome, 1);
+    }
+
+    /// Counts `many` more targets.
+    pub fn add_many(&mut self, outcome: Outcome, many: u64) {
+        self.counts[outcome.index()] += many;
+    }
+
+    /// Counts `many` targets that the operator's `--where` left out: `not_attempted`, and no failure.
+    pub fn leave_out(&mut self, many: u64) {
+        self.add_many(Outcome::NotAttempted, many);
+        self.left_out += many;
+    }
+
+    /// How many ended so.
+    #[must_use]
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.counts[outcome.index()]
+    }
+
+    /// How many there are in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Each outcome with its count, in the order in which people are told.
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.into_iter().map(|o| (o, self.of(o)))
+    }
+
+    /// Whether nothing is left to be desired: every row is `accepted`, `already_pending`, `duplicate`, or was left out by
+    /// the operator's own word.
+    #[must_use]
+    pub fn is_all_well(&self) -> bool {
+        self.iter().all(|(outcome, count)| match outcome {
+            Outcome::Accepted | Outcome::AlreadyPending | Outcome::Duplicate => true,
+            Outcome::NotAttempted => count == self.left_out,
+            _ => count == 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_reads_its_own_word() {
+        for outcome in Outcome::ALL {
+            assert_eq!(outcome.as_str().parse(), Ok(outcome));
+        }
+        assert!("done".parse::<Outcome>().is_err());
+    }
+
+    #[test]
+    fn all_is_well_exactly_when_only_harmless_outcomes_are_there() {
+        for outcome in Outcome::ALL {
+            let mut tally = Tally::default();
+            tally.add(outcome);
+            let harmless = matches!(
+                outcome,
+                Outcome::Accepted | Outcome::AlreadyPending | Outcome::Duplicate
+            );
+            assert_eq!(tally.is_all_well(), harmless, "{outcome}");
+        }
+        let mut tally = Tally::default();
+        tally.leave_out(3);
+        assert!(tally.is_all_well());
+        tally.add(Outcome::NotAttempted);
+        assert!(!tally.is_all_well());
+    }
+}

@@ -1,0 +1,82 @@
+//! When a target is tried again: policy as data, backoff as arithmetic.
+
+use std::time::Duration;
+
+/// The first backoff's upper edge. A gateway's hiccup is over within a second or two.
+const BASE: Duration = Duration::from_secs(2);
+
+/// The last backoff's upper edge. Five minutes are an outage, and asking more seldom would only waste the quota that
+/// comes free meanwhile.
+const CEILING: Duration = Duration::from_secs(300);
+
+/// A 404 counts only when it is said again this much later: spurious ones have been seen (MDE-API.md, section 2).
+pub const NOT_FOUND_AGAIN: Duration = Duration::from_secs(5);
+
+/// So many 429 in a row put a target behind all others: something about it may be what is refused.
+pub const THROTTLED_IN_A_ROW: u8 = 3;
+
+/// What becomes of a machine on which a scan of somebody else is waiting or running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnPending {
+    /// It ends as `already_pending`.
+    #[default]
+    Skip,
+    /// It is asked again later, so that it gets a scan of ours in the end.
+    Retry {
+        /// How much later.
+        delay: Duration,
+        /// How many times it is asked in all, the first included; at least 1.
+        tries: u32,
+    },
+}
+
+/// How often and when a target is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Tries in all, the first included; at least 1. Neither 429, nor the first 401, nor "already pending" costs one.
+    pub max_attempts: u32,
+    /// What to do about busy machines.
+    pub on_pending: OnPending,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 5,
+            on_pending: OnPending::Skip,
+        }
+    }
+}
+
+/// The delay before try number `tries` + 1: exponential with full jitter, so that machines that failed together are not
+/// sent together again.
+#[must_use]
+pub fn backoff(tries: u32, rng: &mut fastrand::Rng) -> Duration {
+    let doublings = tries.saturating_sub(1).min(16);
+    let edge = BASE.saturating_mul(1 << doublings).min(CEILING);
+    edge.mul_f64(rng.f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_backoff_never_leaves_its_edges(tries in 1..100_u32, seed: u64) {
+            let delay = backoff(tries, &mut fastrand::Rng::with_seed(seed));
+            prop_assert!(delay <= CEILING);
+            prop_assert!(delay <= BASE * 2_u32.pow((tries - 1).min(20)));
+        }
+    }
+
+    #[test]
+    fn the_jitter_is_full() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let delays: Vec<_> = (0..1000).map(|_| backoff(3, &mut rng)).collect();
+        assert!(delays.iter().any(|d| *d < Duration::from_millis(400)));
+        assert!(delays.iter().any(|d| *d > Duration::from_millis(7600)));
+    }
+}

@@ -1,0 +1,60 @@
+//! The server's clock, as its answers tell it. Filters name times of this clock, never of ours, which may be hours off.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::quota::Moment;
+
+/// The latest `Date` header, and when it was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServerClock {
+    heard: Option<(Moment, Timestamp)>,
+}
+
+impl ServerClock {
+    /// Takes note of a `Date` header.
+    pub fn hear(&mut self, at: Moment, date: Option<Timestamp>) {
+        if let Some(date) = date
+            && self.heard.is_none_or(|(before, _)| before <= at)
+        {
+            self.heard = Some((at, date));
+        }
+    }
+
+    /// What the server's clock showed, or will show, at `moment`; `None` as long as no answer has told.
+    #[must_use]
+    pub fn at(&self, moment: Moment) -> Option<Timestamp> {
+        let (heard, date) = self.heard?;
+        let after = SignedDuration::try_from(moment.since(heard)).ok()?;
+        let before = SignedDuration::try_from(heard.since(moment)).ok()?;
+        date.checked_add(after).ok()?.checked_sub(before).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_before_and_after_the_last_answer_are_told_by_it() {
+        let mut clock = ServerClock::default();
+        let at = Moment::ZERO + Duration::from_secs(100);
+        assert_eq!(clock.at(at), None);
+        clock.hear(at, Some("2026-11-23T10:00:00Z".parse().unwrap()));
+        clock.hear(at, None);
+        clock.hear(
+            at - Duration::from_secs(1),
+            Some("2020-01-01T00:00:00Z".parse().unwrap()),
+        );
+        let told = |moment| clock.at(moment).map(|t| t.to_string());
+        assert_eq!(
+            told(at - Duration::from_secs(30)).as_deref(),
+            Some("2026-11-23T09:59:30Z")
+        );
+        assert_eq!(
+            told(at + Duration::from_secs(30)).as_deref(),
+            Some("2026-11-23T10:00:30Z")
+        );
+    }
+}

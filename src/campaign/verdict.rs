@@ -1,0 +1,457 @@
+//! The judgement of one reply to "start a scan": a pure function of status, code and body (MDE-API.md, section 2).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::tag::CampaignId;
+use crate::defender::{
+    Answer, Lost, Reply,
+    throttle::Throttle,
+    wire::{Envelope, ErrorBody, MachineAction},
+};
+
+/// An action whose comment does not tell whose it is counts as ours if it is at most this much older than the call.
+const AGE_SLACK: Duration = Duration::from_secs(10);
+
+/// What was sent, as far as its reply is judged by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// The campaign whose tag the comment bears.
+    pub campaign: &'a CampaignId,
+    /// The target's number in the tag.
+    pub n: u64,
+    /// The whole comment.
+    pub comment: &'a str,
+    /// The machine, in lower case.
+    pub machine: &'a str,
+    /// From the send to the answer.
+    pub took: Duration,
+}
+
+/// What one reply means for its target and for the campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The scan is ours.
+    Accepted(Scan),
+    /// A scan of somebody else runs already; which one, if the reply told.
+    AlreadyPending(Option<Scan>),
+    /// The service does not know the machine.
+    NotFound,
+    /// Never on this machine.
+    Unsupported,
+    /// Not for this machine.
+    Refused,
+    /// No calls of this kind for a while; the target is not to blame.
+    Throttled(Throttle),
+    /// The token is not accepted.
+    Unauthorized,
+    /// Every further call would fare alike. The text says what to do.
+    Stop(String),
+    /// A scan may have been started.
+    Unsure,
+    /// Surely nothing was sent.
+    NotSent,
+}
+
+/// A scan as the service tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scan {
+    /// The action's id.
+    pub id: String,
+    /// Its status, as the service spells it.
+    pub status: String,
+    /// When it was created, as the service wrote it.
+    pub created: String,
+}
+
+impl From<&MachineAction> for Scan {
+    fn from(action: &MachineAction) -> Self {
+        Self {
+            id: action.id.clone(),
+            status: action.status.clone().unwrap_or_default(),
+            created: action.creation_date_time_utc.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// A verdict with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The answer's status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// The service's error code, empty if it gave none.
+    pub error_code: String,
+    /// Why, in words; empty for an accepted scan.
+    pub message: String,
+    /// The id to give to support, empty if the service gave none.
+    pub correlation_id: String,
+    /// Whether the service itself answered, so that it has counted the call.
+    pub services_own: bool,
+    /// Whether the action came back without the comment that it was asked for with.
+    pub comment_lost: bool,
+}
+
+/// Whose an action is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// It bears this target's tag.
+    Ours,
+    /// It bears another comment.
+    Foreign,
+    /// Its comment is missing or cut off before the tag's end.
+    Untold,
+}
+
+/// Whose scan carries `found`, where `sent` was the comment of ours.
+#[must_use]
+pub fn whose(found: Option<&str>, sent: &str, campaign: &CampaignId, n: u64) -> Whose {
+    match found {
+        Some(found) if campaign.target_of(found) == Some(n) => Whose::Ours,
+        Some(found) if !sent.starts_with(found) => Whose::Foreign,
+        _ => Whose::Untold,
+    }
+}
+
+/// Judges one reply.
+#[must_use]
+pub fn judge(reply: &Reply, sent: &Sent<'_>) -> Judgement {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(lost) => {
+            let (verdict, message) = match lost {
+                Lost::NotSent(why) => (Verdict::NotSent, format!("not sent: {why}")),
+                Lost::Unknown(why) => (Verdict::Unsure, format!("no answer: {why}")),
+            };
+            return Judgement {
+                verdict,
+                http_status: None,
+                error_code: String::new(),
+                message,
+                correlation_id: String::new(),
+                services_own: false,
+                comment_lost: false,
+            };
+        }
+    };
+    if (200..300).contains(&answer.status) {
+        return judge_success(answer, sent);
+    }
+    let error = serde_json::from_slice::<Envelope>(&answer.body)
+        .ok()
+        .map(|envelope| envelope.error);
+    let verdict = judge_error(answer, error.as_ref());
+    let services_own = error.is_some() && answer.status < 500;
+    let (error_code, said, correlation_id) = match error {
+        Some(ErrorBody {
+            code,
+            message,
+            target,
+        }) => (
+            code,
+            message.unwrap_or_default(),
+            target.unwrap_or_default(),
+        ),
+        None => <_>::default(),
+    };
+    let message = match &verdict {
+        Verdict::Stop(advice) => advice.clone(),
+        _ if said.is_empty() => format!("HTTP {} without the API's own words", answer.status),
+        _ => said,
+    };
+    Judgement {
+        verdict,
+        http_status: Some(answer.status),
+        error_code,
+        message,
+        correlation_id,
+        services_own,
+        comment_lost: false,
+    }
+}
+
+fn judge_success(answer: &Answer, sent: &Sent<'_>) -> Judgement {
+    let action = serde_json::from_slice::<MachineAction>(&answer.body)
+        .ok()
+        .filter(|action| {
+            let machine = action.machine_id.as_deref();
+            !action.id.trim().is_empty()
+                && machine.is_none_or(|id| id.eq_ignore_ascii_case(sent.machine))
+        });
+    let told = action.as_ref().map(|action| {
+        whose(
+            action.requestor_comment.as_deref(),
+            sent.comment,
+            sent.campaign,
+            sent.n,
+        )
+    });
+    let (verdict, message) = match (&action, told) {
+        (Some(action), Some(Whose::Ours)) => (Verdict::Accepted(action.into()), String::new()),
+        (Some(action), Some(Whose::Foreign)) => already_pending(action),
+        (Some(action), Some(Whose::Untold)) => match age(action, answer) {
+            Some(age) if age <= sent.took + AGE_SLACK => {
+                (Verdict::Accepted(action.into()), String::new())
+            }
+            Some(_) => already_pending(action),
+            None => {
+                let why = "the service named an action without its comment and its age, so nobody can tell whose it is";
+                (Verdict::Unsure, why.to_owned())
+            }
+        },
+        _ => (
+            Verdict::Unsure,
+            format!("HTTP {} without a readable action", answer.status),
+        ),
+    };
+    Judgement {
+        verdict,
+        http_status: Some(answer.status),
+        error_code: String::new(),
+        message,
+        correlation_id: String::new(),
+        services_own: action.is_some(),
+        comment_lost: told == Some(Whose::Untold),
+    }
+}
+
+fn already_pending(action: &MachineAction) -> (Verdict, String) {
+    let who = action.requestor.as_deref().unwrap_or("somebody else");
+    let comment = action.requestor_comment.as_deref().unwrap_or("no comment");
+    let message = format!("a scan asked for by {who} is under way ({comment})");
+    (Verdict::AlreadyPending(Some(action.into())), message)
+}
+
+/// How old the action was when it was answered, by the server's clock alone. An action from the future is new.
+fn age(action: &MachineAction, answer: &Answer) -> Option<Duration> {
+    let created: Timestamp = action.creation_date_time_utc.as_deref()?.parse().ok()?;
+    let age = answer.date?.duration_since(created);
+    Some(Duration::try_from(age).unwrap_or(Duration::ZERO))
+}
+
+fn judge_error(answer: &Answer, error: Option<&ErrorBody>) -> Verdict {
+    let code = error.map_or("", |e| e.code.as_str());
+    let said = error
+        .and_then(|e| e.message.as_deref())
+        .unwrap_or("it gave no reason");
+    match (answer.status, code) {
+        (400, "ActiveRequestAlreadyExists") => Verdict::AlreadyPending(None),
+        (400, "OsPlatformNotSupported" | "ClientVersionNotSupported") => Verdict::Unsupported,
+        (400, "InvalidRequestBody" | "MissingRequiredParameter") => Verdict::Stop(format!(
+            "the service calls the request malformed ({code}: {said}), so every further call would fail alike; \
+             fleetsweep and the API no longer agree: look for a newer version"
+        )),
+        (401, _) => Verdict::Unauthorized,
+        (403, "DisallowedOperation") => Verdict::Refused,
+        (403, "DisabledFeature") => Verdict::Stop(format!(
+            "the tenant has this feature switched off ({said}); switch it on in the Defender portal's settings, then run the \
+             same command again"
+        )),
+        (403, _) if error.is_some() => Verdict::Stop(format!(
+            "the service forbids it ({said}); grant the application the role Machine.Scan, and Machine.Read.All for \
+             look-ups, with an administrator's consent, then run the same command again with a new token"
+        )),
+        (403 | 407, _) => Verdict::Stop(format!(
+            "something between us and the API refused this (HTTP {} without the API's error body); look at the proxy, the \
+             firewall and --api-url",
+            answer.status
+        )),
+        (404, _) => Verdict::NotFound,
+        (429, _) => Verdict::Throttled(Throttle::of(answer)),
+        (400..500, _) => Verdict::Refused,
+        _ => Verdict::Unsure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MACHINE: &str = "0a1b2c3d4e0a1b2c3d4e0a1b2c3d4e0a1b2c3d4e";
+    const COMMENT: &str = "[fleetsweep:ab12cd34ef:7] weekly sweep";
+
+    fn judged(reply: &Reply) -> Judgement {
+        let campaign = CampaignId::known("ab12cd34ef");
+        let sent = Sent {
+            campaign: &campaign,
+            n: 7,
+            comment: COMMENT,
+            machine: MACHINE,
+            took: Duration::from_secs(2),
+        };
+        judge(reply, &sent)
+    }
+
+    fn answer(status: u16, body: impl Into<Bytes>) -> Reply {
+        let date = Some("2026-11-23T10:00:00Z".parse().unwrap());
+        Ok(Answer {
+            status,
+            date,
+            retry_after: None,
+            body: body.into(),
+        })
+    }
+
+    fn error(status: u16, code: &str) -> Reply {
+        answer(
+            status,
+            format!(r#"{{"error":{{"code":"{code}","message":"words","target":"c-1"}}}}"#),
+        )
+    }
+
+    fn action(status: u16, comment: &str, created: &str) -> Reply {
+        let body = format!(
+            r#"{{"id":"a-1","type":"RunAntiVirusScan","requestorComment":{comment},"status":"Pending","machineId":"{MACHINE}","creationDateTimeUtc":"{created}"}}"#
+        );
+        answer(status, body)
+    }
+
+    fn name(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Accepted(_) => "accepted",
+            Verdict::AlreadyPending(_) => "pending",
+            Verdict::NotFound => "not found",
+            Verdict::Unsupported => "unsupported",
+            Verdict::Refused => "refused",
+            Verdict::Throttled(_) => "throttled",
+            Verdict::Unauthorized => "unauthorized",
+            Verdict::Stop(_) => "stop",
+            Verdict::Unsure => "unsure",
+            Verdict::NotSent => "not sent",
+        }
+    }
+
+    #[test]
+    fn errors_are_judged_by_status_and_code() {
+        let table = [
+            (400, "ActiveRequestAlreadyExists", "pending"),
+            (400, "OsPlatformNotSupported", "unsupported"),
+            (400, "ClientVersionNotSupported", "unsupported"),
+            (400, "InvalidInput", "refused"),
+            (400, "BadRequest", "refused"),
+            (400, "NeverHeardOf", "refused"),
+            (400, "InvalidRequestBody", "stop"),
+            (400, "MissingRequiredParameter", "stop"),
+            (401, "Unauthorized", "unauthorized"),
+            (403, "Forbidden", "stop"),
+            (403, "DisabledFeature", "stop"),
+            (403, "DisallowedOperation", "refused"),
+            (403, "NeverHeardOf", "stop"),
+            (404, "ResourceNotFound", "not found"),
+            (404, "NotFound", "not found"),
+            (405, "", "refused"),
+            (409, "Conflict", "refused"),
+            (428, "", "refused"),
+            (429, "429", "throttled"),
+            (429, "TooManyRequests", "throttled"),
+            (500, "InternalServerError", "unsure"),
+            (503, "", "unsure"),
+        ];
+        for (status, code, expected) in table {
+            let judgement = judged(&error(status, code));
+            assert_eq!(name(&judgement.verdict), expected, "{status} {code}");
+            assert_eq!(judgement.services_own, status < 500, "{status} {code}");
+            assert_eq!(judgement.correlation_id, "c-1");
+            assert_eq!(judgement.error_code, code);
+        }
+    }
+
+    #[test]
+    fn answers_that_are_not_the_services_own_are_known_as_such() {
+        for (status, expected) in [
+            (301, "unsure"),
+            (400, "refused"),
+            (401, "unauthorized"),
+            (403, "stop"),
+            (407, "stop"),
+            (429, "throttled"),
+            (502, "unsure"),
+        ] {
+            let judgement = judged(&answer(status, "<html>gateway</html>"));
+            assert_eq!(name(&judgement.verdict), expected, "{status}");
+            assert!(!judgement.services_own, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_success_is_judged_by_its_comment_however_old_the_action() {
+        for status in [200, 201] {
+            for created in ["2026-11-23T10:00:00.1234567Z", "2026-11-20T10:00:00Z"] {
+                let ours = judged(&action(status, &format!("{COMMENT:?}"), created));
+                assert_eq!(name(&ours.verdict), "accepted");
+                let other = judged(&action(
+                    status,
+                    r#""[fleetsweep:ab12cd34ef:8] weekly sweep""#,
+                    created,
+                ));
+                assert_eq!(name(&other.verdict), "pending");
+                let foreign = judged(&action(status, r#""patch day""#, created));
+                assert_eq!(name(&foreign.verdict), "pending");
+                assert!(!foreign.comment_lost);
+            }
+        }
+    }
+
+    #[test]
+    fn a_comment_that_kept_its_tag_is_ours_though_the_rest_is_cut() {
+        let cut = judged(&action(
+            201,
+            r#""[fleetsweep:ab12cd34ef:7] we""#,
+            "2026-11-20T10:00:00Z",
+        ));
+        assert_eq!(name(&cut.verdict), "accepted");
+    }
+
+    #[test]
+    fn an_action_whose_comment_is_lost_is_judged_by_the_servers_clock() {
+        for comment in ["null", r#""""#, r#""[fleetsweep:ab1""#] {
+            let young = judged(&action(201, comment, "2026-11-23T09:59:48Z"));
+            assert_eq!(name(&young.verdict), "accepted", "{comment}");
+            assert!(young.comment_lost);
+            let old = judged(&action(201, comment, "2026-11-23T09:59:47Z"));
+            assert_eq!(name(&old.verdict), "pending", "{comment}");
+            let ageless = judged(&action(201, comment, ""));
+            assert_eq!(name(&ageless.verdict), "unsure", "{comment}");
+        }
+    }
+
+    #[test]
+    fn a_success_without_a_readable_action_is_unsure() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "<html>",
+            r#"{"id":""}"#,
+            r#"{"id":"a","machineId":"another"}"#,
+        ] {
+            let judgement = judged(&answer(200, body));
+            assert_eq!(name(&judgement.verdict), "unsure", "{body}");
+            assert!(!judgement.services_own);
+        }
+    }
+
+    #[test]
+    fn a_lost_call_is_unsure_unless_it_was_never_sent() {
+        assert_eq!(
+            judged(&Err(Lost::NotSent("refused".into()))).verdict,
+            Verdict::NotSent
+        );
+        assert_eq!(
+            judged(&Err(Lost::Unknown("reset".into()))).verdict,
+            Verdict::Unsure
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_is_taken_for_a_scan_of_ours_without_our_tag(status in 100..600_u16, body in ".{0,80}") {
+            prop_assert!(!matches!(judged(&answer(status, body)).verdict, Verdict::Accepted(_)));
+        }
+    }
+}

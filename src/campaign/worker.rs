@@ -1,0 +1,129 @@
+//! A worker sends one call at a time and reports what came back. It decides nothing.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    dispatcher::{Attempt, Report, Sending},
+    tag::CampaignId,
+    verdict::{Judgement, Sent, Verdict, judge},
+};
+use crate::{
+    defender::{Call, Defender, Lost, sign_in::TokenSource, throttle},
+    quota::{self, Clock, Permit},
+};
+
+/// An attempt that is in the store, with leave to send it.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) attempt: Attempt,
+    pub(super) permit: Permit,
+}
+
+/// What a worker needs of the world.
+pub(super) struct Worker<D> {
+    pub(super) defender: Arc<D>,
+    pub(super) tokens: Arc<dyn TokenSource>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) campaign: CampaignId,
+    /// Counts the times that the computer slept: calls that were in flight then are given up.
+    pub(super) sleeps: watch::Receiver<u64>,
+}
+
+impl<D: Defender> Worker<D> {
+    /// Works until no more orders can come.
+    pub(super) async fn run(
+        mut self,
+        me: usize,
+        mut orders: mpsc::Receiver<Order>,
+        reports: mpsc::Sender<(usize, Report)>,
+    ) {
+        while let Some(order) = orders.recv().await {
+            let report = self.send(order).await;
+            if reports.send((me, report)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn send(&mut self, Order { attempt, permit }: Order) -> Report {
+        let n = attempt.n;
+        let token = match self.tokens.token().await {
+            Ok(token) => token,
+            Err(why) => {
+                permit.give_back();
+                return Report {
+                    n,
+                    event: Sending::NoToken(why.to_string()),
+                };
+            }
+        };
+        let Attempt {
+            machine,
+            comment,
+            scan_type,
+            send_by,
+            ..
+        } = attempt;
+        let call = Call::StartScan {
+            machine: machine.clone(),
+            scan_type,
+            comment: comment.clone(),
+        };
+        self.sleeps.mark_unchanged();
+        // The last act before sending is a look at the clock: neither a stale permit nor a void finding may be used.
+        let sent = self.clock.now();
+        if permit.is_stale() || send_by.is_some_and(|by| by < sent) {
+            permit.give_back();
+            return Report {
+                n,
+                event: Sending::Unsent,
+            };
+        }
+        let reply = tokio::select! {
+            reply = self.defender.call(&call, &token) => reply,
+            _ = self.sleeps.changed() => Err(Lost::Unknown("the computer slept while the call was on its way".into())),
+        };
+        let ended = self.clock.now();
+        let took = ended.since(sent);
+        let sending = Sent {
+            campaign: &self.campaign,
+            n,
+            comment: &comment,
+            machine: &machine,
+            took,
+        };
+        let judgement = judge(&reply, &sending);
+        settle(permit, &judgement);
+        let date = reply.ok().and_then(|answer| answer.date);
+        Report {
+            n,
+            event: Sending::Replied {
+                judgement: Box::new(judgement),
+                sent,
+                ended,
+                date,
+                token: token.serial,
+            },
+        }
+    }
+}
+
+fn settle(permit: Permit, judgement: &Judgement) {
+    match &judgement.verdict {
+        Verdict::NotSent => permit.not_sent(),
+        Verdict::Throttled(throttle) => permit.throttled(&(*throttle).into()),
+        _ if judgement.services_own => permit.answered(),
+        _ => permit.unanswered(),
+    }
+}
+
+impl From<throttle::Throttle> for quota::Throttle {
+    fn from(throttle: throttle::Throttle) -> Self {
+        Self {
+            retry_after: throttle.hold,
+            window: throttle.window,
+        }
+    }
+}

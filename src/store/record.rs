@@ -1,0 +1,180 @@
+//! What happens to targets, written in batches: one transaction each.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{Store, StoreError, millis};
+
+/// What a target has been through so far, and how it ended if it has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// The outcome's word; none while it has not ended.
+    pub outcome: Option<&'static str>,
+    /// POSTs on the wire.
+    pub attempts: u32,
+    /// Those that cost one of `--max-attempts`.
+    pub tries: u32,
+    /// Those that were answered "already pending".
+    pub pending_tries: u32,
+    /// Whether the service has said once that it does not know the machine.
+    pub not_found: bool,
+    /// Not to be sent before this time.
+    pub not_before: Option<Timestamp>,
+    /// When the attempt was sent of which nobody knows whether it started a scan.
+    pub unsure_since: Option<Timestamp>,
+    /// When the first POST was sent.
+    pub first_sent: Option<Timestamp>,
+    /// When the last answer came.
+    pub last_answer: Option<Timestamp>,
+    /// The last answer's status.
+    pub http_status: Option<u16>,
+    /// The last answer's error code.
+    pub error_code: String,
+    /// Why, in words.
+    pub message: String,
+    /// The id to give to support.
+    pub correlation_id: String,
+    /// The scan's id.
+    pub action_id: String,
+    /// The scan's status, as the service spells it.
+    pub action_status: String,
+    /// When the scan was created, as the service wrote it.
+    pub action_created: String,
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// The attempt's number, from 1.
+    pub number: u32,
+    /// When its reply came or it was given up.
+    pub at: Timestamp,
+    /// The verdict's word.
+    pub verdict: &'static str,
+    /// The answer's status.
+    pub http_status: Option<u16>,
+}
+
+/// One thing that happened to one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// An attempt is about to be sent. Once this is committed, a crash leaves it *unsure*, never forgotten.
+    Begun {
+        /// The target.
+        n: u64,
+        /// The attempt's number, from 1.
+        number: u32,
+        /// When.
+        sent: Timestamp,
+    },
+    /// An attempt that was begun has not been sent after all.
+    Unsent {
+        /// The target.
+        n: u64,
+        /// The attempt's number.
+        number: u32,
+    },
+    /// The target's state has changed; by the end of an attempt, if there is one.
+    Changed {
+        /// The target.
+        n: u64,
+        /// The attempt that ended.
+        attempt: Option<AttemptEnd>,
+        /// The state that the target is in now.
+        progress: Box<Progress>,
+    },
+}
+
+impl Store {
+    /// Writes all records, or none.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing of the batch is.
+    pub fn commit(&mut self, run: i64, records: &[Record]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let written = self.db.transaction().and_then(|tx| {
+            for record in records {
+                write(&tx, run, record)?;
+            }
+            tx.commit()
+        });
+        written.map_err(|e| self.failed("write", e))
+    }
+}
+
+fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
+    match record {
+        Record::Begun { n, number, sent } => {
+            let sent = millis(*sent);
+            db.prepare_cached(
+                "INSERT INTO attempt (n, number, run, sent) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![n, number, run, sent])?;
+            db.prepare_cached(
+                "INSERT INTO progress (n, attempts, first_sent) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (n) DO UPDATE SET attempts = excluded.attempts",
+            )?
+            .execute(params![n, number, sent])?;
+        }
+        Record::Unsent { n, number } => {
+            db.prepare_cached("DELETE FROM attempt WHERE n = ?1 AND number = ?2")?
+                .execute(params![n, number])?;
+            db.prepare_cached(
+                "UPDATE progress SET attempts = ?2 - 1, first_sent = iif(?2 = 1, NULL, first_sent) WHERE n = ?1",
+            )?
+            .execute(params![n, number])?;
+        }
+        Record::Changed {
+            n,
+            attempt,
+            progress,
+        } => {
+            if let Some(end) = attempt {
+                db.prepare_cached(
+                    "UPDATE attempt SET ended = ?3, verdict = ?4, http_status = ?5, error_code = ?6
+                     WHERE n = ?1 AND number = ?2",
+                )?
+                .execute(params![
+                    n,
+                    end.number,
+                    millis(end.at),
+                    end.verdict,
+                    end.http_status,
+                    progress.error_code
+                ])?;
+            }
+            change(db, *n, progress)?;
+        }
+    }
+    Ok(())
+}
+
+fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6, not_before = ?7,
+         unsure_since = ?8, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
+         correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17 WHERE n = ?1",
+    )?
+    .execute(params![
+        n,
+        p.outcome,
+        p.attempts,
+        p.tries,
+        p.pending_tries,
+        p.not_found,
+        p.not_before.map(millis),
+        p.unsure_since.map(millis),
+        p.first_sent.map(millis),
+        p.last_answer.map(millis),
+        p.http_status,
+        p.error_code,
+        p.message,
+        p.correlation_id,
+        p.action_id,
+        p.action_status,
+        p.action_created,
+    ])?;
+    Ok(())
+}

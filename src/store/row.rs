@@ -1,0 +1,119 @@
+//! Whole rows, as the results file shows them.
+
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+
+use super::{Store, StoreError, timestamp};
+
+/// A target with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow {
+    /// Its number, from 1, in the input's order.
+    pub n: u64,
+    /// Its line in the input.
+    pub line: u64,
+    /// The machine id as typed, trimmed.
+    pub machine_id: String,
+    /// The row's own scan type.
+    pub scan_type: Option<String>,
+    /// The other cells as one CSV record.
+    pub extra: String,
+    /// The outcome's word; none while it has not ended.
+    pub outcome: Option<String>,
+    /// Whether the operator's `--where` left it out.
+    pub left_out: bool,
+    /// POSTs on the wire.
+    pub attempts: u32,
+    /// Whether an attempt may have started a scan, and nobody knows.
+    pub unsure: bool,
+    /// When the first POST was sent.
+    pub first_sent: Option<Timestamp>,
+    /// When the last answer came.
+    pub last_answer: Option<Timestamp>,
+    /// The last answer's status.
+    pub http_status: Option<u16>,
+    /// The last answer's error code.
+    pub error_code: String,
+    /// Why, in words.
+    pub message: String,
+    /// The id to give to support.
+    pub correlation_id: String,
+    /// The scan's id.
+    pub action_id: String,
+    /// The scan's status.
+    pub action_status: String,
+    /// When the scan was created, as the service wrote it.
+    pub action_created: String,
+}
+
+const SELECT: &str = "
+    SELECT t.n, t.line, t.machine_id, t.scan_type, t.extra, p.outcome, coalesce(p.attempts, 0),
+        p.unsure_since IS NOT NULL OR (p.attempts > 0 AND EXISTS
+            (SELECT 1 FROM attempt a WHERE a.n = t.n AND a.ended IS NULL)),
+        p.first_sent, p.last_answer, p.http_status, coalesce(p.error_code, ''), coalesce(p.message, ''),
+        coalesce(p.correlation_id, ''), coalesce(p.action_id, ''), coalesce(p.action_status, ''),
+        coalesce(p.action_created, ''), coalesce(p.left_out, 0)
+    FROM target t LEFT JOIN progress p ON p.n = t.n";
+
+impl Store {
+    /// The row of target `n`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn row(&self, n: u64) -> Result<StoredRow, StoreError> {
+        self.db
+            .prepare_cached(&format!("{SELECT} WHERE t.n = ?1"))
+            .and_then(|mut statement| statement.query_row(params![n], stored_row))
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Shows `visit` every row in the input's order, or only those that have ended, until it says stop by an error of its
+    /// own.
+    ///
+    /// # Errors
+    /// The file cannot be read, or `visit` failed.
+    pub fn each_row<E: From<StoreError>>(
+        &self,
+        ended_only: bool,
+        mut visit: impl FnMut(&StoredRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |e| E::from(self.failed("read", e));
+        let which = if ended_only {
+            "WHERE p.outcome IS NOT NULL"
+        } else {
+            ""
+        };
+        let mut statement = self
+            .db
+            .prepare(&format!("{SELECT} {which} ORDER BY t.n"))
+            .map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            visit(&stored_row(row).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn stored_row(row: &Row<'_>) -> rusqlite::Result<StoredRow> {
+    Ok(StoredRow {
+        n: row.get(0)?,
+        line: row.get(1)?,
+        machine_id: row.get(2)?,
+        scan_type: row.get(3)?,
+        extra: row.get(4)?,
+        outcome: row.get(5)?,
+        attempts: row.get(6)?,
+        unsure: row.get(7)?,
+        first_sent: timestamp(row.get(8)?),
+        last_answer: timestamp(row.get(9)?),
+        http_status: row.get(10)?,
+        error_code: row.get(11)?,
+        message: row.get(12)?,
+        correlation_id: row.get(13)?,
+        action_id: row.get(14)?,
+        action_status: row.get(15)?,
+        action_created: row.get(16)?,
+        left_out: row.get(17)?,
+    })
+}

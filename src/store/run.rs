@@ -1,0 +1,64 @@
+//! The table for auditors: who ran the campaign, when, with which words, and how it ended.
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::{Store, StoreError, millis};
+
+/// One process that worked on the campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The operating system's name of the user.
+    pub os_user: String,
+    /// The computer's name.
+    pub host: String,
+    /// fleetsweep's version.
+    pub version: String,
+    /// The command line, without secrets.
+    pub command: String,
+    /// The tenant, from the token; `unknown` where it cannot be read.
+    pub tenant: String,
+    /// The application, likewise.
+    pub application: String,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+impl Store {
+    /// Notes that a run begins, and gives its number.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin_run(&mut self, run: &Run) -> Result<i64, StoreError> {
+        self.db
+            .execute(
+                "INSERT INTO run (os_user, host, version, command, tenant, application, started)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    run.os_user,
+                    run.host,
+                    run.version,
+                    run.command,
+                    run.tenant,
+                    run.application,
+                    millis(run.started)
+                ],
+            )
+            .map_err(|e| self.failed("write", e))?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// Notes how run number `id` ended.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn end_run(&mut self, id: i64, ended: Timestamp, reason: &str) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "UPDATE run SET ended = ?2, reason = ?3 WHERE id = ?1",
+                params![id, millis(ended), reason],
+            )
+            .map(drop)
+            .map_err(|e| self.failed("write", e))
+    }
+}

@@ -1,0 +1,115 @@
+//! The tables, and the version that they are of.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+use super::{Identity, StoreError, millis, timestamp};
+
+/// "flsw": tells our files from other SQLite databases.
+const APPLICATION_ID: i64 = 0x666c_7377;
+
+/// The version of the format. A file of any other is refused.
+const VERSION: i64 = 1;
+
+/// Times are milliseconds since 1970, UTC. `progress` has a row for each target that has been touched, so that a new
+/// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record.
+const TABLES: &str = "
+    CREATE TABLE campaign (
+        id TEXT NOT NULL, created INTEGER NOT NULL, tenant TEXT NOT NULL, api TEXT NOT NULL,
+        scan_type TEXT NOT NULL, comment TEXT NOT NULL, columns TEXT NOT NULL
+    );
+    CREATE TABLE target (
+        n INTEGER PRIMARY KEY, line INTEGER NOT NULL, machine_id TEXT NOT NULL,
+        scan_type TEXT, comment TEXT, priority INTEGER, extra TEXT NOT NULL
+    );
+    CREATE INDEX target_order ON target (priority, n) WHERE priority IS NOT NULL;
+    CREATE TABLE progress (
+        n INTEGER PRIMARY KEY, outcome TEXT, left_out INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+        pending_tries INTEGER NOT NULL DEFAULT 0, not_found INTEGER NOT NULL DEFAULT 0,
+        not_before INTEGER, unsure_since INTEGER, first_sent INTEGER, last_answer INTEGER,
+        http_status INTEGER, error_code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+        correlation_id TEXT NOT NULL DEFAULT '', action_id TEXT NOT NULL DEFAULT '',
+        action_status TEXT NOT NULL DEFAULT '', action_created TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE attempt (
+        n INTEGER NOT NULL, number INTEGER NOT NULL, run INTEGER NOT NULL, sent INTEGER NOT NULL,
+        ended INTEGER, verdict TEXT, http_status INTEGER, error_code TEXT,
+        PRIMARY KEY (n, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
+        command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
+        started INTEGER NOT NULL, ended INTEGER, reason TEXT
+    );
+";
+
+/// Makes the tables in an empty file.
+pub(super) fn make(db: &Connection, identity: &Identity) -> rusqlite::Result<()> {
+    db.execute_batch(TABLES)?;
+    db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    db.pragma_update(None, "user_version", VERSION)?;
+    db.execute(
+        "INSERT INTO campaign VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            identity.campaign,
+            millis(identity.created),
+            identity.tenant,
+            identity.api,
+            identity.scan_type,
+            identity.comment,
+            serde_json::to_string(&identity.columns).unwrap_or_default(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Whether the file is ours and of our version.
+pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    match pragma("application_id") {
+        Ok(APPLICATION_ID) => {}
+        Ok(_) => return Err(StoreError::Foreign(path.to_owned())),
+        Err(rusqlite::Error::SqliteFailure(e, _))
+            if e.code == rusqlite::ErrorCode::NotADatabase =>
+        {
+            return Err(StoreError::Foreign(path.to_owned()));
+        }
+        Err(e) => return Err(StoreError::new("read", path, e)),
+    }
+    match pragma("user_version").map_err(|e| StoreError::new("read", path, e))? {
+        VERSION => Ok(()),
+        found => Err(StoreError::Version {
+            path: path.to_owned(),
+            found,
+            known: VERSION,
+        }),
+    }
+}
+
+/// What the campaign is.
+pub(super) fn identity(db: &Connection) -> rusqlite::Result<Identity> {
+    db.query_row(
+        "SELECT id, created, tenant, api, scan_type, comment, columns FROM campaign",
+        [],
+        |row| {
+            let columns: String = row.get(6)?;
+            Ok(Identity {
+                campaign: row.get(0)?,
+                created: timestamp(row.get(1)?).unwrap_or_default(),
+                tenant: row.get(2)?,
+                api: row.get(3)?,
+                scan_type: row.get(4)?,
+                comment: row.get(5)?,
+                columns: serde_json::from_str(&columns).map_err(|e| {
+                    rusqlite::Error::FromSqlConversionFailure(
+                        6,
+                        rusqlite::types::Type::Text,
+                        Box::new(e),
+                    )
+                })?,
+            })
+        },
+    )
+}
