@@ -1,1 +1,7 @@
-fn main() {}
+//! fleetsweep: parse, run, exit code.
+
+use fleetsweep::cli::{self, ExitCode};
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os())
+}

@@ -25,7 +25,7 @@ const TEMPLATE: &str = "[{bar:24}] {pos}/{len}{prefix}\n{wide_msg}";
 /// A bar that shows how many targets have ended, and two lines of words.
 pub struct Bar {
     bars: MultiProgress,
-    bar: ProgressBar,
+    progress: ProgressBar,
     zone: TimeZone,
     /// Where notes go, while the bar is away.
     notes: Mutex<Box<dyn Write + Send>>,
@@ -48,10 +48,10 @@ impl Bar {
         let style = ProgressStyle::with_template(TEMPLATE)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("#> ");
-        let bar = bars.add(ProgressBar::new(0).with_style(style));
+        let progress = bars.add(ProgressBar::new(0).with_style(style));
         Self {
             bars,
-            bar,
+            progress,
             zone,
             notes: Mutex::new(notes),
             drawn: Mutex::new(None),
@@ -79,8 +79,8 @@ impl Bar {
 impl Monitor for Bar {
     fn began(&self, began: &Began<'_>) {
         self.note(&began.in_words());
-        self.bar.set_length(began.targets);
-        self.bar.set_position(began.already_ended);
+        self.progress.set_length(began.targets);
+        self.progress.set_position(began.already_ended);
     }
 
     fn target_ended(&self, _: &Ended<'_>) {}
@@ -90,11 +90,11 @@ impl Monitor for Bar {
             return;
         }
         let arrival = state.arrival(&self.zone);
-        self.bar
+        self.progress
             .set_prefix(arrival.map_or_else(String::new, |text| format!(" · {text}")));
-        self.bar.set_message(state.in_words());
-        self.bar.set_length(state.targets);
-        self.bar.set_position(state.ended);
+        self.progress.set_message(state.in_words());
+        self.progress.set_length(state.targets);
+        self.progress.set_position(state.ended);
     }
 
     fn note(&self, text: &str) {
@@ -107,7 +107,7 @@ impl Monitor for Bar {
 
     fn ended(&self) {
         // The summary says it all again, in words that stay.
-        self.bar.finish_and_clear();
+        self.progress.finish_and_clear();
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
     fn the_bar_shows_the_tally_the_wait_and_the_schedules_arrival() {
         let (terminal, bar) = bar();
         bar.state(&State::example());
-        bar.bar.force_draw();
+        bar.progress.force_draw();
         let text = terminal.take();
         assert!(
             text.contains("] 317/1000 · done about 14:32, in 3 h 12 min"),

@@ -41,7 +41,7 @@ impl ResultsFile {
         self.pen
             .row(row, &mut self.line)
             .and_then(|()| self.lines.append(&self.line))
-            .map_err(|why| ResultsError::new("add a line to the results file", &self.path, why))
+            .map_err(|why| ResultsError::new("add a line to the results file", &self.path, &why))
     }
 
     /// Closes the file and begins the one that will replace it: write every row of the input into it, in the input's order.

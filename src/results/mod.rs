@@ -44,7 +44,7 @@ pub struct ResultsError {
 }
 
 impl ResultsError {
-    fn new(act: &'static str, path: &Path, why: impl ToString) -> Self {
+    fn new(act: &'static str, path: &Path, why: &impl ToString) -> Self {
         Self {
             act,
             path: path.to_owned(),

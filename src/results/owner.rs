@@ -41,14 +41,14 @@ pub fn owner(path: &Path) -> Result<Owner, ResultsError> {
         }),
     };
     let (file, length) =
-        file.map_err(|why| ResultsError::new("read the results file", path, why))?;
+        file.map_err(|why| ResultsError::new("read the results file", path, &why))?;
     if length == 0 {
         return Ok(Owner::Empty);
     }
     let mut head = Vec::new();
     let mut limited = io::Read::take(file, LOOKED_AT);
     io::Read::read_to_end(&mut limited, &mut head)
-        .map_err(|why| ResultsError::new("read the results file", path, why))?;
+        .map_err(|why| ResultsError::new("read the results file", path, &why))?;
     Ok([b',', b';']
         .into_iter()
         .find_map(|delimiter| campaign(&head, delimiter))
@@ -84,7 +84,7 @@ fn campaign(head: &[u8], delimiter: u8) -> Option<Owner> {
 /// # Errors
 /// It cannot: the directory is missing or not ours to write to, the path is no regular file, or the file is read-only.
 pub fn probe(path: &Path) -> Result<(), ResultsError> {
-    let wrong = |why: String| Err(ResultsError::new("write the results file", path, why));
+    let wrong = |why: String| Err(ResultsError::new("write the results file", path, &why));
     let Some(name) = path.file_name() else {
         return wrong("that is no file name; look at --results".to_owned());
     };

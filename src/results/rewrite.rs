@@ -52,7 +52,7 @@ impl Rewrite {
     /// # Errors
     /// The directory cannot be written to.
     pub fn start(path: &Path, layout: &Layout) -> Result<Self, ResultsError> {
-        let fresh = Fresh::create(path).map_err(|why| ResultsError::new(WRITE, path, why))?;
+        let fresh = Fresh::create(path).map_err(|why| ResultsError::new(WRITE, path, &why))?;
         let mut this = Self {
             fresh,
             layout: layout.clone(),
@@ -60,7 +60,7 @@ impl Rewrite {
             buffer: Vec::with_capacity(BUFFER + 4096),
         };
         let headed = this.pen.header(&mut this.buffer);
-        headed.map_err(|why| ResultsError::new(WRITE, path, why))?;
+        headed.map_err(|why| ResultsError::new(WRITE, path, &why))?;
         Ok(this)
     }
 
@@ -73,7 +73,7 @@ impl Rewrite {
         if written.is_ok() && self.buffer.len() >= BUFFER {
             written = self.flush();
         }
-        written.map_err(|why| self.fresh.failed(why))
+        written.map_err(|why| self.fresh.failed(&why))
     }
 
     /// Ends the file and waits until the disk has it.
@@ -82,7 +82,7 @@ impl Rewrite {
     /// The disk is full or gone. The old file is untouched.
     pub fn seal(mut self) -> Result<Sealed, ResultsError> {
         let written = self.flush().and_then(|()| self.fresh.sync());
-        written.map_err(|why| self.fresh.failed(why))?;
+        written.map_err(|why| self.fresh.failed(&why))?;
         Ok(Sealed {
             fresh: self.fresh,
             layout: self.layout,
@@ -115,7 +115,7 @@ impl Sealed {
             .fresh
             .put(&path)
             .and_then(|()| ResultsFile::open(&path, &self.layout));
-        opened.map_err(|why| self.fresh.failed(why))
+        opened.map_err(|why| self.fresh.failed(&why))
     }
 
     /// Replaces the old file, tries for 10 s if that is refused, and then lays the new one beside it, as
@@ -145,7 +145,7 @@ impl Sealed {
                 path: beside,
                 why: why.to_string(),
             }),
-            Err(_) => Err(self.fresh.failed(why)),
+            Err(_) => Err(self.fresh.failed(&why)),
         }
     }
 }
@@ -210,7 +210,7 @@ impl Fresh {
         Ok(())
     }
 
-    fn failed(&self, why: io::Error) -> ResultsError {
+    fn failed(&self, why: &io::Error) -> ResultsError {
         ResultsError::new(WRITE, &self.target, why)
     }
 }

@@ -1,0 +1,179 @@
+//! Which limits hold.
+
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, percent::Percent};
+use crate::quota::{Limit, Pace, Quota};
+
+/// The limits' options.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct PaceArgs {
+    /// Calls per window, for each kind of call, as in 100/1m; can be given several times. `none` lifts all limits. More
+    /// than the documented ones, or none, only towards this computer itself unless --yes is given.
+    /// [default: 100/1m and 1500/1h]
+    #[arg(long = "limit", value_name = "CALLS/WINDOW")]
+    limits: Vec<LimitOrNone>,
+
+    /// How the quota is spent: at once as far as it allows, or evenly spread.
+    #[arg(long, value_enum, default_value_t = PaceArg::Burst)]
+    pace: PaceArg,
+
+    /// The share of each limit that is left to others who use the same application, as in 25%.
+    #[arg(long, value_name = "P%", default_value = "0%")]
+    headroom: Percent,
+
+    /// How many calls may be on their way at once (tasks, not threads).
+    /// [default: the smallest limit, at most 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    workers: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PaceArg {
+    Burst,
+    Even,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LimitOrNone {
+    Limit(Limit),
+    None,
+}
+
+impl FromStr for LimitOrNone {
+    type Err = crate::quota::LimitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.eq_ignore_ascii_case("none") {
+            Ok(Self::None)
+        } else {
+            text.parse().map(Self::Limit)
+        }
+    }
+}
+
+/// The most calls at once where the limits do not say less: a burst of the documented minute.
+const WORKERS: u16 = 100;
+
+impl PaceArgs {
+    /// The quota and the number of workers.
+    ///
+    /// # Errors
+    /// More than the documented limits are asked for towards a real tenant, without `--yes`.
+    pub fn quota(&self, loopback: bool, yes: bool) -> Result<(Quota, usize), Failure> {
+        let limits: Vec<Limit> = self
+            .limits
+            .iter()
+            .filter_map(|limit| match limit {
+                LimitOrNone::Limit(limit) => Some(*limit),
+                LimitOrNone::None => None,
+            })
+            .collect();
+        let quota = if limits.len() < self.limits.len() {
+            if self.limits.len() > 1 {
+                return Err(Failure::usage("--limit none goes with no other --limit"));
+            }
+            Quota::unlimited()
+        } else if limits.is_empty() {
+            Quota::documented()
+        } else {
+            Quota::new(limits)
+        };
+        if !loopback && !yes && !is_documented(&quota) {
+            return Err(Failure::usage(
+                "the API allows 100 calls a minute and 1500 an hour (100/1m and 1500/1h); --limit asks for more, which gets \
+                 the tenant's API blocked: give limits within these, or --yes if you know better",
+            ));
+        }
+        let quota = quota
+            .with_headroom(self.headroom.0)
+            .with_pace(match self.pace {
+                PaceArg::Burst => Pace::Burst,
+                PaceArg::Even => Pace::Even,
+            });
+        let smallest = quota
+            .limits()
+            .map(|limit| limit.calls())
+            .min()
+            .unwrap_or(u32::from(WORKERS));
+        let workers = self
+            .workers
+            .map_or(smallest.min(u32::from(WORKERS)), u32::from);
+        Ok((quota, workers as usize))
+    }
+}
+
+/// Whether these limits imply the documented ones: for each of those there is one that allows no more in its window.
+fn is_documented(quota: &Quota) -> bool {
+    Quota::documented().limits().all(|documented| {
+        quota.limits().any(|limit| {
+            // A window that is shorter than the documented one fits into it this many times, begun ones included.
+            let times = documented
+                .window()
+                .as_nanos()
+                .div_ceil(limit.window().as_nanos())
+                + 1;
+            let times = if limit.window() >= documented.window() {
+                1
+            } else {
+                times
+            };
+            u128::from(limit.calls()) * times <= u128::from(documented.calls())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(limits: &[&str]) -> PaceArgs {
+        PaceArgs {
+            limits: limits.iter().map(|l| l.parse().unwrap()).collect(),
+            pace: PaceArg::Burst,
+            headroom: Percent(0),
+            workers: None,
+        }
+    }
+
+    #[test]
+    fn more_than_documented_goes_to_loopback_or_with_a_yes_only() {
+        let table: [(&[&str], bool); 8] = [
+            (&[], true),
+            (&["100/1m", "1500/1h"], true),
+            (&["50/1m", "700/1h"], true),
+            (&["100/1h"], true),
+            (&["100/1m"], false),
+            (&["101/1m", "1500/1h"], false),
+            (&["1500/1h"], false),
+            (&["none"], false),
+        ];
+        for (limits, documented) in table {
+            assert_eq!(
+                args(limits).quota(false, false).is_ok(),
+                documented,
+                "{limits:?}"
+            );
+            assert!(args(limits).quota(true, false).is_ok(), "{limits:?}");
+            assert!(args(limits).quota(false, true).is_ok(), "{limits:?}");
+        }
+        assert!(args(&["none", "1/1s"]).quota(true, false).is_err());
+    }
+
+    #[test]
+    fn there_are_as_many_workers_as_the_smallest_limit_has_calls() {
+        let workers = |limits: &[&str]| {
+            args(limits)
+                .quota(true, false)
+                .map(|(_, workers)| workers)
+                .ok()
+        };
+        assert_eq!(workers(&[]), Some(100));
+        assert_eq!(workers(&["20/2s", "60/10s"]), Some(20));
+        assert_eq!(workers(&["5000/1s"]), Some(100));
+        assert_eq!(workers(&["none"]), Some(100));
+    }
+}

@@ -1,0 +1,136 @@
+//! Which files a campaign has.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// The input's name that means standard input.
+pub const STDIN: &str = "-";
+
+/// Where results and state lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The results file.
+    pub results: PathBuf,
+    /// The state file.
+    pub state: PathBuf,
+}
+
+impl Places {
+    /// Finds the places of a campaign over `input`, where the options do not name them.
+    ///
+    /// # Errors
+    /// The input is standard input and no results file is named.
+    pub fn find(
+        input: &Path,
+        results: Option<PathBuf>,
+        state: Option<PathBuf>,
+    ) -> Result<Self, Failure> {
+        let results = match results {
+            Some(results) => results,
+            None if input.as_os_str() == STDIN => {
+                return Err(Failure::usage(
+                    "the input comes from standard input, so name the results file with -o",
+                ));
+            }
+            None => beside(input, &[".csv"], ".results.csv"),
+        };
+        let state =
+            state.unwrap_or_else(|| beside(&results, &[".results.csv", ".csv"], ".campaign.db"));
+        if results == state || results == input || state == input {
+            let why = "input, results and state must be three files; look at -o and --state";
+            return Err(Failure::usage(why));
+        }
+        Ok(Self { results, state })
+    }
+}
+
+/// `path` with the first of these endings that it has, or else its last extension, replaced by another.
+fn beside(path: &Path, endings: &[&str], ending: &str) -> PathBuf {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let lower = name.to_lowercase();
+    let stem = endings
+        .iter()
+        .find_map(|old| {
+            lower
+                .strip_suffix(old)
+                .filter(|stem| !stem.is_empty())
+                .map(|stem| &name[..stem.len()])
+        })
+        .map_or_else(
+            || {
+                Path::new(&name)
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned()
+            },
+            str::to_owned,
+        );
+    path.with_file_name(format!("{stem}{ending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(input: &str, results: Option<&str>, state: Option<&str>) -> (String, String) {
+        let places = Places::find(
+            Path::new(input),
+            results.map(Into::into),
+            state.map(Into::into),
+        )
+        .unwrap();
+        (
+            places.results.display().to_string(),
+            places.state.display().to_string(),
+        )
+    }
+
+    #[test]
+    fn files_lie_beside_the_input_unless_they_are_named() {
+        let own = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            found("a/fleet.csv", None, None),
+            own("a/fleet.results.csv", "a/fleet.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.CSV", None, None),
+            own("fleet.results.csv", "fleet.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.v2.txt", None, None),
+            own("fleet.v2.results.csv", "fleet.v2.campaign.db")
+        );
+        assert_eq!(
+            found("fleet", None, None),
+            own("fleet.results.csv", "fleet.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.csv", Some("out.csv"), None),
+            own("out.csv", "out.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.csv", Some("out.results.csv"), None),
+            own("out.results.csv", "out.campaign.db")
+        );
+        assert_eq!(
+            found("-", Some("x/out"), Some("s.db")),
+            own("x/out", "s.db")
+        );
+    }
+
+    #[test]
+    fn standard_input_has_no_place_of_its_own() {
+        assert!(Places::find(Path::new("-"), None, None).is_err());
+    }
+
+    #[test]
+    fn no_file_is_two_things() {
+        assert!(Places::find(Path::new("a.csv"), Some("a.csv".into()), None).is_err());
+        assert!(Places::find(Path::new("a.csv"), None, Some("a.csv".into())).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! What is shown while a run goes on, and what is logged.
+
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use clap::{ArgAction, Args, ValueEnum};
+use jiff::tz::TimeZone;
+
+use super::Failure;
+use crate::monitor::{
+    Bar, Lines, Monitor, Silent,
+    logs::{self, LogFormat, LogOptions, LogTarget},
+};
+
+/// The options of progress and logs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Progress and logs")]
+pub struct ProgressArgs {
+    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and lines
+    /// elsewhere.
+    #[arg(long, value_enum, default_value_t = Shown::Auto)]
+    progress: Shown,
+
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+
+    /// Logs go to this file instead of stderr.
+    #[arg(long, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+
+    /// Log more; twice or three times for yet more. RUST_LOG overrides it.
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Log errors only, and show no progress.
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shown {
+    Auto,
+    Bar,
+    Lines,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl ProgressArgs {
+    /// Begins to log, and gives the monitor.
+    ///
+    /// # Errors
+    /// The log cannot be written, or `RUST_LOG` is no filter.
+    pub fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
+        let terminal = io::stderr().is_terminal();
+        let zone = TimeZone::system();
+        let shown = match self.progress {
+            _ if self.quiet => Shown::None,
+            Shown::Auto if terminal => Shown::Bar,
+            Shown::Auto => Shown::Lines,
+            shown => shown,
+        };
+        let mut target = LogTarget::Stderr;
+        let monitor: Arc<dyn Monitor> = match shown {
+            Shown::Bar => {
+                let bar = Bar::on_stderr(zone);
+                target = LogTarget::AboveBar(bar.bars());
+                Arc::new(bar)
+            }
+            Shown::None => Arc::new(Silent),
+            Shown::Lines | Shown::Auto => Arc::new(Lines::new(Box::new(io::stderr()), zone)),
+        };
+        if let Some(file) = &self.log_file {
+            target = LogTarget::File(file.clone());
+        }
+        let options = LogOptions {
+            filter: std::env::var("RUST_LOG")
+                .ok()
+                .filter(|filter| !filter.is_empty()),
+            verbosity: if self.quiet {
+                -1
+            } else {
+                i8::try_from(self.verbose).unwrap_or(i8::MAX)
+            },
+            format: match self.log_format {
+                Format::Text => LogFormat::Text,
+                Format::Json => LogFormat::Json,
+            },
+            colour: logs::colour(std::env::var_os("NO_COLOR").as_deref(), terminal),
+            target,
+        };
+        logs::start(&options).map_err(Failure::usage)?;
+        Ok(monitor)
+    }
+
+    /// Whether the person wants to read nothing but errors.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+}

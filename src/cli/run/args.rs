@@ -1,0 +1,186 @@
+//! What can be said to `fleetsweep run`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::{
+    campaign::retry::{OnPending, Policy},
+    cli::{connect::ConnectArgs, pace::PaceArgs, progress::ProgressArgs},
+    roster::{self, Delimiter, ScanType, Where},
+};
+
+/// Start a campaign: one scan on every machine of a CSV, at exactly the API's speed limit.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The machines: a CSV or a plain list of ids; `-` reads standard input.
+    #[arg(value_name = "TARGETS.csv")]
+    pub(super) targets: PathBuf,
+
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+
+    #[command(flatten)]
+    pub(super) scan: ScanArgs,
+
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+
+    #[command(flatten)]
+    pub(super) pace: PaceArgs,
+
+    #[command(flatten)]
+    pub(super) retry: RetryArgs,
+
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+
+    #[command(flatten)]
+    pub(super) progress: ProgressArgs,
+
+    /// Answer every question with yes.
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArgs {
+    /// The column that holds the machine ids, if it is not found out.
+    #[arg(long, value_name = "NAME")]
+    pub(super) id_column: Option<String>,
+
+    /// What separates the cells: one character, or `tab`; found out otherwise.
+    #[arg(long, value_name = "C")]
+    pub(super) delimiter: Option<Delimiter>,
+
+    /// Only rows whose cell has one of these values; can be given several times, and all must hold. What is left out is
+    /// counted as `not_attempted`, and is no failure.
+    #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
+    pub(super) wheres: Vec<Where>,
+
+    /// Take the ids as they are, even if most of them are GUIDs, which Defender's are not.
+    #[arg(long)]
+    pub(super) any_id: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Scan")]
+pub(super) struct ScanArgs {
+    /// For rows without a scan type of their own.
+    #[arg(long, value_enum, default_value_t = ScanTypeArg::Quick)]
+    scan_type: ScanTypeArg,
+
+    /// The comment that the portal shows, behind the tag; at most 200 characters.
+    /// [default: "antivirus scan by fleetsweep"]
+    #[arg(long, value_name = "TEXT")]
+    pub(super) comment: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScanTypeArg {
+    Quick,
+    Full,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// The results file. [default: the input's name with .results.csv, beside the input]
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(super) results: Option<PathBuf>,
+
+    /// The campaign's state. [default: the results' name with .campaign.db; with --mock a temporary folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+
+    /// Overwrite a results file that this campaign did not write.
+    #[arg(long)]
+    pub(super) force: bool,
+
+    /// Write a summary of the run as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary: Option<PathBuf>,
+
+    /// Results as Excel opens them by a double click: BOM, CRLF and `;`.
+    #[arg(long)]
+    pub(super) excel: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tries")]
+pub(super) struct RetryArgs {
+    /// What becomes of a machine on which a scan runs already: it ends as `already_pending`, or is asked again later.
+    #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
+    on_pending: OnPendingArg,
+
+    /// How much later a busy machine is asked again.
+    #[arg(long, value_name = "D", default_value = "15m", value_parser = span)]
+    pending_delay: Duration,
+
+    /// How many times a busy machine is asked in all.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pending_tries: u32,
+
+    /// How many times a machine is tried in all.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    max_attempts: u32,
+
+    /// How long one call may take.
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = span)]
+    pub(super) request_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnPendingArg {
+    Skip,
+    Retry,
+}
+
+/// A length of time as people write it: `90s`, `15m`, `1h 30m`.
+fn span(text: &str) -> Result<Duration, String> {
+    let span: SignedDuration = text
+        .parse()
+        .map_err(|_| "write a length of time such as 90s, 15m or 1h 30m".to_owned())?;
+    match Duration::try_from(span) {
+        Ok(span) if !span.is_zero() && span <= Duration::from_hours(24 * 7) => Ok(span),
+        _ => Err("it must be longer than nothing and at most a week".to_owned()),
+    }
+}
+
+impl RunArgs {
+    /// The scan type of rows that do not say.
+    pub(super) fn scan_type(&self) -> ScanType {
+        match self.scan.scan_type {
+            ScanTypeArg::Quick => ScanType::Quick,
+            ScanTypeArg::Full => ScanType::Full,
+        }
+    }
+
+    /// When targets are tried again.
+    pub(super) fn policy(&self) -> Policy {
+        let on_pending = match self.retry.on_pending {
+            OnPendingArg::Skip => OnPending::Skip,
+            OnPendingArg::Retry => OnPending::Retry {
+                delay: self.retry.pending_delay,
+                tries: self.retry.pending_tries,
+            },
+        };
+        Policy {
+            max_attempts: self.retry.max_attempts,
+            on_pending,
+        }
+    }
+
+    /// How the input is read, for a sign-in to `tenant`.
+    pub(super) fn roster(&self, tenant: Option<String>) -> roster::Options {
+        roster::Options {
+            id_column: self.input.id_column.clone(),
+            delimiter: self.input.delimiter,
+            wheres: self.input.wheres.clone(),
+            any_id: self.input.any_id,
+            tenant,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The end of a run: the results put in order, the summary for programs, the summary for people.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    campaign::{
+        engine::Ending, journal::Finished, outcome::Outcome, stop::StopReason, summary::Summary,
+    },
+    cli::{ExitCode, Failure, paths::Places},
+    results::Placed,
+};
+
+/// What is known of the run besides its ending.
+pub(super) struct Facts<'a> {
+    pub(super) places: &'a Places,
+    pub(super) targets: u64,
+    pub(super) lower_bound: Duration,
+    pub(super) elapsed: Duration,
+    pub(super) ended: Timestamp,
+    /// A rehearsal leaves no state to go on with.
+    pub(super) is_rehearsal: bool,
+    pub(super) is_quiet: bool,
+}
+
+/// Where the summary goes, opened before the run so that a bad path fails in its first second.
+pub(super) enum SummaryFile {
+    Nowhere,
+    Stdout,
+    File(File, String),
+}
+
+impl SummaryFile {
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        match path {
+            None => Ok(Self::Nowhere),
+            Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
+            Some(path) => {
+                let name = path.display().to_string();
+                match File::create(path) {
+                    Ok(file) => Ok(Self::File(file, name)),
+                    Err(e) => Err(Failure::storage(format!(
+                        "cannot write the summary {name}: {e}; look at --summary"
+                    ))),
+                }
+            }
+        }
+    }
+
+    fn write(self, summary: &Summary) -> Result<(), Failure> {
+        let write = |out: &mut dyn Write| {
+            serde_json::to_writer(&mut *out, summary)?;
+            out.write_all(b"\n")?;
+            out.flush()
+        };
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::Stdout => match write(&mut io::stdout().lock()) {
+                // Whoever read it has read enough.
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => {
+                    written.map_err(|e| Failure::storage(format!("cannot write the summary: {e}")))
+                }
+            },
+            Self::File(mut file, name) => write(&mut file)
+                .map_err(|e| Failure::storage(format!("cannot write the summary {name}: {e}"))),
+        }
+    }
+}
+
+/// Puts the results in order and says what came of the run.
+pub(super) async fn finish(
+    ending: Ending,
+    facts: Facts<'_>,
+    summary_file: SummaryFile,
+    command: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let Ending {
+        stop,
+        journal,
+        attempts,
+        calls,
+        throttled,
+        campaign,
+    } = ending;
+    let reason = stop
+        .as_ref()
+        .map_or_else(|| "done".to_owned(), ToString::to_string);
+    let Finished {
+        tally,
+        placed,
+        troubles,
+    } = match journal.finish(facts.ended, &reason).await {
+        Ok(finished) => finished,
+        // The first thing that failed says more than what failed for the same reason afterwards.
+        Err(e) => {
+            return Err(Failure::storage(
+                stop.map_or_else(|| e.to_string(), |why| why.to_string()),
+            ));
+        }
+    };
+    let code = ExitCode::gravest([
+        if tally.is_all_well() {
+            ExitCode::Clean
+        } else {
+            ExitCode::Incomplete
+        },
+        stop.as_ref().map_or(ExitCode::Clean, exit_code),
+    ]);
+    let unfinished =
+        stop.is_some() && tally.of(Outcome::NotAttempted) + tally.of(Outcome::Unsure) > 0;
+    let results = match &placed {
+        Placed::There(path) | Placed::Aside { path, .. } => path.clone(),
+    };
+    let summary = Summary {
+        campaign: campaign.as_str().to_owned(),
+        targets: facts.targets,
+        outcomes: tally,
+        attempts,
+        calls,
+        throttled,
+        elapsed: facts.elapsed,
+        lower_bound: facts.lower_bound,
+        exit_code: code.number(),
+        stopped: stop,
+        results,
+        state: facts.places.state.clone(),
+        troubles,
+        next: (unfinished && !facts.is_rehearsal).then(|| super::in_words(command)),
+    };
+    if !facts.is_quiet {
+        // Nobody is left to tell if stderr is gone.
+        let mut stderr = io::stderr().lock();
+        let _ = writeln!(stderr, "{summary}");
+        if let Placed::Aside { path, why } = &placed {
+            let place = facts.places.results.display();
+            let _ = writeln!(
+                stderr,
+                "{place} could not be replaced ({why}), so the whole results are in {}",
+                path.display()
+            );
+        }
+    }
+    summary_file.write(&summary)?;
+    Ok(code)
+}
+
+fn exit_code(stop: &StopReason) -> ExitCode {
+    match stop {
+        StopReason::Brake(_) => ExitCode::Brake,
+        StopReason::Interrupted => ExitCode::Interrupted,
+        StopReason::Tenant(_) => ExitCode::Tenant,
+        StopReason::Disk(_) => ExitCode::Storage,
+    }
+}
