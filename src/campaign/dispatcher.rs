@@ -500,7 +500,7 @@ impl Dispatcher {
         }
         match judgement.verdict {
             Verdict::Accepted(scan) => {
-                self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan))
+                self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
             }
             Verdict::AlreadyPending(scan) => self.pending(due, end, scan, ended, wall),
             Verdict::NotFound => {

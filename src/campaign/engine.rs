@@ -87,14 +87,14 @@ pub struct Ending {
     pub campaign: CampaignId,
 }
 
-type Writing = JoinHandle<(Journal, Batch, Result<Written, JournalError>)>;
+type Writing = JoinHandle<(Box<Journal>, Batch, Result<Written, JournalError>)>;
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What happened.
 enum Event {
     Reported(usize, Report),
     Permitted(Result<Permit, LedgerError>),
-    Written(Journal, Batch, Result<Written, JournalError>),
+    Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
     Renewed(Result<Token, SignInError>),
     Signalled(Option<Signal>),
@@ -121,7 +121,7 @@ struct Drive<D> {
     engine: Engine<D>,
     dispatcher: Dispatcher,
     /// At home while nothing is being written.
-    journal: Option<Journal>,
+    journal: Option<Box<Journal>>,
     writing: Option<Writing>,
     /// Orders whose attempts are to be written, are being written, and wait for a worker.
     staged: Vec<Order>,
@@ -179,7 +179,7 @@ impl<D: Defender> Drive<D> {
         ));
         Self {
             dispatcher,
-            journal: Some(journal),
+            journal: Some(Box::new(journal)),
             writing: None,
             staged: Vec::new(),
             being_written: Vec::new(),
@@ -513,7 +513,7 @@ impl<D: Defender> Drive<D> {
         self.tell();
         Ending {
             stop: self.dispatcher.stop_reason().cloned(),
-            journal,
+            journal: *journal,
             attempts: self.dispatcher.attempts(),
             calls: self.dispatcher.attempts() + self.lister.calls(),
             throttled: self.dispatcher.throttled(),

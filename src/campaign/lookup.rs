@@ -128,14 +128,14 @@ impl Wanted {
             .map(|t| t.doubt.sent)
             .min()
             .unwrap_or(now);
-        let (sent, margin) = match self.server.at(earliest) {
-            Some(sent) => (sent, MARGIN),
-            None => {
-                let ago =
-                    SignedDuration::try_from(now.since(earliest)).unwrap_or(SignedDuration::ZERO);
-                (wall.saturating_sub(ago).unwrap_or(wall), BLIND_MARGIN)
-            }
+        let by_our_clock = || {
+            let ago = SignedDuration::try_from(now.since(earliest)).unwrap_or(SignedDuration::ZERO);
+            wall.saturating_sub(ago).unwrap_or(wall)
         };
+        let (sent, margin) = self
+            .server
+            .at(earliest)
+            .map_or_else(|| (by_our_clock(), BLIND_MARGIN), |sent| (sent, MARGIN));
         sent.saturating_sub(margin).unwrap_or(Timestamp::MIN)
     }
 

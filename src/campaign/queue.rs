@@ -11,7 +11,7 @@ use std::{
 use crate::{quota::Moment, store::Target};
 
 /// A finding that a scan is not listed is good for so long; then it is void (DESIGN.md, "The engine").
-const FINDING: Duration = Duration::from_secs(60);
+const FINDING: Duration = Duration::from_mins(1);
 
 /// A target in the hands of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

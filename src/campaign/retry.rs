@@ -7,7 +7,7 @@ const BASE: Duration = Duration::from_secs(2);
 
 /// The last backoff's upper edge. Five minutes are an outage, and asking more seldom would only waste the quota that
 /// comes free meanwhile.
-const CEILING: Duration = Duration::from_secs(300);
+const CEILING: Duration = Duration::from_mins(5);
 
 /// A 404 counts only when it is said again this much later: spurious ones have been seen (MDE-API.md, section 2).
 pub const NOT_FOUND_AGAIN: Duration = Duration::from_secs(5);

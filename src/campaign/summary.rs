@@ -153,6 +153,7 @@ fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64((span.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 
+#[expect(clippy::ref_option, reason = "serde asks for a reference to the field")]
 fn in_words<S: Serializer>(stop: &Option<StopReason>, serializer: S) -> Result<S::Ok, S::Error> {
     match stop {
         Some(why) => serializer.collect_str(why),

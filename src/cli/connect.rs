@@ -15,6 +15,7 @@ use crate::{
         sign_in::{Claims, FixedToken, TokenFile, TokenSource},
     },
     mock::{self, MockConfig, Tenant},
+    quota::{Clock, SystemClock},
 };
 
 /// The environment's bearer token.
@@ -28,7 +29,7 @@ pub struct ConnectArgs {
     #[arg(long, conflicts_with_all = ["api_url", "token_file"])]
     pub mock: bool,
 
-    /// The API's address, in place of https://api.security.microsoft.com.
+    /// The API's address, in place of <https://api.security.microsoft.com>.
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
 
@@ -133,7 +134,10 @@ async fn start_mock() -> Result<(ApiBase, Arc<dyn TokenSource>), Failure> {
     let address = listener.local_addr().map_err(Failure::storage)?;
     tokio::spawn(mock::serve(
         listener,
-        Tenant::new(MockConfig::demo()),
+        Tenant::new(MockConfig {
+            started: SystemClock.wall(),
+            ..MockConfig::demo()
+        }),
         std::future::pending(),
     ));
     let base = ApiBase::parse(&format!("http://{address}")).map_err(Failure::usage)?;

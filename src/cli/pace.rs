@@ -96,7 +96,7 @@ impl PaceArgs {
             });
         let smallest = quota
             .limits()
-            .map(|limit| limit.calls())
+            .map(Limit::calls)
             .min()
             .unwrap_or(u32::from(WORKERS));
         let workers = self
