@@ -40,7 +40,7 @@ impl Book {
                 }
                 Entry::Answered { id, at } => {
                     if let Some(call) = self.foreign.remove(&id) {
-                        self.limiter.arm(&call, at);
+                        self.limiter.conclude(&call, at);
                     }
                 }
                 Entry::Hold { kind, until } => self.limiter.hold(kind, until),

@@ -163,7 +163,7 @@ impl Add<Nanos> for Moment {
 mod tests {
     use super::*;
 
-    const PERIOD: Duration = Duration::from_secs(60);
+    const PERIOD: Duration = Duration::from_mins(1);
 
     fn at(secs: u64) -> Moment {
         Moment::ZERO + Duration::from_secs(secs)

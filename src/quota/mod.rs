@@ -37,6 +37,7 @@ mod permit;
     reason = "a quota is the noun of this module"
 )]
 mod quota;
+mod ramp;
 mod sleep;
 mod waiting;
 mod window;
