@@ -75,14 +75,8 @@ impl Book {
         });
     }
 
-    /// What is to be written, in its order; it counts as written from now on.
-    pub(super) fn take_unwritten(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.unwritten)
-    }
-
-    /// Takes back what could not be written.
-    pub(super) fn not_written(&mut self, mut entries: Vec<Entry>) {
+    /// Moves what the ledger does not know yet to the end of `entries`.
+    pub(super) fn hand_over(&mut self, entries: &mut Vec<Entry>) {
         entries.append(&mut self.unwritten);
-        self.unwritten = entries;
     }
 }

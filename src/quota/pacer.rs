@@ -32,15 +32,31 @@ pub struct Pacer {
     shared: Arc<Shared>,
 }
 
-/// What a pacer shares with its clones and permits. The ledger is locked before the book; the book never while anything
-/// blocks.
+/// What a pacer shares with its clones and permits. The desk is locked before the book, and the book never for longer than
+/// a decision takes.
 #[derive(Debug)]
 pub(super) struct Shared {
     clock: Arc<dyn Clock>,
-    ledger: Mutex<Box<dyn Ledger>>,
+    desk: Mutex<Desk>,
     book: Mutex<Book>,
     next_id: AtomicU64,
     settled: Notify,
+}
+
+/// Where the ledger is written. It may be locked for as long as the disk takes.
+#[derive(Debug)]
+struct Desk {
+    ledger: Box<dyn Ledger>,
+    /// What the next transaction writes; what could not be written stays here.
+    entries: Vec<Entry>,
+}
+
+impl Desk {
+    fn commit(&mut self) -> Result<(), LedgerError> {
+        self.ledger.commit(&self.entries)?;
+        self.entries.clear();
+        Ok(())
+    }
 }
 
 impl Pacer {
@@ -50,7 +66,10 @@ impl Pacer {
         Self {
             shared: Arc::new(Shared {
                 clock,
-                ledger: Mutex::new(Box::new(NoLedger)),
+                desk: Mutex::new(Desk {
+                    ledger: Box::new(NoLedger),
+                    entries: Vec::new(),
+                }),
                 book: Mutex::new(Book::new(quota)),
                 next_id: AtomicU64::new(0),
                 settled: Notify::new(),
@@ -64,9 +83,8 @@ impl Pacer {
     /// If the ledger cannot be read or written; then no call may go.
     pub async fn acquire(&self, kind: Kind) -> Result<Permit, LedgerError> {
         loop {
-            // Before the look, so that no settlement after it is missed.
-            let mut settled = std::pin::pin!(self.shared.settled.notified());
-            settled.as_mut().enable();
+            // Made before the look: it hears of every settlement from now on, polled or not.
+            let settled = self.shared.settled.notified();
             let waiting = match self.shared.decide(kind)? {
                 Ok(permit) => return Ok(permit),
                 Err(waiting) => waiting,
@@ -127,38 +145,37 @@ impl Shared {
 
     /// One look: begin, take over, decide, commit.
     fn decide(self: &Arc<Self>, kind: Kind) -> Result<Result<Permit, Waiting>, LedgerError> {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let Desk { ledger, entries } = &mut *desk;
         let news = ledger.begin()?;
         // Only now: whatever it took to get the ledger has passed.
         let now = self.now();
         let mut book = self.book();
         book.take_over(news, now);
-        let mut entries = book.take_unwritten();
-        let decision = book.take(kind, now);
+        book.hand_over(entries);
+        let call = match book.take(kind, now) {
+            Ok(call) => call,
+            Err(waiting) => {
+                drop(book);
+                desk.commit()?;
+                return Ok(Err(waiting));
+            }
+        };
         drop(book);
 
-        let decision = decision.map(|call| {
-            let id = CallId(self.next_id.fetch_add(1, Ordering::Relaxed));
-            entries.push(Entry::Sent {
-                id,
-                kind,
-                at: now,
-                give_up_at: now + PERMIT_LIFE,
-            });
-            (id, call)
+        let id = CallId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        entries.push(Entry::Sent {
+            id,
+            kind,
+            at: now,
+            give_up_at: now + PERMIT_LIFE,
         });
-        match ledger.commit(&entries) {
-            Ok(()) => Ok(decision.map(|(id, call)| Permit::new(Arc::clone(self), id, call))),
-            Err(error) => {
-                let mut book = self.book();
-                if let Ok((_, call)) = decision {
-                    entries.pop();
-                    book.limiter.put_back(&call);
-                }
-                book.not_written(entries);
-                Err(error)
-            }
+        if let Err(error) = desk.commit() {
+            desk.entries.pop();
+            self.book().limiter.put_back(&call);
+            return Err(error);
         }
+        Ok(Ok(Permit::new(Arc::clone(self), id, call)))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
