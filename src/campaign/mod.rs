@@ -5,7 +5,7 @@
 //! - [`lookup`]: what became of attempts without an answer. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
 //! - [`tag`]: how a scan is known as ours.
-//! - [`intake`]: from the input to the store. [`summary`]: what a run came to.
+//! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
 //! - [`journal`]: what is on disk, and in which order it gets there.
 
 pub mod dispatcher;
@@ -15,6 +15,7 @@ pub mod journal;
 pub mod lookup;
 pub mod outcome;
 pub mod queue;
+pub mod resume;
 pub mod retry;
 pub mod server_clock;
 pub mod stop;

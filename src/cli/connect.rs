@@ -43,6 +43,8 @@ pub struct ConnectArgs {
 pub struct Connection {
     /// Where calls go.
     pub base: ApiBase,
+    /// The address by which a campaign knows its API; `mock` for the one inside this process, whose port is any.
+    pub api: String,
     /// Where tokens come from.
     pub tokens: Arc<dyn TokenSource>,
     /// The token's tenant; `unknown` where it cannot be read.
@@ -64,6 +66,7 @@ impl ConnectArgs {
             let (address, tokens) = start_mock().await?;
             return Ok(Connection {
                 base: address,
+                api: "mock".into(),
                 tokens,
                 tenant: "mock".into(),
                 application: "mock".into(),
@@ -94,6 +97,7 @@ impl ConnectArgs {
         Ok(Connection {
             tenant: told(|c| c.tenant),
             application: told(|c| c.application),
+            api: base.to_string(),
             base,
             tokens,
         })

@@ -1,39 +1,32 @@
 //! `fleetsweep run`: start a campaign.
 //!
-//! - [`args`](self): what can be said. [`finish`](self): what is said and written at the end.
+//! - [`args`](self): what can be said. [`open`](self): the campaign that is there, or a new one. [`finish`](self): what is said and written at the end.
 
 mod args;
 mod finish;
+mod open;
 
 use std::{
     ffi::OsString,
-    fs::File,
-    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 pub use args::RunArgs;
+use open::Opened;
 
-use super::{
-    ExitCode, Failure,
-    connect::{Connection, UNKNOWN},
-    paths::{Places, STDIN},
-    signals,
-};
+use super::{ExitCode, Failure, connect::Connection, paths::Places, signals};
 use crate::{
     campaign::{
         dispatcher::{Dispatcher, Settings},
         engine::Engine,
-        intake::{Intake, IntakeError, take_in},
         journal::Journal,
-        outcome::{Outcome, Tally},
+        outcome::Outcome,
         tag::{CampaignId, comment_text},
     },
     monitor::Began,
     quota::{Clock, Kind, Pacer, SystemClock},
-    results::{self, Layout, Owner},
-    roster::Roster,
+    results::Layout,
     store::{Identity, Run, Store},
 };
 
@@ -63,39 +56,36 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         .clone()
         .or_else(|| scratch.as_ref().map(|s| s.0.join("campaign.db")));
     let places = Places::find(&args.targets, args.output.results.clone(), state)?;
+    let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
     let campaign = if args.connect.mock {
         CampaignId::rehearsal(&mut rng)
     } else {
         CampaignId::random(&mut rng)
     };
-    check_results(&places.results, &campaign, args.output.force)?;
-    if places.state.exists() {
-        let why = format!(
-            "there is a campaign at {} already; name another file with --state",
-            places.state.display()
-        );
-        return Err(Failure::usage(why));
-    }
-    let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
-
-    let identity = Identity {
+    let meant = Identity {
         campaign: campaign.as_str().to_owned(),
         created: clock.wall(),
         tenant: connection.tenant.clone(),
-        api: connection.base.to_string(),
+        api: connection.api.clone(),
         scan_type: args.scan_type().as_str().to_owned(),
         comment: comment.clone(),
         columns: Vec::new(),
     };
-    let intake = read_roster(&args, &connection, &places.state, identity).await?;
-    for note in &intake.notes {
-        monitor.note(&format!("{}: {note}", args.targets.display()));
+    let Opened {
+        store,
+        lock: _lock,
+        campaign,
+        targets,
+        tally,
+        left,
+        notes,
+    } = open::open(&args, &connection, &places, meant).await?;
+    for note in notes {
+        monitor.note(&note);
     }
-    let tally = tally(&intake);
-    let targets = intake.counts.rows();
-    let layout = Layout::new(&intake.store.identity().columns, args.output.excel);
+    let layout = Layout::new(&store.identity().columns, args.output.excel);
     let journal = begin(
-        intake.store,
+        store,
         &connection,
         &places.results,
         &layout,
@@ -132,7 +122,9 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         campaign,
     };
     let began = clock.now();
-    let dispatcher = Dispatcher::new(settings, targets, tally);
+    let mut dispatcher = Dispatcher::new(settings, targets, tally);
+    let risk_taken = args.resume.retry.contains(&Outcome::Unsure);
+    dispatcher.resume(left, risk_taken, clock.now(), clock.wall());
     let ending = engine.run(dispatcher, journal, signals::listen()).await;
     monitor.ended();
     let facts = finish::Facts {
@@ -169,85 +161,6 @@ impl Drop for Scratch {
         // It lies in the system's temporary folder, which is swept anyway.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// Fails before the first call where the results could not be written in the end.
-fn check_results(path: &Path, campaign: &CampaignId, force: bool) -> Result<(), Failure> {
-    results::probe(path).map_err(Failure::storage)?;
-    let whose = match results::owner(path).map_err(Failure::storage)? {
-        Owner::Nobody | Owner::Empty => return Ok(()),
-        Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
-        // A rehearsal's results are nobody's loss, as long as only another rehearsal overwrites them.
-        Owner::Campaign(id)
-            if campaign.is_rehearsal() && CampaignId::known(&*id).is_rehearsal() =>
-        {
-            return Ok(());
-        }
-        Owner::Campaign(id) => format!("are those of campaign {id}"),
-        Owner::Foreign => "were not written by fleetsweep".to_owned(),
-    };
-    if force {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "the results in {} {whose}; name another file with -o, or overwrite it with --force",
-        path.display()
-    )))
-}
-
-/// Reads the input into a new store, on a thread that may block.
-async fn read_roster(
-    args: &RunArgs,
-    connection: &Connection,
-    state: &Path,
-    identity: Identity,
-) -> Result<Intake, Failure> {
-    let tenant =
-        Some(connection.tenant.clone()).filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
-    let options = args.roster(tenant);
-    let targets = args.targets.clone();
-    let state = state.to_owned();
-    let reading = tokio::task::spawn_blocking(move || -> Result<Intake, IntakeFailure> {
-        let name = targets.display().to_string();
-        let (name, input): (String, Box<dyn Read>) = if targets.as_os_str() == STDIN {
-            ("standard input".to_owned(), Box::new(io::stdin().lock()))
-        } else {
-            let file = File::open(&targets).map_err(|e| IntakeFailure::Open(name.clone(), e))?;
-            (name, Box::new(file))
-        };
-        let roster = Roster::open(&name, input, &options).map_err(IntakeError::from)?;
-        Ok(take_in(roster, &state, identity)?)
-    });
-    match reading.await {
-        Ok(Ok(intake)) => Ok(intake),
-        Ok(Err(IntakeFailure::Open(name, e))) => {
-            Err(Failure::usage(format!("cannot read {name}: {e}")))
-        }
-        Ok(Err(IntakeFailure::Intake(IntakeError::Store(e)))) => Err(Failure::storage(e)),
-        Ok(Err(IntakeFailure::Intake(e))) => Err(Failure::usage(e)),
-        Err(e) => Err(Failure::usage(format!("reading the input broke off: {e}"))),
-    }
-}
-
-/// Why the input did not become a campaign.
-enum IntakeFailure {
-    Open(String, io::Error),
-    Intake(IntakeError),
-}
-
-impl From<IntakeError> for IntakeFailure {
-    fn from(e: IntakeError) -> Self {
-        Self::Intake(e)
-    }
-}
-
-/// The rows that have ended by being read.
-fn tally(intake: &Intake) -> Tally {
-    let mut tally = Tally::default();
-    tally.add_many(Outcome::Invalid, intake.counts.invalid);
-    tally.add_many(Outcome::Duplicate, intake.counts.duplicate);
-    tally.leave_out(intake.counts.left_out);
-    tally
 }
 
 /// Notes the run in the store, and begins the results.
