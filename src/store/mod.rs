@@ -7,6 +7,7 @@
 //! - [`StoredRow`]: whole rows in the input's order, for the results (`row.rs`).
 //! - [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
+//! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
 //!
@@ -17,6 +18,7 @@
 
 mod amend;
 mod error;
+mod glimpse;
 mod load;
 mod lock;
 mod page;
@@ -34,6 +36,7 @@ use std::{
 pub use amend::{Amendment, Extension, Standing};
 pub use error::StoreError;
 use jiff::Timestamp;
+pub use glimpse::{Glimpse, LastRun};
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};

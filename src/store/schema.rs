@@ -41,6 +41,7 @@ const TABLES: &str = "
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
         command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
+        quota TEXT NOT NULL,
         started INTEGER NOT NULL, ended INTEGER, reason TEXT
     );
 ";
