@@ -38,12 +38,12 @@ impl Book {
                     let call = self.limiter.observe(kind, now);
                     self.foreign.insert(id, call);
                 }
-                Entry::Answered { id, at } => {
+                Entry::Answered { id, at, .. } => {
                     if let Some(call) = self.foreign.remove(&id) {
                         self.limiter.conclude(&call, at);
                     }
                 }
-                Entry::Hold { kind, until } => self.limiter.hold(kind, until),
+                Entry::Hold { kind, until, .. } => self.limiter.hold(kind, until),
             }
         }
     }
@@ -56,13 +56,21 @@ impl Book {
     /// Gives back a call that was not made. The ledger cannot forget it: other processes may have taken it over.
     pub(super) fn put_back(&mut self, id: CallId, call: &Call) {
         self.limiter.put_back(call);
-        self.unwritten.push(Entry::Answered { id, at: call.at });
+        self.unwritten.push(Entry::Answered {
+            id,
+            kind: call.kind,
+            at: call.at,
+        });
     }
 
     /// Lets the windows of a call run from `at`.
     pub(super) fn arm(&mut self, id: CallId, call: &Call, at: Moment) {
         self.limiter.arm(call, at);
-        self.unwritten.push(Entry::Answered { id, at });
+        self.unwritten.push(Entry::Answered {
+            id,
+            kind: call.kind,
+            at,
+        });
     }
 
     /// Takes the service's refusal of a call at `now`.
@@ -71,6 +79,7 @@ impl Book {
         self.limiter.throttled(call, throttle, now);
         self.unwritten.push(Entry::Hold {
             kind: call.kind,
+            at: now,
             until: now + throttle.retry_after,
         });
     }

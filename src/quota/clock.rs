@@ -66,6 +66,15 @@ pub trait Clock: Debug + Send + Sync + 'static {
 
     /// Now, on the wall: for people's eyes and for files, never for a decision about the quota.
     fn wall(&self) -> Timestamp;
+
+    /// Names the boot (or the virtual clock) whose time [`now`](Self::now) is: moments of two boots cannot be compared.
+    ///
+    /// By default it is told by when the clock's zero was on the wall, to the minute.
+    fn boot(&self) -> String {
+        let uptime = i64::try_from(self.now().as_nanos() / 1_000_000_000).unwrap_or(0);
+        let zero = self.wall().as_second() - uptime;
+        format!("zero {}", (zero + 30).div_euclid(60))
+    }
 }
 
 /// The computer's own clocks.
@@ -90,6 +99,15 @@ impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn boot(&self) -> String {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
+            // Where there is no /proc, every run counts as a boot of its own, which is aged by the wall.
+            |_| format!("run {:016x}", fastrand::u64(..)),
+            |id| id.trim().to_owned(),
+        )
+    }
 }
 
 /// A clock over tokio's timer: virtual wherever tokio's clock is paused. Its wall can be set askew and moved.
@@ -100,6 +118,7 @@ pub struct TokioClock {
     wall_skew_ms: AtomicI64,
     /// Time that passed while tokio's timer stood still: a computer's sleep.
     slept_ms: AtomicI64,
+    boot: u64,
 }
 
 impl TokioClock {
@@ -114,6 +133,7 @@ impl TokioClock {
             wall_origin: wall,
             wall_skew_ms: AtomicI64::new(0),
             slept_ms: AtomicI64::new(0),
+            boot: fastrand::u64(..),
         }
     }
 
@@ -148,5 +168,10 @@ impl Clock for TokioClock {
             .saturating_add(elapsed)
             .and_then(|t| t.saturating_add(skew))
             .unwrap_or(self.wall_origin)
+    }
+
+    /// Each clock is a boot of its own.
+    fn boot(&self) -> String {
+        format!("virtual {:016x}", self.boot)
     }
 }

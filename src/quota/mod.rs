@@ -48,7 +48,7 @@ mod tests;
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use forecast::Forecast;
 pub use kind::Kind;
-pub use ledger::LedgerError;
+pub use ledger::{LedgerError, LedgerPlace};
 pub use limit::{Limit, LimitError};
 pub use limiter::{Throttle, Usage};
 pub use pacer::{LONGEST_WAIT, Pacer};

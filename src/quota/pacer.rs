@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,7 +15,8 @@ use super::{
     clock::{Clock, Moment},
     forecast::Forecast,
     kind::Kind,
-    ledger::{CallId, Entry, Ledger, LedgerError, NoLedger},
+    ledger::{CallId, Entry, FileLedger, Ledger, LedgerError, LedgerPlace, NoLedger},
+    limit::Limit,
     limiter::Usage,
     permit::{PERMIT_LIFE, Permit},
     quota::Quota,
@@ -24,6 +25,9 @@ use super::{
 
 /// No wait is longer without a new look at the clock: a timer may stand still while the computer sleeps.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long at most until we look whether another process's call has been answered, when every lane waits for an answer.
+const FOREIGN_ANSWER: Duration = Duration::from_millis(50);
 
 /// Gives leave for calls, one by one, each at the first moment that the quota allows. Cheap to clone; all clones share
 /// one quota.
@@ -41,6 +45,10 @@ pub(super) struct Shared {
     book: Mutex<Book>,
     next_id: AtomicU64,
     settled: Notify,
+    /// How long after it was sent a caller gives its call up; `None` if no ledger wants to know.
+    patience: Option<Duration>,
+    /// Whether somebody is about to write the ends of calls.
+    flush_is_due: AtomicBool,
 }
 
 /// Where the ledger is written. It may be locked for as long as the disk takes.
@@ -63,16 +71,44 @@ impl Pacer {
     /// A pacer for one process by itself, with the whole quota unspent.
     #[must_use]
     pub fn new(quota: &Quota, clock: Arc<dyn Clock>) -> Self {
+        Self::over(quota, clock, Box::new(NoLedger), None)
+    }
+
+    /// A pacer that shares its quota with all processes that use the same ledger; what they and earlier runs have spent
+    /// counts. A caller gives its call up `patience` after it was sent. Blocks until the file is open and checked.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or made, is something else, newer or damaged.
+    pub fn with_ledger(
+        quota: &Quota,
+        clock: Arc<dyn Clock>,
+        place: &LedgerPlace,
+        patience: Duration,
+    ) -> Result<Self, LedgerError> {
+        let longest = quota.limits().map(Limit::window).max();
+        let ledger = FileLedger::open(place, longest.unwrap_or_default(), Arc::clone(&clock))?;
+        Ok(Self::over(quota, clock, Box::new(ledger), Some(patience)))
+    }
+
+    fn over(
+        quota: &Quota,
+        clock: Arc<dyn Clock>,
+        ledger: Box<dyn Ledger>,
+        patience: Option<Duration>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock,
                 desk: Mutex::new(Desk {
-                    ledger: Box::new(NoLedger),
+                    ledger,
                     entries: Vec::new(),
                 }),
                 book: Mutex::new(Book::new(quota)),
-                next_id: AtomicU64::new(0),
+                // Half of the numbers are left to count on; two processes that draw the same start are not to be feared.
+                next_id: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
                 settled: Notify::new(),
+                patience,
+                flush_is_due: AtomicBool::new(false),
             }),
         }
     }
@@ -85,16 +121,42 @@ impl Pacer {
         loop {
             // Made before the look: it hears of every settlement from now on, polled or not.
             let settled = self.shared.settled.notified();
-            let waiting = match self.shared.decide(kind)? {
-                Ok(permit) => return Ok(permit),
+            let waiting = match self.decide(kind).await? {
+                Ok(unclaimed) => return Ok(unclaimed.claim()),
                 Err(waiting) => waiting,
             };
-            let left = waiting.left(self.shared.now()).unwrap_or(LONGEST_WAIT);
+            let longest = match waiting.until {
+                // Nobody wakes us when the answer is to a call of another process.
+                None if self.shared.patience.is_some() => FOREIGN_ANSWER,
+                _ => LONGEST_WAIT,
+            };
+            let left = waiting.left(self.shared.now()).unwrap_or(longest);
             tokio::select! {
-                () = tokio::time::sleep(left.min(LONGEST_WAIT)) => {}
+                () = tokio::time::sleep(left.min(longest)) => {}
                 () = settled => {}
             }
         }
+    }
+
+    /// One look, on a thread that may block if there is a file to wait for.
+    async fn decide(&self, kind: Kind) -> Result<Result<Unclaimed, Waiting>, LedgerError> {
+        if self.shared.patience.is_none() {
+            return self.shared.decide(kind);
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.decide(kind)).await
+    }
+
+    /// Writes the ends of calls to the ledger. That happens by itself soon after each; this is for the end of a run.
+    ///
+    /// # Errors
+    /// If the ledger cannot be written.
+    pub async fn flush(&self) -> Result<(), LedgerError> {
+        if self.shared.patience.is_none() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.flush()).await
     }
 
     /// Why the next call of the kind cannot go now; `None` if it can.
@@ -132,53 +194,113 @@ impl Pacer {
     }
 }
 
+/// Does something that blocks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// A permit on its way to who asked for it. If they have gone, it goes back.
+struct Unclaimed(Option<Permit>);
+
+impl Unclaimed {
+    fn claim(mut self) -> Permit {
+        self.0.take().expect("it is claimed once")
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(permit) = self.0.take() {
+            permit.give_back();
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
     }
 
     /// Changes the book when a call has ended, and lets those who wait look again.
-    pub(super) fn settle(&self, change: impl FnOnce(&mut Book, Moment)) {
+    pub(super) fn settle(self: &Arc<Self>, change: impl FnOnce(&mut Book, Moment)) {
         change(&mut self.book(), self.now());
         self.settled.notify_waiters();
+        self.flush_soon();
+    }
+
+    /// Other processes wait for our answers. Outside a runtime the next transaction writes them, or the last of us.
+    fn flush_soon(self: &Arc<Self>) {
+        if self.patience.is_some()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !self.flush_is_due.swap(true, Ordering::Relaxed)
+        {
+            let shared = Arc::clone(self);
+            // If it fails, the entries stay, and the next transaction fails in the same way and is heard.
+            runtime.spawn_blocking(move || shared.flush());
+        }
+    }
+
+    /// Writes the ends of calls.
+    fn flush(&self) -> Result<(), LedgerError> {
+        let mut desk = self.desk();
+        self.flush_is_due.store(false, Ordering::Relaxed);
+        let news = desk.ledger.begin()?;
+        let mut book = self.book();
+        book.take_over(news, self.now());
+        book.hand_over(&mut desk.entries);
+        drop(book);
+        desk.commit()
     }
 
     /// One look: begin, take over, decide, commit.
-    fn decide(self: &Arc<Self>, kind: Kind) -> Result<Result<Permit, Waiting>, LedgerError> {
-        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let Desk { ledger, entries } = &mut *desk;
-        let news = ledger.begin()?;
+    fn decide(self: &Arc<Self>, kind: Kind) -> Result<Result<Unclaimed, Waiting>, LedgerError> {
+        let mut desk = self.desk();
+        let news = desk.ledger.begin()?;
         // Only now: whatever it took to get the ledger has passed.
         let now = self.now();
         let mut book = self.book();
         book.take_over(news, now);
-        book.hand_over(entries);
-        let call = match book.take(kind, now) {
-            Ok(call) => call,
-            Err(waiting) => {
-                drop(book);
-                desk.commit()?;
-                return Ok(Err(waiting));
-            }
-        };
+        book.hand_over(&mut desk.entries);
+        let decision = book.take(kind, now);
         drop(book);
 
+        let call = match decision {
+            Ok(call) => call,
+            Err(waiting) => return desk.commit().map(|()| Err(waiting)),
+        };
         let id = CallId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        entries.push(Entry::Sent {
+        desk.entries.push(Entry::Sent {
             id,
             kind,
             at: now,
-            give_up_at: now + PERMIT_LIFE,
+            give_up_at: now + PERMIT_LIFE + self.patience.unwrap_or_default(),
         });
         if let Err(error) = desk.commit() {
             desk.entries.pop();
             self.book().limiter.put_back(&call);
             return Err(error);
         }
-        Ok(Ok(Permit::new(Arc::clone(self), id, call)))
+        let permit = Permit::new(Arc::clone(self), id, call);
+        Ok(Ok(Unclaimed(Some(permit))))
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.patience.is_some() {
+            // Nobody is left to hear of an error; the calls count as given up then.
+            let _ = self.flush();
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Tests of the whole quota, in virtual time. The judges are written here and share nothing with what they judge.
 
+mod damage;
 mod lengths;
 mod neighbour;
 mod pacing;
 mod promise;
+mod sharing;
 
 use std::{collections::BTreeMap, time::Duration};
 
