@@ -1,6 +1,6 @@
 //! The limiter, and this process's picture of the ledger around it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     clock::Moment,
@@ -19,7 +19,14 @@ pub(super) struct Book {
     foreign: HashMap<CallId, Call>,
     /// Ends of our calls that are not in the ledger yet.
     unwritten: Vec<Entry>,
+    /// When another process last sent a call.
+    neighbour: Option<Moment>,
+    /// Whether the last call of all was ours.
+    last_was_ours: bool,
 }
+
+/// A process that has sent a call so lately is likely to want to send more.
+const NEIGHBOURHOOD: Duration = Duration::from_mins(5);
 
 impl Book {
     pub(super) fn new(quota: &Quota) -> Self {
@@ -27,6 +34,8 @@ impl Book {
             limiter: Limiter::new(quota),
             foreign: HashMap::new(),
             unwritten: Vec::new(),
+            neighbour: None,
+            last_was_ours: false,
         }
     }
 
@@ -34,7 +43,9 @@ impl Book {
     pub(super) fn take_over(&mut self, news: Vec<Entry>, now: Moment) {
         for entry in news {
             match entry {
-                Entry::Sent { id, kind, .. } => {
+                Entry::Sent { id, kind, at, .. } => {
+                    self.neighbour = self.neighbour.max(Some(at));
+                    self.last_was_ours = false;
                     let call = self.limiter.observe(kind, now);
                     self.foreign.insert(id, call);
                 }
@@ -50,7 +61,15 @@ impl Book {
 
     /// Lets a call go, or says why not.
     pub(super) fn take(&mut self, kind: Kind, now: Moment) -> Result<Call, Waiting> {
-        self.limiter.take(kind, now)
+        let call = self.limiter.take(kind, now)?;
+        self.last_was_ours = true;
+        Ok(call)
+    }
+
+    /// Whether it is another process's turn: the last call was ours, and there is a neighbour.
+    pub(super) fn is_others_turn(&self, now: Moment) -> bool {
+        let is_near = |at| now.since(at) < NEIGHBOURHOOD;
+        self.last_was_ours && self.neighbour.is_some_and(is_near)
     }
 
     /// Gives back a call that was not made. The ledger cannot forget it: other processes may have taken it over.

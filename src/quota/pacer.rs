@@ -29,6 +29,10 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long at most until we look whether another process's call has been answered, when every lane waits for an answer.
 const FOREIGN_ANSWER: Duration = Duration::from_millis(50);
 
+/// How long we leave the ledger to another process after a call of ours, so that the two take turns: whoever waits for the
+/// file looks more often.
+const TURN: Duration = Duration::from_millis(2);
+
 /// Gives leave for calls, one by one, each at the first moment that the quota allows. Cheap to clone; all clones share
 /// one quota.
 #[derive(Debug, Clone)]
@@ -118,6 +122,9 @@ impl Pacer {
     /// # Errors
     /// If the ledger cannot be read or written; then no call may go.
     pub async fn acquire(&self, kind: Kind) -> Result<Permit, LedgerError> {
+        if self.shared.is_others_turn() {
+            tokio::time::sleep(TURN).await;
+        }
         loop {
             // Made before the look: it hears of every settlement from now on, polled or not.
             let settled = self.shared.settled.notified();
@@ -222,6 +229,10 @@ impl Drop for Unclaimed {
 impl Shared {
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    fn is_others_turn(&self) -> bool {
+        self.patience.is_some() && self.book().is_others_turn(self.now())
     }
 
     /// Changes the book when a call has ended, and lets those who wait look again.

@@ -4,7 +4,10 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::super::{Clock, Kind, LedgerError, LedgerPlace, Pacer, Quota, Throttle, TokioClock};
+use super::{
+    super::{Clock, Kind, LedgerError, LedgerPlace, Pacer, Quota, Throttle, TokioClock},
+    end,
+};
 
 fn clock() -> Arc<dyn Clock> {
     Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH))
@@ -26,6 +29,7 @@ async fn picture(file: &Path, clock: &Arc<dyn Clock>) -> Result<String, LedgerEr
     let pacer = open(file, clock)?;
     pacer.flush().await?;
     let (usage, waiting) = (pacer.usage(Kind::Start), pacer.waiting(Kind::Start));
+    end(pacer, file).await;
     Ok(format!("{usage:?} {waiting:?}"))
 }
 
@@ -40,11 +44,11 @@ async fn ledger(file: &Path, clock: &Arc<dyn Clock>) -> Vec<u8> {
         .await
         .unwrap()
         .throttled(&Throttle {
-            retry_after: Duration::from_secs(600),
+            retry_after: Duration::from_mins(10),
             window: None,
         });
     pacer.flush().await.unwrap();
-    drop(pacer);
+    end(pacer, file).await;
     fs::read(file).unwrap()
 }
 

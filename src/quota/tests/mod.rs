@@ -7,14 +7,32 @@ mod pacing;
 mod promise;
 mod sharing;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{
     clock::Moment,
     kind::Kind,
     limiter::{Call, Limiter},
-    pacer::LONGEST_WAIT,
+    pacer::{LONGEST_WAIT, Pacer},
 };
+
+/// Ends the last pacer of a ledger as the end of its process would: what still writes in the background has written.
+async fn end(pacer: Pacer, ledger: &Path) {
+    pacer.flush().await.unwrap();
+    drop(pacer);
+    let is_mark = |file: std::io::Result<std::fs::DirEntry>| {
+        file.unwrap()
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "alive")
+    };
+    while std::fs::read_dir(ledger.parent().unwrap())
+        .unwrap()
+        .any(is_mark)
+    {
+        tokio::task::yield_now().await;
+    }
+}
 
 /// A small random generator whose seed is all there is to know.
 struct Dice(fastrand::Rng);

@@ -4,9 +4,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{
-    Cause, Clock, GRACE, Kind, LedgerPlace, Moment, PERMIT_LIFE, Pacer, Permit, Quota, Throttle,
-    TokioClock,
+use super::{
+    super::{
+        Cause, Clock, GRACE, Kind, LedgerPlace, Moment, PERMIT_LIFE, Pacer, Permit, Quota,
+        Throttle, TokioClock,
+    },
+    end,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -112,6 +115,7 @@ async fn a_new_run_counts_what_the_last_one_sent() {
             answered.push(clock.now());
             tokio::time::sleep(SECOND).await;
         }
+        end(pacer, &place.file).await;
     }
     let pacer = pacer(&place, &limits, &clock);
     for before in answered {
@@ -149,7 +153,8 @@ async fn a_hold_holds_every_process_and_outlives_them() {
     });
     first.flush().await.unwrap();
     assert_eq!(next(&second).await, Some(until));
-    drop((first, second));
+    drop(second);
+    end(first, &place.file).await;
     tokio::time::sleep(1500 * SECOND).await;
     let third = pacer(&place, &["9/1m"], &clock);
     assert_eq!(next(&third).await, Some(until));
@@ -224,7 +229,9 @@ async fn after_a_restart_of_the_computer_calls_have_aged_by_the_wall_but_never_b
         let directory = tempfile::tempdir().unwrap();
         let place = place(directory.path());
         let before = clock();
-        acquire(&pacer(&place, &["1/1m"], &before)).await.answered();
+        let first = pacer(&place, &["1/1m"], &before);
+        acquire(&first).await.answered();
+        end(first, &place.file).await;
 
         let after = clock();
         after.move_wall(SignedDuration::from_secs(moved));
