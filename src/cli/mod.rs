@@ -1,12 +1,15 @@
 //! A file a command: arguments and wiring, nothing else.
 //!
-//! - [`run`]: `fleetsweep run`. [`mock`]: `fleetsweep mock`.
-//! - [`connect`]: which API, with which token. [`pace`]: which limits. [`paths`]: which files. [`progress`]: what is shown.
+//! - [`run`]: `fleetsweep run`. [`status`]: `fleetsweep status`. [`mock`]:
+//!   `fleetsweep mock`.
+//! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
+//!   remembered. [`paths`]: which files. [`progress`]: what is shown.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
 
 pub mod connect;
 pub mod exit;
+pub mod ledger;
 pub mod mock;
 pub mod pace;
 pub mod paths;
@@ -14,6 +17,7 @@ pub mod percent;
 pub mod progress;
 pub mod run;
 pub mod signals;
+pub mod status;
 
 use std::{ffi::OsString, fmt::Display, io::Write};
 
@@ -32,6 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Status(status::StatusArgs),
     Mock(Box<mock::MockArgs>),
 }
 
@@ -94,6 +99,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Run(args_of_run) => run::run(*args_of_run, &args).await,
+            Command::Status(args) => status::run(args).await,
             Command::Mock(args) => mock::run(*args, &mut std::io::stderr())
                 .await
                 .map(|()| ExitCode::Clean)

@@ -1,6 +1,6 @@
 //! Which limits hold.
 
-use std::str::FromStr;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
@@ -29,6 +29,11 @@ pub struct PaceArgs {
     /// [default: the smallest limit, at most 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     workers: Option<u16>,
+
+    /// The ledger in which this user's calls are counted, across runs and campaigns. Share one file to share the quota.
+    /// [default: fleetsweep/quota.db in the user's state directory; none with --mock or --limit none]
+    #[arg(long, value_name = "FILE")]
+    pub quota_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -136,6 +141,7 @@ mod tests {
             pace: PaceArg::Burst,
             headroom: Percent(0),
             workers: None,
+            quota_file: None,
         }
     }
 

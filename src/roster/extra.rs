@@ -41,7 +41,11 @@ pub fn split_extra(extra: &str) -> Vec<String> {
     // Making a reader costs more than reading a row, and nearly no row has quotes.
     if !extra.contains('"') {
         let cells = extra.split(',').map(str::to_owned);
-        return if extra.is_empty() { Vec::new() } else { cells.collect() };
+        return if extra.is_empty() {
+            Vec::new()
+        } else {
+            cells.collect()
+        };
     }
     let mut record = StringRecord::new();
     let mut reader = csv::ReaderBuilder::new()

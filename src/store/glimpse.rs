@@ -53,7 +53,11 @@ impl Store {
         let db = connect(path).map_err(at)?;
         schema::check(&db, path)?;
         let identity = schema::identity(&db).map_err(at)?;
-        Ok(Self { path: path.to_owned(), db, identity })
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            identity,
+        })
     }
 
     /// The last few targets that ended badly.
@@ -101,7 +105,7 @@ impl Store {
             "SELECT t.line, t.machine_id, p.outcome, p.error_code, p.message, p.last_answer
              FROM progress p JOIN target t ON t.n = p.n WHERE {which} LIMIT ?1"
         );
-        let read = |sql: &str| {
+        let read = |sql: &str| -> rusqlite::Result<Vec<Glimpse>> {
             self.db
                 .prepare(sql)?
                 .query_map(params![how_many], |row| {

@@ -35,8 +35,8 @@ use std::{
 
 pub use amend::{Amendment, Extension, Standing};
 pub use error::StoreError;
-use jiff::Timestamp;
 pub use glimpse::{Glimpse, LastRun};
+use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};

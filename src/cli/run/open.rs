@@ -4,16 +4,10 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use super::{
-    super::{
-        ExitCode, Failure,
-        connect::{Connection, UNKNOWN},
-        paths::{Places, STDIN},
-    },
-    RunArgs,
-};
+use super::{RunArgs, setup::Setup};
 use crate::{
     campaign::{
         intake::{IntakeError, take_in},
@@ -21,9 +15,14 @@ use crate::{
         resume::{Rejoined, ResumeError, check_identity, extend, rejoin},
         tag::CampaignId,
     },
+    cli::{
+        ExitCode, Failure,
+        connect::UNKNOWN,
+        paths::{Places, STDIN},
+    },
     results::{self, Owner},
     roster::{self, Note, Roster},
-    store::{Identity, Lock, Store, StoreError, Unfinished},
+    store::{Identity, Lock, LockError, Store, StoreError, Unfinished},
 };
 
 /// A campaign that is open, and ours alone.
@@ -42,33 +41,53 @@ pub(super) struct Opened {
     pub(super) notes: Vec<String>,
 }
 
-/// Opens the campaign that is meant, on a thread that may block.
+/// How often, and how far apart, a lock is asked for that another process holds: `status` holds it for an instant.
+const LOCK_TRIES: u32 = 4;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens the campaign that is meant.
 ///
 /// # Errors
 /// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
 pub(super) async fn open(
     args: &RunArgs,
-    connection: &Connection,
-    places: &Places,
+    setup: &Setup,
     meant: Identity,
 ) -> Result<Opened, Failure> {
-    let tenant =
-        Some(connection.tenant.clone()).filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
+    let places = setup.places.clone();
+    results::probe(&places.results).map_err(Failure::storage)?;
+    let lock = lock(&places.state).await?;
+    let tenant = Some(setup.connection.tenant.clone());
+    let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
     let opening = Opening {
         targets: args.targets.clone(),
         options: args.roster(tenant).map_err(Failure::usage)?,
-        places: places.clone(),
+        places,
         meant,
         again: args.resume.again,
         extend: args.resume.extend,
         retry: args.resume.retry.clone(),
         force: args.output.force,
     };
-    match tokio::task::spawn_blocking(move || opening.open()).await {
+    match tokio::task::spawn_blocking(move || opening.open(lock)).await {
         Ok(opened) => opened,
         Err(e) => Err(Failure::storage(format!(
             "opening the campaign broke off: {e}"
         ))),
+    }
+}
+
+async fn lock(state: &Path) -> Result<Lock, Failure> {
+    let mut tries = 0;
+    loop {
+        match Lock::take(state) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
+            // Nothing was sent, and nothing is broken: the campaign is at work.
+            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
+            Err(e) => return Err(Failure::storage(e)),
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
     }
 }
 
@@ -84,9 +103,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn open(self) -> Result<Opened, Failure> {
-        results::probe(&self.places.results).map_err(Failure::storage)?;
-        let lock = Lock::take(&self.places.state).map_err(Failure::storage)?;
+    fn open(self, lock: Lock) -> Result<Opened, Failure> {
         if !self.places.state.exists() {
             return self.begin(lock);
         }
