@@ -14,7 +14,7 @@ use crate::{
         http::{HttpDefender, HttpOptions},
         sign_in::{Claims, FixedToken, TokenFile, TokenSource},
     },
-    mock::{self, MockConfig, Tenant},
+    mock::{self, MockConfig, QuotaConfig, Tenant},
     quota::{Clock, SystemClock},
 };
 
@@ -57,13 +57,13 @@ pub struct Connection {
 pub const UNKNOWN: &str = "unknown";
 
 impl ConnectArgs {
-    /// Finds address and token; nothing is sent.
+    /// Finds address and token; nothing is sent. The mock inside this process, if it is asked for, keeps `mock_quota`.
     ///
     /// # Errors
     /// The address cannot be used, or there is no token.
-    pub async fn connect(&self) -> Result<Connection, Failure> {
+    pub async fn connect(&self, mock_quota: QuotaConfig) -> Result<Connection, Failure> {
         let base = if self.mock {
-            let (address, tokens) = start_mock().await?;
+            let (address, tokens) = start_mock(mock_quota).await?;
             return Ok(Connection {
                 base: address,
                 api: "mock".into(),
@@ -127,7 +127,7 @@ fn no_token(why: impl std::fmt::Display) -> Failure {
     Failure::new(ExitCode::Tenant, why)
 }
 
-async fn start_mock() -> Result<(ApiBase, Arc<dyn TokenSource>), Failure> {
+async fn start_mock(quota: QuotaConfig) -> Result<(ApiBase, Arc<dyn TokenSource>), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|e| {
@@ -140,6 +140,7 @@ async fn start_mock() -> Result<(ApiBase, Arc<dyn TokenSource>), Failure> {
         listener,
         Tenant::new(MockConfig {
             started: SystemClock.wall(),
+            quota,
             ..MockConfig::demo()
         }),
         std::future::pending(),

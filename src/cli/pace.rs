@@ -5,7 +5,10 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, ValueEnum};
 
 use super::{Failure, percent::Percent};
-use crate::quota::{Limit, Pace, Quota};
+use crate::{
+    mock::{self, QuotaConfig},
+    quota::{Limit, Pace, Quota},
+};
 
 /// The limits' options.
 #[derive(Debug, Clone, Args)]
@@ -108,6 +111,30 @@ impl PaceArgs {
             .workers
             .map_or(smallest.min(u32::from(WORKERS)), u32::from);
         Ok((quota, workers as usize))
+    }
+}
+
+impl PaceArgs {
+    /// The quota of the mock inside this process: what was typed, or the documented one, so that `--limit none --mock`
+    /// measures and `--limit 20/2s --mock` shows how a smaller window is kept. Headroom is left to others, so it is not
+    /// taken off here.
+    #[must_use]
+    pub fn mock_quota(&self) -> QuotaConfig {
+        let documented = QuotaConfig::default();
+        if self.limits.is_empty() {
+            return documented;
+        }
+        let limits = self.limits.iter().filter_map(|limit| match limit {
+            LimitOrNone::Limit(limit) => Some(mock::Limit {
+                calls: limit.calls(),
+                window: limit.window(),
+            }),
+            LimitOrNone::None => None,
+        });
+        QuotaConfig {
+            limits: limits.collect(),
+            ..documented
+        }
     }
 }
 

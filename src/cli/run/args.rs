@@ -45,8 +45,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) progress: ProgressArgs,
 
-    /// Answer every question with yes.
-    #[arg(long)]
+    /// Answer every question with yes, as whether more than the documented limits is really meant.
+    #[arg(long, help_heading = "Options")]
     pub(super) yes: bool,
 }
 

@@ -131,7 +131,7 @@ pub(super) async fn finish(
         exit_code: code.number(),
         stopped: stop,
         results,
-        state: facts.places.state.clone(),
+        state: (!facts.is_rehearsal).then(|| facts.places.state.clone()),
         troubles,
         next: (unfinished && !facts.is_rehearsal).then(|| super::record::in_words(command)),
     };

@@ -31,7 +31,7 @@ impl Setup {
     /// # Errors
     /// An option cannot be meant, or there is no token.
     pub(super) async fn of(args: &RunArgs, rng: &mut fastrand::Rng) -> Result<Self, Failure> {
-        let connection = args.connect.connect().await?;
+        let connection = args.connect.connect(args.pace.mock_quota()).await?;
         let (quota, workers) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
         let comment = comment_text(args.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
