@@ -1,5 +1,11 @@
 //! The tests of the whole, in one binary: it links once.
 
+/// Who imports whom, read from the `use` lines.
+mod architecture;
+/// The real program: streams, files, exit codes.
+mod command_line;
+/// The README's commands do what the README says.
+mod readme;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
 mod roster_formats;
 /// The roster on inputs that nobody thought of.

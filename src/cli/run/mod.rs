@@ -48,6 +48,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     for note in notes {
         monitor.note(&note);
     }
+    // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
+    let signals = signals::listen();
     let pacer = setup.pacer(&args, &clock).await?;
     let forecast = pacer.forecast(Kind::Start);
     let layout = Layout::new(&store.identity().columns, args.output.excel);
@@ -87,7 +89,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         workers: setup.workers,
         campaign,
     };
-    let ending = engine.run(dispatcher, journal, signals::listen()).await;
+    let ending = engine.run(dispatcher, journal, signals).await;
     if let Err(e) = pacer.flush().await {
         // Others count this run's last calls until they are given up: slower, and safe.
         tracing::warn!("{e}");
