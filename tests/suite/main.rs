@@ -6,6 +6,12 @@ mod architecture;
 mod command_line;
 /// The README's commands do what the README says.
 mod readme;
+/// Promise 2, to the hundred-thousandth machine.
+mod campaign_length;
+/// How every row ends, and what stops a campaign.
+mod campaign_outcomes;
+/// Whole campaigns in virtual time, for the modules above.
+mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
 mod roster_formats;
 /// The roster on inputs that nobody thought of.
