@@ -243,12 +243,17 @@ impl Dispatcher {
         ))
     }
 
-    /// When something is to be done though nothing happens.
+    /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
+    /// else, a permit or an answer, and a timer for it would never rest.
     #[must_use]
-    pub fn next_wake(&self) -> Option<Moment> {
+    pub fn next_wake(&self, now: Moment) -> Option<Moment> {
+        if self.is_stopping() {
+            return None;
+        }
         [self.queue.next_later(), self.next_listing()]
             .into_iter()
             .flatten()
+            .filter(|wake| *wake > now)
             .min()
     }
 
@@ -847,3 +852,7 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::NotSent => "not_sent",
     }
 }
+
+#[cfg(test)]
+#[path = "dispatcher_tests.rs"]
+mod tests;

@@ -277,7 +277,7 @@ impl<D: Defender> Drive<D> {
         let now = self.engine.clock.now();
         let wake = self
             .dispatcher
-            .next_wake()
+            .next_wake(now)
             .map_or(TICK, |wake| wake.since(now).min(TICK));
         tokio::select! {
             biased;
