@@ -537,6 +537,7 @@ impl Dispatcher {
         if !matches!(judgement.verdict, Verdict::Throttled(_)) {
             due.throttled = 0;
         }
+        let unauthorized_before = due.unauthorized.take();
         match judgement.verdict {
             Verdict::Accepted(scan) => {
                 self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
@@ -564,8 +565,10 @@ impl Dispatcher {
             }
             Verdict::Unauthorized => {
                 self.changed(&due, Some(end));
+                due.unauthorized = Some(token);
                 self.queue.put_back(due);
-                self.unauthorized(token, &judgement.message);
+                let again = unauthorized_before.is_some_and(|before| before < token);
+                self.unauthorized(token, again, &judgement.message);
             }
             Verdict::Stop(why) => {
                 self.changed(&due, Some(end));
@@ -593,12 +596,12 @@ impl Dispatcher {
     }
 
     /// A 401. The first for a token fetches a newer one; a second, by a token fetched after the first and never taken,
-    /// stops the campaign.
-    fn unauthorized(&mut self, token: u64, message: &str) {
-        if token <= self.tokens.refused {
+    /// stops the campaign; so does a second for the same target (`again`), whatever the newer token is good for elsewhere.
+    fn unauthorized(&mut self, token: u64, again: bool, message: &str) {
+        if token <= self.tokens.refused && !again {
             return;
         }
-        if self.tokens.refused > 0 && token > self.tokens.good {
+        if again || (self.tokens.refused > 0 && token > self.tokens.good) {
             self.stop(StopReason::Tenant(format!(
                 "the service refuses the token, a new one too (HTTP 401: {message}); if it names the account or a licence, \
                  a new token does not cure it"

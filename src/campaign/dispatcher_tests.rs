@@ -151,6 +151,25 @@ fn the_brake_asks_the_twenty_fifth_end_and_no_other() {
 }
 
 #[test]
+fn a_machine_that_is_unauthorized_with_a_renewed_token_too_stops_the_campaign() {
+    let mut dispatcher = dispatcher(5, Policy::default());
+    call_with(&mut dispatcher, Verdict::Refused, 1);
+    let sick = dispatcher.assign(at(0), WALL).expect("a target").n;
+    answer(&mut dispatcher, sick, Verdict::Unauthorized, at(0), 1);
+    assert_eq!(dispatcher.wants_renewal(), Some(1));
+    dispatcher.renewed(Ok(2));
+    assert_eq!(dispatcher.assign(at(0), WALL).map(|a| a.n), Some(sick));
+    // Meanwhile the new token is good for others: that must not make it an endless loop.
+    call_with(&mut dispatcher, Verdict::Refused, 2);
+    assert_eq!(dispatcher.stop_reason(), None);
+    answer(&mut dispatcher, sick, Verdict::Unauthorized, at(0), 2);
+    assert!(matches!(
+        dispatcher.stop_reason(),
+        Some(StopReason::Tenant(_))
+    ));
+}
+
+#[test]
 fn a_token_that_expires_every_hour_is_renewed_every_hour() {
     let mut dispatcher = dispatcher(9, Policy::default());
     for token in 1..=4 {

@@ -23,6 +23,8 @@ pub struct Due {
     pub target: Target,
     /// How many times running it was answered 429.
     pub throttled: u8,
+    /// The number of the token with which its last attempt was answered 401.
+    pub unauthorized: Option<u64>,
     /// What is not known about its earlier attempts.
     pub doubt: Option<Doubt>,
 }
@@ -72,6 +74,7 @@ impl Due {
         Self {
             target,
             throttled: 0,
+            unauthorized: None,
             doubt: None,
         }
     }
