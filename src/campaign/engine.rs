@@ -393,8 +393,11 @@ impl<D: Defender> Drive<D> {
         }
     }
 
-    /// Gives orders to idle workers.
+    /// Gives orders to idle workers, as long as calls may go out.
     fn hand_out(&mut self) {
+        if self.dispatcher.stop_reason().is_some() {
+            return;
+        }
         while !self.ready.is_empty()
             && let Some(worker) = self.idle.pop()
             && let Some(order) = self.ready.pop_front()
@@ -484,7 +487,12 @@ impl<D: Defender> Drive<D> {
             let (journal, batch, result) = writing.await.expect("writing a batch does not panic");
             self.journal = Some(journal);
             self.written(batch, result);
-            self.call_back();
+        }
+        self.call_back();
+        // What has come back by now is not unsure.
+        let wall = self.engine.clock.wall();
+        while let Ok((_, report)) = self.reports.try_recv() {
+            self.dispatcher.reported(report, wall);
         }
         #[expect(
             clippy::expect_used,

@@ -10,6 +10,8 @@ mod readme;
 mod campaign_length;
 /// How every row ends, and what stops a campaign.
 mod campaign_outcomes;
+/// Promise 5, when somebody says stop.
+mod campaign_stops;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
