@@ -2,16 +2,16 @@
 
 /// Who imports whom, read from the `use` lines.
 mod architecture;
-/// The real program: streams, files, exit codes.
-mod command_line;
-/// The README's commands do what the README says.
-mod readme;
 /// Promise 2, to the hundred-thousandth machine.
 mod campaign_length;
 /// How every row ends, and what stops a campaign.
 mod campaign_outcomes;
 /// Promise 5, when somebody says stop.
 mod campaign_stops;
+/// The real program: streams, files, exit codes.
+mod command_line;
+/// The README's commands do what the README says.
+mod readme;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.

@@ -319,6 +319,7 @@ fn begin(
         command: String::new(),
         tenant: String::new(),
         application: String::new(),
+        quota: String::new(),
         started: clock.wall(),
     };
     let run = store.begin_run(&run).unwrap();
