@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    super::{Clock, Kind, LedgerError, LedgerPlace, Pacer, Quota, Throttle, TokioClock},
-    end,
+    super::{Clock, Kind, LedgerError, Pacer, Quota, Throttle, TokioClock},
+    PATIENCE, end, place,
 };
 
 fn clock() -> Arc<dyn Clock> {
@@ -14,14 +14,9 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn open(file: &Path, clock: &Arc<dyn Clock>) -> Result<Pacer, LedgerError> {
-    let place = LedgerPlace {
-        file: file.to_owned(),
-        cloud: "commercial".into(),
-        tenant: "a tenant".into(),
-        application: "an application".into(),
-    };
-    let patience = Duration::from_secs(30);
-    Pacer::with_ledger(&Quota::documented(), Arc::clone(clock), &place, patience)
+    let mut place = place(file);
+    place.file = file.to_owned();
+    Pacer::with_ledger(&Quota::documented(), Arc::clone(clock), &place, PATIENCE)
 }
 
 /// What a new run makes of the file: calls in the minute, and when the next may go.

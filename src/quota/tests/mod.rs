@@ -5,16 +5,69 @@ mod lengths;
 mod neighbour;
 mod pacing;
 mod promise;
+mod refusals;
+mod restarts;
 mod sharing;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{
-    clock::Moment,
-    kind::Kind,
+    Kind, LONGEST_WAIT, LedgerPlace, Moment, Pacer, Permit, Quota, Throttle, TokioClock,
     limiter::{Call, Limiter},
-    pacer::{LONGEST_WAIT, Pacer},
 };
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const MILLI: Duration = Duration::from_millis(1);
+/// How long the callers of these tests wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn clock() -> Arc<TokioClock> {
+    Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH))
+}
+
+fn quota(limits: &[&str]) -> Quota {
+    Quota::new(limits.iter().map(|limit| limit.parse().unwrap()).collect())
+}
+
+/// A pacer without a ledger, and its clock.
+fn pacer(limits: &[&str]) -> (Pacer, Arc<TokioClock>) {
+    let clock = clock();
+    (Pacer::new(&quota(limits), clock.clone()), clock)
+}
+
+/// The ledger of a tenant in a directory that is yet to be made.
+fn place(directory: &Path) -> LedgerPlace {
+    LedgerPlace {
+        file: directory.join("new directory").join("quota.db"),
+        cloud: "commercial".into(),
+        tenant: "a tenant".into(),
+        application: "an application".into(),
+    }
+}
+
+fn ledger_pacer(place: &LedgerPlace, limits: &[&str], clock: &Arc<TokioClock>) -> Pacer {
+    Pacer::with_ledger(&quota(limits), clock.clone(), place, PATIENCE).unwrap()
+}
+
+fn throttle(secs: u64, window: Option<Duration>) -> Throttle {
+    Throttle {
+        retry_after: Duration::from_secs(secs),
+        window,
+    }
+}
+
+async fn acquire(pacer: &Pacer) -> Permit {
+    pacer.acquire(Kind::Start).await.unwrap()
+}
+
+/// When the next call may go, as far as a pacer knows after a look at the ledger.
+async fn next(pacer: &Pacer) -> Option<Moment> {
+    pacer.flush().await.unwrap();
+    pacer.waiting(Kind::Start)?.until
+}
 
 /// Ends the last pacer of a ledger as the end of its process would: what still writes in the background has written.
 async fn end(pacer: Pacer, ledger: &Path) {

@@ -1,50 +1,15 @@
-//! One quota for several processes and for one run after another: pacers over one ledger file.
+//! One quota for several processes: pacers over one ledger file.
 
-use std::{path::Path, sync::Arc, time::Duration};
-
-use jiff::{SignedDuration, Timestamp};
+use std::sync::{Arc, Mutex};
 
 use super::{
     super::{
-        Cause, Clock, GRACE, Kind, LedgerPlace, Moment, PERMIT_LIFE, Pacer, Permit, Quota,
-        Throttle, TokioClock,
+        Clock, GRACE, Kind, LedgerError, PERMIT_LIFE, Pacer,
+        ledger::{Entry, Ledger},
     },
-    end,
+    Dice, MILLI, MINUTE, PATIENCE, SECOND, acquire, clock, ledger_pacer as pacer, next, place,
+    quota,
 };
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
-const MILLI: Duration = Duration::from_millis(1);
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn clock() -> Arc<TokioClock> {
-    Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH))
-}
-
-fn place(directory: &Path) -> LedgerPlace {
-    LedgerPlace {
-        file: directory.join("new directory").join("quota.db"),
-        cloud: "commercial".into(),
-        tenant: "a tenant".into(),
-        application: "an application".into(),
-    }
-}
-
-fn pacer(place: &LedgerPlace, limits: &[&str], clock: &Arc<TokioClock>) -> Pacer {
-    let limits = limits.iter().map(|limit| limit.parse().unwrap()).collect();
-    let clock: Arc<dyn Clock> = clock.clone();
-    Pacer::with_ledger(&Quota::new(limits), clock, place, PATIENCE).unwrap()
-}
-
-async fn acquire(pacer: &Pacer) -> Permit {
-    pacer.acquire(Kind::Start).await.unwrap()
-}
-
-/// When the next call may go, as far as a pacer knows after a look at the ledger.
-async fn next(pacer: &Pacer) -> Option<Moment> {
-    pacer.flush().await.unwrap();
-    pacer.waiting(Kind::Start)?.until
-}
 
 #[tokio::test(start_paused = true)]
 async fn two_pacers_share_one_quota_and_waste_none_of_it() {
@@ -57,7 +22,7 @@ async fn two_pacers_share_one_quota_and_waste_none_of_it() {
         let clock = clock.clone();
         tokio::spawn(async move {
             let mut calls = Vec::new();
-            let mut dice = super::Dice::new(number);
+            let mut dice = Dice::new(number);
             for _ in 0..150 {
                 let permit = acquire(&pacer).await;
                 let (up, down) = (dice.span(1, 20), dice.span(1, 40));
@@ -102,30 +67,6 @@ async fn two_pacers_share_one_quota_and_waste_none_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_run_counts_what_the_last_one_sent() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = place(directory.path());
-    let clock = clock();
-    let limits = ["3/1m", "100/1h"];
-    let mut answered = Vec::new();
-    {
-        let pacer = pacer(&place, &limits, &clock);
-        for _ in 0..3 {
-            acquire(&pacer).await.answered();
-            answered.push(clock.now());
-            tokio::time::sleep(SECOND).await;
-        }
-        end(pacer, &place.file).await;
-    }
-    let pacer = pacer(&place, &limits, &clock);
-    for before in answered {
-        acquire(&pacer).await.answered();
-        assert_eq!(clock.now(), before + MINUTE + MILLI);
-    }
-    assert_eq!(pacer.usage(Kind::Start)[1].in_use, 6);
-}
-
-#[tokio::test(start_paused = true)]
 async fn only_calls_of_the_same_scope_and_kind_count() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
@@ -137,28 +78,6 @@ async fn only_calls_of_the_same_scope_and_kind_count() {
     other.tenant = "another".into();
     assert_eq!(next(&pacer(&other, &["1/1m"], &clock)).await, None);
     assert!(next(&pacer(&place, &["1/1m"], &clock)).await.is_some());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hold_holds_every_process_and_outlives_them() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = place(directory.path());
-    let clock = clock();
-    let first = pacer(&place, &["9/1m"], &clock);
-    let second = pacer(&place, &["9/1m"], &clock);
-    let until = clock.now() + 2000 * SECOND;
-    acquire(&first).await.throttled(&Throttle {
-        retry_after: 2000 * SECOND,
-        window: None,
-    });
-    first.flush().await.unwrap();
-    assert_eq!(next(&second).await, Some(until));
-    drop(second);
-    end(first, &place.file).await;
-    tokio::time::sleep(1500 * SECOND).await;
-    let third = pacer(&place, &["9/1m"], &clock);
-    assert_eq!(next(&third).await, Some(until));
-    assert_eq!(third.waiting(Kind::Start).unwrap().cause, Cause::Hold);
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,88 +94,6 @@ async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_grace_longer(
     let waited = clock.now().since(sent);
     let exact = PERMIT_LIFE + PATIENCE + GRACE + MINUTE + MILLI;
     assert_eq!(waited, exact);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_of_a_dead_process_counts_until_its_death_is_noticed_and_a_grace_longer() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = place(directory.path());
-    let clock = clock();
-    let first = pacer(&place, &["1/1m"], &clock);
-    std::mem::forget(acquire(&first).await);
-    let second = pacer(&place, &["1/1m"], &clock);
-    assert_eq!(next(&second).await, None);
-    assert_eq!(second.waiting(Kind::Start).unwrap().cause, Cause::Answers);
-    // As if the system had let go of the dead process's lock.
-    for entry in std::fs::read_dir(place.file.parent().unwrap()).unwrap() {
-        let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "alive")
-        {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-    tokio::time::sleep(2 * SECOND).await;
-    let noticed = clock.now();
-    acquire(&second).await.answered();
-    assert_eq!(clock.now(), noticed + GRACE + MINUTE + MILLI);
-}
-
-#[tokio::test(start_paused = true)]
-async fn marks_of_processes_go_when_they_end() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = place(directory.path());
-    let marks = || {
-        std::fs::read_dir(place.file.parent().unwrap())
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().path().extension().unwrap() == "alive")
-            .count()
-    };
-    let first = pacer(&place, &["1/1m"], &clock());
-    // One whose process was killed.
-    std::fs::write(place.file.with_file_name("quota.db.77.alive"), "").unwrap();
-    let second = pacer(&place, &["1/1m"], &clock());
-    assert_eq!(marks(), 2);
-    drop((first, second));
-    assert_eq!(marks(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_a_restart_of_the_computer_calls_have_aged_by_the_wall_but_never_by_less_than_nothing()
- {
-    for (moved, left) in [(20, 40), (3600, 0), (-7200, 60)] {
-        let directory = tempfile::tempdir().unwrap();
-        let place = place(directory.path());
-        let before = clock();
-        let first = pacer(&place, &["1/1m"], &before);
-        acquire(&first).await.answered();
-        end(first, &place.file).await;
-
-        let after = clock();
-        after.move_wall(SignedDuration::from_secs(moved));
-        let expected = (left > 0).then(|| after.now() + left * SECOND + MILLI);
-        assert_eq!(
-            next(&pacer(&place, &["1/1m"], &after)).await,
-            expected,
-            "moved by {moved} s"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_wall_that_is_moved_while_the_computer_runs_changes_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = place(directory.path());
-    let clock = clock();
-    let first = pacer(&place, &["1/1m"], &clock);
-    acquire(&first).await.answered();
-    let until = clock.now() + MINUTE + MILLI;
-    for hours in [2, -4] {
-        clock.move_wall(SignedDuration::from_hours(hours));
-        assert_eq!(next(&first).await, Some(until));
-        assert_eq!(next(&pacer(&place, &["1/1m"], &clock)).await, Some(until));
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,36 +117,6 @@ async fn a_waiter_that_is_dropped_while_it_looks_gives_back_what_it_gets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_go_when_nobody_needs_them_any_more() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = place(directory.path());
-    let clock = clock();
-    let rows = || {
-        let conn = rusqlite::Connection::open(&place.file).unwrap();
-        conn.query_row("SELECT count(*) FROM entries", [], |row| {
-            row.get::<_, i64>(0)
-        })
-        .unwrap()
-    };
-    let day = pacer(&place, &["50/24h"], &clock);
-    let hour = pacer(&place, &["50/1h"], &clock);
-    for _ in 0..40 {
-        acquire(&day).await.answered();
-    }
-    day.flush().await.unwrap();
-    tokio::time::sleep(Duration::from_hours(23)).await;
-    hour.flush().await.unwrap();
-    assert_eq!(rows(), 80);
-    tokio::time::sleep(Duration::from_hours(2)).await;
-    hour.flush().await.unwrap();
-    assert_eq!(rows(), 0);
-    assert_eq!(day.usage(Kind::Start)[0].in_use, 0);
-    acquire(&hour).await.answered();
-    day.flush().await.unwrap();
-    assert_eq!(day.usage(Kind::Start)[0].in_use, 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn each_counts_all_calls_against_its_own_limits() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
@@ -325,4 +132,47 @@ async fn each_counts_all_calls_against_its_own_limits() {
         next(&narrow).await,
         Some(start + 6 * SECOND + MINUTE + MILLI)
     );
+}
+
+/// A ledger whose disk is full every other time.
+#[derive(Debug, Default)]
+struct FullDisk {
+    commits: u32,
+    written: Arc<Mutex<Vec<Entry>>>,
+}
+
+impl Ledger for FullDisk {
+    fn begin(&mut self) -> Result<Vec<Entry>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        self.commits += 1;
+        if self.commits % 2 == 1 {
+            let path = "quota.db".into();
+            return Err(LedgerError::Busy { path });
+        }
+        self.written.lock().unwrap().extend(entries);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_cannot_be_written_does_not_go_and_costs_nothing() {
+    let disk = FullDisk::default();
+    let written = Arc::clone(&disk.written);
+    let clock = clock();
+    let pacer = Pacer::over(&quota(&["2/1m"]), clock.clone(), Box::new(disk), None);
+    let start = clock.now();
+    for _ in 0..2 {
+        assert!(pacer.acquire(Kind::Start).await.is_err());
+        acquire(&pacer).await.answered();
+    }
+    assert_eq!(clock.now(), start);
+    assert_eq!(pacer.usage(Kind::Start)[0].in_use, 2);
+    let written = written.lock().unwrap();
+    let events = written
+        .iter()
+        .map(|entry| matches!(entry, Entry::Sent { .. }));
+    assert_eq!(events.collect::<Vec<_>>(), [true, false, true]);
 }
