@@ -99,8 +99,10 @@ impl Server {
         let url = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once(','))
-            .map(|(address, _)| format!("http://{address}"))
-            .unwrap_or_else(|| panic!("the mock said {line:?}"));
+            .map_or_else(
+                || panic!("the mock said {line:?}"),
+                |(address, _)| format!("http://{address}"),
+            );
         Self { child, report, url }
     }
 

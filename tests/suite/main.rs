@@ -1,5 +1,10 @@
 //! The tests of the whole, in one binary: it links once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test's helpers cannot get is a failed test too"
+)]
+
 /// Who imports whom, read from the `use` lines.
 mod architecture;
 /// Promise 2, to the hundred-thousandth machine.
