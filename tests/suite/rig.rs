@@ -183,7 +183,7 @@ impl Rig {
             notes: heard.notes.clone(),
             quota: self.quota,
         };
-        told.adds_up(targets, &heard, &as_it_grew);
+        told.adds_up(targets, &tally, &heard, &as_it_grew);
         told
     }
 }
@@ -217,7 +217,7 @@ impl Told {
     }
 
     /// Promise 4: every row has one outcome, and whoever counts comes to the same counts.
-    fn adds_up(&self, targets: u64, heard: &Heard, as_it_grew: &[Row]) {
+    fn adds_up(&self, targets: u64, at_start: &Tally, heard: &Heard, as_it_grew: &[Row]) {
         assert_eq!(self.rows.len() as u64, targets);
         assert_eq!(self.tally.total(), targets);
         let outcomes = COLUMNS.iter().position(|name| *name == "outcome").unwrap();
@@ -227,13 +227,16 @@ impl Told {
         }
         assert!(counted.iter().eq(self.tally.iter()), "{:?}", self.tally);
         // What was told while it ran was in the file by then, each end once, in its final words.
+        let before = as_it_grew.len() - heard.ended.len();
         assert_eq!(
-            heard.ended,
-            as_it_grew
-                .iter()
-                .map(key)
-                .skip(heard.before(as_it_grew))
-                .collect::<Vec<_>>()
+            before as u64,
+            at_start.total(),
+            "told of, or not in the file"
+        );
+        let ends = as_it_grew[before..].iter().map(key);
+        assert!(
+            ends.eq(heard.ended.iter().cloned()),
+            "told in another order"
         );
         let whole: std::collections::HashSet<_> = self.rows.iter().collect();
         assert!(as_it_grew.iter().all(|row| whole.contains(row)));
@@ -352,13 +355,6 @@ struct Heard {
     notes: Vec<String>,
     ended: Vec<(String, String)>,
     tally: Vec<(&'static str, u64)>,
-}
-
-impl Heard {
-    /// How many rows had ended before the first call.
-    fn before(&self, as_it_grew: &[Row]) -> usize {
-        as_it_grew.len() - self.ended.len()
-    }
 }
 
 impl Monitor for Ear {
