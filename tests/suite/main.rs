@@ -17,6 +17,8 @@ mod campaign_stops;
 mod command_line;
 /// The README's commands do what the README says.
 mod readme;
+/// Promise 3, whatever the network loses.
+mod campaign_unsure;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
