@@ -11,6 +11,8 @@ mod architecture;
 mod campaign_length;
 /// How every row ends, and what stops a campaign.
 mod campaign_outcomes;
+/// Promise 1, in every window; priorities; a neighbour.
+mod campaign_quota;
 /// Promise 5, when somebody says stop.
 mod campaign_stops;
 /// The real program: streams, files, exit codes.
