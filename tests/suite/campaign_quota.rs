@@ -111,7 +111,7 @@ proptest! {
     }
 }
 
-fn in_virtual_time(test: impl Future<Output = ()>) {
+pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime
         .enable_all()

@@ -140,6 +140,22 @@ async fn a_permit_is_good_for_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_permit_is_void_once_the_service_has_said_to_wait() {
+    let (pacer, _) = pacer(&["9/1m"]);
+    let first = pacer.acquire(Kind::Start).await.unwrap();
+    let second = pacer.acquire(Kind::Start).await.unwrap();
+    let other = pacer.acquire(Kind::List).await.unwrap();
+    first.throttled(&Throttle {
+        retry_after: 2 * SECOND,
+        window: None,
+    });
+    assert!(second.is_stale());
+    assert!(!other.is_stale());
+    tokio::time::sleep(2 * SECOND).await;
+    assert!(!second.is_stale());
+}
+
+#[tokio::test(start_paused = true)]
 async fn sleep_of_the_computer_counts_and_no_wait_is_served_twice() {
     let (pacer, clock) = pacer(&["1/1h"]);
     pacer.acquire(Kind::Start).await.unwrap().answered();
