@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Cause, Clock, GRACE, Kind, PERMIT_LIFE, Pace, Pacer, Permit, Quota},
+    super::{Cause, Clock, GRACE, Kind, PERMIT_LIFE, Pace, Pacer, Permit, Quota, Throttle},
     MILLI, MINUTE, SECOND, clock, pacer, throttle,
 };
 
