@@ -466,6 +466,11 @@ impl<D: Defender> Drive<D> {
             .permit
             .as_ref()
             .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        // A hold that came since then puts the arrival off at least by itself.
+        let wait = waiting.as_ref().and_then(|waiting| waiting.left(now));
+        let eta = eta
+            .saturating_sub(now.since(computed))
+            .max(wait.unwrap_or_default());
         self.engine.monitor.state(&monitor::State {
             elapsed: now.since(self.began),
             wall: self.engine.clock.wall(),
@@ -484,7 +489,7 @@ impl<D: Defender> Drive<D> {
                     left: waiting.left(now)?,
                 })
             }),
-            eta: Some(eta.saturating_sub(now.since(computed))),
+            eta: Some(eta),
             throttled: self.dispatcher.throttled(),
         });
     }

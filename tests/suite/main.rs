@@ -15,12 +15,12 @@ mod campaign_outcomes;
 mod campaign_quota;
 /// Promise 5, when somebody says stop.
 mod campaign_stops;
+/// Promise 3, whatever the network loses.
+mod campaign_unsure;
 /// The real program: streams, files, exit codes.
 mod command_line;
 /// The README's commands do what the README says.
 mod readme;
-/// Promise 3, whatever the network loses.
-mod campaign_unsure;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
