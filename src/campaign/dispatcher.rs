@@ -546,7 +546,11 @@ impl Dispatcher {
             Verdict::Accepted(scan) => {
                 self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
             }
-            Verdict::AlreadyPending(scan) => self.pending(due, end, scan, ended, wall),
+            Verdict::AlreadyPending(scan) => {
+                // An action without its comment may be the one that we are in doubt about, and the list knows its age.
+                let is_told = !judgement.comment_lost || due.doubt.is_none();
+                self.pending(due, end, scan.filter(|_| is_told), ended, wall);
+            }
             Verdict::NotFound => {
                 if std::mem::replace(&mut due.target.progress.not_found, true) {
                     self.end(due, Some(end), Outcome::NotFound);

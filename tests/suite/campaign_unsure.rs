@@ -163,6 +163,26 @@ async fn nor_where_comments_come_back_null_or_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_scan_of_ours_that_shows_late_and_without_its_comment_is_not_taken_for_somebody_elses() {
+    for busy_shape in [
+        BusyShape::Error,
+        BusyShape::Success200,
+        BusyShape::Success201,
+    ] {
+        let rig = Rig::against(MockConfig {
+            comments: Comments::Null,
+            busy_shape,
+            listing_lag: 40 * SECOND..=40 * SECOND,
+            scan_time: Duration::from_hours(1)..=Duration::from_hours(1),
+            faults: vec![Rule::new(Fault::CutAfter).machine(&machine(2)).nth(1)],
+            ..MockConfig::default()
+        });
+        let told = drained(rig, 3).await;
+        assert_eq!(told.cell(2, "attempts"), "2");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nor_where_other_teams_scan_the_same_machines() {
     for busy_shape in [BusyShape::Error, BusyShape::Mixed] {
         for on_pending in [
