@@ -188,21 +188,21 @@ async fn what_every_further_call_would_meet_costs_exactly_one_call() {
 struct Mint(AtomicU64);
 
 impl Mint {
-    fn token(&self) -> Result<Token, SignInError> {
+    fn newest(&self) -> TokenFuture<'static> {
         let serial = self.0.load(Ordering::Relaxed);
         let secret = SecretString::from(format!("token{serial}"));
-        Ok(Token { secret, serial })
+        Box::pin(std::future::ready(Ok(Token { secret, serial })))
     }
 }
 
 impl TokenSource for Mint {
     fn token(&self) -> TokenFuture<'_> {
-        Box::pin(std::future::ready(Self::token(self)))
+        self.newest()
     }
 
     fn renew(&self, refused: u64) -> TokenFuture<'_> {
         self.0.fetch_max(refused + 1, Ordering::Relaxed);
-        Box::pin(std::future::ready(Self::token(self)))
+        self.newest()
     }
 }
 

@@ -148,7 +148,6 @@ async fn beside_a_caller_who_takes_half_at_random_a_day_is_shared_in_halves() {
         let share = format!(
             "{refused} of {calls} refused, {ours} accepted, refused ones counted: {count_refused}"
         );
-        println!("{share}");
         assert!(refused * 100 < calls * 3, "{share}");
         assert!(ours * 100 >= 36_000 * 45, "{share}");
         assert_eq!(witness.early_calls(), 0);

@@ -4,7 +4,7 @@
 
 use std::{
     io::Cursor,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -297,7 +297,7 @@ fn begin(
     csv: &str,
     campaign: &CampaignId,
     clock: &dyn Clock,
-    results: &PathBuf,
+    results: &Path,
 ) -> (Journal, u64, Tally) {
     let identity = Identity {
         campaign: campaign.as_str().to_owned(),
@@ -343,7 +343,7 @@ fn read(results: &PathBuf) -> (Vec<String>, Vec<Row>) {
 
 /// Machine and outcome.
 fn key(row: &Row) -> (String, String) {
-    (row[0].to_owned(), row[1].to_owned())
+    (row[0].clone(), row[1].clone())
 }
 
 /// Hears what a test asks about, and forgets the rest: a long campaign has a state for every second.
