@@ -14,7 +14,7 @@ use fleetsweep::{
         retry::{OnPending, Policy},
         stop::StopReason,
     },
-    defender::sign_in::{SignInError, Token, TokenFuture, TokenSource},
+    defender::sign_in::{Token, TokenFuture, TokenSource},
     mock::{Chances, Fault, Kind, MockConfig, Rule, SignIn, Tokens},
 };
 use proptest::prelude::*;
