@@ -1,12 +1,15 @@
 //! A file a command: arguments and wiring, nothing else.
 //!
-//! - [`run`]: `fleetsweep run`. [`mock`]: `fleetsweep mock`.
+//! - [`run`]: `fleetsweep run`. [`mock`]: `fleetsweep mock`. [`machines`]: `fleetsweep machines`. [`doctor`]: `fleetsweep
+//!   doctor`.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`paths`]: which files. [`progress`]: what is shown.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
 
 pub mod connect;
+pub mod doctor;
 pub mod exit;
+pub mod machines;
 pub mod mock;
 pub mod pace;
 pub mod paths;
@@ -32,6 +35,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Machines(Box<machines::MachinesArgs>),
+    Doctor(Box<doctor::DoctorArgs>),
     Mock(Box<mock::MockArgs>),
 }
 
@@ -94,6 +99,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Run(args_of_run) => run::run(*args_of_run, &args).await,
+            Command::Machines(args) => machines::run(*args).await,
+            Command::Doctor(args) => doctor::run(*args).await,
             Command::Mock(args) => mock::run(*args, &mut std::io::stderr())
                 .await
                 .map(|()| ExitCode::Clean)

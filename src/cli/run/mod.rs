@@ -30,6 +30,7 @@ use crate::{
         outcome::{Outcome, Tally},
         tag::{CampaignId, comment_text},
     },
+    defender::sign_in::Need,
     monitor::Began,
     quota::{Clock, Kind, Pacer, SystemClock},
     results::{self, Layout, Owner},
@@ -46,7 +47,10 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
-    let connection = args.connect.connect().await?;
+    let connection = args.connect.connect(Need::Scan).await?;
+    for note in &connection.notes {
+        monitor.note(note);
+    }
     let (quota, workers) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
     let comment = comment_text(args.scan.comment.as_deref().unwrap_or_default())
         .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
