@@ -6,3 +6,5 @@ mod roster_formats;
 mod roster_random;
 /// What the options and a row's own columns change.
 mod roster_rules;
+/// Each way to sign in, and campaigns that outlive their tokens.
+mod sign_in;

@@ -241,9 +241,9 @@ impl AzureSignIn {
         let name = self.way.name();
         let text = match (cure, said) {
             (Some(cure), Some(said)) => {
-                format!("sign-in with {name} failed: {cure}\n  the service said: {said}")
+                format!("sign-in failed: {cure}\n  the service said: {said}")
             }
-            (Some(cure), None) => format!("sign-in with {name} failed: {cure} (HTTP {status})"),
+            (Some(cure), None) => format!("sign-in failed: {cure} (HTTP {status})"),
             (None, Some(said)) if metadata && status == 400 => format!(
                 "sign-in with {name} failed: this host has no such identity; look at AZURE_CLIENT_ID, which names a user-assigned one, \
                  and at the host's Identity page\n  the service said: {said}"
