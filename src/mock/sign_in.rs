@@ -19,6 +19,7 @@ pub(super) struct Desk {
     /// Until when the tokens live that were issued.
     issued: HashMap<String, Duration>,
     last_form: HashMap<String, String>,
+    last_token: String,
 }
 
 /// What the token endpoint says instead of a token.
@@ -66,12 +67,18 @@ impl Desk {
             config: config.clone(),
             issued: HashMap::new(),
             last_form: HashMap::new(),
+            last_token: String::new(),
         }
     }
 
     /// The fields of the last form.
     pub(super) const fn last_form(&self) -> &HashMap<String, String> {
         &self.last_form
+    }
+
+    /// The last token that was issued.
+    pub(super) fn last_token(&self) -> &str {
+        &self.last_token
     }
 
     /// Answers a form to the token endpoint.
@@ -282,6 +289,7 @@ impl Desk {
         // The old ones go when new ones come, so the map stays small in a campaign of any length.
         self.issued.retain(|_, until| *until > now.since_start);
         self.issued.insert(token.clone(), now.since_start + life);
+        self.last_token.clone_from(&token);
         (token, life)
     }
 

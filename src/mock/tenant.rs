@@ -151,6 +151,12 @@ impl Tenant {
         self.lock().desk.last_form().clone()
     }
 
+    /// The last token that was issued, for a test to look for.
+    #[must_use]
+    pub fn last_token(&self) -> String {
+        self.lock().desk.last_token().to_owned()
+    }
+
     /// The ids of the inventory's machines.
     pub fn machine_ids(&self) -> impl Iterator<Item = &str> {
         self.inventory.iter().map(|machine| machine.id.as_str())

@@ -1,43 +1,24 @@
-//! Signing in, each way, over real HTTP against the mock's own token and metadata endpoints; and campaigns that outlive
-//! their tokens.
+//! Signing in, each way, over real HTTP against the mock's own token and metadata endpoints.
 
 use std::{
     fmt::Write as _,
-    io::Cursor,
-    ops::Range,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use fleetsweep::{
-    campaign::{
-        dispatcher::{Dispatcher, Settings},
-        engine::{Ending, Engine},
-        intake::take_in,
-        journal::Journal,
-        outcome::{Outcome, Tally},
-        retry::Policy,
-        sign_in_time::SignInTime,
-        stop::StopReason,
-        tag::CampaignId,
-    },
+    campaign::sign_in_time::SignInTime,
     defender::{
-        ApiBase, HttpDefender, Network,
-        http::HttpOptions,
+        Network,
         sign_in::{Auth, Authority, Choice, Claims, Environment, Terms, Token, TokenSource},
     },
-    mock::{self, Fault, Kind as Call, MockConfig, Rule, SignIn, Tenant, Tokens},
-    monitor::Silent,
-    quota::{Clock, Pacer, Quota, TokioClock},
-    results::Layout,
-    roster::{Options, Roster},
-    store::{Identity, Run},
+    mock::{self, Kind as Call, MockConfig, SignIn, Tenant, Tokens},
+    quota::TokioClock,
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::net::TcpListener;
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -105,7 +86,7 @@ pub(crate) fn openssl(args: &[&str]) -> Vec<u8> {
     done.stdout
 }
 
-fn app(more: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+pub(crate) fn app(more: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("AZURE_TENANT_ID", TENANT.to_owned()),
         ("AZURE_CLIENT_ID", CLIENT.to_owned()),
@@ -114,7 +95,7 @@ fn app(more: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
     all
 }
 
-fn source(
+pub(crate) fn source(
     auth: Auth,
     variables: &[(&'static str, String)],
     base: &str,
@@ -349,152 +330,4 @@ async fn an_outage_is_told_with_what_to_look_at() {
     let told = tokens.token().await.unwrap_err().to_string();
     let told = told.replace(&base, "http://mock");
     insta::assert_snapshot!(told, @r"sign-in with the client secret failed: no connection to http://mock: tcp connect error: Connection refused (os error 111); look at the network, at HTTPS_PROXY and --ca-cert");
-}
-
-/// In memory where that is to be had: thousands of commits that are waited for are the disk's test, not ours.
-fn scratch() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        tempfile::tempdir_in(memory).unwrap()
-    } else {
-        tempfile::tempdir().unwrap()
-    }
-}
-
-/// What became of a campaign.
-struct Came {
-    ending: Ending,
-    tenant: Arc<Tenant>,
-    _folder: tempfile::TempDir,
-}
-
-/// A campaign over real HTTP, in virtual time, with tokens of this life from a desk that is down at times.
-async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) -> Came {
-    let faults = down.map(|span| Rule::new(Fault::CutBefore).kind(Call::Token).during(span));
-    let (tenant, base) = served(MockConfig {
-        latency: Duration::from_millis(20)..=Duration::from_millis(400),
-        sign_in: SignIn {
-            expires_in: life,
-            ..strict()
-        },
-        faults: faults.into_iter().collect(),
-        ..MockConfig::default()
-    })
-    .await;
-    let clock = Arc::new(TokioClock::starting_at(MockConfig::default().started));
-    let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
-    let tokens = source(Auth::Auto, &variables, &base, Arc::clone(&clock));
-    let folder = scratch();
-    let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(7));
-    let (journal, targets) = journal(machines, folder.path(), &campaign, clock.wall());
-    let quota = Quota::documented();
-    let engine = Engine {
-        defender: Arc::new(
-            HttpDefender::new(HttpOptions {
-                base: ApiBase::parse(&base).unwrap(),
-                request_timeout: Duration::from_secs(30),
-                workers: 100,
-                network: Network::default(),
-            })
-            .unwrap(),
-        ),
-        tokens,
-        pacer: Pacer::new(&quota, clock.clone()),
-        clock: clock.clone(),
-        monitor: Arc::new(Silent),
-        workers: 100,
-        campaign: campaign.clone(),
-    };
-    let settings = Settings {
-        campaign,
-        scan_type: "Quick",
-        comment: "sweep".into(),
-        policy: Policy::default(),
-        capacity: 100,
-        seed: 7,
-    };
-    let dispatcher = Dispatcher::new(settings, targets, Tally::default());
-    let (_signal, signals) = mpsc::channel(1);
-    let ending = engine.run(dispatcher, journal, signals).await;
-    Came {
-        ending,
-        tenant,
-        _folder: folder,
-    }
-}
-
-fn journal(machines: u64, folder: &Path, campaign: &CampaignId, wall: Timestamp) -> (Journal, u64) {
-    let mut csv = String::from("machine_id\n");
-    for n in 1..=machines {
-        writeln!(csv, "{n:040x}").unwrap();
-    }
-    let options = Options::default();
-    let roster = Roster::open("fleet.csv", Cursor::new(csv.into_bytes()), &options).unwrap();
-    let identity = Identity {
-        campaign: campaign.as_str().to_owned(),
-        created: wall,
-        tenant: TENANT.into(),
-        api: "mock".into(),
-        scan_type: "quick".into(),
-        comment: "sweep".into(),
-        columns: Vec::new(),
-    };
-    let intake = take_in(roster, &folder.join("state.db"), identity).unwrap();
-    let targets = intake.counts.rows();
-    let layout = Layout::new(&intake.store.identity().columns, false);
-    let run = Run {
-        os_user: String::new(),
-        host: String::new(),
-        version: String::new(),
-        command: String::new(),
-        tenant: TENANT.into(),
-        application: CLIENT.into(),
-        started: wall,
-    };
-    let mut store = intake.store;
-    let run = store.begin_run(&run).unwrap();
-    let journal = Journal::begin(store, run, &folder.join("results.csv"), &layout).unwrap();
-    (journal, targets)
-}
-
-/// How many were accepted in a campaign that nothing stopped.
-async fn accepted(came: Came) -> (u64, Arc<Tenant>) {
-    let stop = came.ending.stop.as_ref().map(StopReason::to_string);
-    assert_eq!(stop, None);
-    let finished = came
-        .ending
-        .journal
-        .finish(Timestamp::UNIX_EPOCH, "done")
-        .await
-        .unwrap();
-    (finished.tally.of(Outcome::Accepted), came.tenant)
-}
-
-const MINUTE: Duration = Duration::from_mins(1);
-
-#[tokio::test(start_paused = true)]
-async fn three_thousand_machines_outlive_seventy_tokens_of_a_minute() {
-    let (accepted, tenant) = accepted(campaign(3000, MINUTE, None).await).await;
-    assert_eq!(accepted, 3000);
-    let fetched = tenant.witness().calls(Call::Token);
-    assert!((15..120).contains(&fetched), "{fetched} tokens");
-    assert_eq!(tenant.witness().throttled(Call::Start), 0);
-    assert_eq!(
-        tenant.witness().machines_scanned_more_than_once(),
-        Vec::<String>::new()
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_endpoint_that_is_down_for_a_minute_fails_nobody() {
-    let down = 5 * MINUTE..6 * MINUTE;
-    let (accepted, tenant) = accepted(campaign(3000, MINUTE, Some(down)).await).await;
-    assert_eq!(accepted, 3000);
-    // Waiting for a token sends nothing, so nothing is refused either.
-    let starts = tenant.witness().calls(Call::Start);
-    assert!(starts < 3050, "{starts} calls for 3000 machines");
-    assert_eq!(
-        tenant.witness().machines_scanned_more_than_once(),
-        Vec::<String>::new()
-    );
 }
