@@ -23,6 +23,7 @@ use crate::{
         },
     },
     mock::{self, MockConfig, Tenant},
+    monitor::Monitor,
     quota::{Clock, SystemClock},
 };
 
@@ -56,11 +57,8 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
 
-    /// How to sign in. `auto` takes the first that is configured: a token (--token-file, FLEETSWEEP_TOKEN), a secret
-    /// (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload identity
-    /// (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces (IDENTITY_ENDPOINT), the Azure CLI.
-    /// [default: auto]
-    #[arg(long, value_enum, value_name = "WAY")]
+    /// How to sign in. [default: auto]
+    #[arg(long, value_enum, value_name = "WAY", long_help = AUTH_HELP)]
     auth: Option<AuthArg>,
 
     /// A file that holds a bearer token; read again when it changes.
@@ -71,6 +69,11 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
 }
+
+const AUTH_HELP: &str = "How to sign in. `auto` takes the first that is configured: a token (--token-file, FLEETSWEEP_TOKEN), a \
+                         secret (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload identity \
+                         (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces (IDENTITY_ENDPOINT), the \
+                         Azure CLI. [default: auto]";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CloudArg {
@@ -122,8 +125,6 @@ pub struct Connection {
     pub tenant: String,
     /// The token's application, likewise.
     pub application: String,
-    /// What the person should know of the sign-in.
-    pub notes: Vec<String>,
     network: Network,
 }
 
@@ -165,11 +166,11 @@ impl ConnectArgs {
         })
     }
 
-    /// Signs in and looks at the token. No call of the API is made.
+    /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made.
     ///
     /// # Errors
     /// An option cannot be used (exit 2), or there is no token that fits the need (exit 4).
-    pub async fn connect(&self, need: Need) -> Result<Connection, Failure> {
+    pub async fn connect(&self, need: Need, monitor: &dyn Monitor) -> Result<Connection, Failure> {
         if self.mock {
             return start_mock().await;
         }
@@ -177,13 +178,15 @@ impl ConnectArgs {
         let tokens = setup.choice.source(&setup.terms).map_err(not_signed_in)?;
         let token = tokens.token().await.map_err(not_signed_in)?;
         let claims = Claims::of(&token);
-        let mut notes = vec![format!("signed in with {}", setup.choice.words)];
+        monitor.note(&format!("signed in with {}", setup.choice.words));
         if let Some(claims) = &claims {
             fit::tenant(claims, setup.choice.tenant.as_deref()).map_err(not_signed_in)?;
             fit::audience(claims, &setup.terms.resource).map_err(not_signed_in)?;
-            notes.extend(fit::roles(claims, need).map_err(not_signed_in)?);
+            if let Some(warning) = fit::roles(claims, need).map_err(not_signed_in)? {
+                monitor.note(&warning);
+            }
         } else {
-            notes.push(fit::NO_JWT.to_owned());
+            monitor.note(fit::NO_JWT);
         }
         let claims = claims.unwrap_or_default();
         Ok(Connection {
@@ -191,7 +194,6 @@ impl ConnectArgs {
             tokens,
             tenant: claims.tenant.unwrap_or_else(|| UNKNOWN.into()),
             application: claims.application.unwrap_or_else(|| UNKNOWN.into()),
-            notes,
             network: setup.terms.network,
         })
     }
@@ -256,7 +258,6 @@ async fn start_mock() -> Result<Connection, Failure> {
         tokens: Arc::new(token),
         tenant: "mock".into(),
         application: "mock".into(),
-        notes: Vec::new(),
         network: Network::default(),
     })
 }

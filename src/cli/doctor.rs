@@ -20,7 +20,7 @@ use crate::{
     defender::{
         Call, Defender, HttpDefender,
         http::HttpOptions,
-        sign_in::{Claims, SignInError, Token},
+        sign_in::{Claims, Token},
     },
     quota::{Clock, Kind, Pacer, Quota, SystemClock},
 };
@@ -108,12 +108,11 @@ async fn examine(setup: &Setup, checkup: &mut Checkup) -> Result<(), Failure> {
             signed_in(took, life, clock.wall())
         }),
     );
-    match &token {
-        Ok(_) => checkup.token(claims.as_ref(), choice.tenant.as_deref(), &terms.resource),
-        Err(SignInError(_)) => {
-            checkup.add("audience", State::Skipped, "there is no token");
-            checkup.add("roles", State::Skipped, "there is no token");
-        }
+    if token.is_ok() {
+        checkup.token(claims.as_ref(), choice.tenant.as_deref(), &terms.resource);
+    } else {
+        checkup.add("audience", State::Skipped, "there is no token");
+        checkup.add("roles", State::Skipped, "there is no token");
     }
     let client = HttpDefender::new(HttpOptions {
         base: base.clone(),

@@ -1,7 +1,7 @@
 //! `fleetsweep machines`: the tenant's inventory, as a CSV to start from.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -95,17 +95,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Before the sign-in: a bad path fails in the first second.
     let mut out = open(args.output.as_deref()).map_err(Failure::storage)?;
-    let connection = args.connect.connect(Need::Read).await?;
-    let quiet = args.progress.is_quiet();
-    let say = |text: &str| {
-        if !quiet {
-            // Nobody is left to tell if stderr is gone.
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    };
-    for note in &connection.notes {
-        say(note);
-    }
+    let connection = args.connect.connect(Need::Read, monitor.as_ref()).await?;
     let (quota, _) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
     let errand = Errand::new(
         Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
@@ -122,21 +112,21 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         |machine| write(&mut out, machine),
         |listed| {
             if shows_pages && listed.calls > 1 {
-                say(&format!("{} machines so far", listed.machines));
+                monitor.note(&format!("{} machines so far", listed.machines));
             }
         },
     );
     let listed = listed.await.map_err(failure)?;
     out.finish().map_err(Failure::storage)?;
-    monitor.ended();
     if listed.repeated > 0 {
-        say(&format!(
+        monitor.note(&format!(
             "{} machines came twice, as the list moved while it was read, and were written once; run it again if every last \
              machine counts",
             listed.repeated
         ));
     }
-    say(&summary(listed.machines, &wanted, args.output.as_deref()));
+    monitor.note(&summary(listed.machines, &wanted, args.output.as_deref()));
+    monitor.ended();
     Ok(ExitCode::Clean)
 }
 

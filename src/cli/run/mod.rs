@@ -47,10 +47,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
-    let connection = args.connect.connect(Need::Scan).await?;
-    for note in &connection.notes {
-        monitor.note(note);
-    }
+    let connection = args.connect.connect(Need::Scan, monitor.as_ref()).await?;
     let (quota, workers) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
     let comment = comment_text(args.scan.comment.as_deref().unwrap_or_default())
         .map_err(|e| Failure::usage(format!("--comment: {e}")))?;

@@ -109,15 +109,12 @@ impl HttpClient for Transport {
         };
         let mut heard = Heard::default();
         let read = (status == 200).then(|| token_answer(&body, date)).flatten();
-        let body = match read {
-            Some((normal, life)) => {
-                heard.life = life;
-                normal
-            }
-            None => {
-                heard.refusal = Some(Refusal::read(status, date, &body));
-                body
-            }
+        let body = if let Some((normal, life)) = read {
+            heard.life = life;
+            normal
+        } else {
+            heard.refusal = Some(Refusal::read(status, date, &body));
+            body
         };
         *self.heard() = heard;
         Ok(AsyncRawResponse::from_bytes(
@@ -165,37 +162,35 @@ fn token_answer(body: &[u8], date: Option<Timestamp>) -> Option<(Bytes, Option<D
 mod tests {
     use super::*;
 
-    fn life(body: &str) -> Option<Option<u64>> {
+    /// The life in seconds, -1 for a token that tells none; `None` where there is no token.
+    fn life(body: &str) -> Option<i64> {
         let date = Timestamp::from_second(1_000_000).unwrap();
         let (normal, life) = token_answer(body.as_bytes(), Some(date))?;
         let normal: Value = serde_json::from_slice(&normal).unwrap();
         assert!(normal["expires_on"].is_string() && normal["resource"].is_string());
-        Some(life.map(|life| life.as_secs()))
+        Some(life.map_or(-1, |life| life.as_secs().cast_signed()))
     }
 
     #[test]
     fn a_life_is_read_from_numbers_and_strings_and_by_the_servers_clock() {
         assert_eq!(
             life(r#"{"access_token":"t","expires_in":3599}"#),
-            Some(Some(3599))
+            Some(3599)
         );
         assert_eq!(
             life(r#"{"access_token":"t","expires_in":"3599"}"#),
-            Some(Some(3599))
+            Some(3599)
         );
         assert_eq!(
             life(r#"{"access_token":"t","expires_on":"1000060"}"#),
-            Some(Some(60))
+            Some(60)
         );
         assert_eq!(
             life(r#"{"access_token":"t","expires_on":1000060}"#),
-            Some(Some(60))
+            Some(60)
         );
-        assert_eq!(
-            life(r#"{"access_token":"t","expires_in":-5}"#),
-            Some(Some(0))
-        );
-        assert_eq!(life(r#"{"access_token":"t"}"#), Some(None));
+        assert_eq!(life(r#"{"access_token":"t","expires_in":-5}"#), Some(0));
+        assert_eq!(life(r#"{"access_token":"t"}"#), Some(-1));
         for nothing in ["", "<html>", "{}", r#"{"access_token":5}"#] {
             assert_eq!(life(nothing), None, "{nothing}");
         }
