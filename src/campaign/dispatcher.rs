@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     quota::Moment,
-    store::{AttemptEnd, Cursor, Record, Target},
+    store::{AttemptEnd, Cursor, Record, SentAt, Target, Unfinished},
 };
 
 /// So many fresh targets are fetched at once; a fifth of a second's work at 25,000 calls a second.
@@ -32,6 +32,9 @@ const LOW_WATER: usize = PAGE / 2;
 /// A listing tells of an attempt only when it begins this much after the attempt was given up: an action takes up to 5 s to
 /// show (MDE-API.md, section 3).
 pub const SHOWS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A call of a process that died was under way for no longer than this.
+const LONGEST_CALL: Duration = Duration::from_mins(5);
 
 /// Listings begin at least this far apart; one serves all.
 const LISTING_APART: Duration = Duration::from_secs(10);
@@ -240,12 +243,17 @@ impl Dispatcher {
         ))
     }
 
-    /// When something is to be done though nothing happens.
+    /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
+    /// else, a permit or an answer, and a timer for it would never rest.
     #[must_use]
-    pub fn next_wake(&self) -> Option<Moment> {
+    pub fn next_wake(&self, now: Moment) -> Option<Moment> {
+        if self.is_stopping() {
+            return None;
+        }
         [self.queue.next_later(), self.next_listing()]
             .into_iter()
             .flatten()
+            .filter(|wake| *wake > now)
             .min()
     }
 
@@ -320,6 +328,36 @@ impl Dispatcher {
         self.queue.add_fresh(page);
     }
 
+    /// Targets that an earlier run left behind: those in doubt are looked up before anything is sent to them, the others
+    /// are tried when their delay is over. `risk_taken` says that those in doubt are to be sent again even if they cannot
+    /// be looked up.
+    pub fn resume(
+        &mut self,
+        left: Vec<Unfinished>,
+        risk_taken: bool,
+        now: Moment,
+        wall: Timestamp,
+    ) {
+        for Unfinished { target, unsure } in left {
+            let not_before = target.progress.not_before;
+            let mut due = Due::new(target);
+            if let Some(sent) = unsure {
+                due.target.progress.unsure_since = Some(sent);
+                due.doubt = Some(Doubt {
+                    risk_taken,
+                    ..Doubt::new(sent, LONGEST_CALL, now)
+                });
+                self.doubtful.insert(due.target.n, due);
+            } else {
+                // The wall clock may have been moved meanwhile: no delay is served twice.
+                let left = not_before.map_or(SignedDuration::ZERO, |t| t.duration_since(wall));
+                let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+                self.queue
+                    .put_later(due, now + left.min(self.settings.policy.longest_delay()));
+            }
+        }
+    }
+
     /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.
     pub fn assign(&mut self, now: Moment, wall: Timestamp) -> Option<Attempt> {
         if !self.wants_permit(now) {
@@ -343,6 +381,7 @@ impl Dispatcher {
             n,
             number,
             sent: wall,
+            sent_server: self.server.at(now),
         });
         let attempt = Attempt {
             n,
@@ -425,7 +464,7 @@ impl Dispatcher {
             Err(ListingError::Forbidden(why)) => {
                 self.notes.push(format!("scans cannot be looked up: {why}"));
                 self.listings.forbidden = Some(why);
-                self.give_up_doubts();
+                self.give_up_doubts(now);
             }
             Err(ListingError::Unauthorized(why)) => self.stop(StopReason::Tenant(why)),
             Err(ListingError::Failed(why)) => {
@@ -436,7 +475,7 @@ impl Dispatcher {
                     now + LISTING_APART + retry::backoff(self.listings.failed + 2, &mut self.rng);
                 if self.listings.failed >= LISTINGS_FAILED {
                     self.listings.failed = 0;
-                    self.give_up_doubts();
+                    self.give_up_doubts(now);
                 }
             }
         }
@@ -498,6 +537,7 @@ impl Dispatcher {
         if !matches!(judgement.verdict, Verdict::Throttled(_)) {
             due.throttled = 0;
         }
+        let unauthorized_before = due.unauthorized.take();
         match judgement.verdict {
             Verdict::Accepted(scan) => {
                 self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
@@ -525,8 +565,10 @@ impl Dispatcher {
             }
             Verdict::Unauthorized => {
                 self.changed(&due, Some(end));
+                due.unauthorized = Some(token);
                 self.queue.put_back(due);
-                self.unauthorized(token, &judgement.message);
+                let again = unauthorized_before.is_some_and(|before| before < token);
+                self.unauthorized(token, again, &judgement.message);
             }
             Verdict::Stop(why) => {
                 self.changed(&due, Some(end));
@@ -536,26 +578,30 @@ impl Dispatcher {
             Verdict::NotSent => self.try_again(due, Some(end), ended, wall, Duration::ZERO),
             Verdict::Unsure => {
                 due.target.progress.tries += 1;
-                due.target.progress.unsure_since.get_or_insert(wall);
-                let before = due.doubt;
-                due.doubt = Some(Doubt {
-                    sent: before.map_or(sent, |doubt| doubt.sent.min(sent)),
-                    gave_up: ended,
-                    absent: None,
-                    pending: false,
-                });
-                self.doubt(due, Some(end));
+                let lasted = ended.since(sent);
+                let sent = self.sent_at(sent, ended, wall);
+                let doubt = match due.doubt {
+                    Some(before) => Doubt {
+                        sent: before.sent.earlier(sent),
+                        lasted: before.lasted + ended.since(before.gave_up),
+                        ..Doubt::new(sent, lasted, ended)
+                    },
+                    None => Doubt::new(sent, lasted, ended),
+                };
+                due.target.progress.unsure_since = Some(doubt.sent);
+                due.doubt = Some(doubt);
+                self.doubt(due, Some(end), ended);
             }
         }
     }
 
     /// A 401. The first for a token fetches a newer one; a second, by a token fetched after the first and never taken,
-    /// stops the campaign.
-    fn unauthorized(&mut self, token: u64, message: &str) {
-        if token <= self.tokens.refused {
+    /// stops the campaign; so does a second for the same target (`again`), whatever the newer token is good for elsewhere.
+    fn unauthorized(&mut self, token: u64, again: bool, message: &str) {
+        if token <= self.tokens.refused && !again {
             return;
         }
-        if self.tokens.refused > 0 && token > self.tokens.good {
+        if again || (self.tokens.refused > 0 && token > self.tokens.good) {
             self.stop(StopReason::Tenant(format!(
                 "the service refuses the token, a new one too (HTTP 401: {message}); if it names the account or a licence, \
                  a new token does not cure it"
@@ -583,7 +629,7 @@ impl Dispatcher {
                 pending: true,
                 ..*doubt
             };
-            self.doubt(due, Some(end));
+            self.doubt(due, Some(end), ended);
             return;
         }
         self.somebody_elses(due, Some(end), scan, ended, wall);
@@ -630,13 +676,38 @@ impl Dispatcher {
     }
 
     /// Keeps a target until a listing has told what became of its attempts.
-    fn doubt(&mut self, due: Due, end: Option<AttemptEnd>) {
+    fn doubt(&mut self, due: Due, end: Option<AttemptEnd>, now: Moment) {
         if let Some(why) = self.listings.forbidden.clone() {
-            self.end_unsure(due, end, &why);
+            self.give_up_doubt(due, end, now, &why);
             return;
         }
         self.changed(&due, end);
         self.doubtful.insert(due.target.n, due);
+    }
+
+    /// Ends a target that cannot be looked up, unless the operator has taken the risk of a second scan.
+    fn give_up_doubt(&mut self, mut due: Due, end: Option<AttemptEnd>, now: Moment, why: &str) {
+        if due.doubt.is_some_and(|doubt| doubt.risk_taken) {
+            due.doubt = None;
+            self.queue.put_later(due, now);
+        } else {
+            self.end_unsure(due, end, why);
+        }
+    }
+
+    /// When an attempt was sent that ended at `ended`, when this computer's wall clock showed `wall`.
+    fn sent_at(&self, sent: Moment, ended: Moment, wall: Timestamp) -> SentAt {
+        let ago = SignedDuration::try_from(ended.since(sent)).unwrap_or(SignedDuration::ZERO);
+        self.server.at(sent).map_or_else(
+            || SentAt {
+                at: wall.saturating_sub(ago).unwrap_or(wall),
+                by_server: false,
+            },
+            |at| SentAt {
+                at,
+                by_server: true,
+            },
+        )
     }
 
     fn next_listing(&self) -> Option<Moment> {
@@ -687,14 +758,14 @@ impl Dispatcher {
         }
     }
 
-    fn give_up_doubts(&mut self) {
+    fn give_up_doubts(&mut self, now: Moment) {
         let why = self
             .listings
             .forbidden
             .clone()
             .unwrap_or_else(|| "the list of scans could not be read".into());
         for due in std::mem::take(&mut self.doubtful).into_values() {
-            self.end_unsure(due, None, &why);
+            self.give_up_doubt(due, None, now, &why);
         }
     }
 
@@ -784,3 +855,7 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::NotSent => "not_sent",
     }
 }
+
+#[cfg(test)]
+#[path = "dispatcher_tests.rs"]
+mod tests;

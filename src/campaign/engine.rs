@@ -288,7 +288,7 @@ impl<D: Defender> Drive<D> {
         let now = self.engine.clock.now();
         let wake = self
             .dispatcher
-            .next_wake()
+            .next_wake(now)
             .map_or(TICK, |wake| wake.since(now).min(TICK));
         tokio::select! {
             biased;
@@ -405,8 +405,11 @@ impl<D: Defender> Drive<D> {
         }
     }
 
-    /// Gives orders to idle workers.
+    /// Gives orders to idle workers, as long as calls may go out.
     fn hand_out(&mut self) {
+        if self.dispatcher.stop_reason().is_some() {
+            return;
+        }
         while !self.ready.is_empty()
             && let Some(worker) = self.idle.pop()
             && let Some(order) = self.ready.pop_front()
@@ -496,7 +499,12 @@ impl<D: Defender> Drive<D> {
             let (journal, batch, result) = writing.await.expect("writing a batch does not panic");
             self.journal = Some(journal);
             self.written(batch, result);
-            self.call_back();
+        }
+        self.call_back();
+        // What has come back by now is not unsure.
+        let wall = self.engine.clock.wall();
+        while let Ok((_, report)) = self.reports.try_recv() {
+            self.dispatcher.reported(report, wall);
         }
         #[expect(
             clippy::expect_used,

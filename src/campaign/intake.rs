@@ -4,7 +4,7 @@ use std::{io::Read, path::Path};
 
 use super::outcome::Outcome;
 use crate::{
-    roster::{Counts, Fate, Note, Roster, RosterError, ScanType},
+    roster::{Counts, Fate, Note, Roster, RosterError, Row, ScanType},
     store::{Identity, NewRow, Store, StoreError},
 };
 
@@ -40,37 +40,45 @@ pub fn take_in<R: Read>(
     mut identity: Identity,
 ) -> Result<Intake, IntakeError> {
     identity.columns = roster.columns().to_vec();
-    let mut loader = Store::create(state, identity)?;
+    let mut loader = Store::create(state, &identity)?;
     while let Some(row) = roster.next_row()? {
-        let reason;
-        let ended = match &row.fate {
-            Fate::Due => None,
-            Fate::LeftOut => Some((Outcome::NotAttempted, "left out by --where")),
-            Fate::Invalid(flaw) => {
-                reason = flaw.to_string();
-                Some((Outcome::Invalid, reason.as_str()))
-            }
-            Fate::Duplicate { first_line } => {
-                reason = format!("the same machine stands in line {first_line}");
-                Some((Outcome::Duplicate, reason.as_str()))
-            }
-        };
-        loader.insert(&NewRow {
-            n: row.n,
-            line: row.line,
-            machine_id: row.machine_id,
-            scan_type: row.scan_type.map(ScanType::as_str),
-            comment: row.comment.as_deref(),
-            priority: row.priority,
-            extra: row.extra,
-            ended: ended.map(|(outcome, message)| (outcome.as_str(), message)),
-            left_out: row.fate == Fate::LeftOut,
-        })?;
+        new_row(&row, |row| loader.insert(&row))?;
     }
     let (counts, notes) = (roster.counts(), roster.notes().to_vec());
     Ok(Intake {
         store: loader.finish()?,
         counts,
         notes,
+    })
+}
+
+/// Hands a row on as the store takes it: rows that cannot be sent end at once.
+pub(super) fn new_row(
+    row: &Row<'_>,
+    take: impl FnOnce(NewRow<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let reason;
+    let ended = match &row.fate {
+        Fate::Due => None,
+        Fate::LeftOut => Some((Outcome::NotAttempted, "left out by --where")),
+        Fate::Invalid(flaw) => {
+            reason = flaw.to_string();
+            Some((Outcome::Invalid, reason.as_str()))
+        }
+        Fate::Duplicate { first_line } => {
+            reason = format!("the same machine stands in line {first_line}");
+            Some((Outcome::Duplicate, reason.as_str()))
+        }
+    };
+    take(NewRow {
+        n: row.n,
+        line: row.line,
+        machine_id: row.machine_id,
+        scan_type: row.scan_type.map(ScanType::as_str),
+        comment: row.comment.as_deref(),
+        priority: row.priority,
+        extra: row.extra,
+        ended: ended.map(|(outcome, message)| (outcome.as_str(), message)),
+        left_out: row.fate == Fate::LeftOut,
     })
 }

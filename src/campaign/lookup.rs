@@ -32,7 +32,8 @@ use crate::{
 /// two `Date` headers.
 const MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// As long as no answer has told the server's time, ours is trusted to this much only, until the first page tells better.
+/// An attempt whose time only our own clock tells may have been sent this much earlier or later by the server's: clocks
+/// are wrong by hours and time zones, seldom by more than a day.
 const BLIND_MARGIN: SignedDuration = SignedDuration::from_hours(26);
 
 /// The largest page that the API gives (MDE-API.md, section 3).
@@ -121,22 +122,21 @@ impl Wanted {
     }
 
     /// From which time of the server's clock on scans are to be listed.
-    fn since(&self, now: Moment, wall: Timestamp) -> Timestamp {
-        let earliest = self
-            .targets
-            .values()
-            .map(|t| t.doubt.sent)
-            .min()
-            .unwrap_or(now);
-        let by_our_clock = || {
-            let ago = SignedDuration::try_from(now.since(earliest)).unwrap_or(SignedDuration::ZERO);
-            wall.saturating_sub(ago).unwrap_or(wall)
+    fn since(&self) -> Timestamp {
+        let begin = |doubt: &Doubt| {
+            let margin = if doubt.sent.by_server {
+                MARGIN
+            } else {
+                BLIND_MARGIN
+            };
+            doubt
+                .sent
+                .at
+                .saturating_sub(margin)
+                .unwrap_or(Timestamp::MIN)
         };
-        let (sent, margin) = self
-            .server
-            .at(earliest)
-            .map_or_else(|| (by_our_clock(), BLIND_MARGIN), |sent| (sent, MARGIN));
-        sent.saturating_sub(margin).unwrap_or(Timestamp::MIN)
+        let begins = self.targets.values().map(|target| begin(&target.doubt));
+        begins.min().unwrap_or(Timestamp::MAX)
     }
 
     /// Which target this scan belongs to.
@@ -150,19 +150,22 @@ impl Wanted {
         self.targets.iter().find_map(|(&n, target)| {
             let ours = target.machine.eq_ignore_ascii_case(machine)
                 && whose(comment, &target.comment, campaign, n) == Whose::Untold
-                && self.is_within(&target.doubt, created);
+                && is_within(&target.doubt, created);
             ours.then_some(n)
         })
     }
+}
 
-    fn is_within(&self, doubt: &Doubt, created: Timestamp) -> bool {
-        let (Some(sent), Some(gave_up)) =
-            (self.server.at(doubt.sent), self.server.at(doubt.gave_up))
-        else {
-            return false;
-        };
-        sent.duration_until(created) >= -SPAN_SLACK && gave_up.duration_until(created) <= SPAN_SLACK
-    }
+/// Whether a scan that was created then can be one of these attempts.
+fn is_within(doubt: &Doubt, created: Timestamp) -> bool {
+    let slack = if doubt.sent.by_server {
+        SPAN_SLACK
+    } else {
+        BLIND_MARGIN
+    };
+    let lasted = SignedDuration::try_from(doubt.lasted).unwrap_or(SignedDuration::MAX);
+    let after = doubt.sent.at.duration_until(created);
+    after >= -slack && after <= lasted.saturating_add(slack)
 }
 
 impl<D: Defender> Lister<D> {
@@ -194,46 +197,40 @@ impl<D: Defender> Lister<D> {
     /// # Errors
     /// Listing is not permitted, or the list could not be read to its end.
     pub async fn look_up(&self, mut wanted: Wanted) -> Result<Listing, ListingError> {
+        let began = self.clock.now();
+        let since = wanted.since();
+        let mut found = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut skip = 0;
         loop {
-            let began = self.clock.now();
-            let since = wanted.since(began, self.clock.wall());
-            let mut found = HashMap::new();
-            let mut seen = HashSet::new();
-            let mut skip = 0;
-            loop {
-                let page = self.page(since, skip, &mut wanted.server).await?;
-                let full = page.len() >= TOP as usize;
-                let mut news = false;
-                for action in &page {
-                    news |= seen.insert(action.id.clone());
-                    if let Some(n) = wanted.target_of(action, &self.campaign) {
-                        found.insert(n, Scan::from(action));
-                    }
+            let page = self.page(since, skip, &mut wanted.server).await?;
+            let full = page.len() >= TOP as usize;
+            let mut news = false;
+            for action in page {
+                if let Some(n) = wanted.target_of(&action, &self.campaign) {
+                    found.insert(n, Scan::from(&action));
                 }
-                if !full {
-                    break;
-                }
-                if !news {
-                    let why = "the service shows the same page again, whatever is to be skipped";
-                    return Err(ListingError::Failed(why.to_owned()));
-                }
-                skip += TOP;
+                news |= seen.insert(action.id);
             }
-            // Only now the server's clock may be known: was the beginning early enough by it?
-            if wanted.since(began, self.clock.wall()) < since {
-                continue;
+            if !full {
+                break;
             }
-            let findings = wanted
-                .targets
-                .keys()
-                .map(|n| (*n, found.remove(n).map_or(Finding::Absent, Finding::Found)))
-                .collect();
-            return Ok(Listing {
-                began,
-                findings,
-                server: wanted.server,
-            });
+            if !news {
+                let why = "the service shows the same page again, whatever is to be skipped";
+                return Err(ListingError::Failed(why.to_owned()));
+            }
+            skip += TOP;
         }
+        let findings = wanted
+            .targets
+            .keys()
+            .map(|n| (*n, found.remove(n).map_or(Finding::Absent, Finding::Found)))
+            .collect();
+        Ok(Listing {
+            began,
+            findings,
+            server: wanted.server,
+        })
     }
 
     async fn page(

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{quota::Moment, store::Target};
+use crate::{
+    quota::Moment,
+    store::{SentAt, Target},
+};
 
 /// A finding that a scan is not listed is good for so long; then it is void (DESIGN.md, "The engine").
 const FINDING: Duration = Duration::from_mins(1);
@@ -20,6 +23,8 @@ pub struct Due {
     pub target: Target,
     /// How many times running it was answered 429.
     pub throttled: u8,
+    /// The number of the token with which its last attempt was answered 401.
+    pub unauthorized: Option<u64>,
     /// What is not known about its earlier attempts.
     pub doubt: Option<Doubt>,
 }
@@ -28,16 +33,33 @@ pub struct Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt {
     /// When the first such attempt was sent.
-    pub sent: Moment,
+    pub sent: SentAt,
+    /// How long after that the last one may have started a scan.
+    pub lasted: Duration,
     /// When the last one was given up.
     pub gave_up: Moment,
     /// When the listing began that did not show a scan of ours.
     pub absent: Option<Moment>,
     /// The service has said since that a scan is under way: if it is not ours, it is somebody else's.
     pub pending: bool,
+    /// The operator would rather risk a second scan than none, where it cannot be looked up.
+    pub risk_taken: bool,
 }
 
 impl Doubt {
+    /// An attempt was sent, and given up so long after.
+    #[must_use]
+    pub fn new(sent: SentAt, lasted: Duration, gave_up: Moment) -> Self {
+        Self {
+            sent,
+            lasted,
+            gave_up,
+            absent: None,
+            pending: false,
+            risk_taken: false,
+        }
+    }
+
     /// Until when the target may be sent again; `None` until it has been looked up.
     #[must_use]
     pub fn send_by(&self) -> Option<Moment> {
@@ -52,6 +74,7 @@ impl Due {
         Self {
             target,
             throttled: 0,
+            unauthorized: None,
             doubt: None,
         }
     }

@@ -39,6 +39,17 @@ pub struct Policy {
     pub on_pending: OnPending,
 }
 
+impl Policy {
+    /// No target waits for longer than this before it is tried again.
+    #[must_use]
+    pub fn longest_delay(&self) -> Duration {
+        match self.on_pending {
+            OnPending::Skip => CEILING,
+            OnPending::Retry { delay, .. } => delay.max(CEILING),
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

@@ -35,8 +35,8 @@ pub struct Summary {
     pub stopped: Option<StopReason>,
     /// Where the results are.
     pub results: PathBuf,
-    /// Where the state is.
-    pub state: PathBuf,
+    /// Where the state is; none of a rehearsal, which keeps none.
+    pub state: Option<PathBuf>,
     /// How many machines ended with which message, the most frequent first; for people.
     #[serde(skip)]
     pub troubles: Vec<Trouble>,

@@ -22,7 +22,7 @@ use crate::{
             Auth, Authority, Choice, Claims, Environment, FixedToken, Need, Terms, TokenSource, fit,
         },
     },
-    mock::{self, MockConfig, Tenant},
+    mock::{self, MockConfig, QuotaConfig, Tenant},
     monitor::Monitor,
     quota::{Clock, SystemClock},
 };
@@ -119,6 +119,8 @@ pub struct Setup {
 pub struct Connection {
     /// Where calls go.
     pub base: ApiBase,
+    /// The address by which a campaign knows its API; `mock` for the one inside this process, whose port is any.
+    pub api: String,
     /// Where tokens come from.
     pub tokens: Arc<dyn TokenSource>,
     /// The token's tenant; `unknown` where it cannot be read.
@@ -166,13 +168,19 @@ impl ConnectArgs {
         })
     }
 
-    /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made.
+    /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made. The mock
+    /// inside this process, if it is asked for, keeps `mock_quota`.
     ///
     /// # Errors
     /// An option cannot be used (exit 2), or there is no token that fits the need (exit 4).
-    pub async fn connect(&self, need: Need, monitor: &dyn Monitor) -> Result<Connection, Failure> {
+    pub async fn connect(
+        &self,
+        need: Need,
+        mock_quota: QuotaConfig,
+        monitor: &dyn Monitor,
+    ) -> Result<Connection, Failure> {
         if self.mock {
-            return start_mock().await;
+            return start_mock(mock_quota).await;
         }
         let setup = self.setup(Arc::new(SystemClock))?;
         let tokens = setup.choice.source(&setup.terms).map_err(not_signed_in)?;
@@ -188,14 +196,7 @@ impl ConnectArgs {
         } else {
             monitor.note(fit::NO_JWT);
         }
-        let claims = claims.unwrap_or_default();
-        Ok(Connection {
-            base: setup.base,
-            tokens,
-            tenant: claims.tenant.unwrap_or_else(|| UNKNOWN.into()),
-            application: claims.application.unwrap_or_else(|| UNKNOWN.into()),
-            network: setup.terms.network,
-        })
+        Ok(setup.connection(tokens, claims))
     }
 
     fn network(&self) -> Result<Network, Failure> {
@@ -207,6 +208,22 @@ impl ConnectArgs {
         };
         let pem = std::fs::read(path).map_err(|why| wrong(&why))?;
         Network::trusting(&pem).map_err(|why| wrong(&why))
+    }
+}
+
+impl Setup {
+    /// The connection, once there is a token that says this of itself.
+    #[must_use]
+    pub fn connection(&self, tokens: Arc<dyn TokenSource>, claims: Option<Claims>) -> Connection {
+        let claims = claims.unwrap_or_default();
+        Connection {
+            api: self.base.to_string(),
+            base: self.base.clone(),
+            tokens,
+            tenant: claims.tenant.unwrap_or_else(|| UNKNOWN.into()),
+            application: claims.application.unwrap_or_else(|| UNKNOWN.into()),
+            network: self.terms.network.clone(),
+        }
     }
 }
 
@@ -234,7 +251,7 @@ fn not_signed_in(why: impl std::fmt::Display) -> Failure {
     Failure::new(ExitCode::Tenant, why)
 }
 
-async fn start_mock() -> Result<Connection, Failure> {
+async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|e| {
@@ -247,6 +264,7 @@ async fn start_mock() -> Result<Connection, Failure> {
         listener,
         Tenant::new(MockConfig {
             started: SystemClock.wall(),
+            quota,
             ..MockConfig::demo()
         }),
         std::future::pending(),
@@ -255,6 +273,7 @@ async fn start_mock() -> Result<Connection, Failure> {
     let token = FixedToken::new(&SecretString::from("mock"), "the mock").map_err(not_signed_in)?;
     Ok(Connection {
         base,
+        api: "mock".into(),
         tokens: Arc::new(token),
         tenant: "mock".into(),
         application: "mock".into(),

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -12,17 +13,17 @@ use secrecy::SecretString;
 
 use super::{
     ExitCode, Failure,
-    connect::{ConnectArgs, Setup},
+    connect::{ConnectArgs, Connection, Setup},
+    ledger::QuotaNote,
     progress::ProgressArgs,
 };
 use crate::{
     campaign::checkup::{Checkup, State},
     defender::{
-        Call, Defender, HttpDefender,
-        http::HttpOptions,
-        sign_in::{Claims, Token},
+        Call, Defender, Lost, Reply, Throttle,
+        sign_in::{Claims, FixedToken, Token, TokenSource},
     },
-    quota::{Clock, Kind, Pacer, Quota, SystemClock},
+    quota::{Clock, Kind, LONGEST_WAIT, Quota, SystemClock},
 };
 
 /// Check configuration, sign-in, roles, clock and network with one harmless call, and say what is wrong.
@@ -34,6 +35,10 @@ pub struct DoctorArgs {
 
     #[command(flatten)]
     connect: ConnectArgs,
+
+    /// The ledger in which the one call is counted, as that of `run`.
+    #[arg(long, value_name = "FILE")]
+    quota_file: Option<PathBuf>,
 
     #[command(flatten)]
     progress: ProgressArgs,
@@ -57,7 +62,7 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
     }
     let mut checkup = Checkup::new();
     match args.connect.setup(Arc::new(SystemClock)) {
-        Ok(setup) => examine(&setup, &mut checkup).await?,
+        Ok(setup) => examine(&setup, args.quota_file, &mut checkup).await?,
         Err(failure) if failure.code == ExitCode::Tenant => {
             checkup.judge("configuration", Err(failure.why));
             for step in [
@@ -82,7 +87,11 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn examine(setup: &Setup, checkup: &mut Checkup) -> Result<(), Failure> {
+async fn examine(
+    setup: &Setup,
+    quota_file: Option<PathBuf>,
+    checkup: &mut Checkup,
+) -> Result<(), Failure> {
     let Setup {
         base,
         choice,
@@ -95,9 +104,10 @@ async fn examine(setup: &Setup, checkup: &mut Checkup) -> Result<(), Failure> {
         format!("{}, for {base}, by {}", choice.words, terms.authority),
     );
     let began = clock.now();
-    let token = match choice.source(terms) {
+    let tokens = choice.source(terms);
+    let token = match &tokens {
         Ok(tokens) => tokens.token().await,
-        Err(why) => Err(why),
+        Err(why) => Err(why.clone()),
     };
     let took = clock.now().since(began);
     let claims = token.as_ref().ok().and_then(Claims::of);
@@ -114,42 +124,65 @@ async fn examine(setup: &Setup, checkup: &mut Checkup) -> Result<(), Failure> {
         checkup.add("audience", State::Skipped, "there is no token");
         checkup.add("roles", State::Skipped, "there is no token");
     }
-    let client = HttpDefender::new(HttpOptions {
-        base: base.clone(),
-        request_timeout: REQUEST_TIMEOUT,
-        workers: 1,
-        network: terms.network.clone(),
-    });
-    let client = client.map_err(|e| Failure::new(ExitCode::Tenant, e))?;
     // Without a token the API is called all the same: its refusal tells the time, and that it can be reached.
     let is_signed_in = token.is_ok();
-    let token = token.unwrap_or_else(|_| Token {
-        secret: SecretString::from("none"),
-        serial: 0,
-    });
-    let pacer = Pacer::new(&Quota::documented(), Arc::clone(&clock));
-    let permit = pacer.acquire(Kind::List).await.map_err(Failure::storage)?;
+    let nobody = FixedToken::new(&SecretString::from("none"), "nowhere");
+    let nobody: Arc<dyn TokenSource> = Arc::new(nobody.map_err(Failure::usage)?);
+    let (tokens, token) = match (tokens, token) {
+        (Ok(tokens), Ok(token)) => (tokens, token),
+        _ => (
+            Arc::clone(&nobody),
+            nobody.token().await.map_err(Failure::usage)?,
+        ),
+    };
+    let connection = setup.connection(tokens, claims);
+    let reply = ask(&connection, quota_file, &token, &clock).await?;
+    let Some((reply, took)) = reply else {
+        for step in ["clock", "reachability", "list"] {
+            checkup.add(
+                step,
+                State::Skipped,
+                "another process has spent the quota for listing; try again later",
+            );
+        }
+        return Ok(());
+    };
+    let by = way_there(base.is_loopback());
+    checkup.reply(&reply, is_signed_in, clock.wall(), took, &by);
+    Ok(())
+}
+
+/// The one call; none if the quota has no room for it soon.
+async fn ask(
+    connection: &Connection,
+    quota_file: Option<PathBuf>,
+    token: &Token,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<(Reply, Duration)>, Failure> {
+    let client = connection.client(REQUEST_TIMEOUT, 1)?;
+    let quota = Quota::documented();
+    let note = QuotaNote::new(&quota, connection, quota_file, false)?;
+    let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
+    let permit = match tokio::time::timeout(REQUEST_TIMEOUT, pacer.acquire(Kind::List)).await {
+        Ok(permit) => permit.map_err(Failure::storage)?,
+        Err(_) => return Ok(None),
+    };
     let call = Call::ListScans {
         since: clock.wall().saturating_sub(SINCE).unwrap_or(Timestamp::MIN),
         skip: 0,
         top: 1,
     };
     let sent = clock.now();
-    let reply = client.call(&call, &token).await;
-    if reply.is_ok() {
-        permit.answered();
-    } else {
-        permit.unanswered();
+    let reply = client.call(&call, token).await;
+    let took = clock.now().since(sent);
+    match &reply {
+        Ok(answer) if answer.status == 429 => permit.throttled(&Throttle::of(answer).into()),
+        Ok(answer) if answer.status < 500 => permit.answered(),
+        Ok(_) | Err(Lost::Unknown(_)) => permit.unanswered(),
+        Err(Lost::NotSent(_)) => permit.not_sent(),
     }
-    let by = way_there(base.is_loopback());
-    checkup.reply(
-        &reply,
-        is_signed_in,
-        clock.wall(),
-        clock.now().since(sent),
-        &by,
-    );
-    Ok(())
+    pacer.flush().await.map_err(Failure::storage)?;
+    Ok(Some((reply, took)))
 }
 
 fn signed_in(took: Duration, expires: Option<Timestamp>, now: Timestamp) -> String {

@@ -10,14 +10,21 @@ use std::{
 use clap::{ArgAction, Args};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use super::{ExitCode, Failure, connect::ConnectArgs, pace::PaceArgs, progress::ProgressArgs};
+use super::{
+    ExitCode, Failure,
+    connect::{ConnectArgs, Connection},
+    ledger::QuotaNote,
+    pace::PaceArgs,
+    progress::ProgressArgs,
+};
 use crate::{
     campaign::{
         errand::{Errand, ErrandError},
         inventory::{self, Broken, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
-    quota::{Clock, Pacer, SystemClock},
+    monitor::Monitor,
+    quota::{Clock, LONGEST_WAIT, SystemClock},
     results::{Machines, ResultsError},
 };
 
@@ -95,12 +102,19 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Before the sign-in: a bad path fails in the first second.
     let mut out = open(args.output.as_deref()).map_err(Failure::storage)?;
-    let connection = args.connect.connect(Need::Read, monitor.as_ref()).await?;
+    let connection = connect(&args, monitor.as_ref()).await?;
     let (quota, _) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
+    let note = QuotaNote::new(
+        &quota,
+        &connection,
+        args.pace.quota_file.clone(),
+        args.connect.mock,
+    )?;
+    let pacer = note.pacer(&quota, &clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
     let errand = Errand::new(
         Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
         Arc::clone(&connection.tokens),
-        Pacer::new(&quota, Arc::clone(&clock)),
+        pacer.clone(),
         Arc::clone(&clock),
     );
     let wanted = args.which.wanted();
@@ -116,7 +130,9 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
             }
         },
     );
-    let listed = listed.await.map_err(failure)?;
+    let listed = listed.await;
+    pacer.flush().await.map_err(Failure::storage)?;
+    let listed = listed.map_err(failure)?;
     out.finish().map_err(Failure::storage)?;
     if listed.repeated > 0 {
         monitor.note(&format!(
@@ -128,6 +144,11 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     monitor.note(&summary(listed.machines, &wanted, args.output.as_deref()));
     monitor.ended();
     Ok(ExitCode::Clean)
+}
+
+async fn connect(args: &MachinesArgs, monitor: &dyn Monitor) -> Result<Connection, Failure> {
+    let mock_quota = args.pace.mock_quota();
+    args.connect.connect(Need::Read, mock_quota, monitor).await
 }
 
 fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {

@@ -1,11 +1,14 @@
 //! Which limits hold.
 
-use std::str::FromStr;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
 use super::{Failure, percent::Percent};
-use crate::quota::{Limit, Pace, Quota};
+use crate::{
+    mock::{self, QuotaConfig},
+    quota::{Limit, Pace, Quota},
+};
 
 /// The limits' options.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +32,11 @@ pub struct PaceArgs {
     /// [default: the smallest limit, at most 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     workers: Option<u16>,
+
+    /// The ledger in which this user's calls are counted, across runs and campaigns. Share one file to share the quota.
+    /// [default: fleetsweep/quota.db in the user's state directory; none with --mock or --limit none]
+    #[arg(long, value_name = "FILE")]
+    pub quota_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,6 +114,30 @@ impl PaceArgs {
     }
 }
 
+impl PaceArgs {
+    /// The quota of the mock inside this process: what was typed, or the documented one, so that `--limit none --mock`
+    /// measures and `--limit 20/2s --mock` shows how a smaller window is kept. Headroom is left to others, so it is not
+    /// taken off here.
+    #[must_use]
+    pub fn mock_quota(&self) -> QuotaConfig {
+        let documented = QuotaConfig::default();
+        if self.limits.is_empty() {
+            return documented;
+        }
+        let limits = self.limits.iter().filter_map(|limit| match limit {
+            LimitOrNone::Limit(limit) => Some(mock::Limit {
+                calls: limit.calls(),
+                window: limit.window(),
+            }),
+            LimitOrNone::None => None,
+        });
+        QuotaConfig {
+            limits: limits.collect(),
+            ..documented
+        }
+    }
+}
+
 /// Whether these limits imply the documented ones: for each of those there is one that allows no more in its window.
 fn is_documented(quota: &Quota) -> bool {
     Quota::documented().limits().all(|documented| {
@@ -136,6 +168,7 @@ mod tests {
             pace: PaceArg::Burst,
             headroom: Percent(0),
             workers: None,
+            quota_file: None,
         }
     }
 

@@ -45,6 +45,30 @@ impl Places {
     }
 }
 
+/// The state file that is meant by itself, or by the input or the results beside which it lies.
+///
+/// # Errors
+/// There is none.
+pub fn state_of(named: &Path) -> Result<PathBuf, Failure> {
+    let default = beside(named, &[".results.csv", ".csv"], ".campaign.db");
+    // A state file is known by its first bytes, whatever its name.
+    let is_state = std::fs::File::open(named).is_ok_and(|mut file| {
+        let mut head = [0; 15];
+        std::io::Read::read_exact(&mut file, &mut head).is_ok() && &head == b"SQLite format 3"
+    });
+    if is_state {
+        Ok(named.to_owned())
+    } else if default.exists() {
+        Ok(default)
+    } else {
+        Err(Failure::usage(format!(
+            "there is no campaign at {} or {}; name its state file, or the input of `fleetsweep run`",
+            named.display(),
+            default.display()
+        )))
+    }
+}
+
 /// `path` with the first of these endings that it has, or else its last extension, replaced by another.
 fn beside(path: &Path, endings: &[&str], ending: &str) -> PathBuf {
     let name = path

@@ -1,59 +1,93 @@
 //! Ctrl-C and its kin: the first asks a run to drain, the second to stop at once.
 
+use std::io;
+
+#[cfg(unix)]
+use tokio::signal::unix;
+#[cfg(windows)]
+use tokio::signal::windows;
 use tokio::sync::mpsc;
 
 use crate::campaign::engine::Signal;
 
-/// Signals for one run, for as long as the runtime lives.
+/// Signals for one run, for as long as the runtime lives. From here on none is missed, and none ends the process.
 #[must_use]
 pub fn listen() -> mpsc::Receiver<Signal> {
     // Two are all that a run acts on.
     let (sender, signals) = mpsc::channel(2);
-    tokio::spawn(async move {
-        for signal in [Signal::Drain, Signal::Abort] {
-            if asked_to_stop().await == Signal::Abort {
-                let _ = sender.send(Signal::Abort).await;
-                return;
+    // Without handlers the system's own ending remains, which the store survives as well.
+    if let Ok(mut requests) = Requests::new() {
+        tokio::spawn(async move {
+            for signal in [Signal::Drain, Signal::Abort] {
+                let asked = requests.next().await;
+                let signal = if asked == Signal::Abort {
+                    asked
+                } else {
+                    signal
+                };
+                if sender.send(signal).await.is_err() || signal == Signal::Abort {
+                    return;
+                }
             }
-            if sender.send(signal).await.is_err() {
-                return;
-            }
-        }
-    });
+        });
+    }
     signals
 }
 
+/// What the system passes on: made once, so that nothing is lost between one request and the next.
 #[cfg(unix)]
-async fn asked_to_stop() -> Signal {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Without handlers the system's own ending remains, which the store survives as well.
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+struct Requests {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+}
+
+#[cfg(unix)]
+impl Requests {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(unix::SignalKind::interrupt())?,
+            terminate: unix::signal(unix::SignalKind::terminate())?,
+        })
     }
-    Signal::Drain
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Signal::Drain
+    }
 }
 
 /// A closed console, logging off and shutting down leave seconds: they count as the second signal at once.
 #[cfg(windows)]
-async fn asked_to_stop() -> Signal {
-    use tokio::signal::windows;
-    let (Ok(mut close), Ok(mut logoff), Ok(mut shutdown), Ok(mut brk)) = (
-        windows::ctrl_close(),
-        windows::ctrl_logoff(),
-        windows::ctrl_shutdown(),
-        windows::ctrl_break(),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Signal::Drain,
-        _ = brk.recv() => Signal::Drain,
-        _ = close.recv() => Signal::Abort,
-        _ = logoff.recv() => Signal::Abort,
-        _ = shutdown.recv() => Signal::Abort,
+struct Requests {
+    interrupt: windows::CtrlC,
+    interrupted_hard: windows::CtrlBreak,
+    closed: windows::CtrlClose,
+    logged_off: windows::CtrlLogoff,
+    shut_down: windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Requests {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: windows::ctrl_c()?,
+            interrupted_hard: windows::ctrl_break()?,
+            closed: windows::ctrl_close()?,
+            logged_off: windows::ctrl_logoff()?,
+            shut_down: windows::ctrl_shutdown()?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Drain,
+            _ = self.interrupted_hard.recv() => Signal::Drain,
+            _ = self.closed.recv() => Signal::Abort,
+            _ = self.logged_off.recv() => Signal::Abort,
+            _ = self.shut_down.recv() => Signal::Abort,
+        }
     }
 }

@@ -102,10 +102,10 @@ impl State {
         parts.join(" · ")
     }
 
-    /// "done about 14:32, in 3 h 12 min".
+    /// "done about 14:32, in 3 h 12 min"; nothing once all is done.
     #[must_use]
     pub fn arrival(&self, zone: &TimeZone) -> Option<String> {
-        let eta = self.eta?;
+        let eta = self.eta.filter(|_| self.ended < self.targets)?;
         let at = span::arrival(self.wall, eta, zone);
         Some(format!("done about {at}, in {}", span::in_words(eta)))
     }
@@ -158,6 +158,9 @@ mod tests {
             state.in_words(),
             "accepted 312 · already pending 4 · failed 1 · 2 calls refused with 429 · 3 in flight"
         );
+        state.ended = state.targets;
+        assert_eq!(state.arrival(&TimeZone::UTC), None);
+        state.ended = 317;
         state.eta = None;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
     }

@@ -1,6 +1,6 @@
 //! The limiter, and this process's picture of the ledger around it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     clock::Moment,
@@ -19,7 +19,14 @@ pub(super) struct Book {
     foreign: HashMap<CallId, Call>,
     /// Ends of our calls that are not in the ledger yet.
     unwritten: Vec<Entry>,
+    /// When another process last sent a call.
+    neighbour: Option<Moment>,
+    /// Whether the last call of all was ours.
+    last_was_ours: bool,
 }
+
+/// A process that has sent a call so lately is likely to want to send more.
+const NEIGHBOURHOOD: Duration = Duration::from_mins(5);
 
 impl Book {
     pub(super) fn new(quota: &Quota) -> Self {
@@ -27,6 +34,8 @@ impl Book {
             limiter: Limiter::new(quota),
             foreign: HashMap::new(),
             unwritten: Vec::new(),
+            neighbour: None,
+            last_was_ours: false,
         }
     }
 
@@ -34,35 +43,53 @@ impl Book {
     pub(super) fn take_over(&mut self, news: Vec<Entry>, now: Moment) {
         for entry in news {
             match entry {
-                Entry::Sent { id, kind, .. } => {
+                Entry::Sent { id, kind, at, .. } => {
+                    self.neighbour = self.neighbour.max(Some(at));
+                    self.last_was_ours = false;
                     let call = self.limiter.observe(kind, now);
                     self.foreign.insert(id, call);
                 }
-                Entry::Answered { id, at } => {
+                Entry::Answered { id, at, .. } => {
                     if let Some(call) = self.foreign.remove(&id) {
-                        self.limiter.arm(&call, at);
+                        self.limiter.conclude(&call, at);
                     }
                 }
-                Entry::Hold { kind, until } => self.limiter.hold(kind, until),
+                Entry::Hold { kind, until, .. } => self.limiter.hold(kind, until),
             }
         }
     }
 
     /// Lets a call go, or says why not.
     pub(super) fn take(&mut self, kind: Kind, now: Moment) -> Result<Call, Waiting> {
-        self.limiter.take(kind, now)
+        let call = self.limiter.take(kind, now)?;
+        self.last_was_ours = true;
+        Ok(call)
+    }
+
+    /// Whether it is another process's turn: the last call was ours, and there is a neighbour.
+    pub(super) fn is_others_turn(&self, now: Moment) -> bool {
+        let is_near = |at| now.since(at) < NEIGHBOURHOOD;
+        self.last_was_ours && self.neighbour.is_some_and(is_near)
     }
 
     /// Gives back a call that was not made. The ledger cannot forget it: other processes may have taken it over.
     pub(super) fn put_back(&mut self, id: CallId, call: &Call) {
         self.limiter.put_back(call);
-        self.unwritten.push(Entry::Answered { id, at: call.at });
+        self.unwritten.push(Entry::Answered {
+            id,
+            kind: call.kind,
+            at: call.at,
+        });
     }
 
     /// Lets the windows of a call run from `at`.
     pub(super) fn arm(&mut self, id: CallId, call: &Call, at: Moment) {
         self.limiter.arm(call, at);
-        self.unwritten.push(Entry::Answered { id, at });
+        self.unwritten.push(Entry::Answered {
+            id,
+            kind: call.kind,
+            at,
+        });
     }
 
     /// Takes the service's refusal of a call at `now`.
@@ -71,18 +98,13 @@ impl Book {
         self.limiter.throttled(call, throttle, now);
         self.unwritten.push(Entry::Hold {
             kind: call.kind,
+            at: now,
             until: now + throttle.retry_after,
         });
     }
 
-    /// What is to be written, in its order; it counts as written from now on.
-    pub(super) fn take_unwritten(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.unwritten)
-    }
-
-    /// Takes back what could not be written.
-    pub(super) fn not_written(&mut self, mut entries: Vec<Entry>) {
+    /// Moves what the ledger does not know yet to the end of `entries`.
+    pub(super) fn hand_over(&mut self, entries: &mut Vec<Entry>) {
         entries.append(&mut self.unwritten);
-        self.unwritten = entries;
     }
 }

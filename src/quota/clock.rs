@@ -66,6 +66,15 @@ pub trait Clock: Debug + Send + Sync + 'static {
 
     /// Now, on the wall: for people's eyes and for files, never for a decision about the quota.
     fn wall(&self) -> Timestamp;
+
+    /// Names the boot (or the virtual clock) whose time [`now`](Self::now) is: moments of two boots cannot be compared.
+    ///
+    /// By default it is told by when the clock's zero was on the wall, to the minute.
+    fn boot(&self) -> String {
+        let uptime = i64::try_from(self.now().as_nanos() / 1_000_000_000).unwrap_or(0);
+        let zero = self.wall().as_second() - uptime;
+        format!("zero {}", (zero + 30).div_euclid(60))
+    }
 }
 
 /// The computer's own clocks.
@@ -86,9 +95,36 @@ impl Clock for SystemClock {
         Moment(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
+    /// Windows' performance counter, which counts sleep. No safe interface tells how long ago its zero was, so this
+    /// clock starts with the process, and [`boot`](Clock::boot) says that it is one of its own.
+    #[cfg(not(unix))]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Moment {
+        static START: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        // An hour, so that "a window ago" is a moment too.
+        Moment::ZERO + Duration::from_hours(1) + START.elapsed()
+    }
+
+    /// Each process is a boot of its own, so that what others wrote is aged by the wall.
+    #[cfg(not(unix))]
+    fn boot(&self) -> String {
+        static BOOT: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| fastrand::u64(..));
+        format!("process {:016x}", *BOOT)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn wall(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn boot(&self) -> String {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
+            // Where there is no /proc, every run counts as a boot of its own, which is aged by the wall.
+            |_| format!("run {:016x}", fastrand::u64(..)),
+            |id| id.trim().to_owned(),
+        )
     }
 }
 
@@ -100,6 +136,7 @@ pub struct TokioClock {
     wall_skew_ms: AtomicI64,
     /// Time that passed while tokio's timer stood still: a computer's sleep.
     slept_ms: AtomicI64,
+    boot: u64,
 }
 
 impl TokioClock {
@@ -114,6 +151,7 @@ impl TokioClock {
             wall_origin: wall,
             wall_skew_ms: AtomicI64::new(0),
             slept_ms: AtomicI64::new(0),
+            boot: fastrand::u64(..),
         }
     }
 
@@ -138,7 +176,7 @@ impl TokioClock {
 impl Clock for TokioClock {
     fn now(&self) -> Moment {
         // An hour, so that "a window ago" is a moment too.
-        Moment::from_nanos(3_600_000_000_000) + self.elapsed()
+        Moment::ZERO + Duration::from_hours(1) + self.elapsed()
     }
 
     fn wall(&self) -> Timestamp {
@@ -148,5 +186,10 @@ impl Clock for TokioClock {
             .saturating_add(elapsed)
             .and_then(|t| t.saturating_add(skew))
             .unwrap_or(self.wall_origin)
+    }
+
+    /// Each clock is a boot of its own.
+    fn boot(&self) -> String {
+        format!("virtual {:016x}", self.boot)
     }
 }

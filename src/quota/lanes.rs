@@ -61,8 +61,9 @@ impl Lanes {
 
     /// Arms the lane: it is ready one period after `at`, whatever it was before.
     pub(super) fn arm(&self, lane: usize, at: Moment) {
-        self.clear(lane);
-        self.spend(lane, at);
+        self.limiter.clock().set(at);
+        let armed = self.limiter.check_key(&Ask::Arm(lane));
+        debug_assert!(armed.is_ok(), "a lane can be armed at any moment");
     }
 
     /// Makes the lane ready, as if it had never been spent.
@@ -93,6 +94,8 @@ enum Ask {
     Look(usize),
     /// If it is ready, spend it.
     Spend(usize),
+    /// Spend it as if it were ready.
+    Arm(usize),
 }
 
 /// The state store: when each lane is ready, in nanoseconds. governor keeps it to itself once it has it, so it is shared;
@@ -113,11 +116,16 @@ impl StateStore for Shelf {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let (Ask::Look(lane) | Ask::Spend(lane)) = *ask;
+        let (Ask::Look(lane) | Ask::Spend(lane) | Ask::Arm(lane)) = *ask;
         let state = &mut self.states()[lane];
-        let (answer, next) = decide(Some(Nanos::new(*state)))?;
-        if matches!(ask, Ask::Spend(_)) {
-            *state = next.as_u64();
+        let before = match ask {
+            Ask::Arm(_) => READY,
+            Ask::Look(_) | Ask::Spend(_) => *state,
+        };
+        let (answer, after) = decide(Some(Nanos::new(before)))?;
+        match ask {
+            Ask::Look(_) => {}
+            Ask::Spend(_) | Ask::Arm(_) => *state = after.as_u64(),
         }
         Ok(answer)
     }
@@ -163,7 +171,7 @@ impl Add<Nanos> for Moment {
 mod tests {
     use super::*;
 
-    const PERIOD: Duration = Duration::from_secs(60);
+    const PERIOD: Duration = Duration::from_mins(1);
 
     fn at(secs: u64) -> Moment {
         Moment::ZERO + Duration::from_secs(secs)

@@ -8,6 +8,7 @@ use super::{
     kind::Kind,
     lanes::Lanes,
     quota::Quota,
+    ramp::Ramp,
     waiting::{Cause, Waiting},
     window::Window,
 };
@@ -19,6 +20,7 @@ pub(super) struct Limiter {
     even: Option<Even>,
     /// No calls of the kind before this moment.
     holds: [Moment; KINDS],
+    ramps: [Ramp; KINDS],
     /// Whether a call of the kind was ever refused.
     refused: [bool; KINDS],
     joined: bool,
@@ -78,6 +80,7 @@ impl Limiter {
                 period,
             }),
             holds: [Moment::ZERO; KINDS],
+            ramps: [Ramp::default(); KINDS],
             refused: [false; KINDS],
             joined: false,
         }
@@ -88,9 +91,11 @@ impl Limiter {
         if let Some(waiting) = self.waiting(kind, now) {
             return Err(waiting);
         }
+        let pool = self.pool(kind);
         if let Some(even) = &self.even {
-            even.lanes.spend(self.pool(kind), now);
+            even.lanes.spend(pool, now);
         }
+        self.ramps[pool].sent();
         Ok(self.observe(kind, now))
     }
 
@@ -114,7 +119,15 @@ impl Limiter {
             let cause = until.map_or(Cause::Answers, |_| Cause::Window(window.length()));
             Some(Waiting { cause, until })
         });
-        windows.chain(pace).chain(hold).reduce(Waiting::longer)
+        let ramp = self.ramps[pool].is_full().then_some(Waiting {
+            cause: Cause::Answers,
+            until: None,
+        });
+        windows
+            .chain(pace)
+            .chain(hold)
+            .chain(ramp)
+            .reduce(Waiting::longer)
     }
 
     /// Counts a call that has gone, whether it might or not: by another process, or before a restart.
@@ -138,10 +151,19 @@ impl Limiter {
         for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
             window.put_back(pool, lane);
         }
+        self.ramps[pool].ended();
     }
 
-    /// Lets the windows of a call run from `at`.
+    /// Lets the windows of a call that was taken run from `at`.
     pub(super) fn arm(&mut self, call: &Call, at: Moment) {
+        let ramp = &mut self.ramps[self.pool(call.kind)];
+        ramp.ended();
+        ramp.answered(call.at);
+        self.conclude(call, at);
+    }
+
+    /// Lets the windows of a call that was observed run from `at`.
+    pub(super) fn conclude(&mut self, call: &Call, at: Moment) {
         let pool = self.pool(call.kind);
         for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
             window.arm(pool, lane, at);
@@ -159,6 +181,7 @@ impl Limiter {
                 window.cut(pool, call.at, now);
             }
         }
+        self.ramps[pool].refused(now);
         self.hold(call.kind, now + throttle.retry_after);
     }
 
@@ -243,6 +266,11 @@ impl Limiter {
             window.join(now);
         }
         self.holds[0] = self.holds.into_iter().max().unwrap_or_default();
+        let mut all = Ramp::default();
+        for ramp in self.ramps {
+            all.join(ramp);
+        }
+        self.ramps[0] = all;
         if let Some(even) = &self.even {
             let latest = (0..KINDS).map(|pool| even.lanes.ready_at(pool)).max();
             even.lanes.arm(0, latest.unwrap_or_default() - even.period);

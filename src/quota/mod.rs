@@ -8,16 +8,17 @@
 //! counts, holds more than L calls, whatever the latency: take the call in it that was sent last; all others were
 //! answered less than W before that, so each still had a lane.
 //!
-//! From the inside out; what stands above `pacer` knows neither tokio nor a clock nor a file:
+//! From the inside out; the first five know neither tokio nor a clock nor a file:
 //!
 //! - `lanes`: lanes on `governor`, which decides whether one is ready. The only user of that crate.
-//! - `cut`: what is left of a limit after refusals.
+//! - `cut`, `ramp`: how little may be used, and sent at once, after the service has refused calls.
 //! - `window`: one limit: the lanes of each kind, those that are parked, kinds joined.
 //! - `limiter`: all windows, the even pace and holds: asks everything, then spends everything. Says why a call has to
 //!   [wait](Waiting), how far the windows are [spent](Usage), and [forecasts](Forecast) what is to come.
-//! - `book`: the limiter, and calls of other processes.
-//! - `ledger`: the port to what is remembered beyond this process.
-//! - `pacer`, `permit`: the async shell.
+//! - `book`: the limiter, and what is known of other processes.
+//! - `ledger`: what is remembered beyond this process, in a file.
+//! - `shared`: one look: the ledger is locked, read into the book, the limiter decides, the call is written.
+//! - `pacer`, `permit`: the looks repeated until one succeeds; the ends of calls.
 //! - `clock`: the one source of time; `sleep`: noticing that the computer slept.
 //! - `kind`, `limit`, `quota`, `waiting`, `forecast`: the words.
 
@@ -37,6 +38,8 @@ mod permit;
     reason = "a quota is the noun of this module"
 )]
 mod quota;
+mod ramp;
+mod shared;
 mod sleep;
 mod waiting;
 mod window;
@@ -47,7 +50,7 @@ mod tests;
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use forecast::Forecast;
 pub use kind::Kind;
-pub use ledger::LedgerError;
+pub use ledger::{LedgerError, LedgerPlace};
 pub use limit::{Limit, LimitError};
 pub use limiter::{Throttle, Usage};
 pub use pacer::{LONGEST_WAIT, Pacer};

@@ -1,29 +1,29 @@
 //! The quota as the rest of the program sees it.
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
-use tokio::sync::Notify;
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    book::Book,
-    clock::{Clock, Moment},
+    clock::Clock,
     forecast::Forecast,
     kind::Kind,
-    ledger::{CallId, Entry, Ledger, LedgerError, NoLedger},
+    ledger::{FileLedger, Ledger, LedgerError, LedgerPlace, NoLedger},
+    limit::Limit,
     limiter::Usage,
-    permit::{PERMIT_LIFE, Permit},
+    permit::Permit,
     quota::Quota,
+    shared::{Shared, Unclaimed},
     waiting::Waiting,
 };
 
 /// No wait is longer without a new look at the clock: a timer may stand still while the computer sleeps.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long at most until we look whether another process's call has been answered, when every lane waits for an answer.
+const FOREIGN_ANSWER: Duration = Duration::from_millis(50);
+
+/// How long we leave the ledger to another process after a call of ours, so that the two take turns: whoever waits for the
+/// file looks more often.
+const TURN: Duration = Duration::from_millis(2);
 
 /// Gives leave for calls, one by one, each at the first moment that the quota allows. Cheap to clone; all clones share
 /// one quota.
@@ -32,29 +32,38 @@ pub struct Pacer {
     shared: Arc<Shared>,
 }
 
-/// What a pacer shares with its clones and permits. The ledger is locked before the book; the book never while anything
-/// blocks.
-#[derive(Debug)]
-pub(super) struct Shared {
-    clock: Arc<dyn Clock>,
-    ledger: Mutex<Box<dyn Ledger>>,
-    book: Mutex<Book>,
-    next_id: AtomicU64,
-    settled: Notify,
-}
-
 impl Pacer {
     /// A pacer for one process by itself, with the whole quota unspent.
     #[must_use]
     pub fn new(quota: &Quota, clock: Arc<dyn Clock>) -> Self {
+        Self::over(quota, clock, Box::new(NoLedger), None)
+    }
+
+    /// A pacer that shares its quota with all processes that use the same ledger; what they and earlier runs have spent
+    /// counts. A caller gives its call up `patience` after it was sent. Blocks until the file is open and checked.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or made, is something else, newer or damaged.
+    pub fn with_ledger(
+        quota: &Quota,
+        clock: Arc<dyn Clock>,
+        place: &LedgerPlace,
+        patience: Duration,
+    ) -> Result<Self, LedgerError> {
+        let longest = quota.limits().map(Limit::window).max();
+        let ledger = FileLedger::open(place, longest.unwrap_or_default(), Arc::clone(&clock))?;
+        Ok(Self::over(quota, clock, Box::new(ledger), Some(patience)))
+    }
+
+    /// A pacer over any ledger. Without a patience it is taken for one that never blocks.
+    pub(super) fn over(
+        quota: &Quota,
+        clock: Arc<dyn Clock>,
+        ledger: Box<dyn Ledger>,
+        patience: Option<Duration>,
+    ) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                clock,
-                ledger: Mutex::new(Box::new(NoLedger)),
-                book: Mutex::new(Book::new(quota)),
-                next_id: AtomicU64::new(0),
-                settled: Notify::new(),
-            }),
+            shared: Arc::new(Shared::new(quota, clock, ledger, patience)),
         }
     }
 
@@ -63,20 +72,48 @@ impl Pacer {
     /// # Errors
     /// If the ledger cannot be read or written; then no call may go.
     pub async fn acquire(&self, kind: Kind) -> Result<Permit, LedgerError> {
+        if self.shared.is_others_turn() {
+            tokio::time::sleep(TURN).await;
+        }
         loop {
-            // Before the look, so that no settlement after it is missed.
-            let mut settled = std::pin::pin!(self.shared.settled.notified());
-            settled.as_mut().enable();
-            let waiting = match self.shared.decide(kind)? {
-                Ok(permit) => return Ok(permit),
+            // Made before the look: it hears of every settlement from now on, polled or not.
+            let settled = self.shared.settlement();
+            let waiting = match self.decide(kind).await? {
+                Ok(unclaimed) => return Ok(unclaimed.claim()),
                 Err(waiting) => waiting,
             };
-            let left = waiting.left(self.shared.now()).unwrap_or(LONGEST_WAIT);
+            let longest = match waiting.until {
+                // Nobody wakes us when the answer is to a call of another process.
+                None if self.shared.remembers() => FOREIGN_ANSWER,
+                _ => LONGEST_WAIT,
+            };
+            let left = waiting.left(self.shared.now()).unwrap_or(longest);
             tokio::select! {
-                () = tokio::time::sleep(left.min(LONGEST_WAIT)) => {}
+                () = tokio::time::sleep(left.min(longest)) => {}
                 () = settled => {}
             }
         }
+    }
+
+    /// One look, on a thread that may block if there is a file to wait for.
+    async fn decide(&self, kind: Kind) -> Result<Result<Unclaimed, Waiting>, LedgerError> {
+        if !self.shared.remembers() {
+            return self.shared.decide(kind);
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.decide(kind)).await
+    }
+
+    /// Writes the ends of calls to the ledger. That happens by itself soon after each; this is for the end of a run.
+    ///
+    /// # Errors
+    /// If the ledger cannot be written.
+    pub async fn flush(&self) -> Result<(), LedgerError> {
+        if !self.shared.remembers() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.flush()).await
     }
 
     /// Why the next call of the kind cannot go now; `None` if it can.
@@ -114,54 +151,10 @@ impl Pacer {
     }
 }
 
-impl Shared {
-    pub(super) fn now(&self) -> Moment {
-        self.clock.now()
-    }
-
-    /// Changes the book when a call has ended, and lets those who wait look again.
-    pub(super) fn settle(&self, change: impl FnOnce(&mut Book, Moment)) {
-        change(&mut self.book(), self.now());
-        self.settled.notify_waiters();
-    }
-
-    /// One look: begin, take over, decide, commit.
-    fn decide(self: &Arc<Self>, kind: Kind) -> Result<Result<Permit, Waiting>, LedgerError> {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = ledger.begin()?;
-        // Only now: whatever it took to get the ledger has passed.
-        let now = self.now();
-        let mut book = self.book();
-        book.take_over(news, now);
-        let mut entries = book.take_unwritten();
-        let decision = book.take(kind, now);
-        drop(book);
-
-        let decision = decision.map(|call| {
-            let id = CallId(self.next_id.fetch_add(1, Ordering::Relaxed));
-            entries.push(Entry::Sent {
-                id,
-                kind,
-                at: now,
-                give_up_at: now + PERMIT_LIFE,
-            });
-            (id, call)
-        });
-        match ledger.commit(&entries) {
-            Ok(()) => Ok(decision.map(|(id, call)| Permit::new(Arc::clone(self), id, call))),
-            Err(error) => {
-                let mut book = self.book();
-                if let Ok((_, call)) = decision {
-                    entries.pop();
-                    book.limiter.put_back(&call);
-                }
-                book.not_written(entries);
-                Err(error)
-            }
-        }
-    }
-
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+/// Does something that blocks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -7,7 +7,7 @@ use super::{
     kind::Kind,
     ledger::CallId,
     limiter::{Call, Throttle},
-    pacer::Shared,
+    shared::Shared,
 };
 
 /// How long a permit is good: a process that was frozen for longer must not send what it was allowed before. (One

@@ -74,7 +74,7 @@ impl Window {
         let pool = &mut self.pools[pool];
         let ready = pool
             .free
-            .pop_front_if(|lane| self.lanes.look(*lane, now).is_ok());
+            .pop_front_if(|lane| self.lanes.ready_at(*lane) <= now);
         let lane = ready.unwrap_or_else(|| {
             pool.size += 1;
             self.lanes.grow()
@@ -94,9 +94,12 @@ impl Window {
         self.lanes.arm(lane, at);
         let ready = self.lanes.ready_at(lane);
         let free = &mut self.pools[pool].free;
-        // Nearly always the last: only calls that were given up run from a later moment than the next answer.
-        let place = free.partition_point(|&other| self.lanes.ready_at(other) <= ready);
-        free.insert(place, lane);
+        // Looked for from the back, for it is nearly always the last: only calls that were given up a moment ago run from
+        // a later one.
+        let before = free
+            .iter()
+            .rposition(|&other| self.lanes.ready_at(other) <= ready);
+        free.insert(before.map_or(0, |before| before + 1), lane);
     }
 
     /// A call sent at `sent` was refused at `now`.

@@ -1,6 +1,10 @@
 //! A new campaign's rows: all of them or none.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, params};
 
@@ -29,32 +33,36 @@ pub struct NewRow<'a> {
     pub left_out: bool,
 }
 
-/// Takes a new campaign's rows. Dropped unfinished, it leaves no file behind.
+/// Takes a new campaign's rows, in a file beside the one to be. Dropped unfinished, it leaves no file behind; killed, one
+/// that the next loader takes away.
 #[derive(Debug)]
 pub struct Loader {
     path: PathBuf,
+    loading: PathBuf,
     /// None once it is finished.
     db: Option<Connection>,
-    identity: Identity,
 }
 
 impl Loader {
     /// Opens the one transaction. It runs under a rollback journal: the pages of a new file need no undo, so nothing is
     /// written twice.
-    pub(super) fn begin(
-        path: &Path,
-        db: Connection,
-        identity: Identity,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn begin(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
+        let mut loading = path.as_os_str().to_owned();
+        loading.push(".loading");
+        let loading = PathBuf::from(loading);
+        remove(&loading);
+        File::create_new(&loading).map_err(|source| StoreError::file("create", path, source))?;
+        let failed = |source| StoreError::new("create", path, source);
+        let db = super::connect(&loading).map_err(failed)?;
         let this = Self {
             path: path.to_owned(),
+            loading,
             db: Some(db),
-            identity,
         };
         if let Some(db) = &this.db {
             db.execute_batch("BEGIN EXCLUSIVE")
-                .and_then(|()| schema::make(db, &this.identity))
-                .map_err(|e| StoreError::new("create", path, e))?;
+                .and_then(|()| schema::make(db, identity))
+                .map_err(failed)?;
         }
         Ok(this)
     }
@@ -71,13 +79,22 @@ impl Loader {
     /// Commits all rows. Once this has returned, the campaign exists.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or one is there already.
     pub fn finish(mut self) -> Result<Store, StoreError> {
-        let at = |e| StoreError::new("write", &self.path, e);
         if let Some(db) = &self.db {
-            db.execute_batch("COMMIT").map_err(at)?;
+            db.execute_batch("COMMIT")
+                .map_err(|e| StoreError::new("write", &self.path, e))?;
         }
-        self.db = None;
+        drop(self.db.take());
+        let renamed = if self.path.exists() {
+            Err(io::ErrorKind::AlreadyExists.into())
+        } else {
+            std::fs::rename(&self.loading, &self.path)
+        };
+        renamed.map_err(|source| {
+            remove(&self.loading);
+            StoreError::file("create", &self.path, source)
+        })?;
         Store::open(&self.path.clone())
     }
 }
@@ -85,19 +102,21 @@ impl Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         if self.db.take().is_some() {
-            let journal = {
-                let mut name = self.path.clone().into_os_string();
-                name.push("-journal");
-                PathBuf::from(name)
-            };
-            // Nothing is lost if these fail: an empty state file is refused by its next reader in words.
-            let _ = std::fs::remove_file(&self.path);
-            let _ = std::fs::remove_file(journal);
+            remove(&self.loading);
         }
     }
 }
 
-fn insert(db: &Connection, row: &NewRow<'_>) -> rusqlite::Result<()> {
+/// Removes a file that was never finished, and its journal.
+fn remove(loading: &Path) {
+    let mut journal = loading.as_os_str().to_owned();
+    journal.push("-journal");
+    // If it is not there, all is well; if it cannot be removed, making it anew fails and says so.
+    let _ = std::fs::remove_file(journal);
+    let _ = std::fs::remove_file(loading);
+}
+
+pub(super) fn insert(db: &Connection, row: &NewRow<'_>) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT INTO target VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
             row.n,

@@ -5,6 +5,10 @@
 //! - [`Record`]: what happens to targets, written in batches (`record.rs`).
 //! - [`Target`], [`Cursor`]: the targets that are due, page by page (`page.rs`).
 //! - [`StoredRow`]: whole rows in the input's order, for the results (`row.rs`).
+//! - [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
+//! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
+//! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
+//! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
 //!
 //! Outcomes are text here: the store keeps them and does not judge.
@@ -12,10 +16,14 @@
 //! Contract, in terms of crashes: once [`Store::commit`] has returned, its records survive the death of the process and
 //! of the computer; before that, all of them or none do.
 
+mod amend;
 mod error;
+mod glimpse;
 mod load;
+mod lock;
 mod page;
 mod record;
+mod resume;
 mod row;
 mod run;
 mod schema;
@@ -25,11 +33,15 @@ use std::{
     time::Duration,
 };
 
+pub use amend::{Amendment, Extension, Standing};
 pub use error::StoreError;
+pub use glimpse::{Glimpse, LastRun};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
+pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};
-pub use record::{AttemptEnd, Progress, Record};
+pub use record::{AttemptEnd, Progress, Record, SentAt};
+pub use resume::{Known, Unfinished};
 pub use row::StoredRow;
 pub use run::Run;
 use rusqlite::{Connection, OpenFlags};
@@ -69,12 +81,8 @@ impl Store {
     ///
     /// # Errors
     /// The file exists or cannot be made.
-    pub fn create(path: &Path, identity: Identity) -> Result<Loader, StoreError> {
-        let at = |source| StoreError::new("create", path, source);
-        std::fs::File::create_new(path)
-            .map_err(|source| StoreError::file("create", path, source))?;
-        let db = connect(path).map_err(at)?;
-        Loader::begin(path, db, identity)
+    pub fn create(path: &Path, identity: &Identity) -> Result<Loader, StoreError> {
+        Loader::begin(path, identity)
     }
 
     /// Opens an existing campaign.

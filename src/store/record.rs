@@ -20,8 +20,8 @@ pub struct Progress {
     pub not_found: bool,
     /// Not to be sent before this time.
     pub not_before: Option<Timestamp>,
-    /// When the attempt was sent of which nobody knows whether it started a scan.
-    pub unsure_since: Option<Timestamp>,
+    /// When the first attempt was sent of which nobody knows whether it started a scan.
+    pub unsure_since: Option<SentAt>,
     /// When the first POST was sent.
     pub first_sent: Option<Timestamp>,
     /// When the last answer came.
@@ -40,6 +40,26 @@ pub struct Progress {
     pub action_status: String,
     /// When the scan was created, as the service wrote it.
     pub action_created: String,
+}
+
+/// When an attempt was sent, by the best clock that was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentAt {
+    /// The time.
+    pub at: Timestamp,
+    /// Whether it is the server's time, as its answers told it, or only this computer's.
+    pub by_server: bool,
+}
+
+impl SentAt {
+    /// The earlier of two; it is the server's time only if both are.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        Self {
+            at: self.at.min(other.at),
+            by_server: self.by_server && other.by_server,
+        }
+    }
 }
 
 /// How one attempt ended.
@@ -64,8 +84,10 @@ pub enum Record {
         n: u64,
         /// The attempt's number, from 1.
         number: u32,
-        /// When.
+        /// When, by this computer's clock.
         sent: Timestamp,
+        /// When, by the server's, if an answer has told it.
+        sent_server: Option<Timestamp>,
     },
     /// An attempt that was begun has not been sent after all.
     Unsent {
@@ -106,12 +128,17 @@ impl Store {
 
 fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
     match record {
-        Record::Begun { n, number, sent } => {
+        Record::Begun {
+            n,
+            number,
+            sent,
+            sent_server,
+        } => {
             let sent = millis(*sent);
             db.prepare_cached(
-                "INSERT INTO attempt (n, number, run, sent) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO attempt (n, number, run, sent, sent_server) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![n, number, run, sent])?;
+            .execute(params![n, number, run, sent, sent_server.map(millis)])?;
             db.prepare_cached(
                 "INSERT INTO progress (n, attempts, first_sent) VALUES (?1, ?2, ?3)
                  ON CONFLICT (n) DO UPDATE SET attempts = excluded.attempts",
@@ -154,7 +181,7 @@ fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
 fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6, not_before = ?7,
-         unsure_since = ?8, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
+         unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
          correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17 WHERE n = ?1",
     )?
     .execute(params![
@@ -165,7 +192,7 @@ fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<()> {
         p.pending_tries,
         p.not_found,
         p.not_before.map(millis),
-        p.unsure_since.map(millis),
+        p.unsure_since.map(|sent| millis(sent.at)),
         p.first_sent.map(millis),
         p.last_answer.map(millis),
         p.http_status,
@@ -175,6 +202,7 @@ fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<()> {
         p.action_id,
         p.action_status,
         p.action_created,
+        p.unsure_since.is_some_and(|sent| sent.by_server),
     ])?;
     Ok(())
 }

@@ -20,6 +20,8 @@ pub struct Run {
     pub tenant: String,
     /// The application, likewise.
     pub application: String,
+    /// What it counts calls by: the quota's settings as JSON, for `status`.
+    pub quota: String,
     /// When it began.
     pub started: Timestamp,
 }
@@ -32,8 +34,8 @@ impl Store {
     pub fn begin_run(&mut self, run: &Run) -> Result<i64, StoreError> {
         self.db
             .execute(
-                "INSERT INTO run (os_user, host, version, command, tenant, application, started)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO run (os_user, host, version, command, tenant, application, quota, started)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     run.os_user,
                     run.host,
@@ -41,6 +43,7 @@ impl Store {
                     run.command,
                     run.tenant,
                     run.application,
+                    run.quota,
                     millis(run.started)
                 ],
             )

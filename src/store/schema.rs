@@ -28,19 +28,20 @@ const TABLES: &str = "
         n INTEGER PRIMARY KEY, outcome TEXT, left_out INTEGER NOT NULL DEFAULT 0,
         attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
         pending_tries INTEGER NOT NULL DEFAULT 0, not_found INTEGER NOT NULL DEFAULT 0,
-        not_before INTEGER, unsure_since INTEGER, first_sent INTEGER, last_answer INTEGER,
+        not_before INTEGER, unsure_since INTEGER, unsure_by_server INTEGER NOT NULL DEFAULT 0, first_sent INTEGER, last_answer INTEGER,
         http_status INTEGER, error_code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
         correlation_id TEXT NOT NULL DEFAULT '', action_id TEXT NOT NULL DEFAULT '',
         action_status TEXT NOT NULL DEFAULT '', action_created TEXT NOT NULL DEFAULT ''
     );
     CREATE TABLE attempt (
         n INTEGER NOT NULL, number INTEGER NOT NULL, run INTEGER NOT NULL, sent INTEGER NOT NULL,
-        ended INTEGER, verdict TEXT, http_status INTEGER, error_code TEXT,
+        sent_server INTEGER, ended INTEGER, verdict TEXT, http_status INTEGER, error_code TEXT,
         PRIMARY KEY (n, number)
     ) WITHOUT ROWID;
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
         command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
+        quota TEXT NOT NULL,
         started INTEGER NOT NULL, ended INTEGER, reason TEXT
     );
 ";

@@ -1,9 +1,28 @@
 //! The tests of the whole, in one binary: it links once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test's helpers cannot get is a failed test too"
+)]
+
+/// Who imports whom, read from the `use` lines.
+mod architecture;
+/// Promise 2, to the hundred-thousandth machine.
+mod campaign_length;
+/// How every row ends, and what stops a campaign.
+mod campaign_outcomes;
+/// Promise 5, when somebody says stop.
+mod campaign_stops;
+/// The real program: streams, files, exit codes.
+mod command_line;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
+/// The README's commands do what the README says.
+mod readme;
+/// Whole campaigns in virtual time, for the modules above.
+mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
 mod roster_formats;
 /// The roster on inputs that nobody thought of.

@@ -12,13 +12,15 @@ pub(crate) struct Done {
 
 /// Runs `fleetsweep` in this folder, with these variables and hardly any others, until it ends.
 pub(crate) async fn fleetsweep(folder: &Path, args: &str, variables: &[(&str, String)]) -> Done {
+    // The ledger of each command is its own: what others spent is not the test.
+    let state = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetsweep"));
     command
         .current_dir(folder)
         .args(args.split_whitespace())
         .env_clear()
         .env("HOME", folder)
-        .env("XDG_STATE_HOME", folder)
+        .env("XDG_STATE_HOME", state.path())
         .env("PATH", folder)
         .envs(variables.iter().map(|(name, value)| (name, value)));
     let done = tokio::task::spawn_blocking(move || command.output().unwrap());

@@ -124,6 +124,7 @@ fn journal(machines: u64, folder: &Path, campaign: &CampaignId, wall: Timestamp)
         command: String::new(),
         tenant: TENANT.into(),
         application: CLIENT.into(),
+        quota: String::new(),
         started: wall,
     };
     let mut store = intake.store;

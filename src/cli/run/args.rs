@@ -6,9 +6,12 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::{
-    campaign::retry::{OnPending, Policy},
+    campaign::{
+        outcome::Outcome,
+        retry::{OnPending, Policy},
+    },
     cli::{connect::ConnectArgs, pace::PaceArgs, progress::ProgressArgs},
-    roster::{self, Delimiter, ScanType, Where},
+    roster::{self, Delimiter, ScanType, Where, WhereError},
 };
 
 /// Start a campaign: one scan on every machine of a CSV, at exactly the API's speed limit.
@@ -28,6 +31,9 @@ pub struct RunArgs {
     pub(super) output: OutputArgs,
 
     #[command(flatten)]
+    pub(super) resume: ResumeArgs,
+
+    #[command(flatten)]
     pub(super) pace: PaceArgs,
 
     #[command(flatten)]
@@ -39,8 +45,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) progress: ProgressArgs,
 
-    /// Answer every question with yes.
-    #[arg(long)]
+    /// Answer every question with yes, as whether more than the documented limits is really meant.
+    #[arg(long, help_heading = "Options")]
     pub(super) yes: bool,
 }
 
@@ -109,6 +115,33 @@ pub(super) struct OutputArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Going on")]
+pub(super) struct ResumeArgs {
+    /// Go on with an unfinished campaign, and start a new one over a finished one, whose state and results are renamed
+    /// with its id: the form for schedulers.
+    #[arg(long)]
+    pub(super) again: bool,
+
+    /// Add the machines that are new in the input.
+    #[arg(long, conflicts_with = "again")]
+    pub(super) extend: bool,
+
+    /// Reopen targets that ended so, as in failed,unsure. What was sent to them is looked up first; with `unsure` you take
+    /// the risk of a second scan where that is not permitted.
+    #[arg(
+        long,
+        value_name = "OUTCOMES",
+        value_delimiter = ',',
+        conflicts_with = "again"
+    )]
+    pub(super) retry: Vec<Outcome>,
+
+    /// The input is a results file: only its rows whose `action_status` is one of these, as in Failed,TimeOut.
+    #[arg(long, value_name = "STATUSES")]
+    pub(super) only_status: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tries")]
 pub(super) struct RetryArgs {
     /// What becomes of a machine on which a scan runs already: it ends as `already_pending`, or is asked again later.
@@ -174,13 +207,20 @@ impl RunArgs {
     }
 
     /// How the input is read, for a sign-in to `tenant`.
-    pub(super) fn roster(&self, tenant: Option<String>) -> roster::Options {
-        roster::Options {
+    ///
+    /// # Errors
+    /// `--only-status` names no status.
+    pub(super) fn roster(&self, tenant: Option<String>) -> Result<roster::Options, WhereError> {
+        let mut wheres = self.input.wheres.clone();
+        if let Some(statuses) = &self.resume.only_status {
+            wheres.push(format!("action_status={statuses}").parse()?);
+        }
+        Ok(roster::Options {
             id_column: self.input.id_column.clone(),
             delimiter: self.input.delimiter,
-            wheres: self.input.wheres.clone(),
+            wheres,
             any_id: self.input.any_id,
             tenant,
-        }
+        })
     }
 }

@@ -131,9 +131,9 @@ pub(super) async fn finish(
         exit_code: code.number(),
         stopped: stop,
         results,
-        state: facts.places.state.clone(),
+        state: (!facts.is_rehearsal).then(|| facts.places.state.clone()),
         troubles,
-        next: (unfinished && !facts.is_rehearsal).then(|| super::in_words(command)),
+        next: (unfinished && !facts.is_rehearsal).then(|| super::record::in_words(command)),
     };
     if !facts.is_quiet {
         // Nobody is left to tell if stderr is gone.

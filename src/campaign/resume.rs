@@ -1,0 +1,216 @@
+//! Going on with a campaign: is the input of today the one it began with, and what does a later command change?
+
+use std::io::Read;
+
+use super::{
+    intake::{IntakeError, new_row},
+    outcome::Outcome,
+};
+use crate::{
+    roster::{Fate, Note, Roster, RosterError, Row, ScanType},
+    store::{Amendment, Identity, Known, Standing, Store, StoreError},
+};
+
+/// The campaign cannot be gone on with. Nothing was sent, and nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// The input.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The command or the input means another campaign.
+    #[error(
+        "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that one, run it as it \
+         began; to add machines that are new in the input, --extend; to begin another one beside it, name other files with \
+         -o and --state"
+    )]
+    Another {
+        /// The campaign that is there.
+        campaign: String,
+        /// What is different.
+        difference: String,
+    },
+    /// Rows of an extended input that cannot be carried through.
+    #[error(
+        "--extend: the input's columns are {found:?}, the campaign's are {known:?}; give the same columns in the same order"
+    )]
+    Columns {
+        /// Those of the input.
+        found: Vec<String>,
+        /// Those of the campaign.
+        known: Vec<String>,
+    },
+}
+
+impl From<IntakeError> for ResumeError {
+    fn from(e: IntakeError) -> Self {
+        match e {
+            IntakeError::Roster(e) => Self::Roster(e),
+            IntakeError::Store(e) => Self::Store(e),
+        }
+    }
+}
+
+/// What joining the campaign again came to.
+#[derive(Debug, Default)]
+pub struct Rejoined {
+    /// Rows that were added.
+    pub added: u64,
+    /// What the person should know of the input.
+    pub notes: Vec<Note>,
+}
+
+/// Says what differs between the campaign that is there and the one that is meant, apart from the targets.
+///
+/// # Errors
+/// Something does.
+pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeError> {
+    let table = [
+        ("the tenant", &there.tenant, &meant.tenant),
+        ("the API's address", &there.api, &meant.api),
+        ("the scan type", &there.scan_type, &meant.scan_type),
+        ("the comment", &there.comment, &meant.comment),
+    ];
+    match table.into_iter().find(|(_, there, meant)| there != meant) {
+        None => Ok(()),
+        Some((what, there_is, meant)) => Err(another(
+            there,
+            format!("{what} is `{meant}`, it began with `{there_is}`"),
+        )),
+    }
+}
+
+fn another(there: &Identity, difference: String) -> ResumeError {
+    ResumeError::Another {
+        campaign: there.campaign.clone(),
+        difference,
+    }
+}
+
+/// Checks that the input's targets are the campaign's, in order, and makes what a new `--where` changes.
+///
+/// # Errors
+/// They are not, or the store cannot be written. Nothing is changed then.
+pub fn rejoin<R: Read>(
+    mut roster: Roster<R>,
+    store: &mut Store,
+    file: &str,
+) -> Result<Rejoined, ResumeError> {
+    let mut amendments = Vec::new();
+    store.each_known(|known| {
+        let Some(row) = roster.next_row()? else {
+            let difference = format!(
+                "{file} ends before target {} ({})",
+                known.n, known.machine_id
+            );
+            return Err(another(store.identity(), difference));
+        };
+        if let Some(difference) = difference(&known, &row) {
+            return Err(another(
+                store.identity(),
+                format!("line {} of {file} {difference}", row.line),
+            ));
+        }
+        amendments.extend(amendment(&known, &row));
+        Ok(())
+    })?;
+    if let Some(row) = roster.next_row()? {
+        let difference = format!(
+            "line {} of {file} is a row more ({})",
+            row.line, row.machine_id
+        );
+        return Err(another(store.identity(), difference));
+    }
+    store.amend(&amendments)?;
+    Ok(Rejoined {
+        added: 0,
+        notes: roster.notes().to_vec(),
+    })
+}
+
+/// Adds the input's rows whose machines are new.
+///
+/// # Errors
+/// The input is refused or has other columns, or the store cannot be written. Nothing is changed then.
+pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
+    if roster.columns() != store.identity().columns {
+        return Err(ResumeError::Columns {
+            found: roster.columns().to_vec(),
+            known: store.identity().columns.clone(),
+        });
+    }
+    let mut added = 0;
+    store.extend::<ResumeError>(|extension| {
+        while let Some(row) = roster.next_row()? {
+            let is_new = match extension.standing(row.machine_id)? {
+                Standing::New => true,
+                Standing::Added => matches!(row.fate, Fate::Duplicate { .. }),
+                Standing::Old => false,
+            };
+            if is_new {
+                new_row(&row, |row| extension.add(row))?;
+            }
+        }
+        added = extension.added();
+        Ok(())
+    })?;
+    Ok(Rejoined {
+        added,
+        notes: roster.notes().to_vec(),
+    })
+}
+
+/// How a row of the input differs from the target that it was.
+fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
+    if !known.machine_id.eq_ignore_ascii_case(row.machine_id) {
+        return Some(format!(
+            "is machine `{}`, it was `{}`",
+            row.machine_id, known.machine_id
+        ));
+    }
+    // What was not read then, or is not read now, cannot be compared.
+    if known.ended_unread || known.left_out || !matches!(row.fate, Fate::Due) {
+        return None;
+    }
+    let scan_type = row.scan_type.map(ScanType::as_str);
+    if scan_type != known.scan_type {
+        return Some(format!("has scan type `{}`", scan_type.unwrap_or_default()));
+    }
+    if row.comment.as_deref() != known.comment {
+        return Some(format!(
+            "has comment `{}`",
+            row.comment.as_deref().unwrap_or_default()
+        ));
+    }
+    if row.priority != known.priority {
+        return Some("has another priority".to_owned());
+    }
+    None
+}
+
+/// What the row's fate of today changes about its target.
+fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
+    let n = known.n;
+    match &row.fate {
+        Fate::Due if known.left_out => Some(Amendment::Admit {
+            n,
+            scan_type: row.scan_type.map(ScanType::as_str),
+            comment: row.comment.as_deref().map(str::to_owned),
+            priority: row.priority,
+        }),
+        Fate::LeftOut if !known.left_out && !known.ended_unread => Some(Amendment::LeaveOut { n }),
+        Fate::Invalid(flaw) if !known.ended_unread => Some(Amendment::End {
+            n,
+            outcome: Outcome::Invalid.as_str(),
+            message: flaw.to_string(),
+        }),
+        Fate::Duplicate { first_line } if !known.ended_unread => Some(Amendment::End {
+            n,
+            outcome: Outcome::Duplicate.as_str(),
+            message: format!("the same machine stands in line {first_line}"),
+        }),
+        _ => None,
+    }
+}

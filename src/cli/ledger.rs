@@ -1,0 +1,127 @@
+//! Which ledger a run's calls are counted in, noted in the campaign's state so that `status` can look there.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, connect::Connection};
+use crate::{
+    defender::cloud::quota_realm,
+    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Quota},
+};
+
+/// How a run counts its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaNote {
+    /// The limits, headroom taken off; none means no limits.
+    limits: Vec<String>,
+    /// Whether calls are spread evenly.
+    even: bool,
+    /// The ledger; none where no limits hold, and in a rehearsal.
+    place: Option<Place>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    file: PathBuf,
+    cloud: String,
+    tenant: String,
+    application: String,
+}
+
+impl QuotaNote {
+    /// How a run over this connection counts.
+    ///
+    /// # Errors
+    /// There is no place for the ledger.
+    pub fn new(
+        quota: &Quota,
+        connection: &Connection,
+        file: Option<PathBuf>,
+        is_rehearsal: bool,
+    ) -> Result<Self, Failure> {
+        let place = if quota.is_unlimited() || (is_rehearsal && file.is_none()) {
+            None
+        } else {
+            Some(Place {
+                file: file.map_or_else(default_file, Ok)?,
+                cloud: quota_realm(&connection.base),
+                tenant: connection.tenant.clone(),
+                application: connection.application.clone(),
+            })
+        };
+        Ok(Self {
+            limits: quota.limits().map(|limit| limit.to_string()).collect(),
+            even: quota.pace() == Pace::Even,
+            place,
+        })
+    }
+
+    /// The ledger's file.
+    #[must_use]
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.place.as_ref().map(|place| &place.file)
+    }
+
+    /// As it stands in the state.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// As it stood in the state; `None` for a run that left none.
+    #[must_use]
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn quota(&self) -> Quota {
+        if self.limits.is_empty() {
+            return Quota::unlimited();
+        }
+        let limits: Vec<Limit> = self
+            .limits
+            .iter()
+            .filter_map(|limit| limit.parse().ok())
+            .collect();
+        Quota::new(limits).with_pace(if self.even { Pace::Even } else { Pace::Burst })
+    }
+
+    /// A pacer over the ledger, for calls that are given up after `patience`.
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub fn pacer(
+        &self,
+        quota: &Quota,
+        clock: &Arc<dyn Clock>,
+        patience: Duration,
+    ) -> Result<Pacer, Failure> {
+        let Some(Place {
+            file,
+            cloud,
+            tenant,
+            application,
+        }) = self.place.clone()
+        else {
+            return Ok(Pacer::new(quota, Arc::clone(clock)));
+        };
+        let place = LedgerPlace {
+            file,
+            cloud,
+            tenant,
+            application,
+        };
+        Pacer::with_ledger(quota, Arc::clone(clock), &place, patience).map_err(Failure::storage)
+    }
+}
+
+/// The ledger of this user on this computer.
+fn default_file() -> Result<PathBuf, Failure> {
+    let folder = dirs::state_dir().or_else(dirs::data_local_dir).ok_or_else(|| {
+        Failure::storage("this user has no folder for state (HOME is not set); name a quota ledger with --quota-file")
+    })?;
+    Ok(folder.join("fleetsweep").join("quota.db"))
+}

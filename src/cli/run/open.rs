@@ -1,0 +1,310 @@
+//! Opening a campaign: the one that is there, or a new one.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{RunArgs, setup::Setup};
+use crate::{
+    campaign::{
+        intake::{IntakeError, take_in},
+        outcome::{Outcome, Tally},
+        resume::{Rejoined, ResumeError, check_identity, extend, rejoin},
+        tag::CampaignId,
+    },
+    cli::{
+        ExitCode, Failure,
+        connect::UNKNOWN,
+        paths::{Places, STDIN},
+    },
+    results::{self, Owner},
+    roster::{self, Note, Roster},
+    store::{Identity, Lock, LockError, Store, StoreError, Unfinished},
+};
+
+/// A campaign that is open, and ours alone.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    /// Held until the process ends.
+    pub(super) lock: Lock,
+    pub(super) campaign: CampaignId,
+    /// Rows in all.
+    pub(super) targets: u64,
+    /// Those that have ended.
+    pub(super) tally: Tally,
+    /// What an earlier run left behind.
+    pub(super) left: Vec<Unfinished>,
+    /// What the person should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// How often, and how far apart, a lock is asked for that another process holds: `status` holds it for an instant.
+const LOCK_TRIES: u32 = 4;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens the campaign that is meant.
+///
+/// # Errors
+/// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
+pub(super) async fn open(
+    args: &RunArgs,
+    setup: &Setup,
+    meant: Identity,
+) -> Result<Opened, Failure> {
+    let places = setup.places.clone();
+    results::probe(&places.results).map_err(Failure::storage)?;
+    let lock = lock(&places.state).await?;
+    let tenant = Some(setup.connection.tenant.clone());
+    let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
+    let opening = Opening {
+        targets: args.targets.clone(),
+        options: args.roster(tenant).map_err(Failure::usage)?,
+        places,
+        meant,
+        again: args.resume.again,
+        extend: args.resume.extend,
+        retry: args.resume.retry.clone(),
+        force: args.output.force,
+    };
+    match tokio::task::spawn_blocking(move || opening.open(lock)).await {
+        Ok(opened) => opened,
+        Err(e) => Err(Failure::storage(format!(
+            "opening the campaign broke off: {e}"
+        ))),
+    }
+}
+
+async fn lock(state: &Path) -> Result<Lock, Failure> {
+    let mut tries = 0;
+    loop {
+        match Lock::take(state) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
+            // Nothing was sent, and nothing is broken: the campaign is at work.
+            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
+            Err(e) => return Err(Failure::storage(e)),
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+}
+
+struct Opening {
+    targets: PathBuf,
+    options: roster::Options,
+    places: Places,
+    meant: Identity,
+    again: bool,
+    extend: bool,
+    retry: Vec<Outcome>,
+    force: bool,
+}
+
+impl Opening {
+    fn open(self, lock: Lock) -> Result<Opened, Failure> {
+        if !self.places.state.exists() {
+            return self.begin(lock);
+        }
+        let store = Store::open(&self.places.state).map_err(Failure::storage)?;
+        if self.again && store.is_finished().map_err(Failure::storage)? {
+            let id = store.identity().campaign.clone();
+            store.close().map_err(Failure::storage)?;
+            self.put_aside(&id)?;
+            return self.begin(lock);
+        }
+        self.go_on(store, lock)
+    }
+
+    fn begin(self, lock: Lock) -> Result<Opened, Failure> {
+        if !self.retry.is_empty() {
+            let why = format!(
+                "--retry: there is no campaign at {}; start one first",
+                self.places.state.display()
+            );
+            return Err(Failure::usage(why));
+        }
+        let campaign = CampaignId::known(self.meant.campaign.as_str());
+        check_results(&self.places.results, &campaign, self.force)?;
+        let intake = take_in(self.roster()?, &self.places.state, self.meant.clone()).map_err(
+            |e| match e {
+                IntakeError::Roster(e) => Failure::usage(e),
+                IntakeError::Store(e) => Failure::storage(e),
+            },
+        )?;
+        self.opened(intake.store, lock, campaign, &intake.notes)
+    }
+
+    fn go_on(self, mut store: Store, lock: Lock) -> Result<Opened, Failure> {
+        let campaign = CampaignId::known(store.identity().campaign.as_str());
+        check_identity(store.identity(), &self.meant).map_err(refused)?;
+        check_results(&self.places.results, &campaign, self.force)?;
+        let roster = self.roster()?;
+        let Rejoined { added, notes } = if self.extend {
+            extend(roster, &mut store).map_err(refused)?
+        } else {
+            rejoin(roster, &mut store, &self.file()).map_err(refused)?
+        };
+        for outcome in &self.retry {
+            if matches!(
+                outcome,
+                Outcome::Accepted | Outcome::Invalid | Outcome::Duplicate
+            ) {
+                let why = match outcome {
+                    Outcome::Accepted => {
+                        "a campaign starts one scan a machine; start another one with --again"
+                    }
+                    _ => "such a row is not sent; mend the input and start another campaign",
+                };
+                return Err(Failure::usage(format!("--retry {outcome}: {why}")));
+            }
+            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
+        }
+        if store.is_finished().map_err(Failure::storage)? {
+            store.close().map_err(Failure::storage)?;
+            return Err(Failure::new(
+                ExitCode::FinishedBefore,
+                format!(
+                    "campaign {campaign} had finished before, nothing was sent; its results are in {}. To scan its machines \
+                     once more, --again; to try those that failed, --retry failed,unsure",
+                    self.places.results.display()
+                ),
+            ));
+        }
+        let mut opened = self.opened(store, lock, campaign, &notes)?;
+        if added > 0 {
+            opened
+                .notes
+                .push(format!("{added} rows were added to the campaign"));
+        }
+        Ok(opened)
+    }
+
+    fn opened(
+        &self,
+        store: Store,
+        lock: Lock,
+        campaign: CampaignId,
+        notes: &[Note],
+    ) -> Result<Opened, Failure> {
+        let mut tally = Tally::default();
+        let mut open = 0;
+        for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
+            match outcome.map(|word| word.parse()) {
+                Some(Ok(_)) if left_out => tally.leave_out(count),
+                Some(Ok(outcome)) => tally.add_many(outcome, count),
+                _ => open += count,
+            }
+        }
+        Ok(Opened {
+            left: store.unfinished().map_err(Failure::storage)?,
+            notes: notes
+                .iter()
+                .map(|note| format!("{}: {note}", self.file()))
+                .collect(),
+            targets: tally.total() + open,
+            tally,
+            store,
+            lock,
+            campaign,
+        })
+    }
+
+    fn roster(&self) -> Result<Roster<Box<dyn Read>>, Failure> {
+        let input: Box<dyn Read> = if self.targets.as_os_str() == STDIN {
+            Box::new(io::stdin().lock())
+        } else {
+            let file = File::open(&self.targets);
+            Box::new(file.map_err(|e| Failure::usage(format!("cannot read {}: {e}", self.file())))?)
+        };
+        Roster::open(&self.file(), input, &self.options).map_err(Failure::usage)
+    }
+
+    fn file(&self) -> String {
+        if self.targets.as_os_str() == STDIN {
+            "standard input".to_owned()
+        } else {
+            self.targets.display().to_string()
+        }
+    }
+
+    /// Renames a finished campaign's files with its id, so that a new one can take their places.
+    fn put_aside(&self, campaign: &str) -> Result<(), Failure> {
+        for path in [&self.places.state, &self.places.results] {
+            let aside = with_id(path, campaign);
+            match std::fs::rename(path, &aside) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    let why = format!(
+                        "cannot rename {} to {}: {e}",
+                        path.display(),
+                        aside.display()
+                    );
+                    return Err(Failure::storage(why));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `fleet.results.csv` as `fleet.<id>.results.csv`.
+fn with_id(path: &Path, campaign: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, ending) = [".results.csv", ".campaign.db"]
+        .into_iter()
+        .find_map(|ending| Some((name.strip_suffix(ending)?, ending)))
+        .or_else(|| {
+            name.rsplit_once('.')
+                .map(|(stem, _)| (stem, &name[stem.len()..]))
+        })
+        .unwrap_or((&name, ""));
+    path.with_file_name(format!("{stem}.{campaign}{ending}"))
+}
+
+/// Fails before the first call where the results file is somebody else's.
+fn check_results(path: &Path, campaign: &CampaignId, force: bool) -> Result<(), Failure> {
+    let whose = match results::owner(path).map_err(Failure::storage)? {
+        Owner::Nobody | Owner::Empty => return Ok(()),
+        Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
+        // A rehearsal's results are nobody's loss, as long as only another rehearsal overwrites them.
+        Owner::Campaign(id)
+            if campaign.is_rehearsal() && CampaignId::known(&*id).is_rehearsal() =>
+        {
+            return Ok(());
+        }
+        Owner::Campaign(id) => format!("are those of campaign {id}"),
+        Owner::Foreign => "were not written by fleetsweep".to_owned(),
+    };
+    if force {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the results in {} {whose}; name another file with -o, or overwrite it with --force",
+        path.display()
+    )))
+}
+
+fn refused(e: ResumeError) -> Failure {
+    match e {
+        ResumeError::Store(StoreError::File { .. } | StoreError::Sqlite { .. }) => {
+            Failure::storage(e)
+        }
+        e => Failure::usage(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_campaigns_files_are_named_by_its_id() {
+        let named = |name: &str| with_id(Path::new(name), "ab12").display().to_string();
+        assert_eq!(named("x/fleet.results.csv"), "x/fleet.ab12.results.csv");
+        assert_eq!(named("fleet.campaign.db"), "fleet.ab12.campaign.db");
+        assert_eq!(named("out.csv"), "out.ab12.csv");
+        assert_eq!(named("out"), "out.ab12");
+    }
+}

@@ -1,0 +1,258 @@
+//! `fleetsweep status`: how a campaign stands, from another terminal while it goes on, and afterwards.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::{ExitCode, Failure, ledger::QuotaNote, paths};
+use crate::{
+    campaign::outcome::{Outcome, Tally},
+    monitor::span,
+    quota::{Clock, Kind, Pacer, SystemClock},
+    store::{Glimpse, LastRun, Lock, LockError, Store},
+};
+
+/// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
+const SHOWN: usize = 5;
+
+/// How a campaign stands: counts, quota in use, holds, time of arrival, last errors.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The campaign's state file, or the input whose state lies at its default place.
+    #[arg(value_name = "STATE")]
+    state: PathBuf,
+
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a campaign stands.
+#[derive(Debug, Serialize)]
+struct Status {
+    campaign: String,
+    state: PathBuf,
+    /// Whether a process is at work on it.
+    running: bool,
+    targets: u64,
+    open: u64,
+    outcomes: std::collections::BTreeMap<&'static str, u64>,
+    /// How long until the last call can go, if a process is or were at work.
+    eta_s: Option<f64>,
+    quota: Vec<KindStatus>,
+    last_errors: Vec<Glimpse>,
+    unsure: Vec<Glimpse>,
+    run: Option<LastRun>,
+    #[serde(skip)]
+    arrival: Option<String>,
+    #[serde(skip)]
+    tally: Tally,
+}
+
+/// One kind of calls.
+#[derive(Debug, Serialize)]
+struct KindStatus {
+    kind: &'static str,
+    windows: Vec<WindowStatus>,
+    /// What the next call of the kind waits for.
+    waits_for: Option<String>,
+    /// For how long still.
+    waits_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct WindowStatus {
+    window_s: f64,
+    in_use: usize,
+    limit: u32,
+    usable: u32,
+}
+
+/// Shows how a campaign stands.
+///
+/// # Errors
+/// There is no campaign, or it cannot be read.
+pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
+    let path = paths::state_of(&args.state)?;
+    let status = look(&path).await?;
+    let mut stdout = io::stdout().lock();
+    let written = if args.json {
+        serde_json::to_writer(&mut stdout, &status)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(stdout))
+    } else {
+        write!(stdout, "{status}")
+    };
+    match written {
+        // Whoever read it has read enough.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::storage(format!("cannot write the status: {e}")))
+        }
+        _ => Ok(ExitCode::Clean),
+    }
+}
+
+async fn look(path: &Path) -> Result<Status, Failure> {
+    let store = Store::look(path).map_err(Failure::storage)?;
+    let mut tally = Tally::default();
+    let mut open = 0;
+    for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
+        match outcome.and_then(|word| word.parse::<Outcome>().ok()) {
+            Some(_) if left_out => tally.leave_out(count),
+            Some(outcome) => tally.add_many(outcome, count),
+            None => open += count,
+        }
+    }
+    let run = store.last_run().map_err(Failure::storage)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let note = run
+        .as_ref()
+        .and_then(|run| QuotaNote::from_json(&run.quota));
+    let mut quota = Vec::new();
+    let mut eta = None;
+    if let Some(note) = note
+        && note.file().is_none_or(|file| file.exists())
+    {
+        let pacer = note.pacer(&note.quota(), &clock, Duration::ZERO)?;
+        pacer.flush().await.map_err(Failure::storage)?;
+        quota = Kind::ALL
+            .into_iter()
+            .map(|kind| kind_status(&pacer, kind, clock.as_ref()))
+            .collect();
+        eta = Some(pacer.lower_bound(Kind::Start, open));
+    }
+    let arrival = eta.filter(|_| open > 0).map(|eta| {
+        let at = span::arrival(clock.wall(), eta, &TimeZone::system());
+        format!("{at}, in {}", span::in_words(eta))
+    });
+    Ok(Status {
+        campaign: store.identity().campaign.clone(),
+        running: matches!(Lock::take(path), Err(LockError::Held(_))),
+        targets: tally.total() + open,
+        open,
+        outcomes: tally
+            .iter()
+            .map(|(outcome, count)| (outcome.as_str(), count))
+            .collect(),
+        eta_s: eta.map(|eta| eta.as_secs_f64()),
+        quota,
+        last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
+        unsure: store.unsure(SHOWN).map_err(Failure::storage)?,
+        run,
+        state: path.to_owned(),
+        arrival,
+        tally,
+    })
+}
+
+fn kind_status(pacer: &Pacer, kind: Kind, clock: &dyn Clock) -> KindStatus {
+    let waiting = pacer.waiting(kind);
+    let windows = pacer.usage(kind).into_iter().map(|usage| WindowStatus {
+        window_s: usage.window.as_secs_f64(),
+        in_use: usage.in_use,
+        limit: usage.limit,
+        usable: usage.usable,
+    });
+    KindStatus {
+        kind: kind.as_str(),
+        windows: windows.collect(),
+        waits_for: waiting.map(|waiting| waiting.cause.to_string()),
+        waits_s: waiting
+            .and_then(|waiting| waiting.left(clock.now()))
+            .map(|left| left.as_secs_f64()),
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.run {
+            _ if self.running => "running".to_owned(),
+            _ if self.open == 0 => "finished".to_owned(),
+            Some(LastRun {
+                reason: Some(reason),
+                ..
+            }) => format!("not finished ({reason})"),
+            Some(_) => "not finished (its last run was killed)".to_owned(),
+            None => "not begun".to_owned(),
+        };
+        writeln!(
+            f,
+            "campaign {}: {state}; {} of {} rows have ended",
+            self.campaign,
+            self.targets - self.open,
+            self.targets
+        )?;
+        for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "  {count:>9}  {outcome}")?;
+        }
+        if let Some(arrival) = &self.arrival {
+            writeln!(f, "the last call goes out about {arrival}")?;
+        }
+        for kind in self
+            .quota
+            .iter()
+            .filter(|kind| kind.windows.iter().any(|window| window.in_use > 0))
+        {
+            let windows = kind.windows.iter().map(|window| {
+                let length = span::in_words(Duration::from_secs_f64(window.window_s));
+                let cut = if window.usable < window.limit {
+                    format!(", cut to {}", window.usable)
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{} of {} calls in {length}{cut}",
+                    window.in_use, window.limit
+                )
+            });
+            write!(
+                f,
+                "{} calls: {}",
+                kind.kind,
+                windows.collect::<Vec<_>>().join("; ")
+            )?;
+            match (&kind.waits_for, kind.waits_s) {
+                (Some(what), Some(left)) => {
+                    writeln!(
+                        f,
+                        "; the next one waits for: {what}, {}",
+                        span::in_words(Duration::from_secs_f64(left))
+                    )?;
+                }
+                (Some(what), None) => writeln!(f, "; the next one waits for: {what}")?,
+                (None, _) => writeln!(f)?,
+            }
+        }
+        for (title, glimpses) in [("last errors", &self.last_errors), ("unsure", &self.unsure)] {
+            if !glimpses.is_empty() {
+                writeln!(f, "{title}:")?;
+            }
+            for Glimpse {
+                line,
+                machine_id,
+                outcome,
+                message,
+                ..
+            } in glimpses
+            {
+                let outcome = outcome.as_deref().unwrap_or("to be looked up");
+                writeln!(f, "  line {line}: {machine_id}: {outcome}: {message}")?;
+            }
+        }
+        if !self.running
+            && self.open > 0
+            && let Some(run) = &self.run
+        {
+            writeln!(f, "to go on: {}", run.command)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! What goes wrong with a ledger, in words.
+
+use std::path::{Path, PathBuf};
+
+/// Why the ledger could not be read or written. No call may go then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The file or its directory cannot be made, opened, read or written.
+    #[error("cannot use the quota ledger {}: {source}; --quota-file names another place", path.display())]
+    Unusable {
+        /// The ledger.
+        path: PathBuf,
+        /// What the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file is something else.
+    #[error("{} is no quota ledger; --quota-file names another place", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later release made the file.
+    #[error(
+        "the quota ledger {} has version {version} and this release knows up to {known}: use the later release, or name \
+         another place with --quota-file",
+        path.display()
+    )]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// The latest version that is known.
+        known: i64,
+    },
+    /// The file's content is not what was written. Counting from it could break the limits.
+    #[error(
+        "the quota ledger {} is damaged ({what}): once no campaign has run for an hour, remove it, or name another place \
+         with --quota-file",
+        path.display()
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// Another process does not let go of the file.
+    #[error(
+        "another process has held the quota ledger {} for a minute: end it, or name another place with --quota-file",
+        path.display()
+    )]
+    Busy {
+        /// The ledger.
+        path: PathBuf,
+    },
+}
+
+impl LedgerError {
+    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            what: what.into(),
+        }
+    }
+
+    pub(super) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Unusable {
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+
+    pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let path = path.to_owned();
+        if let rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::Utf8Error(..) = error
+        {
+            let what = error.to_string();
+            return Self::Damaged { path, what };
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::NotADatabase) => Self::Foreign { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::SchemaChanged) => Self::Damaged {
+                path,
+                what: error.to_string(),
+            },
+            _ => Self::Unusable {
+                path,
+                source: error.into(),
+            },
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A process's mark beside the ledger: a file that it holds an OS lock on for as long as it lives.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// This process (one of its pacers), as others see it. Made and looked for only while the ledger is locked, so that
+/// nobody sees a mark that is not locked yet.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) id: i64,
+    path: PathBuf,
+    /// Open, and so locked, until the process ends.
+    _lock: File,
+}
+
+impl Owner {
+    /// Makes a mark beside the ledger.
+    pub(super) fn register(ledger: &Path) -> io::Result<Self> {
+        let id = fastrand::i64(1..);
+        let path = mark(ledger, id);
+        let lock = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        lock.try_lock()?;
+        Ok(Self {
+            id,
+            path,
+            _lock: lock,
+        })
+    }
+
+    /// Whether the process of that id lives. A mark that cannot be looked at counts as alive: its calls are given up in
+    /// time anyhow.
+    pub(super) fn lives(ledger: &Path, id: i64) -> bool {
+        match File::open(mark(ledger, id)) {
+            Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Removes the marks of processes that died without doing so. What cannot be removed does no harm.
+    pub(super) fn sweep(ledger: &Path) {
+        let (Some(name), Some(directory)) = (ledger.file_name(), ledger.parent()) else {
+            return;
+        };
+        let directory = if directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            directory
+        };
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let file = entry.file_name();
+            let id = file
+                .to_str()
+                .zip(name.to_str())
+                .and_then(|(file, name)| file.strip_prefix(name)?.strip_prefix('.'))
+                .and_then(|rest| rest.strip_suffix(".alive"))
+                .and_then(|id| id.parse().ok());
+            if let Some(id) = id
+                && !Self::lives(ledger, id)
+            {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn mark(ledger: &Path, id: i64) -> PathBuf {
+    let mut name = OsString::from(ledger);
+    name.push(format!(".{id}.alive"));
+    PathBuf::from(name)
+}

@@ -1,0 +1,161 @@
+//! An entry as it stands in the file.
+
+use std::time::Duration;
+
+use rusqlite::Row as SqlRow;
+
+use super::{
+    super::{
+        clock::{Clock, Moment},
+        kind::Kind,
+    },
+    CallId, Entry,
+};
+
+/// What happened, on which boot's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) scope: String,
+    pub(super) kind: String,
+    pub(super) event: String,
+    pub(super) owner: i64,
+    pub(super) call: i64,
+    pub(super) boot: String,
+    pub(super) at: i64,
+    pub(super) until: i64,
+    pub(super) wall: i64,
+}
+
+/// The columns of a row, in their order.
+pub(super) const COLUMNS: &str = "scope, kind, event, owner, call, boot, at, until, wall, sum";
+
+/// Now, on all clocks that rows are on.
+#[derive(Debug, Clone)]
+pub(super) struct Now {
+    pub(super) boot: String,
+    pub(super) moment: Moment,
+    wall: i64,
+}
+
+impl Now {
+    pub(super) fn of(clock: &dyn Clock, boot: &str) -> Self {
+        Self {
+            boot: boot.to_owned(),
+            moment: clock.now(),
+            wall: clock.wall().as_millisecond(),
+        }
+    }
+
+    /// The wall's time at a moment of this boot.
+    fn wall_at(&self, moment: Moment) -> i64 {
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        self.wall
+            .saturating_add(millis(moment.since(self.moment)))
+            .saturating_sub(millis(self.moment.since(moment)))
+    }
+}
+
+impl Row {
+    pub(super) fn new(entry: &Entry, scope: &str, owner: i64, now: &Now) -> Self {
+        let (event, kind, call, at, until) = match *entry {
+            Entry::Sent {
+                id,
+                kind,
+                at,
+                give_up_at,
+            } => ("sent", kind, id.0, at, give_up_at),
+            Entry::Answered { id, kind, at } => ("answered", kind, id.0, at, at),
+            Entry::Hold { kind, at, until } => ("hold", kind, 0, at, until),
+        };
+        Self {
+            scope: scope.to_owned(),
+            kind: kind.as_str().to_owned(),
+            event: event.to_owned(),
+            owner,
+            call: call.cast_signed(),
+            boot: now.boot.clone(),
+            at: at.as_nanos().cast_signed(),
+            until: until.as_nanos().cast_signed(),
+            wall: now.wall_at(at),
+        }
+    }
+
+    /// Reads a row, its columns as in [`COLUMNS`] from `first` on. `None` if they are not what was written.
+    pub(super) fn read(sql: &SqlRow<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
+        let row = Self {
+            scope: sql.get(first)?,
+            kind: sql.get(first + 1)?,
+            event: sql.get(first + 2)?,
+            owner: sql.get(first + 3)?,
+            call: sql.get(first + 4)?,
+            boot: sql.get(first + 5)?,
+            at: sql.get(first + 6)?,
+            until: sql.get(first + 7)?,
+            wall: sql.get(first + 8)?,
+        };
+        let sum: i64 = sql.get(first + 9)?;
+        Ok((row.sum() == sum).then_some(row))
+    }
+
+    /// The entry, its times on this boot's clock.
+    pub(super) fn entry(&self, now: &Now) -> Option<Entry> {
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == self.kind)?;
+        let id = CallId(self.call.cast_unsigned());
+        let at = self.at(now);
+        Some(match self.event.as_str() {
+            "sent" => Entry::Sent {
+                id,
+                kind,
+                at,
+                give_up_at: self.until(now),
+            },
+            "answered" => Entry::Answered { id, kind, at },
+            "hold" => Entry::Hold {
+                kind,
+                at,
+                until: self.until(now),
+            },
+            _ => return None,
+        })
+    }
+
+    /// Whether the row is of no use any more once rows are kept for so long.
+    pub(super) fn is_over(&self, now: &Now, keep: Duration) -> bool {
+        now.moment.since(self.at(now)) > keep && self.until(now) <= now.moment
+    }
+
+    /// When it happened. The clock of another boot tells nothing, so such a row has aged by what has passed on the wall,
+    /// and by nothing if the wall was set back.
+    fn at(&self, now: &Now) -> Moment {
+        if self.boot == now.boot {
+            return Moment::from_nanos(self.at.cast_unsigned());
+        }
+        let age = now.wall.saturating_sub(self.wall);
+        now.moment - Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    }
+
+    /// When a call is given up or a hold ends: as long after the row's moment as on the clock that it was written by.
+    fn until(&self, now: &Now) -> Moment {
+        let span = self
+            .until
+            .cast_unsigned()
+            .saturating_sub(self.at.cast_unsigned());
+        self.at(now) + Duration::from_nanos(span)
+    }
+
+    /// FNV-1a, 64 bits: it is there to notice damage, not malice.
+    pub(super) fn sum(&self) -> i64 {
+        let numbers = [self.owner, self.call, self.at, self.until, self.wall].map(i64::to_le_bytes);
+        let texts = [&self.scope, &self.kind, &self.event, &self.boot];
+        let bytes = texts
+            .into_iter()
+            .flat_map(|text| text.bytes().chain([0]))
+            .chain(numbers.into_iter().flatten());
+        let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        sum.cast_signed()
+    }
+}

@@ -1,0 +1,193 @@
+//! The half of a pacer that is not async: looks at the quota, and the ends of calls.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, futures::Notified};
+
+use super::{
+    book::Book,
+    clock::{Clock, Moment},
+    kind::Kind,
+    ledger::{CallId, Entry, Ledger, LedgerError},
+    permit::{PERMIT_LIFE, Permit},
+    quota::Quota,
+    waiting::Waiting,
+};
+
+/// What a pacer shares with its clones and permits. The desk is locked before the book, and the book never for longer than
+/// a decision takes.
+#[derive(Debug)]
+pub(super) struct Shared {
+    clock: Arc<dyn Clock>,
+    desk: Mutex<Desk>,
+    book: Mutex<Book>,
+    next_id: AtomicU64,
+    settled: Notify,
+    /// How long after it was sent a caller gives its call up; `None` if no ledger wants to know.
+    patience: Option<Duration>,
+    /// Whether somebody is about to write the ends of calls.
+    flush_is_due: AtomicBool,
+}
+
+/// Where the ledger is written. It may be locked for as long as the disk takes.
+#[derive(Debug)]
+struct Desk {
+    ledger: Box<dyn Ledger>,
+    /// What the next transaction writes; what could not be written stays here.
+    entries: Vec<Entry>,
+}
+
+impl Desk {
+    fn commit(&mut self) -> Result<(), LedgerError> {
+        self.ledger.commit(&self.entries)?;
+        self.entries.clear();
+        Ok(())
+    }
+}
+
+/// A permit on its way to who asked for it. If they have gone, it goes back.
+pub(super) struct Unclaimed(Option<Permit>);
+
+impl Unclaimed {
+    pub(super) fn claim(mut self) -> Permit {
+        self.0.take().expect("it is claimed once")
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(permit) = self.0.take() {
+            permit.give_back();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        quota: &Quota,
+        clock: Arc<dyn Clock>,
+        ledger: Box<dyn Ledger>,
+        patience: Option<Duration>,
+    ) -> Self {
+        Self {
+            clock,
+            desk: Mutex::new(Desk {
+                ledger,
+                entries: Vec::new(),
+            }),
+            book: Mutex::new(Book::new(quota)),
+            // Half of the numbers are left to count on; two processes that draw the same start are not to be feared.
+            next_id: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
+            settled: Notify::new(),
+            patience,
+            flush_is_due: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether there is a ledger, which may block.
+    pub(super) fn remembers(&self) -> bool {
+        self.patience.is_some()
+    }
+
+    /// The next settlement from now on.
+    pub(super) fn settlement(&self) -> Notified<'_> {
+        self.settled.notified()
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    pub(super) fn is_others_turn(&self) -> bool {
+        self.remembers() && self.book().is_others_turn(self.now())
+    }
+
+    /// Changes the book when a call has ended, and lets those who wait look again.
+    pub(super) fn settle(self: &Arc<Self>, change: impl FnOnce(&mut Book, Moment)) {
+        change(&mut self.book(), self.now());
+        self.settled.notify_waiters();
+        self.flush_soon();
+    }
+
+    /// Other processes wait for our answers. Outside a runtime the next transaction writes them, or the last of us.
+    fn flush_soon(self: &Arc<Self>) {
+        if self.remembers()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !self.flush_is_due.swap(true, Ordering::Relaxed)
+        {
+            let shared = Arc::clone(self);
+            // If it fails, the entries stay, and the next transaction fails in the same way and is heard.
+            runtime.spawn_blocking(move || shared.flush());
+        }
+    }
+
+    /// Writes the ends of calls.
+    pub(super) fn flush(&self) -> Result<(), LedgerError> {
+        let mut desk = self.desk();
+        self.flush_is_due.store(false, Ordering::Relaxed);
+        let news = desk.ledger.begin()?;
+        let mut book = self.book();
+        book.take_over(news, self.now());
+        book.hand_over(&mut desk.entries);
+        drop(book);
+        desk.commit()
+    }
+
+    /// One look: begin, take over, decide, commit.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        kind: Kind,
+    ) -> Result<Result<Unclaimed, Waiting>, LedgerError> {
+        let mut desk = self.desk();
+        let news = desk.ledger.begin()?;
+        // Only now: whatever it took to get the ledger has passed.
+        let now = self.now();
+        let mut book = self.book();
+        book.take_over(news, now);
+        book.hand_over(&mut desk.entries);
+        let decision = book.take(kind, now);
+        drop(book);
+
+        let call = match decision {
+            Ok(call) => call,
+            Err(waiting) => return desk.commit().map(|()| Err(waiting)),
+        };
+        let id = CallId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        desk.entries.push(Entry::Sent {
+            id,
+            kind,
+            at: now,
+            give_up_at: now + PERMIT_LIFE + self.patience.unwrap_or_default(),
+        });
+        if let Err(error) = desk.commit() {
+            desk.entries.pop();
+            self.book().limiter.put_back(&call);
+            return Err(error);
+        }
+        let permit = Permit::new(Arc::clone(self), id, call);
+        Ok(Ok(Unclaimed(Some(permit))))
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.remembers() {
+            // Nobody is left to hear of an error; the calls count as given up then.
+            let _ = self.flush();
+        }
+    }
+}

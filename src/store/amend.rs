@@ -1,0 +1,211 @@
+//! What a later run may change about a campaign's targets: rows that `--where` admits or leaves out now, and rows that
+//! `--extend` adds. What has been sent is never touched.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{NewRow, Store, StoreError, load};
+
+/// A change to one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Amendment {
+    /// It was left out, and is due now; unless its machine stands in another row already.
+    Admit {
+        /// The target.
+        n: u64,
+        /// The row's own scan type.
+        scan_type: Option<&'static str>,
+        /// The row's own comment text.
+        comment: Option<String>,
+        /// Lower goes first.
+        priority: Option<i64>,
+    },
+    /// It is left out now, if nothing was sent to it yet.
+    LeaveOut {
+        /// The target.
+        n: u64,
+    },
+    /// It ends by being read, if nothing was sent to it yet.
+    End {
+        /// The target.
+        n: u64,
+        /// The outcome's word.
+        outcome: &'static str,
+        /// Why.
+        message: String,
+    },
+}
+
+/// Ids are compared in lower case; the index is made when it is first wanted, for most campaigns never need it.
+const INDEX: &str = "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id))";
+
+impl Store {
+    /// Makes all these changes, or none.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn amend(&mut self, amendments: &[Amendment]) -> Result<(), StoreError> {
+        if amendments.is_empty() {
+            return Ok(());
+        }
+        let amended = self.db.transaction().and_then(|tx| {
+            tx.execute_batch(INDEX)?;
+            for amendment in amendments {
+                amend(&tx, amendment)?;
+            }
+            tx.commit()
+        });
+        amended.map_err(|e| self.failed("write", e))
+    }
+
+    /// Adds rows to the campaign, all of them or, if `rows` fails, none.
+    ///
+    /// # Errors
+    /// The file cannot be written, or `rows` failed.
+    pub fn extend<E: From<StoreError>>(
+        &mut self,
+        rows: impl FnOnce(&mut Extension<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = self.path.clone();
+        let failed = move |e| E::from(StoreError::new("write", &path, e));
+        let tx = self.db.transaction().map_err(&failed)?;
+        tx.execute_batch(INDEX).map_err(&failed)?;
+        let last = tx
+            .query_row("SELECT coalesce(max(n), 0) FROM target", [], |row| {
+                row.get(0)
+            })
+            .map_err(&failed)?;
+        let mut extension = Extension {
+            db: &tx,
+            path: &self.path,
+            old: last,
+            last,
+        };
+        rows(&mut extension)?;
+        tx.commit().map_err(&failed)
+    }
+}
+
+/// Takes the rows that are new.
+#[derive(Debug)]
+pub struct Extension<'a> {
+    db: &'a Connection,
+    path: &'a std::path::Path,
+    /// The number of the last target that was there before.
+    old: u64,
+    last: u64,
+}
+
+/// Whether a machine stands in the campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Not yet.
+    New,
+    /// Since this extension.
+    Added,
+    /// Since before.
+    Old,
+}
+
+impl Extension<'_> {
+    /// Whether this machine stands in the campaign.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn standing(&self, machine_id: &str) -> Result<Standing, StoreError> {
+        let first: Option<u64> = self
+            .db
+            .prepare_cached(
+                "SELECT n FROM target WHERE lower(machine_id) = lower(?1) ORDER BY n LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_row([machine_id], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(|e| StoreError::new("read", self.path, e))?;
+        Ok(match first {
+            None => Standing::New,
+            Some(n) if n > self.old => Standing::Added,
+            Some(_) => Standing::Old,
+        })
+    }
+
+    /// Adds a row behind all others; its number is given here.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn add(&mut self, row: NewRow<'_>) -> Result<(), StoreError> {
+        self.last += 1;
+        load::insert(
+            self.db,
+            &NewRow {
+                n: self.last,
+                ..row
+            },
+        )
+        .map_err(|e| StoreError::new("write", self.path, e))
+    }
+
+    /// How many rows were added.
+    #[must_use]
+    pub fn added(&self) -> u64 {
+        self.last - self.old
+    }
+}
+
+fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
+    match amendment {
+        Amendment::Admit {
+            n,
+            scan_type,
+            comment,
+            priority,
+        } => {
+            let stands_elsewhere: Option<u64> = db
+                .prepare_cached(
+                    "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND o.n <> t.n
+                     LEFT JOIN progress p ON p.n = o.n
+                     WHERE t.n = ?1 AND NOT coalesce(p.left_out, 0)
+                     AND coalesce(p.outcome, '') NOT IN ('invalid', 'duplicate') LIMIT 1",
+                )?
+                .query_row([n], |row| row.get(0))
+                .optional()?;
+            if let Some(line) = stands_elsewhere {
+                return end(
+                    db,
+                    *n,
+                    "duplicate",
+                    &format!("the same machine stands in line {line}"),
+                );
+            }
+            db.prepare_cached("DELETE FROM progress WHERE n = ?1 AND left_out")?
+                .execute([n])?;
+            db.prepare_cached(
+                "UPDATE target SET scan_type = ?2, comment = ?3, priority = ?4 WHERE n = ?1",
+            )?
+            .execute(params![n, scan_type, comment, priority])?;
+        }
+        Amendment::LeaveOut { n } => {
+            db.prepare_cached(
+                "INSERT INTO progress (n, outcome, message, left_out)
+                 VALUES (?1, 'not_attempted', 'left out by --where', 1) ON CONFLICT (n) DO NOTHING",
+            )?
+            .execute([n])?;
+        }
+        Amendment::End {
+            n,
+            outcome,
+            message,
+        } => end(db, *n, outcome, message)?,
+    }
+    Ok(())
+}
+
+fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO progress (n, outcome, message) VALUES (?1, ?2, ?3)
+         ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 0 WHERE left_out",
+    )?
+    .execute(params![n, outcome, message])?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! A look at a campaign that another process may be working on: nothing is locked, nothing is changed.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::{Store, StoreError, connect, schema, timestamp};
+
+/// A target that did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Glimpse {
+    /// Its line in the input.
+    pub line: u64,
+    /// The machine id as typed.
+    pub machine_id: String,
+    /// The outcome's word; none while it has not ended.
+    pub outcome: Option<String>,
+    /// The last answer's error code.
+    pub error_code: String,
+    /// Why, in words.
+    pub message: String,
+    /// When the last answer came.
+    pub last_answer: Option<Timestamp>,
+}
+
+/// The last run that worked on the campaign.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LastRun {
+    /// The operating system's name of the user.
+    pub os_user: String,
+    /// The computer's name.
+    pub host: String,
+    /// The command line, without secrets.
+    pub command: String,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended; none while it goes on, or if it was killed.
+    pub ended: Option<Timestamp>,
+    /// How it ended.
+    pub reason: Option<String>,
+    /// What it counts calls by: the quota's settings as JSON, for `status`.
+    pub quota: String,
+}
+
+impl Store {
+    /// Opens a campaign to look at it.
+    ///
+    /// # Errors
+    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    pub fn look(path: &Path) -> Result<Self, StoreError> {
+        let at = |source| StoreError::new("read", path, source);
+        let db = connect(path).map_err(at)?;
+        schema::check(&db, path)?;
+        let identity = schema::identity(&db).map_err(at)?;
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            identity,
+        })
+    }
+
+    /// The last few targets that ended badly.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_errors(&self, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
+        self.glimpses(
+            "p.outcome IN ('failed', 'refused', 'not_found', 'unsupported') ORDER BY p.last_answer DESC, t.n DESC",
+            how_many,
+        )
+    }
+
+    /// Targets to which something was sent that may have started a scan: those that ended so, and those that are still to
+    /// be looked up. Of the latter, a call on its way is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn unsure(&self, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
+        self.glimpses("p.outcome = 'unsure' OR (p.outcome IS NULL AND p.unsure_since IS NOT NULL) ORDER BY t.n", how_many)
+    }
+
+    /// The run that began last.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_run(&self) -> Result<Option<LastRun>, StoreError> {
+        let sql = "SELECT os_user, host, command, started, ended, reason, quota FROM run ORDER BY id DESC LIMIT 1";
+        let runs = self.read(sql, |row| {
+            Ok(LastRun {
+                os_user: row.get(0)?,
+                host: row.get(1)?,
+                command: row.get(2)?,
+                started: timestamp(row.get(3)?),
+                ended: timestamp(row.get(4)?),
+                reason: row.get(5)?,
+                quota: row.get(6)?,
+            })
+        });
+        Ok(runs.map_err(|e| self.failed("read", e))?.into_iter().next())
+    }
+
+    fn glimpses(&self, which: &str, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
+        let sql = format!(
+            "SELECT t.line, t.machine_id, p.outcome, p.error_code, p.message, p.last_answer
+             FROM progress p JOIN target t ON t.n = p.n WHERE {which} LIMIT ?1"
+        );
+        let read = |sql: &str| -> rusqlite::Result<Vec<Glimpse>> {
+            self.db
+                .prepare(sql)?
+                .query_map(params![how_many], |row| {
+                    Ok(Glimpse {
+                        line: row.get(0)?,
+                        machine_id: row.get(1)?,
+                        outcome: row.get(2)?,
+                        error_code: row.get(3)?,
+                        message: row.get(4)?,
+                        last_answer: timestamp(row.get(5)?),
+                    })
+                })?
+                .collect()
+        };
+        read(&sql).map_err(|e| self.failed("read", e))
+    }
+}

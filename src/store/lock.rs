@@ -1,0 +1,72 @@
+//! One process a campaign, by a lock of the operating system, which ends with the process however that ends.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The campaign is ours, for as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// The campaign is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("another fleetsweep is at work on the campaign {}; wait for its end, or stop it", .0.display())]
+    Held(PathBuf),
+    /// The lock file cannot be made.
+    #[error("cannot lock the campaign's state with {}: {source}; --state names another file", path.display())]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock of the campaign at `state`, at once or not at all. The lock's file stays behind: whoever removed it
+    /// could remove one that another process has locked already.
+    ///
+    /// # Errors
+    /// Another process holds it, or the lock file cannot be made.
+    pub fn take(state: &Path) -> Result<Self, LockError> {
+        let mut name = OsString::from(state);
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
+        let file = opened.map_err(|source| LockError::File {
+            path: path.clone(),
+            source,
+        })?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(state.to_owned())),
+            Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_campaign_has_one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("a.campaign.db");
+        let lock = Lock::take(&state).unwrap();
+        assert!(matches!(Lock::take(&state), Err(LockError::Held(_))));
+        drop(lock);
+        assert!(Lock::take(&state).is_ok());
+    }
+}

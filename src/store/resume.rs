@@ -1,0 +1,156 @@
+//! What an earlier run left behind, and what an operator reopens.
+
+use rusqlite::params;
+
+use super::{Progress, SentAt, Store, StoreError, Target, timestamp};
+
+/// A target that something has happened to, and that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The target.
+    pub target: Target,
+    /// When the first of its attempts was sent that may have started a scan, if there is one.
+    pub unsure: Option<SentAt>,
+}
+
+/// A target as it was taken in, to be compared with the input of today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known<'a> {
+    /// Its number, from 1, in the input's order.
+    pub n: u64,
+    /// The machine id as typed.
+    pub machine_id: &'a str,
+    /// The row's own scan type.
+    pub scan_type: Option<&'a str>,
+    /// The row's own comment text.
+    pub comment: Option<&'a str>,
+    /// Lower goes first.
+    pub priority: Option<i64>,
+    /// Whether it ended by being read: invalid, or the same machine as another row's.
+    pub ended_unread: bool,
+    /// Whether the operator's `--where` left it out.
+    pub left_out: bool,
+}
+
+impl Store {
+    /// Whether every target has ended; those that were left out count as ended.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn is_finished(&self) -> Result<bool, StoreError> {
+        let ended = "SELECT (SELECT count(*) FROM target) = (SELECT count(*) FROM progress WHERE outcome IS NOT NULL)";
+        self.db
+            .query_row(ended, [], |row| row.get(0))
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// All targets that something has happened to, and that have not ended. There are as many as calls were in flight,
+    /// and as retries wait.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        let sql = "
+            SELECT t.n, t.line, t.machine_id, t.scan_type, t.comment, t.priority, p.attempts, p.tries, p.pending_tries,
+                p.not_found, p.not_before, p.unsure_since, p.unsure_by_server, p.first_sent, p.last_answer,
+                p.http_status, p.error_code, p.message, p.correlation_id,
+                (SELECT min(coalesce(a.sent_server, a.sent)) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
+                (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL)
+            FROM progress p JOIN target t ON t.n = p.n WHERE p.outcome IS NULL ORDER BY p.n";
+        self.read(sql, |row| {
+            let marked = timestamp(row.get(11)?)
+                .map(|at| {
+                    Ok::<_, rusqlite::Error>(SentAt {
+                        at,
+                        by_server: row.get(12)?,
+                    })
+                })
+                .transpose()?;
+            let blind: u32 = row.get(20)?;
+            let open = timestamp(row.get(19)?).map(|at| SentAt {
+                at,
+                by_server: blind == 0,
+            });
+            Ok(Unfinished {
+                unsure: match (marked, open) {
+                    (Some(a), Some(b)) => Some(a.earlier(b)),
+                    (a, b) => a.or(b),
+                },
+                target: Target {
+                    n: row.get(0)?,
+                    line: row.get(1)?,
+                    machine_id: row.get(2)?,
+                    scan_type: row.get(3)?,
+                    comment: row.get(4)?,
+                    priority: row.get(5)?,
+                    progress: Progress {
+                        attempts: row.get(6)?,
+                        tries: row.get(7)?,
+                        pending_tries: row.get(8)?,
+                        not_found: row.get(9)?,
+                        not_before: timestamp(row.get(10)?),
+                        first_sent: timestamp(row.get(13)?),
+                        last_answer: timestamp(row.get(14)?),
+                        http_status: row.get(15)?,
+                        error_code: row.get(16)?,
+                        message: row.get(17)?,
+                        correlation_id: row.get(18)?,
+                        ..Progress::default()
+                    },
+                },
+            })
+        })
+        .map_err(|e| self.failed("read", e))
+    }
+
+    /// Reopens the targets that ended with this outcome, and says how many. Their tries begin anew; those to which
+    /// something was sent are in doubt until they have been looked up.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn reopen(&mut self, outcome: &str) -> Result<usize, StoreError> {
+        let sql = "
+            UPDATE progress SET outcome = NULL, tries = 0, pending_tries = 0, not_found = 0, not_before = NULL,
+                unsure_by_server = coalesce(unsure_by_server AND unsure_since IS NOT NULL, 0),
+                unsure_since = iif(attempts > 0, coalesce(unsure_since, first_sent), NULL),
+                action_id = '', action_status = '', action_created = ''
+            WHERE outcome = ?1 AND NOT left_out";
+        self.db
+            .execute(sql, params![outcome])
+            .map_err(|e| self.failed("write", e))
+    }
+
+    /// Shows `visit` every target as it was taken in, in the input's order, until it says stop by an error of its own.
+    ///
+    /// # Errors
+    /// The file cannot be read, or `visit` failed.
+    pub fn each_known<E: From<StoreError>>(
+        &self,
+        mut visit: impl FnMut(Known<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |e| E::from(self.failed("read", e));
+        let sql = "
+            SELECT t.n, t.machine_id, t.scan_type, t.comment, t.priority,
+                coalesce(p.outcome IN ('invalid', 'duplicate'), 0), coalesce(p.left_out, 0)
+            FROM target t LEFT JOIN progress p ON p.n = t.n ORDER BY t.n";
+        let mut statement = self.db.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let text = |column| {
+                row.get_ref(column)
+                    .and_then(|value| Ok(value.as_str_or_null()?))
+            };
+            let known = Known {
+                n: row.get(0).map_err(failed)?,
+                machine_id: text(1).map_err(failed)?.unwrap_or_default(),
+                scan_type: text(2).map_err(failed)?,
+                comment: text(3).map_err(failed)?,
+                priority: row.get(4).map_err(failed)?,
+                ended_unread: row.get(5).map_err(failed)?,
+                left_out: row.get(6).map_err(failed)?,
+            };
+            visit(known)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,452 @@
+//! Whole campaigns in virtual time: rows in, a mock tenant, and what is left when it is over.
+//!
+//! The engine, the store, the results file and the quota are the real ones. The tenant is asked directly, or over HTTP.
+
+use std::{
+    io::Cursor,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use fleetsweep::{
+    campaign::{
+        dispatcher::{Dispatcher, Settings},
+        engine::{Engine, Signal},
+        intake::take_in,
+        journal::Journal,
+        outcome::{Outcome, Tally},
+        retry::Policy,
+        stop::StopReason,
+        tag::CampaignId,
+    },
+    defender::{
+        Answer, ApiBase, Call, Defender, HttpDefender, Lost, Reply,
+        http::HttpOptions,
+        sign_in::{FixedToken, Token, TokenSource},
+    },
+    mock::{self, MockConfig, Request, Served, Tenant},
+    monitor::{Began, Ended, Monitor, State},
+    quota::{Clock, Kind, Limit, Pacer, Quota, TokioClock},
+    results::{Layout, layout::COLUMNS},
+    roster::{Options, Roster},
+    store::{Identity, Run},
+};
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+/// A campaign before its start. The default is polite: the documented limits on both sides, no faults, no latency.
+pub(crate) struct Rig {
+    pub(crate) mock: MockConfig,
+    pub(crate) quota: Quota,
+    pub(crate) policy: Policy,
+    /// The client's patience.
+    pub(crate) timeout: Duration,
+    /// How far the client's wall clock is ahead of the tenant's.
+    pub(crate) ahead: SignedDuration,
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    /// Real HTTP on loopback; else the tenant is asked directly.
+    pub(crate) http: bool,
+    pub(crate) seed: u64,
+}
+
+impl Default for Rig {
+    fn default() -> Self {
+        Self::against(MockConfig::default())
+    }
+}
+
+/// A campaign that runs.
+pub(crate) struct Running {
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) signals: mpsc::Sender<Signal>,
+    task: JoinHandle<Told>,
+}
+
+/// What a campaign left.
+pub(crate) struct Told {
+    pub(crate) stop: Option<StopReason>,
+    pub(crate) tally: Tally,
+    pub(crate) header: Vec<String>,
+    /// The results file, row by row.
+    pub(crate) rows: Vec<Row>,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) elapsed: Duration,
+    /// How long the POSTs that were made take at least.
+    pub(crate) lower_bound: Duration,
+    pub(crate) attempts: u64,
+    pub(crate) notes: Vec<String>,
+    quota: Quota,
+}
+
+/// The cells of one line.
+type Row = Vec<String>;
+
+/// Machine number `n`, from 1, as rows of [`fleet`] have it.
+pub(crate) fn machine(n: u64) -> String {
+    format!("{n:040x}")
+}
+
+/// A plain list of machines.
+pub(crate) fn fleet(machines: u64) -> String {
+    let ids: Vec<_> = (1..=machines).map(machine).collect();
+    format!("machine_id\n{}\n", ids.join("\n"))
+}
+
+impl Rig {
+    pub(crate) fn against(mock: MockConfig) -> Self {
+        let token = FixedToken::new(&SecretString::from("t"), "the test").unwrap();
+        Self {
+            mock,
+            quota: Quota::documented(),
+            policy: Policy::default(),
+            timeout: Duration::from_secs(30),
+            ahead: SignedDuration::ZERO,
+            tokens: Arc::new(token),
+            http: false,
+            seed: 1,
+        }
+    }
+
+    /// Runs a campaign over these rows to its end.
+    pub(crate) async fn run(self, csv: &str) -> Told {
+        self.start(csv).await.end().await
+    }
+
+    pub(crate) async fn start(self, csv: &str) -> Running {
+        let tenant = Tenant::new(self.mock.clone());
+        let (signals, heard) = mpsc::channel(2);
+        let client = Client::new(&self, Arc::clone(&tenant)).await;
+        let task = tokio::spawn(self.drain(csv.to_owned(), client, Arc::clone(&tenant), heard));
+        Running {
+            tenant,
+            signals,
+            task,
+        }
+    }
+
+    async fn drain(
+        self,
+        csv: String,
+        client: Client,
+        tenant: Arc<Tenant>,
+        signals: mpsc::Receiver<Signal>,
+    ) -> Told {
+        let dir = scratch();
+        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
+        clock.move_wall(self.ahead);
+        let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(self.seed));
+        let results = dir.path().join("r.csv");
+        let (journal, targets, tally) = begin(&csv, &campaign, clock.as_ref(), &results);
+
+        let pacer = Pacer::new(&self.quota, clock.clone());
+        let forecast = pacer.forecast(Kind::Start);
+        let workers = self.quota.limits().map(Limit::calls).min().unwrap_or(100);
+        let workers = workers.min(100) as usize;
+        let settings = Settings {
+            campaign: campaign.clone(),
+            scan_type: "Quick",
+            comment: "weekly sweep".into(),
+            policy: self.policy,
+            capacity: workers,
+            seed: self.seed,
+        };
+        let monitor = Arc::new(Ear::default());
+        let engine = Engine {
+            defender: Arc::new(client),
+            tokens: self.tokens,
+            pacer,
+            clock: clock.clone(),
+            monitor: monitor.clone(),
+            workers,
+            campaign,
+        };
+        let began = clock.now();
+        let dispatcher = Dispatcher::new(settings, targets, tally);
+        let ending = engine.run(dispatcher, journal, signals).await;
+        let elapsed = clock.now().since(began);
+
+        let as_it_grew = read(&results).1;
+        let finished = ending.journal.finish(clock.wall(), "done").await.unwrap();
+        let (header, rows) = read(&results);
+        let heard = monitor.0.lock().unwrap();
+        let told = Told {
+            stop: ending.stop,
+            tally: finished.tally,
+            header,
+            rows,
+            tenant,
+            elapsed,
+            lower_bound: forecast.lower_bound(ending.attempts),
+            attempts: ending.attempts,
+            notes: heard.notes.clone(),
+            quota: self.quota,
+        };
+        told.adds_up(targets, &heard, &as_it_grew);
+        told
+    }
+}
+
+impl Running {
+    /// Waits for its end.
+    pub(crate) async fn end(self) -> Told {
+        self.task.await.unwrap()
+    }
+
+    pub(crate) async fn signal(&self, signal: Signal) {
+        self.signals.send(signal).await.unwrap();
+    }
+}
+
+impl Told {
+    pub(crate) fn of(&self, outcome: Outcome) -> u64 {
+        self.tally.of(outcome)
+    }
+
+    /// The cell of a row, from 1, by its column's name.
+    pub(crate) fn cell(&self, row: usize, column: &str) -> &str {
+        let at = self.header.iter().position(|name| name == column).unwrap();
+        &self.rows[row - 1][at]
+    }
+
+    /// Outcome, tries on the wire and error code of a row, from 1.
+    pub(crate) fn row(&self, row: usize) -> (&str, &str, &str) {
+        let cell = |name| self.cell(row, name);
+        (cell("outcome"), cell("attempts"), cell("error_code"))
+    }
+
+    /// Promise 4: every row has one outcome, and whoever counts comes to the same counts.
+    fn adds_up(&self, targets: u64, heard: &Heard, as_it_grew: &[Row]) {
+        assert_eq!(self.rows.len() as u64, targets);
+        assert_eq!(self.tally.total(), targets);
+        let outcomes = COLUMNS.iter().position(|name| *name == "outcome").unwrap();
+        let mut counted = Tally::default();
+        for row in &self.rows {
+            counted.add(row[outcomes].parse().unwrap());
+        }
+        assert!(counted.iter().eq(self.tally.iter()), "{:?}", self.tally);
+        // What was told while it ran was in the file by then, each end once, in its final words.
+        assert_eq!(
+            heard.ended,
+            as_it_grew
+                .iter()
+                .map(key)
+                .skip(heard.before(as_it_grew))
+                .collect::<Vec<_>>()
+        );
+        let whole: std::collections::HashSet<_> = self.rows.iter().collect();
+        assert!(as_it_grew.iter().all(|row| whole.contains(row)));
+        let ended = heard.tally.iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!(ended, as_it_grew.len() as u64);
+    }
+
+    /// Promise 1, as the tenant saw it.
+    pub(crate) fn assert_never_over(&self) {
+        let witness = self.tenant.witness();
+        for kind in [mock::Kind::Start, mock::Kind::List] {
+            assert_eq!(witness.throttled(kind), 0, "{} refused", kind.name());
+            for limit in self.quota.limits() {
+                let most = witness.busiest(kind, limit.window());
+                let calls = limit.calls() as usize;
+                assert!(most <= calls, "{} {most} in {limit}", kind.name());
+            }
+        }
+    }
+
+    /// Promise 2: 1 % over the lower bound, and the slowest answer once for each minute window filled.
+    pub(crate) fn assert_never_slow(&self, slowest: Duration) {
+        let windows = u32::try_from(self.attempts / 100).unwrap() + 1;
+        let most = self.lower_bound.mul_f64(1.01) + slowest * windows;
+        assert!(
+            self.elapsed <= most,
+            "{:?} where {most:?} is allowed and {:?} the least",
+            self.elapsed,
+            self.lower_bound
+        );
+    }
+
+    /// Promise 3: an accepted machine has exactly one scan, and no other has any.
+    pub(crate) fn assert_one_scan_each(&self) {
+        let witness = self.tenant.witness();
+        assert_eq!(
+            witness.machines_scanned_more_than_once(),
+            Vec::<String>::new()
+        );
+        for row in 1..=self.rows.len() {
+            let (machine, outcome) = (self.cell(row, "machine_id"), self.cell(row, "outcome"));
+            let scans = witness.scans_of(machine);
+            if outcome == "accepted" {
+                assert_eq!(scans, 1, "{machine}");
+            } else if outcome != "unsure" && outcome != "duplicate" {
+                assert_eq!(scans, 0, "{machine} ended as {outcome}");
+            }
+        }
+    }
+}
+
+/// A folder in memory where there is one: each of a campaign's thousands of commits would wait for the disk.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+fn begin(
+    csv: &str,
+    campaign: &CampaignId,
+    clock: &dyn Clock,
+    results: &PathBuf,
+) -> (Journal, u64, Tally) {
+    let identity = Identity {
+        campaign: campaign.as_str().to_owned(),
+        created: clock.wall(),
+        tenant: "tenant".into(),
+        api: "http://mock".into(),
+        scan_type: "quick".into(),
+        comment: "weekly sweep".into(),
+        columns: Vec::new(),
+    };
+    let roster = Roster::open("in.csv", Cursor::new(csv.to_owned()), &Options::default()).unwrap();
+    let intake = take_in(roster, &results.with_extension("db"), identity).unwrap();
+    let mut tally = Tally::default();
+    tally.add_many(Outcome::Invalid, intake.counts.invalid);
+    tally.add_many(Outcome::Duplicate, intake.counts.duplicate);
+    let mut store = intake.store;
+    let layout = Layout::new(&store.identity().columns, false);
+    let run = Run {
+        os_user: String::new(),
+        host: String::new(),
+        version: String::new(),
+        command: String::new(),
+        tenant: String::new(),
+        application: String::new(),
+        quota: String::new(),
+        started: clock.wall(),
+    };
+    let run = store.begin_run(&run).unwrap();
+    let journal = Journal::begin(store, run, results, &layout).unwrap();
+    (journal, intake.counts.rows(), tally)
+}
+
+fn read(results: &PathBuf) -> (Vec<String>, Vec<Row>) {
+    let mut reader = csv::Reader::from_path(results).unwrap();
+    let header = reader.headers().unwrap().iter().map(str::to_owned);
+    let header = header.collect();
+    let cells = |row: csv::StringRecord| row.iter().map(str::to_owned).collect();
+    (
+        header,
+        reader.records().map(|row| cells(row.unwrap())).collect(),
+    )
+}
+
+/// Machine and outcome.
+fn key(row: &Row) -> (String, String) {
+    (row[0].to_owned(), row[1].to_owned())
+}
+
+/// Hears what a test asks about, and forgets the rest: a long campaign has a state for every second.
+#[derive(Default)]
+struct Ear(Mutex<Heard>);
+
+#[derive(Default)]
+struct Heard {
+    notes: Vec<String>,
+    ended: Vec<(String, String)>,
+    tally: Vec<(&'static str, u64)>,
+}
+
+impl Heard {
+    /// How many rows had ended before the first call.
+    fn before(&self, as_it_grew: &[Row]) -> usize {
+        as_it_grew.len() - self.ended.len()
+    }
+}
+
+impl Monitor for Ear {
+    fn began(&self, _: &Began<'_>) {}
+
+    fn target_ended(&self, ended: &Ended<'_>) {
+        let ended = (ended.machine_id.to_owned(), ended.outcome.to_owned());
+        self.0.lock().unwrap().ended.push(ended);
+    }
+
+    fn state(&self, state: &State) {
+        self.0.lock().unwrap().tally.clone_from(&state.tally);
+    }
+
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().notes.push(text.to_owned());
+    }
+
+    fn ended(&self) {}
+}
+
+/// Either way to the tenant.
+enum Client {
+    Direct(Arc<Tenant>, Duration),
+    Http(HttpDefender),
+}
+
+impl Client {
+    async fn new(rig: &Rig, tenant: Arc<Tenant>) -> Self {
+        if !rig.http {
+            return Self::Direct(tenant, rig.timeout);
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(mock::serve(listener, tenant, std::future::pending()));
+        let options = HttpOptions {
+            base: ApiBase::parse(&base).unwrap(),
+            request_timeout: rig.timeout,
+            workers: 100,
+            network: fleetsweep::defender::Network::default(),
+        };
+        Self::Http(HttpDefender::new(options).unwrap())
+    }
+}
+
+impl Defender for Client {
+    async fn call(&self, call: &Call, token: &Token) -> Reply {
+        match self {
+            Self::Http(client) => client.call(call, token).await,
+            Self::Direct(tenant, timeout) => {
+                let request = request(call, token.secret.expose_secret());
+                match tokio::time::timeout(*timeout, tenant.handle(request)).await {
+                    Err(_) => Err(Lost::Unknown("no answer in time".into())),
+                    Ok(Served::Cut) => Err(Lost::Unknown("the connection was cut".into())),
+                    Ok(Served::Response(response)) => Ok(Answer {
+                        date: response.header("date").and_then(date),
+                        retry_after: response.header("retry-after").map(str::to_owned),
+                        status: response.status,
+                        body: response.body,
+                    }),
+                }
+            }
+        }
+    }
+}
+
+fn date(text: &str) -> Option<jiff::Timestamp> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    parser.parse_timestamp(text).ok()
+}
+
+fn request(call: &Call, token: &str) -> Request {
+    match call {
+        Call::StartScan {
+            machine,
+            scan_type,
+            comment,
+        } => {
+            let body = format!(r#"{{"Comment":{comment:?},"ScanType":"{scan_type}"}}"#);
+            let path = format!("/api/machines/{machine}/runAntiVirusScan");
+            Request::post(&path, token, body)
+        }
+        Call::ListScans { since, skip, top } => {
+            let since = since.strftime("%Y-%m-%dT%H:%M:%SZ");
+            let filter = format!("type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {since}");
+            let path = format!("/api/machineactions?$filter={filter}&$top={top}&$skip={skip}");
+            Request::get(&path, token)
+        }
+        other => unreachable!("a run makes no such call: {other:?}"),
+    }
+}
