@@ -95,12 +95,18 @@ pub struct Ending {
 }
 
 type Writing = JoinHandle<(Box<Journal>, Batch, Result<Written, JournalError>)>;
+/// Why there is no leave for a call.
+enum NoPermit {
+    Token(SignInError),
+    Ledger(LedgerError),
+}
+
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What happened.
 enum Event {
     Reported(usize, Report),
-    Permitted(Result<Permit, LedgerError>),
+    Permitted(Result<Permit, NoPermit>),
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
     Renewed(Result<Token, SignInError>),
@@ -136,7 +142,7 @@ struct Drive<D> {
     ready: VecDeque<Order>,
     /// Records that could not be written; they are tried once more at the end.
     unwritten: Vec<Record>,
-    permit: Option<Boxed<Result<Permit, LedgerError>>>,
+    permit: Option<Boxed<Result<Permit, NoPermit>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
     lister: Arc<Lister<D>>,
@@ -233,7 +239,12 @@ impl<D: Defender> Drive<D> {
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
                 let pacer = self.engine.pacer.clone();
-                Box::pin(async move { pacer.acquire(Kind::Start).await })
+                let tokens = Arc::clone(&self.engine.tokens);
+                Box::pin(async move {
+                    // First, so that waiting for a token costs no permit.
+                    tokens.token().await.map_err(NoPermit::Token)?;
+                    pacer.acquire(Kind::Start).await.map_err(NoPermit::Ledger)
+                })
             });
             // Where the quota has room the permit is there at once, and no event need be waited for.
             match poll_fn(|context| Poll::Ready(permit.as_mut().poll(context))).await {
@@ -347,7 +358,7 @@ impl<D: Defender> Drive<D> {
         }
     }
 
-    fn permitted(&mut self, result: Result<Permit, LedgerError>) {
+    fn permitted(&mut self, result: Result<Permit, NoPermit>) {
         match result {
             Ok(permit) => {
                 let clock = &self.engine.clock;
@@ -356,7 +367,8 @@ impl<D: Defender> Drive<D> {
                     None => permit.give_back(),
                 }
             }
-            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+            Err(NoPermit::Ledger(e)) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+            Err(NoPermit::Token(e)) => self.dispatcher.stop(StopReason::Tenant(e.to_string())),
         }
     }
 

@@ -251,6 +251,10 @@ impl<D: Defender> Lister<D> {
         let mut tries = 0;
         let mut refused = 0;
         loop {
+            // First, so that waiting for a token costs no permit.
+            if let Err(e) = self.tokens.token().await {
+                return Err(ListingError::Unauthorized(e.to_string()));
+            }
             let permit = match self.pacer.acquire(Kind::List).await {
                 Ok(permit) => permit,
                 Err(e) => return Err(ListingError::Failed(e.to_string())),

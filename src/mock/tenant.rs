@@ -1,6 +1,7 @@
 //! The service itself: what it holds, and what it does with a call.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -95,7 +96,7 @@ impl Tenant {
         self.witness.arrived(route.kind(), arrived);
         let fate = {
             let State { rng, fates, .. } = &mut *self.lock();
-            fates.draw(&route, &self.config, rng)
+            fates.draw(&route, arrived, &self.config, rng)
         };
         let passage = Passage {
             answer_at: whole_millis(arrived.saturating_add(fate.latency)),
@@ -148,6 +149,18 @@ impl Tenant {
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary::of(&self.witness, &self.config.quota)
+    }
+
+    /// The fields of the last form that the token endpoint was sent; secrets too, for a test to look at.
+    #[must_use]
+    pub fn last_form(&self) -> HashMap<String, String> {
+        self.lock().desk.last_form().clone()
+    }
+
+    /// The last token that was issued, for a test to look for.
+    #[must_use]
+    pub fn last_token(&self) -> String {
+        self.lock().desk.last_token().to_owned()
     }
 
     /// The ids of the inventory's machines.

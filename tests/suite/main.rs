@@ -19,6 +19,10 @@ mod campaign_stops;
 mod campaign_unsure;
 /// The real program: streams, files, exit codes.
 mod command_line;
+/// `fleetsweep doctor`: each step, and the cure for what failed.
+mod doctor;
+/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
+mod machines;
 /// The README's commands do what the README says.
 mod readme;
 /// Whole campaigns in virtual time, for the modules above.
@@ -29,3 +33,11 @@ mod roster_formats;
 mod roster_random;
 /// What the options and a row's own columns change.
 mod roster_rules;
+/// Nothing that is written holds a secret.
+mod secrets;
+/// The binary, as a person starts it.
+mod shell;
+/// Each way to sign in.
+mod sign_in;
+/// Campaigns that outlive their tokens.
+mod token_life;

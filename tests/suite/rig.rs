@@ -394,6 +394,7 @@ impl Client {
             base: ApiBase::parse(&base).unwrap(),
             request_timeout: rig.timeout,
             workers: 100,
+            network: fleetsweep::defender::Network::default(),
         };
         Self::Http(HttpDefender::new(options).unwrap())
     }
