@@ -26,7 +26,7 @@ use fleetsweep::{
     },
     defender::{
         ApiBase,
-        http::{HttpDefender, HttpOptions},
+        http::{HttpDefender, HttpOptions}, Network,
         sign_in::FixedToken,
         wire::{MachineAction, StartScan},
     },
@@ -207,6 +207,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         base,
         request_timeout: Duration::from_secs(30),
         workers: WORKERS,
+        network: Network::default(),
     });
     let engine = Engine {
         defender: Arc::new(defender.expect("a client")),
