@@ -25,6 +25,8 @@ mod doctor;
 mod machines;
 /// The README's commands do what the README says.
 mod readme;
+/// Going on with a campaign: what an earlier run left, and what a later command may change.
+mod resume;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.
