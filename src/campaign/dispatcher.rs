@@ -779,6 +779,9 @@ impl Dispatcher {
 
     fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
         let progress = &mut due.target.progress;
+        if progress.message.is_empty() {
+            progress.message = "the run ended before an answer was kept".to_owned();
+        }
         progress.message = format!(
             "{}; whether a scan was started could not be looked up ({why}): grant Machine.Read.All and use --retry unsure, \
              which without it risks a second scan",

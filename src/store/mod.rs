@@ -8,6 +8,7 @@
 //! - [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
+//! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
 //!
@@ -22,6 +23,7 @@ mod glimpse;
 mod load;
 mod lock;
 mod page;
+mod place;
 mod record;
 mod resume;
 mod row;
@@ -40,6 +42,7 @@ use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};
+pub use place::{NetworkPlace, check_place};
 pub use record::{AttemptEnd, Progress, Record, SentAt};
 pub use resume::{Known, Unfinished};
 pub use row::StoredRow;

@@ -23,8 +23,12 @@ mod command_line;
 mod doctor;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
+/// Promises 1, 3 and 4 when a campaign is stopped again and again.
+mod interruptions;
 /// The README's commands do what the README says.
 mod readme;
+/// Going on with a campaign: what an earlier run left, and what a later command may change.
+mod resume;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.

@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::{
-    mock::{BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, Tenant, serve},
+    mock::{BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, serve},
     quota::{Clock, SystemClock},
 };
 
@@ -87,6 +87,9 @@ pub struct MockArgs {
     /// Where all that is random comes from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// What the application may do, as in Machine.Scan,Machine.Read.All
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    pub roles: Option<Vec<String>>,
     /// Machines in the inventory
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub machines: usize,
@@ -152,7 +155,12 @@ impl MockArgs {
     /// # Errors
     /// When options do not go together.
     pub fn config(self) -> Result<MockConfig, MockError> {
+        let sign_in = SignIn::default();
         Ok(MockConfig {
+            sign_in: SignIn {
+                roles: self.roles.clone().unwrap_or(sign_in.roles),
+                ..sign_in
+            },
             seed: self.seed,
             started: SystemClock.wall(),
             quota: self.quota()?,
