@@ -15,6 +15,8 @@ mod campaign_outcomes;
 mod campaign_stops;
 /// The real program: streams, files, exit codes.
 mod command_line;
+/// Proxies, and a company's own certificates.
+mod company_network;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
