@@ -7,7 +7,10 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
@@ -38,12 +41,12 @@ pub struct ConnectArgs {
     pub mock: bool,
 
     /// Microsoft's cloud that the tenant lives in. [default: commercial]
-    #[arg(long, value_enum, value_name = "CLOUD")]
-    cloud: Option<CloudArg>,
+    #[arg(long, value_name = "CLOUD", value_parser = clouds())]
+    cloud: Option<Cloud>,
 
     /// The region of the commercial cloud whose host is called; the quota is the same.
-    #[arg(long, value_enum, value_name = "REGION")]
-    region: Option<RegionArg>,
+    #[arg(long, value_name = "REGION", value_parser = regions())]
+    region: Option<Region>,
 
     /// The API's address, over --cloud and --region.
     #[arg(long, value_name = "URL")]
@@ -76,25 +79,6 @@ const AUTH_HELP: &str = "How to sign in. `auto` takes the first that is configur
                          Azure CLI. [default: auto]";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CloudArg {
-    Commercial,
-    Gcc,
-    GccHigh,
-    Dod,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RegionArg {
-    Us,
-    Eu,
-    Uk,
-    Au,
-    Swa,
-    Ina,
-    Aea,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AuthArg {
     Auto,
     Secret,
@@ -103,6 +87,14 @@ enum AuthArg {
     WorkloadIdentity,
     AzureCli,
     Token,
+}
+
+fn clouds() -> impl TypedValueParser<Value = Cloud> {
+    PossibleValuesParser::new(Cloud::ALL.map(Cloud::name)).try_map(|name| name.parse::<Cloud>())
+}
+
+fn regions() -> impl TypedValueParser<Value = Region> {
+    PossibleValuesParser::new(Region::ALL.map(Region::name)).try_map(|name| name.parse::<Region>())
 }
 
 /// What the options and the environment say; nothing has been sent.
@@ -139,9 +131,8 @@ impl ConnectArgs {
     /// # Errors
     /// An option cannot be used (exit 2), or nothing to sign in with is configured (exit 4).
     pub fn setup(&self, clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
-        let cloud = self.cloud.map_or(Cloud::Commercial, Cloud::from);
-        let region = self.region.map(Region::from);
-        let endpoints = cloud.endpoints(region).map_err(Failure::usage)?;
+        let cloud = self.cloud.unwrap_or_default();
+        let endpoints = cloud.endpoints(self.region).map_err(Failure::usage)?;
         let base = self.api_url.as_deref().unwrap_or(&endpoints.base);
         let base = ApiBase::parse(base).map_err(|e| Failure::usage(format!("--api-url: {e}")))?;
         let authority = self.authority_url.as_deref().unwrap_or(endpoints.authority);
@@ -150,12 +141,13 @@ impl ConnectArgs {
         let resource = self.resource.as_deref().unwrap_or(endpoints.resource);
         let network = self.network()?;
         let environment = |name: &str| std::env::var(name).ok();
-        let choice = Choice::make(
-            self.auth.map_or(Auth::Auto, Auth::from),
-            self.token_file.clone(),
-            &Environment(&environment),
-        )
-        .map_err(not_signed_in)?;
+        let auth = self.auth.map_or(Auth::Auto, Auth::from);
+        if self.token_file.is_some() && !matches!(auth, Auth::Auto | Auth::Token) {
+            let why = "--token-file goes with --auth token, or without --auth";
+            return Err(Failure::usage(why));
+        }
+        let choice = Choice::make(auth, self.token_file.clone(), &Environment(&environment))
+            .map_err(not_signed_in)?;
         Ok(Setup {
             base,
             choice,
@@ -165,6 +157,31 @@ impl ConnectArgs {
                 network,
                 time: Arc::new(SignInTime(clock)),
             },
+        })
+    }
+
+    /// The same for a mock tenant inside this process, which issues its own tokens for any secret.
+    ///
+    /// # Errors
+    /// The mock cannot listen.
+    pub async fn rehearsal(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+        let base = start_mock(QuotaConfig::default()).await?.base;
+        let authority = base.to_string();
+        let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
+        let choice = Choice::make(Auth::Secret, None, &Environment(&environment));
+        Ok(Setup {
+            choice: choice.map_err(not_signed_in)?,
+            terms: Terms {
+                authority: Authority::parse(&authority).map_err(Failure::usage)?,
+                resource: Cloud::Commercial
+                    .endpoints(None)
+                    .map_err(Failure::usage)?
+                    .resource
+                    .to_owned(),
+                network: Network::default(),
+                time: Arc::new(SignInTime(clock)),
+            },
+            base,
         })
     }
 
@@ -281,31 +298,6 @@ async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure> {
     })
 }
 
-impl From<CloudArg> for Cloud {
-    fn from(cloud: CloudArg) -> Self {
-        match cloud {
-            CloudArg::Commercial => Self::Commercial,
-            CloudArg::Gcc => Self::Gcc,
-            CloudArg::GccHigh => Self::GccHigh,
-            CloudArg::Dod => Self::Dod,
-        }
-    }
-}
-
-impl From<RegionArg> for Region {
-    fn from(region: RegionArg) -> Self {
-        match region {
-            RegionArg::Us => Self::Us,
-            RegionArg::Eu => Self::Eu,
-            RegionArg::Uk => Self::Uk,
-            RegionArg::Au => Self::Au,
-            RegionArg::Swa => Self::Swa,
-            RegionArg::Ina => Self::Ina,
-            RegionArg::Aea => Self::Aea,
-        }
-    }
-}
-
 impl From<AuthArg> for Auth {
     fn from(auth: AuthArg) -> Self {
         match auth {
@@ -316,6 +308,84 @@ impl From<AuthArg> for Auth {
             AuthArg::WorkloadIdentity => Self::WorkloadIdentity,
             AuthArg::AzureCli => Self::AzureCli,
             AuthArg::Token => Self::Token,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        connect: ConnectArgs,
+    }
+
+    /// API, authority and resource.
+    fn places(options: &str) -> Result<[String; 3], String> {
+        let words = ["connect", "--token-file", "token"];
+        let words = words.into_iter().chain(options.split_whitespace());
+        let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
+        let setup = cli.connect.setup(Arc::new(SystemClock));
+        let Setup { base, terms, .. } = setup.map_err(|failure| failure.why)?;
+        Ok([
+            base.to_string(),
+            terms.authority.to_string(),
+            terms.resource,
+        ])
+    }
+
+    #[test]
+    fn each_cloud_has_its_places_and_single_ones_can_be_set() {
+        let commercial = "https://api.securitycenter.microsoft.com";
+        let public = "https://login.microsoftonline.com";
+        let gcc = "https://api-gcc.securitycenter.microsoft.us";
+        let gov = "https://api-gov.securitycenter.microsoft.us";
+        for (options, expected) in [
+            (
+                "",
+                ["https://api.security.microsoft.com", public, commercial],
+            ),
+            (
+                "--region eu",
+                ["https://eu.api.security.microsoft.com", public, commercial],
+            ),
+            ("--cloud gcc", [gcc, public, gcc]),
+            (
+                "--cloud gcc-high",
+                [gov, "https://login.microsoftonline.us", gov],
+            ),
+            (
+                "--cloud dod",
+                [gov, "https://login.microsoftonline.us", gov],
+            ),
+            (
+                "--cloud dod --api-url https://a.example --authority-url https://b.example --resource https://c.example",
+                [
+                    "https://a.example",
+                    "https://b.example",
+                    "https://c.example",
+                ],
+            ),
+        ] {
+            assert_eq!(places(options).unwrap(), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        for (options, word) in [
+            ("--cloud gcc --region eu", "no regions"),
+            ("--auth secret", "--token-file goes with"),
+            ("--mock", "cannot be used with"),
+            ("--api-url http://a.example", "--api-url"),
+            ("--authority-url http://a.example", "--authority-url"),
+        ] {
+            let told = places(options).unwrap_err();
+            assert!(told.contains(word), "{options}: {told}");
         }
     }
 }

@@ -56,13 +56,15 @@ const SINCE: SignedDuration = SignedDuration::from_hours(1);
 /// An option cannot be used, or the report cannot be written.
 pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
     args.progress.start()?;
-    if args.connect.mock {
-        let why = "doctor looks at a real connection; there is nothing to look at in --mock";
-        return Err(Failure::usage(why));
-    }
     let mut checkup = Checkup::new();
-    match args.connect.setup(Arc::new(SystemClock)) {
-        Ok(setup) => examine(&setup, args.quota_file, &mut checkup).await?,
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let setup = if args.connect.mock {
+        ConnectArgs::rehearsal(clock).await
+    } else {
+        args.connect.setup(clock)
+    };
+    match setup {
+        Ok(setup) => examine(&setup, (args.quota_file, args.connect.mock), &mut checkup).await?,
         Err(failure) if failure.code == ExitCode::Tenant => {
             checkup.judge("configuration", Err(failure.why));
             for step in [
@@ -89,7 +91,7 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
 
 async fn examine(
     setup: &Setup,
-    quota_file: Option<PathBuf>,
+    ledger: (Option<PathBuf>, bool),
     checkup: &mut Checkup,
 ) -> Result<(), Failure> {
     let Setup {
@@ -136,7 +138,7 @@ async fn examine(
         ),
     };
     let connection = setup.connection(tokens, claims);
-    let reply = ask(&connection, quota_file, &token, &clock).await?;
+    let reply = ask(&connection, ledger, &token, &clock).await?;
     let Some((reply, took)) = reply else {
         for step in ["clock", "reachability", "list"] {
             checkup.add(
@@ -155,13 +157,14 @@ async fn examine(
 /// The one call; none if the quota has no room for it soon.
 async fn ask(
     connection: &Connection,
-    quota_file: Option<PathBuf>,
+    (quota_file, is_rehearsal): (Option<PathBuf>, bool),
     token: &Token,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<(Reply, Duration)>, Failure> {
     let client = connection.client(REQUEST_TIMEOUT, 1)?;
     let quota = Quota::documented();
-    let note = QuotaNote::new(&quota, connection, quota_file, false)?;
+    // A mock's calls are nobody's business.
+    let note = QuotaNote::new(&quota, connection, quota_file, is_rehearsal)?;
     let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
     let permit = match tokio::time::timeout(REQUEST_TIMEOUT, pacer.acquire(Kind::List)).await {
         Ok(permit) => permit.map_err(Failure::storage)?,

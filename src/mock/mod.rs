@@ -17,7 +17,7 @@
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like, and the inventory.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`.
-//! - `sign_in`: the token endpoint, and who may call what.
+//! - `sign_in`: the token endpoint, and who may call what. `judge`: to whom it issues one. `base64url`: how it is written.
 //! - `reply`: the answers' shapes.
 //! - `witness`, `summary`: [`Witness`], what the tenant saw. It records and does not judge.
 //! - `server`: [`serve`], the tenant over HTTP.
@@ -26,10 +26,12 @@
 //! tokio's, hence virtual under a paused clock; the wall is [`MockConfig::started`] and what has passed since.
 
 mod acts;
+mod base64url;
 mod clock;
 mod config;
 mod fate;
 mod filter;
+mod judge;
 mod machine;
 mod query;
 mod quota;

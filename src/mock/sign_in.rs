@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    base64url,
     config::{SignIn, Tokens},
     query::pairs,
     reply::{Error, Reply, guid},
@@ -15,43 +16,11 @@ use super::{
 /// Issues tokens and looks at those that come back.
 #[derive(Debug)]
 pub(super) struct Desk {
-    config: SignIn,
+    pub(super) config: SignIn,
     /// Until when the tokens live that were issued.
     issued: HashMap<String, Duration>,
     last_form: HashMap<String, String>,
     last_token: String,
-}
-
-/// What the token endpoint says instead of a token.
-#[derive(Debug)]
-struct Refusal {
-    status: u16,
-    error: &'static str,
-    number: u32,
-    text: String,
-}
-
-impl Refusal {
-    fn new(status: u16, error: &'static str, number: u32, text: impl Into<String>) -> Self {
-        Self {
-            status,
-            error,
-            number,
-            text: text.into(),
-        }
-    }
-
-    fn reply(&self, trace: u128) -> Reply {
-        // The real ones have line ends before the trace.
-        let description = format!(
-            "AADSTS{}: {}\r\nTrace ID: {}",
-            self.number,
-            self.text,
-            guid(trace)
-        );
-        let body = json!({"error": self.error, "error_description": description, "error_codes": [self.number]});
-        Reply::json(self.status, &body)
-    }
 }
 
 /// A moment on both of the server's clocks.
@@ -143,7 +112,7 @@ impl Desk {
         )
     }
 
-    fn field(&self, name: &str) -> &str {
+    pub(super) fn field(&self, name: &str) -> &str {
         self.last_form.get(name).map_or("", String::as_str)
     }
 
@@ -153,111 +122,6 @@ impl Desk {
         } else {
             life.as_secs().into()
         }
-    }
-
-    /// For whom a token may be issued to the last form.
-    fn judge(&self, tenant: &str, now: Now) -> Result<String, Refusal> {
-        let config = &self.config;
-        let differs = |right: &Option<String>, given: &str| {
-            right.as_deref().is_some_and(|right| right != given)
-        };
-        if differs(&config.tenant, tenant) {
-            return Err(Refusal::new(
-                400,
-                "invalid_request",
-                90_002,
-                format!(
-                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
-                ),
-            ));
-        }
-        if self.field("grant_type") != "client_credentials" {
-            let text = "The app requested an unsupported grant type.";
-            return Err(Refusal::new(400, "unsupported_grant_type", 70_003, text));
-        }
-        let client = self.field("client_id");
-        if differs(&config.client, client) {
-            return Err(Refusal::new(
-                400,
-                "unauthorized_client",
-                700_016,
-                format!(
-                    "Application with identifier '{client}' was not found in the directory '{tenant}'."
-                ),
-            ));
-        }
-        let assertion = self.field("client_assertion");
-        if assertion.is_empty() {
-            self.judge_secret()?;
-        } else {
-            self.judge_assertion(assertion, tenant, now)?;
-        }
-        let Some(audience) = self.field("scope").strip_suffix("/.default") else {
-            let text = "The provided value for the input parameter 'scope' is not valid.";
-            return Err(Refusal::new(400, "invalid_scope", 70_011, text));
-        };
-        if differs(&config.resource, audience) {
-            return Err(Refusal::new(
-                400,
-                "invalid_resource",
-                500_011,
-                format!(
-                    "The resource principal named {audience} was not found in the tenant named {tenant}."
-                ),
-            ));
-        }
-        Ok(audience.to_owned())
-    }
-
-    fn judge_secret(&self) -> Result<(), Refusal> {
-        let right = self.config.secret.as_deref();
-        if right.is_some_and(|secret| secret != self.field("client_secret")) {
-            let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
-                        value, not the client secret ID, for a secret added to app.";
-            return Err(Refusal::new(401, "invalid_client", 7_000_215, text));
-        }
-        if self.config.secret_expired {
-            let text = "The provided client secret keys for app are expired. Visit the Azure portal to create new keys \
-                        for your app.";
-            return Err(Refusal::new(401, "invalid_client", 7_000_222, text));
-        }
-        Ok(())
-    }
-
-    /// A workload's federated token is taken whatever it says; a certificate's assertion has to fit.
-    fn judge_assertion(&self, assertion: &str, tenant: &str, now: Now) -> Result<(), Refusal> {
-        let part = |at: usize| -> Value {
-            let text = assertion.split('.').nth(at).unwrap_or_default();
-            from_base64url(text)
-                .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                .unwrap_or_default()
-        };
-        let (header, claims) = (part(0), part(1));
-        let Some(thumbprint) = header["x5t#S256"].as_str() else {
-            return Ok(());
-        };
-        let right = self.config.thumbprint.as_deref();
-        if right.is_some_and(|right| right != thumbprint) || header["alg"] != "PS256" {
-            let text = "The certificate with identifier used to sign the client assertion is not registered on application.";
-            return Err(Refusal::new(401, "invalid_client", 700_027, text));
-        }
-        let number = |name: &str| claims[name].as_i64().unwrap_or_default();
-        let wall = now.wall.as_second();
-        // Entra ID allows clocks to lie five minutes apart.
-        if !(number("nbf") - 300..=number("exp") + 300).contains(&wall) {
-            let text = "Client assertion is not within its valid time range. Current time, and the assertion's, differ too much.";
-            return Err(Refusal::new(401, "invalid_client", 700_024, text));
-        }
-        let endpoint = format!("/{tenant}/oauth2/v2.0/token");
-        let for_us = claims["aud"]
-            .as_str()
-            .is_some_and(|aud| aud.ends_with(&endpoint));
-        let client = self.field("client_id");
-        if !for_us || claims["iss"] != client || claims["sub"] != client {
-            let text = "Client assertion audience or subject claim does not match.";
-            return Err(Refusal::new(401, "invalid_client", 700_023, text));
-        }
-        Ok(())
     }
 
     /// A token that is taken until its life is over.
@@ -284,8 +148,11 @@ impl Desk {
             "uti": guid(trace),
             "ver": "1.0",
         });
-        let header = base64url(br#"{"typ":"JWT","alg":"none"}"#);
-        let token = format!("{header}.{}.mock", base64url(claims.to_string().as_bytes()));
+        let header = base64url::encode(br#"{"typ":"JWT","alg":"none"}"#);
+        let token = format!(
+            "{header}.{}.mock",
+            base64url::encode(claims.to_string().as_bytes())
+        );
         // The old ones go when new ones come, so the map stays small in a campaign of any length.
         self.issued.retain(|_, until| *until > now.since_start);
         self.issued.insert(token.clone(), now.since_start + life);
@@ -345,42 +212,6 @@ const fn required_roles(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// Base64 with the alphabet of URLs, unpadded, as tokens are written in.
-fn base64url(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..=chunk.len() {
-            let sextet = bits >> (18 - 6 * place) & 63;
-            text.push(char::from(ALPHABET[sextet as usize]));
-        }
-    }
-    text
-}
-
-/// The reverse; `None` for what is no such text.
-fn from_base64url(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    for chunk in text.as_bytes().chunks(4) {
-        let mut bits = 0_u32;
-        for at in 0..4 {
-            let digit = match chunk.get(at) {
-                Some(letter) => {
-                    u32::try_from(ALPHABET.iter().position(|known| known == letter)?).ok()?
-                }
-                None => 0,
-            };
-            bits = bits << 6 | digit;
-        }
-        let [_, all @ ..] = bits.to_be_bytes();
-        bytes.extend_from_slice(&all[..chunk.len() - 1]);
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,20 +225,6 @@ mod tests {
         format!(
             "grant_type=client_credentials&client_id=app&client_secret={secret}&scope=https%3A%2F%2Fapi%2F.default"
         )
-    }
-
-    #[test]
-    fn base64_is_that_of_urls() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg"),
-            ("fo", "Zm8"),
-            ("foo", "Zm9v"),
-            ("\u{3ff}\u{3ff}", "z7_Pvw"),
-        ] {
-            assert_eq!(base64url(bytes.as_bytes()), text);
-            assert_eq!(from_base64url(text).unwrap(), bytes.as_bytes());
-        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod campaign_stops;
 mod campaign_unsure;
 /// The real program: streams, files, exit codes.
 mod command_line;
+/// Proxies, and a company's own certificates.
+mod company_network;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.

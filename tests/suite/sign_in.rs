@@ -15,7 +15,7 @@ use fleetsweep::{
         sign_in::{Auth, Authority, Choice, Claims, Environment, Terms, Token, TokenSource},
     },
     mock::{self, Kind as Call, MockConfig, SignIn, Tenant, Tokens},
-    quota::TokioClock,
+    quota::{Clock, TokioClock},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
@@ -136,10 +136,6 @@ fn claims(token: &Token) -> (Option<String>, Option<String>, Option<String>) {
     (claims.tenant, claims.application, claims.audience)
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[tokio::test]
 async fn a_secret_is_exchanged_for_a_token_of_the_api_whatever_way_lives_are_written() {
     for lives_as_strings in [false, true] {
@@ -150,7 +146,14 @@ async fn a_secret_is_exchanged_for_a_token_of_the_api_whatever_way_lives_are_wri
         let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
         let (token, tenant) = signed_in(Auth::Auto, &variables, config).await;
         let token = token.unwrap();
-        assert_eq!(claims(&token), (some(TENANT), some(CLIENT), some(RESOURCE)));
+        assert_eq!(
+            claims(&token),
+            (
+                Some(TENANT.to_owned()),
+                Some(CLIENT.to_owned()),
+                Some(RESOURCE.to_owned())
+            )
+        );
         assert_eq!(tenant.last_form()["scope"], format!("{RESOURCE}/.default"));
     }
 }
@@ -165,7 +168,7 @@ async fn a_certificates_assertion_holds_before_openssl() {
     };
     let variables = app(&[("AZURE_CLIENT_CERTIFICATE_PATH", pem.display().to_string())]);
     let (token, tenant) = signed_in(Auth::Auto, &variables, config).await;
-    assert_eq!(claims(&token.unwrap()).1, some(CLIENT));
+    assert_eq!(claims(&token.unwrap()).1, Some(CLIENT.to_owned()));
 
     let form = tenant.last_form();
     assert!(!form.contains_key("client_secret"));
@@ -200,7 +203,7 @@ async fn a_pods_federated_token_is_read_from_its_file() {
     std::fs::write(&file, "pods.federated.token").unwrap();
     let variables = app(&[("AZURE_FEDERATED_TOKEN_FILE", file.display().to_string())]);
     let (token, tenant) = signed_in(Auth::Auto, &variables, strict()).await;
-    assert_eq!(claims(&token.unwrap()).0, some(TENANT));
+    assert_eq!(claims(&token.unwrap()).0, Some(TENANT.to_owned()));
     assert_eq!(
         tenant.last_form()["client_assertion"],
         "pods.federated.token"
@@ -219,11 +222,11 @@ async fn a_virtual_machines_identity_is_its_own_or_an_assigned_one() {
         ..SignIn::default()
     };
     let (token, _) = signed_in(Auth::ManagedIdentity, &[], any).await;
-    assert_eq!(claims(&token.unwrap()).1, some("the-hosts-own"));
+    assert_eq!(claims(&token.unwrap()).1, Some("the-hosts-own".to_owned()));
 
     let assigned = [("AZURE_CLIENT_ID", CLIENT.to_owned())];
     let (token, _) = signed_in(Auth::ManagedIdentity, &assigned, strict()).await;
-    assert_eq!(claims(&token.unwrap()).1, some(CLIENT));
+    assert_eq!(claims(&token.unwrap()).1, Some(CLIENT.to_owned()));
 
     let wrong = [("AZURE_CLIENT_ID", "another".to_owned())];
     let (told, _) = signed_in(Auth::ManagedIdentity, &wrong, strict()).await;
@@ -231,6 +234,20 @@ async fn a_virtual_machines_identity_is_its_own_or_an_assigned_one() {
     sign-in with the managed identity failed: this host has no such identity; look at AZURE_CLIENT_ID, which names a user-assigned one, and at the host's Identity page
       the service said: Identity not found
     ");
+}
+
+#[tokio::test]
+async fn off_azure_a_managed_identity_gives_up_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    tokio::time::pause();
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+    let tokens = source(Auth::ManagedIdentity, &[], &base, Arc::clone(&clock));
+    let before = clock.now();
+    let told = tokens.token().await.unwrap_err().to_string();
+    assert!(told.contains("only on Azure's own hosts"), "{told}");
+    assert!(clock.now().since(before).as_secs() < 20);
 }
 
 #[tokio::test]

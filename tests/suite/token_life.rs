@@ -149,7 +149,7 @@ async fn accepted(came: Came) -> (u64, Arc<Tenant>) {
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test(start_paused = true)]
-async fn three_thousand_machines_outlive_seventy_tokens_of_a_minute() {
+async fn three_thousand_machines_outlive_thirty_tokens_of_a_minute() {
     let (accepted, tenant) = accepted(campaign(3000, MINUTE, None).await).await;
     assert_eq!(accepted, 3000);
     let fetched = tenant.witness().calls(Call::Token);

@@ -14,7 +14,9 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::{
-    mock::{BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, serve},
+    mock::{
+        BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve,
+    },
     quota::{Clock, SystemClock},
 };
 
@@ -84,6 +86,9 @@ pub struct MockArgs {
     /// How long a scan takes
     #[arg(long, value_name = "RANGE", default_value = "30s-2m")]
     pub scan_time: RangeArg,
+    /// How long the tokens live that the mock issues; then it takes no others [default: any token is taken]
+    #[arg(long, value_name = "DURATION")]
+    pub token_life: Option<DurationArg>,
     /// Where all that is random comes from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -184,6 +189,11 @@ impl MockArgs {
                 BusyShapeArg::Mixed => BusyShape::Mixed,
             },
             machines: self.machines,
+            sign_in: self.token_life.map_or_else(SignIn::default, |life| SignIn {
+                expires_in: life.0,
+                tokens: Tokens::Issued,
+                ..SignIn::default()
+            }),
             record: !self.no_record,
             ..MockConfig::default()
         })
@@ -255,7 +265,7 @@ mod tests {
     fn options_become_settings() {
         let config = config(
             "--limit 20/2s --limit 60/10s --quota-model fixed --phase 13s --kinds together --count-refused --busy 5% \
-             --busy-shape mixed --latency 20ms-150ms --scan-time 1m --no-record",
+             --busy-shape mixed --latency 20ms-150ms --scan-time 1m --token-life 1m --no-record",
         )
         .unwrap();
         let limit = |calls, seconds| Limit {
@@ -280,6 +290,8 @@ mod tests {
             config.scan_time,
             Duration::from_mins(1)..=Duration::from_mins(1)
         );
+        assert_eq!(config.sign_in.expires_in, Duration::from_mins(1));
+        assert_eq!(config.sign_in.tokens, Tokens::Issued);
         assert!(!config.record);
     }
 

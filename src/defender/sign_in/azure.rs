@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use azure_core::{
     cloud::{CloudConfiguration, CustomConfiguration},
-    credentials::TokenCredential,
+    credentials::{AccessToken, TokenCredential},
     http::{ClientMethodOptions, ClientOptions, RetryOptions, Transport as AzureTransport},
 };
 use azure_identity as azure;
@@ -18,7 +18,6 @@ use super::{
     Authority, Certificate, SignInError,
     bearer::bearer,
     fetch::{Fetch, FetchError, Fetched, Fetching, Time},
-    refusal::{Refusal, Wording},
     transport::{Heard, Transport},
 };
 use crate::defender::{Network, network::why};
@@ -70,7 +69,7 @@ impl Way {
         }
     }
 
-    const fn app(&self) -> Option<&App> {
+    pub(super) const fn app(&self) -> Option<&App> {
         match self {
             Self::Secret(app, _) | Self::Certificate(app, _) | Self::WorkloadIdentity(app, _) => {
                 Some(app)
@@ -82,11 +81,11 @@ impl Way {
 
 /// Signs in one way, for one resource.
 pub struct AzureSignIn {
-    way: Way,
-    authority: Authority,
-    resource: String,
+    pub(super) way: Way,
+    pub(super) authority: Authority,
+    pub(super) resource: String,
     client: Client,
-    time: Arc<dyn Time>,
+    pub(super) time: Arc<dyn Time>,
 }
 
 impl AzureSignIn {
@@ -129,37 +128,44 @@ impl AzureSignIn {
             .await
             .map_err(|why| self.failed(&why))?;
         let scope = format!("{}/.default", self.resource);
-        match credential.get_token(&[&scope], None).await {
-            Ok(token) => {
-                let life = transport.heard().life;
-                let by_our_clock =
-                    || token.expires_on.unix_timestamp() - self.time.wall().as_second();
-                let life = life.unwrap_or_else(|| {
-                    Duration::from_secs(u64::try_from(by_our_clock()).unwrap_or(0))
-                });
-                if life < SHORTEST_LIFE {
-                    return Err(FetchError::passing(format!(
-                        "{} gave a token that has expired already; look at this computer's clock",
-                        self.way.name()
-                    )));
-                }
-                let text = SecretString::from(token.token.secret());
-                let secret =
-                    bearer(&text, "the token that was given").map_err(|error| FetchError {
-                        passing: false,
-                        error,
-                    })?;
-                Ok(Fetched { secret, life })
-            }
-            Err(error) => {
-                let Heard { refusal, lost, .. } = transport.heard().clone();
-                Err(match (refusal, lost) {
-                    (Some(refusal), _) => self.refused(&refusal),
-                    (None, Some(lost)) => self.lost(&lost),
-                    (None, None) => self.failed(&error),
-                })
-            }
+        let scopes = [scope.as_str()];
+        let given = tokio::select! {
+            biased;
+            given = credential.get_token(&scopes, None) => Some(given),
+            () = transport.failed() => None,
+        };
+        let Heard {
+            life,
+            refusal,
+            lost,
+        } = transport.heard().clone();
+        match (given, refusal, lost) {
+            (Some(Ok(token)), ..) => self.fetched(&token, life),
+            (_, Some(refusal), _) => Err(self.refused(&refusal)),
+            (_, None, Some(lost)) => Err(self.lost(&lost)),
+            (Some(Err(error)), None, None) => Err(self.failed(&error)),
+            (None, None, None) => Err(self.lost("there was no answer")),
         }
+    }
+
+    fn fetched(&self, token: &AccessToken, life: Option<Duration>) -> Result<Fetched, FetchError> {
+        let by_our_clock = || {
+            let left = token.expires_on.unix_timestamp() - self.time.wall().as_second();
+            Duration::from_secs(u64::try_from(left).unwrap_or(0))
+        };
+        let life = life.unwrap_or_else(by_our_clock);
+        if life < SHORTEST_LIFE {
+            return Err(FetchError::passing(format!(
+                "{} gave a token that has expired already; look at this computer's clock",
+                self.way.name()
+            )));
+        }
+        let text = SecretString::from(token.token.secret());
+        let secret = bearer(&text, "the token that was given").map_err(|error| FetchError {
+            passing: false,
+            error,
+        })?;
+        Ok(Fetched { secret, life })
     }
 
     async fn credential(
@@ -222,94 +228,6 @@ impl AzureSignIn {
                 }))?
             }
         })
-    }
-
-    fn refused(&self, refusal: &Refusal) -> FetchError {
-        let app = self.way.app();
-        let wording = Wording {
-            tenant: app.map_or("", |app| &app.tenant),
-            client: app.map_or("", |app| &app.client),
-            resource: &self.resource,
-        };
-        let ahead = refusal
-            .date
-            .map(|date| self.time.wall().as_second() - date.as_second());
-        let metadata = matches!(self.way, Way::ManagedIdentity(_));
-        let cure = refusal.cure(&wording, ahead);
-        let said = refusal.said.as_deref().map(|said| self.scrubbed(said));
-        let status = refusal.status;
-        let name = self.way.name();
-        let text = match (cure, said) {
-            (Some(cure), Some(said)) => {
-                format!("sign-in failed: {cure}\n  the service said: {said}")
-            }
-            (Some(cure), None) => format!("sign-in failed: {cure} (HTTP {status})"),
-            (None, Some(said)) if metadata && status == 400 => format!(
-                "sign-in with {name} failed: this host has no such identity; look at AZURE_CLIENT_ID, which names a user-assigned one, \
-                 and at the host's Identity page\n  the service said: {said}"
-            ),
-            (None, Some(said)) => {
-                format!("sign-in with {name} failed (HTTP {status})\n  the service said: {said}")
-            }
-            (None, None) => format!(
-                "sign-in with {name} failed: what answered for {} (HTTP {status}) is not the sign-in service; look at the proxy, the \
-                 firewall and --authority-url",
-                if metadata {
-                    "the metadata service".to_owned()
-                } else {
-                    self.authority.to_string()
-                }
-            ),
-        };
-        FetchError {
-            passing: refusal.is_passing(),
-            error: SignInError(text),
-        }
-    }
-
-    fn lost(&self, lost: &str) -> FetchError {
-        let name = self.way.name();
-        let cure = if matches!(self.way, Way::ManagedIdentity(_)) {
-            "a managed identity exists only on Azure's own hosts; look at --auth"
-        } else {
-            "look at the network, at HTTPS_PROXY and --ca-cert"
-        };
-        FetchError::passing(format!("sign-in with {name} failed: {lost}; {cure}"))
-    }
-
-    /// What broke before anything was sent.
-    fn failed(&self, error: &azure_core::Error) -> FetchError {
-        let text = error.to_string();
-        let text = text.split("\nTo troubleshoot").next().unwrap_or_default();
-        let text = text
-            .split_once("authentication failed.")
-            .map_or(text, |(_, rest)| rest);
-        let text = self.scrubbed(&text.split_whitespace().collect::<Vec<_>>().join(" "));
-        let cure = match &self.way {
-            Way::AzureCli(_) if text.contains("not found on PATH") => {
-                "; install the Azure CLI, or choose another --auth"
-            }
-            Way::AzureCli(_) if !text.contains("az login") => {
-                "; try `az account show`, and `az login` if it shows none"
-            }
-            Way::WorkloadIdentity(..) => "; look at AZURE_FEDERATED_TOKEN_FILE",
-            Way::Secret(..) => "; look at AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
-            _ => "",
-        };
-        FetchError::last(format!(
-            "sign-in with {} failed: {text}{cure}",
-            self.way.name()
-        ))
-    }
-
-    /// A service that quotes the secret would have it in our logs.
-    fn scrubbed(&self, text: &str) -> String {
-        match &self.way {
-            Way::Secret(_, secret) if !secret.expose_secret().is_empty() => {
-                text.replace(secret.expose_secret(), "[secret]")
-            }
-            _ => text.to_owned(),
-        }
     }
 }
 

@@ -127,7 +127,7 @@ impl Choice {
         token_file: Option<PathBuf>,
         environment: &Environment<'_>,
     ) -> Result<Self, SignInError> {
-        let tenant = environment.get(TENANT);
+        let tenant = environment.get(TENANT).map(|id| id.trim().to_owned());
         let has = |name: &str| environment.get(name).is_some();
         let auth = match auth {
             Auth::Auto if token_file.is_some() || has(TOKEN) => Auth::Token,

@@ -10,7 +10,7 @@
 //! - [`fixed`]: one ready token. [`file`](mod@file): a token in a file, read again when it changes.
 //! - [`renewing`]: a token that lasts, over [`fetch`], the port of one sign-in.
 //! - [`azure`]: that port over `azure_identity`; `transport`: our HTTP client below it; [`authority`]: where to;
-//!   [`certificate`]: the assertion that a key signs; `refusal`: what the service says, and the cure.
+//!   [`certificate`]: the assertion that a key signs; `refusal`, `failure`: what the service says, and the cure.
 //! - [`bearer`]: what may be a bearer token at all. [`claims`]: what a token says of itself. [`fit`]: whether that is enough.
 
 use std::{future::Future, pin::Pin};
@@ -23,6 +23,7 @@ pub mod bearer;
 pub mod certificate;
 pub mod choice;
 pub mod claims;
+mod failure;
 pub mod fetch;
 pub mod file;
 pub mod fit;

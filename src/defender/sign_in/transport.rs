@@ -14,6 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::{Client, header};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::{authority::Authority, refusal::Refusal};
 use crate::defender::{http_date, network::why};
@@ -27,6 +28,7 @@ pub(super) struct Transport {
     client: Client,
     authority: Authority,
     heard: Mutex<Heard>,
+    failed: Notify,
 }
 
 /// What was overheard of the last answer.
@@ -46,11 +48,18 @@ impl Transport {
             client,
             authority,
             heard: Mutex::default(),
+            failed: Notify::new(),
         }
     }
 
     pub(super) fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something was answered that is no token, or nothing. Some credentials would try again by themselves,
+    /// for longer than anybody waits, and say nothing of it.
+    pub(super) async fn failed(&self) {
+        self.failed.notified().await;
     }
 
     async fn send(&self, request: &Request) -> Result<(u16, Option<Timestamp>, Bytes), String> {
@@ -104,6 +113,7 @@ impl HttpClient for Transport {
             Ok(answered) => answered,
             Err(text) => {
                 self.heard().lost = Some(text.clone());
+                self.failed.notify_one();
                 return Err(Error::with_message(ErrorKind::Io, text));
             }
         };
@@ -114,6 +124,7 @@ impl HttpClient for Transport {
             normal
         } else {
             heard.refusal = Some(Refusal::read(status, date, &body));
+            self.failed.notify_one();
             body
         };
         *self.heard() = heard;

@@ -1,0 +1,99 @@
+//! What a sign-in that failed is told as: what happened, to what, what to do; never with the secret.
+
+use secrecy::ExposeSecret;
+
+use super::{
+    AzureSignIn, SignInError, Way,
+    fetch::FetchError,
+    refusal::{Refusal, Wording},
+};
+
+impl AzureSignIn {
+    pub(super) fn refused(&self, refusal: &Refusal) -> FetchError {
+        let app = self.way.app();
+        let wording = Wording {
+            tenant: app.map_or("", |app| &app.tenant),
+            client: app.map_or("", |app| &app.client),
+            resource: &self.resource,
+        };
+        let ahead = refusal
+            .date
+            .map(|date| self.time.wall().as_second() - date.as_second());
+        let metadata = matches!(self.way, Way::ManagedIdentity(_));
+        let cure = refusal.cure(&wording, ahead);
+        let said = refusal.said.as_deref().map(|said| self.scrubbed(said));
+        let status = refusal.status;
+        let name = self.way.name();
+        let text = match (cure, said) {
+            (Some(cure), Some(said)) => {
+                format!("sign-in failed: {cure}\n  the service said: {said}")
+            }
+            (Some(cure), None) => format!("sign-in failed: {cure} (HTTP {status})"),
+            (None, Some(said)) if metadata && status == 400 => format!(
+                "sign-in with {name} failed: this host has no such identity; look at AZURE_CLIENT_ID, which names a user-assigned one, \
+                 and at the host's Identity page\n  the service said: {said}"
+            ),
+            (None, Some(said)) => {
+                format!("sign-in with {name} failed (HTTP {status})\n  the service said: {said}")
+            }
+            (None, None) => format!(
+                "sign-in with {name} failed: what answered for {} (HTTP {status}) is not the sign-in service; look at the proxy, the \
+                 firewall and --authority-url",
+                if metadata {
+                    "the metadata service".to_owned()
+                } else {
+                    self.authority.to_string()
+                }
+            ),
+        };
+        FetchError {
+            passing: refusal.is_passing(),
+            error: SignInError(text),
+        }
+    }
+
+    pub(super) fn lost(&self, lost: &str) -> FetchError {
+        let name = self.way.name();
+        let cure = if matches!(self.way, Way::ManagedIdentity(_)) {
+            "a managed identity exists only on Azure's own hosts; look at --auth"
+        } else {
+            "look at the network, at HTTPS_PROXY and --ca-cert"
+        };
+        FetchError::passing(format!("sign-in with {name} failed: {lost}; {cure}"))
+    }
+
+    /// What broke before anything was sent.
+    pub(super) fn failed(&self, error: &azure_core::Error) -> FetchError {
+        let text = error.to_string();
+        let text = text.split("\nTo troubleshoot").next().unwrap_or_default();
+        let text = text
+            .split_once("authentication failed.")
+            .map_or(text, |(_, rest)| rest);
+        let text = self.scrubbed(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let cure = match &self.way {
+            Way::AzureCli(_) if text.contains("not found on PATH") => {
+                "; install the Azure CLI, or choose another --auth"
+            }
+            Way::AzureCli(_) if !text.contains("az login") => {
+                "; try `az account show`, and `az login` if it shows none"
+            }
+            Way::WorkloadIdentity(..) => "; look at AZURE_FEDERATED_TOKEN_FILE",
+            Way::Secret(..) => "; look at AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+            _ => "",
+        };
+        FetchError::last(format!(
+            "sign-in with {} failed: {text}{cure}",
+            self.way.name()
+        ))
+    }
+
+    /// A service that quotes the secret would have it in our logs.
+    fn scrubbed(&self, text: &str) -> String {
+        match &self.way {
+            Way::Secret(_, secret) if !secret.expose_secret().is_empty() => {
+                text.replace(secret.expose_secret(), "[secret]")
+            }
+            _ => text.to_owned(),
+        }
+    }
+}
