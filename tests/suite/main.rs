@@ -23,10 +23,10 @@ mod command_line;
 mod company_network;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
-/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
-mod machines;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
+/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
+mod machines;
 /// The README's commands do what the README says.
 mod readme;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.
