@@ -21,10 +21,10 @@ mod campaign_unsure;
 mod command_line;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
-/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
-mod machines;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
+/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
+mod machines;
 /// The README's commands do what the README says.
 mod readme;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.
@@ -43,5 +43,7 @@ mod secrets;
 mod shell;
 /// Each way to sign in.
 mod sign_in;
+/// How a campaign stands, asked from another terminal.
+mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;
