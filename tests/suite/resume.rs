@@ -28,7 +28,7 @@ fn assert_code(output: &Output, code: i32) {
 }
 
 /// Starts a run that has reported `ended` machines when this returns, and is still at work.
-fn start(place: &Place, server: &Server, words: &[&str], ended: usize) -> Child {
+pub(super) fn start(place: &Place, server: &Server, words: &[&str], ended: usize) -> Child {
     let mut child = place
         .run_against(server, words)
         .stderr(Stdio::piped())
