@@ -10,6 +10,11 @@ mod campaign_outcomes;
 mod campaign_stops;
 /// The real program: streams, files, exit codes.
 mod command_line;
+/// Promises 3, 4 and 5, wherever the program is killed.
+#[cfg(unix)]
+mod crash;
+/// The program and the mock as processes, for the modules around.
+mod program;
 /// The README's commands do what the README says.
 mod readme;
 /// Whole campaigns in virtual time, for the modules above.
@@ -20,3 +25,6 @@ mod roster_formats;
 mod roster_random;
 /// What the options and a row's own columns change.
 mod roster_rules;
+/// Promise 1, for several processes of one user.
+#[cfg(unix)]
+mod sharing;

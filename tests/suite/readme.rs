@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::command_line::{BINARY, Server, fleetsweep};
+use super::program::{BINARY, Server, fleetsweep};
 
 fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
