@@ -13,6 +13,8 @@ mod command_line;
 /// Promises 3, 4 and 5, wherever the program is killed.
 #[cfg(unix)]
 mod crash;
+/// State files and ledgers that are not as they were written, or were written long ago.
+mod damage;
 /// The program and the mock as processes, for the modules around.
 mod program;
 /// The README's commands do what the README says.
