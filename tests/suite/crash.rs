@@ -8,6 +8,14 @@
 //!
 //! `FLEETSWEEP_SEED` repeats a run's dice; the kernel's are its own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a panic is the verdict, and what is printed tells of it; processes have no virtual time, and \
+              somebody has to wait for them"
+)]
+
 use std::{
     collections::HashMap,
     env,

@@ -8,6 +8,8 @@ mod campaign_length;
 mod campaign_outcomes;
 /// Promise 5, when somebody says stop.
 mod campaign_stops;
+/// Clocks that are moved, and computers that sleep.
+mod clocks;
 /// The real program: streams, files, exit codes.
 mod command_line;
 /// Promises 3, 4 and 5, wherever the program is killed.

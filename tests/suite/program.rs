@@ -1,5 +1,10 @@
 //! The program and the mock tenant as processes of their own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, and in what it is made of, a panic is the verdict"
+)]
+
 use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},

@@ -61,6 +61,8 @@ impl Default for Rig {
 pub(crate) struct Running {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) signals: mpsc::Sender<Signal>,
+    /// The client's.
+    pub(crate) clock: Arc<TokioClock>,
     task: JoinHandle<Told>,
 }
 
@@ -118,10 +120,14 @@ impl Rig {
         let tenant = Tenant::new(self.mock.clone());
         let (signals, heard) = mpsc::channel(2);
         let client = Client::new(&self, Arc::clone(&tenant)).await;
-        let task = tokio::spawn(self.drain(csv.to_owned(), client, Arc::clone(&tenant), heard));
+        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
+        clock.move_wall(self.ahead);
+        let parts = (Arc::clone(&tenant), Arc::clone(&clock), heard);
+        let task = tokio::spawn(self.drain(csv.to_owned(), client, parts));
         Running {
             tenant,
             signals,
+            clock,
             task,
         }
     }
@@ -130,12 +136,9 @@ impl Rig {
         self,
         csv: String,
         client: Client,
-        tenant: Arc<Tenant>,
-        signals: mpsc::Receiver<Signal>,
+        (tenant, clock, signals): (Arc<Tenant>, Arc<TokioClock>, mpsc::Receiver<Signal>),
     ) -> Told {
         let dir = scratch();
-        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
-        clock.move_wall(self.ahead);
         let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(self.seed));
         let results = dir.path().join("r.csv");
         let (journal, targets, tally) = begin(&csv, &campaign, clock.as_ref(), &results);
