@@ -41,8 +41,15 @@ use crate::{
 /// How often the monitor is told how things stand though nothing happens, and the clock is looked at for sleep.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The schedule's own time of arrival is computed anew this often: it is arithmetic over all calls to come.
+/// The schedule's own time of arrival is computed anew at least this far apart: it is arithmetic over all calls to come,
+/// some nanoseconds each.
 const ETA_EVERY: Duration = Duration::from_secs(30);
+
+/// Longer for many calls: an arrival days ahead need not be known to the second, and a thousandth of the time that the
+/// calls take is spent soonest.
+fn eta_every(calls: u64) -> Duration {
+    ETA_EVERY.max(Duration::from_millis(calls.saturating_mul(10)).min(Duration::from_mins(30)))
+}
 
 /// What a run needs of the world.
 pub struct Engine<D> {
@@ -88,12 +95,18 @@ pub struct Ending {
 }
 
 type Writing = JoinHandle<(Box<Journal>, Batch, Result<Written, JournalError>)>;
+/// Why there is no leave for a call.
+enum NoPermit {
+    Token(SignInError),
+    Ledger(LedgerError),
+}
+
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What happened.
 enum Event {
     Reported(usize, Report),
-    Permitted(Result<Permit, LedgerError>),
+    Permitted(Result<Permit, NoPermit>),
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
     Renewed(Result<Token, SignInError>),
@@ -129,7 +142,7 @@ struct Drive<D> {
     ready: VecDeque<Order>,
     /// Records that could not be written; they are tried once more at the end.
     unwritten: Vec<Record>,
-    permit: Option<Boxed<Result<Permit, LedgerError>>>,
+    permit: Option<Boxed<Result<Permit, NoPermit>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
     lister: Arc<Lister<D>>,
@@ -226,7 +239,12 @@ impl<D: Defender> Drive<D> {
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
                 let pacer = self.engine.pacer.clone();
-                Box::pin(async move { pacer.acquire(Kind::Start).await })
+                let tokens = Arc::clone(&self.engine.tokens);
+                Box::pin(async move {
+                    // First, so that waiting for a token costs no permit.
+                    tokens.token().await.map_err(NoPermit::Token)?;
+                    pacer.acquire(Kind::Start).await.map_err(NoPermit::Ledger)
+                })
             });
             // Where the quota has room the permit is there at once, and no event need be waited for.
             match poll_fn(|context| Poll::Ready(permit.as_mut().poll(context))).await {
@@ -340,7 +358,7 @@ impl<D: Defender> Drive<D> {
         }
     }
 
-    fn permitted(&mut self, result: Result<Permit, LedgerError>) {
+    fn permitted(&mut self, result: Result<Permit, NoPermit>) {
         match result {
             Ok(permit) => {
                 let clock = &self.engine.clock;
@@ -349,7 +367,8 @@ impl<D: Defender> Drive<D> {
                     None => permit.give_back(),
                 }
             }
-            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+            Err(NoPermit::Ledger(e)) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+            Err(NoPermit::Token(e)) => self.dispatcher.stop(StopReason::Tenant(e.to_string())),
         }
     }
 
@@ -358,16 +377,9 @@ impl<D: Defender> Drive<D> {
         match result {
             Ok(written) => {
                 self.ready.extend(orders);
+                self.tell_ended(&written);
                 if let Some((page, next)) = written.page {
                     self.dispatcher.page_came(page, next);
-                }
-                for ended in &written.ended {
-                    self.engine.monitor.target_ended(&monitor::Ended {
-                        line: ended.line,
-                        machine_id: &ended.machine_id,
-                        outcome: ended.outcome.as_str(),
-                        message: &ended.message,
-                    });
                 }
                 if !written.ended.is_empty() {
                     self.tell();
@@ -439,12 +451,23 @@ impl<D: Defender> Drive<D> {
         }
     }
 
+    fn tell_ended(&self, written: &Written) {
+        for ended in &written.ended {
+            self.engine.monitor.target_ended(&monitor::Ended {
+                line: ended.line,
+                machine_id: &ended.machine_id,
+                outcome: ended.outcome.as_str(),
+                message: &ended.message,
+            });
+        }
+    }
+
     fn tell(&mut self) {
         let now = self.engine.clock.now();
         let ended = self.dispatcher.tally().total();
         let targets = self.dispatcher.targets();
         let (computed, eta) = match self.eta {
-            Some((at, eta)) if now.since(at) < ETA_EVERY => (at, eta),
+            Some((at, eta)) if now.since(at) < eta_every(targets - ended) => (at, eta),
             _ => (
                 now,
                 self.engine.pacer.lower_bound(Kind::Start, targets - ended),
@@ -455,6 +478,11 @@ impl<D: Defender> Drive<D> {
             .permit
             .as_ref()
             .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        // A hold that came since then puts the arrival off at least by itself.
+        let wait = waiting.as_ref().and_then(|waiting| waiting.left(now));
+        let eta = eta
+            .saturating_sub(now.since(computed))
+            .max(wait.unwrap_or_default());
         self.engine.monitor.state(&monitor::State {
             elapsed: now.since(self.began),
             wall: self.engine.clock.wall(),
@@ -473,7 +501,7 @@ impl<D: Defender> Drive<D> {
                     left: waiting.left(now)?,
                 })
             }),
-            eta: Some(eta.saturating_sub(now.since(computed))),
+            eta: Some(eta),
             throttled: self.dispatcher.throttled(),
         });
     }
@@ -515,8 +543,9 @@ impl<D: Defender> Drive<D> {
             .await
             .expect("writing a batch does not panic")
         };
-        if let Err(e) = result {
-            self.dispatcher.stop(StopReason::Disk(e.to_string()));
+        match result {
+            Ok(written) => self.tell_ended(&written),
+            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
         }
         self.tell();
         Ending {

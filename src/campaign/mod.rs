@@ -6,11 +6,16 @@
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
+//! - [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
+//!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`journal`]: what is on disk, and in which order it gets there.
 
+pub mod checkup;
 pub mod dispatcher;
 pub mod engine;
+pub mod errand;
 pub mod intake;
+pub mod inventory;
 pub mod journal;
 pub mod lookup;
 pub mod outcome;
@@ -18,6 +23,7 @@ pub mod queue;
 pub mod resume;
 pub mod retry;
 pub mod server_clock;
+pub mod sign_in_time;
 pub mod stop;
 pub mod summary;
 pub mod tag;

@@ -1,42 +1,118 @@
 //! Which API is called, and with which token.
+//!
+//! ```text
+//!   options, environment ─→ ConnectArgs::setup ─→ Setup ─→ token, looked at ─→ Connection ─→ client
+//!                            (nothing is sent)
+//! ```
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use super::{ExitCode, Failure};
 use crate::{
+    campaign::sign_in_time::SignInTime,
     defender::{
-        ApiBase,
-        cloud::Cloud,
+        ApiBase, Network,
+        cloud::{Cloud, Region},
         http::{HttpDefender, HttpOptions},
-        sign_in::{Claims, FixedToken, TokenFile, TokenSource},
+        sign_in::{
+            Auth, Authority, Choice, Claims, Environment, FixedToken, Need, Terms, TokenSource, fit,
+        },
     },
     mock::{self, MockConfig, QuotaConfig, Tenant},
+    monitor::Monitor,
     quota::{Clock, SystemClock},
 };
-
-/// The environment's bearer token.
-const TOKEN: &str = "FLEETSWEEP_TOKEN";
 
 /// The options of the connection.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
     /// Call a mock tenant inside this process instead of the API: nothing leaves the computer.
-    #[arg(long, conflicts_with_all = ["api_url", "token_file"])]
+    #[arg(long, conflicts_with_all = [
+        "api_url", "token_file", "cloud", "region", "authority_url", "resource", "auth", "ca_cert",
+    ])]
     pub mock: bool,
 
-    /// The API's address, in place of <https://api.security.microsoft.com>.
+    /// Microsoft's cloud that the tenant lives in. [default: commercial]
+    #[arg(long, value_enum, value_name = "CLOUD")]
+    cloud: Option<CloudArg>,
+
+    /// The region of the commercial cloud whose host is called; the quota is the same.
+    #[arg(long, value_enum, value_name = "REGION")]
+    region: Option<RegionArg>,
+
+    /// The API's address, over --cloud and --region.
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
 
-    /// A file that holds a bearer token; read again when it changes. Without it the token is taken from
-    /// FLEETSWEEP_TOKEN.
+    /// The sign-in service's address, over --cloud.
+    #[arg(long, value_name = "URL")]
+    authority_url: Option<String>,
+
+    /// What the token is for, over --cloud.
+    #[arg(long, value_name = "URL")]
+    resource: Option<String>,
+
+    /// How to sign in. [default: auto]
+    #[arg(long, value_enum, value_name = "WAY", long_help = AUTH_HELP)]
+    auth: Option<AuthArg>,
+
+    /// A file that holds a bearer token; read again when it changes.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+
+    /// Certificates (PEM) that are trusted besides the system's: a company's own.
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+}
+
+const AUTH_HELP: &str = "How to sign in. `auto` takes the first that is configured: a token (--token-file, FLEETSWEEP_TOKEN), a \
+                         secret (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload identity \
+                         (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces (IDENTITY_ENDPOINT), the \
+                         Azure CLI. [default: auto]";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CloudArg {
+    Commercial,
+    Gcc,
+    GccHigh,
+    Dod,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RegionArg {
+    Us,
+    Eu,
+    Uk,
+    Au,
+    Swa,
+    Ina,
+    Aea,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AuthArg {
+    Auto,
+    Secret,
+    Certificate,
+    ManagedIdentity,
+    WorkloadIdentity,
+    AzureCli,
+    Token,
+}
+
+/// What the options and the environment say; nothing has been sent.
+pub struct Setup {
+    /// Where calls go.
+    pub base: ApiBase,
+    /// Which sign-in was chosen.
+    pub choice: Choice,
+    /// For whom, where and how.
+    pub terms: Terms,
 }
 
 /// A connection, before its first call.
@@ -51,56 +127,103 @@ pub struct Connection {
     pub tenant: String,
     /// The token's application, likewise.
     pub application: String,
+    network: Network,
 }
 
 /// What is written where a token does not tell.
 pub const UNKNOWN: &str = "unknown";
 
 impl ConnectArgs {
-    /// Finds address and token; nothing is sent. The mock inside this process, if it is asked for, keeps `mock_quota`.
+    /// Finds address and sign-in; nothing is sent.
     ///
     /// # Errors
-    /// The address cannot be used, or there is no token.
-    pub async fn connect(&self, mock_quota: QuotaConfig) -> Result<Connection, Failure> {
-        let base = if self.mock {
-            let (address, tokens) = start_mock(mock_quota).await?;
-            return Ok(Connection {
-                base: address,
-                api: "mock".into(),
-                tokens,
-                tenant: "mock".into(),
-                application: "mock".into(),
-            });
-        } else if let Some(url) = &self.api_url {
-            ApiBase::parse(url).map_err(|e| Failure::usage(format!("--api-url: {e}")))?
-        } else {
-            let endpoints = Cloud::Commercial.endpoints(None).map_err(Failure::usage)?;
-            ApiBase::parse(&endpoints.base).map_err(Failure::usage)?
-        };
-        let tokens: Arc<dyn TokenSource> = if let Some(file) = &self.token_file {
-            Arc::new(TokenFile::new(file))
-        } else if let Ok(text) = std::env::var(TOKEN) {
-            Arc::new(FixedToken::new(&SecretString::from(text), TOKEN).map_err(no_token)?)
-        } else {
-            let why = "there is no token: put a bearer token for https://api.securitycenter.microsoft.com into \
-                       FLEETSWEEP_TOKEN, or name a file that holds one with --token-file; --mock needs none";
-            return Err(no_token(why));
-        };
-        let token = tokens.token().await.map_err(no_token)?;
-        let claims = Claims::of(&token);
-        let told = |claim: fn(Claims) -> Option<String>| {
-            claims
-                .clone()
-                .and_then(claim)
-                .unwrap_or_else(|| UNKNOWN.into())
-        };
-        Ok(Connection {
-            tenant: told(|c| c.tenant),
-            application: told(|c| c.application),
-            api: base.to_string(),
+    /// An option cannot be used (exit 2), or nothing to sign in with is configured (exit 4).
+    pub fn setup(&self, clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+        let cloud = self.cloud.map_or(Cloud::Commercial, Cloud::from);
+        let region = self.region.map(Region::from);
+        let endpoints = cloud.endpoints(region).map_err(Failure::usage)?;
+        let base = self.api_url.as_deref().unwrap_or(&endpoints.base);
+        let base = ApiBase::parse(base).map_err(|e| Failure::usage(format!("--api-url: {e}")))?;
+        let authority = self.authority_url.as_deref().unwrap_or(endpoints.authority);
+        let authority = Authority::parse(authority)
+            .map_err(|e| Failure::usage(format!("--authority-url: {e}")))?;
+        let resource = self.resource.as_deref().unwrap_or(endpoints.resource);
+        let network = self.network()?;
+        let environment = |name: &str| std::env::var(name).ok();
+        let choice = Choice::make(
+            self.auth.map_or(Auth::Auto, Auth::from),
+            self.token_file.clone(),
+            &Environment(&environment),
+        )
+        .map_err(not_signed_in)?;
+        Ok(Setup {
             base,
-            tokens,
+            choice,
+            terms: Terms {
+                authority,
+                resource: resource.to_owned(),
+                network,
+                time: Arc::new(SignInTime(clock)),
+            },
         })
+    }
+
+    /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made. The mock
+    /// inside this process, if it is asked for, keeps `mock_quota`.
+    ///
+    /// # Errors
+    /// An option cannot be used (exit 2), or there is no token that fits the need (exit 4).
+    pub async fn connect(
+        &self,
+        need: Need,
+        mock_quota: QuotaConfig,
+        monitor: &dyn Monitor,
+    ) -> Result<Connection, Failure> {
+        if self.mock {
+            return start_mock(mock_quota).await;
+        }
+        let setup = self.setup(Arc::new(SystemClock))?;
+        let tokens = setup.choice.source(&setup.terms).map_err(not_signed_in)?;
+        let token = tokens.token().await.map_err(not_signed_in)?;
+        let claims = Claims::of(&token);
+        monitor.note(&format!("signed in with {}", setup.choice.words));
+        if let Some(claims) = &claims {
+            fit::tenant(claims, setup.choice.tenant.as_deref()).map_err(not_signed_in)?;
+            fit::audience(claims, &setup.terms.resource).map_err(not_signed_in)?;
+            if let Some(warning) = fit::roles(claims, need).map_err(not_signed_in)? {
+                monitor.note(&warning);
+            }
+        } else {
+            monitor.note(fit::NO_JWT);
+        }
+        Ok(setup.connection(tokens, claims))
+    }
+
+    fn network(&self) -> Result<Network, Failure> {
+        let Some(path) = &self.ca_cert else {
+            return Ok(Network::default());
+        };
+        let wrong = |why: &dyn std::fmt::Display| {
+            Failure::usage(format!("--ca-cert {}: {why}", path.display()))
+        };
+        let pem = std::fs::read(path).map_err(|why| wrong(&why))?;
+        Network::trusting(&pem).map_err(|why| wrong(&why))
+    }
+}
+
+impl Setup {
+    /// The connection, once there is a token that says this of itself.
+    #[must_use]
+    pub fn connection(&self, tokens: Arc<dyn TokenSource>, claims: Option<Claims>) -> Connection {
+        let claims = claims.unwrap_or_default();
+        Connection {
+            api: self.base.to_string(),
+            base: self.base.clone(),
+            tokens,
+            tenant: claims.tenant.unwrap_or_else(|| UNKNOWN.into()),
+            application: claims.application.unwrap_or_else(|| UNKNOWN.into()),
+            network: self.terms.network.clone(),
+        }
     }
 }
 
@@ -118,16 +241,17 @@ impl Connection {
             base: self.base.clone(),
             request_timeout,
             workers,
+            network: self.network.clone(),
         })
-        .map_err(|e| Failure::new(ExitCode::Tenant, e))
+        .map_err(not_signed_in)
     }
 }
 
-fn no_token(why: impl std::fmt::Display) -> Failure {
+fn not_signed_in(why: impl std::fmt::Display) -> Failure {
     Failure::new(ExitCode::Tenant, why)
 }
 
-async fn start_mock(quota: QuotaConfig) -> Result<(ApiBase, Arc<dyn TokenSource>), Failure> {
+async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|e| {
@@ -146,6 +270,52 @@ async fn start_mock(quota: QuotaConfig) -> Result<(ApiBase, Arc<dyn TokenSource>
         std::future::pending(),
     ));
     let base = ApiBase::parse(&format!("http://{address}")).map_err(Failure::usage)?;
-    let token = FixedToken::new(&SecretString::from("mock"), "the mock").map_err(no_token)?;
-    Ok((base, Arc::new(token)))
+    let token = FixedToken::new(&SecretString::from("mock"), "the mock").map_err(not_signed_in)?;
+    Ok(Connection {
+        base,
+        api: "mock".into(),
+        tokens: Arc::new(token),
+        tenant: "mock".into(),
+        application: "mock".into(),
+        network: Network::default(),
+    })
+}
+
+impl From<CloudArg> for Cloud {
+    fn from(cloud: CloudArg) -> Self {
+        match cloud {
+            CloudArg::Commercial => Self::Commercial,
+            CloudArg::Gcc => Self::Gcc,
+            CloudArg::GccHigh => Self::GccHigh,
+            CloudArg::Dod => Self::Dod,
+        }
+    }
+}
+
+impl From<RegionArg> for Region {
+    fn from(region: RegionArg) -> Self {
+        match region {
+            RegionArg::Us => Self::Us,
+            RegionArg::Eu => Self::Eu,
+            RegionArg::Uk => Self::Uk,
+            RegionArg::Au => Self::Au,
+            RegionArg::Swa => Self::Swa,
+            RegionArg::Ina => Self::Ina,
+            RegionArg::Aea => Self::Aea,
+        }
+    }
+}
+
+impl From<AuthArg> for Auth {
+    fn from(auth: AuthArg) -> Self {
+        match auth {
+            AuthArg::Auto => Self::Auto,
+            AuthArg::Secret => Self::Secret,
+            AuthArg::Certificate => Self::Certificate,
+            AuthArg::ManagedIdentity => Self::ManagedIdentity,
+            AuthArg::WorkloadIdentity => Self::WorkloadIdentity,
+            AuthArg::AzureCli => Self::AzureCli,
+            AuthArg::Token => Self::Token,
+        }
+    }
 }

@@ -1,15 +1,17 @@
 //! A file a command: arguments and wiring, nothing else.
 //!
-//! - [`run`]: `fleetsweep run`. [`status`]: `fleetsweep status`. [`mock`]:
-//!   `fleetsweep mock`.
+//! - [`run`]: `fleetsweep run`. [`status`]: `fleetsweep status`. [`machines`]: `fleetsweep machines`. [`doctor`]:
+//!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
 //!   remembered. [`paths`]: which files. [`progress`]: what is shown.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
 
 pub mod connect;
+pub mod doctor;
 pub mod exit;
 pub mod ledger;
+pub mod machines;
 pub mod mock;
 pub mod pace;
 pub mod paths;
@@ -37,6 +39,8 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Status(status::StatusArgs),
+    Machines(Box<machines::MachinesArgs>),
+    Doctor(Box<doctor::DoctorArgs>),
     Mock(Box<mock::MockArgs>),
 }
 
@@ -100,6 +104,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         match cli.command {
             Command::Run(args_of_run) => run::run(*args_of_run, &args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Machines(args) => machines::run(*args).await,
+            Command::Doctor(args) => doctor::run(*args).await,
             Command::Mock(args) => mock::run(*args, &mut std::io::stderr())
                 .await
                 .map(|()| ExitCode::Clean)

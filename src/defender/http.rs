@@ -1,17 +1,19 @@
 //! The port over HTTP: one call, one request, one reply.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use jiff::Timestamp;
 use reqwest::{
     Client, Method, Response, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER},
-    redirect, retry,
 };
 use secrecy::ExposeSecret;
 
-use super::{Answer, ApiBase, Call, Defender, Lost, Reply, http_date, sign_in::Token, wire};
+use super::{
+    Answer, ApiBase, Call, Defender, Lost, Network, Reply, http_date, network::why, sign_in::Token,
+    wire,
+};
 
 /// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup of
 /// seconds, a new one a tenth of a second: so this lies below the shortest idle time that servers and proxies come with
@@ -37,6 +39,8 @@ pub struct HttpOptions {
     pub request_timeout: Duration,
     /// How many calls may be under way at once: as many connections are kept.
     pub workers: usize,
+    /// How this computer reaches it.
+    pub network: Network,
 }
 
 /// The client could not be made: TLS has no roots, or the environment's proxy is no URL.
@@ -64,22 +68,17 @@ impl HttpDefender {
             base,
             request_timeout,
             workers,
+            network,
         } = options;
-        let mut client = Client::builder()
-            // Either would be a call that the limiter never saw, and a redirect might carry the token elsewhere.
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
+        // The environment's proxy would be asked for 127.0.0.1 too.
+        let client = network
+            .client(base.is_loopback())
             .timeout(request_timeout)
             .connect_timeout(CONNECT.min(request_timeout.mul_f64(0.8)))
             .pool_max_idle_per_host(workers)
             .pool_idle_timeout(IDLE)
-            .user_agent(concat!("fleetsweep/", env!("CARGO_PKG_VERSION")));
-        if base.is_loopback() {
-            // The environment's proxy would be asked for 127.0.0.1 too.
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|e| SetupError(why(&e)))?;
+            .build()
+            .map_err(|e| SetupError(why(&e)))?;
         Ok(Self {
             client,
             base,
@@ -245,32 +244,6 @@ fn scans_since(since: Timestamp) -> String {
         "type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {}",
         since.strftime("%Y-%m-%dT%H:%M:%SZ")
     )
-}
-
-/// Layers of an error that say where it passed and not what happened.
-const LAYERS: [&str; 4] = [
-    "error sending request",
-    "client error (",
-    "connection error",
-    "request or response body error",
-];
-
-/// The two innermost reasons of an error: what broke, and the operating system's word for it.
-fn why(error: &(dyn Error + 'static)) -> String {
-    let mut chain: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        chain.push(error.to_string());
-        next = error.source();
-    }
-    let innermost = chain.pop().unwrap_or_default();
-    match chain.pop() {
-        Some(outer) if LAYERS.iter().any(|layer| outer.starts_with(layer)) => innermost,
-        // Some errors repeat what they carry.
-        Some(outer) if outer.contains(&innermost) => outer,
-        Some(outer) => format!("{outer}: {innermost}"),
-        None => innermost,
-    }
 }
 
 #[cfg(test)]

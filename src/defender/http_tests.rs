@@ -83,6 +83,7 @@ fn defender(base: &str) -> HttpDefender {
         base: ApiBase::parse(base).unwrap(),
         request_timeout: Duration::from_secs(30),
         workers: 10,
+        network: Network::default(),
     })
     .unwrap()
 }

@@ -3,6 +3,7 @@
 //! - this file: the port: [`Defender`], what can be asked ([`Call`]) and what comes back ([`Reply`]).
 //! - [`wire`]: bodies, shared with the mock tenant.
 //! - [`http`]: the port over HTTP; [`base`]: the address it calls, checked before a token is sent there.
+//! - [`network`]: proxies, roots of trust, TLS.
 //! - [`throttle`]: what a 429 asks for.
 //! - [`cloud`]: Microsoft's clouds and regions, and which of them share a quota.
 //! - [`sign_in`]: where bearer tokens come from.
@@ -16,12 +17,14 @@ pub mod base;
 pub mod cloud;
 pub mod http;
 mod http_date;
+pub mod network;
 pub mod sign_in;
 pub mod throttle;
 pub mod wire;
 
 pub use base::ApiBase;
 pub use http::HttpDefender;
+pub use network::Network;
 pub use throttle::Throttle;
 
 /// One call to the API.

@@ -52,6 +52,44 @@ pub struct MachineAction {
     pub last_update_date_time_utc: Option<String>,
 }
 
+/// A machine of the inventory (MDE-API.md, section 4). Only `id` is certain; every other field may be null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Machine {
+    /// 40 hex digits.
+    pub id: String,
+    /// The DNS name; several machines can have the same.
+    #[serde(default)]
+    pub computer_dns_name: Option<String>,
+    /// `Windows11`, `Linux`, ….
+    #[serde(default)]
+    pub os_platform: Option<String>,
+    /// `Active`, `Inactive`, ….
+    #[serde(default)]
+    pub health_status: Option<String>,
+    /// `Onboarded`, `CanBeOnboarded`, ….
+    #[serde(default)]
+    pub onboarding_status: Option<String>,
+    /// `None`, `Low`, `Medium`, `High`.
+    #[serde(default)]
+    pub risk_score: Option<String>,
+    /// `None`, `Low`, `Medium`, `High`.
+    #[serde(default)]
+    pub exposure_level: Option<String>,
+    /// The device group.
+    #[serde(default)]
+    pub rbac_group_name: Option<String>,
+    /// Tags, in no order.
+    #[serde(default)]
+    pub machine_tags: Option<Vec<String>>,
+    /// RFC 3339, UTC.
+    #[serde(default)]
+    pub last_seen: Option<String>,
+    /// Entra ID's own id of the device.
+    #[serde(default)]
+    pub aad_device_id: Option<String>,
+}
+
 /// A page of a listing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Page<T> {

@@ -54,6 +54,7 @@ impl Tenant {
                     .desk
                     .issue(tenant, &request.body, both, state.rng.u128(..)))
             }
+            Route::Identity => Ok(state.desk.identity(request, both, state.rng.u128(..))),
             Route::Start { machine } => self.start(state, machine, passage, now),
             Route::List => {
                 let view = self.view(now);

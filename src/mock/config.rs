@@ -237,6 +237,22 @@ pub struct SignIn {
     pub expires_in: Duration,
     /// The client secret that is right; without one, any is.
     pub secret: Option<String>,
+    /// The right secret has expired.
+    pub secret_expired: bool,
+    /// The only directory there is; without one, any is there.
+    pub tenant: Option<String>,
+    /// The only application there is, and the only user-assigned identity; without one, any is there.
+    pub client: Option<String>,
+    /// The only resource that tokens are issued for; without one, for any.
+    pub resource: Option<String>,
+    /// The thumbprint (`x5t#S256`) of the registered certificate; without one, any is. Signatures are not looked at.
+    pub thumbprint: Option<String>,
+    /// What App Service expects in `X-IDENTITY-HEADER`; without one, the metadata service is a virtual machine's.
+    pub identity_header: Option<String>,
+    /// Lives are written as strings, as some endpoints do.
+    pub lives_as_strings: bool,
+    /// What is written into a token as its directory, where that is not the one that was asked.
+    pub token_tenant: Option<String>,
     /// The application's roles.
     pub roles: Vec<String>,
     /// Which bearer tokens are taken.
@@ -248,6 +264,14 @@ impl Default for SignIn {
         Self {
             expires_in: Duration::from_secs(3599),
             secret: None,
+            secret_expired: false,
+            tenant: None,
+            client: None,
+            resource: None,
+            thumbprint: None,
+            identity_header: None,
+            lives_as_strings: false,
+            token_tenant: None,
             roles: vec!["Machine.Scan".to_owned(), "Machine.Read.All".to_owned()],
             tokens: Tokens::Any,
         }

@@ -1,6 +1,9 @@
 //! What happens to a call on its way: by chance, or by a script of rules.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{
+    ops::{Range, RangeInclusive},
+    time::Duration,
+};
 
 use super::{
     config::{Chances, MockConfig},
@@ -14,6 +17,7 @@ pub struct Rule {
     kind: Option<Kind>,
     machine: Option<String>,
     nth: Option<u64>,
+    during: Option<Range<Duration>>,
     fault: Fault,
 }
 
@@ -25,6 +29,7 @@ impl Rule {
             kind: None,
             machine: None,
             nth: None,
+            during: None,
             fault,
         }
     }
@@ -47,6 +52,13 @@ impl Rule {
     #[must_use]
     pub const fn nth(mut self, nth: u64) -> Self {
         self.nth = Some(nth);
+        self
+    }
+
+    /// Only calls that arrive in this span since the tenant's start: an outage.
+    #[must_use]
+    pub const fn during(mut self, span: Range<Duration>) -> Self {
+        self.during = Some(span);
         self
     }
 
@@ -123,6 +135,7 @@ impl Fates {
     pub(super) fn draw(
         &mut self,
         route: &Route,
+        arrived: Duration,
         config: &MockConfig,
         rng: &mut fastrand::Rng,
     ) -> Fate {
@@ -132,7 +145,7 @@ impl Fates {
             carried_out: true,
             instead: None,
         };
-        match self.fault(route) {
+        match self.fault(route, arrived) {
             Some(fault) => fate.suffer(fault),
             None if route.kind() == Kind::Token => {}
             None => fate.befall(route.kind(), &config.chances, rng),
@@ -144,10 +157,14 @@ impl Fates {
         fate
     }
 
-    fn fault(&mut self, route: &Route) -> Option<Fault> {
+    fn fault(&mut self, route: &Route, arrived: Duration) -> Option<Fault> {
         let mut fault = None;
         for (rule, calls) in &mut self.rules {
-            if rule.is_for(route) {
+            let in_time = rule
+                .during
+                .as_ref()
+                .is_none_or(|span| span.contains(&arrived));
+            if in_time && rule.is_for(route) {
                 *calls += 1;
                 if fault.is_none() && rule.nth.is_none_or(|nth| nth == *calls) {
                     fault = Some(rule.fault.clone());
@@ -247,16 +264,19 @@ mod tests {
             Rule::new(Fault::CutBefore).kind(Kind::Start).nth(3),
             Rule::new(Fault::Delay(Duration::from_secs(1))).kind(Kind::List),
         ]);
-        assert_eq!(fates.fault(&start("ab")), None);
-        assert_eq!(fates.fault(&start("cd")), None);
-        assert_eq!(fates.fault(&start("ab")), Some(Fault::CutAfter));
+        assert_eq!(fates.fault(&start("ab"), Duration::ZERO), None);
+        assert_eq!(fates.fault(&start("cd"), Duration::ZERO), None);
         assert_eq!(
-            fates.fault(&start("ab")),
+            fates.fault(&start("ab"), Duration::ZERO),
+            Some(Fault::CutAfter)
+        );
+        assert_eq!(
+            fates.fault(&start("ab"), Duration::ZERO),
             None,
             "the third start was the one before"
         );
         assert_eq!(
-            fates.fault(&Route::List),
+            fates.fault(&Route::List, Duration::ZERO),
             Some(Fault::Delay(Duration::from_secs(1)))
         );
     }
@@ -278,7 +298,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(3);
         let mut fates = Fates::new(&[]);
         let drawn: Vec<_> = (0..10_000)
-            .map(|_| fates.draw(&start("ab"), &config, &mut rng))
+            .map(|_| fates.draw(&start("ab"), Duration::ZERO, &config, &mut rng))
             .collect();
         let share = |is: &dyn Fn(&Fate) -> bool| drawn.iter().filter(|fate| is(fate)).count();
         assert!((4_800..5_200).contains(&share(&|fate| fate.instead.is_none())));

@@ -74,6 +74,10 @@ pub struct Request {
     pub query: String,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The `Metadata` header, which a metadata service insists on.
+    pub metadata: Option<String>,
+    /// The `X-IDENTITY-HEADER` header, by which App Service knows its own.
+    pub identity_header: Option<String>,
     /// The whole body.
     pub body: Bytes,
 }
@@ -98,6 +102,8 @@ impl Request {
             path: path.to_owned(),
             query: query.to_owned(),
             authorization: Some(format!("Bearer {token}")),
+            metadata: None,
+            identity_header: None,
             body,
         }
     }
@@ -109,6 +115,9 @@ impl Request {
         let mut next = || parts.next().unwrap_or_default();
         let first = next();
         if !first.eq_ignore_ascii_case("api") {
+            if self.method == Method::Get && self.path == "/metadata/identity/oauth2/token" {
+                return Some(Route::Identity);
+            }
             let route =
                 (next(), next(), next()) == ("oauth2", "v2.0", "token") && parts.next().is_none();
             return (route && self.method == Method::Post).then(|| Route::Token {
@@ -151,18 +160,28 @@ impl Request {
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    Token { tenant: String },
-    Start { machine: String },
+    Token {
+        tenant: String,
+    },
+    /// The host's metadata service is asked for its identity's token.
+    Identity,
+    Start {
+        machine: String,
+    },
     List,
-    Get { id: String },
-    Cancel { id: String },
+    Get {
+        id: String,
+    },
+    Cancel {
+        id: String,
+    },
     Machines,
 }
 
 impl Route {
     pub(super) const fn kind(&self) -> Kind {
         match self {
-            Self::Token { .. } => Kind::Token,
+            Self::Token { .. } | Self::Identity => Kind::Token,
             Self::Start { .. } => Kind::Start,
             Self::List => Kind::List,
             Self::Get { .. } => Kind::Get,
@@ -236,6 +255,8 @@ mod tests {
             tenant: "acme".into(),
         });
         assert_eq!(post("/acme/oauth2/v2.0/token"), token);
+        let identity = get("/metadata/identity/oauth2/token?resource=x");
+        assert_eq!(identity, Some(Route::Identity));
         for wrong in [
             "/",
             "",

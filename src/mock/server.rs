@@ -92,7 +92,10 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let authorization = parts.headers.get(http::header::AUTHORIZATION);
+    let header = |name: &str| {
+        let value = parts.headers.get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
     let request = Request {
         method: match parts.method {
             http::Method::GET => Method::Get,
@@ -101,9 +104,9 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
         },
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        authorization: authorization
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned),
+        authorization: header("authorization"),
+        metadata: header("metadata"),
+        identity_header: header("x-identity-header"),
         body,
     };
     match tenant.handle(request).await {

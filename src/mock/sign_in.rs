@@ -3,13 +3,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     config::{SignIn, Tokens},
     query::pairs,
     reply::{Error, Reply, guid},
-    request::Kind,
+    request::{Kind, Request},
 };
 
 /// Issues tokens and looks at those that come back.
@@ -18,6 +18,40 @@ pub(super) struct Desk {
     config: SignIn,
     /// Until when the tokens live that were issued.
     issued: HashMap<String, Duration>,
+    last_form: HashMap<String, String>,
+    last_token: String,
+}
+
+/// What the token endpoint says instead of a token.
+#[derive(Debug)]
+struct Refusal {
+    status: u16,
+    error: &'static str,
+    number: u32,
+    text: String,
+}
+
+impl Refusal {
+    fn new(status: u16, error: &'static str, number: u32, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            error,
+            number,
+            text: text.into(),
+        }
+    }
+
+    fn reply(&self, trace: u128) -> Reply {
+        // The real ones have line ends before the trace.
+        let description = format!(
+            "AADSTS{}: {}\r\nTrace ID: {}",
+            self.number,
+            self.text,
+            guid(trace)
+        );
+        let body = json!({"error": self.error, "error_description": description, "error_codes": [self.number]});
+        Reply::json(self.status, &body)
+    }
 }
 
 /// A moment on both of the server's clocks.
@@ -32,50 +66,219 @@ impl Desk {
         Self {
             config: config.clone(),
             issued: HashMap::new(),
+            last_form: HashMap::new(),
+            last_token: String::new(),
         }
+    }
+
+    /// The fields of the last form.
+    pub(super) const fn last_form(&self) -> &HashMap<String, String> {
+        &self.last_form
+    }
+
+    /// The last token that was issued.
+    pub(super) fn last_token(&self) -> &str {
+        &self.last_token
     }
 
     /// Answers a form to the token endpoint.
     pub(super) fn issue(&mut self, tenant: &str, form: &[u8], now: Now, trace: u128) -> Reply {
-        let form: HashMap<_, _> = pairs(&String::from_utf8_lossy(form)).collect();
-        let field = |name: &str| form.get(name).map_or("", String::as_str);
-        let refuse = |status, error: &str, number: u32, text: &str| {
-            let description = format!("AADSTS{number}: {text} Trace ID: {}", guid(trace));
-            let body =
-                json!({"error": error, "error_description": description, "error_codes": [number]});
-            Reply::json(status, &body)
-        };
-        if field("grant_type") != "client_credentials" {
-            return refuse(
+        self.last_form = pairs(&String::from_utf8_lossy(form)).collect();
+        match self.judge(tenant, now) {
+            Ok(audience) => {
+                let client = self.field("client_id").to_owned();
+                let (token, life) = self.token(tenant, &client, &audience, now, trace);
+                let life = self.life(life);
+                Reply::json(
+                    200,
+                    &json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}),
+                )
+            }
+            Err(refusal) => refusal.reply(trace),
+        }
+    }
+
+    /// Answers a question to the host's metadata service.
+    pub(super) fn identity(&mut self, request: &Request, now: Now, trace: u128) -> Reply {
+        let query: HashMap<_, _> = pairs(&request.query).collect();
+        let bad = |text: &str| {
+            Reply::json(
                 400,
-                "unsupported_grant_type",
-                70003,
-                "The app requested an unsupported grant type.",
-            );
-        }
-        if self
-            .config
-            .secret
-            .as_deref()
-            .is_some_and(|secret| secret != field("client_secret"))
-        {
-            let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
-                        value, not the client secret ID.";
-            return refuse(401, "invalid_client", 7_000_215, text);
-        }
-        let Some(audience) = field("scope").strip_suffix("/.default") else {
-            let text = "The provided value for the input parameter 'scope' is not valid.";
-            return refuse(400, "invalid_scope", 70011, text);
+                &json!({"error": "invalid_request", "error_description": text}),
+            )
         };
+        if request.identity_header != self.config.identity_header {
+            return bad("The X-IDENTITY-HEADER header is not the host's");
+        }
+        if request.identity_header.is_none() && request.metadata.as_deref() != Some("true") {
+            return bad("Required metadata header not specified");
+        }
+        let Some(resource) = query.get("resource") else {
+            return bad("Required query variable 'resource' is missing");
+        };
+        let client = query
+            .get("client_id")
+            .map_or("the-hosts-own", String::as_str);
+        let right = self.config.client.as_deref();
+        if right.is_some_and(|right| right != client) {
+            return bad("Identity not found");
+        }
+        let tenant = self
+            .config
+            .tenant
+            .clone()
+            .unwrap_or_else(|| "hosts-tenant".to_owned());
+        let (token, life) = self.token(&tenant, client, resource, now, trace);
+        let end = now.wall.as_second().saturating_add_unsigned(life.as_secs());
+        Reply::json(
+            200,
+            &json!({
+                "access_token": token,
+                "client_id": client,
+                "expires_in": life.as_secs().to_string(),
+                "expires_on": end.to_string(),
+                "resource": resource,
+                "token_type": "Bearer",
+            }),
+        )
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.last_form.get(name).map_or("", String::as_str)
+    }
+
+    fn life(&self, life: Duration) -> Value {
+        if self.config.lives_as_strings {
+            life.as_secs().to_string().into()
+        } else {
+            life.as_secs().into()
+        }
+    }
+
+    /// For whom a token may be issued to the last form.
+    fn judge(&self, tenant: &str, now: Now) -> Result<String, Refusal> {
+        let config = &self.config;
+        let differs = |right: &Option<String>, given: &str| {
+            right.as_deref().is_some_and(|right| right != given)
+        };
+        if differs(&config.tenant, tenant) {
+            return Err(Refusal::new(
+                400,
+                "invalid_request",
+                90_002,
+                format!(
+                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+                ),
+            ));
+        }
+        if self.field("grant_type") != "client_credentials" {
+            let text = "The app requested an unsupported grant type.";
+            return Err(Refusal::new(400, "unsupported_grant_type", 70_003, text));
+        }
+        let client = self.field("client_id");
+        if differs(&config.client, client) {
+            return Err(Refusal::new(
+                400,
+                "unauthorized_client",
+                700_016,
+                format!(
+                    "Application with identifier '{client}' was not found in the directory '{tenant}'."
+                ),
+            ));
+        }
+        let assertion = self.field("client_assertion");
+        if assertion.is_empty() {
+            self.judge_secret()?;
+        } else {
+            self.judge_assertion(assertion, tenant, now)?;
+        }
+        let Some(audience) = self.field("scope").strip_suffix("/.default") else {
+            let text = "The provided value for the input parameter 'scope' is not valid.";
+            return Err(Refusal::new(400, "invalid_scope", 70_011, text));
+        };
+        if differs(&config.resource, audience) {
+            return Err(Refusal::new(
+                400,
+                "invalid_resource",
+                500_011,
+                format!(
+                    "The resource principal named {audience} was not found in the tenant named {tenant}."
+                ),
+            ));
+        }
+        Ok(audience.to_owned())
+    }
+
+    fn judge_secret(&self) -> Result<(), Refusal> {
+        let right = self.config.secret.as_deref();
+        if right.is_some_and(|secret| secret != self.field("client_secret")) {
+            let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
+                        value, not the client secret ID, for a secret added to app.";
+            return Err(Refusal::new(401, "invalid_client", 7_000_215, text));
+        }
+        if self.config.secret_expired {
+            let text = "The provided client secret keys for app are expired. Visit the Azure portal to create new keys \
+                        for your app.";
+            return Err(Refusal::new(401, "invalid_client", 7_000_222, text));
+        }
+        Ok(())
+    }
+
+    /// A workload's federated token is taken whatever it says; a certificate's assertion has to fit.
+    fn judge_assertion(&self, assertion: &str, tenant: &str, now: Now) -> Result<(), Refusal> {
+        let part = |at: usize| -> Value {
+            let text = assertion.split('.').nth(at).unwrap_or_default();
+            from_base64url(text)
+                .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                .unwrap_or_default()
+        };
+        let (header, claims) = (part(0), part(1));
+        let Some(thumbprint) = header["x5t#S256"].as_str() else {
+            return Ok(());
+        };
+        let right = self.config.thumbprint.as_deref();
+        if right.is_some_and(|right| right != thumbprint) || header["alg"] != "PS256" {
+            let text = "The certificate with identifier used to sign the client assertion is not registered on application.";
+            return Err(Refusal::new(401, "invalid_client", 700_027, text));
+        }
+        let number = |name: &str| claims[name].as_i64().unwrap_or_default();
+        let wall = now.wall.as_second();
+        // Entra ID allows clocks to lie five minutes apart.
+        if !(number("nbf") - 300..=number("exp") + 300).contains(&wall) {
+            let text = "Client assertion is not within its valid time range. Current time, and the assertion's, differ too much.";
+            return Err(Refusal::new(401, "invalid_client", 700_024, text));
+        }
+        let endpoint = format!("/{tenant}/oauth2/v2.0/token");
+        let for_us = claims["aud"]
+            .as_str()
+            .is_some_and(|aud| aud.ends_with(&endpoint));
+        let client = self.field("client_id");
+        if !for_us || claims["iss"] != client || claims["sub"] != client {
+            let text = "Client assertion audience or subject claim does not match.";
+            return Err(Refusal::new(401, "invalid_client", 700_023, text));
+        }
+        Ok(())
+    }
+
+    /// A token that is taken until its life is over.
+    fn token(
+        &mut self,
+        tenant: &str,
+        client: &str,
+        audience: &str,
+        now: Now,
+        trace: u128,
+    ) -> (String, Duration) {
         let life = self.config.expires_in;
         let issued_at = now.wall.as_second();
+        let tenant = self.config.token_tenant.as_deref().unwrap_or(tenant);
         let claims = json!({
             "aud": audience,
             "iss": format!("https://sts.windows.net/{tenant}/"),
             "iat": issued_at,
             "nbf": issued_at,
             "exp": issued_at.saturating_add_unsigned(life.as_secs()),
-            "appid": field("client_id"),
+            "appid": client,
             "roles": self.config.roles,
             "tid": tenant,
             "uti": guid(trace),
@@ -86,10 +289,8 @@ impl Desk {
         // The old ones go when new ones come, so the map stays small in a campaign of any length.
         self.issued.retain(|_, until| *until > now.since_start);
         self.issued.insert(token.clone(), now.since_start + life);
-        Reply::json(
-            200,
-            &json!({"token_type": "Bearer", "expires_in": life.as_secs(), "ext_expires_in": life.as_secs(), "access_token": token}),
-        )
+        self.last_token.clone_from(&token);
+        (token, life)
     }
 
     /// Whether the bearer of this header may make such a call.
@@ -144,9 +345,10 @@ const fn required_roles(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// Base64 with the alphabet of URLs, unpadded, as tokens are written in.
 fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
@@ -157,6 +359,26 @@ fn base64url(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// The reverse; `None` for what is no such text.
+fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    for chunk in text.as_bytes().chunks(4) {
+        let mut bits = 0_u32;
+        for at in 0..4 {
+            let digit = match chunk.get(at) {
+                Some(letter) => {
+                    u32::try_from(ALPHABET.iter().position(|known| known == letter)?).ok()?
+                }
+                None => 0,
+            };
+            bits = bits << 6 | digit;
+        }
+        let [_, all @ ..] = bits.to_be_bytes();
+        bytes.extend_from_slice(&all[..chunk.len() - 1]);
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -184,7 +406,69 @@ mod tests {
             ("\u{3ff}\u{3ff}", "z7_Pvw"),
         ] {
             assert_eq!(base64url(bytes.as_bytes()), text);
+            assert_eq!(from_base64url(text).unwrap(), bytes.as_bytes());
         }
+    }
+
+    #[test]
+    fn each_mistake_has_its_number() {
+        let some = |text: &str| Some(text.to_owned());
+        let right = SignIn {
+            secret: some("right"),
+            tenant: some("acme"),
+            client: some("app"),
+            resource: some("https://api"),
+            ..SignIn::default()
+        };
+        let answer = |config: &SignIn, tenant: &str, form: String| {
+            let issued = Desk::new(config).issue(tenant, form.as_bytes(), NOW, 1);
+            String::from_utf8_lossy(&issued.body).into_owned()
+        };
+        assert!(answer(&right, "acme", form("right")).contains("access_token"));
+        let expired = SignIn {
+            secret_expired: true,
+            ..right.clone()
+        };
+        for (config, tenant, form, number) in [
+            (&right, "acme", form("wrong"), 7_000_215),
+            (&expired, "acme", form("right"), 7_000_222),
+            (&right, "else", form("right"), 90_002),
+            (
+                &right,
+                "acme",
+                form("right").replace("=app", "=other"),
+                700_016,
+            ),
+            (
+                &right,
+                "acme",
+                form("right").replace("%2Fapi%2F", "%2Fother%2F"),
+                500_011,
+            ),
+            (
+                &right,
+                "acme",
+                form("right").replace(".default", ""),
+                70_011,
+            ),
+        ] {
+            let told = answer(config, tenant, form);
+            assert!(told.contains(&format!("AADSTS{number}: ")), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_metadata_service_wants_its_header_and_answers_in_strings() {
+        let mut desk = Desk::new(&SignIn::default());
+        let mut request = Request::get("/metadata/identity/oauth2/token?resource=https://api", "");
+        assert_eq!(desk.identity(&request, NOW, 1).status, 400);
+        request.metadata = Some("true".to_owned());
+        let answer = desk.identity(&request, NOW, 1);
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(
+            (&body["expires_in"], &body["expires_on"]),
+            (&json!("3599"), &json!("3599"))
+        );
     }
 
     #[test]

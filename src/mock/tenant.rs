@@ -1,6 +1,7 @@
 //! The service itself: what it holds, and what it does with a call.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -51,6 +52,12 @@ pub(super) struct Passage {
     pub(super) answer_lost: bool,
 }
 
+/// Up to the next millisecond, which is when a timer of tokio's ends: the moment at which the client hears.
+fn whole_millis(at: Duration) -> Duration {
+    let millis = at.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).map_or(at, Duration::from_millis)
+}
+
 impl Tenant {
     /// A tenant whose time starts now.
     #[must_use]
@@ -89,10 +96,10 @@ impl Tenant {
         self.witness.arrived(route.kind(), arrived);
         let fate = {
             let State { rng, fates, .. } = &mut *self.lock();
-            fates.draw(&route, &self.config, rng)
+            fates.draw(&route, arrived, &self.config, rng)
         };
         let passage = Passage {
-            answer_at: arrived.saturating_add(fate.latency),
+            answer_at: whole_millis(arrived.saturating_add(fate.latency)),
             request,
             route,
             arrived,
@@ -142,6 +149,18 @@ impl Tenant {
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary::of(&self.witness, &self.config.quota)
+    }
+
+    /// The fields of the last form that the token endpoint was sent; secrets too, for a test to look at.
+    #[must_use]
+    pub fn last_form(&self) -> HashMap<String, String> {
+        self.lock().desk.last_form().clone()
+    }
+
+    /// The last token that was issued, for a test to look for.
+    #[must_use]
+    pub fn last_token(&self) -> String {
+        self.lock().desk.last_token().to_owned()
     }
 
     /// The ids of the inventory's machines.

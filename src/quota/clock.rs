@@ -95,6 +95,24 @@ impl Clock for SystemClock {
         Moment(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
+    /// Windows' performance counter, which counts sleep. No safe interface tells how long ago its zero was, so this
+    /// clock starts with the process, and [`boot`](Clock::boot) says that it is one of its own.
+    #[cfg(not(unix))]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Moment {
+        static START: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        // An hour, so that "a window ago" is a moment too.
+        Moment::ZERO + Duration::from_hours(1) + START.elapsed()
+    }
+
+    /// Each process is a boot of its own, so that what others wrote is aged by the wall.
+    #[cfg(not(unix))]
+    fn boot(&self) -> String {
+        static BOOT: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| fastrand::u64(..));
+        format!("process {:016x}", *BOOT)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn wall(&self) -> Timestamp {
         Timestamp::now()
@@ -158,7 +176,7 @@ impl TokioClock {
 impl Clock for TokioClock {
     fn now(&self) -> Moment {
         // An hour, so that "a window ago" is a moment too.
-        Moment::from_nanos(3_600_000_000_000) + self.elapsed()
+        Moment::ZERO + Duration::from_hours(1) + self.elapsed()
     }
 
     fn wall(&self) -> Timestamp {

@@ -11,6 +11,7 @@
 //!
 //! - [`row`]: one line of the file. [`layout`]: its columns and its dialect.
 //! - [`guard`]: cells that a spreadsheet would run.
+//! - [`machines`]: the other CSV that is written: an inventory to start a campaign from.
 //! - `line`: rows as bytes.
 //! - [`append`]: one write a line, cut back where it fails.
 //! - [`rewrite`]: the whole file, replaced atomically.
@@ -20,6 +21,7 @@ pub mod append;
 pub mod guard;
 pub mod layout;
 mod line;
+pub mod machines;
 pub mod owner;
 pub mod rewrite;
 pub mod row;
@@ -28,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use append::ResultsFile;
 pub use layout::Layout;
+pub use machines::Machines;
 pub use owner::{Owner, owner, probe};
 pub use rewrite::{Placed, Rewrite, Sealed};
 pub use row::Row;

@@ -2,11 +2,6 @@
 //!
 //! The judge of the limits is a counter written here, on the time that passes for the service: sleep included.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test, and in what it is made of, a panic is the verdict"
-)]
-
 use std::{path::Path, sync::Arc, time::Duration};
 
 use fleetsweep::{

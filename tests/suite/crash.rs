@@ -1,6 +1,6 @@
 //! A campaign whose process is killed again and again, over a tenant that loses answers.
 //!
-//! The suite kills it a few times. The long form is one command, and takes about ten minutes:
+//! The suite kills it a few times. The long form is one command, and takes about six minutes:
 //!
 //! ```text
 //! FLEETSWEEP_KILLS=200 cargo test --test suite crash -- --nocapture
@@ -9,7 +9,6 @@
 //! `FLEETSWEEP_SEED` repeats a run's dice; the kernel's are its own.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "in a test a panic is the verdict, and what is printed tells of it; processes have no virtual time, and \

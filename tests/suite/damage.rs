@@ -1,7 +1,6 @@
 //! Files that are not as they were written: a worded refusal or the right counts, never a panic, never a wrong count.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::print_stdout,
     reason = "in a test a panic is the verdict, and what is printed tells of it"
 )]

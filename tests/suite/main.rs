@@ -1,13 +1,22 @@
 //! The tests of the whole, in one binary: it links once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test's helpers cannot get is a failed test too"
+)]
+
 /// Who imports whom, read from the `use` lines.
 mod architecture;
 /// Promise 2, to the hundred-thousandth machine.
 mod campaign_length;
 /// How every row ends, and what stops a campaign.
 mod campaign_outcomes;
+/// Promise 1, in every window; priorities; a neighbour.
+mod campaign_quota;
 /// Promise 5, when somebody says stop.
 mod campaign_stops;
+/// Promise 3, whatever the network loses.
+mod campaign_unsure;
 /// Clocks that are moved, and computers that sleep.
 mod clocks;
 /// The real program: streams, files, exit codes.
@@ -17,6 +26,10 @@ mod command_line;
 mod crash;
 /// State files and ledgers that are not as they were written, or were written long ago.
 mod damage;
+/// `fleetsweep doctor`: each step, and the cure for what failed.
+mod doctor;
+/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
+mod machines;
 /// The program and the mock as processes, for the modules around.
 mod program;
 /// The README's commands do what the README says.
@@ -29,6 +42,14 @@ mod roster_formats;
 mod roster_random;
 /// What the options and a row's own columns change.
 mod roster_rules;
+/// Nothing that is written holds a secret.
+mod secrets;
 /// Promise 1, for several processes of one user.
 #[cfg(unix)]
 mod sharing;
+/// The binary, as a person starts it.
+mod shell;
+/// Each way to sign in.
+mod sign_in;
+/// Campaigns that outlive their tokens.
+mod token_life;

@@ -1,10 +1,5 @@
 //! The program and the mock tenant as processes of their own.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test, and in what it is made of, a panic is the verdict"
-)]
-
 use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
@@ -67,8 +62,10 @@ impl Server {
         let url = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once(','))
-            .map(|(address, _)| format!("http://{address}"))
-            .unwrap_or_else(|| panic!("the mock said {line:?}"));
+            .map_or_else(
+                || panic!("the mock said {line:?}"),
+                |(address, _)| format!("http://{address}"),
+            );
         Self { child, report, url }
     }
 

@@ -4,7 +4,7 @@
 
 use std::{
     io::Cursor,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -186,7 +186,7 @@ impl Rig {
             notes: heard.notes.clone(),
             quota: self.quota,
         };
-        told.adds_up(targets, &heard, &as_it_grew);
+        told.adds_up(targets, &tally, &heard, &as_it_grew);
         told
     }
 }
@@ -220,7 +220,7 @@ impl Told {
     }
 
     /// Promise 4: every row has one outcome, and whoever counts comes to the same counts.
-    fn adds_up(&self, targets: u64, heard: &Heard, as_it_grew: &[Row]) {
+    fn adds_up(&self, targets: u64, at_start: &Tally, heard: &Heard, as_it_grew: &[Row]) {
         assert_eq!(self.rows.len() as u64, targets);
         assert_eq!(self.tally.total(), targets);
         let outcomes = COLUMNS.iter().position(|name| *name == "outcome").unwrap();
@@ -230,13 +230,16 @@ impl Told {
         }
         assert!(counted.iter().eq(self.tally.iter()), "{:?}", self.tally);
         // What was told while it ran was in the file by then, each end once, in its final words.
+        let before = as_it_grew.len() - heard.ended.len();
         assert_eq!(
-            heard.ended,
-            as_it_grew
-                .iter()
-                .map(key)
-                .skip(heard.before(as_it_grew))
-                .collect::<Vec<_>>()
+            before as u64,
+            at_start.total(),
+            "told of, or not in the file"
+        );
+        let ends = as_it_grew[before..].iter().map(key);
+        assert!(
+            ends.eq(heard.ended.iter().cloned()),
+            "told in another order"
         );
         let whole: std::collections::HashSet<_> = self.rows.iter().collect();
         assert!(as_it_grew.iter().all(|row| whole.contains(row)));
@@ -297,7 +300,7 @@ fn begin(
     csv: &str,
     campaign: &CampaignId,
     clock: &dyn Clock,
-    results: &PathBuf,
+    results: &Path,
 ) -> (Journal, u64, Tally) {
     let identity = Identity {
         campaign: campaign.as_str().to_owned(),
@@ -343,7 +346,7 @@ fn read(results: &PathBuf) -> (Vec<String>, Vec<Row>) {
 
 /// Machine and outcome.
 fn key(row: &Row) -> (String, String) {
-    (row[0].to_owned(), row[1].to_owned())
+    (row[0].clone(), row[1].clone())
 }
 
 /// Hears what a test asks about, and forgets the rest: a long campaign has a state for every second.
@@ -355,13 +358,6 @@ struct Heard {
     notes: Vec<String>,
     ended: Vec<(String, String)>,
     tally: Vec<(&'static str, u64)>,
-}
-
-impl Heard {
-    /// How many rows had ended before the first call.
-    fn before(&self, as_it_grew: &[Row]) -> usize {
-        as_it_grew.len() - self.ended.len()
-    }
 }
 
 impl Monitor for Ear {
@@ -401,6 +397,7 @@ impl Client {
             base: ApiBase::parse(&base).unwrap(),
             request_timeout: rig.timeout,
             workers: 100,
+            network: fleetsweep::defender::Network::default(),
         };
         Self::Http(HttpDefender::new(options).unwrap())
     }

@@ -1,9 +1,8 @@
 //! Two processes of one user against one tenant: one quota, and a fair part of it for each.
 //!
-//! Time is real here, for processes share no virtual clock; the three tests wait side by side.
+//! Time is real here, for processes share no virtual clock; what is tried waits side by side.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "in a test a panic is the verdict, and what is printed tells of it; processes have no virtual time, and \
@@ -147,7 +146,16 @@ fn lower_bound(calls: usize) -> Duration {
     at[calls - 1]
 }
 
+/// One test, so that they wait side by side however many threads there are.
 #[test]
+fn two_processes_share_a_quota_fairly_and_so_if_one_is_killed_or_frozen() {
+    thread::scope(|all| {
+        all.spawn(two_processes_waste_nothing_and_neither_starves);
+        all.spawn(one_that_is_killed_in_the_middle_of_its_calls_still_counts);
+        all.spawn(one_that_is_frozen_for_ten_seconds_sends_nothing_stale);
+    });
+}
+
 fn two_processes_waste_nothing_and_neither_starves() {
     let pair = Pair::new("5ms-40ms");
     let (one, two) = (pair.start("one"), pair.start("two"));
@@ -182,7 +190,6 @@ fn two_processes_waste_nothing_and_neither_starves() {
     assert!(3 * one.min(two) >= one + two, "{one} calls and {two}");
 }
 
-#[test]
 fn one_that_is_killed_in_the_middle_of_its_calls_still_counts() {
     let pair = Pair::new("200ms-600ms");
     let (mut one, two) = (pair.start("one"), pair.start("two"));
@@ -196,7 +203,6 @@ fn one_that_is_killed_in_the_middle_of_its_calls_still_counts() {
     pair.judge();
 }
 
-#[test]
 fn one_that_is_frozen_for_ten_seconds_sends_nothing_stale() {
     let pair = Pair::new("100ms-400ms");
     let (one, two) = (pair.start("one"), pair.start("two"));

@@ -33,7 +33,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
-    let setup = Setup::of(&args, &mut rng).await?;
+    let setup = Setup::of(&args, monitor.as_ref(), &mut rng).await?;
     let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
     let Opened {

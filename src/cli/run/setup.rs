@@ -9,6 +9,8 @@ use crate::{
         tag::{CampaignId, comment_text},
     },
     cli::{Failure, connect::Connection, ledger::QuotaNote, paths::Places},
+    defender::sign_in::Need,
+    monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer, Quota},
     store::Identity,
 };
@@ -30,8 +32,14 @@ impl Setup {
     ///
     /// # Errors
     /// An option cannot be meant, or there is no token.
-    pub(super) async fn of(args: &RunArgs, rng: &mut fastrand::Rng) -> Result<Self, Failure> {
-        let connection = args.connect.connect(args.pace.mock_quota()).await?;
+    pub(super) async fn of(
+        args: &RunArgs,
+        monitor: &dyn Monitor,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Self, Failure> {
+        let mock_quota = args.pace.mock_quota();
+        let connecting = args.connect.connect(Need::Scan, mock_quota, monitor);
+        let connection = connecting.await?;
         let (quota, workers) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
         let comment = comment_text(args.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;

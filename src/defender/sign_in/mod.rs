@@ -1,22 +1,47 @@
 //! Where bearer tokens come from.
 //!
+//! ```text
+//!   environment, --auth ─→ Choice ─┬─→ FixedToken, TokenFile ───────────────────────────────┐
+//!                                  └─→ Renewing ─→ AzureSignIn ─→ azure_identity ─→ Transport ┴→ Token ─→ fit
+//! ```
+//!
 //! - this file: the port: [`TokenSource`] and what it gives, a [`Token`].
+//! - [`choice`]: which sign-in, by what was asked for and what is configured.
 //! - [`fixed`]: one ready token. [`file`](mod@file): a token in a file, read again when it changes.
-//! - [`bearer`]: what may be a bearer token at all.
-//! - [`claims`]: what a token says of itself.
+//! - [`renewing`]: a token that lasts, over [`fetch`], the port of one sign-in.
+//! - [`azure`]: that port over `azure_identity`; `transport`: our HTTP client below it; [`authority`]: where to;
+//!   [`certificate`]: the assertion that a key signs; `refusal`: what the service says, and the cure.
+//! - [`bearer`]: what may be a bearer token at all. [`claims`]: what a token says of itself. [`fit`]: whether that is enough.
 
 use std::{future::Future, pin::Pin};
 
 use secrecy::SecretString;
 
+pub mod authority;
+pub mod azure;
 pub mod bearer;
+pub mod certificate;
+pub mod choice;
 pub mod claims;
+pub mod fetch;
 pub mod file;
+pub mod fit;
 pub mod fixed;
+mod refusal;
+pub mod renewing;
+mod transport;
 
+pub use authority::Authority;
+pub use azure::{App, AzureSignIn, Way};
+pub use certificate::Certificate;
+pub use choice::{Auth, Choice, Environment, Terms};
 pub use claims::Claims;
+pub use fetch::{Fetch, Time};
 pub use file::TokenFile;
+pub use fit::Need;
 pub use fixed::FixedToken;
+pub(crate) use refusal::apart;
+pub use renewing::Renewing;
 
 /// A bearer token. Its text is secret: `Debug` hides it.
 #[derive(Debug, Clone)]

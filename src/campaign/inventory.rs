@@ -1,0 +1,212 @@
+//! The tenant's machines, page by page.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::errand::{Answered, Errand, ErrandError};
+use crate::{
+    defender::{
+        Call, Defender,
+        wire::{Machine, Page},
+    },
+    quota::Kind,
+};
+
+/// The largest page that the API gives (MDE-API.md, section 4).
+pub const TOP: u32 = 10_000;
+
+/// Which machines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// An `OData` filter, as it is sent.
+    pub filter: Option<String>,
+    /// Any of these `osPlatform`s.
+    pub os: Vec<String>,
+    /// All of these tags.
+    pub tags: Vec<String>,
+    /// Any of these `healthStatus`es.
+    pub health: Vec<String>,
+    /// Any of these `riskScore`s.
+    pub risk: Vec<String>,
+    /// Any of these device groups. Judged here: the service filters by a group's number, not by its name.
+    pub groups: Vec<String>,
+    /// Seen within so long.
+    pub seen_within: Option<SignedDuration>,
+    /// Only those that are onboarded.
+    pub onboarded: bool,
+}
+
+impl Wanted {
+    /// The filter that is sent, if any.
+    #[must_use]
+    pub fn odata(&self, now: Timestamp) -> Option<String> {
+        let mut parts: Vec<String> = self.filter.iter().map(|text| format!("({text})")).collect();
+        let mut any = |field: &str, values: &[String]| {
+            let tests: Vec<_> = values
+                .iter()
+                .map(|value| format!("{field} eq {}", quoted(value)))
+                .collect();
+            match tests.as_slice() {
+                [] => {}
+                [one] => parts.push(one.clone()),
+                _ => parts.push(format!("({})", tests.join(" or "))),
+            }
+        };
+        any("osPlatform", &self.os);
+        any("healthStatus", &self.health);
+        any("riskScore", &self.risk);
+        parts.extend(
+            self.tags
+                .iter()
+                .map(|tag| format!("machineTags/any(tag: tag eq {})", quoted(tag))),
+        );
+        parts.extend(self.seen_within.map(|span| {
+            let since = now.saturating_sub(span).unwrap_or(Timestamp::MIN);
+            format!("lastSeen ge {}", since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        }));
+        if self.onboarded {
+            parts.push("onboardingStatus eq 'Onboarded'".to_owned());
+        }
+        if let ([only], Some(text)) = (parts.as_slice(), &self.filter) {
+            debug_assert!(only.contains(text.as_str()));
+            return Some(text.clone());
+        }
+        (!parts.is_empty()).then(|| parts.join(" and "))
+    }
+
+    /// Whether everything is wanted.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn admits(&self, machine: &Machine) -> bool {
+        let group = machine.rbac_group_name.as_deref().unwrap_or_default();
+        self.groups.is_empty()
+            || self
+                .groups
+                .iter()
+                .any(|wanted| wanted.eq_ignore_ascii_case(group))
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What a listing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// Machines that were passed on.
+    pub machines: u64,
+    /// Machines that came again, and were passed over.
+    pub repeated: u64,
+    /// Calls that it took.
+    pub calls: u64,
+}
+
+/// Lists the machines until a short page, and passes each on once. `told` hears of each page.
+///
+/// # Errors
+/// A page was refused or lost, or `take` fails: its error comes out as the second kind.
+pub async fn list<D: Defender, E>(
+    errand: &Errand<D>,
+    wanted: &Wanted,
+    now: Timestamp,
+    mut take: impl FnMut(&Machine) -> Result<(), E>,
+    mut told: impl FnMut(&Listed),
+) -> Result<Listed, Broken<E>> {
+    let filter = wanted.odata(now);
+    let mut seen = HashSet::new();
+    let mut listed = Listed::default();
+    let mut skip = 0;
+    loop {
+        let call = Call::Machines {
+            filter: filter.clone(),
+            skip,
+            top: TOP,
+        };
+        let answered = errand
+            .ask(Kind::Machines, &call)
+            .await
+            .map_err(Broken::Call)?;
+        let page = match answered {
+            // "No match may be an empty list or 404."
+            Answered::NotThere => Vec::new(),
+            Answered::Well(answer) => {
+                let page: Page<Machine> = serde_json::from_slice(&answer.body).map_err(|why| {
+                    Broken::Call(ErrandError::Refused(format!(
+                        "the answer is no list of machines ({why}); look at --api-url and the proxy"
+                    )))
+                })?;
+                page.value
+            }
+        };
+        let before = seen.len();
+        for machine in &page {
+            if !seen.insert(machine.id.to_ascii_lowercase()) {
+                listed.repeated += 1;
+            } else if wanted.admits(machine) {
+                listed.machines += 1;
+                take(machine).map_err(Broken::Take)?;
+            }
+        }
+        listed.calls = errand.calls();
+        told(&listed);
+        if page.len() < TOP as usize {
+            return Ok(listed);
+        }
+        if seen.len() == before {
+            let why = "the service shows the same page again, whatever is to be skipped";
+            return Err(Broken::Call(ErrandError::Failed(why.to_owned())));
+        }
+        skip += TOP;
+    }
+}
+
+/// Why a listing broke off.
+#[derive(Debug)]
+pub enum Broken<E> {
+    /// A call.
+    Call(ErrandError),
+    /// Whoever took the machines.
+    Take(E),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+    #[test]
+    fn shortcuts_become_one_filter() {
+        assert_eq!(Wanted::default().odata(NOW), None);
+        let own = Wanted {
+            filter: Some("a eq 'b' or c eq 'd'".into()),
+            ..Wanted::default()
+        };
+        assert_eq!(own.odata(NOW).unwrap(), "a eq 'b' or c eq 'd'");
+        let all = Wanted {
+            filter: Some("a eq 'b' or c eq 'd'".into()),
+            os: vec!["Windows11".into(), "Windows10".into()],
+            tags: vec!["it's".into()],
+            health: vec!["Active".into()],
+            risk: vec!["High".into()],
+            groups: vec!["Servers".into()],
+            seen_within: Some(SignedDuration::from_hours(168)),
+            onboarded: true,
+        };
+        insta::assert_snapshot!(
+            all.odata(NOW).unwrap(),
+            @"(a eq 'b' or c eq 'd') and (osPlatform eq 'Windows11' or osPlatform eq 'Windows10') and healthStatus eq 'Active' and riskScore eq 'High' and machineTags/any(tag: tag eq 'it''s') and lastSeen ge 2025-12-25T00:00:00Z and onboardingStatus eq 'Onboarded'"
+        );
+        let group = Wanted {
+            groups: vec!["Servers".into()],
+            ..Wanted::default()
+        };
+        assert_eq!(group.odata(NOW), None, "judged here");
+        assert!(!group.is_everything());
+    }
+}

@@ -1,0 +1,253 @@
+//! `fleetsweep machines`: the tenant's inventory, as a CSV to start from.
+
+use std::{
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::{ArgAction, Args};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+use super::{
+    ExitCode, Failure,
+    connect::{ConnectArgs, Connection},
+    ledger::QuotaNote,
+    pace::PaceArgs,
+    progress::ProgressArgs,
+};
+use crate::{
+    campaign::{
+        errand::{Errand, ErrandError},
+        inventory::{self, Broken, Wanted},
+    },
+    defender::{sign_in::Need, wire::Machine},
+    monitor::Monitor,
+    quota::{Clock, LONGEST_WAIT, SystemClock},
+    results::{Machines, ResultsError},
+};
+
+/// Write the tenant's machines as a CSV that `fleetsweep run` accepts.
+#[derive(Debug, Args)]
+pub struct MachinesArgs {
+    /// Where the CSV goes. [default: standard output]
+    #[arg(short = 'o', long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    which: WhichArgs,
+
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    #[command(flatten)]
+    pace: PaceArgs,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
+
+    /// Answer every question with yes.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Which machines (all of these must hold; of several values of one, any)"
+)]
+struct WhichArgs {
+    /// An OData filter over the API's fields, as in "computerDnsName eq 'host-1'".
+    #[arg(long, value_name = "ODATA")]
+    filter: Option<String>,
+
+    /// The osPlatform, as in Windows11; can be given several times, as can the next four.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    os: Vec<String>,
+
+    /// A tag that they have; of several, all.
+    #[arg(long, value_name = "TAG", action = ArgAction::Append)]
+    tag: Vec<String>,
+
+    /// The healthStatus, as in Active.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    health: Vec<String>,
+
+    /// The riskScore, as in High.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    risk: Vec<String>,
+
+    /// The device group's name; filtered here, not by the service.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    group: Vec<String>,
+
+    /// Seen within this time, as in 7d.
+    #[arg(long, value_name = "D", value_parser = days)]
+    seen_within: Option<SignedDuration>,
+
+    /// Only those that are onboarded: the others cannot be scanned.
+    #[arg(long)]
+    onboarded: bool,
+}
+
+/// One page of 10,000 machines is 30 MB on a bad line.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Lists the machines.
+///
+/// # Errors
+/// There is no sign-in, the service refuses, or the file cannot be written.
+pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
+    let monitor = args.progress.start()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // Before the sign-in: a bad path fails in the first second.
+    let mut out = open(args.output.as_deref()).map_err(Failure::storage)?;
+    let connection = connect(&args, monitor.as_ref()).await?;
+    let (quota, _) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
+    let note = QuotaNote::new(
+        &quota,
+        &connection,
+        args.pace.quota_file.clone(),
+        args.connect.mock,
+    )?;
+    let pacer = note.pacer(&quota, &clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
+    let errand = Errand::new(
+        Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+        Arc::clone(&connection.tokens),
+        pacer.clone(),
+        Arc::clone(&clock),
+    );
+    let wanted = args.which.wanted();
+    let shows_pages = io::stderr().is_terminal();
+    let listed = inventory::list(
+        &errand,
+        &wanted,
+        clock.wall(),
+        |machine| write(&mut out, machine),
+        |listed| {
+            if shows_pages && listed.calls > 1 {
+                monitor.note(&format!("{} machines so far", listed.machines));
+            }
+        },
+    );
+    let listed = listed.await;
+    pacer.flush().await.map_err(Failure::storage)?;
+    let listed = listed.map_err(failure)?;
+    out.finish().map_err(Failure::storage)?;
+    if listed.repeated > 0 {
+        monitor.note(&format!(
+            "{} machines came twice, as the list moved while it was read, and were written once; run it again if every last \
+             machine counts",
+            listed.repeated
+        ));
+    }
+    monitor.note(&summary(listed.machines, &wanted, args.output.as_deref()));
+    monitor.ended();
+    Ok(ExitCode::Clean)
+}
+
+async fn connect(args: &MachinesArgs, monitor: &dyn Monitor) -> Result<Connection, Failure> {
+    let mock_quota = args.pace.mock_quota();
+    args.connect.connect(Need::Read, mock_quota, monitor).await
+}
+
+fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {
+    match path {
+        Some(path) if path.as_os_str() != "-" => Machines::create(path),
+        _ => Machines::stream(Box::new(io::stdout())),
+    }
+}
+
+fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
+    let text = |cell: &'_ Option<String>| cell.clone().unwrap_or_default();
+    let cells = [
+        machine.id.clone(),
+        text(&machine.computer_dns_name),
+        text(&machine.os_platform),
+        text(&machine.health_status),
+        text(&machine.onboarding_status),
+        text(&machine.risk_score),
+        text(&machine.exposure_level),
+        text(&machine.rbac_group_name),
+        machine
+            .machine_tags
+            .as_deref()
+            .unwrap_or_default()
+            .join(";"),
+        text(&machine.last_seen),
+        text(&machine.aad_device_id),
+    ];
+    out.row(cells.each_ref().map(String::as_str))
+}
+
+fn failure(broken: Broken<ResultsError>) -> Failure {
+    match broken {
+        Broken::Take(e) => Failure::storage(e),
+        Broken::Call(ErrandError::Ledger(e)) => Failure::storage(e),
+        Broken::Call(e @ (ErrandError::SignIn(_) | ErrandError::Refused(_))) => Failure::new(
+            ExitCode::Tenant,
+            format!("the machines could not be listed: {e}"),
+        ),
+        Broken::Call(e @ ErrandError::Failed(_)) => Failure::new(
+            ExitCode::Tenant,
+            format!("the machines could not be listed: {e}; nothing was changed, try again"),
+        ),
+    }
+}
+
+fn summary(machines: u64, wanted: &Wanted, output: Option<&Path>) -> String {
+    match (machines, output) {
+        (0, _) if wanted.is_everything() => {
+            "the tenant has no machines: none has been onboarded to Defender for Endpoint, or the application may see none".to_owned()
+        }
+        (0, _) => "no machine matches: look at the filter, whose values are compared letter by letter".to_owned(),
+        (1, Some(path)) => format!("1 machine in {}", path.display()),
+        (n, Some(path)) => format!("{n} machines in {}", path.display()),
+        (1, None) => "1 machine".to_owned(),
+        (n, None) => format!("{n} machines"),
+    }
+}
+
+impl WhichArgs {
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            filter: self.filter.clone(),
+            os: self.os.clone(),
+            tags: self.tag.clone(),
+            health: self.health.clone(),
+            risk: self.risk.clone(),
+            groups: self.group.clone(),
+            seen_within: self.seen_within,
+            onboarded: self.onboarded,
+        }
+    }
+}
+
+/// A length of time in which days count: `7d`, `36h`.
+fn days(text: &str) -> Result<SignedDuration, String> {
+    let wrong = || "write a length of time such as 7d or 36h".to_owned();
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let span = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| wrong())?;
+    if span.is_positive() {
+        Ok(span)
+    } else {
+        Err(wrong())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_lengths_of_time() {
+        assert_eq!(days("7d"), Ok(SignedDuration::from_hours(168)));
+        assert_eq!(days("1w"), Ok(SignedDuration::from_hours(168)));
+        assert_eq!(days("36h"), Ok(SignedDuration::from_hours(36)));
+        for text in ["", "7", "-7d", "0d", "soon", "1mo"] {
+            assert!(days(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How this computer reaches others: proxies, roots of trust, TLS.
+
+use std::{error::Error, fmt};
+
+use reqwest::{Certificate, ClientBuilder, redirect, retry, tls};
+
+/// What company networks ask for. The environment's proxy (`HTTPS_PROXY`, `NO_PROXY`) is found by the client itself.
+#[derive(Clone, Default)]
+pub struct Network {
+    /// Trusted besides the system's roots.
+    roots: Vec<Certificate>,
+}
+
+/// A file that holds no certificates.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRoots {
+    /// There is no PEM certificate in it.
+    #[error(
+        "there is no certificate in it; it must hold PEM blocks that begin with -----BEGIN CERTIFICATE-----; a DER file is \
+         converted by `openssl x509 -inform der -in FILE -out FILE.pem`"
+    )]
+    Empty,
+    /// A block cannot be read.
+    #[error("a certificate in it cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl Network {
+    /// Trusts these certificates (PEM, one or more) besides the system's.
+    ///
+    /// # Errors
+    /// There is none, or one cannot be read.
+    pub fn trusting(pem: &[u8]) -> Result<Self, BadRoots> {
+        let roots = Certificate::from_pem_bundle(pem)
+            .map_err(|why| BadRoots::Unreadable(innermost(&why)))?;
+        if roots.is_empty() {
+            return Err(BadRoots::Empty);
+        }
+        Ok(Self { roots })
+    }
+
+    /// A client that follows no redirect (one might carry a token elsewhere, and it is a call that the limiter never saw)
+    /// and retries nothing. A `direct` one uses no proxy: for this computer itself, and for the metadata service of the
+    /// host, which no proxy can reach.
+    pub(super) fn client(&self, direct: bool) -> ClientBuilder {
+        let client = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .tls_version_min(tls::Version::TLS_1_2)
+            .tls_certs_merge(self.roots.iter().cloned())
+            .user_agent(concat!("fleetsweep/", env!("CARGO_PKG_VERSION")));
+        if direct { client.no_proxy() } else { client }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("roots", &self.roots.len())
+            .finish()
+    }
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Layers of an error that say where it passed and not what happened.
+const LAYERS: [&str; 4] = [
+    "error sending request",
+    "client error (",
+    "connection error",
+    "request or response body error",
+];
+
+/// The two innermost reasons of an error: what broke, and the operating system's word for it.
+pub(super) fn why(error: &(dyn Error + 'static)) -> String {
+    let mut chain: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        chain.push(error.to_string());
+        next = error.source();
+    }
+    let innermost = chain.pop().unwrap_or_default();
+    match chain.pop() {
+        Some(outer) if LAYERS.iter().any(|layer| outer.starts_with(layer)) => innermost,
+        // Some errors repeat what they carry.
+        Some(outer) if outer.contains(&innermost) => outer,
+        Some(outer) => format!("{outer}: {innermost}"),
+        None => innermost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused_in_words() {
+        assert_eq!(Network::trusting(b"").unwrap_err(), BadRoots::Empty);
+        assert_eq!(Network::trusting(b"\x30\x82").unwrap_err(), BadRoots::Empty);
+        let told =
+            Network::trusting(b"-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n");
+        assert!(matches!(told, Err(BadRoots::Unreadable(_))), "{told:?}");
+    }
+}

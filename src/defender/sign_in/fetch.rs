@@ -1,0 +1,60 @@
+//! The port behind [`Renewing`](super::Renewing): one sign-in, and the time it needs to know.
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::SignInError;
+
+/// A token, and for how long the server says that it lives.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The text that follows `Bearer`.
+    pub secret: SecretString,
+    /// From the answer on.
+    pub life: Duration,
+}
+
+/// Why a sign-in came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchError {
+    /// It may come to something if it is tried again: no connection, a timeout, a 5xx, a 429.
+    pub passing: bool,
+    /// In words.
+    pub error: SignInError,
+}
+
+impl FetchError {
+    pub(super) fn last(text: impl Into<String>) -> Self {
+        Self {
+            passing: false,
+            error: SignInError(text.into()),
+        }
+    }
+
+    pub(super) fn passing(text: impl Into<String>) -> Self {
+        Self {
+            passing: true,
+            error: SignInError(text.into()),
+        }
+    }
+}
+
+/// What a [`Fetch`] answers, sooner or later.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send + 'a>>;
+
+/// Signs in, anew each time it is asked: it keeps nothing.
+pub trait Fetch: Send + Sync + 'static {
+    /// One sign-in.
+    fn fetch(&self) -> Fetching<'_>;
+}
+
+/// The time as a sign-in needs it; virtual in tests.
+pub trait Time: fmt::Debug + Send + Sync + 'static {
+    /// Since some moment that stays the same; sleep counts.
+    fn now(&self) -> Duration;
+
+    /// The wall clock, which an assertion states.
+    fn wall(&self) -> Timestamp;
+}

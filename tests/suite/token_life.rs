@@ -1,0 +1,176 @@
+//! Campaigns that outlive their tokens, over real HTTP in virtual time.
+
+use std::{fmt::Write as _, io::Cursor, ops::Range, path::Path, sync::Arc, time::Duration};
+
+use fleetsweep::{
+    campaign::{
+        dispatcher::{Dispatcher, Settings},
+        engine::{Ending, Engine},
+        intake::take_in,
+        journal::Journal,
+        outcome::{Outcome, Tally},
+        retry::Policy,
+        stop::StopReason,
+        tag::CampaignId,
+    },
+    defender::{ApiBase, HttpDefender, Network, http::HttpOptions, sign_in::Auth},
+    mock::{Fault, Kind as Call, MockConfig, Rule, SignIn, Tenant},
+    monitor::Silent,
+    quota::{Clock, Pacer, Quota, TokioClock},
+    results::Layout,
+    roster::{Options, Roster},
+    store::{Identity, Run},
+};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::sign_in::{CLIENT, SECRET, TENANT, app, served, source, strict};
+
+/// In memory where that is to be had: thousands of commits that are waited for are the disk's test, not ours.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
+}
+
+/// What became of a campaign.
+struct Came {
+    ending: Ending,
+    tenant: Arc<Tenant>,
+    _folder: tempfile::TempDir,
+}
+
+/// A campaign over real HTTP, in virtual time, with tokens of this life from a desk that is down at times.
+async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) -> Came {
+    let faults = down.map(|span| Rule::new(Fault::CutBefore).kind(Call::Token).during(span));
+    let (tenant, base) = served(MockConfig {
+        latency: Duration::from_millis(20)..=Duration::from_millis(400),
+        sign_in: SignIn {
+            expires_in: life,
+            ..strict()
+        },
+        faults: faults.into_iter().collect(),
+        ..MockConfig::default()
+    })
+    .await;
+    let clock = Arc::new(TokioClock::starting_at(MockConfig::default().started));
+    let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
+    let tokens = source(Auth::Auto, &variables, &base, Arc::clone(&clock));
+    let folder = scratch();
+    let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(7));
+    let (journal, targets) = journal(machines, folder.path(), &campaign, clock.wall());
+    let quota = Quota::documented();
+    let engine = Engine {
+        defender: Arc::new(
+            HttpDefender::new(HttpOptions {
+                base: ApiBase::parse(&base).unwrap(),
+                request_timeout: Duration::from_secs(30),
+                workers: 100,
+                network: Network::default(),
+            })
+            .unwrap(),
+        ),
+        tokens,
+        pacer: Pacer::new(&quota, clock.clone()),
+        clock: clock.clone(),
+        monitor: Arc::new(Silent),
+        workers: 100,
+        campaign: campaign.clone(),
+    };
+    let settings = Settings {
+        campaign,
+        scan_type: "Quick",
+        comment: "sweep".into(),
+        policy: Policy::default(),
+        capacity: 100,
+        seed: 7,
+    };
+    let dispatcher = Dispatcher::new(settings, targets, Tally::default());
+    let (_signal, signals) = mpsc::channel(1);
+    let ending = engine.run(dispatcher, journal, signals).await;
+    Came {
+        ending,
+        tenant,
+        _folder: folder,
+    }
+}
+
+fn journal(machines: u64, folder: &Path, campaign: &CampaignId, wall: Timestamp) -> (Journal, u64) {
+    let mut csv = String::from("machine_id\n");
+    for n in 1..=machines {
+        writeln!(csv, "{n:040x}").unwrap();
+    }
+    let options = Options::default();
+    let roster = Roster::open("fleet.csv", Cursor::new(csv.into_bytes()), &options).unwrap();
+    let identity = Identity {
+        campaign: campaign.as_str().to_owned(),
+        created: wall,
+        tenant: TENANT.into(),
+        api: "mock".into(),
+        scan_type: "quick".into(),
+        comment: "sweep".into(),
+        columns: Vec::new(),
+    };
+    let intake = take_in(roster, &folder.join("state.db"), identity).unwrap();
+    let targets = intake.counts.rows();
+    let layout = Layout::new(&intake.store.identity().columns, false);
+    let run = Run {
+        os_user: String::new(),
+        host: String::new(),
+        version: String::new(),
+        command: String::new(),
+        tenant: TENANT.into(),
+        application: CLIENT.into(),
+        quota: String::new(),
+        started: wall,
+    };
+    let mut store = intake.store;
+    let run = store.begin_run(&run).unwrap();
+    let journal = Journal::begin(store, run, &folder.join("results.csv"), &layout).unwrap();
+    (journal, targets)
+}
+
+/// How many were accepted in a campaign that nothing stopped.
+async fn accepted(came: Came) -> (u64, Arc<Tenant>) {
+    let stop = came.ending.stop.as_ref().map(StopReason::to_string);
+    assert_eq!(stop, None);
+    let finished = came
+        .ending
+        .journal
+        .finish(Timestamp::UNIX_EPOCH, "done")
+        .await
+        .unwrap();
+    (finished.tally.of(Outcome::Accepted), came.tenant)
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[tokio::test(start_paused = true)]
+async fn three_thousand_machines_outlive_seventy_tokens_of_a_minute() {
+    let (accepted, tenant) = accepted(campaign(3000, MINUTE, None).await).await;
+    assert_eq!(accepted, 3000);
+    let fetched = tenant.witness().calls(Call::Token);
+    assert!((15..120).contains(&fetched), "{fetched} tokens");
+    assert_eq!(tenant.witness().throttled(Call::Start), 0);
+    assert_eq!(
+        tenant.witness().machines_scanned_more_than_once(),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_is_down_for_a_minute_fails_nobody() {
+    let down = 5 * MINUTE..6 * MINUTE;
+    let (accepted, tenant) = accepted(campaign(3000, MINUTE, Some(down)).await).await;
+    assert_eq!(accepted, 3000);
+    // Waiting for a token sends nothing, so nothing is refused either.
+    let starts = tenant.witness().calls(Call::Start);
+    assert!(starts < 3050, "{starts} calls for 3000 machines");
+    assert_eq!(
+        tenant.witness().machines_scanned_more_than_once(),
+        Vec::<String>::new()
+    );
+}
