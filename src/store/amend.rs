@@ -37,7 +37,8 @@ pub enum Amendment {
 }
 
 /// Ids are compared in lower case; the index is made when it is first wanted, for most campaigns never need it.
-const INDEX: &str = "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id))";
+pub(super) const INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id))";
 
 impl Store {
     /// Makes all these changes, or none.

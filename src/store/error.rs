@@ -28,6 +28,18 @@ pub enum StoreError {
         /// The system's reason.
         source: io::Error,
     },
+    /// It is not as it was written. Going on from it could scan a machine twice, or never.
+    #[error(
+        "the campaign's state {} is damaged ({what}), so nothing was sent: put a whole copy in its place, or begin another \
+         campaign with other files by -o and --state, with the machines that the results file does not show as accepted",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
     /// Some other database, or no database.
     #[error("{} is no state file of fleetsweep; --state names another file", .0.display())]
     Foreign(PathBuf),

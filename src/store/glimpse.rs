@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Store, StoreError, connect, schema, timestamp};
+use super::{Store, StoreError, connect, schema, sums, timestamp};
 
 /// A target that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -47,11 +47,12 @@ impl Store {
     /// Opens a campaign to look at it.
     ///
     /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
     pub fn look(path: &Path) -> Result<Self, StoreError> {
         let at = |source| StoreError::new("read", path, source);
         let db = connect(path).map_err(at)?;
         schema::check(&db, path)?;
+        sums::check(&db, path)?;
         let identity = schema::identity(&db).map_err(at)?;
         Ok(Self {
             path: path.to_owned(),

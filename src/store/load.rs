@@ -97,7 +97,7 @@ impl Loader {
             remove(&self.loading);
             StoreError::file("create", &self.path, source)
         })?;
-        Store::open(&self.path.clone())
+        Store::reopen_new(&self.path)
     }
 }
 

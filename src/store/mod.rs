@@ -1,6 +1,7 @@
 //! The campaign's durable state: one SQLite file.
 //!
 //! - [`schema`](self): the tables and their version (`schema.rs`).
+//! - [`sums`](self): whether the file is as it was written (`sums.rs`).
 //! - [`Loader`]: a new campaign's rows, all of them or none (`load.rs`).
 //! - [`Record`]: what happens to targets, written in batches (`record.rs`).
 //! - [`Target`], [`Cursor`]: the targets that are due, page by page (`page.rs`).
@@ -29,6 +30,7 @@ mod resume;
 mod row;
 mod run;
 mod schema;
+mod sums;
 
 use std::{
     path::{Path, PathBuf},
@@ -88,14 +90,25 @@ impl Store {
         Loader::begin(path, identity)
     }
 
-    /// Opens an existing campaign.
+    /// Opens an existing campaign, and looks through the whole file: a second for a million targets.
     ///
     /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let at = |source| StoreError::new("open", path, source);
-        let db = connect(path).map_err(at)?;
+        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
         schema::check(&db, path)?;
+        sums::check(&db, path)?;
+        Self::over(db, path)
+    }
+
+    /// A file that has just been written.
+    fn reopen_new(path: &Path) -> Result<Self, StoreError> {
+        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
+        Self::over(db, path)
+    }
+
+    fn over(db: Connection, path: &Path) -> Result<Self, StoreError> {
+        let at = |source| StoreError::new("open", path, source);
         db.pragma_update(None, "journal_mode", "WAL").map_err(at)?;
         let identity = schema::identity(&db).map_err(at)?;
         Ok(Self {
@@ -128,7 +141,7 @@ impl Store {
             .query_row("SELECT count(*) FROM target", [], |row| row.get(0))
             .map_err(|e| self.failed("count", e))?;
         let touched: u64 = counts.iter().map(|(_, _, count)| count).sum();
-        counts.push((None, false, targets - touched));
+        counts.push((None, false, targets.saturating_sub(touched)));
         Ok(counts)
     }
 
@@ -173,6 +186,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // The bundled SQLite would plan a statement anew whenever a number that it is asked with changes: at every row.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(32);
+    sums::install(&db)?;
     Ok(db)
 }
 

@@ -13,15 +13,18 @@ const APPLICATION_ID: i64 = 0x666c_7377;
 const VERSION: i64 = 1;
 
 /// Times are milliseconds since 1970, UTC. `progress` has a row for each target that has been touched, so that a new
-/// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record.
-const TABLES: &str = "
+/// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record. Every
+/// row ends with the sum of its cells (`sums.rs`), which SQLite keeps up to date.
+pub(super) const TABLES: &str = "
     CREATE TABLE campaign (
         id TEXT NOT NULL, created INTEGER NOT NULL, tenant TEXT NOT NULL, api TEXT NOT NULL,
-        scan_type TEXT NOT NULL, comment TEXT NOT NULL, columns TEXT NOT NULL
+        scan_type TEXT NOT NULL, comment TEXT NOT NULL, columns TEXT NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(id, created, tenant, api, scan_type, comment, columns)) STORED
     );
     CREATE TABLE target (
         n INTEGER PRIMARY KEY, line INTEGER NOT NULL, machine_id TEXT NOT NULL,
-        scan_type TEXT, comment TEXT, priority INTEGER, extra TEXT NOT NULL
+        scan_type TEXT, comment TEXT, priority INTEGER, extra TEXT NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(n, line, machine_id, scan_type, comment, priority, extra)) STORED
     );
     CREATE INDEX target_order ON target (priority, n) WHERE priority IS NOT NULL;
     CREATE TABLE progress (
@@ -31,18 +34,29 @@ const TABLES: &str = "
         not_before INTEGER, unsure_since INTEGER, unsure_by_server INTEGER NOT NULL DEFAULT 0, first_sent INTEGER, last_answer INTEGER,
         http_status INTEGER, error_code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
         correlation_id TEXT NOT NULL DEFAULT '', action_id TEXT NOT NULL DEFAULT '',
-        action_status TEXT NOT NULL DEFAULT '', action_created TEXT NOT NULL DEFAULT ''
+        action_status TEXT NOT NULL DEFAULT '', action_created TEXT NOT NULL DEFAULT '',
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(
+            n, outcome, left_out, attempts, tries, pending_tries, not_found, not_before, unsure_since, unsure_by_server,
+            first_sent, last_answer, http_status, error_code, message, correlation_id, action_id, action_status,
+            action_created
+        )) STORED
     );
     CREATE TABLE attempt (
         n INTEGER NOT NULL, number INTEGER NOT NULL, run INTEGER NOT NULL, sent INTEGER NOT NULL,
         sent_server INTEGER, ended INTEGER, verdict TEXT, http_status INTEGER, error_code TEXT,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (
+            row_sum(n, number, run, sent, sent_server, ended, verdict, http_status, error_code)
+        ) STORED,
         PRIMARY KEY (n, number)
     ) WITHOUT ROWID;
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
         command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
         quota TEXT NOT NULL,
-        started INTEGER NOT NULL, ended INTEGER, reason TEXT
+        started INTEGER NOT NULL, ended INTEGER, reason TEXT,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (
+            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, reason)
+        ) STORED
     );
 ";
 

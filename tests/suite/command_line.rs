@@ -4,36 +4,22 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, Output, Stdio},
+    path::PathBuf,
+    process::{Command, Output, Stdio},
 };
 
-use super::readme::copy_samples;
-
-pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_fleetsweep");
+#[cfg(unix)]
+use super::program::interrupt;
+use super::{
+    program::{BINARY, Server, fleet, fleetsweep, state_home},
+    readme::copy_samples,
+};
 
 /// Three ids that look like Defender's.
 const IDS: &str = "machine_id,name\n\
     078db7af58d2b2b0736456bea2ac4988d3d450fb,one\n\
     e95ffa4736beb99627a3f64f33fd9db11ff91a0f,two\n\
     df70cb8f44fb06dc6cd87dc2e6c7af967dc0d833,three\n";
-
-/// The program in `folder`, with none of the caller's settings.
-pub(super) fn fleetsweep(folder: &Path) -> Command {
-    let mut command = Command::new(BINARY);
-    command
-        .current_dir(folder)
-        .env_remove("FLEETSWEEP_TOKEN")
-        .env_remove("RUST_LOG")
-        .env("XDG_STATE_HOME", state_home(folder))
-        .stdin(Stdio::null());
-    command
-}
-
-/// Where the quota ledger goes, in place of the folder of whoever runs the tests.
-pub(super) fn state_home(folder: &Path) -> PathBuf {
-    folder.join("state-home")
-}
 
 /// A folder with a fleet in it.
 pub(super) struct Place(pub(super) tempfile::TempDir);
@@ -68,85 +54,6 @@ impl Place {
             .env("FLEETSWEEP_TOKEN", "mock");
         command
     }
-}
-
-/// So many machines.
-pub(super) fn fleet(size: u32) -> String {
-    let ids = (0..size).map(|n| format!("{n:040x}\n"));
-    std::iter::once("machine_id\n".to_owned())
-        .chain(ids)
-        .collect()
-}
-
-/// A mock tenant in a process of its own, which ends with this.
-pub(super) struct Server {
-    child: Child,
-    report: BufReader<ChildStderr>,
-    url: String,
-}
-
-impl Server {
-    /// Starts `fleetsweep mock`; without `--listen` in `options` it takes any free port.
-    pub(super) fn start(options: &[&str]) -> Self {
-        let mut command = Command::new(BINARY);
-        command.arg("mock");
-        if !options.contains(&"--listen") {
-            command.args(["--listen", "127.0.0.1:0"]);
-        }
-        let mut child = command
-            .args(options)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut report = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        report.read_line(&mut line).unwrap();
-        let url = line
-            .split_once("http://")
-            .and_then(|(_, rest)| rest.split_once(','))
-            .map_or_else(
-                || panic!("the mock said {line:?}"),
-                |(address, _)| format!("http://{address}"),
-            );
-        Self { child, report, url }
-    }
-
-    pub(super) fn url(&self) -> String {
-        self.url.clone()
-    }
-
-    /// Ends the mock, and keeps its address.
-    pub(super) fn gone(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self
-    }
-
-    /// Ends the mock by Ctrl-C and gives what it says that it saw.
-    #[cfg(unix)]
-    pub(super) fn stop(mut self) -> String {
-        interrupt(&self.child);
-        let mut summary = String::new();
-        self.report.read_to_string(&mut summary).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        summary
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[cfg(unix)]
-pub(super) fn interrupt(child: &Child) {
-    let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
-    assert!(sent.success());
 }
 
 pub(super) fn said(output: &Output) -> String {

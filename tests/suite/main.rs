@@ -17,16 +17,25 @@ mod campaign_quota;
 mod campaign_stops;
 /// Promise 3, whatever the network loses.
 mod campaign_unsure;
+/// Clocks that are moved, and computers that sleep.
+mod clocks;
 /// The real program: streams, files, exit codes.
 mod command_line;
 /// Proxies, and a company's own certificates.
 mod company_network;
+/// Promises 3, 4 and 5, wherever the program is killed.
+#[cfg(unix)]
+mod crash;
+/// State files and ledgers that are not as they were written, or were written long ago.
+mod damage;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
+/// The program and the mock as processes, for the modules around.
+mod program;
 /// The README's commands do what the README says.
 mod readme;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.
@@ -41,6 +50,9 @@ mod roster_random;
 mod roster_rules;
 /// Nothing that is written holds a secret.
 mod secrets;
+/// Promise 1, for several processes of one user.
+#[cfg(unix)]
+mod sharing;
 /// The binary, as a person starts it.
 mod shell;
 /// Each way to sign in.

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::command_line::{BINARY, Server, fleetsweep, state_home};
+use super::program::{BINARY, Server, fleetsweep, state_home};
 
 fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -6,9 +6,9 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use super::command_line::{
-    Place, Server, assert_refused, fleet, fleetsweep, interrupt, outcomes, said, state_home,
-    wait_for,
+use super::{
+    command_line::{Place, assert_refused, outcomes, said, wait_for},
+    program::{Server, fleet, fleetsweep, interrupt, state_home},
 };
 
 /// Machine `n` of a fleet of the real program's tests.

@@ -70,6 +70,8 @@ pub(crate) struct Ground {
 pub(crate) struct Running {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) signals: mpsc::Sender<Signal>,
+    /// The client's.
+    pub(crate) clock: Arc<TokioClock>,
     task: JoinHandle<Told>,
 }
 
@@ -149,6 +151,7 @@ impl Rig {
         Running {
             tenant,
             signals,
+            clock: Arc::clone(&ground.clock),
             task,
         }
     }

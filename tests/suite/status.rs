@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path, process::Output, time::SystemTi
 use serde_json::Value;
 
 use super::{
-    command_line::{Place, Server, assert_refused, fleet, fleetsweep, outcomes, said},
+    command_line::{Place, assert_refused, outcomes, said},
+    program::{Server, fleet, fleetsweep},
     resume::start,
 };
 

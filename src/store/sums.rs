@@ -1,0 +1,147 @@
+//! Whether the file is as it was written. SQLite's own check finds pages that are lost or torn; a changed bit within a cell
+//! it cannot see, so every row carries the sum of its cells. Both are looked at before a campaign is gone on with: a wrong
+//! outcome, or a row that has gone, would scan a machine twice or never.
+
+use std::path::Path;
+
+use rusqlite::{
+    Connection,
+    functions::{Context, FunctionFlags},
+    types::ValueRef,
+};
+
+use super::{StoreError, amend, schema};
+
+/// Each table that is summed, and its cells in the order of the sum, are read from the tables' own words.
+const SUM: &str = "sum INTEGER NOT NULL GENERATED ALWAYS AS (";
+
+/// Makes `row_sum(cells…)` known to the connection: whoever lacks it can read the file, and not write it.
+pub(super) fn install(db: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_INNOCUOUS;
+    db.create_scalar_function("row_sum", -1, flags, row_sum)
+}
+
+/// Looks through the whole file.
+pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let damaged = |what: String| StoreError::Damaged {
+        path: path.to_owned(),
+        what,
+    };
+    match flaw(db) {
+        Ok(None) => Ok(()),
+        Ok(Some(what)) => Err(damaged(what)),
+        Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            Err(damaged(e.to_string()))
+        }
+        Err(e) => Err(StoreError::new("read", path, e)),
+    }
+}
+
+/// What is wrong, if anything is.
+fn flaw(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Ok(Some(verdict));
+    }
+    let (there, meant) = (Part::all(db)?, Part::meant()?);
+    // The index that is made when it is first wanted may be missing, nothing else.
+    let is_whole = there.iter().all(|part| meant.contains(part))
+        && (meant.len() - 1..=meant.len()).contains(&there.len());
+    if !is_whole {
+        return Ok(Some("its tables are not as they were made".to_owned()));
+    }
+    for Part { name, sql } in &there {
+        let Some(sum) = sql
+            .split_once(SUM)
+            .and_then(|(_, sum)| sum.split_once(") STORED"))
+        else {
+            continue;
+        };
+        let wrong: bool = db.query_row(
+            &format!(
+                "SELECT EXISTS (SELECT 1 FROM {name} WHERE sum IS NOT {})",
+                sum.0
+            ),
+            [],
+            |row| row.get(0),
+        )?;
+        if wrong {
+            return Ok(Some(format!("a row of `{name}` is not as it was written")));
+        }
+    }
+    let campaigns: u64 = db.query_row("SELECT count(*) FROM campaign", [], |row| row.get(0))?;
+    Ok((campaigns != 1).then(|| "it does not say which campaign it is".to_owned()))
+}
+
+/// A table or an index, and the words that made it.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    name: String,
+    sql: String,
+}
+
+impl Part {
+    fn all(db: &Connection) -> rusqlite::Result<Vec<Self>> {
+        // What SQLite makes for itself has no words.
+        db.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
+            .query_map([], |row| {
+                Ok(Self {
+                    name: row.get(0)?,
+                    sql: row.get(1)?,
+                })
+            })?
+            .collect()
+    }
+
+    fn meant() -> rusqlite::Result<Vec<Self>> {
+        let db = Connection::open_in_memory()?;
+        install(&db)?;
+        db.execute_batch(schema::TABLES)?;
+        db.execute_batch(amend::INDEX)?;
+        Self::all(&db)
+    }
+}
+
+/// The sum of the cells: it is there to notice damage, not malice. Every step can be undone, so no single changed bit goes
+/// unnoticed.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that rusqlite wants")]
+fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
+    let mut sum = Sum(0xcbf2_9ce4_8422_2325);
+    for at in 0..cells.len() {
+        match cells.get_raw(at) {
+            ValueRef::Null => sum.add(1),
+            ValueRef::Integer(number) => {
+                sum.add(2);
+                sum.add(number.cast_unsigned());
+            }
+            ValueRef::Real(number) => {
+                sum.add(3);
+                sum.add(number.to_bits());
+            }
+            ValueRef::Text(bytes) => sum.add_bytes(4, bytes),
+            ValueRef::Blob(bytes) => sum.add_bytes(5, bytes),
+        }
+    }
+    Ok(sum.0.cast_signed())
+}
+
+struct Sum(u64);
+
+impl Sum {
+    /// FNV-1a by words of eight bytes, with the high half folded down, where a multiplication alone would leave it.
+    fn add(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_mul(0x0100_0000_01b3);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn add_bytes(&mut self, kind: u64, bytes: &[u8]) {
+        self.add(kind | (bytes.len() as u64) << 8);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.add(u64::from_le_bytes(word));
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Files that are not as they were written: a worded refusal or the right counts, never a panic, never a wrong count.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "in a test a panic is the verdict, and what is printed tells of it"
+)]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Cursor as Bytes,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use fleetsweep::{
+    campaign::intake::take_in,
+    quota::{Kind, LedgerPlace, Pacer, Quota, TokioClock},
+    roster::{Options, Roster},
+    store::{AttemptEnd, Cursor, Identity, Progress, Record, Run, SentAt, Store, StoreError},
+};
+use jiff::Timestamp;
+
+use super::program::fleet;
+#[cfg(unix)]
+use super::program::{Server, fleetsweep};
+
+/// The time of everything that happens here.
+const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// A campaign of which something of every kind is known; `each` is called after every commit.
+fn campaign(path: &Path, mut each: impl FnMut()) -> Store {
+    let mut csv = "machine_id,priority,comment,name\nno good id,,,bad\n".to_owned();
+    for (n, id) in fleet(60).lines().skip(1).enumerate() {
+        let priority = if n % 3 == 0 { "2" } else { "" };
+        let comment = if n % 7 == 0 { "by hand" } else { "" };
+        writeln!(csv, "{id},{priority},{comment},m{n}").unwrap();
+    }
+    writeln!(csv, "{:040x},,,again", 1).unwrap();
+    let identity = Identity {
+        campaign: "ab12cd34ef".into(),
+        created: NOW,
+        tenant: "unknown".into(),
+        api: "http://127.0.0.1:1".into(),
+        scan_type: "quick".into(),
+        comment: "antivirus scan by fleetsweep".into(),
+        columns: Vec::new(),
+    };
+    let roster = Roster::open("in.csv", Bytes::new(csv), &Options::default()).unwrap();
+    let mut store = take_in(roster, path, identity).unwrap().store;
+    each();
+    let run = Run {
+        os_user: "somebody".into(),
+        host: "here".into(),
+        version: "0.1.0".into(),
+        command: "fleetsweep run in.csv".into(),
+        tenant: "unknown".into(),
+        application: "unknown".into(),
+        quota: String::new(),
+        started: NOW,
+    };
+    let run = store.begin_run(&run).unwrap();
+    each();
+    for n in 2..40 {
+        let begun = Record::Begun {
+            n,
+            number: 1,
+            sent: NOW,
+            sent_server: (n % 2 == 0).then_some(NOW),
+        };
+        store.commit(run, &[begun]).unwrap();
+        let (outcome, unsure, verdict) = match n % 5 {
+            // On its way when the process died.
+            0 => continue,
+            1 => (None, true, "unsure"),
+            2 => (Some("failed"), false, "refused"),
+            _ => (Some("accepted"), false, "accepted"),
+        };
+        let attempt = AttemptEnd {
+            number: 1,
+            at: NOW,
+            verdict,
+            http_status: Some(201),
+        };
+        let progress = Progress {
+            outcome,
+            attempts: 1,
+            tries: 1,
+            not_before: (n % 5 == 1).then_some(NOW),
+            unsure_since: unsure.then_some(SentAt {
+                at: NOW,
+                by_server: true,
+            }),
+            first_sent: Some(NOW),
+            last_answer: Some(NOW),
+            http_status: Some(201),
+            message: format!("what was said of {n}"),
+            action_id: format!("0696c900-b8ce-42ce-96f6-{n:012}"),
+            ..Progress::default()
+        };
+        let changed = Record::Changed {
+            n,
+            attempt: Some(attempt),
+            progress: Box::new(progress),
+        };
+        store.commit(run, &[changed]).unwrap();
+        each();
+    }
+    store
+}
+
+/// All that a run would go by.
+fn picture(path: &Path) -> Result<String, StoreError> {
+    let store = Store::open(path)?;
+    let mut rows = Vec::new();
+    store.each_row::<StoreError>(false, |row| {
+        rows.push(row.clone());
+        Ok(())
+    })?;
+    let mut known = 0;
+    store.each_known::<StoreError>(|target| {
+        known += target.n;
+        Ok(())
+    })?;
+    let mut fresh = Vec::new();
+    let mut cursor = Cursor::START;
+    loop {
+        let (page, next) = store.fresh(cursor, 7)?;
+        if page.is_empty() {
+            break;
+        }
+        fresh.extend(page);
+        cursor = next;
+    }
+    let identity = store.identity();
+    let (tally, finished) = (store.tally()?, store.is_finished()?);
+    let (left, run) = (store.unfinished()?, store.last_run()?);
+    Ok(format!(
+        "{identity:?} {tally:?} {finished} {left:#?} {fresh:#?} {rows:#?} {known} {run:?}"
+    ))
+}
+
+/// Writes a file, and takes away what SQLite left beside it.
+fn put(path: &Path, bytes: &[u8]) {
+    for ending in ["-wal", "-shm", "-journal"] {
+        let _ = fs::remove_file(beside(path, ending));
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// The file cut at many lengths, with single bits changed everywhere, and with sectors lost.
+fn damages(whole: &[u8], dice: &mut fastrand::Rng, flips: usize) -> Vec<Vec<u8>> {
+    let cuts = (0..120).map(|part| whole[..whole.len() * part / 120].to_vec());
+    let mut all: Vec<_> = cuts.collect();
+    for flip in 0..flips {
+        let mut bytes = whole.to_vec();
+        // Every other one where the file says what it is and where its tables begin.
+        let within = if flip % 4 == 0 { 4096 } else { bytes.len() };
+        bytes[dice.usize(..within)] ^= 1 << dice.u8(..8);
+        all.push(bytes);
+    }
+    for _ in 0..60 {
+        let mut bytes = whole.to_vec();
+        let sector = dice.usize(..bytes.len() / 512) * 512;
+        let with = if dice.bool() { 0 } else { dice.u8(..) };
+        bytes[sector..sector + 512].fill(with);
+        all.push(bytes);
+    }
+    all
+}
+
+#[test]
+fn a_damaged_state_is_refused_in_words_or_gone_on_with_rightly() {
+    let folder = scratch();
+    let path = folder.path().join("fleet.campaign.db");
+    campaign(&path, || {}).close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    let right = picture(&path).unwrap();
+
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let (mut refused, mut right_ones) = (0, 0);
+    for bytes in damages(&whole, &mut dice, 1500) {
+        put(&path, &bytes);
+        match picture(&path) {
+            Ok(picture) => {
+                assert_eq!(picture, right);
+                right_ones += 1;
+            }
+            Err(error) => {
+                let message = error.to_string();
+                assert!(message.contains("fleet.campaign.db"), "{message}");
+                assert!(message.contains("--state"), "{message}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} refused, {right_ones} right");
+    assert!(
+        refused > 500 && right_ones > 0,
+        "{refused} refused, {right_ones} right"
+    );
+}
+
+#[test]
+fn a_damaged_journal_gives_a_state_that_was_there_once() {
+    let folder = scratch();
+    let path = folder.path().join("fleet.campaign.db");
+    let copy = folder.path().join("copy.db");
+    let duplicate = || {
+        put(&copy, &fs::read(&path).unwrap());
+        if let Ok(journal) = fs::read(beside(&path, "-wal")) {
+            fs::write(beside(&copy, "-wal"), journal).unwrap();
+        }
+    };
+    let mut once = Vec::new();
+    let store = campaign(&path, || {
+        duplicate();
+        once.push(picture(&copy).unwrap());
+    });
+    duplicate();
+    let (whole, journal) = (
+        fs::read(&copy).unwrap(),
+        fs::read(beside(&copy, "-wal")).unwrap(),
+    );
+    drop(store);
+    assert!(
+        journal.len() > 50_000,
+        "everything since the start is in the journal"
+    );
+
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let mut last = 0;
+    for bytes in damages(&journal, &mut dice, 100) {
+        put(&copy, &whole);
+        fs::write(beside(&copy, "-wal"), &bytes).unwrap();
+        let picture = picture(&copy).unwrap();
+        // A commit of an attempt alone lies between two of those.
+        let was_there = once.contains(&picture) || picture.contains("\"here\"");
+        assert!(was_there, "{picture}");
+        last += usize::from(once.last() == Some(&picture));
+    }
+    println!("{last} gave the last state");
+}
+
+/// A state file of each released format, as that release wrote it.
+///
+/// A new format's is made by `FLEETSWEEP_WRITE_FORMATS=1 cargo test --test suite damage`.
+fn format(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/formats");
+    folder.join(name)
+}
+
+fn writes_formats() -> bool {
+    std::env::var_os("FLEETSWEEP_WRITE_FORMATS").is_some()
+}
+
+#[test]
+fn a_campaign_of_format_1_can_be_gone_on_with() {
+    let folder = scratch();
+    let path = folder.path().join("fleet.campaign.db");
+    campaign(&path, || {}).close().unwrap();
+    if writes_formats() {
+        fs::copy(&path, format("campaign-1.db")).unwrap();
+    }
+    let right = picture(&path).unwrap();
+    put(&path, &fs::read(format("campaign-1.db")).unwrap());
+    assert_eq!(picture(&path).unwrap(), right);
+}
+
+fn ledger(file: PathBuf) -> (LedgerPlace, Quota) {
+    let place = LedgerPlace {
+        file,
+        cloud: "commercial".into(),
+        tenant: "a tenant".into(),
+        application: "an application".into(),
+    };
+    (place, Quota::documented())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_of_format_1_still_counts() {
+    let folder = scratch();
+    let path = folder.path().join("quota.db");
+    let (place, quota) = ledger(path.clone());
+    let patience = Duration::from_secs(30);
+    if writes_formats() {
+        let clock = Arc::new(TokioClock::starting_at(NOW));
+        let pacer = Pacer::with_ledger(&quota, clock, &place, patience).unwrap();
+        for _ in 0..70 {
+            pacer.acquire(Kind::Start).await.unwrap().answered();
+        }
+        pacer.flush().await.unwrap();
+        drop(pacer);
+        let db = format("quota-1.db");
+        fs::copy(&path, &db).unwrap();
+        assert!(!beside(&path, "-wal").exists(), "the journal is folded in");
+    }
+    put(&path, &fs::read(format("quota-1.db")).unwrap());
+    // Another boot, half a minute later by the wall.
+    let clock = Arc::new(TokioClock::starting_at(NOW + Duration::from_secs(30)));
+    let pacer = Pacer::with_ledger(&quota, clock, &place, patience).unwrap();
+    pacer.flush().await.unwrap();
+    let in_use: Vec<_> = pacer
+        .usage(Kind::Start)
+        .iter()
+        .map(|window| window.in_use)
+        .collect();
+    assert_eq!(in_use, [70, 70]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_program_refuses_damaged_files_with_exit_code_5() {
+    const FINISHED_BEFORE: i32 = 6;
+    let server = Server::start(&["--limit", "none"]);
+    let folder = scratch();
+    fs::write(folder.path().join("fleet.csv"), fleet(20)).unwrap();
+    let run = |results: &str| {
+        let output = fleetsweep(folder.path())
+            .args([
+                "run",
+                "fleet.csv",
+                "-o",
+                results,
+                "--api-url",
+                &server.url(),
+            ])
+            .args(["--quota-file", "quota.db", "--limit", "10000/1s"])
+            .env("FLEETSWEEP_TOKEN", "x")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("panicked"), "{said}");
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = run("fleet.results.csv");
+    assert_eq!(code, 0, "{said}");
+
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let state = folder.path().join("fleet.campaign.db");
+    let quota = folder.path().join("quota.db");
+    let mut codes = std::collections::BTreeMap::new();
+    for (file, option, whole_code) in [
+        (&state, "--state", FINISHED_BEFORE),
+        (&quota, "--quota-file", 0),
+    ] {
+        let whole = fs::read(file).unwrap();
+        let mut all = damages(&whole, &mut dice, 40);
+        dice.shuffle(&mut all);
+        for (number, bytes) in all.into_iter().take(30).enumerate() {
+            put(file, &bytes);
+            // The ledger is read by campaigns that have something to send.
+            let own = format!("{number}.results.csv");
+            let (code, said) = run(if whole_code == 0 {
+                &own
+            } else {
+                "fleet.results.csv"
+            });
+            assert!(
+                code == whole_code || (code == 5 && said.contains(option)),
+                "{code}: {said}"
+            );
+            *codes.entry(code).or_insert(0) += 1;
+        }
+        put(file, &whole);
+    }
+    println!("exit codes {codes:?}");
+    assert!(codes.get(&5).is_some_and(|count| *count > 10), "{codes:?}");
+}
