@@ -29,9 +29,13 @@ pub const PAGE: usize = 4096;
 /// Fresh targets are fetched again when fewer than this are at hand.
 const LOW_WATER: usize = PAGE / 2;
 
-/// A listing tells of an attempt only when it begins this much after the attempt was given up: an action takes up to 5 s to
-/// show (MDE-API.md, section 3).
-pub const SHOWS_WITHIN: Duration = Duration::from_secs(10);
+/// A listing tells of an attempt only when it begins this much after the attempt was given up. An action was seen to take
+/// up to 5 s to show (MDE-API.md, section 3), and the service may act some seconds after the answer was given up. 10 s led
+/// to second scans of short scans where listings lag 20 s; of the minute that a finding is good for, half is left.
+pub const SHOWS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The longest backoff after a lookup, which has taken longer than most backoffs and is void in a minute.
+const AFTER_LOOKUP: Duration = Duration::from_secs(10);
 
 /// A call of a process that died was under way for no longer than this.
 const LONGEST_CALL: Duration = Duration::from_mins(5);
@@ -542,7 +546,11 @@ impl Dispatcher {
             Verdict::Accepted(scan) => {
                 self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
             }
-            Verdict::AlreadyPending(scan) => self.pending(due, end, scan, ended, wall),
+            Verdict::AlreadyPending(scan) => {
+                // An action without its comment may be the one that we are in doubt about, and the list knows its age.
+                let is_told = !judgement.comment_lost || due.doubt.is_none();
+                self.pending(due, end, scan.filter(|_| is_told), ended, wall);
+            }
             Verdict::NotFound => {
                 if std::mem::replace(&mut due.target.progress.not_found, true) {
                     self.end(due, Some(end), Outcome::NotFound);
@@ -750,7 +758,7 @@ impl Dispatcher {
                         self.end(due, None, Outcome::Failed);
                     } else {
                         let delay = retry::backoff(due.target.progress.tries, &mut self.rng)
-                            .min(SHOWS_WITHIN);
+                            .min(AFTER_LOOKUP);
                         self.queue.put_later(due, now + delay);
                     }
                 }
@@ -771,6 +779,9 @@ impl Dispatcher {
 
     fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
         let progress = &mut due.target.progress;
+        if progress.message.is_empty() {
+            progress.message = "the run ended before an answer was kept".to_owned();
+        }
         progress.message = format!(
             "{}; whether a scan was started could not be looked up ({why}): grant Machine.Read.All and use --retry unsure, \
              which without it risks a second scan",

@@ -41,8 +41,15 @@ use crate::{
 /// How often the monitor is told how things stand though nothing happens, and the clock is looked at for sleep.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The schedule's own time of arrival is computed anew this often: it is arithmetic over all calls to come.
+/// The schedule's own time of arrival is computed anew at least this far apart: it is arithmetic over all calls to come,
+/// some nanoseconds each.
 const ETA_EVERY: Duration = Duration::from_secs(30);
+
+/// Longer for many calls: an arrival days ahead need not be known to the second, and a thousandth of the time that the
+/// calls take is spent soonest.
+fn eta_every(calls: u64) -> Duration {
+    ETA_EVERY.max(Duration::from_millis(calls.saturating_mul(10)).min(Duration::from_mins(30)))
+}
 
 /// What a run needs of the world.
 pub struct Engine<D> {
@@ -370,16 +377,9 @@ impl<D: Defender> Drive<D> {
         match result {
             Ok(written) => {
                 self.ready.extend(orders);
+                self.tell_ended(&written);
                 if let Some((page, next)) = written.page {
                     self.dispatcher.page_came(page, next);
-                }
-                for ended in &written.ended {
-                    self.engine.monitor.target_ended(&monitor::Ended {
-                        line: ended.line,
-                        machine_id: &ended.machine_id,
-                        outcome: ended.outcome.as_str(),
-                        message: &ended.message,
-                    });
                 }
                 if !written.ended.is_empty() {
                     self.tell();
@@ -451,12 +451,23 @@ impl<D: Defender> Drive<D> {
         }
     }
 
+    fn tell_ended(&self, written: &Written) {
+        for ended in &written.ended {
+            self.engine.monitor.target_ended(&monitor::Ended {
+                line: ended.line,
+                machine_id: &ended.machine_id,
+                outcome: ended.outcome.as_str(),
+                message: &ended.message,
+            });
+        }
+    }
+
     fn tell(&mut self) {
         let now = self.engine.clock.now();
         let ended = self.dispatcher.tally().total();
         let targets = self.dispatcher.targets();
         let (computed, eta) = match self.eta {
-            Some((at, eta)) if now.since(at) < ETA_EVERY => (at, eta),
+            Some((at, eta)) if now.since(at) < eta_every(targets - ended) => (at, eta),
             _ => (
                 now,
                 self.engine.pacer.lower_bound(Kind::Start, targets - ended),
@@ -467,6 +478,11 @@ impl<D: Defender> Drive<D> {
             .permit
             .as_ref()
             .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        // A hold that came since then puts the arrival off at least by itself.
+        let wait = waiting.as_ref().and_then(|waiting| waiting.left(now));
+        let eta = eta
+            .saturating_sub(now.since(computed))
+            .max(wait.unwrap_or_default());
         self.engine.monitor.state(&monitor::State {
             elapsed: now.since(self.began),
             wall: self.engine.clock.wall(),
@@ -485,7 +501,7 @@ impl<D: Defender> Drive<D> {
                     left: waiting.left(now)?,
                 })
             }),
-            eta: Some(eta.saturating_sub(now.since(computed))),
+            eta: Some(eta),
             throttled: self.dispatcher.throttled(),
         });
     }
@@ -527,8 +543,9 @@ impl<D: Defender> Drive<D> {
             .await
             .expect("writing a batch does not panic")
         };
-        if let Err(e) = result {
-            self.dispatcher.stop(StopReason::Disk(e.to_string()));
+        match result {
+            Ok(written) => self.tell_ended(&written),
+            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
         }
         self.tell();
         Ending {

@@ -35,18 +35,34 @@ pub struct Intake {
 /// # Errors
 /// The input is refused, or the store cannot be written.
 pub fn take_in<R: Read>(
+    roster: Roster<R>,
+    state: &Path,
+    identity: Identity,
+) -> Result<Intake, IntakeError> {
+    take_in_after(roster, state, identity, || Ok(()))
+}
+
+/// [`take_in`], with something to be done when the whole input has been read and is found good, before the new store
+/// takes its place.
+///
+/// # Errors
+/// The input is refused, the store cannot be written, or `make_room` failed.
+pub fn take_in_after<R: Read, E: From<IntakeError>>(
     mut roster: Roster<R>,
     state: &Path,
     mut identity: Identity,
-) -> Result<Intake, IntakeError> {
+    make_room: impl FnOnce() -> Result<(), E>,
+) -> Result<Intake, E> {
+    let wrong = |e: StoreError| E::from(IntakeError::from(e));
     identity.columns = roster.columns().to_vec();
-    let mut loader = Store::create(state, &identity)?;
-    while let Some(row) = roster.next_row()? {
-        new_row(&row, |row| loader.insert(&row))?;
+    let mut loader = Store::create(state, &identity).map_err(wrong)?;
+    while let Some(row) = roster.next_row().map_err(IntakeError::from)? {
+        new_row(&row, |row| loader.insert(&row)).map_err(wrong)?;
     }
     let (counts, notes) = (roster.counts(), roster.notes().to_vec());
+    make_room()?;
     Ok(Intake {
-        store: loader.finish()?,
+        store: loader.finish().map_err(wrong)?,
         counts,
         notes,
     })

@@ -197,13 +197,15 @@ impl<D: Defender> Lister<D> {
     /// # Errors
     /// Listing is not permitted, or the list could not be read to its end.
     pub async fn look_up(&self, mut wanted: Wanted) -> Result<Listing, ListingError> {
-        let began = self.clock.now();
         let since = wanted.since();
+        let mut began = None;
         let mut found = HashMap::new();
         let mut seen = HashSet::new();
         let mut skip = 0;
         loop {
-            let page = self.page(since, skip, &mut wanted.server).await?;
+            let (sent, page) = self.page(since, skip, &mut wanted.server).await?;
+            // Not before its first page went out: the permit may have taken an hour to come.
+            began.get_or_insert(sent);
             let full = page.len() >= TOP as usize;
             let mut news = false;
             for action in page {
@@ -227,18 +229,19 @@ impl<D: Defender> Lister<D> {
             .map(|n| (*n, found.remove(n).map_or(Finding::Absent, Finding::Found)))
             .collect();
         Ok(Listing {
-            began,
+            began: began.unwrap_or_default(),
             findings,
             server: wanted.server,
         })
     }
 
+    /// One page, and when it was asked for.
     async fn page(
         &self,
         since: Timestamp,
         skip: u32,
         server: &mut ServerClock,
-    ) -> Result<Vec<MachineAction>, ListingError> {
+    ) -> Result<(Moment, Vec<MachineAction>), ListingError> {
         let call = Call::ListScans {
             since,
             skip,
@@ -268,6 +271,7 @@ impl<D: Defender> Lister<D> {
                 continue;
             }
             self.calls.fetch_add(1, Ordering::Relaxed);
+            let sent = self.clock.now();
             let reply = self.defender.call(&call, &token).await;
             if let Ok(answer) = &reply {
                 server.hear(self.clock.now(), answer.date);
@@ -275,7 +279,7 @@ impl<D: Defender> Lister<D> {
             match read(reply) {
                 Read::Page(page) => {
                     permit.answered();
-                    return Ok(page);
+                    return Ok((sent, page));
                 }
                 Read::Throttled(throttle) => {
                     permit.throttled(&throttle.into());

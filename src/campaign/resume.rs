@@ -24,7 +24,7 @@ pub enum ResumeError {
     #[error(
         "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that one, run it as it \
          began; to add machines that are new in the input, --extend; to begin another one beside it, name other files with \
-         -o and --state"
+         -o and --state; to begin another one in the place of a finished one, --again"
     )]
     Another {
         /// The campaign that is there.
@@ -171,42 +171,51 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
         ));
     }
     // What was not read then, or is not read now, cannot be compared.
-    if known.ended_unread || known.left_out || !matches!(row.fate, Fate::Due) {
+    let was_read = !(known.invalid || known.duplicate || known.left_out);
+    if !was_read || row.fate != Fate::Due {
         return None;
     }
-    let scan_type = row.scan_type.map(ScanType::as_str);
-    if scan_type != known.scan_type {
-        return Some(format!("has scan type `{}`", scan_type.unwrap_or_default()));
-    }
-    if row.comment.as_deref() != known.comment {
-        return Some(format!(
-            "has comment `{}`",
-            row.comment.as_deref().unwrap_or_default()
-        ));
-    }
-    if row.priority != known.priority {
-        return Some("has another priority".to_owned());
-    }
-    None
+    let word =
+        |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+    let number = |priority: Option<i64>| priority.map(|priority| priority.to_string());
+    let table = [
+        (
+            "scan type",
+            word(row.scan_type.map(ScanType::as_str)),
+            word(known.scan_type),
+        ),
+        ("comment", word(row.comment.as_deref()), word(known.comment)),
+        (
+            "priority",
+            word(number(row.priority).as_deref()),
+            word(number(known.priority).as_deref()),
+        ),
+    ];
+    table
+        .into_iter()
+        .find(|(_, is, was)| is != was)
+        .map(|(what, is, was)| format!("has the {what} {is}, it was {was}"))
 }
 
 /// What the row's fate of today changes about its target.
 fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
     let n = known.n;
     match &row.fate {
-        Fate::Due if known.left_out => Some(Amendment::Admit {
+        // A duplicate is due when the row that it repeats is left out now.
+        Fate::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
             n,
             scan_type: row.scan_type.map(ScanType::as_str),
             comment: row.comment.as_deref().map(str::to_owned),
             priority: row.priority,
         }),
-        Fate::LeftOut if !known.left_out && !known.ended_unread => Some(Amendment::LeaveOut { n }),
-        Fate::Invalid(flaw) if !known.ended_unread => Some(Amendment::End {
+        _ if known.invalid || known.duplicate => None,
+        Fate::LeftOut if !known.left_out => Some(Amendment::LeaveOut { n }),
+        Fate::Invalid(flaw) => Some(Amendment::End {
             n,
             outcome: Outcome::Invalid.as_str(),
             message: flaw.to_string(),
         }),
-        Fate::Duplicate { first_line } if !known.ended_unread => Some(Amendment::End {
+        Fate::Duplicate { first_line } => Some(Amendment::End {
             n,
             outcome: Outcome::Duplicate.as_str(),
             message: format!("the same machine stands in line {first_line}"),

@@ -287,6 +287,10 @@ mod tests {
         judge(reply, &sent)
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what is judged is a reply: an answer, or none"
+    )]
     fn answer(status: u16, body: impl Into<Bytes>) -> Reply {
         let date = Some("2026-11-23T10:00:00Z".parse().unwrap());
         Ok(Answer {

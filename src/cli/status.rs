@@ -17,7 +17,7 @@ use crate::{
     campaign::outcome::{Outcome, Tally},
     monitor::span,
     quota::{Clock, Kind, Pacer, SystemClock},
-    store::{Glimpse, LastRun, Lock, LockError, Store},
+    store::{Glimpse, LastRun, Lock, Store},
 };
 
 /// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
@@ -102,6 +102,7 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
 
 async fn look(path: &Path) -> Result<Status, Failure> {
     let store = Store::look(path).map_err(Failure::storage)?;
+    let running = Lock::is_held(path);
     let mut tally = Tally::default();
     let mut open = 0;
     for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
@@ -135,7 +136,7 @@ async fn look(path: &Path) -> Result<Status, Failure> {
     });
     Ok(Status {
         campaign: store.identity().campaign.clone(),
-        running: matches!(Lock::take(path), Err(LockError::Held(_))),
+        running,
         targets: tally.total() + open,
         open,
         outcomes: tally
@@ -145,7 +146,7 @@ async fn look(path: &Path) -> Result<Status, Failure> {
         eta_s: eta.map(|eta| eta.as_secs_f64()),
         quota,
         last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
-        unsure: store.unsure(SHOWN).map_err(Failure::storage)?,
+        unsure: store.unsure(SHOWN, running).map_err(Failure::storage)?,
         run,
         state: path.to_owned(),
         arrival,
@@ -244,6 +245,11 @@ impl fmt::Display for Status {
             } in glimpses
             {
                 let outcome = outcome.as_deref().unwrap_or("to be looked up");
+                let message = if message.is_empty() {
+                    "no answer was kept"
+                } else {
+                    message
+                };
                 writeln!(f, "  line {line}: {machine_id}: {outcome}: {message}")?;
             }
         }

@@ -52,6 +52,12 @@ pub(super) struct Passage {
     pub(super) answer_lost: bool,
 }
 
+/// Up to the next millisecond, which is when a timer of tokio's ends: the moment at which the client hears.
+fn whole_millis(at: Duration) -> Duration {
+    let millis = at.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).map_or(at, Duration::from_millis)
+}
+
 impl Tenant {
     /// A tenant whose time starts now.
     #[must_use]
@@ -93,7 +99,7 @@ impl Tenant {
             fates.draw(&route, arrived, &self.config, rng)
         };
         let passage = Passage {
-            answer_at: arrived.saturating_add(fate.latency),
+            answer_at: whole_millis(arrived.saturating_add(fate.latency)),
             request,
             route,
             arrived,

@@ -191,6 +191,11 @@ impl Limiter {
         self.holds[pool] = self.holds[pool].max(until);
     }
 
+    /// Whether the service has said not to call now.
+    pub(super) fn is_held(&self, kind: Kind, now: Moment) -> bool {
+        self.holds[self.pool(kind)] > now
+    }
+
     /// Whether all kinds count as one.
     pub(super) fn joined(&self) -> bool {
         self.joined

@@ -53,10 +53,11 @@ impl Permit {
         self.given + PERMIT_LIFE
     }
 
-    /// Whether it is too late to send the call: then [give it back](Self::give_back) and acquire another.
+    /// Whether it is too late to send the call, or the service has said meanwhile not to: then
+    /// [give it back](Self::give_back) and acquire another.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.shared.now() > self.good_until()
+        self.shared.now() > self.good_until() || self.shared.is_held(self.kind)
     }
 
     /// The call was not made, not even begun.

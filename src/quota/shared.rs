@@ -104,6 +104,11 @@ impl Shared {
         self.clock.now()
     }
 
+    pub(super) fn is_held(&self, kind: Kind) -> bool {
+        let now = self.now();
+        self.book().limiter.is_held(kind, now)
+    }
+
     pub(super) fn is_others_turn(&self) -> bool {
         self.remembers() && self.book().is_others_turn(self.now())
     }

@@ -8,7 +8,8 @@ use super::{NewRow, Store, StoreError, load};
 /// A change to one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Amendment {
-    /// It was left out, and is due now; unless its machine stands in another row already.
+    /// It was left out, or a duplicate of a row that may be left out now, and is due; unless its machine stands in another
+    /// row that is or was.
     Admit {
         /// The target.
         n: u64,
@@ -19,7 +20,7 @@ pub enum Amendment {
         /// Lower goes first.
         priority: Option<i64>,
     },
-    /// It is left out now, if nothing was sent to it yet.
+    /// It is left out now, if it has not ended and no scan of ours can be under way there.
     LeaveOut {
         /// The target.
         n: u64,
@@ -49,7 +50,12 @@ impl Store {
         }
         let amended = self.db.transaction().and_then(|tx| {
             tx.execute_batch(INDEX)?;
-            for amendment in amendments {
+            // What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now,
+            // and the other one admitted.
+            let (comes, goes): (Vec<_>, Vec<_>) = amendments
+                .iter()
+                .partition(|amendment| matches!(amendment, Amendment::Admit { .. }));
+            for amendment in goes.into_iter().chain(comes) {
                 amend(&tx, amendment)?;
             }
             tx.commit()
@@ -178,8 +184,13 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
                     &format!("the same machine stands in line {line}"),
                 );
             }
-            db.prepare_cached("DELETE FROM progress WHERE n = ?1 AND left_out")?
+            // What something was sent to keeps the numbers of its attempts; anything else is as good as new.
+            db.prepare_cached("DELETE FROM progress WHERE n = ?1 AND attempts = 0")?
                 .execute([n])?;
+            db.prepare_cached(
+                "UPDATE progress SET outcome = NULL, left_out = 0, message = '' WHERE n = ?1",
+            )?
+            .execute([n])?;
             db.prepare_cached(
                 "UPDATE target SET scan_type = ?2, comment = ?3, priority = ?4 WHERE n = ?1",
             )?
@@ -188,7 +199,11 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
         Amendment::LeaveOut { n } => {
             db.prepare_cached(
                 "INSERT INTO progress (n, outcome, message, left_out)
-                 VALUES (?1, 'not_attempted', 'left out by --where', 1) ON CONFLICT (n) DO NOTHING",
+                 VALUES (?1, 'not_attempted', 'left out by --where', 1)
+                 ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 1,
+                     not_before = NULL
+                 WHERE progress.outcome IS NULL AND unsure_since IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.n = ?1 AND a.ended IS NULL)",
             )?
             .execute([n])?;
         }

@@ -72,12 +72,22 @@ impl Store {
     }
 
     /// Targets to which something was sent that may have started a scan: those that ended so, and those that are still to
-    /// be looked up. Of the latter, a call on its way is one.
+    /// be looked up. A call without an answer is one of the latter, unless a process is at work and may be waiting for it.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn unsure(&self, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
-        self.glimpses("p.outcome = 'unsure' OR (p.outcome IS NULL AND p.unsure_since IS NOT NULL) ORDER BY t.n", how_many)
+    pub fn unsure(&self, how_many: usize, running: bool) -> Result<Vec<Glimpse>, StoreError> {
+        let on_its_way = if running {
+            ""
+        } else {
+            "OR (p.outcome IS NULL AND EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL))"
+        };
+        self.glimpses(
+            &format!(
+                "p.outcome = 'unsure' OR (p.outcome IS NULL AND p.unsure_since IS NOT NULL) {on_its_way} ORDER BY t.n"
+            ),
+            how_many,
+        )
     }
 
     /// The run that began last.

@@ -89,7 +89,9 @@ impl Loader {
         let renamed = if self.path.exists() {
             Err(io::ErrorKind::AlreadyExists.into())
         } else {
-            std::fs::rename(&self.loading, &self.path)
+            // Whoever removed a campaign's file after a crash may have left its journal, which SQLite would take for the
+            // new one's.
+            remove_journals(&self.path).and_then(|()| std::fs::rename(&self.loading, &self.path))
         };
         renamed.map_err(|source| {
             remove(&self.loading);
@@ -105,6 +107,19 @@ impl Drop for Loader {
             remove(&self.loading);
         }
     }
+}
+
+/// Removes what SQLite keeps beside a file.
+fn remove_journals(path: &Path) -> io::Result<()> {
+    for ending in ["-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        match std::fs::remove_file(PathBuf::from(name)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file that was never finished, and its journal.

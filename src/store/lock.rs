@@ -36,9 +36,7 @@ impl Lock {
     /// # Errors
     /// Another process holds it, or the lock file cannot be made.
     pub fn take(state: &Path) -> Result<Self, LockError> {
-        let mut name = OsString::from(state);
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let path = lock_file(state);
         let opened = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -54,6 +52,22 @@ impl Lock {
             Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
         }
     }
+
+    /// Whether a process holds the lock of the campaign at `state`. Whoever only looks makes no file, and stands in
+    /// nobody's way for longer than an instant.
+    #[must_use]
+    pub fn is_held(state: &Path) -> bool {
+        let Ok(file) = File::open(lock_file(state)) else {
+            return false;
+        };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+fn lock_file(state: &Path) -> PathBuf {
+    let mut name = OsString::from(state);
+    name.push(".lock");
+    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -67,6 +81,19 @@ mod tests {
         let lock = Lock::take(&state).unwrap();
         assert!(matches!(Lock::take(&state), Err(LockError::Held(_))));
         drop(lock);
+        assert!(Lock::take(&state).is_ok());
+    }
+
+    #[test]
+    fn whoever_looks_at_a_lock_makes_no_file_and_takes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("a.campaign.db");
+        assert!(!Lock::is_held(&state));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let lock = Lock::take(&state).unwrap();
+        assert!(Lock::is_held(&state) && Lock::is_held(&state));
+        drop(lock);
+        assert!(!Lock::is_held(&state));
         assert!(Lock::take(&state).is_ok());
     }
 }

@@ -8,6 +8,7 @@
 //! - [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
+//! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
 //!
@@ -22,6 +23,7 @@ mod glimpse;
 mod load;
 mod lock;
 mod page;
+mod place;
 mod record;
 mod resume;
 mod row;
@@ -40,11 +42,12 @@ use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};
+pub use place::{NetworkPlace, check_place};
 pub use record::{AttemptEnd, Progress, Record, SentAt};
 pub use resume::{Known, Unfinished};
 pub use row::StoredRow;
 pub use run::Run;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 /// How long a statement waits for another process's lock. Readers (`status`) hold theirs for milliseconds.
 const BUSY: Duration = Duration::from_secs(10);
@@ -167,6 +170,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "synchronous", "FULL")?;
     // 16 MiB: enough for the working set of a million targets, and bounded.
     db.pragma_update(None, "cache_size", -16_384)?;
+    // The bundled SQLite would plan a statement anew whenever a number that it is asked with changes: at every row.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(32);
     Ok(db)
 }

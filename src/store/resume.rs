@@ -26,8 +26,10 @@ pub struct Known<'a> {
     pub comment: Option<&'a str>,
     /// Lower goes first.
     pub priority: Option<i64>,
-    /// Whether it ended by being read: invalid, or the same machine as another row's.
-    pub ended_unread: bool,
+    /// Whether it ended by being read, with no usable id.
+    pub invalid: bool,
+    /// Whether it ended by being read, with the same machine as another row's.
+    pub duplicate: bool,
     /// Whether the operator's `--where` left it out.
     pub left_out: bool,
 }
@@ -131,7 +133,7 @@ impl Store {
         let failed = |e| E::from(self.failed("read", e));
         let sql = "
             SELECT t.n, t.machine_id, t.scan_type, t.comment, t.priority,
-                coalesce(p.outcome IN ('invalid', 'duplicate'), 0), coalesce(p.left_out, 0)
+                coalesce(p.outcome = 'invalid', 0), coalesce(p.outcome = 'duplicate', 0), coalesce(p.left_out, 0)
             FROM target t LEFT JOIN progress p ON p.n = t.n ORDER BY t.n";
         let mut statement = self.db.prepare(sql).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
@@ -146,8 +148,9 @@ impl Store {
                 scan_type: text(2).map_err(failed)?,
                 comment: text(3).map_err(failed)?,
                 priority: row.get(4).map_err(failed)?,
-                ended_unread: row.get(5).map_err(failed)?,
-                left_out: row.get(6).map_err(failed)?,
+                invalid: row.get(5).map_err(failed)?,
+                duplicate: row.get(6).map_err(failed)?,
+                left_out: row.get(7).map_err(failed)?,
             };
             visit(known)?;
         }

@@ -182,6 +182,10 @@ fn each_third_party_crate_has_one_place() {
         ("hyper", &["mock/"]),
         ("hyper_util", &["mock/"]),
         ("tower_service", &["mock/"]),
+        ("azure_core", &["defender/sign_in/"]),
+        ("azure_identity", &["defender/sign_in/"]),
+        ("aws_lc_rs", &["defender/sign_in/"]),
+        ("rustls_pki_types", &["defender/sign_in/"]),
         ("rustix", &["quota/"]),
     ];
     for Source { path, code } in sources() {

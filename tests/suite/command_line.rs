@@ -25,36 +25,42 @@ pub(super) fn fleetsweep(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("FLEETSWEEP_TOKEN")
         .env_remove("RUST_LOG")
+        .env("XDG_STATE_HOME", state_home(folder))
         .stdin(Stdio::null());
     command
 }
 
+/// Where the quota ledger goes, in place of the folder of whoever runs the tests.
+pub(super) fn state_home(folder: &Path) -> PathBuf {
+    folder.join("state-home")
+}
+
 /// A folder with a fleet in it.
-struct Place(tempfile::TempDir);
+pub(super) struct Place(pub(super) tempfile::TempDir);
 
 impl Place {
-    fn new(fleet: &str) -> Self {
+    pub(super) fn new(fleet: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("fleet.csv"), fleet).unwrap();
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(super) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// `fleetsweep run` with these words.
-    fn run(&self, words: &[&str]) -> Output {
+    pub(super) fn run(&self, words: &[&str]) -> Output {
         let mut command = fleetsweep(self.0.path());
         command.arg("run").args(words).output().unwrap()
     }
 
     /// The same against a mock of its own process, with a token.
-    fn run_against(&self, server: &Server, words: &[&str]) -> Command {
+    pub(super) fn run_against(&self, server: &Server, words: &[&str]) -> Command {
         let mut command = fleetsweep(self.0.path());
         command
             .args(["run", "--api-url", &server.url()])
@@ -65,7 +71,7 @@ impl Place {
 }
 
 /// So many machines.
-fn fleet(size: u32) -> String {
+pub(super) fn fleet(size: u32) -> String {
     let ids = (0..size).map(|n| format!("{n:040x}\n"));
     std::iter::once("machine_id\n".to_owned())
         .chain(ids)
@@ -99,13 +105,22 @@ impl Server {
         let url = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once(','))
-            .map(|(address, _)| format!("http://{address}"))
-            .unwrap_or_else(|| panic!("the mock said {line:?}"));
+            .map_or_else(
+                || panic!("the mock said {line:?}"),
+                |(address, _)| format!("http://{address}"),
+            );
         Self { child, report, url }
     }
 
     pub(super) fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Ends the mock, and keeps its address.
+    pub(super) fn gone(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self
     }
 
     /// Ends the mock by Ctrl-C and gives what it says that it saw.
@@ -128,18 +143,18 @@ impl Drop for Server {
 }
 
 #[cfg(unix)]
-fn interrupt(child: &Child) {
+pub(super) fn interrupt(child: &Child) {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
     assert!(sent.success());
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[track_caller]
-fn assert_refused(output: &Output, code: i32, words: &[&str]) {
+pub(super) fn assert_refused(output: &Output, code: i32, words: &[&str]) {
     let said = said(output);
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(output.stdout.is_empty(), "{output:?}");
@@ -150,7 +165,7 @@ fn assert_refused(output: &Output, code: i32, words: &[&str]) {
 }
 
 /// Outcome by outcome, in the order of the file.
-fn outcomes(results: &str) -> Vec<String> {
+pub(super) fn outcomes(results: &str) -> Vec<String> {
     let mut reader = csv::Reader::from_reader(results.as_bytes());
     let rows = reader.records().map(|row| row.unwrap()[1].to_owned());
     rows.collect()
@@ -359,6 +374,7 @@ fn a_disk_that_fills_up_stops_the_sending_and_leaves_whole_results() {
         ])
         .args(run.get_args())
         .current_dir(place.0.path())
+        .env("XDG_STATE_HOME", state_home(place.0.path()))
         .env("FLEETSWEEP_TOKEN", "mock")
         .stdin(Stdio::null());
     let output = command.output().unwrap();
@@ -474,12 +490,16 @@ fn a_token_is_in_no_stream_and_in_no_file() {
             "trace logs were expected"
         );
         let mut searched = vec![output.stdout, output.stderr];
-        for entry in fs::read_dir(place.0.path()).unwrap() {
-            searched.push(fs::read(entry.unwrap().path()).unwrap());
+        for folder in [place.0.path(), &place.path("state-home/fleetsweep")] {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_file() {
+                    searched.push(fs::read(entry.path()).unwrap());
+                }
+            }
         }
         assert!(
-            searched.len() >= 7,
-            "fleet, results, state, log and summary were expected"
+            searched.len() >= 8,
+            "fleet, results, state, log, summary and ledger were expected"
         );
         for bytes in searched {
             let found = bytes
@@ -495,7 +515,7 @@ fn a_token_is_in_no_stream_and_in_no_file() {
 }
 
 /// Reads the lines of a run until one of them says this.
-fn wait_for(lines: &mut impl BufRead, words: &str) {
+pub(super) fn wait_for(lines: &mut impl BufRead, words: &str) {
     let mut line = String::new();
     while !line.contains(words) {
         line.clear();

@@ -11,18 +11,26 @@ mod architecture;
 mod campaign_length;
 /// How every row ends, and what stops a campaign.
 mod campaign_outcomes;
+/// Promise 1, in every window; priorities; a neighbour.
+mod campaign_quota;
 /// Promise 5, when somebody says stop.
 mod campaign_stops;
+/// Promise 3, whatever the network loses.
+mod campaign_unsure;
 /// The real program: streams, files, exit codes.
 mod command_line;
 /// Proxies, and a company's own certificates.
 mod company_network;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
+/// Promises 1, 3 and 4 when a campaign is stopped again and again.
+mod interruptions;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
 /// The README's commands do what the README says.
 mod readme;
+/// Going on with a campaign: what an earlier run left, and what a later command may change.
+mod resume;
 /// Whole campaigns in virtual time, for the modules above.
 mod rig;
 /// Every file of `sample-inputs/`, and what the roster makes of it.

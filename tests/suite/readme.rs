@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::command_line::{BINARY, Server, fleetsweep};
+use super::command_line::{BINARY, Server, fleetsweep, state_home};
 
 fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -44,6 +44,7 @@ fn its_examples_do_what_they_show() {
         .register_bin("fleetsweep", PathBuf::from(BINARY))
         .env("RUST_LOG", "")
         .env("FLEETSWEEP_TOKEN", "")
+        .env("XDG_STATE_HOME", state_home(place.path()).to_string_lossy())
         .case(place.path().join("README.md"));
 }
 

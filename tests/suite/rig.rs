@@ -4,7 +4,7 @@
 
 use std::{
     io::Cursor,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use fleetsweep::{
         intake::take_in,
         journal::Journal,
         outcome::{Outcome, Tally},
+        resume::rejoin,
         retry::Policy,
         stop::StopReason,
         tag::CampaignId,
@@ -30,7 +31,7 @@ use fleetsweep::{
     quota::{Clock, Kind, Limit, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},
-    store::{Identity, Run},
+    store::{Identity, Run, Store, Unfinished},
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -55,6 +56,14 @@ impl Default for Rig {
     fn default() -> Self {
         Self::against(MockConfig::default())
     }
+}
+
+/// What outlives a process: its files, the tenant, the time, and what a ledger knows of the calls.
+pub(crate) struct Ground {
+    dir: tempfile::TempDir,
+    tenant: Arc<Tenant>,
+    clock: Arc<TokioClock>,
+    pacer: Pacer,
 }
 
 /// A campaign that runs.
@@ -115,10 +124,28 @@ impl Rig {
     }
 
     pub(crate) async fn start(self, csv: &str) -> Running {
-        let tenant = Tenant::new(self.mock.clone());
+        let ground = Arc::new(self.ground());
+        self.start_on(&ground, csv).await
+    }
+
+    /// Where one campaign can run several times.
+    pub(crate) fn ground(&self) -> Ground {
+        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
+        clock.move_wall(self.ahead);
+        Ground {
+            dir: scratch(),
+            tenant: Tenant::new(self.mock.clone()),
+            pacer: Pacer::new(&self.quota, clock.clone()),
+            clock,
+        }
+    }
+
+    /// Begins the campaign, or goes on with the one that is there.
+    pub(crate) async fn start_on(self, ground: &Arc<Ground>, csv: &str) -> Running {
+        let tenant = Arc::clone(&ground.tenant);
         let (signals, heard) = mpsc::channel(2);
         let client = Client::new(&self, Arc::clone(&tenant)).await;
-        let task = tokio::spawn(self.drain(csv.to_owned(), client, Arc::clone(&tenant), heard));
+        let task = tokio::spawn(self.drain(csv.to_owned(), client, Arc::clone(ground), heard));
         Running {
             tenant,
             signals,
@@ -130,17 +157,15 @@ impl Rig {
         self,
         csv: String,
         client: Client,
-        tenant: Arc<Tenant>,
+        ground: Arc<Ground>,
         signals: mpsc::Receiver<Signal>,
     ) -> Told {
-        let dir = scratch();
-        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
-        clock.move_wall(self.ahead);
+        let (clock, tenant) = (Arc::clone(&ground.clock), Arc::clone(&ground.tenant));
         let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(self.seed));
-        let results = dir.path().join("r.csv");
-        let (journal, targets, tally) = begin(&csv, &campaign, clock.as_ref(), &results);
+        let results = ground.dir.path().join("r.csv");
+        let (journal, targets, tally, left) = begin(&csv, &campaign, clock.as_ref(), &results);
 
-        let pacer = Pacer::new(&self.quota, clock.clone());
+        let pacer = ground.pacer.clone();
         let forecast = pacer.forecast(Kind::Start);
         let workers = self.quota.limits().map(Limit::calls).min().unwrap_or(100);
         let workers = workers.min(100) as usize;
@@ -163,7 +188,8 @@ impl Rig {
             campaign,
         };
         let began = clock.now();
-        let dispatcher = Dispatcher::new(settings, targets, tally);
+        let mut dispatcher = Dispatcher::new(settings, targets, tally);
+        dispatcher.resume(left, false, began, clock.wall());
         let ending = engine.run(dispatcher, journal, signals).await;
         let elapsed = clock.now().since(began);
 
@@ -183,7 +209,7 @@ impl Rig {
             notes: heard.notes.clone(),
             quota: self.quota,
         };
-        told.adds_up(targets, &heard, &as_it_grew);
+        told.adds_up(targets, &tally, &heard, &as_it_grew);
         told
     }
 }
@@ -192,6 +218,18 @@ impl Running {
     /// Waits for its end.
     pub(crate) async fn end(self) -> Told {
         self.task.await.unwrap()
+    }
+
+    /// Ends it as a killed process ends: whatever is under way is never finished.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|e| e.is_cancelled()));
+        // A batch that is being written gets to the disk; time stands still until then.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.task.is_finished()
     }
 
     pub(crate) async fn signal(&self, signal: Signal) {
@@ -217,7 +255,7 @@ impl Told {
     }
 
     /// Promise 4: every row has one outcome, and whoever counts comes to the same counts.
-    fn adds_up(&self, targets: u64, heard: &Heard, as_it_grew: &[Row]) {
+    fn adds_up(&self, targets: u64, at_start: &Tally, heard: &Heard, as_it_grew: &[Row]) {
         assert_eq!(self.rows.len() as u64, targets);
         assert_eq!(self.tally.total(), targets);
         let outcomes = COLUMNS.iter().position(|name| *name == "outcome").unwrap();
@@ -227,13 +265,16 @@ impl Told {
         }
         assert!(counted.iter().eq(self.tally.iter()), "{:?}", self.tally);
         // What was told while it ran was in the file by then, each end once, in its final words.
+        let before = as_it_grew.len() - heard.ended.len();
         assert_eq!(
-            heard.ended,
-            as_it_grew
-                .iter()
-                .map(key)
-                .skip(heard.before(as_it_grew))
-                .collect::<Vec<_>>()
+            before as u64,
+            at_start.total(),
+            "told of, or not in the file"
+        );
+        let ends = as_it_grew[before..].iter().map(key);
+        assert!(
+            ends.eq(heard.ended.iter().cloned()),
+            "told in another order"
         );
         let whole: std::collections::HashSet<_> = self.rows.iter().collect();
         assert!(as_it_grew.iter().all(|row| whole.contains(row)));
@@ -294,8 +335,8 @@ fn begin(
     csv: &str,
     campaign: &CampaignId,
     clock: &dyn Clock,
-    results: &PathBuf,
-) -> (Journal, u64, Tally) {
+    results: &Path,
+) -> (Journal, u64, Tally, Vec<Unfinished>) {
     let identity = Identity {
         campaign: campaign.as_str().to_owned(),
         created: clock.wall(),
@@ -306,11 +347,22 @@ fn begin(
         columns: Vec::new(),
     };
     let roster = Roster::open("in.csv", Cursor::new(csv.to_owned()), &Options::default()).unwrap();
-    let intake = take_in(roster, &results.with_extension("db"), identity).unwrap();
-    let mut tally = Tally::default();
-    tally.add_many(Outcome::Invalid, intake.counts.invalid);
-    tally.add_many(Outcome::Duplicate, intake.counts.duplicate);
-    let mut store = intake.store;
+    let state = results.with_extension("db");
+    let mut store = if state.exists() {
+        let mut store = Store::open(&state).unwrap();
+        rejoin(roster, &mut store, "in.csv").unwrap();
+        store
+    } else {
+        take_in(roster, &state, identity).unwrap().store
+    };
+    let (mut tally, mut targets) = (Tally::default(), 0);
+    for (outcome, _, count) in store.tally().unwrap() {
+        targets += count;
+        if let Some(outcome) = outcome {
+            tally.add_many(outcome.parse().unwrap(), count);
+        }
+    }
+    let left = store.unfinished().unwrap();
     let layout = Layout::new(&store.identity().columns, false);
     let run = Run {
         os_user: String::new(),
@@ -324,7 +376,7 @@ fn begin(
     };
     let run = store.begin_run(&run).unwrap();
     let journal = Journal::begin(store, run, results, &layout).unwrap();
-    (journal, intake.counts.rows(), tally)
+    (journal, targets, tally, left)
 }
 
 fn read(results: &PathBuf) -> (Vec<String>, Vec<Row>) {
@@ -340,7 +392,7 @@ fn read(results: &PathBuf) -> (Vec<String>, Vec<Row>) {
 
 /// Machine and outcome.
 fn key(row: &Row) -> (String, String) {
-    (row[0].to_owned(), row[1].to_owned())
+    (row[0].clone(), row[1].clone())
 }
 
 /// Hears what a test asks about, and forgets the rest: a long campaign has a state for every second.
@@ -352,13 +404,6 @@ struct Heard {
     notes: Vec<String>,
     ended: Vec<(String, String)>,
     tally: Vec<(&'static str, u64)>,
-}
-
-impl Heard {
-    /// How many rows had ended before the first call.
-    fn before(&self, as_it_grew: &[Row]) -> usize {
-        as_it_grew.len() - self.ended.len()
-    }
 }
 
 impl Monitor for Ear {
@@ -410,7 +455,13 @@ impl Defender for Client {
             Self::Http(client) => client.call(call, token).await,
             Self::Direct(tenant, timeout) => {
                 let request = request(call, token.secret.expose_secret());
-                match tokio::time::timeout(*timeout, tenant.handle(request)).await {
+                // The tenant goes on with a call whatever becomes of its caller.
+                let tenant = Arc::clone(tenant);
+                let handled = tokio::spawn(async move { tenant.handle(request).await });
+                match tokio::time::timeout(*timeout, handled)
+                    .await
+                    .map(Result::unwrap)
+                {
                     Err(_) => Err(Lost::Unknown("no answer in time".into())),
                     Ok(Served::Cut) => Err(Lost::Unknown("the connection was cut".into())),
                     Ok(Served::Response(response)) => Ok(Answer {

@@ -207,6 +207,26 @@ async fn a_second_refusal_stops_the_campaign_with_the_services_words() {
 }
 
 #[tokio::test]
+async fn a_missing_role_for_looking_up_is_a_warning_that_names_what_will_not_work() {
+    let config = SignIn {
+        roles: vec!["Machine.Scan".into()],
+        ..strict()
+    };
+    let (tenant, base) = tenant(config, SignedDuration::ZERO, Vec::new()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
+    let done = run(folder.path(), &base, "", &variables).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    let words = ["lacks Machine.Read.All", "following", "Grant admin consent"];
+    assert!(
+        words.iter().all(|word| done.err.contains(word)),
+        "{}",
+        done.err
+    );
+    assert_eq!(tenant.witness().scans(), 5);
+}
+
+#[tokio::test]
 async fn a_token_that_says_nothing_is_used_with_one_warning() {
     let (tenant, base) = tenant(SignIn::default(), SignedDuration::ZERO, Vec::new()).await;
     let folder = tempfile::tempdir().unwrap();

@@ -92,6 +92,9 @@ pub struct MockArgs {
     /// Where all that is random comes from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// What the application may do, as in Machine.Scan,Machine.Read.All
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    pub roles: Option<Vec<String>>,
     /// Machines in the inventory
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub machines: usize,
@@ -157,7 +160,14 @@ impl MockArgs {
     /// # Errors
     /// When options do not go together.
     pub fn config(self) -> Result<MockConfig, MockError> {
+        let sign_in = SignIn::default();
         Ok(MockConfig {
+            sign_in: SignIn {
+                roles: self.roles.clone().unwrap_or(sign_in.roles),
+                expires_in: self.token_life.map_or(sign_in.expires_in, |life| life.0),
+                tokens: self.token_life.map_or(Tokens::Any, |_| Tokens::Issued),
+                ..sign_in
+            },
             seed: self.seed,
             started: SystemClock.wall(),
             quota: self.quota()?,
@@ -181,11 +191,6 @@ impl MockArgs {
                 BusyShapeArg::Mixed => BusyShape::Mixed,
             },
             machines: self.machines,
-            sign_in: self.token_life.map_or_else(SignIn::default, |life| SignIn {
-                expires_in: life.0,
-                tokens: Tokens::Issued,
-                ..SignIn::default()
-            }),
             record: !self.no_record,
             ..MockConfig::default()
         })

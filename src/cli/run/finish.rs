@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Write},
     path::Path,
     time::Duration,
@@ -44,7 +44,13 @@ impl SummaryFile {
             Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
             Some(path) => {
                 let name = path.display().to_string();
-                match File::create(path) {
+                // What a run before this one has left stays until there is something to put in its place.
+                let file = OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(path);
+                match file {
                     Ok(file) => Ok(Self::File(file, name)),
                     Err(e) => Err(Failure::storage(format!(
                         "cannot write the summary {name}: {e}; look at --summary"
@@ -69,10 +75,19 @@ impl SummaryFile {
                     written.map_err(|e| Failure::storage(format!("cannot write the summary: {e}")))
                 }
             },
-            Self::File(mut file, name) => write(&mut file)
+            Self::File(mut file, name) => cut(&file)
+                .and_then(|()| write(&mut file))
                 .map_err(|e| Failure::storage(format!("cannot write the summary {name}: {e}"))),
         }
     }
+}
+
+/// Takes away what is in a file, if it is one: a pipe cannot be cut, and need not be.
+fn cut(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(())
 }
 
 /// Puts the results in order and says what came of the run.

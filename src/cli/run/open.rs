@@ -10,7 +10,7 @@ use std::{
 use super::{RunArgs, setup::Setup};
 use crate::{
     campaign::{
-        intake::{IntakeError, take_in},
+        intake::{IntakeError, take_in_after},
         outcome::{Outcome, Tally},
         resume::{Rejoined, ResumeError, check_identity, extend, rejoin},
         tag::CampaignId,
@@ -22,7 +22,7 @@ use crate::{
     },
     results::{self, Owner},
     roster::{self, Note, Roster},
-    store::{Identity, Lock, LockError, Store, StoreError, Unfinished},
+    store::{Identity, Lock, LockError, Store, StoreError, Unfinished, check_place},
 };
 
 /// A campaign that is open, and ours alone.
@@ -54,8 +54,10 @@ pub(super) async fn open(
     setup: &Setup,
     meant: Identity,
 ) -> Result<Opened, Failure> {
+    check_retry(&args.resume.retry)?;
     let places = setup.places.clone();
     results::probe(&places.results).map_err(Failure::storage)?;
+    check_place(&places.state).map_err(Failure::storage)?;
     let lock = lock(&places.state).await?;
     let tenant = Some(setup.connection.tenant.clone());
     let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
@@ -105,19 +107,20 @@ struct Opening {
 impl Opening {
     fn open(self, lock: Lock) -> Result<Opened, Failure> {
         if !self.places.state.exists() {
-            return self.begin(lock);
+            return self.begin(lock, None);
         }
         let store = Store::open(&self.places.state).map_err(Failure::storage)?;
         if self.again && store.is_finished().map_err(Failure::storage)? {
-            let id = store.identity().campaign.clone();
+            let old = CampaignId::known(store.identity().campaign.as_str());
             store.close().map_err(Failure::storage)?;
-            self.put_aside(&id)?;
-            return self.begin(lock);
+            return self.begin(lock, Some(&old));
         }
         self.go_on(store, lock)
     }
 
-    fn begin(self, lock: Lock) -> Result<Opened, Failure> {
+    /// Begins a campaign, in the place of an `old` one if that has finished. The old one's files are there until the
+    /// whole input has been read and found good.
+    fn begin(self, lock: Lock, old: Option<&CampaignId>) -> Result<Opened, Failure> {
         if !self.retry.is_empty() {
             let why = format!(
                 "--retry: there is no campaign at {}; start one first",
@@ -126,13 +129,11 @@ impl Opening {
             return Err(Failure::usage(why));
         }
         let campaign = CampaignId::known(self.meant.campaign.as_str());
-        check_results(&self.places.results, &campaign, self.force)?;
-        let intake = take_in(self.roster()?, &self.places.state, self.meant.clone()).map_err(
-            |e| match e {
-                IntakeError::Roster(e) => Failure::usage(e),
-                IntakeError::Store(e) => Failure::storage(e),
-            },
-        )?;
+        check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
+        let (state, meant) = (&self.places.state, self.meant.clone());
+        let intake = take_in_after(self.roster()?, state, meant, || {
+            old.map_or(Ok(()), |old| self.put_aside(old))
+        })?;
         self.opened(intake.store, lock, campaign, &intake.notes)
     }
 
@@ -147,21 +148,9 @@ impl Opening {
             rejoin(roster, &mut store, &self.file()).map_err(refused)?
         };
         for outcome in &self.retry {
-            if matches!(
-                outcome,
-                Outcome::Accepted | Outcome::Invalid | Outcome::Duplicate
-            ) {
-                let why = match outcome {
-                    Outcome::Accepted => {
-                        "a campaign starts one scan a machine; start another one with --again"
-                    }
-                    _ => "such a row is not sent; mend the input and start another campaign",
-                };
-                return Err(Failure::usage(format!("--retry {outcome}: {why}")));
-            }
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
-        if store.is_finished().map_err(Failure::storage)? {
+        if store.is_finished().map_err(Failure::storage)? && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
             return Err(Failure::new(
                 ExitCode::FinishedBefore,
@@ -229,11 +218,28 @@ impl Opening {
         }
     }
 
-    /// Renames a finished campaign's files with its id, so that a new one can take their places.
-    fn put_aside(&self, campaign: &str) -> Result<(), Failure> {
-        for path in [&self.places.state, &self.places.results] {
-            let aside = with_id(path, campaign);
-            match std::fs::rename(path, &aside) {
+    /// Whether the last run came to its end, and left its results where they should be. One that was killed between its
+    /// last outcome and its end has left them as they grew.
+    fn was_concluded(&self, store: &Store) -> Result<bool, Failure> {
+        let last = store.last_run().map_err(Failure::storage)?;
+        Ok(last.is_some_and(|run| run.ended.is_some()) && self.places.results.exists())
+    }
+
+    /// Renames a finished campaign's files with its id, so that a new one can take their places. The state goes last: as
+    /// long as it is there, whoever was killed in the middle can begin again.
+    fn put_aside(&self, old: &CampaignId) -> Result<(), Failure> {
+        let Places { results, state } = &self.places;
+        let mut files = Vec::new();
+        // With --force a foreign file may lie there, which is to be overwritten and not kept under our name.
+        if matches!(results::owner(results), Ok(Owner::Campaign(id)) if id == old.as_str()) {
+            files.push((results.clone(), with_id(results, old.as_str())));
+        }
+        // A journal is there only if somebody was looking when the old one was closed.
+        let aside = with_id(state, old.as_str());
+        files.push((journal_of(state), journal_of(&aside)));
+        files.push((state.clone(), aside));
+        for (path, aside) in files {
+            match std::fs::rename(&path, &aside) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
                     let why = format!(
                         "cannot rename {} to {}: {e}",
@@ -247,6 +253,39 @@ impl Opening {
         }
         Ok(())
     }
+}
+
+impl From<IntakeError> for Failure {
+    fn from(e: IntakeError) -> Self {
+        match e {
+            IntakeError::Roster(e) => Self::usage(e),
+            IntakeError::Store(e) => Self::storage(e),
+        }
+    }
+}
+
+/// Refuses outcomes that nothing can be tried again about, before anything is opened.
+fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
+    for outcome in outcomes {
+        let why = match outcome {
+            Outcome::Accepted => {
+                "a campaign starts one scan a machine; start another one with --again"
+            }
+            Outcome::Invalid | Outcome::Duplicate => {
+                "such a row is not sent; mend the input and start another campaign"
+            }
+            _ => continue,
+        };
+        return Err(Failure::usage(format!("--retry {outcome}: {why}")));
+    }
+    Ok(())
+}
+
+/// SQLite's journal of a file.
+fn journal_of(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
 }
 
 /// `fleet.results.csv` as `fleet.<id>.results.csv`.

@@ -39,16 +39,60 @@ fn host() -> String {
     name.unwrap_or_default().trim().to_owned()
 }
 
-/// The command line as it can be typed again. No secret can be in it: secrets come from the environment or from files.
+/// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come from
+/// the environment or from files.
 pub(super) fn in_words(command: &[OsString]) -> String {
-    let quoted = command.iter().map(|word| {
-        let word = word.to_string_lossy();
-        let plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+\\".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word.into_owned()
-        } else {
-            format!("\"{word}\"")
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain =
+        |c: char| c.is_alphanumeric() || "-_./:,@%+".contains(c) || (cfg!(windows) && c == '\\');
+    // zsh reads a word that begins with `=` as a program's name; within one it is plain.
+    let is_plain = word
+        .char_indices()
+        .all(|(at, c)| plain(c) || (c == '=' && at > 0));
+    if is_plain && !word.is_empty() {
+        word.to_owned()
+    } else if cfg!(windows) {
+        // A file's name holds no double quote there.
+        format!("\"{word}\"")
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_the_words_that_were_typed() {
+        let words = [
+            "fleetsweep",
+            "run",
+            "",
+            "my fleet.csv",
+            "--where=a=b,c",
+            "=x",
+            "it's \"$HOME\" `id` \\ !! *?[]{}~ #;&|<>() \n end",
+            "~/x",
+            "größe",
+        ];
+        let line = in_words(&words.map(OsString::from));
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("printf '%s\\0' {line}")])
+            .output()
+            .unwrap();
+        let read = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            read.trim_end_matches('\0').split('\0').collect::<Vec<_>>(),
+            words
+        );
+        assert_eq!(
+            in_words(&["fleetsweep", "run", "a/b-1.csv", "--limit", "20/2s"].map(OsString::from)),
+            "fleetsweep run a/b-1.csv --limit 20/2s"
+        );
+    }
 }

@@ -201,12 +201,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_token_is_refused_in_words() {
-        let endless = vec![b's'; 70_000];
+        let huge = vec![b's'; 70_000];
         for (content, word) in [
             (b"" as &[u8], "empty"),
             (b"s3cret\ns3cret", "lines"),
             (b"\xff\xfes\x003\x00", "UTF-16"),
-            (&endless, "64 kB"),
+            (&huge, "64 kB"),
         ] {
             let (_dir, path, source) = source("");
             fs::write(&path, content).unwrap();

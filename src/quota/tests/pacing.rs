@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Cause, Clock, GRACE, Kind, PERMIT_LIFE, Pace, Pacer, Permit, Quota},
+    super::{Cause, Clock, GRACE, Kind, PERMIT_LIFE, Pace, Pacer, Permit, Quota, Throttle},
     MILLI, MINUTE, SECOND, clock, pacer, throttle,
 };
 
@@ -137,6 +137,22 @@ async fn a_permit_is_good_for_five_seconds() {
     clock.sleep_computer(MILLI);
     assert!(permit.is_stale());
     permit.give_back();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_void_once_the_service_has_said_to_wait() {
+    let (pacer, _) = pacer(&["9/1m"]);
+    let first = pacer.acquire(Kind::Start).await.unwrap();
+    let second = pacer.acquire(Kind::Start).await.unwrap();
+    let other = pacer.acquire(Kind::List).await.unwrap();
+    first.throttled(&Throttle {
+        retry_after: 2 * SECOND,
+        window: None,
+    });
+    assert!(second.is_stale());
+    assert!(!other.is_stale());
+    tokio::time::sleep(2 * SECOND).await;
+    assert!(!second.is_stale());
 }
 
 #[tokio::test(start_paused = true)]
