@@ -45,5 +45,7 @@ mod secrets;
 mod shell;
 /// Each way to sign in.
 mod sign_in;
+/// How a campaign stands, asked from another terminal.
+mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;

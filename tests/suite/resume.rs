@@ -28,7 +28,7 @@ fn assert_code(output: &Output, code: i32) {
 }
 
 /// Starts a run that has reported `ended` machines when this returns, and is still at work.
-fn start(place: &Place, server: &Server, words: &[&str], ended: usize) -> Child {
+pub(super) fn start(place: &Place, server: &Server, words: &[&str], ended: usize) -> Child {
     let mut child = place
         .run_against(server, words)
         .stderr(Stdio::piped())
@@ -519,9 +519,12 @@ fn only_status_takes_the_rows_of_a_results_file_whose_scans_ended_so() {
     let mut ended = ["Succeeded", "Failed", "TimeOut", "Cancelled"].into_iter();
     let followed: String = results
         .lines()
-        .map(|line| match line.contains("Pending") {
-            true => line.replace("Pending", ended.next().unwrap()) + "\n",
-            false => format!("{line}\n"),
+        .map(|line| {
+            if line.contains("Pending") {
+                line.replace("Pending", ended.next().unwrap()) + "\n"
+            } else {
+                format!("{line}\n")
+            }
         })
         .collect();
     fs::write(place.path("followed.csv"), followed).unwrap();

@@ -14,6 +14,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::{
+    cli::signals,
     mock::{
         BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve,
     },
@@ -143,9 +144,10 @@ pub async fn run(args: MockArgs, report: &mut dyn Write) -> Result<(), MockError
         report,
         "mock tenant at http://{address}, what it saw at http://{address}/mock/witness; Ctrl-C ends it"
     )?;
+    let mut signals = signals::listen();
     let stop = async {
-        // Without a handler for Ctrl-C the system's own ends the process.
-        if tokio::signal::ctrl_c().await.is_err() {
+        // Without handlers the system's own ending ends the process.
+        if signals.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
     };
@@ -160,14 +162,16 @@ impl MockArgs {
     /// # Errors
     /// When options do not go together.
     pub fn config(self) -> Result<MockConfig, MockError> {
-        let sign_in = SignIn::default();
+        let mut sign_in = SignIn::default();
+        if let Some(roles) = &self.roles {
+            sign_in.roles.clone_from(roles);
+        }
+        if let Some(life) = self.token_life {
+            sign_in.expires_in = life.0;
+            sign_in.tokens = Tokens::Issued;
+        }
         Ok(MockConfig {
-            sign_in: SignIn {
-                roles: self.roles.clone().unwrap_or(sign_in.roles),
-                expires_in: self.token_life.map_or(sign_in.expires_in, |life| life.0),
-                tokens: self.token_life.map_or(Tokens::Any, |_| Tokens::Issued),
-                ..sign_in
-            },
+            sign_in,
             seed: self.seed,
             started: SystemClock.wall(),
             quota: self.quota()?,

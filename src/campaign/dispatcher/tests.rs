@@ -1,6 +1,13 @@
+use std::time::Duration;
+
 use super::*;
+
 use crate::{
-    campaign::retry::OnPending,
+    campaign::{
+        outcome::Outcome,
+        retry::OnPending,
+        verdict::{Judgement, Scan, Verdict},
+    },
     store::{Progress, Target},
 };
 

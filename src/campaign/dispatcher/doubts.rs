@@ -1,0 +1,227 @@
+//! Targets of which nobody knows whether a scan was started: nothing is sent to them before the list of scans has told.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Dispatcher;
+use crate::{
+    campaign::{
+        lookup::{Finding, Listing, ListingError, Wanted},
+        outcome::Outcome,
+        queue::{Doubt, Due},
+        retry,
+        stop::StopReason,
+    },
+    quota::Moment,
+    store::{AttemptEnd, SentAt, Unfinished},
+};
+
+/// A listing tells of an attempt only when it begins this much after the attempt was given up. An action was seen to take
+/// up to 5 s to show (MDE-API.md, section 3), and the service may act some seconds after the answer was given up. 10 s led
+/// to second scans of short scans where listings lag 20 s; of the minute that a finding is good for, half is left.
+pub const SHOWS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The longest backoff after a lookup, which has taken longer than most backoffs and is void in a minute.
+const AFTER_LOOKUP: Duration = Duration::from_secs(10);
+
+/// A call of a process that died was under way for no longer than this.
+const LONGEST_CALL: Duration = Duration::from_mins(5);
+
+/// Listings begin at least this far apart; one serves all.
+const LISTING_APART: Duration = Duration::from_secs(10);
+
+/// So many listings may fail in a row before the targets that wait for one end as unsure.
+const LISTINGS_FAILED: u32 = 5;
+
+/// What is known of looking up.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    pub(super) forbidden: Option<String>,
+    pub(super) running: bool,
+    pub(super) not_before: Moment,
+    pub(super) failed: u32,
+}
+
+impl Dispatcher {
+    /// What is to be looked up in the list of scans, if it is time to. The listing then counts as running until
+    /// [`listed`](Self::listed).
+    pub fn wants_listing(&mut self, now: Moment) -> Option<Wanted> {
+        if self.is_stopping() || self.listings.running || self.next_listing()? > now {
+            return None;
+        }
+        self.listings.running = true;
+        self.listings.not_before = now + LISTING_APART;
+        Some(Wanted::new(
+            self.server,
+            self.doubtful.values().filter_map(|due| {
+                let doubt = due.doubt?;
+                Some((
+                    due.target.n,
+                    doubt,
+                    due.target.machine_id.to_lowercase(),
+                    self.comment(&due.target),
+                ))
+            }),
+        ))
+    }
+
+    /// A listing has ended.
+    pub fn listed(&mut self, result: Result<Listing, ListingError>, now: Moment, wall: Timestamp) {
+        self.listings.running = false;
+        match result {
+            Ok(listing) => {
+                self.listings.failed = 0;
+                self.server = listing.server;
+                self.settle_doubts(&listing, now, wall);
+            }
+            Err(ListingError::Forbidden(why)) => {
+                self.notes.push(format!("scans cannot be looked up: {why}"));
+                self.listings.forbidden = Some(why);
+                self.give_up_doubts(now);
+            }
+            Err(ListingError::Unauthorized(why)) => self.stop(StopReason::Tenant(why)),
+            Err(ListingError::Failed(why)) => {
+                self.listings.failed += 1;
+                self.notes
+                    .push(format!("the list of scans could not be read: {why}"));
+                self.listings.not_before =
+                    now + LISTING_APART + retry::backoff(self.listings.failed + 2, &mut self.rng);
+                if self.listings.failed >= LISTINGS_FAILED {
+                    self.listings.failed = 0;
+                    self.give_up_doubts(now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn next_listing(&self) -> Option<Moment> {
+        if self.listings.running {
+            return None;
+        }
+        let first = self
+            .doubtful
+            .values()
+            .filter_map(|due| Some(due.doubt?.gave_up + SHOWS_WITHIN))
+            .min()?;
+        Some(first.max(self.listings.not_before))
+    }
+
+    /// Keeps a target until a listing has told what became of its attempts.
+    pub(super) fn doubt(&mut self, due: Due, end: Option<AttemptEnd>, now: Moment) {
+        if let Some(why) = self.listings.forbidden.clone() {
+            self.give_up_doubt(due, end, now, &why);
+            return;
+        }
+        self.changed(&due, end);
+        self.doubtful.insert(due.target.n, due);
+    }
+
+    /// Ends a target that cannot be looked up, unless the operator has taken the risk of a second scan.
+    pub(super) fn give_up_doubt(
+        &mut self,
+        mut due: Due,
+        end: Option<AttemptEnd>,
+        now: Moment,
+        why: &str,
+    ) {
+        if due.doubt.is_some_and(|doubt| doubt.risk_taken) {
+            due.doubt = None;
+            self.queue.put_later(due, now);
+        } else {
+            self.end_unsure(due, end, why);
+        }
+    }
+
+    pub(super) fn give_up_doubts(&mut self, now: Moment) {
+        let why = self
+            .listings
+            .forbidden
+            .clone()
+            .unwrap_or_else(|| "the list of scans could not be read".into());
+        for due in std::mem::take(&mut self.doubtful).into_values() {
+            self.give_up_doubt(due, None, now, &why);
+        }
+    }
+
+    pub(super) fn settle_doubts(&mut self, listing: &Listing, now: Moment, wall: Timestamp) {
+        for (&n, finding) in &listing.findings {
+            let Some(mut due) = self.doubtful.remove(&n) else {
+                continue;
+            };
+            let Some(doubt) = &mut due.doubt else {
+                continue;
+            };
+            match finding {
+                Finding::Found(scan) => {
+                    due.doubt = None;
+                    due.target.progress.message =
+                        "its answer was lost; found in the list of scans by its tag".into();
+                    self.end_with_scan(due, None, Outcome::Accepted, Some(scan.clone()));
+                }
+                Finding::Absent if doubt.gave_up + SHOWS_WITHIN > listing.began => {
+                    self.doubtful.insert(n, due);
+                }
+                Finding::Absent => {
+                    let was_pending = std::mem::replace(&mut doubt.pending, false);
+                    doubt.absent = Some(listing.began);
+                    if was_pending {
+                        self.somebody_elses(due, None, None, now, wall);
+                    } else if due.target.progress.tries >= self.settings.policy.max_attempts {
+                        due.doubt = None;
+                        self.end(due, None, Outcome::Failed);
+                    } else {
+                        let delay = retry::backoff(due.target.progress.tries, &mut self.rng)
+                            .min(AFTER_LOOKUP);
+                        self.queue.put_later(due, now + delay);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When an attempt was sent that ended at `ended`, when this computer's wall clock showed `wall`.
+    pub(super) fn sent_at(&self, sent: Moment, ended: Moment, wall: Timestamp) -> SentAt {
+        let ago = SignedDuration::try_from(ended.since(sent)).unwrap_or(SignedDuration::ZERO);
+        self.server.at(sent).map_or_else(
+            || SentAt {
+                at: wall.saturating_sub(ago).unwrap_or(wall),
+                by_server: false,
+            },
+            |at| SentAt {
+                at,
+                by_server: true,
+            },
+        )
+    }
+
+    /// Targets that an earlier run left behind: those in doubt are looked up before anything is sent to them, the others
+    /// are tried when their delay is over. `risk_taken` says that those in doubt are to be sent again even if they cannot
+    /// be looked up.
+    pub fn resume(
+        &mut self,
+        left: Vec<Unfinished>,
+        risk_taken: bool,
+        now: Moment,
+        wall: Timestamp,
+    ) {
+        for Unfinished { target, unsure } in left {
+            let not_before = target.progress.not_before;
+            let mut due = Due::new(target);
+            if let Some(sent) = unsure {
+                due.target.progress.unsure_since = Some(sent);
+                due.doubt = Some(Doubt {
+                    risk_taken,
+                    ..Doubt::new(sent, LONGEST_CALL, now)
+                });
+                self.doubtful.insert(due.target.n, due);
+            } else {
+                // The wall clock may have been moved meanwhile: no delay is served twice.
+                let left = not_before.map_or(SignedDuration::ZERO, |t| t.duration_since(wall));
+                let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+                self.queue
+                    .put_later(due, now + left.min(self.settings.policy.longest_delay()));
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How a target ends, and the brake that every end is weighed by.
+
+use super::Dispatcher;
+use crate::{
+    campaign::{outcome::Outcome, queue::Due, stop::StopReason, verdict::Scan},
+    store::{AttemptEnd, Record},
+};
+
+/// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
+const NOTHING_SCANNED: u64 = 25;
+
+impl Dispatcher {
+    pub(super) fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
+        let progress = &mut due.target.progress;
+        if progress.message.is_empty() {
+            progress
+                .message
+                .push_str("the run ended before an answer was kept");
+        }
+        progress.message = format!(
+            "{}; whether a scan was started could not be looked up ({why}): grant Machine.Read.All and use --retry unsure, \
+             which without it risks a second scan",
+            progress.message
+        );
+        self.end(due, end, Outcome::Unsure);
+    }
+
+    pub(super) fn end_with_scan(
+        &mut self,
+        mut due: Due,
+        end: Option<AttemptEnd>,
+        outcome: Outcome,
+        scan: Option<Scan>,
+    ) {
+        if let Some(scan) = scan {
+            let progress = &mut due.target.progress;
+            progress.action_id = scan.id;
+            progress.action_status = scan.status;
+            progress.action_created = scan.created;
+        }
+        self.end(due, end, outcome);
+    }
+
+    pub(super) fn end(&mut self, mut due: Due, end: Option<AttemptEnd>, outcome: Outcome) {
+        let progress = &mut due.target.progress;
+        progress.outcome = Some(outcome.as_str());
+        progress.not_before = None;
+        if outcome != Outcome::Unsure {
+            progress.unsure_since = None;
+        }
+        self.changed(&due, end);
+        self.tally.add(outcome);
+        self.ended_by_calls += 1;
+        let none_scanned = !self
+            .tally
+            .iter()
+            .any(|(outcome, count)| outcome.is_scanned() && count > 0);
+        if self.ended_by_calls == NOTHING_SCANNED && none_scanned {
+            self.stop(StopReason::Brake(format!(
+                "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
+                 and the messages in the results before going on"
+            )));
+        }
+    }
+
+    pub(super) fn changed(&mut self, due: &Due, attempt: Option<AttemptEnd>) {
+        let progress = Box::new(due.target.progress.clone());
+        self.records.push(Record::Changed {
+            n: due.target.n,
+            attempt,
+            progress,
+        });
+    }
+}

@@ -1,0 +1,295 @@
+//! The one owner of a run's state. It decides synchronously, on named events; the engine asks it what to do next and does
+//! it. It neither waits nor sends nor writes, so a test can feed it events.
+//!
+//! - this file: what the engine asks for, and what it spends permits on.
+//! - [`replies`]: what a reply changes. [`doubts`]: what is looked up first. [`ends`]: how targets end.
+//! - [`attempt`]: what goes to a worker, and what comes back.
+
+mod attempt;
+mod doubts;
+mod ends;
+mod replies;
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+pub use attempt::{Attempt, Report, Sending};
+use doubts::Listings;
+pub use doubts::SHOWS_WITHIN;
+use replies::Tokens;
+
+use super::{
+    outcome::Tally,
+    queue::{Due, Queue},
+    retry::Policy,
+    server_clock::ServerClock,
+    stop::StopReason,
+    tag::CampaignId,
+};
+use crate::{
+    quota::Moment,
+    store::{Cursor, Record, Target},
+};
+
+/// So many fresh targets are fetched at once; a fifth of a second's work at 25,000 calls a second.
+pub const PAGE: usize = 4096;
+
+/// Fresh targets are fetched again when fewer than this are at hand.
+const LOW_WATER: usize = PAGE / 2;
+
+/// What does not change while a campaign runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The campaign's id.
+    pub campaign: CampaignId,
+    /// `Quick` or `Full`, for rows that do not say.
+    pub scan_type: &'static str,
+    /// The comment's text, for rows that have none.
+    pub comment: String,
+    /// When targets are tried again.
+    pub policy: Policy,
+    /// How many calls may be on their way, from the write of their attempt to their verdict.
+    pub capacity: usize,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// Whether targets go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// The first call of a run goes alone, so that a missing role costs one call, not a hundred.
+    Alone,
+    /// As the quota allows.
+    Open,
+    /// No new calls; those in flight are awaited.
+    Stopping(StopReason),
+}
+
+/// The owner of the run's state.
+#[derive(Debug)]
+pub struct Dispatcher {
+    settings: Settings,
+    phase: Phase,
+    rng: fastrand::Rng,
+    queue: Queue,
+    cursor: Option<Cursor>,
+    in_flight: HashMap<u64, Due>,
+    doubtful: BTreeMap<u64, Due>,
+    records: Vec<Record>,
+    server: ServerClock,
+    tally: Tally,
+    targets: u64,
+    /// Machines that ended in this run by what the service said.
+    ended_by_calls: u64,
+    attempts: u64,
+    throttled: u64,
+    tokens: Tokens,
+    listings: Listings,
+    notes: Vec<String>,
+    comment_lost: bool,
+}
+
+impl Dispatcher {
+    /// A dispatcher for `targets` rows, of which `tally` have ended already.
+    #[must_use]
+    pub fn new(settings: Settings, targets: u64, tally: Tally) -> Self {
+        let rng = fastrand::Rng::with_seed(settings.seed);
+        Self {
+            settings,
+            phase: Phase::Alone,
+            rng,
+            queue: Queue::default(),
+            cursor: Some(Cursor::START),
+            in_flight: HashMap::new(),
+            doubtful: BTreeMap::new(),
+            records: Vec::new(),
+            server: ServerClock::default(),
+            tally,
+            targets,
+            ended_by_calls: 0,
+            attempts: 0,
+            throttled: 0,
+            tokens: Tokens::default(),
+            listings: Listings::default(),
+            notes: Vec::new(),
+            comment_lost: false,
+        }
+    }
+
+    /// Where the next page of fresh targets begins, if one is wanted.
+    #[must_use]
+    pub fn wants_page(&self) -> Option<Cursor> {
+        if self.is_stopping() || self.queue.fresh() >= LOW_WATER {
+            None
+        } else {
+            self.cursor
+        }
+    }
+
+    /// Whether a call could go out if there were a permit.
+    #[must_use]
+    pub fn wants_permit(&self, now: Moment) -> bool {
+        let room = match self.phase {
+            Phase::Alone => self.in_flight.is_empty(),
+            Phase::Open => self.in_flight.len() < self.settings.capacity,
+            Phase::Stopping(_) => false,
+        };
+        room && !self.tokens.renewing && self.queue.has_due(now)
+    }
+
+    /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
+    /// else, a permit or an answer, and a timer for it would never rest.
+    #[must_use]
+    pub fn next_wake(&self, now: Moment) -> Option<Moment> {
+        if self.is_stopping() {
+            return None;
+        }
+        [self.queue.next_later(), self.next_listing()]
+            .into_iter()
+            .flatten()
+            .filter(|wake| *wake > now)
+            .min()
+    }
+
+    /// Whether something is to be written.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// What is to be written.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// What is to be said, a line each.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Whether nothing is left to be done, or nothing more may be.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let idle = self.in_flight.is_empty() && self.records.is_empty();
+        let drained = self.queue.is_empty() && self.doubtful.is_empty() && self.cursor.is_none();
+        idle && (drained || self.is_stopping())
+    }
+
+    /// Why the campaign stops before its end, if it does.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<&StopReason> {
+        match &self.phase {
+            Phase::Stopping(reason) => Some(reason),
+            Phase::Alone | Phase::Open => None,
+        }
+    }
+
+    /// The counts of the targets that have ended.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Calls on their way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Targets in all.
+    #[must_use]
+    pub fn targets(&self) -> u64 {
+        self.targets
+    }
+
+    /// POSTs of this run.
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// 429s of this run.
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.throttled
+    }
+
+    /// A page of fresh targets; an empty one is the last.
+    pub fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
+        self.cursor = (!page.is_empty()).then_some(next);
+        self.queue.add_fresh(page);
+    }
+
+    /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.
+    pub fn assign(&mut self, now: Moment, wall: Timestamp) -> Option<Attempt> {
+        if !self.wants_permit(now) {
+            return None;
+        }
+        let mut due = loop {
+            let due = self.queue.pop(now)?;
+            match due.doubt {
+                Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
+                    self.doubtful.insert(due.target.n, due);
+                }
+                _ => break due,
+            }
+        };
+        let number = due.target.progress.attempts + 1;
+        let n = due.target.n;
+        due.target.progress.attempts = number;
+        due.target.progress.first_sent.get_or_insert(wall);
+        due.target.progress.not_before = None;
+        self.records.push(Record::Begun {
+            n,
+            number,
+            sent: wall,
+            sent_server: self.server.at(now),
+        });
+        let attempt = Attempt {
+            n,
+            number,
+            machine: due.target.machine_id.to_lowercase(),
+            scan_type: scan_type(&due.target, self.settings.scan_type),
+            comment: self.comment(&due.target),
+            send_by: due.doubt.and_then(|doubt| doubt.send_by()),
+        };
+        self.in_flight.insert(n, due);
+        Some(attempt)
+    }
+
+    /// Stops the campaign: no new calls, those in flight are awaited.
+    pub fn stop(&mut self, reason: StopReason) {
+        if self.stop_reason().is_none_or(|before| *before < reason) {
+            self.phase = Phase::Stopping(reason);
+        }
+    }
+
+    /// An attempt that was to be sent, but cannot be: nothing of it was written.
+    pub fn unwritten(&mut self, n: u64) {
+        if let Some(mut due) = self.in_flight.remove(&n) {
+            due.target.progress.attempts -= 1;
+            self.queue.put_back(due);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop_reason().is_some()
+    }
+
+    fn comment(&self, target: &Target) -> String {
+        let text = target.comment.as_deref().unwrap_or(&self.settings.comment);
+        self.settings.campaign.comment(target.n, text)
+    }
+}
+
+fn scan_type(target: &Target, default: &'static str) -> &'static str {
+    match target.scan_type.as_deref() {
+        Some("quick") => "Quick",
+        Some("full") => "Full",
+        _ => default,
+    }
+}
+
+#[cfg(test)]
+mod tests;
