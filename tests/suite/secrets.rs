@@ -87,8 +87,10 @@ async fn neither_secret_nor_token_nor_assertion_is_written_anywhere() {
 
         let form = tenant.last_form();
         let token = tenant.last_token();
+        // As it is, and as a form carries it.
         let mut secrets = vec![
             SECRET.to_owned(),
+            SECRET.replace('~', "%7E"),
             token.clone(),
             token.rsplit('.').nth(1).unwrap().to_owned(),
         ];
