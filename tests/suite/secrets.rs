@@ -87,8 +87,10 @@ async fn neither_secret_nor_token_nor_assertion_is_written_anywhere() {
 
         let form = tenant.last_form();
         let token = tenant.last_token();
+        // As it is, and as a form carries it.
         let mut secrets = vec![
             SECRET.to_owned(),
+            SECRET.replace('~', "%7E"),
             token.clone(),
             token.rsplit('.').nth(1).unwrap().to_owned(),
         ];
@@ -204,6 +206,26 @@ async fn a_second_refusal_stops_the_campaign_with_the_services_words() {
     );
     let calls = |kind| tenant.witness().calls(kind);
     assert_eq!((calls(Kind::Start), calls(Kind::Token)), (2, 2));
+}
+
+#[tokio::test]
+async fn a_missing_role_for_looking_up_is_a_warning_that_names_what_will_not_work() {
+    let config = SignIn {
+        roles: vec!["Machine.Scan".into()],
+        ..strict()
+    };
+    let (tenant, base) = tenant(config, SignedDuration::ZERO, Vec::new()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
+    let done = run(folder.path(), &base, "", &variables).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    let words = ["lacks Machine.Read.All", "following", "Grant admin consent"];
+    assert!(
+        words.iter().all(|word| done.err.contains(word)),
+        "{}",
+        done.err
+    );
+    assert_eq!(tenant.witness().scans(), 5);
 }
 
 #[tokio::test]

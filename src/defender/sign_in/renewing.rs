@@ -160,6 +160,13 @@ impl Shared {
         tracing::debug!(serial = state.serial, life_s = life.as_secs(), "signed in");
     }
 
+    /// Whether there was a token, and its life is over.
+    fn has_died(&self) -> bool {
+        let now = self.time.now();
+        let state = self.state();
+        state.held.as_ref().is_some_and(|held| held.dead_at <= now)
+    }
+
     fn failed(&self, why: SignInError) {
         let now = self.time.now();
         let mut state = self.state();
@@ -190,6 +197,7 @@ impl Round {
         };
         let first = shared.time.now();
         let mut pause = PAUSES.0;
+        let mut told = false;
         loop {
             let began = shared.time.now();
             let fetched = time::timeout(LONGEST_FETCH, shared.fetch.fetch()).await;
@@ -205,7 +213,11 @@ impl Round {
             if !passing || waited + pause > patience {
                 return shared.failed(error);
             }
-            tracing::info!("{error}; trying again in {} s", pause.as_secs());
+            if shared.has_died() && !std::mem::replace(&mut told, true) {
+                tracing::warn!("calls wait for a token: {error}; trying again");
+            } else {
+                tracing::info!("{error}; trying again in {} s", pause.as_secs());
+            }
             time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
         }
