@@ -78,7 +78,10 @@ async fn interrupted(seed: u64, machines: u64) {
     told.assert_never_over();
 }
 
-#[expect(clippy::print_stdout, reason = "the seed is shown where the test fails")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the seed is shown where the test fails"
+)]
 #[tokio::test(start_paused = true)]
 async fn however_often_it_is_stopped_every_machine_is_scanned_once_and_the_counts_add_up() {
     for seed in 1..=12 {
