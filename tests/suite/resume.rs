@@ -143,7 +143,15 @@ fn a_second_process_is_refused_while_the_first_lives_and_takes_over_when_it_is_k
 #[cfg(unix)]
 #[test]
 fn where_nothing_may_be_listed_calls_in_doubt_end_as_unsure_until_the_risk_is_taken() {
-    let server = Server::start(&["--latency", "200ms", "--roles", "Machine.Scan"]);
+    let server = Server::start(&[
+        "--latency",
+        "200ms",
+        "--roles",
+        "Machine.Scan",
+        // The risk is that the scan has ended by then; in this test none has.
+        "--scan-time",
+        "1h",
+    ]);
     let place = Place::new(&fleet(40));
     let words = ["fleet.csv", "--workers=10", "--limit=none"];
     let mut child = start(&place, &server, &words, 10);
@@ -254,12 +262,12 @@ fn what_makes_a_campaign_is_refused_by_name_and_nothing_is_sent() {
         2,
         &["API's address", url.trim_start_matches("http://")],
     );
-    // {"tid":"contoso","appid":"app"}
+    // {"tid":"contoso","appid":"app","roles":["Machine.Scan"]}
     let output = place
         .run_against(&server, &["fleet.csv"])
         .env(
             "FLEETSWEEP_TOKEN",
-            "e30.eyJ0aWQiOiJjb250b3NvIiwiYXBwaWQiOiJhcHAifQ.x",
+            "e30.eyJ0aWQiOiJjb250b3NvIiwiYXBwaWQiOiJhcHAiLCJyb2xlcyI6WyJNYWNoaW5lLlNjYW4iXX0.x",
         )
         .output()
         .unwrap();
