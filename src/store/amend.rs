@@ -49,6 +49,7 @@ impl Store {
         if amendments.is_empty() {
             return Ok(());
         }
+        self.vouch()?;
         let amended = self.db.transaction().and_then(|tx| {
             tx.execute_batch(INDEX)?;
             // What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now,
@@ -72,6 +73,7 @@ impl Store {
         &mut self,
         rows: impl FnOnce(&mut Extension<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.vouch()?;
         let path = self.path.clone();
         let failed = move |e| E::from(StoreError::new("write", &path, e));
         let tx = self.db.transaction().map_err(&failed)?;

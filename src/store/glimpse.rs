@@ -58,6 +58,7 @@ impl Store {
             path: path.to_owned(),
             db,
             identity,
+            looking: None,
         })
     }
 

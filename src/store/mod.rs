@@ -34,6 +34,7 @@ mod sums;
 
 use std::{
     path::{Path, PathBuf},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -79,6 +80,8 @@ pub struct Store {
     path: PathBuf,
     db: Connection,
     identity: Identity,
+    /// The look through the file, while it goes on.
+    looking: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 impl Store {
@@ -101,6 +104,35 @@ impl Store {
         Self::over(db, path)
     }
 
+    /// Opens an existing campaign, and looks through the file on a thread of its own while it is being read. Nothing is
+    /// written before [`vouch`](Self::vouch) has said that the file is whole, and nobody may act on what was read.
+    ///
+    /// # Errors
+    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    pub fn open_and_look(path: &Path) -> Result<Self, StoreError> {
+        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
+        schema::check(&db, path)?;
+        let mut store = Self::over(db, path)?;
+        let path = path.to_owned();
+        store.looking = Some(std::thread::spawn(move || {
+            let db = connect(&path).map_err(|source| StoreError::new("open", &path, source))?;
+            sums::check(&db, &path)
+        }));
+        Ok(store)
+    }
+
+    /// Waits until the file has been looked through.
+    ///
+    /// # Errors
+    /// It is damaged, or cannot be read.
+    pub fn vouch(&mut self) -> Result<(), StoreError> {
+        match self.looking.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(looked)) => looked,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+
     /// A file that has just been written.
     fn reopen_new(path: &Path) -> Result<Self, StoreError> {
         let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
@@ -115,6 +147,7 @@ impl Store {
             path: path.to_owned(),
             db,
             identity,
+            looking: None,
         })
     }
 

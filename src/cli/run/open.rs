@@ -109,7 +109,10 @@ impl Opening {
         if !self.places.state.exists() {
             return self.begin(lock, None);
         }
-        let store = Store::open(&self.places.state).map_err(Failure::storage)?;
+        let mut store = Store::open_and_look(&self.places.state).map_err(Failure::storage)?;
+        if self.again {
+            store.vouch().map_err(Failure::storage)?;
+        }
         if self.again && store.is_finished().map_err(Failure::storage)? {
             let old = CampaignId::known(store.identity().campaign.as_str());
             store.close().map_err(Failure::storage)?;
@@ -139,14 +142,10 @@ impl Opening {
 
     fn go_on(self, mut store: Store, lock: Lock) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        check_identity(store.identity(), &self.meant).map_err(refused)?;
-        check_results(&self.places.results, &campaign, self.force)?;
-        let roster = self.roster()?;
-        let Rejoined { added, notes } = if self.extend {
-            extend(roster, &mut store).map_err(refused)?
-        } else {
-            rejoin(roster, &mut store, &self.file()).map_err(refused)?
-        };
+        let joined = self.join(&mut store, &campaign);
+        // What was read of a damaged file says nothing, not even what is wrong with the input.
+        store.vouch().map_err(Failure::storage)?;
+        let Rejoined { added, notes } = joined?;
         for outcome in &self.retry {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
@@ -168,6 +167,19 @@ impl Opening {
                 .push(format!("{added} rows were added to the campaign"));
         }
         Ok(opened)
+    }
+
+    /// Compares command and input with the campaign that is there.
+    fn join(&self, store: &mut Store, campaign: &CampaignId) -> Result<Rejoined, Failure> {
+        check_identity(store.identity(), &self.meant).map_err(refused)?;
+        check_results(&self.places.results, campaign, self.force)?;
+        let roster = self.roster()?;
+        let joined = if self.extend {
+            extend(roster, store)
+        } else {
+            rejoin(roster, store, &self.file())
+        };
+        joined.map_err(refused)
     }
 
     fn opened(
