@@ -25,8 +25,8 @@ use fleetsweep::{
         tag::{CampaignId, DEFAULT_TEXT},
     },
     defender::{
-        ApiBase,
-        http::{HttpDefender, HttpOptions}, Network,
+        ApiBase, Network,
+        http::{HttpDefender, HttpOptions},
         sign_in::FixedToken,
         wire::{MachineAction, StartScan},
     },

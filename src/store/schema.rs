@@ -38,11 +38,16 @@ const TABLES: &str = "
         sent_server INTEGER, ended INTEGER, verdict TEXT, http_status INTEGER, error_code TEXT,
         PRIMARY KEY (n, number)
     ) WITHOUT ROWID;
+    CREATE TABLE cancel (
+        n INTEGER NOT NULL, number INTEGER NOT NULL, action_id TEXT NOT NULL, sent INTEGER NOT NULL, ended INTEGER, result TEXT,
+        PRIMARY KEY (n, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, word TEXT NOT NULL, given INTEGER NOT NULL);
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
         command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
         quota TEXT NOT NULL,
-        started INTEGER NOT NULL, ended INTEGER, reason TEXT
+        started INTEGER NOT NULL, ended INTEGER, reason TEXT, results TEXT, excel INTEGER NOT NULL DEFAULT 0
     );
 ";
 

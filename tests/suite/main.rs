@@ -21,10 +21,12 @@ mod campaign_unsure;
 mod command_line;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
-/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
-mod machines;
+/// Scans watched to their end.
+mod follow;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
+/// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
+mod machines;
 /// The README's commands do what the README says.
 mod readme;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.

@@ -13,12 +13,20 @@ mod setup;
 use std::{ffi::OsString, sync::Arc};
 
 pub use args::RunArgs;
+pub(super) use args::span;
 use open::Opened;
 use setup::Setup;
 
 use super::{ExitCode, Failure, signals};
 use crate::{
-    campaign::{dispatcher::Dispatcher, engine::Engine, journal::Journal, outcome::Outcome},
+    campaign::{
+        dispatcher::Dispatcher,
+        engine::Engine,
+        follow::{FollowError, Follower},
+        journal::Journal,
+        outcome::Outcome,
+        stop::StopReason,
+    },
     monitor::Began,
     quota::{Clock, Kind, SystemClock},
     results::Layout,
@@ -89,7 +97,33 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         workers: setup.workers,
         campaign,
     };
-    let ending = engine.run(dispatcher, journal, signals).await;
+    let following = args.follow.then(|| {
+        Follower::new(
+            Arc::clone(&engine.defender),
+            Arc::clone(&engine.tokens),
+            pacer.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&monitor),
+            &setup.places.state,
+            args.following.options(),
+        )
+    });
+    let mut ending = engine.run(dispatcher, journal, signals).await;
+    let mut followed = None;
+    if let (Some(following), None) = (following, &ending.stop) {
+        // Until here the engine has heard of Ctrl-C; from here on it ends the following.
+        match following.follow(|| false, signals::listen()).await {
+            Ok(told) => {
+                monitor.note(&super::follow::told(&told));
+                ending.calls += told.calls;
+                followed = Some(super::follow::exit_code(&told));
+            }
+            Err(FollowError::Disk(why)) => ending.stop = Some(StopReason::Disk(why)),
+            Err(e @ FollowError::Tenant(_)) => {
+                ending.stop = Some(StopReason::Tenant(e.to_string()));
+            }
+        }
+    }
     if let Err(e) = pacer.flush().await {
         // Others count this run's last calls until they are given up: slower, and safe.
         tracing::warn!("{e}");
@@ -101,6 +135,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         lower_bound: forecast.lower_bound(ending.attempts),
         elapsed: clock.now().since(began),
         ended: clock.wall(),
+        followed,
         is_rehearsal: setup.scratch.is_some(),
         is_quiet: args.progress.is_quiet(),
     };
