@@ -76,6 +76,18 @@ pub enum FollowEnd {
     TimedOut,
     /// Somebody asked for it.
     Interrupted,
+    /// `fleetsweep cancel` ordered it.
+    Ordered,
+}
+
+impl FollowEnd {
+    fn by(signal: Signal) -> Self {
+        if signal == Signal::Ordered {
+            Self::Ordered
+        } else {
+            Self::Interrupted
+        }
+    }
 }
 
 /// What following came to.
@@ -95,7 +107,7 @@ pub struct Followed {
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     /// The tenant will not have it.
-    #[error("scans cannot be followed: {0}")]
+    #[error("the scans cannot be reached: {0}")]
     Tenant(String),
     /// The state or the ledger cannot be used.
     #[error("{0}")]
@@ -191,7 +203,7 @@ impl<D: Defender> Follower<D> {
             let more = more_to_come();
             let round = tokio::select! {
                 biased;
-                Some(_) = signals.recv() => break FollowEnd::Interrupted,
+                Some(signal) = signals.recv() => break FollowEnd::by(signal),
                 round = self.round(&mut memory) => round?,
             };
             let Some(pause) = round.or(more.then_some(self.options.interval)) else {
@@ -201,14 +213,14 @@ impl<D: Defender> Follower<D> {
             let next = deadline.map_or(now + pause, |deadline| deadline.min(now + pause));
             tokio::select! {
                 biased;
-                Some(_) = signals.recv() => break FollowEnd::Interrupted,
+                Some(signal) = signals.recv() => break FollowEnd::by(signal),
                 () = self.wait_until(next) => {}
             }
             if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
                 break FollowEnd::TimedOut;
             }
         };
-        let scans = self.with_store(|store| store.action_tally()).await?;
+        let scans = with_store(&self.state, |store| store.action_tally()).await?;
         Ok(Followed {
             end,
             scans,
@@ -219,7 +231,7 @@ impl<D: Defender> Follower<D> {
 
     /// One round. Tells how long until the next, if something is open still.
     async fn round(&self, memory: &mut Memory) -> Result<Option<Duration>, FollowError> {
-        let open = self.with_store(|store| all_open(store)).await?;
+        let open = with_store(&self.state, |store| all_open(store)).await?;
         let (by_id, listed): (Vec<_>, Vec<_>) = open
             .into_iter()
             .filter(|open| !memory.not_found.contains(&open.n))
@@ -355,26 +367,27 @@ impl<D: Defender> Follower<D> {
         if updates.is_empty() {
             return Ok(());
         }
-        self.with_store(move |store| store.update_actions(&updates))
-            .await
-    }
-
-    /// The state is open only while it is used: whoever runs the campaign folds its journal in when nobody has it open.
-    async fn with_store<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, FollowError> {
-        let state = self.state.clone();
-        let done =
-            tokio::task::spawn_blocking(move || Store::look(&state).and_then(|mut s| work(&mut s)));
-        match done.await {
-            Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),
-            Err(e) => Err(FollowError::Disk(format!("the state: {e}"))),
-        }
+        with_store(&self.state, move |store| store.update_actions(&updates)).await
     }
 }
 
-fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
+/// Does something with the state, which is open only while it is used: whoever runs the campaign folds its journal in when
+/// nobody else has it open.
+pub(super) async fn with_store<T: Send + 'static>(
+    state: &Path,
+    work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, FollowError> {
+    let state = state.to_owned();
+    let done =
+        tokio::task::spawn_blocking(move || Store::look(&state).and_then(|mut s| work(&mut s)));
+    match done.await {
+        Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),
+        Err(e) => Err(FollowError::Disk(format!("the state: {e}"))),
+    }
+}
+
+/// Every target whose scan has not come to its end, as far as is known.
+pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
     let mut all: Vec<OpenAction> = Vec::new();
     loop {
         let after = all.last().map_or(0, |open| open.n);

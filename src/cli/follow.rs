@@ -95,6 +95,7 @@ pub(super) fn told(followed: &Followed) -> String {
         FollowEnd::TimedOut => {
             format!("the time for following is over, {left} scans are left: {scans}")
         }
+        FollowEnd::Ordered => format!("stopped by cancel, {left} scans are left: {scans}"),
         FollowEnd::Interrupted => {
             format!("interrupted, {left} scans are left: {scans}; `fleetsweep follow` goes on")
         }
@@ -104,6 +105,7 @@ pub(super) fn told(followed: &Followed) -> String {
 pub(super) fn exit_code(followed: &Followed) -> ExitCode {
     match followed.end {
         FollowEnd::Interrupted => ExitCode::Interrupted,
+        FollowEnd::Ordered => ExitCode::Brake,
         _ if followed.all_succeeded() => ExitCode::Clean,
         _ => ExitCode::Incomplete,
     }

@@ -9,6 +9,7 @@
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
+//! - Attempts to cancel scans, and orders to a live run (`cancels.rs`).
 //! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
@@ -20,6 +21,7 @@
 
 mod actions;
 mod amend;
+mod cancels;
 mod error;
 mod glimpse;
 mod load;

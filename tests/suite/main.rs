@@ -17,6 +17,8 @@ mod campaign_quota;
 mod campaign_stops;
 /// Promise 3, whatever the network loses.
 mod campaign_unsure;
+/// Campaigns called back, and nobody else's scans.
+mod cancel;
 /// The real program: streams, files, exit codes.
 mod command_line;
 /// `fleetsweep doctor`: each step, and the cure for what failed.

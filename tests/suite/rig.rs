@@ -11,6 +11,7 @@ use std::{
 
 use fleetsweep::{
     campaign::{
+        cancel::Canceller,
         dispatcher::{Dispatcher, Settings},
         engine::{Engine, Signal},
         follow::{FollowOptions, Follower},
@@ -222,6 +223,22 @@ impl Ground {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("r.db")
+    }
+
+    /// A canceller of the campaign's scans.
+    pub(crate) fn canceller(&self) -> Canceller<impl Defender> {
+        let rig = Rig::default();
+        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        let store = Store::look(&self.state()).unwrap();
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        Canceller::new(
+            &Arc::new(client),
+            &rig.tokens,
+            &self.pacer,
+            &clock,
+            &self.state(),
+            CampaignId::known(store.identity().campaign.as_str()),
+        )
     }
 
     /// A follower of the campaign's scans, and what it says.
