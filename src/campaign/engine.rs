@@ -74,6 +74,8 @@ pub struct Engine<D> {
 pub enum Signal {
     /// No new calls; wait for those in flight.
     Drain,
+    /// As [`Drain`](Self::Drain), by an order of `fleetsweep cancel`.
+    Ordered,
     /// Stop at once; the store is whole.
     Abort,
 }
@@ -347,6 +349,9 @@ impl<D: Defender> Drive<D> {
                 self.dispatcher
                     .renewed(result.map(|token| token.serial).map_err(|e| e.to_string()));
             }
+            Event::Signalled(Some(Signal::Ordered)) => self
+                .dispatcher
+                .stop(StopReason::Brake("stopped by cancel".to_owned())),
             Event::Signalled(Some(_)) => self.dispatcher.stop(StopReason::Interrupted),
             Event::Signalled(None) => self.signals = None,
             Event::Ticked => self.tell(),

@@ -32,6 +32,7 @@ pub struct Errand<D> {
     pacer: Pacer,
     clock: Arc<dyn Clock>,
     calls: AtomicU64,
+    tries: u32,
 }
 
 /// Why a call came to nothing.
@@ -74,7 +75,14 @@ impl<D: Defender> Errand<D> {
             pacer,
             clock,
             calls: AtomicU64::new(0),
+            tries: TRIES,
         }
+    }
+
+    /// The same, but a lost call is not made again: for calls of which nobody knows then whether they were carried out.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { tries: 1, ..self }
     }
 
     /// Calls made so far.
@@ -141,7 +149,7 @@ impl<D: Defender> Errand<D> {
                         permit.not_sent();
                     }
                     tries += 1;
-                    if tries >= TRIES {
+                    if tries >= self.tries {
                         return Err(ErrandError::Failed(why));
                     }
                     let pause = retry::backoff(tries, &mut rng).min(LONGEST_PAUSE);

@@ -74,11 +74,13 @@ impl Journal {
     /// # Errors
     /// The store cannot be read or the results cannot be written.
     pub fn begin(
-        store: Store,
+        mut store: Store,
         run: i64,
         results: &Path,
         layout: &Layout,
     ) -> Result<Self, JournalError> {
+        let place = std::path::absolute(results).unwrap_or_else(|_| results.to_owned());
+        store.note_results(run, &place.to_string_lossy(), layout.excel())?;
         let mut fresh = Rewrite::start(results, layout)?;
         store.each_row(true, |row| {
             put(&mut fresh, row, outcome(row), store.identity())
@@ -172,6 +174,22 @@ pub struct Finished {
     pub placed: Placed,
     /// The most frequent messages.
     pub troubles: Vec<Trouble>,
+}
+
+/// Writes the results of a campaign that no process is at work on anew, every row in the input's order.
+///
+/// # Errors
+/// The store cannot be read or the results cannot be written.
+pub async fn rewrite(
+    store: &Store,
+    results: &Path,
+    layout: &Layout,
+) -> Result<Placed, JournalError> {
+    let mut fresh = Rewrite::start(results, layout)?;
+    store.each_row(false, |row| {
+        put(&mut fresh, row, outcome(row), store.identity())
+    })?;
+    Ok(fresh.seal()?.place(tokio::time::sleep).await?)
 }
 
 fn put(

@@ -8,15 +8,19 @@
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
 //! - [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
+//! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //! - [`journal`]: what is on disk, and in which order it gets there.
 
+pub mod cancel;
 pub mod checkup;
 pub mod dispatcher;
 pub mod engine;
 pub mod errand;
+pub mod follow;
 pub mod intake;
 pub mod inventory;
 pub mod journal;
+pub mod listing;
 pub mod lookup;
 pub mod outcome;
 pub mod queue;
@@ -28,4 +32,5 @@ pub mod stop;
 pub mod summary;
 pub mod tag;
 pub mod verdict;
+pub mod watch;
 mod worker;

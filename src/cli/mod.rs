@@ -2,17 +2,22 @@
 //!
 //! - [`run`]: `fleetsweep run`. [`status`]: `fleetsweep status`. [`machines`]: `fleetsweep machines`. [`doctor`]:
 //!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`.
+//! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
 //!   remembered. [`paths`]: which files. [`progress`]: what is shown.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
 
+mod attach;
+pub mod cancel;
 pub mod connect;
 pub mod doctor;
 pub mod exit;
+pub mod follow;
 pub mod ledger;
 pub mod machines;
 pub mod mock;
+mod orders;
 pub mod pace;
 pub mod paths;
 pub mod percent;
@@ -39,6 +44,8 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Status(status::StatusArgs),
+    Follow(Box<follow::FollowCommand>),
+    Cancel(Box<cancel::CancelCommand>),
     Machines(Box<machines::MachinesArgs>),
     Doctor(Box<doctor::DoctorArgs>),
     Mock(Box<mock::MockArgs>),
@@ -104,6 +111,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         match cli.command {
             Command::Run(args_of_run) => run::run(*args_of_run, &args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Follow(args) => follow::run(*args).await,
+            Command::Cancel(args) => cancel::run(*args).await,
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Mock(args) => mock::run(*args, &mut std::io::stderr())

@@ -13,8 +13,15 @@ use crate::campaign::engine::Signal;
 /// Signals for one run, for as long as the runtime lives. From here on none is missed, and none ends the process.
 #[must_use]
 pub fn listen() -> mpsc::Receiver<Signal> {
-    // Two are all that a run acts on.
-    let (sender, signals) = mpsc::channel(2);
+    listen_and_lend().1
+}
+
+/// The same, and the end into which others may put signals too.
+#[must_use]
+pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
+    // Two are all that a run acts on, and an order.
+    let (sender, signals) = mpsc::channel(3);
+    let lent = sender.clone();
     // Without handlers the system's own ending remains, which the store survives as well.
     if let Ok(mut requests) = Requests::new() {
         tokio::spawn(async move {
@@ -31,7 +38,7 @@ pub fn listen() -> mpsc::Receiver<Signal> {
             }
         });
     }
-    signals
+    (lent, signals)
 }
 
 /// What the system passes on: made once, so that nothing is lost between one request and the next.

@@ -9,6 +9,8 @@
 //! - [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
+//! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
+//! - Attempts to cancel scans, and orders to a live run (`cancels.rs`).
 //! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
@@ -18,7 +20,9 @@
 //! Contract, in terms of crashes: once [`Store::commit`] has returned, its records survive the death of the process and
 //! of the computer; before that, all of them or none do.
 
+mod actions;
 mod amend;
+mod cancels;
 mod error;
 mod glimpse;
 mod load;
@@ -38,6 +42,7 @@ use std::{
     time::Duration,
 };
 
+pub use actions::{ActionUpdate, OpenAction, is_final};
 pub use amend::{Amendment, Extension, Standing};
 pub use error::StoreError;
 pub use glimpse::{Glimpse, LastRun};

@@ -49,13 +49,21 @@ pub(super) const TABLES: &str = "
         ) STORED,
         PRIMARY KEY (n, number)
     ) WITHOUT ROWID;
+    CREATE TABLE cancel (
+        n INTEGER NOT NULL, number INTEGER NOT NULL, action_id TEXT NOT NULL, sent INTEGER NOT NULL, ended INTEGER, result TEXT,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(n, number, action_id, sent, ended, result)) STORED,
+        PRIMARY KEY (n, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, word TEXT NOT NULL, given INTEGER NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(id, word, given)) STORED
+    );
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
         command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
         quota TEXT NOT NULL,
-        started INTEGER NOT NULL, ended INTEGER, reason TEXT,
+        started INTEGER NOT NULL, ended INTEGER, reason TEXT, results TEXT, excel INTEGER NOT NULL DEFAULT 0,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (
-            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, reason)
+            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, reason, results, excel)
         ) STORED
     );
 ";

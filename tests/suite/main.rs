@@ -17,6 +17,8 @@ mod campaign_quota;
 mod campaign_stops;
 /// Promise 3, whatever the network loses.
 mod campaign_unsure;
+/// Campaigns called back, and nobody else's scans.
+mod cancel;
 /// Clocks that are moved, and computers that sleep.
 mod clocks;
 /// The real program: streams, files, exit codes.
@@ -30,6 +32,8 @@ mod crash;
 mod damage;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
+/// Scans watched to their end.
+mod follow;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.

@@ -11,8 +11,10 @@ use std::{
 
 use fleetsweep::{
     campaign::{
+        cancel::Canceller,
         dispatcher::{Dispatcher, Settings},
         engine::{Engine, Signal},
+        follow::{FollowOptions, Follower},
         intake::take_in,
         journal::Journal,
         outcome::{Outcome, Tally},
@@ -214,6 +216,47 @@ impl Rig {
         };
         told.adds_up(targets, &tally, &heard, &as_it_grew);
         told
+    }
+}
+
+impl Ground {
+    pub(crate) fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("r.db")
+    }
+
+    /// A canceller of the campaign's scans.
+    pub(crate) fn canceller(&self) -> Canceller<impl Defender> {
+        let rig = Rig::default();
+        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        let store = Store::look(&self.state()).unwrap();
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        Canceller::new(
+            &Arc::new(client),
+            &rig.tokens,
+            &self.pacer,
+            &clock,
+            &self.state(),
+            CampaignId::known(store.identity().campaign.as_str()),
+        )
+    }
+
+    /// A follower of the campaign's scans, and what it says.
+    pub(crate) fn follower(&self, options: FollowOptions) -> Follower<impl Defender> {
+        let rig = Rig::default();
+        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        Follower::new(
+            Arc::new(client),
+            rig.tokens,
+            self.pacer.clone(),
+            self.clock.clone(),
+            Arc::new(Ear::default()),
+            &self.state(),
+            options,
+        )
     }
 }
 
@@ -501,6 +544,11 @@ fn request(call: &Call, token: &str) -> Request {
             let path = format!("/api/machineactions?$filter={filter}&$top={top}&$skip={skip}");
             Request::get(&path, token)
         }
-        other => unreachable!("a run makes no such call: {other:?}"),
+        Call::GetAction { id } => Request::get(&format!("/api/machineactions/{id}"), token),
+        Call::CancelAction { id, comment } => {
+            let path = format!("/api/machineactions/{id}/cancel");
+            Request::post(&path, token, format!(r#"{{"Comment":{comment:?}}}"#))
+        }
+        other @ Call::Machines { .. } => unreachable!("no campaign makes such a call: {other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         outcome::Outcome,
         retry::{OnPending, Policy},
     },
-    cli::{connect::ConnectArgs, pace::PaceArgs, progress::ProgressArgs},
+    cli::{connect::ConnectArgs, follow::FollowArgs, pace::PaceArgs, progress::ProgressArgs},
     roster::{self, Delimiter, ScanType, Where, WhereError},
 };
 
@@ -38,6 +38,13 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub(super) retry: RetryArgs,
+
+    /// When the last scan is started, watch them all to their end.
+    #[arg(long, help_heading = "Following")]
+    pub(super) follow: bool,
+
+    #[command(flatten)]
+    pub(super) following: FollowArgs,
 
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
@@ -172,7 +179,7 @@ enum OnPendingArg {
 }
 
 /// A length of time as people write it: `90s`, `15m`, `1h 30m`.
-fn span(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn span(text: &str) -> Result<Duration, String> {
     let span: SignedDuration = text
         .parse()
         .map_err(|_| "write a length of time such as 90s, 15m or 1h 30m".to_owned())?;

@@ -25,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) lower_bound: Duration,
     pub(super) elapsed: Duration,
     pub(super) ended: Timestamp,
+    /// What following the scans came to, if they were followed.
+    pub(super) followed: Option<ExitCode>,
     /// A rehearsal leaves no state to go on with.
     pub(super) is_rehearsal: bool,
     pub(super) is_quiet: bool,
@@ -128,6 +130,7 @@ pub(super) async fn finish(
             ExitCode::Incomplete
         },
         stop.as_ref().map_or(ExitCode::Clean, exit_code),
+        facts.followed.unwrap_or(ExitCode::Clean),
     ]);
     let unfinished =
         stop.is_some() && tally.of(Outcome::NotAttempted) + tally.of(Outcome::Unsure) > 0;

@@ -10,16 +10,25 @@ mod open;
 mod record;
 mod setup;
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, path::Path, sync::Arc};
 
 pub use args::RunArgs;
+pub(super) use args::span;
 use open::Opened;
 use setup::Setup;
 
-use super::{ExitCode, Failure, signals};
+use super::{ExitCode, Failure, orders::Watcher, signals};
 use crate::{
-    campaign::{dispatcher::Dispatcher, engine::Engine, journal::Journal, outcome::Outcome},
-    monitor::Began,
+    campaign::{
+        dispatcher::Dispatcher,
+        engine::{Ending, Engine},
+        follow::{FollowEnd, FollowError, Follower},
+        journal::Journal,
+        outcome::Outcome,
+        stop::StopReason,
+    },
+    defender::Defender,
+    monitor::{Began, Monitor},
     quota::{Clock, Kind, SystemClock},
     results::Layout,
 };
@@ -49,7 +58,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         monitor.note(&note);
     }
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
-    let signals = signals::listen();
+    let (lent, signals) = signals::listen_and_lend();
+    let orders = Watcher::start(&setup.places.state, lent)?;
     let pacer = setup.pacer(&args, &clock).await?;
     let forecast = pacer.forecast(Kind::Start);
     let layout = Layout::new(&store.identity().columns, args.output.excel);
@@ -89,7 +99,25 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         workers: setup.workers,
         campaign,
     };
-    let ending = engine.run(dispatcher, journal, signals).await;
+    let following = args.follow.then(|| {
+        Follower::new(
+            Arc::clone(&engine.defender),
+            Arc::clone(&engine.tokens),
+            pacer.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&monitor),
+            &setup.places.state,
+            args.following.options(),
+        )
+    });
+    let mut ending = engine.run(dispatcher, journal, signals).await;
+    drop(orders);
+    let followed = match (following, &ending.stop) {
+        (Some(following), None) => {
+            follow_on(&following, &mut ending, &setup.places.state, &*monitor).await
+        }
+        _ => None,
+    };
     if let Err(e) = pacer.flush().await {
         // Others count this run's last calls until they are given up: slower, and safe.
         tracing::warn!("{e}");
@@ -101,8 +129,36 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         lower_bound: forecast.lower_bound(ending.attempts),
         elapsed: clock.now().since(began),
         ended: clock.wall(),
+        followed,
         is_rehearsal: setup.scratch.is_some(),
         is_quiet: args.progress.is_quiet(),
     };
     finish::finish(ending, facts, summary, command).await
+}
+
+/// Follows the scans of a run whose last call has gone out, and tells what came of that.
+async fn follow_on<D: Defender>(
+    following: &Follower<D>,
+    ending: &mut Ending,
+    state: &Path,
+    monitor: &dyn Monitor,
+) -> Option<ExitCode> {
+    // Until here the engine has heard of Ctrl-C; from here on it ends the following.
+    let (lent, signals) = signals::listen_and_lend();
+    let _orders = Watcher::start(state, lent);
+    match following.follow(|| false, signals).await {
+        Ok(told) => {
+            monitor.note(&super::follow::told(&told));
+            ending.calls += told.calls;
+            if told.end == FollowEnd::Ordered {
+                ending.stop = Some(StopReason::Brake("stopped by cancel".to_owned()));
+            }
+            return Some(super::follow::exit_code(&told));
+        }
+        Err(FollowError::Disk(why)) => ending.stop = Some(StopReason::Disk(why)),
+        Err(e @ FollowError::Tenant(_)) => {
+            ending.stop = Some(StopReason::Tenant(e.to_string()));
+        }
+    }
+    None
 }

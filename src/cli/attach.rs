@@ -1,0 +1,169 @@
+//! What `follow` and `cancel` stand on: a campaign that is there, and a connection to its tenant.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+
+use super::{
+    Failure,
+    connect::{ConnectArgs, Connection, UNKNOWN},
+    ledger::QuotaNote,
+    pace::PaceArgs,
+    paths,
+    progress::ProgressArgs,
+};
+use crate::{
+    campaign::journal,
+    defender::{HttpDefender, sign_in::Need},
+    monitor::Monitor,
+    quota::{Clock, LONGEST_WAIT, Pacer},
+    results::{self, Layout, Owner, Placed},
+    store::{Identity, Lock, Store},
+};
+
+/// One page of 10,000 scans is 10 MB on a bad line.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Which campaign, and how its tenant is reached.
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    /// The campaign's state file, or the input whose state lies at its default place.
+    #[arg(value_name = "STATE")]
+    state: PathBuf,
+
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    #[command(flatten)]
+    pace: PaceArgs,
+
+    #[command(flatten)]
+    pub(super) progress: ProgressArgs,
+
+    /// Answer every question with yes.
+    #[arg(long, help_heading = "Options")]
+    pub(super) yes: bool,
+}
+
+/// A campaign that is there, and a connection to its tenant.
+pub(super) struct Attached {
+    pub(super) state: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) connection: Connection,
+    pub(super) client: Arc<HttpDefender>,
+    pub(super) pacer: Pacer,
+}
+
+impl AttachArgs {
+    /// Finds the campaign and signs in; no call of the API is made.
+    ///
+    /// # Errors
+    /// There is no campaign, it is another tenant's, or there is no token.
+    pub(super) async fn attach(
+        &self,
+        clock: &Arc<dyn Clock>,
+        monitor: &dyn Monitor,
+    ) -> Result<Attached, Failure> {
+        if self.connect.mock {
+            return Err(Failure::usage(
+                "the mock tenant inside this process knows of no scans; start one by `fleetsweep mock` and name it by --api-url",
+            ));
+        }
+        let state = paths::state_of(&self.state)?;
+        let identity = Store::look(&state)
+            .map_err(Failure::storage)?
+            .identity()
+            .clone();
+        let mock_quota = self.pace.mock_quota();
+        let connecting = self.connect.connect(Need::Read, mock_quota, monitor);
+        let connection = connecting.await?;
+        check(&identity, &connection)?;
+        let (quota, _) = self.pace.quota(connection.base.is_loopback(), self.yes)?;
+        let file = self.pace.quota_file.clone();
+        let note = QuotaNote::new(&quota, &connection, file, false)?;
+        let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
+        Ok(Attached {
+            client: Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+            state,
+            identity,
+            connection,
+            pacer,
+        })
+    }
+}
+
+/// Whether the connection leads to the campaign's tenant.
+fn check(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
+    let table = [
+        ("API", &identity.api, &connection.api),
+        ("tenant", &identity.tenant, &connection.tenant),
+    ];
+    let differs = |(_, its, ours): &(&str, &String, &String)| {
+        its != ours && *its != UNKNOWN && *ours != UNKNOWN
+    };
+    match table.into_iter().find(differs) {
+        None => Ok(()),
+        Some((what, its, ours)) => Err(Failure::usage(format!(
+            "the {what} of campaign {} is {its}, and this would ask {ours}; look at --api-url, --cloud and the sign-in",
+            identity.campaign
+        ))),
+    }
+}
+
+/// Puts the states of the scans into the results file, for which the campaign's lock is needed: where a process is at work
+/// on the campaign, it does that itself at its end.
+///
+/// # Errors
+/// The state cannot be read or the results cannot be written.
+pub(super) async fn put_into_results(
+    state: &Path,
+    lock: Option<&Lock>,
+    monitor: &dyn Monitor,
+) -> Result<(), Failure> {
+    let taken = if lock.is_none() {
+        Lock::take(state).ok()
+    } else {
+        None
+    };
+    if lock.or(taken.as_ref()).is_none() {
+        monitor.note(
+            "a run is at work on the campaign: it puts the states into the results when it ends",
+        );
+        return Ok(());
+    }
+    let store = Store::look(state).map_err(Failure::storage)?;
+    let Some((path, excel)) = store.last_results().map_err(Failure::storage)? else {
+        return Ok(());
+    };
+    let path = PathBuf::from(path);
+    let is_ours = match results::owner(&path).map_err(Failure::storage)? {
+        Owner::Nobody | Owner::Empty => path.parent().is_some_and(Path::is_dir),
+        Owner::Campaign(id) => id == store.identity().campaign,
+        Owner::Foreign => false,
+    };
+    if !is_ours {
+        monitor.note(&format!(
+            "the results are not at {} any more; the states are in {}",
+            path.display(),
+            state.display()
+        ));
+        return Ok(());
+    }
+    let layout = Layout::new(&store.identity().columns, excel);
+    let placed = journal::rewrite(&store, &path, &layout)
+        .await
+        .map_err(Failure::storage)?;
+    match placed {
+        Placed::There(path) => monitor.note(&format!("results: {}", path.display())),
+        Placed::Aside { path: aside, why } => monitor.note(&format!(
+            "{} could not be replaced ({why}), so the whole results are in {}",
+            path.display(),
+            aside.display()
+        )),
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! `fleetsweep cancel`: call a campaign back.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+
+use super::{
+    ExitCode, Failure,
+    attach::{self, AttachArgs, Attached},
+    follow::failure,
+    signals,
+};
+use crate::{
+    campaign::{
+        cancel::{Cancelled, Canceller, Doomed},
+        tag::CampaignId,
+    },
+    monitor::{Monitor, span},
+    quota::{Clock, Kind, SystemClock},
+    store::{Lock, LockError, Store},
+};
+
+/// A run that was ordered to stop waits for its calls (at most a minute as a rule) and puts its results in order.
+const RUN_ENDS_WITHIN: Duration = Duration::from_mins(5);
+
+/// A run that began just as the order was given may not have seen it: it is given again.
+const ORDER_AGAIN: Duration = Duration::from_secs(5);
+
+/// Cancel the scans that this campaign has started and that are not over; scans of others are left alone. A run that is at
+/// work on the campaign is stopped first. The same command again goes on.
+#[derive(Debug, Args)]
+pub struct CancelCommand {
+    #[command(flatten)]
+    attach: AttachArgs,
+
+    /// Say what would be cancelled, and change nothing.
+    #[arg(long, help_heading = "Options")]
+    dry_run: bool,
+}
+
+/// Calls a campaign back.
+///
+/// # Errors
+/// There is no campaign, the tenant will not have it, or a file cannot be used.
+pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
+    let monitor = args.attach.progress.start()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let terminal = io::stdin().is_terminal();
+    if !terminal && !args.attach.yes && !args.dry_run {
+        return Err(Failure::usage(
+            "cancel asks first, and there is no terminal to ask at: give --yes, or --dry-run to see what would be cancelled",
+        ));
+    }
+    let Attached {
+        state,
+        identity,
+        connection,
+        client,
+        pacer,
+    } = args.attach.attach(&clock, monitor.as_ref()).await?;
+    let campaign = CampaignId::known(identity.campaign);
+    let caller = Canceller::new(
+        &client,
+        &connection.tokens,
+        &pacer,
+        &clock,
+        &state,
+        campaign.clone(),
+    );
+    if args.dry_run {
+        let doomed = caller.look().await.map_err(failure)?;
+        monitor.note(&format!(
+            "{} would be cancelled",
+            counted(&doomed, &campaign)
+        ));
+        return Ok(ExitCode::Clean);
+    }
+    if !args.attach.yes && Lock::is_held(&state) {
+        ask("a run is at work on the campaign: stop it, and count its scans? [y/N] ")?;
+    }
+    let lock = lock_of(&state, clock.as_ref(), monitor.as_ref()).await?;
+    let doomed = caller.look().await.map_err(failure)?;
+    if doomed.is_empty() {
+        monitor.note("no scan of this campaign is under way");
+    } else {
+        let takes = span::in_words(pacer.lower_bound(Kind::Cancel, doomed.len() as u64));
+        let scans = counted(&doomed, &campaign);
+        if args.attach.yes {
+            monitor.note(&format!("cancelling {scans}; this takes {takes} at least"));
+        } else {
+            ask(&format!(
+                "cancel {scans}? This takes {takes} at least. [y/N] "
+            ))?;
+        }
+    }
+    let signals = signals::listen();
+    let cancelled = caller.cancel(doomed, signals).await;
+    if let Err(e) = pacer.flush().await {
+        tracing::warn!("{e}");
+    }
+    let cancelled = cancelled.map_err(failure)?;
+    monitor.note(&told(&cancelled));
+    attach::put_into_results(&state, Some(&lock), monitor.as_ref()).await?;
+    monitor.ended();
+    Ok(match cancelled {
+        Cancelled {
+            interrupted: true, ..
+        } => ExitCode::Interrupted,
+        Cancelled { left: 0, .. } => ExitCode::Clean,
+        _ => ExitCode::Incomplete,
+    })
+}
+
+/// "12 scans of campaign ab12cd34ef (9 that have not begun, 3 under way)".
+fn counted(doomed: &[Doomed], campaign: &CampaignId) -> String {
+    let pending = doomed.iter().filter(|scan| scan.status == "Pending");
+    let pending = pending.count();
+    let noun = if doomed.len() == 1 { "scan" } else { "scans" };
+    format!(
+        "{} {noun} of campaign {campaign} ({pending} that have not begun, {} under way)",
+        doomed.len(),
+        doomed.len() - pending
+    )
+}
+
+fn told(done: &Cancelled) -> String {
+    let mut parts = vec![format!("{} scans cancelled", done.cancelled)];
+    let ended = done.ended.iter();
+    parts.extend(ended.map(|(status, count)| format!("{count} ended meanwhile as {status}")));
+    if done.left > 0 {
+        let left = done.left;
+        parts.push(format!(
+            "{left} may still be under way; the same command goes on"
+        ));
+        if !done.why.is_empty() {
+            parts.push(done.why.clone());
+        }
+    }
+    parts.join(", ")
+}
+
+/// Asks at the terminal; anything but yes ends the command.
+fn ask(question: &str) -> Result<(), Failure> {
+    let mut answer = String::new();
+    let asked =
+        write!(io::stderr(), "{question}").and_then(|()| io::stdin().lock().read_line(&mut answer));
+    match asked {
+        Ok(_) if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => Ok(()),
+        _ => Err(Failure::usage("nothing was cancelled")),
+    }
+}
+
+/// Takes the campaign's lock, so that no run starts scans while they are cancelled; a run that has it is ordered to stop.
+async fn lock_of(state: &Path, clock: &dyn Clock, monitor: &dyn Monitor) -> Result<Lock, Failure> {
+    let began = clock.now();
+    let mut ordered = None;
+    loop {
+        match Lock::take(state) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if clock.now().since(began) < RUN_ENDS_WITHIN => {}
+            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
+            Err(e) => return Err(Failure::storage(e)),
+        }
+        let now = clock.now();
+        if ordered.is_none_or(|at| now.since(at) >= ORDER_AGAIN) {
+            if ordered.is_none() {
+                monitor.note("a run is at work on the campaign: it is told to stop");
+            }
+            Store::look(state)
+                .and_then(|mut store| store.order_stop(clock.wall()))
+                .map_err(Failure::storage)?;
+            ordered = Some(now);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

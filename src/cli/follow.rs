@@ -1,0 +1,120 @@
+//! `fleetsweep follow`, and what `run --follow` shares with it.
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+
+use super::{
+    ExitCode, Failure,
+    attach::{self, AttachArgs, Attached},
+    signals,
+};
+use crate::{
+    campaign::follow::{FollowEnd, FollowError, FollowOptions, Followed, Follower},
+    quota::{Clock, SystemClock},
+    store::Lock,
+};
+
+/// Watch the scans of a campaign to their end, a few list calls a round; Ctrl-C breaks off, the same command goes on.
+#[derive(Debug, Args)]
+pub struct FollowCommand {
+    #[command(flatten)]
+    attach: AttachArgs,
+
+    #[command(flatten)]
+    follow: FollowArgs,
+}
+
+/// How scans are followed.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Following")]
+pub(super) struct FollowArgs {
+    /// The first pause between two looks at the list of scans; it doubles with the age of the newest scan, up to 10m.
+    #[arg(long, value_name = "D", default_value = "60s", value_parser = super::run::span)]
+    follow_interval: Duration,
+
+    /// Stop following after so long, and say how many scans are left. [default: none]
+    #[arg(long, value_name = "D", value_parser = super::run::span)]
+    follow_timeout: Option<Duration>,
+}
+
+impl FollowArgs {
+    pub(super) fn options(self) -> FollowOptions {
+        FollowOptions {
+            interval: self.follow_interval,
+            timeout: self.follow_timeout,
+        }
+    }
+}
+
+/// Follows a campaign's scans.
+///
+/// # Errors
+/// There is no campaign, the tenant will not have it, or a file cannot be used.
+pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
+    let monitor = args.attach.progress.start()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Attached {
+        state,
+        identity,
+        connection,
+        client,
+        pacer,
+    } = args.attach.attach(&clock, monitor.as_ref()).await?;
+    monitor.note(&format!(
+        "following the scans of campaign {}",
+        identity.campaign
+    ));
+    let signals = signals::listen();
+    let following = Follower::new(
+        client,
+        connection.tokens,
+        pacer.clone(),
+        clock,
+        Arc::clone(&monitor),
+        &state,
+        args.follow.options(),
+    );
+    let followed = following.follow(|| Lock::is_held(&state), signals).await;
+    if let Err(e) = pacer.flush().await {
+        tracing::warn!("{e}");
+    }
+    let followed = followed.map_err(failure)?;
+    monitor.note(&told(&followed));
+    attach::put_into_results(&state, None, monitor.as_ref()).await?;
+    monitor.ended();
+    Ok(exit_code(&followed))
+}
+
+/// What following came to, in a line.
+pub(super) fn told(followed: &Followed) -> String {
+    let scans = followed.in_words();
+    let left = followed.left();
+    match followed.end {
+        FollowEnd::Done => format!("followed to the end: {scans}"),
+        FollowEnd::TimedOut => {
+            format!("the time for following is over, {left} scans are left: {scans}")
+        }
+        FollowEnd::Ordered => format!("stopped by cancel, {left} scans are left: {scans}"),
+        FollowEnd::Interrupted => {
+            format!("interrupted, {left} scans are left: {scans}; `fleetsweep follow` goes on")
+        }
+    }
+}
+
+pub(super) fn exit_code(followed: &Followed) -> ExitCode {
+    match followed.end {
+        FollowEnd::Interrupted => ExitCode::Interrupted,
+        FollowEnd::Ordered => ExitCode::Brake,
+        _ if followed.all_succeeded() => ExitCode::Clean,
+        _ => ExitCode::Incomplete,
+    }
+}
+
+/// Why scans cannot be followed, with its exit code.
+pub(super) fn failure(e: FollowError) -> Failure {
+    match e {
+        FollowError::Tenant(_) => Failure::new(ExitCode::Tenant, e),
+        FollowError::Disk(_) => Failure::storage(e),
+    }
+}

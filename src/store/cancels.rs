@@ -1,0 +1,102 @@
+//! Attempts to cancel scans, and orders to whoever runs the campaign.
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::{SentAt, Store, StoreError, millis, timestamp};
+
+/// The order to send no more scans.
+const STOP: &str = "stop";
+
+impl Store {
+    /// Notes that a scan is about to be cancelled, and gives the attempt's number. Once this has returned, a crash leaves
+    /// the attempt without an end, never forgotten.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin_cancel(
+        &mut self,
+        n: u64,
+        action_id: &str,
+        sent: Timestamp,
+    ) -> Result<u32, StoreError> {
+        let sql = "INSERT INTO cancel (n, number, action_id, sent)
+            VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM cancel WHERE n = ?1), ?2, ?3) RETURNING number";
+        self.db
+            .query_row(sql, params![n, action_id, millis(sent)], |row| row.get(0))
+            .map_err(|e| self.failed("write", e))
+    }
+
+    /// Notes how an attempt to cancel ended.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn end_cancel(
+        &mut self,
+        n: u64,
+        number: u32,
+        ended: Timestamp,
+        result: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE cancel SET ended = ?3, result = ?4 WHERE n = ?1 AND number = ?2";
+        self.db
+            .execute(sql, params![n, number, millis(ended), result])
+            .map(drop)
+            .map_err(|e| self.failed("write", e))
+    }
+
+    /// When the last attempt to cancel was sent whose end is not known.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_open_cancel(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT max(sent) FROM cancel WHERE ended IS NULL";
+        let sent = self.db.query_row(sql, [], |row| row.get(0));
+        Ok(timestamp(sent.map_err(|e| self.failed("read", e))?))
+    }
+
+    /// When the first call was sent of which nobody knows whether it started a scan, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn first_in_doubt(&self) -> Result<Option<SentAt>, StoreError> {
+        let sql = "
+            SELECT min(at), max(blind) FROM (
+                SELECT coalesce(a.sent_server, a.sent) AS at, a.sent_server IS NULL AS blind
+                FROM attempt a WHERE a.ended IS NULL
+                UNION ALL
+                SELECT p.unsure_since, NOT p.unsure_by_server FROM progress p WHERE p.unsure_since IS NOT NULL)";
+        self.db
+            .query_row(sql, [], |row| {
+                let blind: Option<bool> = row.get(1)?;
+                Ok(timestamp(row.get(0)?).map(|at| SentAt {
+                    at,
+                    by_server: blind == Some(false),
+                }))
+            })
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Orders whoever runs the campaign to send no more scans.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn order_stop(&mut self, given: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO orders (word, given) VALUES (?1, ?2)";
+        self.db
+            .execute(sql, params![STOP, millis(given)])
+            .map(drop)
+            .map_err(|e| self.failed("write", e))
+    }
+
+    /// The number of the last order to stop; 0 if there was none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_stop_order(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1";
+        self.db
+            .query_row(sql, params![STOP], |row| row.get(0))
+            .map_err(|e| self.failed("read", e))
+    }
+}

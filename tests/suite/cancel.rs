@@ -1,0 +1,214 @@
+//! A campaign called back: its own scans, each once, and nobody else's. The tenant's witness is the judge.
+
+use std::{sync::Arc, time::Duration};
+
+use fleetsweep::{
+    campaign::cancel::{Cancelled, Doomed},
+    mock::{CancelOfFinal, Chances, Fault, Kind, MockConfig, QuotaConfig, Rule},
+    quota::Quota,
+    store::Store,
+};
+use tokio::sync::mpsc;
+
+use super::rig::{Ground, Rig, fleet};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Scans that nobody waits for, some of them somebody else's.
+fn long_scans() -> MockConfig {
+    MockConfig {
+        quota: QuotaConfig::none(),
+        scan_time: 100 * HOUR..=100 * HOUR,
+        chances: Chances {
+            busy: 0.2,
+            ..Chances::default()
+        },
+        ..MockConfig::default()
+    }
+}
+
+async fn drained(mock: MockConfig, machines: u64) -> Arc<Ground> {
+    let rig = Rig {
+        quota: Quota::unlimited(),
+        ..Rig::against(mock)
+    };
+    let ground = Arc::new(rig.ground());
+    let told = rig.start_on(&ground, &fleet(machines)).await.end().await;
+    assert_eq!(told.stop, None);
+    ground
+}
+
+async fn called_back(ground: &Ground) -> Cancelled {
+    let canceller = ground.canceller();
+    let doomed = canceller.look().await.unwrap();
+    let (_sender, signals) = mpsc::channel(1);
+    canceller.cancel(doomed, signals).await.unwrap()
+}
+
+fn state_of(ground: &Ground, status: &str) -> u64 {
+    let store = Store::look(&ground.state()).unwrap();
+    let tally = store.action_tally().unwrap();
+    let count = tally.iter().find(|(word, _)| word == status);
+    count.map_or(0, |(_, count)| *count)
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_own_scans_are_cancelled_and_nobody_elses() {
+    let ground = drained(long_scans(), 200).await;
+    let ours = ground.tenant().witness().scans() as u64;
+    assert!(ours < 190, "some machines were busy");
+    let done = called_back(&ground).await;
+    assert_eq!((done.cancelled, done.left), (ours, 0));
+    let witness = ground.tenant().witness();
+    assert_eq!(witness.foreign_cancels(), 0);
+    assert_eq!(witness.calls(Kind::Cancel), ours);
+    assert_eq!(state_of(&ground, "Cancelled"), ours);
+    assert!(ground.canceller().look().await.unwrap().is_empty());
+    assert_eq!(called_back(&ground).await.cancelled, 0);
+    assert_eq!(ground.tenant().witness().calls(Kind::Cancel), ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_begun_goes_first_and_the_newest_before_the_oldest() {
+    let ground = drained(long_scans(), 60).await;
+    tokio::time::sleep(20 * HOUR).await;
+    let doomed = ground.canceller().look().await.unwrap();
+    let key = |scan: &Doomed| (scan.status == "Pending", scan.created.clone());
+    assert!(doomed.windows(2).all(|two| key(&two[0]) >= key(&two[1])));
+    let pending = doomed.iter().filter(|scan| scan.status == "Pending");
+    assert!((1..doomed.len()).contains(&pending.count()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_moment_it_loses_nothing_and_cancels_nothing_twice() {
+    let mock = MockConfig {
+        latency: Duration::from_millis(50)..=Duration::from_millis(900),
+        ..long_scans()
+    };
+    let ground = drained(mock, 120).await;
+    let ours = ground.tenant().witness().scans() as u64;
+    let mut rng = fastrand::Rng::with_seed(11);
+    for _ in 0..30 {
+        let span = Duration::from_millis(rng.u64(0..40_000));
+        let _ = tokio::time::timeout(span, called_back(&ground)).await;
+    }
+    assert_eq!(called_back(&ground).await.left, 0);
+    let witness = ground.tenant().witness();
+    assert_eq!(witness.calls(Kind::Cancel), ours, "one call a scan");
+    assert_eq!(witness.foreign_cancels(), 0);
+    assert_eq!(state_of(&ground, "Cancelled"), ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_looked_up_before_the_call_is_made_again() {
+    for fault in [Fault::CutAfter, Fault::CutBefore] {
+        let mock = MockConfig {
+            faults: vec![
+                Rule::new(fault.clone()).kind(Kind::Cancel).nth(1),
+                Rule::new(fault.clone()).kind(Kind::Cancel).nth(3),
+            ],
+            chances: Chances::default(),
+            ..long_scans()
+        };
+        let ground = drained(mock, 10).await;
+        let done = called_back(&ground).await;
+        assert_eq!((done.cancelled, done.left), (10, 0), "{fault:?}");
+        let again = if matches!(fault, Fault::CutAfter) {
+            0
+        } else {
+            2
+        };
+        assert!(ground.tenant().witness().calls(Kind::Cancel) <= 10 + again);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_ended_meanwhile_is_reported_as_such() {
+    for cancel_of_final in [CancelOfFinal::Refuse, CancelOfFinal::Answer] {
+        let mock = MockConfig {
+            scan_time: HOUR..=HOUR,
+            chances: Chances::default(),
+            cancel_of_final,
+            ..long_scans()
+        };
+        let ground = drained(mock, 5).await;
+        let canceller = ground.canceller();
+        let doomed = canceller.look().await.unwrap();
+        assert_eq!(doomed.len(), 5);
+        tokio::time::sleep(2 * HOUR).await;
+        let (_sender, signals) = mpsc::channel(1);
+        let done = canceller.cancel(doomed, signals).await.unwrap();
+        assert_eq!((done.cancelled, done.left), (0, 0));
+        assert_eq!(done.ended["Succeeded"], 5);
+        assert_eq!(state_of(&ground, "Succeeded"), 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_whose_answer_never_came_is_known_by_its_tag() {
+    let mock = MockConfig {
+        faults: vec![Rule::new(Fault::CutAfter).kind(Kind::Start).nth(4)],
+        chances: Chances::default(),
+        latency: Duration::from_millis(100)..=Duration::from_millis(100),
+        ..long_scans()
+    };
+    let rig = Rig {
+        quota: Quota::unlimited(),
+        ..Rig::against(mock)
+    };
+    let ground = Arc::new(rig.ground());
+    let running = rig.start_on(&ground, &fleet(8)).await;
+    // Its answer is lost by now, and not looked up yet.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    running.kill().await;
+    assert_eq!(ground.tenant().witness().scans(), 8);
+    let done = called_back(&ground).await;
+    assert_eq!((done.cancelled, done.left), (8, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
+    use crate::{
+        command_line::Place,
+        program::{Server, fleet, fleetsweep},
+    };
+    let server = Server::start(&["--scan-time", "2h-3h"]);
+    let place = Place::new(&fleet(200));
+    let attached = |words: &[&str]| {
+        let mut command = fleetsweep(place.0.path());
+        command.args(words).args(["--api-url", &server.url()]);
+        command.env("FLEETSWEEP_TOKEN", "mock").output().unwrap()
+    };
+    let mut run = place
+        .run_against(&server, &["fleet.csv", "-q"])
+        .spawn()
+        .unwrap();
+    // A hundred go out at once, the others a minute later.
+    let store = || Store::look(&place.path("fleet.campaign.db")).ok();
+    let accepted = || {
+        let tally = store().and_then(|store| store.action_tally().ok());
+        tally.map_or(0, |tally| tally.iter().map(|(_, count)| count).sum::<u64>())
+    };
+    while accepted() < 100 {
+        std::thread::yield_now();
+    }
+    let asked = attached(&["cancel", "fleet.csv"]);
+    assert_eq!(asked.status.code(), Some(2), "no terminal, no --yes");
+    let dry = attached(&["cancel", "fleet.csv", "--dry-run"]);
+    assert_eq!(dry.status.code(), Some(0));
+    let said = String::from_utf8(dry.stderr).unwrap();
+    assert!(said.contains("100 scans of campaign"), "{said}");
+    let done = attached(&["cancel", "fleet.csv", "--yes"]);
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    assert!(said.contains("100 scans cancelled"), "{said}");
+    assert_eq!(run.wait().unwrap().code(), Some(3));
+    let results = place.read("fleet.results.csv");
+    assert_eq!(results.matches(",Cancelled,").count(), 100);
+    assert_eq!(results.matches(",not_attempted,").count(), 100);
+    let followed = attached(&["follow", "fleet.csv"]);
+    let said = String::from_utf8(followed.stderr).unwrap();
+    assert_eq!(followed.status.code(), Some(1), "{said}");
+    assert!(said.contains("100 Cancelled"), "{said}");
+}

@@ -1,0 +1,176 @@
+//! From "accepted" to "done": scans are watched to their end, in a few list calls.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use fleetsweep::{
+    campaign::{
+        engine::Signal,
+        follow::{FollowEnd, FollowOptions, Followed},
+    },
+    mock::{BusyShape, Chances, Ends, Kind, MockConfig, QuotaConfig},
+    quota::Quota,
+    store::Store,
+};
+use tokio::sync::mpsc;
+
+use super::rig::{Ground, Rig, fleet, machine};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn options() -> FollowOptions {
+    FollowOptions {
+        interval: MINUTE,
+        timeout: None,
+    }
+}
+
+/// A tenant without limits, whose scans take their time and end in every way.
+fn slow_scans() -> MockConfig {
+    MockConfig {
+        quota: QuotaConfig::none(),
+        scan_time: 10 * MINUTE..=180 * MINUTE,
+        ends: Ends {
+            failed: 0.05,
+            timed_out: 0.05,
+            cancelled: 0.05,
+        },
+        ..MockConfig::default()
+    }
+}
+
+/// A campaign whose last call has gone out.
+async fn drained(mock: MockConfig, machines: u64) -> Arc<Ground> {
+    let rig = Rig {
+        quota: Quota::unlimited(),
+        ..Rig::against(mock)
+    };
+    let ground = Arc::new(rig.ground());
+    let told = rig.start_on(&ground, &fleet(machines)).await.end().await;
+    assert_eq!(told.stop, None);
+    ground
+}
+
+async fn followed(ground: &Ground, options: FollowOptions) -> Followed {
+    let (_sender, signals) = mpsc::channel(1);
+    let follower = ground.follower(options);
+    follower.follow(|| false, signals).await.unwrap()
+}
+
+/// How the store says that the scans ended.
+fn states(ground: &Ground) -> BTreeMap<String, u64> {
+    let store = Store::look(&ground.state()).unwrap();
+    store.action_tally().unwrap().into_iter().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_scans_are_followed_in_a_call_a_round() {
+    let ground = drained(slow_scans(), 10_000).await;
+    let before = ground.tenant().witness().calls(Kind::List);
+    let told = followed(&ground, options()).await;
+    let calls = ground.tenant().witness().calls(Kind::List) - before;
+    assert_eq!((told.end, told.left()), (FollowEnd::Done, 0));
+    assert_eq!(calls, told.calls);
+    assert!(told.rounds > 10, "{} rounds", told.rounds);
+    assert!(
+        calls * 10 <= told.rounds * 12,
+        "{calls} calls in {} rounds",
+        told.rounds
+    );
+    let states = states(&ground);
+    assert_eq!(states.values().sum::<u64>(), 10_000);
+    assert_eq!(states.len(), 4, "{states:?}");
+    assert!(states["Succeeded"] > 8_000, "{states:?}");
+    assert!(!told.all_succeeded());
+}
+
+#[tokio::test(start_paused = true)]
+async fn actions_of_others_cost_a_call_for_ten_thousand() {
+    let ground = drained(slow_scans(), 2_000).await;
+    for n in 100_001..=125_000 {
+        ground.tenant().start_elsewhere(&machine(n), "patch day");
+    }
+    let told = followed(&ground, options()).await;
+    assert_eq!((told.end, told.left()), (FollowEnd::Done, 0));
+    let most = told.rounds * 12 / 10 + told.rounds * 3;
+    assert!(told.calls <= most, "{} in {}", told.calls, told.rounds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_broken_off_at_any_moment_is_taken_up_again() {
+    let ground = drained(slow_scans(), 300).await;
+    let mut rng = fastrand::Rng::with_seed(5);
+    for _ in 0..40 {
+        let (_sender, signals) = mpsc::channel(1);
+        let follower = ground.follower(options());
+        // Dropped in the middle of whatever it does, as a killed process is.
+        let span = Duration::from_millis(rng.u64(0..120_000));
+        let _ = tokio::time::timeout(span, follower.follow(|| false, signals)).await;
+    }
+    let told = followed(&ground, options()).await;
+    assert_eq!((told.end, told.left()), (FollowEnd::Done, 0));
+    assert_eq!(states(&ground).values().sum::<u64>(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_at_its_timeout_or_when_it_is_interrupted_with_a_count_of_what_is_left() {
+    let mock = MockConfig {
+        scan_time: 120 * MINUTE..=120 * MINUTE,
+        ..slow_scans()
+    };
+    let ground = drained(mock, 50).await;
+    let began = tokio::time::Instant::now();
+    let short = FollowOptions {
+        timeout: Some(5 * MINUTE),
+        ..options()
+    };
+    let told = followed(&ground, short).await;
+    assert_eq!((told.end, told.left()), (FollowEnd::TimedOut, 50));
+    assert_eq!(began.elapsed().as_secs(), 300);
+
+    let (sender, signals) = mpsc::channel(1);
+    let follower = ground.follower(options());
+    let (told, ()) = tokio::join!(follower.follow(|| false, signals), async {
+        tokio::time::sleep(7 * MINUTE).await;
+        sender.send(Signal::Drain).await.unwrap();
+    });
+    let told = told.unwrap();
+    assert_eq!((told.end, told.left()), (FollowEnd::Interrupted, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scan_that_kept_a_machine_busy_is_found_and_followed() {
+    for busy_shape in [BusyShape::Error, BusyShape::Success200] {
+        let mock = MockConfig {
+            chances: Chances {
+                busy: 0.3,
+                ..Chances::default()
+            },
+            ends: Ends::default(),
+            busy_shape,
+            ..slow_scans()
+        };
+        let ground = drained(mock, 100).await;
+        let told = followed(&ground, options()).await;
+        assert_eq!(told.end, FollowEnd::Done);
+        assert!(told.all_succeeded(), "{}", told.in_words());
+        assert_eq!(states(&ground)["Succeeded"], 100);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_is_not_listed_is_asked_for_by_its_id() {
+    let mock = MockConfig {
+        // Never listed while it is followed.
+        listing_lag: 6000 * MINUTE..=6000 * MINUTE,
+        scan_time: 30 * MINUTE..=30 * MINUTE,
+        ends: Ends::default(),
+        ..slow_scans()
+    };
+    let ground = drained(mock, 3).await;
+    let told = followed(&ground, options()).await;
+    assert_eq!(told.end, FollowEnd::Done);
+    assert!(told.all_succeeded(), "{}", told.in_words());
+    let witness = ground.tenant().witness();
+    assert!(witness.calls(Kind::Get) >= 3);
+    assert!(witness.calls(Kind::List) <= 2, "asked by id from then on");
+}
