@@ -2,8 +2,8 @@
 //! it. It neither waits nor sends nor writes, so a test can feed it events.
 //!
 //! - this file: what the engine asks for, and what it spends permits on.
-//! - [`replies`]: what a reply changes. [`doubts`]: what is looked up first. [`ends`]: how targets end.
-//! - [`attempt`]: what goes to a worker, and what comes back.
+//! - `replies`: what a reply changes. `doubts`: what is looked up first. `ends`: how targets end.
+//! - `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod doubts;
