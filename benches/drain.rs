@@ -199,6 +199,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
             on_pending: OnPending::Skip,
         },
         capacity: 2 * WORKERS,
+        risk_taken: false,
         seed: 1,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

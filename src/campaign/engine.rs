@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     dispatcher::{Dispatcher, Report, Sending},
-    journal::{Batch, Journal, JournalError, Written},
+    journal::{Batch, Journal, JournalError, Reading, Written},
     lookup::{Lister, Listing, ListingError},
     stop::StopReason,
     tag::CampaignId,
@@ -275,14 +275,17 @@ impl<D: Defender> Drive<D> {
 
     /// Writes what is to be written, unless a batch is being written already: then it joins the next one.
     fn write(&mut self) {
-        let page = self.dispatcher.wants_page();
-        if self.writing.is_some() || (page.is_none() && !self.dispatcher.has_records()) {
+        if self.writing.is_some() {
+            return;
+        }
+        let reading = self.dispatcher.wants_reading(self.engine.clock.now());
+        if reading.is_empty() && !self.dispatcher.has_records() {
             return;
         }
         if let Some(mut journal) = self.journal.take() {
             let batch = Batch {
                 records: self.dispatcher.take_records(),
-                page,
+                reading,
             };
             self.being_written = std::mem::take(&mut self.staged);
             // One batch, one blocking task: it also keeps virtual time from running on meanwhile.
@@ -383,10 +386,17 @@ impl<D: Defender> Drive<D> {
             Ok(written) => {
                 self.ready.extend(orders);
                 self.tell_ended(&written);
-                if let Some((page, next)) = written.page {
+                let has_ended = !written.ended.is_empty();
+                if let Some((page, next)) = written.fresh {
                     self.dispatcher.page_came(page, next);
                 }
-                if !written.ended.is_empty() {
+                self.dispatcher.recalled(
+                    &batch.reading,
+                    written.retries,
+                    written.doubts,
+                    self.engine.clock.now(),
+                );
+                if has_ended {
                     self.tell();
                 }
                 self.hand_out();
@@ -535,7 +545,7 @@ impl<D: Defender> Drive<D> {
         self.unwritten.extend(self.dispatcher.take_records());
         let batch = Batch {
             records: std::mem::take(&mut self.unwritten),
-            page: None,
+            reading: Reading::default(),
         };
         let (journal, result) = if batch.records.is_empty() {
             (journal, Ok(Written::default()))

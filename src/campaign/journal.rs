@@ -8,12 +8,13 @@ use jiff::Timestamp;
 
 use super::{
     outcome::{Outcome, Tally},
+    queue::Place,
     summary::{Trouble, Troubles},
 };
 use crate::{
     results::{Layout, Placed, ResultsError, ResultsFile, Rewrite, Row},
     roster::split_extra,
-    store::{Cursor, Identity, Record, Store, StoreError, StoredRow, Target},
+    store::{Cursor, Identity, Record, Store, StoreError, StoredRow, Target, Unfinished},
 };
 
 /// So many different messages are told at a run's end; the results hold them all.
@@ -31,8 +32,27 @@ pub struct Journal {
 pub struct Batch {
     /// What happened.
     pub records: Vec<Record>,
-    /// Where to read the next page of fresh targets.
-    pub page: Option<Cursor>,
+    /// What is wanted of the store besides.
+    pub reading: Reading,
+}
+
+/// What is to be read.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Where the next page of fresh targets begins.
+    pub fresh: Option<Cursor>,
+    /// Retries whose time is near.
+    pub retries: Vec<Place>,
+    /// Targets in doubt that an earlier run left, by number.
+    pub doubts: Vec<u64>,
+}
+
+impl Reading {
+    /// Whether nothing is wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fresh.is_none() && self.retries.is_empty() && self.doubts.is_empty()
+    }
 }
 
 /// What has been written and read.
@@ -41,7 +61,11 @@ pub struct Written {
     /// The targets that ended, their outcome committed and their line in the results.
     pub ended: Vec<Ended>,
     /// The page that was asked for, and where the next one begins.
-    pub page: Option<(Vec<Target>, Cursor)>,
+    pub fresh: Option<(Vec<Target>, Cursor)>,
+    /// The retries that were asked for.
+    pub retries: Vec<Unfinished>,
+    /// The targets in doubt that were asked for.
+    pub doubts: Vec<Unfinished>,
 }
 
 /// A target that has ended.
@@ -120,9 +144,16 @@ impl Journal {
                 message: row.message,
             });
         }
-        if let Some(cursor) = batch.page {
-            written.page = Some(self.store.fresh(cursor, super::dispatcher::PAGE)?);
+        let Reading {
+            fresh,
+            retries,
+            doubts,
+        } = &batch.reading;
+        if let Some(cursor) = *fresh {
+            written.fresh = Some(self.store.fresh(cursor, super::dispatcher::PAGE)?);
         }
+        written.retries = self.store.recall(retries.iter().map(|&(_, n)| n))?;
+        written.doubts = self.store.recall(doubts.iter().copied())?;
         Ok(written)
     }
 

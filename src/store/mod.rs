@@ -6,7 +6,7 @@
 //! - [`Record`]: what happens to targets, written in batches (`record.rs`).
 //! - [`Target`], [`Cursor`]: the targets that are due, page by page (`page.rs`).
 //! - [`StoredRow`]: whole rows in the input's order, for the results (`row.rs`).
-//! - [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
+//! - [`Left`], [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
@@ -52,7 +52,7 @@ pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};
 pub use place::{NetworkPlace, check_place};
 pub use record::{AttemptEnd, Progress, Record, SentAt};
-pub use resume::{Known, Unfinished};
+pub use resume::{Known, Left, Unfinished};
 pub use row::StoredRow;
 pub use run::Run;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};

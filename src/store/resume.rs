@@ -1,6 +1,7 @@
 //! What an earlier run left behind, and what an operator reopens.
 
-use rusqlite::params;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Progress, SentAt, Store, StoreError, Target, timestamp};
 
@@ -11,6 +12,19 @@ pub struct Unfinished {
     pub target: Target,
     /// When the first of its attempts was sent that may have started a scan, if there is one.
     pub unsure: Option<SentAt>,
+}
+
+/// The place of an unfinished target among those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Its number.
+    pub n: u64,
+    /// Lower goes first.
+    pub priority: Option<i64>,
+    /// Not to be sent before this time.
+    pub not_before: Option<Timestamp>,
+    /// Whether one of its attempts may have started a scan, and nobody knows.
+    pub in_doubt: bool,
 }
 
 /// A target as it was taken in, to be compared with the input of today.
@@ -46,63 +60,56 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// All targets that something has happened to, and that have not ended. There are as many as calls were in flight,
-    /// and as retries wait.
+    /// Shows `visit` every target that something has happened to and that has not ended, by number. There are as many as
+    /// calls were in flight, and as retries wait.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+    pub fn each_left(&self, mut visit: impl FnMut(Left)) -> Result<(), StoreError> {
+        let sql = "
+            SELECT t.n, t.priority, p.not_before, p.unsure_since IS NOT NULL
+                OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL)
+            FROM progress p JOIN target t ON t.n = p.n WHERE p.outcome IS NULL ORDER BY p.n";
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.db.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(Left {
+                    n: row.get(0)?,
+                    priority: row.get(1)?,
+                    not_before: timestamp(row.get(2)?),
+                    in_doubt: row.get(3)?,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+
+    /// The targets of these numbers, as far as they have not ended.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn recall(
+        &self,
+        numbers: impl Iterator<Item = u64>,
+    ) -> Result<Vec<Unfinished>, StoreError> {
         let sql = "
             SELECT t.n, t.line, t.machine_id, t.scan_type, t.comment, t.priority, p.attempts, p.tries, p.pending_tries,
                 p.not_found, p.not_before, p.unsure_since, p.unsure_by_server, p.first_sent, p.last_answer,
                 p.http_status, p.error_code, p.message, p.correlation_id,
                 (SELECT min(coalesce(a.sent_server, a.sent)) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
-                (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL)
-            FROM progress p JOIN target t ON t.n = p.n WHERE p.outcome IS NULL ORDER BY p.n";
-        self.read(sql, |row| {
-            let marked = timestamp(row.get(11)?)
-                .map(|at| {
-                    Ok::<_, rusqlite::Error>(SentAt {
-                        at,
-                        by_server: row.get(12)?,
-                    })
-                })
-                .transpose()?;
-            let blind: u32 = row.get(20)?;
-            let open = timestamp(row.get(19)?).map(|at| SentAt {
-                at,
-                by_server: blind == 0,
-            });
-            Ok(Unfinished {
-                unsure: match (marked, open) {
-                    (Some(a), Some(b)) => Some(a.earlier(b)),
-                    (a, b) => a.or(b),
-                },
-                target: Target {
-                    n: row.get(0)?,
-                    line: row.get(1)?,
-                    machine_id: row.get(2)?,
-                    scan_type: row.get(3)?,
-                    comment: row.get(4)?,
-                    priority: row.get(5)?,
-                    progress: Progress {
-                        attempts: row.get(6)?,
-                        tries: row.get(7)?,
-                        pending_tries: row.get(8)?,
-                        not_found: row.get(9)?,
-                        not_before: timestamp(row.get(10)?),
-                        first_sent: timestamp(row.get(13)?),
-                        last_answer: timestamp(row.get(14)?),
-                        http_status: row.get(15)?,
-                        error_code: row.get(16)?,
-                        message: row.get(17)?,
-                        correlation_id: row.get(18)?,
-                        ..Progress::default()
-                    },
-                },
-            })
-        })
-        .map_err(|e| self.failed("read", e))
+                (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL),
+                p.action_id, p.action_status, p.action_created
+            FROM progress p JOIN target t ON t.n = p.n WHERE p.n = ?1 AND p.outcome IS NULL";
+        let read = |n: u64| {
+            let mut statement = self.db.prepare_cached(sql)?;
+            statement.query_row([n], unfinished).optional()
+        };
+        numbers
+            .filter_map(|n| read(n).transpose())
+            .collect::<rusqlite::Result<_>>()
+            .map_err(|e| self.failed("read", e))
     }
 
     /// Reopens the targets that ended with this outcome, and says how many. Their tries begin anew; those to which
@@ -157,4 +164,51 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
+    let marked = timestamp(row.get(11)?)
+        .map(|at| {
+            Ok::<_, rusqlite::Error>(SentAt {
+                at,
+                by_server: row.get(12)?,
+            })
+        })
+        .transpose()?;
+    let blind: u32 = row.get(20)?;
+    let open = timestamp(row.get(19)?).map(|at| SentAt {
+        at,
+        by_server: blind == 0,
+    });
+    Ok(Unfinished {
+        unsure: match (marked, open) {
+            (Some(a), Some(b)) => Some(a.earlier(b)),
+            (a, b) => a.or(b),
+        },
+        target: Target {
+            n: row.get(0)?,
+            line: row.get(1)?,
+            machine_id: row.get(2)?,
+            scan_type: row.get(3)?,
+            comment: row.get(4)?,
+            priority: row.get(5)?,
+            progress: Progress {
+                attempts: row.get(6)?,
+                tries: row.get(7)?,
+                pending_tries: row.get(8)?,
+                not_found: row.get(9)?,
+                not_before: timestamp(row.get(10)?),
+                first_sent: timestamp(row.get(13)?),
+                last_answer: timestamp(row.get(14)?),
+                http_status: row.get(15)?,
+                error_code: row.get(16)?,
+                message: row.get(17)?,
+                correlation_id: row.get(18)?,
+                action_id: row.get(21)?,
+                action_status: row.get(22)?,
+                action_created: row.get(23)?,
+                ..Progress::default()
+            },
+        },
+    })
 }

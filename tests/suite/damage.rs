@@ -139,7 +139,10 @@ fn picture(path: &Path) -> Result<String, StoreError> {
     }
     let identity = store.identity();
     let (tally, finished) = (store.tally()?, store.is_finished()?);
-    let (left, run) = (store.unfinished()?, store.last_run()?);
+    let mut numbers = Vec::new();
+    store.each_left(|left| numbers.push(left.n))?;
+    let left = store.recall(numbers.into_iter())?;
+    let run = store.last_run()?;
     Ok(format!(
         "{identity:?} {tally:?} {finished} {left:#?} {fresh:#?} {rows:#?} {known} {run:?}"
     ))

@@ -33,7 +33,7 @@ use fleetsweep::{
     quota::{Clock, Kind, Limit, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},
-    store::{Identity, Run, Store, Unfinished},
+    store::{Identity, Left, Run, Store},
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -180,6 +180,7 @@ impl Rig {
             comment: "weekly sweep".into(),
             policy: self.policy,
             capacity: workers,
+            risk_taken: false,
             seed: self.seed,
         };
         let monitor = Arc::new(Ear::default());
@@ -194,7 +195,9 @@ impl Rig {
         };
         let began = clock.now();
         let mut dispatcher = Dispatcher::new(settings, targets, tally);
-        dispatcher.resume(left, false, began, clock.wall());
+        for one in left {
+            dispatcher.left(one, began, clock.wall());
+        }
         let ending = engine.run(dispatcher, journal, signals).await;
         let elapsed = clock.now().since(began);
 
@@ -382,7 +385,7 @@ fn begin(
     campaign: &CampaignId,
     clock: &dyn Clock,
     results: &Path,
-) -> (Journal, u64, Tally, Vec<Unfinished>) {
+) -> (Journal, u64, Tally, Vec<Left>) {
     let identity = Identity {
         campaign: campaign.as_str().to_owned(),
         created: clock.wall(),
@@ -408,7 +411,8 @@ fn begin(
             tally.add_many(outcome.parse().unwrap(), count);
         }
     }
-    let left = store.unfinished().unwrap();
+    let mut left = Vec::new();
+    store.each_left(|one| left.push(one)).unwrap();
     let layout = Layout::new(&store.identity().columns, false);
     let run = Run {
         os_user: String::new(),

@@ -86,6 +86,7 @@ async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) 
         comment: "sweep".into(),
         policy: Policy::default(),
         capacity: 100,
+        risk_taken: false,
         seed: 7,
     };
     let dispatcher = Dispatcher::new(settings, targets, Tally::default());

@@ -14,7 +14,7 @@ use crate::{
         stop::StopReason,
     },
     quota::Moment,
-    store::{AttemptEnd, SentAt, Unfinished},
+    store::{AttemptEnd, Left, SentAt, Unfinished},
 };
 
 /// A listing tells of an attempt only when it begins this much after the attempt was given up. An action was seen to take
@@ -33,6 +33,10 @@ const LISTING_APART: Duration = Duration::from_secs(10);
 
 /// So many listings may fail in a row before the targets that wait for one end as unsure.
 const LISTINGS_FAILED: u32 = 5;
+
+/// No more targets than this are in doubt at once: beyond it nothing is sent before a listing has told of some. By the
+/// documented limits it would take thirteen hours of lost answers; without limits it bounds the memory.
+pub(super) const MOST_IN_DOUBT: usize = 20_000;
 
 /// What is known of looking up.
 #[derive(Debug, Default)]
@@ -127,7 +131,7 @@ impl Dispatcher {
     ) {
         if due.doubt.is_some_and(|doubt| doubt.risk_taken) {
             due.doubt = None;
-            self.queue.put_later(due, now);
+            self.queue.put_later(due, now, now);
         } else {
             self.end_unsure(due, end, why);
         }
@@ -173,7 +177,7 @@ impl Dispatcher {
                     } else {
                         let delay = retry::backoff(due.target.progress.tries, &mut self.rng)
                             .min(AFTER_LOOKUP);
-                        self.queue.put_later(due, now + delay);
+                        self.queue.put_later(due, now + delay, now);
                     }
                 }
             }
@@ -195,32 +199,49 @@ impl Dispatcher {
         )
     }
 
-    /// Targets that an earlier run left behind: those in doubt are looked up before anything is sent to them, the others
-    /// are tried when their delay is over. `risk_taken` says that those in doubt are to be sent again even if they cannot
-    /// be looked up.
-    pub fn resume(
-        &mut self,
-        left: Vec<Unfinished>,
-        risk_taken: bool,
-        now: Moment,
-        wall: Timestamp,
-    ) {
+    /// A target that an earlier run left behind: one in doubt is looked up before anything is sent to it, another is tried
+    /// when its delay is over.
+    pub fn left(&mut self, left: Left, now: Moment, wall: Timestamp) {
+        if left.in_doubt {
+            self.left_in_doubt.push_back(left.n);
+            return;
+        }
+        // The wall clock may have been moved meanwhile: no delay is served twice.
+        let delay = left.not_before.map(|t| t.duration_since(wall));
+        let delay = Duration::try_from(delay.unwrap_or_default()).unwrap_or(Duration::ZERO);
+        let delay = delay.min(self.settings.policy.longest_delay());
+        self.queue.put_stored(left.n, left.priority, now + delay);
+    }
+
+    /// The targets in doubt that an earlier run left and that are to be read now. One listing serves all that are at hand,
+    /// so they come many at a time.
+    pub(super) fn doubts_to_read(&self) -> Vec<u64> {
+        if self.doubtful.len() > MOST_IN_DOUBT / 2 {
+            return Vec::new();
+        }
+        let next = self.left_in_doubt.iter().take(MOST_IN_DOUBT / 2);
+        next.copied().collect()
+    }
+
+    /// Targets in doubt that an earlier run left have been read.
+    pub(super) fn doubts_came(&mut self, numbers: usize, left: Vec<Unfinished>, now: Moment) {
+        self.left_in_doubt.drain(..numbers);
         for Unfinished { target, unsure } in left {
-            let not_before = target.progress.not_before;
             let mut due = Due::new(target);
-            if let Some(sent) = unsure {
-                due.target.progress.unsure_since = Some(sent);
-                due.doubt = Some(Doubt {
-                    risk_taken,
-                    ..Doubt::new(sent, LONGEST_CALL, now)
-                });
-                self.doubtful.insert(due.target.n, due);
+            let Some(sent) = unsure else {
+                // Whatever was in doubt is not any more.
+                self.queue.put_later(due, now, now);
+                continue;
+            };
+            due.target.progress.unsure_since = Some(sent);
+            due.doubt = Some(Doubt {
+                risk_taken: self.settings.risk_taken,
+                ..Doubt::new(sent, LONGEST_CALL, now)
+            });
+            if let Some(why) = self.listings.forbidden.clone() {
+                self.give_up_doubt(due, None, now, &why);
             } else {
-                // The wall clock may have been moved meanwhile: no delay is served twice.
-                let left = not_before.map_or(SignedDuration::ZERO, |t| t.duration_since(wall));
-                let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
-                self.queue
-                    .put_later(due, now + left.min(self.settings.policy.longest_delay()));
+                self.doubtful.insert(due.target.n, due);
             }
         }
     }

@@ -10,16 +10,18 @@ mod doubts;
 mod ends;
 mod replies;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
 
 pub use attempt::{Attempt, Report, Sending};
 use doubts::Listings;
+use doubts::MOST_IN_DOUBT;
 pub use doubts::SHOWS_WITHIN;
 use replies::Tokens;
 
 use super::{
+    journal::Reading,
     outcome::Tally,
     queue::{Due, Queue},
     retry::Policy,
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::{
     quota::Moment,
-    store::{Cursor, Record, Target},
+    store::{Cursor, Record, Target, Unfinished},
 };
 
 /// So many fresh targets are fetched at once; a fifth of a second's work at 25,000 calls a second.
@@ -51,6 +53,9 @@ pub struct Settings {
     pub policy: Policy,
     /// How many calls may be on their way, from the write of their attempt to their verdict.
     pub capacity: usize,
+    /// Targets in doubt that an earlier run left are sent again even where they cannot be looked up: the operator would
+    /// rather risk a second scan than none.
+    pub risk_taken: bool,
     /// Seed of the jitter.
     pub seed: u64,
 }
@@ -76,6 +81,8 @@ pub struct Dispatcher {
     cursor: Option<Cursor>,
     in_flight: HashMap<u64, Due>,
     doubtful: BTreeMap<u64, Due>,
+    /// In doubt since an earlier run, and in the store still.
+    left_in_doubt: VecDeque<u64>,
     records: Vec<Record>,
     server: ServerClock,
     tally: Tally,
@@ -103,6 +110,7 @@ impl Dispatcher {
             cursor: Some(Cursor::START),
             in_flight: HashMap::new(),
             doubtful: BTreeMap::new(),
+            left_in_doubt: VecDeque::new(),
             records: Vec::new(),
             server: ServerClock::default(),
             tally,
@@ -117,22 +125,27 @@ impl Dispatcher {
         }
     }
 
-    /// Where the next page of fresh targets begins, if one is wanted.
-    #[must_use]
-    pub fn wants_page(&self) -> Option<Cursor> {
-        if self.is_stopping() || self.queue.fresh() >= LOW_WATER {
-            None
-        } else {
-            self.cursor
+    /// What is to be read from the store.
+    pub fn wants_reading(&mut self, now: Moment) -> Reading {
+        if self.is_stopping() {
+            return Reading::default();
+        }
+        let is_low = self.queue.fresh() < LOW_WATER;
+        Reading {
+            fresh: self.cursor.filter(|_| is_low),
+            retries: self.queue.recall(now),
+            doubts: self.doubts_to_read(),
         }
     }
 
     /// Whether a call could go out if there were a permit.
     #[must_use]
-    pub fn wants_permit(&self, now: Moment) -> bool {
+    pub fn wants_permit(&mut self, now: Moment) -> bool {
         let room = match self.phase {
             Phase::Alone => self.in_flight.is_empty(),
-            Phase::Open => self.in_flight.len() < self.settings.capacity,
+            Phase::Open => {
+                self.in_flight.len() < self.settings.capacity && self.doubtful.len() < MOST_IN_DOUBT
+            }
             Phase::Stopping(_) => false,
         };
         room && !self.tokens.renewing && self.queue.has_due(now)
@@ -172,7 +185,9 @@ impl Dispatcher {
     #[must_use]
     pub fn is_over(&self) -> bool {
         let idle = self.in_flight.is_empty() && self.records.is_empty();
-        let drained = self.queue.is_empty() && self.doubtful.is_empty() && self.cursor.is_none();
+        let nobody_waits =
+            self.queue.is_empty() && self.doubtful.is_empty() && self.left_in_doubt.is_empty();
+        let drained = nobody_waits && self.cursor.is_none();
         idle && (drained || self.is_stopping())
     }
 
@@ -219,6 +234,19 @@ impl Dispatcher {
     pub fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
         self.cursor = (!page.is_empty()).then_some(next);
         self.queue.add_fresh(page);
+    }
+
+    /// What was [wanted](Self::wants_reading) besides a page has been read.
+    pub fn recalled(
+        &mut self,
+        reading: &Reading,
+        retries: Vec<Unfinished>,
+        doubts: Vec<Unfinished>,
+        now: Moment,
+    ) {
+        let retries = retries.into_iter().map(|left| left.target).collect();
+        self.queue.recalled(&reading.retries, retries);
+        self.doubts_came(reading.doubts.len(), doubts, now);
     }
 
     /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.

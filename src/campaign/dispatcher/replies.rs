@@ -236,7 +236,7 @@ impl Dispatcher {
             OnPending::Retry { delay, tries } if due.target.progress.pending_tries < tries => {
                 due.target.progress.not_before = later(wall, delay);
                 self.changed(&due, end);
-                self.queue.put_later(due, now + delay);
+                self.queue.put_later(due, now + delay, now);
             }
             OnPending::Retry { .. } | OnPending::Skip => {
                 self.end_with_scan(due, end, Outcome::AlreadyPending, scan);
@@ -261,7 +261,7 @@ impl Dispatcher {
         let delay = at_least + retry::backoff(due.target.progress.tries, &mut self.rng);
         due.target.progress.not_before = later(wall, delay);
         self.changed(&due, end);
-        self.queue.put_later(due, now + delay);
+        self.queue.put_later(due, now + delay, now);
     }
 }
 

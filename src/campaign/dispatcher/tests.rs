@@ -37,6 +37,7 @@ fn dispatcher(targets: u64, policy: Policy) -> Dispatcher {
         comment: "sweep".into(),
         policy,
         capacity: 100,
+        risk_taken: false,
         seed: 1,
     };
     let mut dispatcher = Dispatcher::new(settings, targets, Tally::default());
@@ -80,12 +81,33 @@ fn throttled() -> Verdict {
     })
 }
 
+/// Reads what the dispatcher wants of the store, which has the records of target 1.
+fn recall(dispatcher: &mut Dispatcher, now: Moment) {
+    let reading = dispatcher.wants_reading(now);
+    let progress = dispatcher.take_records().into_iter().rev();
+    let progress = progress.filter_map(|record| match record {
+        Record::Changed { progress, .. } => Some(*progress),
+        _ => None,
+    });
+    let retries = progress
+        .take(reading.retries.len())
+        .map(|progress| Unfinished {
+            target: Target {
+                progress,
+                ..target(1, Some(1))
+            },
+            unsure: None,
+        });
+    dispatcher.recalled(&reading, retries.collect(), Vec::new(), now);
+}
+
 #[test]
 fn nobody_wakes_up_for_what_is_due_already() {
     let mut dispatcher = dispatcher(2, Policy::default());
     call(&mut dispatcher, Verdict::NotFound, at(0));
     let due = dispatcher.next_wake(at(0)).expect("the retry");
     assert!(due >= at(5));
+    recall(&mut dispatcher, due);
     assert_eq!(dispatcher.next_wake(due), None, "it waits for a permit now");
     assert!(dispatcher.wants_permit(due));
 }
@@ -194,6 +216,63 @@ fn call_with(dispatcher: &mut Dispatcher, verdict: Verdict, token: u64) {
 }
 
 #[test]
+fn beyond_twenty_thousand_in_doubt_nothing_is_sent_until_a_listing_has_told() {
+    let mut dispatcher = dispatcher(20_002, Policy::default());
+    call(&mut dispatcher, Verdict::Accepted(Scan::default()), at(0));
+    for _ in 0..20_000 {
+        call(&mut dispatcher, Verdict::Unsure, at(0));
+    }
+    assert!(!dispatcher.wants_permit(at(0)));
+    assert!(dispatcher.wants_listing(at(30)).is_some());
+    let failed = super::super::lookup::ListingError::Failed("HTTP 500".into());
+    for failure in 1..=5 {
+        dispatcher.listed(Err(failed.clone()), at(30 + failure), WALL);
+    }
+    assert!(dispatcher.wants_permit(at(40)), "they ended as unsure");
+}
+
+#[test]
+fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost() {
+    let mut dispatcher = dispatcher(1, Policy::default());
+    call(&mut dispatcher, Verdict::Accepted(Scan::default()), at(0));
+    for n in 2..=25_001 {
+        let left = crate::store::Left {
+            n,
+            priority: None,
+            not_before: None,
+            in_doubt: true,
+        };
+        dispatcher.left(left, at(0), WALL);
+    }
+    let mut read = 0;
+    loop {
+        let reading = dispatcher.wants_reading(at(0));
+        if reading.doubts.is_empty() {
+            break;
+        }
+        let doubts = reading.doubts.iter().map(|&n| Unfinished {
+            target: target(n, None),
+            unsure: Some(crate::store::SentAt {
+                at: WALL,
+                by_server: true,
+            }),
+        });
+        let doubts: Vec<_> = doubts.collect();
+        read += doubts.len();
+        dispatcher.recalled(&reading, Vec::new(), doubts, at(0));
+    }
+    assert_eq!(read, 20_000);
+    assert!(!dispatcher.is_over());
+    dispatcher.listed(
+        Err(super::super::lookup::ListingError::Forbidden("no".into())),
+        at(30),
+        WALL,
+    );
+    assert_eq!(dispatcher.tally().of(Outcome::Unsure), 20_000);
+    assert_eq!(dispatcher.wants_reading(at(31)).doubts.len(), 5_000);
+}
+
+#[test]
 fn pending_ones_are_asked_again_as_often_and_as_late_as_was_said() {
     let delay = Duration::from_mins(15);
     let policy = Policy {
@@ -203,9 +282,11 @@ fn pending_ones_are_asked_again_as_often_and_as_late_as_was_said() {
     let mut dispatcher = dispatcher(1, policy);
     for round in 0..3 {
         let now = at(0) + delay * round;
-        assert!(
-            !dispatcher.wants_permit(now - Duration::from_secs(u64::from(round > 0))) || round == 0
-        );
+        if round > 0 {
+            let before = now - Duration::from_secs(1);
+            recall(&mut dispatcher, before);
+            assert!(!dispatcher.wants_permit(before));
+        }
         call(&mut dispatcher, Verdict::AlreadyPending(None), now);
     }
     assert_eq!(dispatcher.tally().of(Outcome::AlreadyPending), 1);

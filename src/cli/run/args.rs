@@ -213,6 +213,11 @@ impl RunArgs {
         }
     }
 
+    /// Whether targets in doubt are sent again even where they cannot be looked up.
+    pub(super) fn risk_taken(&self) -> bool {
+        self.resume.retry.contains(&Outcome::Unsure)
+    }
+
     /// How the input is read, for a sign-in to `tenant`.
     ///
     /// # Errors

@@ -24,7 +24,6 @@ use crate::{
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
         journal::Journal,
-        outcome::Outcome,
         stop::StopReason,
     },
     defender::Defender,
@@ -51,7 +50,6 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         campaign,
         targets,
         tally,
-        left,
         notes,
     } = open::open(&args, &setup, meant).await?;
     for note in notes {
@@ -70,6 +68,15 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         setup.note.to_json(),
     );
     let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
+    let began = clock.now();
+    let mut dispatcher = Dispatcher::new(
+        setup.settings(&args, campaign.clone(), rng.u64(..)),
+        targets,
+        tally,
+    );
+    store
+        .each_left(|left| dispatcher.left(left, began, clock.wall()))
+        .map_err(Failure::storage)?;
     let journal = Journal::begin(store, this_run, &setup.places.results, &layout)
         .map_err(Failure::storage)?;
     monitor.began(&Began {
@@ -78,14 +85,6 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         already_ended: tally.total(),
     });
 
-    let began = clock.now();
-    let mut dispatcher = Dispatcher::new(
-        setup.settings(&args, campaign.clone(), rng.u64(..)),
-        targets,
-        tally,
-    );
-    let risk_taken = args.resume.retry.contains(&Outcome::Unsure);
-    dispatcher.resume(left, risk_taken, began, clock.wall());
     let engine = Engine {
         defender: Arc::new(
             setup

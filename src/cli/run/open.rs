@@ -22,7 +22,7 @@ use crate::{
     },
     results::{self, Owner},
     roster::{self, Note, Roster},
-    store::{Identity, Lock, LockError, Store, StoreError, Unfinished, check_place},
+    store::{Identity, Lock, LockError, Store, StoreError, check_place},
 };
 
 /// A campaign that is open, and ours alone.
@@ -35,8 +35,6 @@ pub(super) struct Opened {
     pub(super) targets: u64,
     /// Those that have ended.
     pub(super) tally: Tally,
-    /// What an earlier run left behind.
-    pub(super) left: Vec<Unfinished>,
     /// What the person should know.
     pub(super) notes: Vec<String>,
 }
@@ -199,7 +197,6 @@ impl Opening {
             }
         }
         Ok(Opened {
-            left: store.unfinished().map_err(Failure::storage)?,
             notes: notes
                 .iter()
                 .map(|note| format!("{}: {note}", self.file()))

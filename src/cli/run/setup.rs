@@ -123,6 +123,7 @@ impl Setup {
             comment: self.comment.clone(),
             policy: args.policy(),
             capacity: self.workers + ahead,
+            risk_taken: args.risk_taken(),
             seed,
         }
     }
