@@ -372,14 +372,14 @@ impl<D: Defender> Follower<D> {
 }
 
 /// Does something with the state, which is open only while it is used: whoever runs the campaign folds its journal in when
-/// nobody else has it open.
+/// nobody else has it open. Whoever follows or cancels has looked through the file before: not again at every note.
 pub(super) async fn with_store<T: Send + 'static>(
     state: &Path,
     work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, FollowError> {
     let state = state.to_owned();
     let done =
-        tokio::task::spawn_blocking(move || Store::look(&state).and_then(|mut s| work(&mut s)));
+        tokio::task::spawn_blocking(move || Store::glance(&state).and_then(|mut s| work(&mut s)));
     match done.await {
         Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),
         Err(e) => Err(FollowError::Disk(format!("the state: {e}"))),

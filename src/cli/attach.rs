@@ -74,6 +74,7 @@ impl AttachArgs {
             ));
         }
         let state = paths::state_of(&self.state)?;
+        // Looked through once; the notes of each round and of each scan do not do it again.
         let identity = Store::look(&state)
             .map_err(Failure::storage)?
             .identity()

@@ -171,7 +171,7 @@ async fn lock_of(state: &Path, clock: &dyn Clock, monitor: &dyn Monitor) -> Resu
             if ordered.is_none() {
                 monitor.note("a run is at work on the campaign: it is told to stop");
             }
-            Store::look(state)
+            Store::glance(state)
                 .and_then(|mut store| store.order_stop(clock.wall()))
                 .map_err(Failure::storage)?;
             ordered = Some(now);

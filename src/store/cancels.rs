@@ -89,14 +89,54 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// The number of the last order to stop; 0 if there was none.
+    /// The number of the last order to stop; 0 if there was none. An order that is not as it was written is none: the file
+    /// need not have been looked through.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn last_stop_order(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1";
+        let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1 AND sum IS row_sum(id, word, given)";
         self.db
             .query_row(sql, params![STOP], |row| row.get(0))
             .map_err(|e| self.failed("read", e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Identity;
+
+    #[test]
+    fn an_order_is_found_without_a_look_through_the_file_and_a_damaged_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.campaign.db");
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: Timestamp::UNIX_EPOCH,
+            tenant: String::new(),
+            api: String::new(),
+            scan_type: "quick".into(),
+            comment: String::new(),
+            columns: Vec::new(),
+        };
+        let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
+        let order = || Store::glance(&path).unwrap().last_stop_order().unwrap();
+        assert_eq!(order(), 0);
+        store.order_stop(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(order(), 1);
+        let other_word = "INSERT INTO orders (word, given) VALUES ('stoq', 0)";
+        store.db.execute(other_word, []).unwrap();
+        store.close().unwrap();
+        // A flipped bit, which makes another word an order to stop.
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(4).position(|word| word == b"stoq").unwrap();
+        bytes[at + 3] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(matches!(
+            Store::look(&path),
+            Err(StoreError::Damaged { .. })
+        ));
+        assert_eq!(order(), 1);
     }
 }
