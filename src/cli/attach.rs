@@ -56,6 +56,8 @@ pub(super) struct Attached {
     pub(super) connection: Connection,
     pub(super) client: Arc<HttpDefender>,
     pub(super) pacer: Pacer,
+    /// How many calls may be on the wire at once.
+    pub(super) workers: usize,
 }
 
 impl AttachArgs {
@@ -83,16 +85,17 @@ impl AttachArgs {
         let connecting = self.connect.connect(Need::Read, mock_quota, monitor);
         let connection = connecting.await?;
         check(&identity, &connection)?;
-        let (quota, _) = self.pace.quota(connection.base.is_loopback(), self.yes)?;
+        let (quota, workers) = self.pace.quota(connection.base.is_loopback(), self.yes)?;
         let file = self.pace.quota_file.clone();
         let note = QuotaNote::new(&quota, &connection, file, false)?;
         let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
         Ok(Attached {
-            client: Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+            client: Arc::new(connection.client(REQUEST_TIMEOUT, workers)?),
             state,
             identity,
             connection,
             pacer,
+            workers,
         })
     }
 }

@@ -8,6 +8,19 @@ use super::{SentAt, Store, StoreError, millis, timestamp};
 /// The order to send no more scans.
 const STOP: &str = "stop";
 
+/// How one attempt to cancel a scan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CancelEnd {
+    /// The target.
+    pub n: u64,
+    /// The attempt's number, from 1.
+    pub number: u32,
+    /// When its answer came.
+    pub at: Timestamp,
+    /// What it was, in a word.
+    pub result: &'static str,
+}
+
 impl Store {
     /// Notes that a scan is about to be cancelled, and gives the attempt's number. Once this has returned, a crash leaves
     /// the attempt without an end, never forgotten.
@@ -27,22 +40,29 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// Notes how an attempt to cancel ended.
+    /// Notes how attempts to cancel ended, all of them or nothing.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn end_cancel(
-        &mut self,
-        n: u64,
-        number: u32,
-        ended: Timestamp,
-        result: &str,
-    ) -> Result<(), StoreError> {
-        let sql = "UPDATE cancel SET ended = ?3, result = ?4 WHERE n = ?1 AND number = ?2";
-        self.db
-            .execute(sql, params![n, number, millis(ended), result])
-            .map(drop)
-            .map_err(|e| self.failed("write", e))
+    pub fn end_cancels(&mut self, ends: &[CancelEnd]) -> Result<(), StoreError> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let written = self.db.transaction().and_then(|tx| {
+            for end in ends {
+                tx.prepare_cached(
+                    "UPDATE cancel SET ended = ?3, result = ?4 WHERE n = ?1 AND number = ?2",
+                )?
+                .execute(params![
+                    end.n,
+                    end.number,
+                    millis(end.at),
+                    end.result
+                ])?;
+            }
+            tx.commit()
+        });
+        written.map_err(|e| self.failed("write", e))
     }
 
     /// When the last attempt to cancel was sent whose end is not known.
