@@ -65,6 +65,18 @@ impl Store {
         written.map_err(|e| self.failed("write", e))
     }
 
+    /// How many scans stand cancelled after a call of ours that was not refused.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn cancelled(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(DISTINCT c.n) FROM cancel c JOIN progress p ON p.n = c.n AND p.action_id = c.action_id
+            WHERE p.action_status = 'Cancelled' AND coalesce(c.result, 'answered') = 'answered'";
+        self.db
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|e| self.failed("count", e))
+    }
+
     /// When the last attempt to cancel was sent whose end is not known.
     ///
     /// # Errors

@@ -291,6 +291,11 @@ fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
     let results = place.read("fleet.results.csv");
     assert_eq!(results.matches(",Cancelled,").count(), 100);
     assert_eq!(results.matches(",not_attempted,").count(), 100);
+    let mut status = fleetsweep(place.0.path());
+    let status = status.args(["status", "fleet.csv"]).output().unwrap();
+    let told = String::from_utf8(status.stdout).unwrap();
+    let scans = "scans, as last heard: 100 Cancelled (100 by fleetsweep cancel)";
+    assert!(told.contains(scans), "{told}");
     let followed = attached(&["follow", "fleet.csv"]);
     let said = String::from_utf8(followed.stderr).unwrap();
     assert_eq!(followed.status.code(), Some(1), "{said}");
