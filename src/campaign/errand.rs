@@ -16,7 +16,7 @@ use crate::{
         throttle::Throttle,
         wire::Envelope,
     },
-    quota::{Clock, Kind, LedgerError, Pacer},
+    quota::{Clock, Kind, LedgerError, Pacer, Permit},
 };
 
 /// So many times a call is made before it is given up; 429 and the first 401 cost none.
@@ -32,7 +32,6 @@ pub struct Errand<D> {
     pacer: Pacer,
     clock: Arc<dyn Clock>,
     calls: AtomicU64,
-    tries: u32,
 }
 
 /// Why a call came to nothing.
@@ -61,6 +60,16 @@ pub enum Answered {
     NotThere,
 }
 
+/// What came of one call that was not lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Once {
+    /// It was carried out, or there was nothing to carry it out on.
+    Answered(Answered),
+    /// It was surely not carried out and is to be made again: there was no quota for it, its permit was too old, or this
+    /// token was refused (its serial; 0 if none was).
+    Again(u64),
+}
+
 impl<D: Defender> Errand<D> {
     /// An errand boy for these.
     pub fn new(
@@ -75,14 +84,7 @@ impl<D: Defender> Errand<D> {
             pacer,
             clock,
             calls: AtomicU64::new(0),
-            tries: TRIES,
         }
-    }
-
-    /// The same, but a lost call is not made again: for calls of which nobody knows then whether they were carried out.
-    #[must_use]
-    pub fn once(self) -> Self {
-        Self { tries: 1, ..self }
     }
 
     /// Calls made so far.
@@ -95,70 +97,102 @@ impl<D: Defender> Errand<D> {
     /// # Errors
     /// It is refused for good, or lost too often.
     pub async fn ask(&self, kind: Kind, call: &Call) -> Result<Answered, ErrandError> {
-        let no_token = |e: SignInError| ErrandError::SignIn(e.to_string());
         let mut rng = fastrand::Rng::new();
         let (mut tries, mut refused) = (0, 0);
         loop {
-            // First, so that waiting for a token costs no permit.
-            self.tokens.token().await.map_err(no_token)?;
-            let permit = self
-                .pacer
-                .acquire(kind)
-                .await
-                .map_err(ErrandError::Ledger)?;
-            let token = match self.tokens.token().await {
-                Ok(token) => token,
-                Err(e) => {
-                    permit.give_back();
-                    return Err(no_token(e));
-                }
-            };
-            if permit.is_stale() {
-                permit.give_back();
-                continue;
-            }
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            let sent = self.clock.now();
-            let reply = self.defender.call(call, &token).await;
-            tracing::debug!(%kind, ms = self.clock.now().since(sent).as_millis(), "answered");
-            match read(reply) {
-                Read::Answered(answered) => {
-                    permit.answered();
-                    return Ok(answered);
-                }
-                Read::Throttled(throttle) => permit.throttled(&throttle.into()),
-                Read::Unauthorized(said) => {
-                    permit.answered();
-                    if token.serial > refused && refused > 0 {
-                        return Err(ErrandError::SignIn(format!(
-                            "the service refuses the token, a new one too (HTTP 401: {said}); if it names the account or a \
-                             licence, a new token does not cure it"
-                        )));
-                    }
-                    refused = token.serial;
-                    self.tokens.renew(token.serial).await.map_err(no_token)?;
-                }
-                Read::Refused(why) => {
-                    permit.answered();
-                    return Err(ErrandError::Refused(why));
-                }
-                Read::Failed { why, sent } => {
-                    if sent {
-                        permit.unanswered();
-                    } else {
-                        permit.not_sent();
-                    }
+            let permit = self.leave(kind).await?;
+            match self.once(permit, call, refused).await {
+                Ok(Once::Answered(answered)) => return Ok(answered),
+                Ok(Once::Again(serial)) => refused = refused.max(serial),
+                Err(ErrandError::Failed(why)) => {
                     tries += 1;
-                    if tries >= self.tries {
+                    if tries >= TRIES {
                         return Err(ErrandError::Failed(why));
                     }
                     let pause = retry::backoff(tries, &mut rng).min(LONGEST_PAUSE);
                     tracing::info!("{why}; trying again");
                     tokio::time::sleep(pause).await;
                 }
+                Err(e) => return Err(e),
             }
         }
     }
+
+    /// Waits until a call may be made. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// There is no token, or the quota cannot be kept.
+    pub async fn leave(&self, kind: Kind) -> Result<Permit, ErrandError> {
+        // First, so that waiting for a token costs no permit.
+        self.tokens.token().await.map_err(no_token)?;
+        self.pacer.acquire(kind).await.map_err(ErrandError::Ledger)
+    }
+
+    /// Makes the call once: for calls of which nobody knows, when they are lost, whether they were carried out. `refused` is
+    /// the token that was refused when the same call was made before, 0 if none was.
+    ///
+    /// # Errors
+    /// It is refused for good, or lost.
+    pub async fn once(
+        &self,
+        permit: Permit,
+        call: &Call,
+        refused: u64,
+    ) -> Result<Once, ErrandError> {
+        let token = match self.tokens.token().await {
+            Ok(token) => token,
+            Err(e) => {
+                permit.give_back();
+                return Err(no_token(e));
+            }
+        };
+        if permit.is_stale() {
+            permit.give_back();
+            return Ok(Once::Again(refused));
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let sent = self.clock.now();
+        let reply = self.defender.call(call, &token).await;
+        let ms = self.clock.now().since(sent).as_millis();
+        tracing::debug!(kind = %permit.kind(), ms, "answered");
+        match read(reply) {
+            Read::Answered(answered) => {
+                permit.answered();
+                Ok(Once::Answered(answered))
+            }
+            Read::Throttled(throttle) => {
+                permit.throttled(&throttle.into());
+                Ok(Once::Again(refused))
+            }
+            Read::Unauthorized(said) => {
+                permit.answered();
+                if token.serial > refused && refused > 0 {
+                    return Err(ErrandError::SignIn(format!(
+                        "the service refuses the token, a new one too (HTTP 401: {said}); if it names the account or a \
+                         licence, a new token does not cure it"
+                    )));
+                }
+                self.tokens.renew(token.serial).await.map_err(no_token)?;
+                Ok(Once::Again(token.serial))
+            }
+            Read::Refused(why) => {
+                permit.answered();
+                Err(ErrandError::Refused(why))
+            }
+            Read::Failed { why, sent } => {
+                if sent {
+                    permit.unanswered();
+                } else {
+                    permit.not_sent();
+                }
+                Err(ErrandError::Failed(why))
+            }
+        }
+    }
+}
+
+fn no_token(e: SignInError) -> ErrandError {
+    ErrandError::SignIn(e.to_string())
 }
 
 /// The words of the API's error envelope, if the body is one.

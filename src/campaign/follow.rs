@@ -11,7 +11,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -20,6 +20,7 @@ use jiff::SignedDuration;
 use tokio::sync::mpsc;
 
 use super::{
+    borrowed::{Borrowed, all_open},
     engine::Signal,
     errand::{Answered, Errand, ErrandError},
     listing::{ListingError, ScanList},
@@ -30,14 +31,11 @@ use crate::{
     defender::{Call, Defender, sign_in::TokenSource, wire::MachineAction},
     monitor::{Monitor, span},
     quota::{Clock, Kind, LONGEST_WAIT, Moment, Pacer},
-    store::{ActionUpdate, OpenAction, Store, StoreError, is_final},
+    store::{ActionUpdate, OpenAction, is_final},
 };
 
 /// The longest pause between two rounds.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(10);
-
-/// So many open scans are read from the store at once.
-const PAGE: usize = 10_000;
 
 /// So many scans that the list does not show are asked for by id in one round: a minute's quota.
 const GETS: usize = 100;
@@ -63,7 +61,7 @@ pub struct Follower<D> {
     gets: Errand<D>,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
-    state: PathBuf,
+    state: Borrowed,
     options: FollowOptions,
 }
 
@@ -181,7 +179,7 @@ impl<D: Defender> Follower<D> {
             gets: Errand::new(defender, tokens, pacer, Arc::clone(&clock)),
             clock,
             monitor,
-            state: state.to_owned(),
+            state: Borrowed::new(state),
             options,
         }
     }
@@ -220,7 +218,7 @@ impl<D: Defender> Follower<D> {
                 break FollowEnd::TimedOut;
             }
         };
-        let scans = with_store(&self.state, |store| store.action_tally()).await?;
+        let scans = self.state.with(|store| store.action_tally()).await?;
         Ok(Followed {
             end,
             scans,
@@ -231,7 +229,7 @@ impl<D: Defender> Follower<D> {
 
     /// One round. Tells how long until the next, if something is open still.
     async fn round(&self, memory: &mut Memory) -> Result<Option<Duration>, FollowError> {
-        let open = with_store(&self.state, |store| all_open(store)).await?;
+        let open = self.state.with(|store| all_open(store)).await?;
         let (by_id, listed): (Vec<_>, Vec<_>) = open
             .into_iter()
             .filter(|open| !memory.not_found.contains(&open.n))
@@ -280,12 +278,7 @@ impl<D: Defender> Follower<D> {
                         .note(&format!("the list of scans could not be read: {why}"));
                     return Ok(Some(pause));
                 }
-                Err(ListingError::Forbidden(why)) => {
-                    return Err(FollowError::Tenant(format!(
-                        "{why}; grant the application the role Machine.Read.All"
-                    )));
-                }
-                Err(ListingError::Unauthorized(why)) => return Err(FollowError::Tenant(why)),
+                Err(e) => return Err(e.into()),
             }
         }
         // What the list has told is on disk before anything else is asked.
@@ -367,36 +360,9 @@ impl<D: Defender> Follower<D> {
         if updates.is_empty() {
             return Ok(());
         }
-        with_store(&self.state, move |store| store.update_actions(&updates)).await
-    }
-}
-
-/// Does something with the state, which is open only while it is used: whoever runs the campaign folds its journal in when
-/// nobody else has it open.
-pub(super) async fn with_store<T: Send + 'static>(
-    state: &Path,
-    work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, FollowError> {
-    let state = state.to_owned();
-    let done =
-        tokio::task::spawn_blocking(move || Store::look(&state).and_then(|mut s| work(&mut s)));
-    match done.await {
-        Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),
-        Err(e) => Err(FollowError::Disk(format!("the state: {e}"))),
-    }
-}
-
-/// Every target whose scan has not come to its end, as far as is known.
-pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
-    let mut all: Vec<OpenAction> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |open| open.n);
-        let page = store.open_actions(after, PAGE)?;
-        let full = page.len() == PAGE;
-        all.extend(page);
-        if !full {
-            return Ok(all);
-        }
+        self.state
+            .with(move |store| store.update_actions(&updates))
+            .await
     }
 }
 

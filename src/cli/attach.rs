@@ -56,6 +56,8 @@ pub(super) struct Attached {
     pub(super) connection: Connection,
     pub(super) client: Arc<HttpDefender>,
     pub(super) pacer: Pacer,
+    /// How many calls may be on the wire at once.
+    pub(super) workers: usize,
 }
 
 impl AttachArgs {
@@ -74,24 +76,36 @@ impl AttachArgs {
             ));
         }
         let state = paths::state_of(&self.state)?;
-        let identity = Store::look(&state)
-            .map_err(Failure::storage)?
-            .identity()
-            .clone();
+        // Looked through once; the notes of each round and of each scan do not do it again.
+        let store = Store::look(&state).map_err(Failure::storage)?;
+        let identity = store.identity().clone();
+        let last = store.last_run().map_err(Failure::storage)?;
+        let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
+        drop(store);
         let mock_quota = self.pace.mock_quota();
         let connecting = self.connect.connect(Need::Read, mock_quota, monitor);
         let connection = connecting.await?;
         check(&identity, &connection)?;
-        let (quota, _) = self.pace.quota(connection.base.is_loopback(), self.yes)?;
+        let loopback = connection.base.is_loopback();
+        let kept = last
+            .as_ref()
+            .filter(|_| self.pace.says_nothing())
+            .and_then(|last| self.pace.kept(last.quota(), loopback, self.yes));
+        let (quota, workers) = match kept {
+            Some(kept) => kept,
+            None => self.pace.quota(loopback, self.yes)?,
+        };
         let file = self.pace.quota_file.clone();
+        let file = file.or_else(|| last.as_ref()?.file().cloned());
         let note = QuotaNote::new(&quota, &connection, file, false)?;
         let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
         Ok(Attached {
-            client: Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+            client: Arc::new(connection.client(REQUEST_TIMEOUT, workers)?),
             state,
             identity,
             connection,
             pacer,
+            workers,
         })
     }
 }

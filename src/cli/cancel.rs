@@ -62,6 +62,7 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
         connection,
         client,
         pacer,
+        workers,
     } = args.attach.attach(&clock, monitor.as_ref()).await?;
     let campaign = CampaignId::known(identity.campaign);
     let caller = Canceller::new(
@@ -69,8 +70,10 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
         &connection.tokens,
         &pacer,
         &clock,
+        &monitor,
         &state,
         campaign.clone(),
+        workers,
     );
     if args.dry_run {
         let doomed = caller.look().await.map_err(failure)?;
@@ -81,8 +84,15 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Clean);
     }
     if !args.attach.yes && Lock::is_held(&state) {
-        ask("a run is at work on the campaign: stop it, and count its scans? [y/N] ")?;
+        let question = "a run is at work on the campaign: stop it, and count its scans? [y/N] ";
+        if !ask(question) {
+            monitor.note("nothing was cancelled, and the run goes on");
+            let store = Store::glance(&state).map_err(Failure::storage)?;
+            let runs = store.has_open_scans_of_ours().map_err(Failure::storage)?;
+            return Ok(exit_code(runs));
+        }
     }
+    let was_running = Lock::is_held(&state);
     let lock = lock_of(&state, clock.as_ref(), monitor.as_ref()).await?;
     let doomed = caller.look().await.map_err(failure)?;
     if doomed.is_empty() {
@@ -92,10 +102,15 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
         let scans = counted(&doomed, &campaign);
         if args.attach.yes {
             monitor.note(&format!("cancelling {scans}; this takes {takes} at least"));
-        } else {
-            ask(&format!(
-                "cancel {scans}? This takes {takes} at least. [y/N] "
-            ))?;
+        } else if !ask(&format!(
+            "cancel {scans}? This takes {takes} at least. [y/N] "
+        )) {
+            monitor.note(if was_running {
+                "nothing was cancelled; the run was stopped, and the same `run` command goes on with it"
+            } else {
+                "nothing was cancelled"
+            });
+            return Ok(exit_code(true));
         }
     }
     let signals = signals::listen();
@@ -144,15 +159,21 @@ fn told(done: &Cancelled) -> String {
     parts.join(", ")
 }
 
-/// Asks at the terminal; anything but yes ends the command.
-fn ask(question: &str) -> Result<(), Failure> {
+/// Whether any of the campaign's scans still runs, for scripts.
+fn exit_code(any_runs: bool) -> ExitCode {
+    if any_runs {
+        ExitCode::Incomplete
+    } else {
+        ExitCode::Clean
+    }
+}
+
+/// Asks at the terminal; anything but yes is a no.
+fn ask(question: &str) -> bool {
     let mut answer = String::new();
     let asked =
         write!(io::stderr(), "{question}").and_then(|()| io::stdin().lock().read_line(&mut answer));
-    match asked {
-        Ok(_) if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => Ok(()),
-        _ => Err(Failure::usage("nothing was cancelled")),
-    }
+    asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Takes the campaign's lock, so that no run starts scans while they are cancelled; a run that has it is ordered to stop.
@@ -171,7 +192,7 @@ async fn lock_of(state: &Path, clock: &dyn Clock, monitor: &dyn Monitor) -> Resu
             if ordered.is_none() {
                 monitor.note("a run is at work on the campaign: it is told to stop");
             }
-            Store::look(state)
+            Store::glance(state)
                 .and_then(|mut store| store.order_stop(clock.wall()))
                 .map_err(Failure::storage)?;
             ordered = Some(now);

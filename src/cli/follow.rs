@@ -60,6 +60,7 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
         connection,
         client,
         pacer,
+        ..
     } = args.attach.attach(&clock, monitor.as_ref()).await?;
     monitor.note(&format!(
         "following the scans of campaign {}",

@@ -44,7 +44,10 @@ impl QuotaNote {
             None
         } else {
             Some(Place {
-                file: file.map_or_else(default_file, Ok)?,
+                // Whoever looks from another folder finds it too.
+                file: file.map_or_else(default_file, |file| {
+                    Ok(std::path::absolute(&file).unwrap_or(file))
+                })?,
                 cloud: quota_realm(&connection.base),
                 tenant: connection.tenant.clone(),
                 application: connection.application.clone(),

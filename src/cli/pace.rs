@@ -102,19 +102,38 @@ impl PaceArgs {
                 PaceArg::Burst => Pace::Burst,
                 PaceArg::Even => Pace::Even,
             });
-        let smallest = quota
-            .limits()
-            .map(Limit::calls)
-            .min()
-            .unwrap_or(u32::from(WORKERS));
-        let workers = self
-            .workers
-            .map_or(smallest.min(u32::from(WORKERS)), u32::from);
-        Ok((quota, workers as usize))
+        let workers = self.workers_of(&quota);
+        Ok((quota, workers))
     }
 }
 
 impl PaceArgs {
+    /// Whether nothing was said of limits, so that those of an earlier run may hold.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        self.limits.is_empty() && self.headroom == Percent(0) && self.pace == PaceArg::Burst
+    }
+
+    /// The quota that an earlier run has kept, and its workers, where that may hold here too: no limits, or more than the
+    /// documented ones, towards this computer itself only, unless with a yes.
+    #[must_use]
+    pub fn kept(&self, quota: Quota, loopback: bool, yes: bool) -> Option<(Quota, usize)> {
+        if !loopback && (quota.is_unlimited() || !(yes || is_documented(&quota))) {
+            return None;
+        }
+        let workers = self.workers_of(&quota);
+        Some((quota, workers))
+    }
+
+    fn workers_of(&self, quota: &Quota) -> usize {
+        let smallest = quota.limits().map(Limit::calls).min();
+        let smallest = smallest.unwrap_or(u32::from(WORKERS));
+        let workers = self
+            .workers
+            .map_or(smallest.min(u32::from(WORKERS)), u32::from);
+        workers as usize
+    }
+
     /// The quota of the mock inside this process: what was typed, or the documented one, so that `--limit none --mock`
     /// measures and `--limit 20/2s --mock` shows how a smaller window is kept. Headroom is left to others, so it is not
     /// taken off here.
@@ -194,6 +213,22 @@ mod tests {
             assert!(args(limits).quota(false, true).is_ok(), "{limits:?}");
         }
         assert!(args(&["none", "1/1s"]).quota(true, false).is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_run_kept_holds_where_it_could_have_been_said() {
+        let quota = |limits: &[&str]| args(limits).quota(true, false).unwrap().0;
+        let kept = |limits: &[&str], loopback, yes| {
+            let kept = args(&[]).kept(quota(limits), loopback, yes);
+            kept.map(|(_, workers)| workers)
+        };
+        assert_eq!(kept(&["20/1m", "300/1h"], false, false), Some(20));
+        assert_eq!(kept(&["200/1m"], false, false), None);
+        assert_eq!(kept(&["200/1m"], false, true), Some(100));
+        assert_eq!(kept(&["200/1m"], true, false), Some(100));
+        assert_eq!(kept(&["none"], true, false), Some(100));
+        assert_eq!(kept(&["none"], false, true), None);
+        assert!(args(&[]).says_nothing() && !args(&["5/1s"]).says_nothing());
     }
 
     #[test]

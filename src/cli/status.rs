@@ -1,6 +1,7 @@
 //! `fleetsweep status`: how a campaign stands, from another terminal while it goes on, and afterwards.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -44,7 +45,11 @@ struct Status {
     running: bool,
     targets: u64,
     open: u64,
-    outcomes: std::collections::BTreeMap<&'static str, u64>,
+    outcomes: BTreeMap<&'static str, u64>,
+    /// How the scans stand, in the service's words; the empty word is for those that are not known yet.
+    scans: BTreeMap<String, u64>,
+    /// Those of them that `fleetsweep cancel` has cancelled.
+    cancelled_by_us: u64,
     /// How long until the last call can go, if a process is or were at work.
     eta_s: Option<f64>,
     quota: Vec<KindStatus>,
@@ -143,6 +148,12 @@ async fn look(path: &Path) -> Result<Status, Failure> {
             .iter()
             .map(|(outcome, count)| (outcome.as_str(), count))
             .collect(),
+        scans: store
+            .action_tally()
+            .map_err(Failure::storage)?
+            .into_iter()
+            .collect(),
+        cancelled_by_us: store.cancelled().map_err(Failure::storage)?,
         eta_s: eta.map(|eta| eta.as_secs_f64()),
         quota,
         last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
@@ -172,6 +183,25 @@ fn kind_status(pacer: &Pacer, kind: Kind, clock: &dyn Clock) -> KindStatus {
     }
 }
 
+impl Status {
+    /// How the scans stood when they were last heard of.
+    fn write_scans(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.scans.iter().filter(|(status, _)| !status.is_empty());
+        let known: Vec<_> = known
+            .map(|(status, count)| format!("{count} {status}"))
+            .collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let by_us = if self.cancelled_by_us > 0 {
+            format!(" ({} by fleetsweep cancel)", self.cancelled_by_us)
+        } else {
+            String::new()
+        };
+        writeln!(f, "scans, as last heard: {}{by_us}", known.join(", "))
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.run {
@@ -194,6 +224,7 @@ impl fmt::Display for Status {
         for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count:>9}  {outcome}")?;
         }
+        self.write_scans(f)?;
         if let Some(arrival) = &self.arrival {
             writeln!(f, "the last call goes out about {arrival}")?;
         }

@@ -78,6 +78,19 @@ impl Store {
         read().map_err(|e| self.failed("read", e))
     }
 
+    /// Whether a scan that this campaign has started has not come to its end, as far as is known.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn has_open_scans_of_ours(&self) -> Result<bool, StoreError> {
+        let sql = "
+            SELECT EXISTS (SELECT 1 FROM progress WHERE outcome = 'accepted'
+                AND action_status NOT IN ('Succeeded', 'Failed', 'TimeOut', 'Cancelled'))";
+        self.db
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|e| self.failed("read", e))
+    }
+
     /// Notes what was heard, all of it or nothing. A scan that has come to its end stays there, and a target that was given
     /// another scan meanwhile keeps that.
     ///

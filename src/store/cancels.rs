@@ -8,6 +8,19 @@ use super::{SentAt, Store, StoreError, millis, timestamp};
 /// The order to send no more scans.
 const STOP: &str = "stop";
 
+/// How one attempt to cancel a scan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CancelEnd {
+    /// The target.
+    pub n: u64,
+    /// The attempt's number, from 1.
+    pub number: u32,
+    /// When its answer came.
+    pub at: Timestamp,
+    /// What it was, in a word.
+    pub result: &'static str,
+}
+
 impl Store {
     /// Notes that a scan is about to be cancelled, and gives the attempt's number. Once this has returned, a crash leaves
     /// the attempt without an end, never forgotten.
@@ -27,22 +40,41 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// Notes how an attempt to cancel ended.
+    /// Notes how attempts to cancel ended, all of them or nothing.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn end_cancel(
-        &mut self,
-        n: u64,
-        number: u32,
-        ended: Timestamp,
-        result: &str,
-    ) -> Result<(), StoreError> {
-        let sql = "UPDATE cancel SET ended = ?3, result = ?4 WHERE n = ?1 AND number = ?2";
+    pub fn end_cancels(&mut self, ends: &[CancelEnd]) -> Result<(), StoreError> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let written = self.db.transaction().and_then(|tx| {
+            for end in ends {
+                tx.prepare_cached(
+                    "UPDATE cancel SET ended = ?3, result = ?4 WHERE n = ?1 AND number = ?2",
+                )?
+                .execute(params![
+                    end.n,
+                    end.number,
+                    millis(end.at),
+                    end.result
+                ])?;
+            }
+            tx.commit()
+        });
+        written.map_err(|e| self.failed("write", e))
+    }
+
+    /// How many scans stand cancelled after a call of ours that was not refused.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn cancelled(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(DISTINCT c.n) FROM cancel c JOIN progress p ON p.n = c.n AND p.action_id = c.action_id
+            WHERE p.action_status = 'Cancelled' AND coalesce(c.result, 'answered') = 'answered'";
         self.db
-            .execute(sql, params![n, number, millis(ended), result])
-            .map(drop)
-            .map_err(|e| self.failed("write", e))
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|e| self.failed("count", e))
     }
 
     /// When the last attempt to cancel was sent whose end is not known.
@@ -89,14 +121,54 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// The number of the last order to stop; 0 if there was none.
+    /// The number of the last order to stop; 0 if there was none. An order that is not as it was written is none: the file
+    /// need not have been looked through.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn last_stop_order(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1";
+        let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1 AND sum IS row_sum(id, word, given)";
         self.db
             .query_row(sql, params![STOP], |row| row.get(0))
             .map_err(|e| self.failed("read", e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Identity;
+
+    #[test]
+    fn an_order_is_found_without_a_look_through_the_file_and_a_damaged_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.campaign.db");
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: Timestamp::UNIX_EPOCH,
+            tenant: String::new(),
+            api: String::new(),
+            scan_type: "quick".into(),
+            comment: String::new(),
+            columns: Vec::new(),
+        };
+        let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
+        let order = || Store::glance(&path).unwrap().last_stop_order().unwrap();
+        assert_eq!(order(), 0);
+        store.order_stop(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(order(), 1);
+        let other_word = "INSERT INTO orders (word, given) VALUES ('stoq', 0)";
+        store.db.execute(other_word, []).unwrap();
+        store.close().unwrap();
+        // A flipped bit, which makes another word an order to stop.
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(4).position(|word| word == b"stoq").unwrap();
+        bytes[at + 3] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(matches!(
+            Store::look(&path),
+            Err(StoreError::Damaged { .. })
+        ));
+        assert_eq!(order(), 1);
     }
 }

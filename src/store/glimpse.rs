@@ -44,15 +44,25 @@ pub struct LastRun {
 }
 
 impl Store {
-    /// Opens a campaign to look at it.
+    /// Opens a campaign to look at it, and looks through the whole file.
     ///
     /// # Errors
     /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
     pub fn look(path: &Path) -> Result<Self, StoreError> {
+        let this = Self::glance(path)?;
+        sums::check(&this.db, path)?;
+        Ok(this)
+    }
+
+    /// Opens a campaign whose file somebody has looked through before: a millisecond, however large it is. For what is done
+    /// again and again, as looking for orders; whoever begins to act on a campaign looks through the whole file first.
+    ///
+    /// # Errors
+    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    pub fn glance(path: &Path) -> Result<Self, StoreError> {
         let at = |source| StoreError::new("read", path, source);
         let db = connect(path).map_err(at)?;
         schema::check(&db, path)?;
-        sums::check(&db, path)?;
         let identity = schema::identity(&db).map_err(at)?;
         Ok(Self {
             path: path.to_owned(),

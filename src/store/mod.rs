@@ -10,7 +10,7 @@
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
-//! - Attempts to cancel scans, and orders to a live run (`cancels.rs`).
+//! - [`CancelEnd`]: attempts to cancel scans; and orders to a live run (`cancels.rs`).
 //! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
@@ -44,6 +44,7 @@ use std::{
 
 pub use actions::{ActionUpdate, OpenAction, is_final};
 pub use amend::{Amendment, Extension, Standing};
+pub use cancels::CancelEnd;
 pub use error::StoreError;
 pub use glimpse::{Glimpse, LastRun};
 use jiff::Timestamp;

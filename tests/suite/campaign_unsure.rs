@@ -313,6 +313,9 @@ async fn where_listings_fail_for_ever_the_target_ends_as_unsure() {
         (told.of(Outcome::Unsure), told.of(Outcome::Accepted)),
         (1, 29)
     );
+    let message = told.cell(2, "message");
+    assert!(message.contains("--retry unsure"), "{message}");
+    assert!(!message.contains("Machine.Read.All"), "{message}");
     told.assert_one_scan_each();
     told.assert_never_over();
 }

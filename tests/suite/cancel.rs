@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use fleetsweep::{
-    campaign::cancel::{Cancelled, Doomed},
+    campaign::{
+        cancel::{Cancelled, Doomed},
+        engine::Signal,
+    },
     mock::{CancelOfFinal, Chances, Fault, Kind, MockConfig, QuotaConfig, Rule},
-    quota::Quota,
+    quota::{Kind as Called, Quota},
     store::Store,
 };
 use tokio::sync::mpsc;
@@ -97,6 +100,87 @@ async fn killed_at_any_moment_it_loses_nothing_and_cancels_nothing_twice() {
     assert_eq!(witness.calls(Kind::Cancel), ours, "one call a scan");
     assert_eq!(witness.foreign_cancels(), 0);
     assert_eq!(state_of(&ground, "Cancelled"), ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_while_many_calls_are_under_way_it_cancels_nothing_twice_and_is_never_over() {
+    let mock = MockConfig {
+        latency: Duration::from_millis(50)..=Duration::from_secs(3),
+        quota: QuotaConfig::default(),
+        ..long_scans()
+    };
+    let rig = Rig::against(mock);
+    let ground = Arc::new(rig.ground());
+    rig.start_on(&ground, &fleet(400)).await.end().await;
+    let ours = ground.tenant().witness().scans() as u64;
+    let mut rng = fastrand::Rng::with_seed(17);
+    for _ in 0..20 {
+        let span = Duration::from_millis(rng.u64(29_000..34_000));
+        let _ = tokio::time::timeout(span, called_back(&ground)).await;
+    }
+    assert_eq!(called_back(&ground).await.left, 0);
+    let witness = ground.tenant().witness();
+    assert_eq!(witness.calls(Kind::Cancel), ours, "one call a scan");
+    assert_eq!(witness.foreign_cancels(), 0);
+    assert!(witness.busiest(Kind::Cancel, Duration::from_mins(1)) <= 100);
+    assert_eq!(state_of(&ground, "Cancelled"), ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_never_over_its_quota_and_never_slow_whatever_the_latency() {
+    let slowest = Duration::from_secs(2);
+    let mock = MockConfig {
+        latency: Duration::ZERO..=slowest,
+        quota: QuotaConfig::default(),
+        chances: Chances::default(),
+        ..long_scans()
+    };
+    let rig = Rig::against(mock);
+    let ground = Arc::new(rig.ground());
+    rig.start_on(&ground, &fleet(1_700)).await.end().await;
+    let canceller = ground.canceller();
+    let doomed = canceller.look().await.unwrap();
+    let count = doomed.len() as u64;
+    assert_eq!(count, 1_700);
+    let least = ground.pacer().lower_bound(Called::Cancel, count);
+    assert!(least >= HOUR);
+    let began = tokio::time::Instant::now();
+    let (_sender, signals) = mpsc::channel(1);
+    let done = canceller.cancel(doomed, signals).await.unwrap();
+    let elapsed = began.elapsed();
+    assert_eq!((done.cancelled, done.left), (count, 0));
+    let most = least.mul_f64(1.01) + slowest * 18;
+    assert!(elapsed <= most, "{elapsed:?} where {most:?} is allowed");
+    let witness = ground.tenant().witness();
+    assert_eq!(witness.calls(Kind::Cancel), count);
+    assert_eq!(witness.throttled(Kind::Cancel), 0);
+    assert!(witness.busiest(Kind::Cancel, Duration::from_mins(1)) <= 100);
+    assert!(witness.busiest(Kind::Cancel, HOUR) <= 1_500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_somebody_says_stop_calls_under_way_are_waited_for_and_the_rest_is_left() {
+    let mock = MockConfig {
+        latency: Duration::from_secs(2)..=Duration::from_secs(2),
+        quota: QuotaConfig::default(),
+        chances: Chances::default(),
+        ..long_scans()
+    };
+    let rig = Rig::against(mock);
+    let ground = Arc::new(rig.ground());
+    rig.start_on(&ground, &fleet(200)).await.end().await;
+    let canceller = ground.canceller();
+    let doomed = canceller.look().await.unwrap();
+    let (sender, signals) = mpsc::channel(1);
+    let (done, ()) = tokio::join!(canceller.cancel(doomed, signals), async {
+        // The first call has gone alone, and 99 are under way.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        sender.send(Signal::Drain).await.unwrap();
+    });
+    let done = done.unwrap();
+    assert!(done.interrupted);
+    assert_eq!((done.cancelled, done.left), (100, 100));
+    assert_eq!(state_of(&ground, "Cancelled"), 100);
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,6 +291,11 @@ fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
     let results = place.read("fleet.results.csv");
     assert_eq!(results.matches(",Cancelled,").count(), 100);
     assert_eq!(results.matches(",not_attempted,").count(), 100);
+    let mut status = fleetsweep(place.0.path());
+    let status = status.args(["status", "fleet.csv"]).output().unwrap();
+    let told = String::from_utf8(status.stdout).unwrap();
+    let scans = "scans, as last heard: 100 Cancelled (100 by fleetsweep cancel)";
+    assert!(told.contains(scans), "{told}");
     let followed = attached(&["follow", "fleet.csv"]);
     let said = String::from_utf8(followed.stderr).unwrap();
     assert_eq!(followed.status.code(), Some(1), "{said}");

@@ -227,6 +227,10 @@ impl Ground {
         &self.tenant
     }
 
+    pub(crate) fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("r.db")
     }
@@ -237,13 +241,16 @@ impl Ground {
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
         let store = Store::look(&self.state()).unwrap();
         let clock: Arc<dyn Clock> = self.clock.clone();
+        let monitor: Arc<dyn Monitor> = Arc::new(Ear::default());
         Canceller::new(
             &Arc::new(client),
             &rig.tokens,
             &self.pacer,
             &clock,
+            &monitor,
             &self.state(),
             CampaignId::known(store.identity().campaign.as_str()),
+            100,
         )
     }
 

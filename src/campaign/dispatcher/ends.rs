@@ -17,9 +17,13 @@ impl Dispatcher {
                 .message
                 .push_str("the run ended before an answer was kept");
         }
+        let cure = if self.listings.forbidden.is_some() {
+            "grant Machine.Read.All and use --retry unsure, which without it risks a second scan"
+        } else {
+            "--retry unsure looks it up again"
+        };
         progress.message = format!(
-            "{}; whether a scan was started could not be looked up ({why}): grant Machine.Read.All and use --retry unsure, \
-             which without it risks a second scan",
+            "{}; whether a scan was started could not be looked up ({why}): {cure}",
             progress.message
         );
         self.end(due, end, Outcome::Unsure);

@@ -1,0 +1,159 @@
+//! Calling a campaign back: its own scans are cancelled, and no others.
+//!
+//! - this file: [`Canceller`]: pass after pass, until none of them is under way.
+//! - [`doomed`](self): which scans are to be cancelled, by the list (`doomed.rs`).
+//! - [`pass`](self): each of them is called once (`pass.rs`).
+//!
+//! The list comes first; calls are spent on scans that are not over only, those that have not begun before those that
+//! have, newest first. Each attempt is in the store before its call, and whatever is not known of an attempt the list
+//! tells before anything is sent again.
+
+mod doomed;
+mod pass;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+pub use doomed::Doomed;
+use pass::Pass;
+use tokio::sync::mpsc;
+
+use super::{
+    borrowed::Borrowed, engine::Signal, errand::Errand, follow::FollowError, listing::ScanList,
+    tag::CampaignId,
+};
+use crate::{
+    defender::{Defender, sign_in::TokenSource},
+    monitor::Monitor,
+    quota::{Clock, Pacer},
+};
+
+/// Before the list is asked what came of calls whose answers were lost: a call may be carried out some seconds after it was
+/// given up, and a scan may take as long to be listed.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// So many times the list is asked anew for what is still under way.
+const PASSES: u32 = 5;
+
+/// What cancelling came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cancelled {
+    /// Scans that the service has cancelled by our calls.
+    pub cancelled: u64,
+    /// Scans that ended meanwhile, by their state.
+    pub ended: BTreeMap<String, u64>,
+    /// Scans that are still under way, as far as is known.
+    pub left: u64,
+    /// Why the last one could not be cancelled.
+    pub why: String,
+    /// Whether somebody broke it off.
+    pub interrupted: bool,
+    refused: u64,
+}
+
+/// What cancelling needs of the world.
+pub struct Canceller<D> {
+    list: ScanList<D>,
+    errand: Arc<Errand<D>>,
+    pacer: Pacer,
+    clock: Arc<dyn Clock>,
+    monitor: Arc<dyn Monitor>,
+    state: Borrowed,
+    campaign: CampaignId,
+    workers: usize,
+}
+
+impl<D: Defender> Canceller<D> {
+    /// A canceller of the scans of `campaign`, whose state lies at `state`, with so many calls on the wire at once.
+    #[expect(clippy::too_many_arguments, reason = "they are the world, each once")]
+    pub fn new(
+        defender: &Arc<D>,
+        tokens: &Arc<dyn TokenSource>,
+        pacer: &Pacer,
+        clock: &Arc<dyn Clock>,
+        monitor: &Arc<dyn Monitor>,
+        state: &Path,
+        campaign: CampaignId,
+        workers: usize,
+    ) -> Self {
+        Self {
+            list: ScanList::new(
+                Arc::clone(defender),
+                Arc::clone(tokens),
+                pacer.clone(),
+                Arc::clone(clock),
+            ),
+            errand: Arc::new(Errand::new(
+                Arc::clone(defender),
+                Arc::clone(tokens),
+                pacer.clone(),
+                Arc::clone(clock),
+            )),
+            pacer: pacer.clone(),
+            clock: Arc::clone(clock),
+            monitor: Arc::clone(monitor),
+            state: Borrowed::new(state),
+            campaign,
+            workers,
+        }
+    }
+
+    /// The campaign's scans that are not over, in the order in which they are to be cancelled.
+    ///
+    /// # Errors
+    /// The list cannot be read, or the state cannot be used.
+    pub async fn look(&self) -> Result<Vec<Doomed>, FollowError> {
+        Ok(self.survey().await?.doomed)
+    }
+
+    /// Cancels these, and whatever of ours the list shows afterwards, until none is under way or nothing more can be done.
+    /// The first [`Drain`](Signal::Drain) waits for the calls in flight, an [`Abort`](Signal::Abort) does not.
+    ///
+    /// # Errors
+    /// There is no leave to cancel, or the state cannot be used.
+    pub async fn cancel(
+        &self,
+        mut doomed: Vec<Doomed>,
+        mut signals: mpsc::Receiver<Signal>,
+    ) -> Result<Cancelled, FollowError> {
+        let mut done = Cancelled::default();
+        for pass in 0..PASSES {
+            let left = Pass::new(self, doomed, &mut done).run(&mut signals).await?;
+            done.left = left.len() as u64;
+            if left.is_empty() || done.interrupted || pass + 1 == PASSES {
+                break;
+            }
+            self.monitor.note(&format!(
+                "{} scans may still be under way; looking again in 30 s",
+                left.len()
+            ));
+            tokio::select! {
+                biased;
+                Some(_) = signals.recv() => {
+                    done.interrupted = true;
+                    break;
+                }
+                () = tokio::time::sleep(SETTLES_WITHIN) => {}
+            }
+            let found = self.survey().await?;
+            // What was lost and has been carried out all the same, and what ended by itself.
+            for scan in &left {
+                if let Some(status) = found.over.get(&scan.id) {
+                    done.count(status);
+                }
+            }
+            doomed = found.doomed;
+        }
+        Ok(done)
+    }
+}
+
+impl Cancelled {
+    /// One of the scans has come to its end.
+    fn count(&mut self, status: &str) {
+        if status == "Cancelled" {
+            self.cancelled += 1;
+        } else {
+            *self.ended.entry(status.to_owned()).or_default() += 1;
+        }
+    }
+}
