@@ -413,7 +413,7 @@ impl<D: Defender> Drive<D> {
                 self.unwritten.extend(records);
                 self.dispatcher.stop(StopReason::Disk(e.to_string()));
             }
-            Err(JournalError::Results(e)) => {
+            Err(e @ (JournalError::Results(_) | JournalError::NoResults)) => {
                 self.ready.extend(orders);
                 self.dispatcher.stop(StopReason::Disk(e.to_string()));
             }

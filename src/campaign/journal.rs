@@ -2,17 +2,21 @@
 //!
 //! The order is the promise: what happened is committed, then each end has its line in the results, then it is told.
 
-use std::{path::Path, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use jiff::Timestamp;
 
 use super::{
+    anew::Anew,
     outcome::{Outcome, Tally},
     queue::Place,
     summary::{Trouble, Troubles},
 };
 use crate::{
-    results::{Layout, Placed, ResultsError, ResultsFile, Rewrite, Row},
+    results::{Layout, Placed, ResultsError, Rewrite, Row},
     roster::split_extra,
     store::{Cursor, Identity, Record, Store, StoreError, StoredRow, Target, Unfinished},
 };
@@ -23,7 +27,9 @@ const TROUBLES_TOLD: usize = 5;
 /// The store and the results of one run.
 pub struct Journal {
     store: Store,
-    results: ResultsFile,
+    results: Anew,
+    path: PathBuf,
+    layout: Layout,
     run: i64,
 }
 
@@ -90,13 +96,17 @@ pub enum JournalError {
     /// The results.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// They could not be begun, as was said before.
+    #[error("the results file could not be written")]
+    NoResults,
 }
 
 impl Journal {
-    /// The journal of run number `run`: writes the results file anew, with the targets that have ended.
+    /// The journal of run number `run`: writes the results file anew, with the targets that have ended. That goes on beside
+    /// the first calls, for half a million lines take a second; the file is in its place before the first line is added.
     ///
     /// # Errors
-    /// The store cannot be read or the results cannot be written.
+    /// The store cannot be read, or nothing can be written where the results are to be.
     pub fn begin(
         mut store: Store,
         run: i64,
@@ -106,11 +116,17 @@ impl Journal {
         let place = std::path::absolute(results).unwrap_or_else(|_| results.to_owned());
         store.note_results(run, &place.to_string_lossy(), layout.excel())?;
         let mut fresh = Rewrite::start(results, layout)?;
-        store.each_row(true, |row| {
-            put(&mut fresh, row, outcome(row), store.identity())
-        })?;
+        let ended = store.snapshot()?;
+        let write = move || {
+            ended.each_row(true, |row| {
+                put(&mut fresh, row, outcome(row), ended.identity())
+            })?;
+            Ok(fresh.install()?)
+        };
         Ok(Self {
-            results: fresh.install()?,
+            results: Anew::begin(write),
+            path: results.to_owned(),
+            layout: layout.clone(),
             store,
             run,
         })
@@ -136,6 +152,7 @@ impl Journal {
             let row = self.store.row(*n)?;
             let extra = split_extra(&row.extra);
             self.results
+                .file()?
                 .append(&result(&row, outcome, self.store.identity(), &extra))?;
             written.ended.push(Ended {
                 line: row.line,
@@ -165,11 +182,15 @@ impl Journal {
         let Self {
             mut store,
             results,
+            path,
+            layout,
             run,
         } = self;
+        // Closed first: Windows replaces no file that is open.
+        drop(results);
         let mut tally = Tally::default();
         let mut troubles = Troubles::default();
-        let mut fresh = results.finish()?;
+        let mut fresh = Rewrite::start(&path, &layout)?;
         store.each_row::<JournalError>(false, |row| {
             let outcome = outcome(row);
             if row.left_out {

@@ -10,8 +10,10 @@
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
-//! - [`journal`]: what is on disk, and in which order it gets there.
+//! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
+//!   written anew.
 
+mod anew;
 mod borrowed;
 pub mod cancel;
 pub mod checkup;

@@ -49,17 +49,6 @@ pub struct Known<'a> {
 }
 
 impl Store {
-    /// Whether every target has ended; those that were left out count as ended.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn is_finished(&self) -> Result<bool, StoreError> {
-        let ended = "SELECT (SELECT count(*) FROM target) = (SELECT count(*) FROM progress WHERE outcome IS NOT NULL)";
-        self.db
-            .query_row(ended, [], |row| row.get(0))
-            .map_err(|e| self.failed("read", e))
-    }
-
     /// Shows `visit` every target that something has happened to and that has not ended, by number. There are as many as
     /// calls were in flight, and as retries wait.
     ///

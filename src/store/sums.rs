@@ -71,6 +71,10 @@ fn flaw(db: &Connection) -> rusqlite::Result<Option<String>> {
             return Ok(Some(format!("a row of `{name}` is not as it was written")));
         }
     }
+    let is_gapless = "SELECT count(*) = coalesce(max(n), 0) FROM target";
+    if !db.query_row(is_gapless, [], |row| row.get(0))? {
+        return Ok(Some("a target is missing".to_owned()));
+    }
     let campaigns: u64 = db.query_row("SELECT count(*) FROM campaign", [], |row| row.get(0))?;
     Ok((campaigns != 1).then(|| "it does not say which campaign it is".to_owned()))
 }

@@ -138,13 +138,13 @@ fn picture(path: &Path) -> Result<String, StoreError> {
         cursor = next;
     }
     let identity = store.identity();
-    let (tally, finished) = (store.tally()?, store.is_finished()?);
+    let tally = store.tally()?;
     let mut numbers = Vec::new();
     store.each_left(|left| numbers.push(left.n))?;
     let left = store.recall(numbers.into_iter())?;
     let run = store.last_run()?;
     Ok(format!(
-        "{identity:?} {tally:?} {finished} {left:#?} {fresh:#?} {rows:#?} {known} {run:?}"
+        "{identity:?} {tally:?} {left:#?} {fresh:#?} {rows:#?} {known} {run:?}"
     ))
 }
 

@@ -111,7 +111,7 @@ impl Opening {
         if self.again {
             store.vouch().map_err(Failure::storage)?;
         }
-        if self.again && store.is_finished().map_err(Failure::storage)? {
+        if self.again && Counts::of(&store)?.open == 0 {
             let old = CampaignId::known(store.identity().campaign.as_str());
             store.close().map_err(Failure::storage)?;
             return self.begin(lock, Some(&old));
@@ -135,7 +135,8 @@ impl Opening {
         let intake = take_in_after(self.roster()?, state, meant, || {
             old.map_or(Ok(()), |old| self.put_aside(old))
         })?;
-        self.opened(intake.store, lock, campaign, &intake.notes)
+        let counts = Counts::of(&intake.store)?;
+        Ok(self.opened(intake.store, counts, lock, campaign, &intake.notes))
     }
 
     fn go_on(self, mut store: Store, lock: Lock) -> Result<Opened, Failure> {
@@ -147,7 +148,8 @@ impl Opening {
         for outcome in &self.retry {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
-        if store.is_finished().map_err(Failure::storage)? && self.was_concluded(&store)? {
+        let counts = Counts::of(&store)?;
+        if counts.open == 0 && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
             return Err(Failure::new(
                 ExitCode::FinishedBefore,
@@ -158,7 +160,7 @@ impl Opening {
                 ),
             ));
         }
-        let mut opened = self.opened(store, lock, campaign, &notes)?;
+        let mut opened = self.opened(store, counts, lock, campaign, &notes);
         if added > 0 {
             opened
                 .notes
@@ -183,20 +185,12 @@ impl Opening {
     fn opened(
         &self,
         store: Store,
+        Counts { tally, open }: Counts,
         lock: Lock,
         campaign: CampaignId,
         notes: &[Note],
-    ) -> Result<Opened, Failure> {
-        let mut tally = Tally::default();
-        let mut open = 0;
-        for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
-            match outcome.map(|word| word.parse()) {
-                Some(Ok(_)) if left_out => tally.leave_out(count),
-                Some(Ok(outcome)) => tally.add_many(outcome, count),
-                _ => open += count,
-            }
-        }
-        Ok(Opened {
+    ) -> Opened {
+        Opened {
             notes: notes
                 .iter()
                 .map(|note| format!("{}: {note}", self.file()))
@@ -206,7 +200,7 @@ impl Opening {
             store,
             lock,
             campaign,
-        })
+        }
     }
 
     fn roster(&self) -> Result<Roster<Box<dyn Read>>, Failure> {
@@ -261,6 +255,27 @@ impl Opening {
             }
         }
         Ok(())
+    }
+}
+
+/// How a campaign's targets stand.
+struct Counts {
+    tally: Tally,
+    /// Those that have not ended.
+    open: u64,
+}
+
+impl Counts {
+    fn of(store: &Store) -> Result<Self, Failure> {
+        let (mut tally, mut open) = (Tally::default(), 0);
+        for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
+            match outcome.map(|word| word.parse()) {
+                Some(Ok(_)) if left_out => tally.leave_out(count),
+                Some(Ok(outcome)) => tally.add_many(outcome, count),
+                _ => open += count,
+            }
+        }
+        Ok(Self { tally, open })
     }
 }
 
