@@ -124,7 +124,7 @@ impl<D: Defender> Errand<D> {
     /// There is no token, or the quota cannot be kept.
     pub async fn leave(&self, kind: Kind) -> Result<Permit, ErrandError> {
         // First, so that waiting for a token costs no permit.
-        self.tokens.token().await.map_err(no_token)?;
+        self.tokens.token().await.map_err(|e| no_token(&e))?;
         self.pacer.acquire(kind).await.map_err(ErrandError::Ledger)
     }
 
@@ -143,7 +143,7 @@ impl<D: Defender> Errand<D> {
             Ok(token) => token,
             Err(e) => {
                 permit.give_back();
-                return Err(no_token(e));
+                return Err(no_token(&e));
             }
         };
         if permit.is_stale() {
@@ -172,7 +172,10 @@ impl<D: Defender> Errand<D> {
                          licence, a new token does not cure it"
                     )));
                 }
-                self.tokens.renew(token.serial).await.map_err(no_token)?;
+                self.tokens
+                    .renew(token.serial)
+                    .await
+                    .map_err(|e| no_token(&e))?;
                 Ok(Once::Again(token.serial))
             }
             Read::Refused(why) => {
@@ -191,7 +194,7 @@ impl<D: Defender> Errand<D> {
     }
 }
 
-fn no_token(e: SignInError) -> ErrandError {
+fn no_token(e: &SignInError) -> ErrandError {
     ErrandError::SignIn(e.to_string())
 }
 

@@ -159,13 +159,11 @@ impl<'a, D: Defender> Pass<'a, D> {
                 }
             }
         }
-        match self.trouble {
-            Some(trouble) => Err(trouble),
-            None => {
-                let uncalled = self.queue.into_iter().map(|turn| turn.scan);
-                Ok(self.unsettled.into_values().chain(uncalled).collect())
-            }
+        if let Some(trouble) = self.trouble {
+            return Err(trouble);
         }
+        let uncalled = self.queue.into_iter().map(|turn| turn.scan);
+        Ok(self.unsettled.into_values().chain(uncalled).collect())
     }
 
     fn has_room(&self) -> bool {
