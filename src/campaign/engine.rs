@@ -510,15 +510,28 @@ impl<D: Defender> Drive<D> {
             targets,
             ended,
             in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
-            waiting: waiting.and_then(|waiting| {
-                Some(monitor::Waiting {
+            waiting: waiting
+                .map(|waiting| monitor::Waiting {
                     what: waiting.cause.to_string(),
-                    left: waiting.left(now)?,
+                    left: waiting.left(now),
                 })
-            }),
+                .or_else(|| self.pause(now)),
             eta: Some(eta),
             throttled: self.dispatcher.throttled(),
         });
+    }
+
+    /// What the next call waits for if it is neither the quota nor an answer: after a crash that is half a minute until
+    /// the calls that were on their way can be looked up.
+    fn pause(&self, now: Moment) -> Option<monitor::Waiting> {
+        if self.dispatcher.in_flight() > 0 {
+            return None;
+        }
+        let wake = self.dispatcher.next_wake(now)?;
+        Some(monitor::Waiting {
+            what: "next lookup or retry".to_owned(),
+            left: Some(wake.since(now)),
+        })
     }
 
     async fn end(mut self) -> Ending {

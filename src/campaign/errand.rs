@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::retry;
+use super::{loss, retry};
 use crate::{
     defender::{
         Answer, Call, Defender, Lost,
@@ -182,12 +182,8 @@ impl<D: Defender> Errand<D> {
                 permit.answered();
                 Err(ErrandError::Refused(why))
             }
-            Read::Failed { why, sent } => {
-                if sent {
-                    permit.unanswered();
-                } else {
-                    permit.not_sent();
-                }
+            Read::Failed { why, lost } => {
+                loss::settle(permit, lost.as_ref());
                 Err(ErrandError::Failed(why))
             }
         }
@@ -210,14 +206,18 @@ enum Read {
     Throttled(Throttle),
     Unauthorized(String),
     Refused(String),
-    Failed { why: String, sent: bool },
+    Failed { why: String, lost: Option<Lost> },
 }
 
 fn read(reply: Result<Answer, Lost>) -> Read {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(Lost::NotSent(why)) => return Read::Failed { why, sent: false },
-        Err(Lost::Unknown(why)) => return Read::Failed { why, sent: true },
+        Err(lost) => {
+            return Read::Failed {
+                why: lost.to_string(),
+                lost: Some(lost),
+            };
+        }
     };
     let error = said(&answer);
     let said = error
@@ -240,7 +240,7 @@ fn read(reply: Result<Answer, Lost>) -> Read {
         )),
         status => Read::Failed {
             why: format!("HTTP {status}: {said}"),
-            sent: true,
+            lost: None,
         },
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{retry, server_clock::ServerClock};
+use super::{loss, retry, server_clock::ServerClock};
 use crate::{
     defender::{
         Answer, Call, Defender, Lost,
@@ -167,12 +167,8 @@ impl<D: Defender> ScanList<D> {
                     permit.answered();
                     return Err(ListingError::Forbidden(why));
                 }
-                Read::Failed { why, sent } => {
-                    if sent {
-                        permit.unanswered();
-                    } else {
-                        permit.not_sent();
-                    }
+                Read::Failed { why, lost } => {
+                    loss::settle(permit, lost.as_ref());
                     tries += 1;
                     if tries >= PAGE_TRIES {
                         return Err(ListingError::Failed(why));
@@ -193,14 +189,18 @@ enum Read {
     Throttled(Throttle),
     Unauthorized(String),
     Forbidden(String),
-    Failed { why: String, sent: bool },
+    Failed { why: String, lost: Option<Lost> },
 }
 
 fn read(reply: Result<Answer, Lost>) -> Read {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(Lost::NotSent(why)) => return Read::Failed { why, sent: false },
-        Err(Lost::Unknown(why)) => return Read::Failed { why, sent: true },
+        Err(lost) => {
+            return Read::Failed {
+                why: lost.to_string(),
+                lost: Some(lost),
+            };
+        }
     };
     let error = serde_json::from_slice::<Envelope>(&answer.body)
         .ok()
@@ -214,7 +214,7 @@ fn read(reply: Result<Answer, Lost>) -> Read {
             Ok(page) => Read::Page(page.value),
             Err(e) => Read::Failed {
                 why: format!("the list cannot be read: {e}"),
-                sent: true,
+                lost: None,
             },
         },
         429 => Read::Throttled(Throttle::of(&answer)),
@@ -222,7 +222,7 @@ fn read(reply: Result<Answer, Lost>) -> Read {
         403 if error.is_some() => Read::Forbidden(said),
         status => Read::Failed {
             why: format!("HTTP {status} {said}"),
-            sent: true,
+            lost: None,
         },
     }
 }

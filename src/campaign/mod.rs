@@ -6,7 +6,7 @@
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
-//! - [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
+//! - [`loss`]: how long a lost call counts. [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
@@ -26,6 +26,7 @@ pub mod inventory;
 pub mod journal;
 pub mod listing;
 pub mod lookup;
+pub mod loss;
 pub mod outcome;
 pub mod queue;
 pub mod resume;

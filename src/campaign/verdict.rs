@@ -123,6 +123,7 @@ pub fn judge(reply: &Reply, sent: &Sent<'_>) -> Judgement {
         Err(lost) => {
             let (verdict, message) = match lost {
                 Lost::NotSent(why) => (Verdict::NotSent, format!("not sent: {why}")),
+                Lost::TimedOut(_) => (Verdict::Unsure, lost.to_string()),
                 Lost::Unknown(why) => (Verdict::Unsure, format!("no answer: {why}")),
             };
             return Judgement {
@@ -446,10 +447,12 @@ mod tests {
             judged(&Err(Lost::NotSent("refused".into()))).verdict,
             Verdict::NotSent
         );
-        assert_eq!(
-            judged(&Err(Lost::Unknown("reset".into()))).verdict,
-            Verdict::Unsure
-        );
+        for lost in [
+            Lost::Unknown("reset".into()),
+            Lost::TimedOut(Duration::from_secs(30)),
+        ] {
+            assert_eq!(judged(&Err(lost)).verdict, Verdict::Unsure);
+        }
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     dispatcher::{Attempt, Report, Sending},
+    loss,
     tag::CampaignId,
     verdict::{Judgement, Sent, Verdict, judge},
 };
@@ -81,9 +82,9 @@ impl<D: Defender> Worker<D> {
                 event: Sending::Unsent,
             };
         }
-        let reply = tokio::select! {
-            reply = self.defender.call(&call, &token) => reply,
-            _ = self.sleeps.changed() => Err(Lost::Unknown("the computer slept while the call was on its way".into())),
+        let (reply, slept) = tokio::select! {
+            reply = self.defender.call(&call, &token) => (reply, false),
+            _ = self.sleeps.changed() => (Err(Lost::Unknown("the computer slept while the call was on its way".into())), true),
         };
         let ended = self.clock.now();
         let took = ended.since(sent);
@@ -95,7 +96,11 @@ impl<D: Defender> Worker<D> {
             took,
         };
         let judgement = judge(&reply, &sending);
-        settle(permit, &judgement);
+        if slept {
+            permit.cut_off();
+        } else {
+            settle(permit, reply.as_ref().err(), &judgement);
+        }
         let date = reply.ok().and_then(|answer| answer.date);
         Report {
             n,
@@ -110,12 +115,11 @@ impl<D: Defender> Worker<D> {
     }
 }
 
-fn settle(permit: Permit, judgement: &Judgement) {
+fn settle(permit: Permit, lost: Option<&Lost>, judgement: &Judgement) {
     match &judgement.verdict {
-        Verdict::NotSent => permit.not_sent(),
         Verdict::Throttled(throttle) => permit.throttled(&(*throttle).into()),
         _ if judgement.services_own => permit.answered(),
-        _ => permit.unanswered(),
+        _ => loss::settle(permit, lost),
     }
 }
 

@@ -18,9 +18,12 @@ use super::{
     progress::ProgressArgs,
 };
 use crate::{
-    campaign::checkup::{Checkup, State},
+    campaign::{
+        checkup::{Checkup, State},
+        loss,
+    },
     defender::{
-        Call, Defender, Lost, Reply, Throttle,
+        Call, Defender, Reply, Throttle,
         sign_in::{Claims, FixedToken, Token, TokenSource},
     },
     quota::{Clock, Kind, LONGEST_WAIT, Quota, SystemClock},
@@ -181,8 +184,7 @@ async fn ask(
     match &reply {
         Ok(answer) if answer.status == 429 => permit.throttled(&Throttle::of(answer).into()),
         Ok(answer) if answer.status < 500 => permit.answered(),
-        Ok(_) | Err(Lost::Unknown(_)) => permit.unanswered(),
-        Err(Lost::NotSent(_)) => permit.not_sent(),
+        _ => loss::settle(permit, reply.as_ref().err()),
     }
     pacer.flush().await.map_err(Failure::storage)?;
     Ok(Some((reply, took)))

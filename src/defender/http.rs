@@ -209,7 +209,7 @@ impl HttpDefender {
             return Lost::NotSent(format!("no connection to {origin}: {}", why(&error)));
         }
         if error.is_timeout() {
-            return Lost::Unknown(format!("no answer within {:?}", self.timeout));
+            return Lost::TimedOut(self.timeout);
         }
         Lost::Unknown(format!("no whole answer: {}", why(&error)))
     }

@@ -294,7 +294,7 @@ async fn silence_ends_at_the_timeout_and_is_unsure() {
     let server = server(Script::Silence).await;
     let asked = tokio::time::Instant::now();
     let reply = server.call(&start()).await;
-    assert_eq!(reply, Err(Lost::Unknown("no answer within 30s".to_owned())));
+    assert_eq!(reply, Err(Lost::TimedOut(Duration::from_secs(30))));
     let waited = asked.elapsed().as_secs();
     assert!((30..32).contains(&waited), "{waited}");
     server.request();

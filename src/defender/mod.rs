@@ -8,7 +8,7 @@
 //! - [`cloud`]: Microsoft's clouds and regions, and which of them share a quota.
 //! - [`sign_in`]: where bearer tokens come from.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -89,7 +89,9 @@ pub struct Answer {
 pub enum Lost {
     /// No connection was made, so nothing can have been sent.
     NotSent(String),
-    /// Reset, timed out, broken off: the service may have acted.
+    /// Given up by us because its time was over, which was so long: the service is slow, and may act yet.
+    TimedOut(Duration),
+    /// Reset, broken off: the service may have acted.
     Unknown(String),
 }
 
@@ -97,6 +99,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent(text) | Self::Unknown(text) => f.write_str(text),
+            Self::TimedOut(patience) => write!(f, "no answer within {patience:?}"),
         }
     }
 }

@@ -58,8 +58,9 @@ pub struct State {
 pub struct Waiting {
     /// As in "minute window".
     pub what: String,
-    /// For how long still.
-    pub left: Duration,
+    /// For how long still; `None` where only an answer can tell: one to a call of another process, if none of this run's
+    /// is in flight.
+    pub left: Option<Duration>,
 }
 
 impl Began<'_> {
@@ -94,10 +95,16 @@ impl State {
             1 => parts.push("1 call refused with 429".to_owned()),
             n => parts.push(format!("{n} calls refused with 429")),
         }
-        if let Some(Waiting { what, left }) = &self.waiting {
-            parts.push(format!("{what}, {}", span::in_words(*left)));
-        } else if self.in_flight > 0 {
-            parts.push(format!("{} in flight", self.in_flight));
+        match &self.waiting {
+            Some(Waiting {
+                what,
+                left: Some(left),
+            }) => parts.push(format!("{what}, {}", span::in_words(*left))),
+            _ if self.in_flight > 0 => parts.push(format!("{} in flight", self.in_flight)),
+            Some(Waiting { what, left: None }) => {
+                parts.push(format!("waiting for {what} to other processes' calls"));
+            }
+            None => {}
         }
         parts.join(" · ")
     }
@@ -129,7 +136,7 @@ impl State {
             in_flight: 3,
             waiting: Some(Waiting {
                 what: "minute window".to_owned(),
-                left: Duration::from_millis(40_300),
+                left: Some(Duration::from_millis(40_300)),
             }),
             eta: Some(Duration::from_mins(192)),
             throttled: 0,
@@ -157,6 +164,17 @@ mod tests {
         assert_eq!(
             state.in_words(),
             "accepted 312 · already pending 4 · failed 1 · 2 calls refused with 429 · 3 in flight"
+        );
+        state.waiting = Some(Waiting {
+            what: "answers".to_owned(),
+            left: None,
+        });
+        assert!(state.in_words().ends_with(" · 3 in flight"));
+        state.in_flight = 0;
+        assert!(
+            state
+                .in_words()
+                .ends_with(" · waiting for answers to other processes' calls")
         );
         state.ended = state.targets;
         assert_eq!(state.arrival(&TimeZone::UTC), None);

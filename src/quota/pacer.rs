@@ -25,6 +25,9 @@ const FOREIGN_ANSWER: Duration = Duration::from_millis(50);
 /// file looks more often.
 const TURN: Duration = Duration::from_millis(2);
 
+/// How long a call is waited for where nobody says: as long as a run waits by default.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Gives leave for calls, one by one, each at the first moment that the quota allows. Cheap to clone; all clones share
 /// one quota.
 #[derive(Debug, Clone)]
@@ -36,7 +39,7 @@ impl Pacer {
     /// A pacer for one process by itself, with the whole quota unspent.
     #[must_use]
     pub fn new(quota: &Quota, clock: Arc<dyn Clock>) -> Self {
-        Self::over(quota, clock, Box::new(NoLedger), None)
+        Self::over(quota, clock, Box::new(NoLedger), false, PATIENCE)
     }
 
     /// A pacer that shares its quota with all processes that use the same ledger; what they and earlier runs have spent
@@ -52,18 +55,19 @@ impl Pacer {
     ) -> Result<Self, LedgerError> {
         let longest = quota.limits().map(Limit::window).max();
         let ledger = FileLedger::open(place, longest.unwrap_or_default(), Arc::clone(&clock))?;
-        Ok(Self::over(quota, clock, Box::new(ledger), Some(patience)))
+        Ok(Self::over(quota, clock, Box::new(ledger), true, patience))
     }
 
-    /// A pacer over any ledger. Without a patience it is taken for one that never blocks.
+    /// A pacer over any ledger. One that does not `remember` is taken for one that never blocks.
     pub(super) fn over(
         quota: &Quota,
         clock: Arc<dyn Clock>,
         ledger: Box<dyn Ledger>,
-        patience: Option<Duration>,
+        remembers: bool,
+        patience: Duration,
     ) -> Self {
         Self {
-            shared: Arc::new(Shared::new(quota, clock, ledger, patience)),
+            shared: Arc::new(Shared::new(quota, clock, ledger, remembers, patience)),
         }
     }
 

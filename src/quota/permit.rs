@@ -14,11 +14,29 @@ use super::{
 /// put 116 calls into a minute.)
 pub const PERMIT_LIFE: Duration = Duration::from_secs(5);
 
-/// How long after it was given up a call may still be counted by the service.
+/// How long after it was given up a call may still be counted by a service that does not take long.
 pub const GRACE: Duration = Duration::from_secs(5);
 
+/// By when the caller of a call that was let go at `at` has given it up: it sends it within [`PERMIT_LIFE`], and waits
+/// for no longer than its `patience`.
+pub(super) fn given_up_by(at: Moment, patience: Duration) -> Moment {
+    at + PERMIT_LIFE + patience
+}
+
+/// By when a call that was let go at `at`, and is given up by `give_up_at`, has been counted, whatever became of its
+/// caller: the service takes no longer than another patience, or [`GRACE`], to count what was given up.
+///
+/// So a service that counts a call within twice the patience never sees more than the limit: while its answers are
+/// waited for, whatever the latency; when a call's time is over; and when its process dies, or stops at once, with the
+/// call on its way. The one thing that is trusted not to be so slow is what answered by itself, a 5xx or a reset: it has
+/// a grace.
+pub(super) fn counted_by(at: Moment, give_up_at: Moment) -> Moment {
+    let patience = give_up_at.since(at).saturating_sub(PERMIT_LIFE);
+    give_up_at + patience.max(GRACE)
+}
+
 /// Leave for exactly one call, which counts from now until it is settled, and a window longer. Look at
-/// [`is_stale`](Self::is_stale) as the last act before sending. Dropping it settles it as [unanswered](Self::unanswered).
+/// [`is_stale`](Self::is_stale) as the last act before sending. Dropping it settles it as [cut off](Self::cut_off).
 #[must_use = "a permit counts as a call: settle it when the call has ended"]
 #[derive(Debug)]
 pub struct Permit {
@@ -72,10 +90,22 @@ impl Permit {
         self.arm_after(Duration::ZERO);
     }
 
-    /// The call was given up, or the answer may not be the service's own (a 5xx, a foreign body): the service may yet
-    /// count it, so the windows run from now and [`GRACE`].
+    /// The call has ended, but the answer may not be the service's own (a 5xx, a foreign body), or was broken off (a
+    /// reset): the service may yet count it, so the windows run from now and [`GRACE`].
     pub fn unanswered(mut self) {
         self.arm_after(GRACE);
+    }
+
+    /// The call was given up because its time, `patience`, was over. The service is slow, not dead, and may take as long
+    /// again to count it: the windows run from now and another patience, or [`GRACE`] where that is longer.
+    pub fn timed_out(mut self, patience: Duration) {
+        self.arm_after(patience.max(GRACE));
+    }
+
+    /// The call was given up before its time was over, by no fault of the service: the computer slept, or the run stops
+    /// at once. It counts as long as it would have, had it been waited for and its time been over.
+    pub fn cut_off(mut self) {
+        self.arm_cut_off();
     }
 
     /// No connection came about, so nothing can have been sent: the windows run from now all the same, for the call
@@ -93,6 +123,15 @@ impl Permit {
         }
     }
 
+    fn arm_cut_off(&mut self) {
+        if let Some(call) = self.call.take() {
+            let give_up_at = given_up_by(self.given, self.shared.patience());
+            let counted_by = counted_by(self.given, give_up_at);
+            self.shared
+                .settle(|book, now| book.arm(self.id, &call, counted_by.max(now + GRACE)));
+        }
+    }
+
     fn arm_after(&mut self, grace: Duration) {
         if let Some(call) = self.call.take() {
             self.shared
@@ -103,6 +142,6 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.arm_after(GRACE);
+        self.arm_cut_off();
     }
 }

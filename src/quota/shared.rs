@@ -15,7 +15,7 @@ use super::{
     clock::{Clock, Moment},
     kind::Kind,
     ledger::{CallId, Entry, Ledger, LedgerError},
-    permit::{PERMIT_LIFE, Permit},
+    permit::{Permit, given_up_by},
     quota::Quota,
     waiting::Waiting,
 };
@@ -29,8 +29,10 @@ pub(super) struct Shared {
     book: Mutex<Book>,
     next_id: AtomicU64,
     settled: Notify,
-    /// How long after it was sent a caller gives its call up; `None` if no ledger wants to know.
-    patience: Option<Duration>,
+    /// How long after it was sent a caller gives its call up.
+    patience: Duration,
+    /// Whether there is a ledger, which may block.
+    remembers: bool,
     /// Whether somebody is about to write the ends of calls.
     flush_is_due: AtomicBool,
 }
@@ -73,7 +75,8 @@ impl Shared {
         quota: &Quota,
         clock: Arc<dyn Clock>,
         ledger: Box<dyn Ledger>,
-        patience: Option<Duration>,
+        remembers: bool,
+        patience: Duration,
     ) -> Self {
         Self {
             clock,
@@ -86,13 +89,19 @@ impl Shared {
             next_id: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
             settled: Notify::new(),
             patience,
+            remembers,
             flush_is_due: AtomicBool::new(false),
         }
     }
 
     /// Whether there is a ledger, which may block.
     pub(super) fn remembers(&self) -> bool {
-        self.patience.is_some()
+        self.remembers
+    }
+
+    /// How long after it was sent a caller gives its call up.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The next settlement from now on.
@@ -168,7 +177,7 @@ impl Shared {
             id,
             kind,
             at: now,
-            give_up_at: now + PERMIT_LIFE + self.patience.unwrap_or_default(),
+            give_up_at: given_up_by(now, self.patience),
         });
         if let Err(error) = desk.commit() {
             desk.entries.pop();

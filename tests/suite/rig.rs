@@ -519,7 +519,7 @@ impl Defender for Client {
                     .await
                     .map(Result::unwrap)
                 {
-                    Err(_) => Err(Lost::Unknown("no answer in time".into())),
+                    Err(_) => Err(Lost::TimedOut(*timeout)),
                     Ok(Served::Cut) => Err(Lost::Unknown("the connection was cut".into())),
                     Ok(Served::Response(response)) => Ok(Answer {
                         date: response.header("date").and_then(date),

@@ -72,6 +72,8 @@ impl Pair {
                 "--quota-file",
                 "quota.db",
             ])
+            // What a killed process has sent counts for twice that and some seconds.
+            .args(["--request-timeout", "3s"])
             .env("FLEETSWEEP_TOKEN", "x")
             .stderr(File::create(folder.join(format!("{name}.stderr"))).unwrap())
             .spawn()

@@ -13,7 +13,7 @@ use super::{
     super::{
         clock::{Clock, Moment},
         kind::Kind,
-        permit::GRACE,
+        permit::counted_by,
     },
     CallId, Entry, Ledger, LedgerError,
     owner::Owner,
@@ -59,7 +59,8 @@ pub(in crate::quota) struct FileLedger {
 struct Open {
     kind: Kind,
     owner: i64,
-    give_up_at: Moment,
+    /// By when the service has counted it, if nobody tells.
+    counted_by: Moment,
 }
 
 /// How often it is asked who lives, and old rows are removed.
@@ -77,7 +78,7 @@ impl FileLedger {
     ) -> Result<Self, LedgerError> {
         let path = place.file.clone();
         let conn = schema::open(&path)?;
-        // A grace more, for windows that run from it; and a minute, for good measure.
+        // A minute more, for good measure.
         let keep = longest.as_secs() + 65;
         let registered = (|| {
             let failed = |error| LedgerError::sqlite(&path, error);
@@ -140,7 +141,9 @@ impl FileLedger {
     }
 
     /// Concludes calls of others that will not be answered any more: those of dead processes, now that their death is
-    /// noticed, and those that were given up; either way the service may count them a grace longer.
+    /// noticed, and those of processes that stand still. Either way the service may be as slow with them as with a call
+    /// whose time was over ([`counted_by`]): that its caller is dead tells nothing about the service. That a call is
+    /// concluded early by a death changes only that its end is known, and no answer need be looked for.
     fn conclude(&mut self, now: Moment, ask_who_lives: bool) {
         let dead: HashSet<i64> = if ask_who_lives {
             let owners: HashSet<i64> = self.open.values().map(|open| open.owner).collect();
@@ -153,11 +156,11 @@ impl FileLedger {
         };
         let over = self
             .open
-            .extract_if(|_, call| now >= call.give_up_at + GRACE || dead.contains(&call.owner));
+            .extract_if(|_, call| now >= call.counted_by || dead.contains(&call.owner));
         self.news.extend(over.map(|(id, call)| Entry::Answered {
             id,
             kind: call.kind,
-            at: call.give_up_at.min(now) + GRACE,
+            at: call.counted_by,
         }));
     }
 
@@ -256,13 +259,13 @@ fn note(open: &mut HashMap<CallId, Open>, entry: Entry, owner: i64) -> Option<En
         Entry::Sent {
             id,
             kind,
+            at,
             give_up_at,
-            ..
         } => {
             let call = Open {
                 kind,
                 owner,
-                give_up_at,
+                counted_by: counted_by(at, give_up_at),
             };
             open.insert(id, call);
             Some(entry)

@@ -28,7 +28,7 @@ pub(super) struct CallId(pub(super) u64);
 /// What a ledger holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// A call was let go at `at`; its caller gives it up at `give_up_at`.
+    /// A call was let go at `at`; its caller has given it up by `give_up_at`.
     Sent {
         id: CallId,
         kind: Kind,

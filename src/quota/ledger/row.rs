@@ -8,6 +8,7 @@ use super::{
     super::{
         clock::{Clock, Moment},
         kind::Kind,
+        permit::counted_by,
     },
     CallId, Entry,
 };
@@ -25,6 +26,9 @@ pub(super) struct Row {
     pub(super) until: i64,
     pub(super) wall: i64,
 }
+
+/// The event of a call that was let go.
+const SENT: &str = "sent";
 
 /// The columns of a row, in their order.
 pub(super) const COLUMNS: &str = "scope, kind, event, owner, call, boot, at, until, wall, sum";
@@ -63,7 +67,7 @@ impl Row {
                 kind,
                 at,
                 give_up_at,
-            } => ("sent", kind, id.0, at, give_up_at),
+            } => (SENT, kind, id.0, at, give_up_at),
             Entry::Answered { id, kind, at } => ("answered", kind, id.0, at, at),
             Entry::Hold { kind, at, until } => ("hold", kind, 0, at, until),
         };
@@ -105,7 +109,7 @@ impl Row {
         let id = CallId(self.call.cast_unsigned());
         let at = self.at(now);
         Some(match self.event.as_str() {
-            "sent" => Entry::Sent {
+            SENT => Entry::Sent {
                 id,
                 kind,
                 at,
@@ -121,9 +125,15 @@ impl Row {
         })
     }
 
-    /// Whether the row is of no use any more once rows are kept for so long.
+    /// Whether the row is of no use any more once rows are kept for so long: a call's from when it has been counted at the
+    /// latest, for its windows may run from then.
     pub(super) fn is_over(&self, now: &Now, keep: Duration) -> bool {
-        now.moment.since(self.at(now)) > keep && self.until(now) <= now.moment
+        let (at, until) = (self.at(now), self.until(now));
+        let from = match self.event.as_str() {
+            SENT => counted_by(at, until),
+            _ => until,
+        };
+        now.moment.since(from) > keep
     }
 
     /// When it happened. The clock of another boot tells nothing, so such a row has aged by what has passed on the wall,

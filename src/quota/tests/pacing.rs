@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{Cause, Clock, GRACE, Kind, PERMIT_LIFE, Pace, Pacer, Permit, Quota, Throttle},
-    MILLI, MINUTE, SECOND, clock, pacer, throttle,
+    MILLI, MINUTE, PATIENCE, SECOND, clock, pacer, throttle,
 };
 
 #[tokio::test(start_paused = true)]
@@ -66,11 +66,17 @@ async fn the_window_runs_from_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_given_up_counts_a_grace_longer() {
+async fn a_call_that_was_lost_counts_a_grace_longer_and_one_that_was_given_up_as_long_again_as_it_was_waited_for()
+ {
     type End = fn(Permit);
-    let ends: [(End, Duration); 4] = [
+    // Without a word of the caller's, a call is waited for as long as a run does by default.
+    let cut_off = PERMIT_LIFE + 2 * PATIENCE;
+    let ends: [(End, Duration); 7] = [
         (Permit::unanswered, GRACE),
-        (drop, GRACE),
+        (|permit| permit.timed_out(7 * SECOND), 7 * SECOND),
+        (|permit| permit.timed_out(SECOND), GRACE),
+        (Permit::cut_off, cut_off),
+        (drop, cut_off),
         (Permit::not_sent, Duration::ZERO),
         (Permit::answered, Duration::ZERO),
     ];

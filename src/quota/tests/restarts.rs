@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::{
-    super::{Cause, Clock, GRACE, Kind, Throttle},
-    MILLI, MINUTE, SECOND, acquire, clock, end, ledger_pacer as pacer, next, place,
+    super::{Cause, Clock, Kind, PERMIT_LIFE, Pacer, Throttle},
+    MILLI, MINUTE, PATIENCE, SECOND, acquire, clock, end, ledger_pacer as pacer, next, place,
+    quota,
 };
 
 #[tokio::test(start_paused = true)]
@@ -56,11 +57,12 @@ async fn a_hold_holds_every_process_and_outlives_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_of_a_dead_process_counts_until_its_death_is_noticed_and_a_grace_longer() {
+async fn a_call_of_a_dead_process_counts_as_long_as_one_whose_time_was_over() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
     let clock = clock();
     let first = pacer(&place, &["1/1m"], &clock);
+    let sent = clock.now();
     std::mem::forget(acquire(&first).await);
     let second = pacer(&place, &["1/1m"], &clock);
     assert_eq!(next(&second).await, None);
@@ -76,9 +78,11 @@ async fn a_call_of_a_dead_process_counts_until_its_death_is_noticed_and_a_grace_
         }
     }
     tokio::time::sleep(2 * SECOND).await;
-    let noticed = clock.now();
+    // A dead caller says nothing about how slow the service is. That it is dead says when to look again.
+    let until = sent + PERMIT_LIFE + 2 * PATIENCE + MINUTE + MILLI;
+    assert_eq!(next(&second).await, Some(until));
     acquire(&second).await.answered();
-    assert_eq!(clock.now(), noticed + GRACE + MINUTE + MILLI);
+    assert_eq!(clock.now(), until);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,6 +139,25 @@ async fn a_wall_that_is_moved_while_the_computer_runs_changes_nothing() {
         assert_eq!(next(&first).await, Some(until));
         assert_eq!(next(&pacer(&place, &["1/1m"], &clock)).await, Some(until));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_took_long_is_remembered_until_a_window_after_its_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = place(directory.path());
+    let clock = clock();
+    let quota = quota(&["1/1h"]);
+    let patient = Pacer::with_ledger(&quota, clock.clone(), &place, 10 * MINUTE).unwrap();
+    let permit = acquire(&patient).await;
+    tokio::time::sleep(9 * MINUTE).await;
+    permit.answered();
+    let until = clock.now() + 60 * MINUTE + MILLI;
+    tokio::time::sleep(54 * MINUTE).await;
+    end(patient, &place.file).await;
+    let other = pacer(&place, &["1/1h"], &clock);
+    assert_eq!(next(&other).await, Some(until));
+    end(other, &place.file).await;
+    assert_eq!(next(&pacer(&place, &["1/1h"], &clock)).await, Some(until));
 }
 
 #[tokio::test(start_paused = true)]

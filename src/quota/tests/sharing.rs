@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{
     super::{
-        Clock, GRACE, Kind, LedgerError, PERMIT_LIFE, Pacer,
+        Clock, Kind, LedgerError, PERMIT_LIFE, Pacer,
         ledger::{Entry, Ledger},
     },
     Dice, MILLI, MINUTE, PATIENCE, SECOND, acquire, clock, ledger_pacer as pacer, next, place,
@@ -81,7 +81,7 @@ async fn only_calls_of_the_same_scope_and_kind_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_grace_longer() {
+async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_patience_longer() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
     let clock = clock();
@@ -92,7 +92,7 @@ async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_grace_longer(
     let second = pacer(&place, &["1/1m"], &clock);
     acquire(&second).await.answered();
     let waited = clock.now().since(sent);
-    let exact = PERMIT_LIFE + PATIENCE + GRACE + MINUTE + MILLI;
+    let exact = PERMIT_LIFE + 2 * PATIENCE + MINUTE + MILLI;
     assert_eq!(waited, exact);
 }
 
@@ -162,7 +162,13 @@ async fn a_call_that_cannot_be_written_does_not_go_and_costs_nothing() {
     let disk = FullDisk::default();
     let written = Arc::clone(&disk.written);
     let clock = clock();
-    let pacer = Pacer::over(&quota(&["2/1m"]), clock.clone(), Box::new(disk), None);
+    let pacer = Pacer::over(
+        &quota(&["2/1m"]),
+        clock.clone(),
+        Box::new(disk),
+        false,
+        PATIENCE,
+    );
     let start = clock.now();
     for _ in 0..2 {
         assert!(pacer.acquire(Kind::Start).await.is_err());
