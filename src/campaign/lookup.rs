@@ -1,4 +1,5 @@
-//! Looking up attempts of which nobody knows whether they started a scan: one listing serves them all.
+//! Looking up attempts of which nobody knows whether they started a scan, and machines that were found busy: one listing
+//! serves them all.
 
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
@@ -8,6 +9,7 @@ pub use super::listing::ListingError;
 use super::{
     listing::ScanList,
     queue::Doubt,
+    running::Running,
     server_clock::ServerClock,
     tag::CampaignId,
     verdict::{Scan, Whose, whose},
@@ -15,6 +17,7 @@ use super::{
 use crate::{
     defender::{Defender, sign_in::TokenSource, wire::MachineAction},
     quota::{Clock, Moment, Pacer},
+    store::is_final,
 };
 
 /// A listing begins this much before the earliest attempt in question, by the server's clock: more than any drift between
@@ -23,7 +26,7 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// An attempt whose time only our own clock tells may have been sent this much earlier or later by the server's: clocks
 /// are wrong by hours and time zones, seldom by more than a day.
-const BLIND_MARGIN: SignedDuration = SignedDuration::from_hours(26);
+pub(super) const BLIND_MARGIN: SignedDuration = SignedDuration::from_hours(26);
 
 /// A scan without its comment is this attempt's if it was created within its span, give or take this.
 const SPAN_SLACK: SignedDuration = SignedDuration::from_secs(10);
@@ -32,14 +35,25 @@ const SPAN_SLACK: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Wanted {
     server: ServerClock,
-    targets: HashMap<u64, WantedTarget>,
+    targets: HashMap<u64, Sought>,
+    /// Their machines.
+    machines: HashMap<String, u64>,
+    all_since: Option<Timestamp>,
 }
 
+/// What is asked about one target.
 #[derive(Debug, Clone)]
-struct WantedTarget {
-    doubt: Doubt,
-    machine: String,
-    comment: String,
+pub struct Sought {
+    /// The target.
+    pub n: u64,
+    /// Its machine, in lower case.
+    pub machine: String,
+    /// Its whole comment.
+    pub comment: String,
+    /// Attempts that may have started a scan.
+    pub doubt: Option<Doubt>,
+    /// Somebody else's scan, if one is under way there, was created at this time of the server's clock or later.
+    pub busy_since: Option<Timestamp>,
 }
 
 /// What a complete listing told.
@@ -49,6 +63,8 @@ pub struct Listing {
     pub began: Moment,
     /// What it told of each target that was looked for.
     pub findings: HashMap<u64, Finding>,
+    /// All machines that are being scanned, if that was asked.
+    pub running: Option<Running>,
     /// The server's clock, as heard last.
     pub server: ServerClock,
 }
@@ -58,7 +74,9 @@ pub struct Listing {
 pub enum Finding {
     /// A scan of ours is there.
     Found(Scan),
-    /// None is.
+    /// None of ours is, and this one of somebody else's is under way. Told only of targets that may be busy.
+    Busy(Scan),
+    /// Neither is.
     Absent,
 }
 
@@ -69,24 +87,23 @@ pub struct Lister<D> {
 }
 
 impl Wanted {
-    /// These targets: number, doubt, machine in lower case, whole comment.
-    pub fn new(
-        server: ServerClock,
-        targets: impl Iterator<Item = (u64, Doubt, String, String)>,
-    ) -> Self {
-        let targets = targets
-            .map(|(n, doubt, machine, comment)| {
-                (
-                    n,
-                    WantedTarget {
-                        doubt,
-                        machine,
-                        comment,
-                    },
-                )
-            })
-            .collect();
-        Self { server, targets }
+    /// These targets.
+    pub fn new(server: ServerClock, sought: impl Iterator<Item = Sought>) -> Self {
+        let targets: HashMap<_, _> = sought.map(|sought| (sought.n, sought)).collect();
+        let machines = targets.values();
+        Self {
+            server,
+            machines: machines.map(|s| (s.machine.clone(), s.n)).collect(),
+            targets,
+            all_since: None,
+        }
+    }
+
+    /// And every machine with a scan that is under way and was created at this time of the server's clock or later.
+    #[must_use]
+    pub fn and_all_since(mut self, since: Option<Timestamp>) -> Self {
+        self.all_since = since;
+        self
     }
 
     /// From which time of the server's clock on scans are to be listed.
@@ -103,24 +120,78 @@ impl Wanted {
                 .saturating_sub(margin)
                 .unwrap_or(Timestamp::MIN)
         };
-        let begins = self.targets.values().map(|target| begin(&target.doubt));
-        begins.min().unwrap_or(Timestamp::MAX)
+        let sought = self.targets.values();
+        let begins = sought.flat_map(|s| [s.doubt.as_ref().map(begin), s.busy_since]);
+        begins
+            .chain([self.all_since])
+            .flatten()
+            .min()
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// What the pages of a listing have shown so far.
+#[derive(Debug)]
+struct Shown {
+    ours: HashMap<u64, Scan>,
+    busy: HashMap<u64, Scan>,
+    running: Option<Running>,
+}
+
+impl Shown {
+    fn nothing_of(wanted: &Wanted) -> Self {
+        Self {
+            ours: HashMap::new(),
+            busy: HashMap::new(),
+            running: wanted.all_since.map(|_| Running::default()),
+        }
     }
 
-    /// Which target this scan belongs to.
-    fn target_of(&self, action: &MachineAction, campaign: &CampaignId) -> Option<u64> {
+    fn see(&mut self, action: &MachineAction, wanted: &Wanted, campaign: &CampaignId) {
         let comment = action.requestor_comment.as_deref();
         if let Some(n) = comment.and_then(|c| campaign.target_of(c)) {
-            return self.targets.contains_key(&n).then_some(n);
+            if wanted.targets.contains_key(&n) {
+                self.ours.insert(n, action.into());
+            }
+            return;
         }
-        let machine = action.machine_id.as_deref()?;
-        let created: Timestamp = action.creation_date_time_utc.as_deref()?.parse().ok()?;
-        self.targets.iter().find_map(|(&n, target)| {
-            let ours = target.machine.eq_ignore_ascii_case(machine)
-                && whose(comment, &target.comment, campaign, n) == Whose::Untold
-                && is_within(&target.doubt, created);
-            ours.then_some(n)
-        })
+        if let Some(running) = &mut self.running {
+            running.see(action);
+        }
+        let Some(machine) = &action.machine_id else {
+            return;
+        };
+        let n = wanted.machines.get(&machine.to_lowercase());
+        let Some(sought) = n.and_then(|n| wanted.targets.get(n)) else {
+            return;
+        };
+        let created = action.creation_date_time_utc.as_deref();
+        let created: Option<Timestamp> = created.and_then(|text| text.parse().ok());
+        let may_be_ours = whose(comment, &sought.comment, campaign, sought.n) == Whose::Untold
+            && matches!((&sought.doubt, created), (Some(doubt), Some(created)) if is_within(doubt, created));
+        if may_be_ours {
+            self.ours.insert(sought.n, action.into());
+        } else if sought.busy_since.is_some()
+            && !is_final(action.status.as_deref().unwrap_or_default())
+        {
+            self.busy.entry(sought.n).or_insert_with(|| action.into());
+        }
+    }
+
+    /// Whether older scans can tell nothing more.
+    fn is_enough(&self, wanted: &Wanted) -> bool {
+        let is_told = |sought: &Sought| {
+            self.ours.contains_key(&sought.n)
+                || (sought.doubt.is_none() && self.busy.contains_key(&sought.n))
+        };
+        self.running.is_none() && wanted.targets.values().all(is_told)
+    }
+
+    fn finding(&mut self, n: u64) -> Finding {
+        if let Some(scan) = self.ours.remove(&n) {
+            return Finding::Found(scan);
+        }
+        self.busy.remove(&n).map_or(Finding::Absent, Finding::Busy)
     }
 }
 
@@ -156,35 +227,33 @@ impl<D: Defender> Lister<D> {
         self.list.calls()
     }
 
-    /// Lists until a short page, and says of each wanted target whether its scan is there.
+    /// Lists until a short page, or until nothing more can be told, and says of each wanted target whether its scan, or
+    /// somebody else's, is there.
     ///
     /// # Errors
     /// Listing is not permitted, or the list could not be read to its end.
-    pub async fn look_up(&self, mut wanted: Wanted) -> Result<Listing, ListingError> {
-        let since = wanted.since();
+    pub async fn look_up(&self, wanted: Wanted) -> Result<Listing, ListingError> {
         let mut server = wanted.server;
-        let mut found = HashMap::new();
+        let mut shown = Shown::nothing_of(&wanted);
         let began = self
             .list
-            .read(since, &mut server, |page| {
+            .read(wanted.since(), &mut server, |page| {
                 for action in page {
-                    if let Some(n) = wanted.target_of(action, &self.campaign) {
-                        found.insert(n, Scan::from(action));
-                    }
+                    shown.see(action, &wanted, &self.campaign);
                 }
-                ControlFlow::Continue(())
+                if shown.is_enough(&wanted) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })
             .await?;
-        wanted.server = server;
-        let findings = wanted
-            .targets
-            .keys()
-            .map(|n| (*n, found.remove(n).map_or(Finding::Absent, Finding::Found)))
-            .collect();
+        let targets = wanted.targets.keys();
         Ok(Listing {
             began,
-            findings,
-            server: wanted.server,
+            findings: targets.map(|n| (*n, shown.finding(*n))).collect(),
+            running: shown.running,
+            server,
         })
     }
 }

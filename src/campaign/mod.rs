@@ -2,7 +2,8 @@
 //!
 //! - [`engine`]: drives a run; draws the flow. [`dispatcher`]: owns the run's state and decides. [`worker`](self): sends.
 //! - [`verdict`]: what one reply means. [`retry`]: when a target is tried again. [`queue`]: in which order targets go.
-//! - [`lookup`]: what became of attempts without an answer. [`server_clock`]: the time that the service goes by.
+//! - [`lookup`]: what became of attempts without an answer, and of scans that kept machines busy. [`running`]: which machines
+//!   are being scanned. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
@@ -31,6 +32,7 @@ pub mod outcome;
 pub mod queue;
 pub mod resume;
 pub mod retry;
+pub mod running;
 pub mod server_clock;
 pub mod sign_in_time;
 pub mod stop;

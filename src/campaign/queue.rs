@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A finding that a scan is not listed is good for so long; then it is void (DESIGN.md, "The engine").
-const FINDING: Duration = Duration::from_mins(1);
+pub(super) const FINDING: Duration = Duration::from_mins(1);
 
 /// So long before its time a retry is read from the store again: more than the second between two looks of a run at rest.
 const AHEAD: Duration = Duration::from_secs(2);

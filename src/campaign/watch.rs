@@ -11,7 +11,7 @@ use crate::{
 
 /// A scan that somebody else had started may be so old when a machine is found busy: requests to machines that are off
 /// were seen pending for three days (MDE-API.md, section 3).
-const OLDEST_FOREIGN: SignedDuration = SignedDuration::from_hours(72);
+pub(super) const OLDEST_FOREIGN: SignedDuration = SignedDuration::from_hours(72);
 
 /// Between the sending of a call and what the service takes for its time lies no more than this.
 const SLACK: SignedDuration = SignedDuration::from_mins(1);

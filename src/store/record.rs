@@ -14,7 +14,7 @@ pub struct Progress {
     pub attempts: u32,
     /// Those that cost one of `--max-attempts`.
     pub tries: u32,
-    /// Those that were answered "already pending".
+    /// Those that were answered "already pending", and looks into the list that told the same.
     pub pending_tries: u32,
     /// Whether the service has said once that it does not know the machine.
     pub not_found: bool,
@@ -34,12 +34,21 @@ pub struct Progress {
     pub message: String,
     /// The id to give to support.
     pub correlation_id: String,
-    /// The scan's id.
+    /// The scan's id: this campaign's, or the one that keeps the machine busy.
     pub action_id: String,
     /// The scan's status, as the service spells it.
     pub action_status: String,
     /// When the scan was created, as the service wrote it.
     pub action_created: String,
+}
+
+impl Progress {
+    /// Takes this scan for the target's; empty words for none.
+    pub fn set_action(&mut self, id: String, status: String, created: String) {
+        self.action_id = id;
+        self.action_status = status;
+        self.action_created = created;
+    }
 }
 
 /// When an attempt was sent, by the best clock that was there.
@@ -141,7 +150,8 @@ fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
             .execute(params![n, number, run, sent, sent_server.map(millis)])?;
             db.prepare_cached(
                 "INSERT INTO progress (n, attempts, first_sent) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (n) DO UPDATE SET attempts = excluded.attempts",
+                 ON CONFLICT (n) DO UPDATE SET attempts = excluded.attempts,
+                     first_sent = coalesce(first_sent, excluded.first_sent)",
             )?
             .execute(params![n, number, sent])?;
         }
@@ -172,13 +182,19 @@ fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
                     progress.error_code
                 ])?;
             }
-            change(db, *n, progress)?;
+            if change(db, *n, progress)? == 0 {
+                // A target that nothing was sent to has no row yet.
+                db.prepare_cached("INSERT INTO progress (n) VALUES (?1)")?
+                    .execute([n])?;
+                change(db, *n, progress)?;
+            }
         }
     }
     Ok(())
 }
 
-fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<()> {
+/// Tells how many rows were there to be changed: one or none.
+fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6, not_before = ?7,
          unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
@@ -203,6 +219,5 @@ fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<()> {
         p.action_status,
         p.action_created,
         p.unsure_since.is_some_and(|sent| sent.by_server),
-    ])?;
-    Ok(())
+    ])
 }

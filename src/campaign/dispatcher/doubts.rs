@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Dispatcher;
 use crate::{
     campaign::{
-        lookup::{Finding, Listing, ListingError, Wanted},
+        lookup::{Finding, Listing, ListingError, Sought, Wanted},
         outcome::Outcome,
         queue::{Doubt, Due},
         retry,
@@ -56,33 +56,39 @@ impl Dispatcher {
         }
         self.listings.running = true;
         self.listings.not_before = now + LISTING_APART;
-        Some(Wanted::new(
-            self.server,
-            self.doubtful.values().filter_map(|due| {
-                let doubt = due.doubt?;
-                Some((
-                    due.target.n,
-                    doubt,
-                    due.target.machine_id.to_lowercase(),
-                    self.comment(&due.target),
-                ))
-            }),
-        ))
+        let doubts = self.doubtful.values().map(|due| Sought {
+            n: due.target.n,
+            machine: due.target.machine_id.to_lowercase(),
+            comment: self.comment(&due.target),
+            doubt: due.doubt,
+            busy_since: Self::doubtful_since(due),
+        });
+        let wanted = Wanted::new(self.server, doubts.chain(self.looks()));
+        Some(wanted.and_all_since(self.busy.skip.all_since()))
     }
 
     /// A listing has ended.
     pub fn listed(&mut self, result: Result<Listing, ListingError>, now: Moment, wall: Timestamp) {
         self.listings.running = false;
+        if self.busy.skip.is_asking()
+            && let Err(ListingError::Forbidden(why) | ListingError::Failed(why)) = &result
+        {
+            self.stop_unasked(why);
+            return;
+        }
         match result {
-            Ok(listing) => {
+            Ok(mut listing) => {
                 self.listings.failed = 0;
                 self.server = listing.server;
-                self.settle_doubts(&listing, now, wall);
+                self.settle_doubts(&mut listing, now, wall);
+                self.settle_looks(&mut listing, now, wall);
+                self.settle_skip(&mut listing, wall);
             }
             Err(ListingError::Forbidden(why)) => {
                 self.notes.push(format!("scans cannot be looked up: {why}"));
                 self.listings.forbidden = Some(why);
                 self.give_up_doubts(now);
+                self.give_up_looks(now);
             }
             Err(ListingError::Unauthorized(why)) => self.stop(StopReason::Tenant(why)),
             Err(ListingError::Failed(why)) => {
@@ -94,6 +100,7 @@ impl Dispatcher {
                 if self.listings.failed >= LISTINGS_FAILED {
                     self.listings.failed = 0;
                     self.give_up_doubts(now);
+                    self.give_up_looks(now);
                 }
             }
         }
@@ -103,10 +110,10 @@ impl Dispatcher {
         if self.listings.running {
             return None;
         }
-        let first = self
-            .doubtful
-            .values()
+        let doubts = self.doubtful.values();
+        let first = doubts
             .filter_map(|due| Some(due.doubt?.gave_up + SHOWS_WITHIN))
+            .chain(self.busy.next_look())
             .min()?;
         Some(first.max(self.listings.not_before))
     }
@@ -148,9 +155,10 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn settle_doubts(&mut self, listing: &Listing, now: Moment, wall: Timestamp) {
-        for (&n, finding) in &listing.findings {
-            let Some(mut due) = self.doubtful.remove(&n) else {
+    pub(super) fn settle_doubts(&mut self, listing: &mut Listing, now: Moment, wall: Timestamp) {
+        for (n, mut due) in std::mem::take(&mut self.doubtful) {
+            let Some(finding) = listing.findings.remove(&n) else {
+                self.doubtful.insert(n, due);
                 continue;
             };
             let Some(doubt) = &mut due.doubt else {
@@ -161,10 +169,14 @@ impl Dispatcher {
                     due.doubt = None;
                     due.target.progress.message =
                         "its answer was lost; found in the list of scans by its tag".into();
-                    self.end_with_scan(due, None, Outcome::Accepted, Some(scan.clone()));
+                    self.end_with_scan(due, None, Outcome::Accepted, Some(scan));
                 }
-                Finding::Absent if doubt.gave_up + SHOWS_WITHIN > listing.began => {
+                _ if doubt.gave_up + SHOWS_WITHIN > listing.began => {
                     self.doubtful.insert(n, due);
+                }
+                Finding::Busy(scan) => {
+                    doubt.absent = Some(listing.began);
+                    self.still_busy(due, scan, now, wall);
                 }
                 Finding::Absent => {
                     let was_pending = std::mem::replace(&mut doubt.pending, false);

@@ -37,10 +37,9 @@ impl Dispatcher {
         scan: Option<Scan>,
     ) {
         if let Some(scan) = scan {
-            let progress = &mut due.target.progress;
-            progress.action_id = scan.id;
-            progress.action_status = scan.status;
-            progress.action_created = scan.created;
+            due.target
+                .progress
+                .set_action(scan.id, scan.status, scan.created);
         }
         self.end(due, end, outcome);
     }
@@ -52,13 +51,21 @@ impl Dispatcher {
         if outcome != Outcome::Unsure {
             progress.unsure_since = None;
         }
+        if !outcome.is_scanned() {
+            // The scan that kept the machine busy once has nothing to do with this end.
+            progress.set_action(String::new(), String::new(), String::new());
+        }
+        let by_call = progress.attempts > 0;
+        self.busy.forget(due.target.n);
         self.changed(&due, end);
         self.tally.add(outcome);
+        if !by_call {
+            return;
+        }
         self.ended_by_calls += 1;
-        let none_scanned = !self
-            .tally
-            .iter()
-            .any(|(outcome, count)| outcome.is_scanned() && count > 0);
+        self.scanned_by_calls += u64::from(outcome.is_scanned());
+        // Machines that were skipped as busy say nothing about the others, in this run and in those before.
+        let none_scanned = self.scanned_by_calls == 0 && self.tally.of(Outcome::Accepted) == 0;
         if self.ended_by_calls == NOTHING_SCANNED && none_scanned {
             self.stop(StopReason::Brake(format!(
                 "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \

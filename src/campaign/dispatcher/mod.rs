@@ -2,19 +2,23 @@
 //! it. It neither waits nor sends nor writes, so a test can feed it events.
 //!
 //! - this file: what the engine asks for, and what it spends permits on.
-//! - `replies`: what a reply changes. `doubts`: what is looked up first. `ends`: how targets end.
+//! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
+//!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
 //! - `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
+mod busy;
 mod doubts;
 mod ends;
 mod replies;
+mod skip;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
 
 pub use attempt::{Attempt, Report, Sending};
+use busy::Busy;
 use doubts::Listings;
 use doubts::MOST_IN_DOUBT;
 pub use doubts::SHOWS_WITHIN;
@@ -83,12 +87,15 @@ pub struct Dispatcher {
     doubtful: BTreeMap<u64, Due>,
     /// In doubt since an earlier run, and in the store still.
     left_in_doubt: VecDeque<u64>,
+    busy: Busy,
     records: Vec<Record>,
     server: ServerClock,
     tally: Tally,
     targets: u64,
     /// Machines that ended in this run by what the service said.
     ended_by_calls: u64,
+    /// Those of them that are being scanned.
+    scanned_by_calls: u64,
     attempts: u64,
     throttled: u64,
     tokens: Tokens,
@@ -111,11 +118,13 @@ impl Dispatcher {
             in_flight: HashMap::new(),
             doubtful: BTreeMap::new(),
             left_in_doubt: VecDeque::new(),
+            busy: Busy::default(),
             records: Vec::new(),
             server: ServerClock::default(),
             tally,
             targets,
             ended_by_calls: 0,
+            scanned_by_calls: 0,
             attempts: 0,
             throttled: 0,
             tokens: Tokens::default(),
@@ -130,7 +139,7 @@ impl Dispatcher {
         if self.is_stopping() {
             return Reading::default();
         }
-        let is_low = self.queue.fresh() < LOW_WATER;
+        let is_low = self.queue.fresh() < LOW_WATER && !self.busy.skip.is_asking();
         Reading {
             fresh: self.cursor.filter(|_| is_low),
             retries: self.queue.recall(now),
@@ -148,7 +157,7 @@ impl Dispatcher {
             }
             Phase::Stopping(_) => false,
         };
-        room && !self.tokens.renewing && self.queue.has_due(now)
+        room && !self.tokens.renewing && self.busy.has_room() && self.queue.has_due(now)
     }
 
     /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
@@ -185,8 +194,10 @@ impl Dispatcher {
     #[must_use]
     pub fn is_over(&self) -> bool {
         let idle = self.in_flight.is_empty() && self.records.is_empty();
-        let nobody_waits =
-            self.queue.is_empty() && self.doubtful.is_empty() && self.left_in_doubt.is_empty();
+        let nobody_waits = self.queue.is_empty()
+            && self.doubtful.is_empty()
+            && self.left_in_doubt.is_empty()
+            && self.busy.nobody_waits();
         let drained = nobody_waits && self.cursor.is_none();
         idle && (drained || self.is_stopping())
     }
@@ -233,6 +244,7 @@ impl Dispatcher {
     /// A page of fresh targets; an empty one is the last.
     pub fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
         self.cursor = (!page.is_empty()).then_some(next);
+        let page = self.without_busy(page);
         self.queue.add_fresh(page);
     }
 
@@ -260,7 +272,11 @@ impl Dispatcher {
                 Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
                     self.doubtful.insert(due.target.n, due);
                 }
-                _ => break due,
+                _ => {
+                    if let Some(due) = self.unless_busy(due, now, wall) {
+                        break due;
+                    }
+                }
             }
         };
         let number = due.target.progress.attempts + 1;

@@ -210,6 +210,7 @@ impl Dispatcher {
         wall: Timestamp,
     ) {
         due.target.progress.pending_tries += 1;
+        self.busy.forget(due.target.n);
         if let (None, Some(doubt)) = (&scan, &mut due.doubt) {
             // The scan that is under way may be the one that we are in doubt about.
             *doubt = Doubt {
@@ -232,6 +233,13 @@ impl Dispatcher {
         now: Moment,
         wall: Timestamp,
     ) {
+        // Which scan it is, if that is known, tells how far back the list is to be read the next time.
+        let Scan {
+            id,
+            status,
+            created,
+        } = scan.unwrap_or_default();
+        due.target.progress.set_action(id, status, created);
         match self.settings.policy.on_pending {
             OnPending::Retry { delay, tries } if due.target.progress.pending_tries < tries => {
                 due.target.progress.not_before = later(wall, delay);
@@ -239,7 +247,7 @@ impl Dispatcher {
                 self.queue.put_later(due, now + delay, now);
             }
             OnPending::Retry { .. } | OnPending::Skip => {
-                self.end_with_scan(due, end, Outcome::AlreadyPending, scan);
+                self.end(due, end, Outcome::AlreadyPending);
             }
         }
     }

@@ -1,0 +1,117 @@
+//! The machines that somebody is scanning right now, as the list of scans shows them.
+
+use std::collections::HashMap;
+
+use super::verdict::Scan;
+use crate::{defender::wire::MachineAction, store::is_final};
+
+/// So many are remembered, some 300 bytes each. A tenant that has more of them under way at once is larger than any that
+/// is known of; what is beyond costs a call each, and no more.
+const MOST: usize = 200_000;
+
+/// A machine each, with its newest scan that is not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    by_machine: HashMap<String, Scan>,
+    most: usize,
+    is_cut: bool,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self {
+            by_machine: HashMap::new(),
+            most: MOST,
+            is_cut: false,
+        }
+    }
+}
+
+impl Running {
+    /// Takes note of an action of the list, which comes newest first. One of unknown status is not over.
+    pub fn see(&mut self, action: &MachineAction) {
+        let Some(machine) = &action.machine_id else {
+            return;
+        };
+        if is_final(action.status.as_deref().unwrap_or_default()) {
+            return;
+        }
+        let machine = machine.to_lowercase();
+        if self.by_machine.len() < self.most {
+            let scan = self.by_machine.entry(machine);
+            scan.or_insert_with(|| action.into());
+        } else if !self.by_machine.contains_key(&machine) {
+            self.is_cut = true;
+        }
+    }
+
+    /// The scan on this machine, in lower case; from then on it is forgotten.
+    pub fn take(&mut self, machine: &str) -> Option<Scan> {
+        self.by_machine.remove(machine)
+    }
+
+    /// How many machines are being scanned.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_machine.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_machine.is_empty()
+    }
+
+    /// Whether there were more than are remembered.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(id: &str, machine: &str, status: Option<&str>) -> MachineAction {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "machineId": machine, "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_machine_is_busy_by_its_newest_scan_that_is_not_over() {
+        let mut running = Running::default();
+        running.see(&action("over", "M1", Some("Succeeded")));
+        running.see(&action("newest", "M1", Some("InProgress")));
+        running.see(&action("older", "m1", Some("Pending")));
+        running.see(&action("done", "m2", Some("TimeOut")));
+        running.see(&action("odd", "m3", Some("Dreaming")));
+        running.see(&action("untold", "m4", None));
+        assert_eq!(running.len(), 3);
+        assert_eq!(
+            running.take("m1").map(|scan| scan.id).as_deref(),
+            Some("newest")
+        );
+        assert_eq!(running.take("m1"), None, "taken once");
+        assert_eq!(running.take("m2"), None);
+        assert!(running.take("m3").is_some() && running.take("m4").is_some());
+    }
+
+    #[test]
+    fn what_is_beyond_the_bound_is_told_and_not_remembered() {
+        let mut running = Running {
+            most: 2,
+            ..Running::default()
+        };
+        for machine in ["a", "b", "a"] {
+            running.see(&action(machine, machine, Some("Pending")));
+        }
+        assert!(!running.is_cut());
+        running.see(&action("c", "c", Some("Pending")));
+        assert!(running.is_cut());
+        assert_eq!(running.len(), 2);
+        assert_eq!(running.take("c"), None);
+    }
+}
