@@ -21,11 +21,11 @@ pub enum OnPending {
     /// It ends as `already_pending`.
     #[default]
     Skip,
-    /// It is asked again later, so that it gets a scan of ours in the end.
+    /// It is asked about again later, so that it gets a scan of ours in the end.
     Retry {
         /// How much later.
         delay: Duration,
-        /// How many times it is asked in all, the first included; at least 1.
+        /// How many times it is asked about in all, by a call or by a look into the list, the first included; at least 1.
         tries: u32,
     },
 }

@@ -157,7 +157,11 @@ impl Tenant {
         now: Duration,
     ) -> usize {
         let State { rng, scans, .. } = state;
-        let scan = within(rng, &self.config.scan_time);
+        let scan_time = match &self.config.foreign_scan_time {
+            Some(time) if foreign => time,
+            _ => &self.config.scan_time,
+        };
+        let scan = within(rng, scan_time);
         let pending = scan.mul_f64(rng.f64() / 3.0);
         let (began, lag, pending) = if foreign {
             (

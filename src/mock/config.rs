@@ -21,6 +21,8 @@ pub struct MockConfig {
     pub listing_lag: RangeInclusive<Duration>,
     /// A scan's time from its creation to its end, of which up to a third is `Pending`.
     pub scan_time: RangeInclusive<Duration>,
+    /// The same of somebody else's scans, from when they are first seen; without it, as long as the others take.
+    pub foreign_scan_time: Option<RangeInclusive<Duration>>,
     /// How scans end.
     pub ends: Ends,
     /// What goes wrong.
@@ -53,6 +55,7 @@ impl Default for MockConfig {
             latency: Duration::ZERO..=Duration::ZERO,
             listing_lag: Duration::ZERO..=Duration::ZERO,
             scan_time: Duration::from_secs(30)..=Duration::from_mins(2),
+            foreign_scan_time: None,
             ends: Ends::default(),
             chances: Chances::default(),
             busy_shape: BusyShape::Error,

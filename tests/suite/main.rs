@@ -7,6 +7,8 @@
 
 /// Who imports whom, read from the `use` lines.
 mod architecture;
+/// Machines that others are scanning, and the calls that are not spent on them.
+mod busy;
 /// Promise 2, to the hundred-thousandth machine.
 mod campaign_length;
 /// How every row ends, and what stops a campaign.

@@ -44,6 +44,8 @@ pub(crate) struct Rig {
     pub(crate) mock: MockConfig,
     pub(crate) quota: Quota,
     pub(crate) policy: Policy,
+    /// `--skip-busy`
+    pub(crate) skip_busy: bool,
     /// The client's patience.
     pub(crate) timeout: Duration,
     /// How far the client's wall clock is ahead of the tenant's.
@@ -114,6 +116,7 @@ impl Rig {
             mock,
             quota: Quota::documented(),
             policy: Policy::default(),
+            skip_busy: false,
             timeout: Duration::from_secs(30),
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
@@ -197,6 +200,9 @@ impl Rig {
         let mut dispatcher = Dispatcher::new(settings, targets, tally);
         for one in left {
             dispatcher.left(one, began, clock.wall());
+        }
+        if self.skip_busy {
+            dispatcher.skip_busy(clock.wall());
         }
         let ending = engine.run(dispatcher, journal, signals).await;
         let elapsed = clock.now().since(began);

@@ -336,4 +336,6 @@ fn scan_type(target: &Target, default: &'static str) -> &'static str {
 }
 
 #[cfg(test)]
+mod busy_tests;
+#[cfg(test)]
 mod tests;

@@ -5,17 +5,16 @@ use super::*;
 use crate::{
     campaign::{
         outcome::Outcome,
-        retry::OnPending,
         verdict::{Judgement, Scan, Verdict},
     },
     store::{Progress, Target},
 };
 
-fn at(seconds: u64) -> Moment {
+pub(super) fn at(seconds: u64) -> Moment {
     Moment::ZERO + Duration::from_secs(3600 + seconds)
 }
 
-const WALL: Timestamp = Timestamp::constant(1_767_225_600, 0);
+pub(super) const WALL: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 fn target(n: u64, priority: Option<i64>) -> Target {
     Target {
@@ -30,7 +29,7 @@ fn target(n: u64, priority: Option<i64>) -> Target {
 }
 
 /// A dispatcher that holds `targets` fresh ones, one after the other.
-fn dispatcher(targets: u64, policy: Policy) -> Dispatcher {
+pub(super) fn dispatcher(targets: u64, policy: Policy) -> Dispatcher {
     let settings = Settings {
         campaign: CampaignId::known("ab12cd34ef"),
         scan_type: "Quick",
@@ -48,7 +47,7 @@ fn dispatcher(targets: u64, policy: Policy) -> Dispatcher {
 }
 
 /// One call, sent and answered at `now`; which target it was for.
-fn call(dispatcher: &mut Dispatcher, verdict: Verdict, now: Moment) -> u64 {
+pub(super) fn call(dispatcher: &mut Dispatcher, verdict: Verdict, now: Moment) -> u64 {
     let n = dispatcher.assign(now, WALL).expect("a target is due").n;
     answer(dispatcher, n, verdict, now, 1);
     n
@@ -82,7 +81,7 @@ fn throttled() -> Verdict {
 }
 
 /// Reads what the dispatcher wants of the store, which has the records of target 1.
-fn recall(dispatcher: &mut Dispatcher, now: Moment) {
+pub(super) fn recall(dispatcher: &mut Dispatcher, now: Moment) {
     let reading = dispatcher.wants_reading(now);
     let progress = dispatcher.take_records().into_iter().rev();
     let progress = progress.filter_map(|record| match record {
@@ -270,25 +269,4 @@ fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost(
     );
     assert_eq!(dispatcher.tally().of(Outcome::Unsure), 20_000);
     assert_eq!(dispatcher.wants_reading(at(31)).doubts.len(), 5_000);
-}
-
-#[test]
-fn pending_ones_are_asked_again_as_often_and_as_late_as_was_said() {
-    let delay = Duration::from_mins(15);
-    let policy = Policy {
-        on_pending: OnPending::Retry { delay, tries: 3 },
-        ..Policy::default()
-    };
-    let mut dispatcher = dispatcher(1, policy);
-    for round in 0..3 {
-        let now = at(0) + delay * round;
-        if round > 0 {
-            let before = now - Duration::from_secs(1);
-            recall(&mut dispatcher, before);
-            assert!(!dispatcher.wants_permit(before));
-        }
-        call(&mut dispatcher, Verdict::AlreadyPending(None), now);
-    }
-    assert_eq!(dispatcher.tally().of(Outcome::AlreadyPending), 1);
-    assert_eq!(dispatcher.attempts(), 3);
 }

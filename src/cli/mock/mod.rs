@@ -54,6 +54,9 @@ pub struct MockArgs {
     /// Share of machines that somebody else is scanning
     #[arg(long, value_name = "P%", default_value = "0%")]
     pub busy: PercentArg,
+    /// How much longer somebody else's scans take [default: as --scan-time]
+    #[arg(long, value_name = "RANGE")]
+    pub busy_for: Option<RangeArg>,
     /// What a start on a machine under scan is answered with
     #[arg(long, value_enum, default_value_t)]
     pub busy_shape: BusyShapeArg,
@@ -178,6 +181,7 @@ impl MockArgs {
             latency: self.latency.0,
             listing_lag: self.listing_lag.0,
             scan_time: self.scan_time.0,
+            foreign_scan_time: self.busy_for.map(|range| range.0),
             chances: Chances {
                 busy: self.busy.0,
                 unknown: self.unknown.0,

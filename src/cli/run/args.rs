@@ -151,17 +151,23 @@ pub(super) struct ResumeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tries")]
 pub(super) struct RetryArgs {
-    /// What becomes of a machine on which a scan runs already: it ends as `already_pending`, or is asked again later.
+    /// What becomes of a machine on which somebody else's scan runs already: it ends as `already_pending`, or it is tried
+    /// again later, when the list of scans shows that the scan has ended.
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
     on_pending: OnPendingArg,
 
-    /// How much later a busy machine is asked again.
+    /// How much later a busy machine is asked about again; a resume does not begin it anew.
     #[arg(long, value_name = "D", default_value = "15m", value_parser = span)]
     pending_delay: Duration,
 
-    /// How many times a busy machine is asked in all.
+    /// How many times a busy machine is asked about in all, by a call or by a look into the list of scans.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pending_tries: u32,
+
+    /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already: they
+    /// end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
+    #[arg(long)]
+    pub(super) skip_busy: bool,
 
     /// How many times a machine is tried in all.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]

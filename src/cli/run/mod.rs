@@ -85,6 +85,9 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         already_ended: tally.total(),
     });
 
+    if args.retry.skip_busy {
+        dispatcher.skip_busy(clock.wall());
+    }
     let engine = Engine {
         defender: Arc::new(
             setup
