@@ -11,12 +11,13 @@
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
-//!   written anew.
+//!   written anew. [`conclusion`](self): how both end.
 
 mod anew;
 mod borrowed;
 pub mod cancel;
 pub mod checkup;
+mod conclusion;
 pub mod dispatcher;
 pub mod engine;
 pub mod errand;

@@ -32,6 +32,8 @@ mod crash;
 mod damage;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
+/// Promise 5 while the results are put in order, and somebody wants to stop.
+mod final_writing;
 /// Scans watched to their end.
 mod follow;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.

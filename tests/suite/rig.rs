@@ -201,6 +201,10 @@ impl Rig {
         let ending = engine.run(dispatcher, journal, signals).await;
         let elapsed = clock.now().since(began);
 
+        // A run that was stopped at once may still be writing the lines of those before it.
+        while results.with_file_name(".r.csv.tmp").exists() {
+            std::thread::yield_now();
+        }
         let as_it_grew = read(&results).1;
         let finished = ending.journal.finish(clock.wall(), "done").await.unwrap();
         let (header, rows) = read(&results);
