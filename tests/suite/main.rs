@@ -36,6 +36,8 @@ mod doctor;
 mod final_writing;
 /// Scans watched to their end.
 mod follow;
+/// The service's word to wait, over the death of a process.
+mod holds;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
