@@ -94,6 +94,8 @@ pub struct Ending {
     pub throttled: u64,
     /// The campaign's id.
     pub campaign: CampaignId,
+    /// What is asked from here on, while the journal is being finished.
+    pub signals: Option<mpsc::Receiver<Signal>>,
 }
 
 type Writing = JoinHandle<(Box<Journal>, Batch, Result<Written, JournalError>)>;
@@ -583,6 +585,7 @@ impl<D: Defender> Drive<D> {
             calls: self.dispatcher.attempts() + self.lister.calls(),
             throttled: self.dispatcher.throttled(),
             campaign: self.engine.campaign,
+            signals: self.signals,
         }
     }
 }

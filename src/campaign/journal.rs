@@ -11,18 +11,16 @@ use jiff::Timestamp;
 
 use super::{
     anew::Anew,
+    conclusion::Conclusion,
     outcome::{Outcome, Tally},
     queue::Place,
-    summary::{Trouble, Troubles},
+    summary::Trouble,
 };
 use crate::{
     results::{Layout, Placed, ResultsError, Rewrite, Row},
     roster::split_extra,
     store::{Cursor, Identity, Record, Store, StoreError, StoredRow, Target, Unfinished},
 };
-
-/// So many different messages are told at a run's end; the results hold them all.
-const TROUBLES_TOLD: usize = 5;
 
 /// The store and the results of one run.
 pub struct Journal {
@@ -96,7 +94,7 @@ pub enum JournalError {
     /// The results.
     #[error(transparent)]
     Results(#[from] ResultsError),
-    /// They could not be begun, as was said before.
+    /// They could not be begun, as was said before; or nobody waits for them any more.
     #[error("the results file could not be written")]
     NoResults,
 }
@@ -176,44 +174,27 @@ impl Journal {
 
     /// Ends the results file: every row, in the input's order; then notes the run's end and closes the store.
     ///
+    /// That takes a second for a million rows, and ten where another program holds the file. Dropped before its time, this
+    /// leaves the results as the last line left them, or the new ones, whole; the next run puts them in order.
+    ///
     /// # Errors
     /// Either cannot be written. The results file is then as the last line left it.
     pub async fn finish(self, ended: Timestamp, reason: &str) -> Result<Finished, JournalError> {
         let Self {
-            mut store,
+            store,
             results,
             path,
             layout,
             run,
         } = self;
-        // Closed first: Windows replaces no file that is open.
-        drop(results);
-        let mut tally = Tally::default();
-        let mut troubles = Troubles::default();
-        let mut fresh = Rewrite::start(&path, &layout)?;
-        store.each_row::<JournalError>(false, |row| {
-            let outcome = outcome(row);
-            if row.left_out {
-                tally.leave_out(1);
-            } else {
-                tally.add(outcome);
-            }
-            if !matches!(outcome, Outcome::Accepted | Outcome::Duplicate)
-                && row.outcome.is_some()
-                && !row.left_out
-            {
-                troubles.add(outcome.as_str(), &row.message);
-            }
-            put(&mut fresh, row, outcome, store.identity())
-        })?;
-        let placed = fresh.seal()?.place(tokio::time::sleep).await?;
-        store.end_run(run, ended, reason)?;
-        store.close()?;
-        Ok(Finished {
-            tally,
-            placed,
-            troubles: troubles.most_frequent(TROUBLES_TOLD),
-        })
+        let conclusion = Conclusion {
+            store,
+            results,
+            path,
+            layout,
+            run,
+        };
+        conclusion.draw(ended, reason).await
     }
 }
 
@@ -244,7 +225,7 @@ pub async fn rewrite(
     Ok(fresh.seal()?.place(tokio::time::sleep).await?)
 }
 
-fn put(
+pub(super) fn put(
     file: &mut Rewrite,
     row: &StoredRow,
     outcome: Outcome,

@@ -6,18 +6,19 @@
 //!   are being scanned. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
 //! - [`tag`]: how a scan is known as ours.
-//! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
+//! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an extended input changes about it. [`summary`]: what a run came to.
 //! - [`loss`]: how long a lost call counts. [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
-//!   written anew.
+//!   written anew. [`conclusion`](self): how both end.
 
 mod anew;
 mod borrowed;
 pub mod cancel;
 pub mod checkup;
+mod conclusion;
 pub mod dispatcher;
 pub mod engine;
 pub mod errand;
@@ -32,6 +33,7 @@ pub mod outcome;
 pub mod queue;
 pub mod resume;
 pub mod retry;
+mod revision;
 pub mod running;
 pub mod server_clock;
 pub mod sign_in_time;

@@ -5,6 +5,7 @@ use std::io::Read;
 use super::{
     intake::{IntakeError, new_row},
     outcome::Outcome,
+    revision::Revision,
 };
 use crate::{
     roster::{Fate, Note, Roster, RosterError, Row, ScanType},
@@ -130,7 +131,8 @@ pub fn rejoin<R: Read>(
     })
 }
 
-/// Adds the input's rows whose machines are new.
+/// Adds the input's rows whose machines are new, and makes what today's `--where` changes about the others that are in the
+/// input. Targets whose machines are not, stay as they are.
 ///
 /// # Errors
 /// The input is refused or has other columns, or the store cannot be written. Nothing is changed then.
@@ -142,17 +144,15 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
         });
     }
     let mut added = 0;
+    let mut revision = Revision::default();
     store.extend::<ResumeError>(|extension| {
         while let Some(row) = roster.next_row()? {
-            let is_new = match extension.standing(row.machine_id)? {
-                Standing::New => true,
-                Standing::Added => matches!(row.fate, Fate::Duplicate { .. }),
-                Standing::Old => false,
-            };
-            if is_new {
-                new_row(&row, |row| extension.add(row))?;
+            match extension.standing(row.machine_id)? {
+                Standing::New => new_row(&row, |row| extension.add(row))?,
+                Standing::Old(targets) => revision.hear(&row, &targets),
             }
         }
+        extension.amend(&revision.amendments())?;
         added = extension.added();
         Ok(())
     })?;

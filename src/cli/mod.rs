@@ -26,7 +26,7 @@ pub mod run;
 pub mod signals;
 pub mod status;
 
-use std::{ffi::OsString, fmt::Display, io::Write};
+use std::{ffi::OsString, fmt::Display, io::Write, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -78,6 +78,10 @@ impl Failure {
     }
 }
 
+/// How long an interrupted command waits for its threads: long enough for one that was left to take away its unfinished file,
+/// and not for a disk that hangs.
+const TIDYING: Duration = Duration::from_millis(500);
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -121,7 +125,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 .map_err(Failure::usage),
         }
     });
-    done.unwrap_or_else(|failure| fail(&failure))
+    let code = done.unwrap_or_else(|failure| fail(&failure));
+    if code == ExitCode::Interrupted {
+        runtime.shutdown_timeout(TIDYING);
+    }
+    code
 }
 
 fn fail(failure: &Failure) -> ExitCode {

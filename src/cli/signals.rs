@@ -1,6 +1,6 @@
-//! Ctrl-C and its kin: the first asks a run to drain, the second to stop at once.
+//! Ctrl-C and its kin: the first asks a run to drain, any further one to stop at once.
 
-use std::io;
+use std::{future::pending, io, iter};
 
 #[cfg(unix)]
 use tokio::signal::unix;
@@ -25,20 +25,32 @@ pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
     // Without handlers the system's own ending remains, which the store survives as well.
     if let Ok(mut requests) = Requests::new() {
         tokio::spawn(async move {
-            for signal in [Signal::Drain, Signal::Abort] {
+            for signal in iter::once(Signal::Drain).chain(iter::repeat(Signal::Abort)) {
                 let asked = requests.next().await;
                 let signal = if asked == Signal::Abort {
                     asked
                 } else {
                     signal
                 };
-                if sender.send(signal).await.is_err() || signal == Signal::Abort {
+                if sender.send(signal).await.is_err() {
                     return;
                 }
             }
         });
     }
     (lent, signals)
+}
+
+/// Waits until somebody wants to stop at once. What asks for good order only, changes nothing about work that is just that.
+pub(super) async fn to_stop_at_once(signals: Option<mpsc::Receiver<Signal>>) {
+    if let Some(mut signals) = signals {
+        while let Some(signal) = signals.recv().await {
+            if signal == Signal::Abort {
+                return;
+            }
+        }
+    }
+    pending().await;
 }
 
 /// What the system passes on: made once, so that nothing is lost between one request and the next.

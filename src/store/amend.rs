@@ -52,20 +52,13 @@ impl Store {
         self.vouch()?;
         let amended = self.db.transaction().and_then(|tx| {
             tx.execute_batch(INDEX)?;
-            // What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now,
-            // and the other one admitted.
-            let (comes, goes): (Vec<_>, Vec<_>) = amendments
-                .iter()
-                .partition(|amendment| matches!(amendment, Amendment::Admit { .. }));
-            for amendment in goes.into_iter().chain(comes) {
-                amend(&tx, amendment)?;
-            }
+            amend_all(&tx, amendments)?;
             tx.commit()
         });
         amended.map_err(|e| self.failed("write", e))
     }
 
-    /// Adds rows to the campaign, all of them or, if `rows` fails, none.
+    /// Adds rows to the campaign and changes targets, all of it or, if `rows` fails, nothing.
     ///
     /// # Errors
     /// The file cannot be written, or `rows` failed.
@@ -94,7 +87,7 @@ impl Store {
     }
 }
 
-/// Takes the rows that are new.
+/// Takes the rows that are new, and what changes about those that are not.
 #[derive(Debug)]
 pub struct Extension<'a> {
     db: &'a Connection,
@@ -105,14 +98,21 @@ pub struct Extension<'a> {
 }
 
 /// Whether a machine stands in the campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Not yet.
+    /// Not before this extension.
     New,
-    /// Since this extension.
-    Added,
-    /// Since before.
-    Old,
+    /// In these targets.
+    Old(Vec<Stands>),
+}
+
+/// A target of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stands {
+    /// Its number.
+    pub n: u64,
+    /// Whether the operator's `--where` left it out.
+    pub left_out: bool,
 }
 
 impl Extension<'_> {
@@ -121,22 +121,37 @@ impl Extension<'_> {
     /// # Errors
     /// The file cannot be read.
     pub fn standing(&self, machine_id: &str) -> Result<Standing, StoreError> {
-        let first: Option<u64> = self
+        let targets: Vec<_> = self
             .db
             .prepare_cached(
-                "SELECT n FROM target WHERE lower(machine_id) = lower(?1) ORDER BY n LIMIT 1",
+                "SELECT t.n, coalesce(p.left_out, 0) FROM target t LEFT JOIN progress p ON p.n = t.n
+                 WHERE lower(t.machine_id) = lower(?1) AND t.n <= ?2 ORDER BY t.n",
             )
             .and_then(|mut statement| {
+                let stands = |row: &rusqlite::Row<'_>| {
+                    Ok(Stands {
+                        n: row.get(0)?,
+                        left_out: row.get(1)?,
+                    })
+                };
                 statement
-                    .query_row([machine_id], |row| row.get(0))
-                    .optional()
+                    .query_map(params![machine_id, self.old], stands)?
+                    .collect()
             })
             .map_err(|e| StoreError::new("read", self.path, e))?;
-        Ok(match first {
-            None => Standing::New,
-            Some(n) if n > self.old => Standing::Added,
-            Some(_) => Standing::Old,
+        Ok(if targets.is_empty() {
+            Standing::New
+        } else {
+            Standing::Old(targets)
         })
+    }
+
+    /// Makes all these changes.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn amend(&self, amendments: &[Amendment]) -> Result<(), StoreError> {
+        amend_all(self.db, amendments).map_err(|e| StoreError::new("write", self.path, e))
     }
 
     /// Adds a row behind all others; its number is given here.
@@ -160,6 +175,18 @@ impl Extension<'_> {
     pub fn added(&self) -> u64 {
         self.last - self.old
     }
+}
+
+/// What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now, and the other
+/// one admitted.
+fn amend_all(db: &Connection, amendments: &[Amendment]) -> rusqlite::Result<()> {
+    let (comes, goes): (Vec<_>, Vec<_>) = amendments
+        .iter()
+        .partition(|amendment| matches!(amendment, Amendment::Admit { .. }));
+    for amendment in goes.into_iter().chain(comes) {
+        amend(db, amendment)?;
+    }
+    Ok(())
 }
 
 fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {

@@ -43,7 +43,7 @@ use std::{
 };
 
 pub use actions::{ActionUpdate, OpenAction, is_final};
-pub use amend::{Amendment, Extension, Standing};
+pub use amend::{Amendment, Extension, Standing, Stands};
 pub use cancels::CancelEnd;
 pub use error::StoreError;
 pub use glimpse::{Glimpse, LastRun};

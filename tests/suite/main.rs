@@ -34,8 +34,12 @@ mod crash;
 mod damage;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
+/// Promise 5 while the results are put in order, and somebody wants to stop.
+mod final_writing;
 /// Scans watched to their end.
 mod follow;
+/// The service's word to wait, over the death of a process.
+mod holds;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.

@@ -381,6 +381,93 @@ fn another_where_admits_and_leaves_out_and_never_scans_a_machine_twice() {
     }
 }
 
+/// [`TWO_SYSTEMS`] in another order, without machine 3's second row, and with machine 4 in two rows more.
+const TWO_SYSTEMS_EXTENDED: &str = "machine_id,os\n\
+    0000000000000000000000000000000000000003,b\n\
+    0000000000000000000000000000000000000001,b\n\
+    0000000000000000000000000000000000000001,a\n\
+    0000000000000000000000000000000000000002,a\n\
+    0000000000000000000000000000000000000009,z\n\
+    0000000000000000000000000000000000000004,b\n\
+    0000000000000000000000000000000000000004,a\n";
+
+#[cfg(unix)]
+#[test]
+fn extend_judges_old_rows_anew_by_where_and_a_machine_is_due_if_one_of_its_rows_is() {
+    let listen = |port: &str, roles: &str| {
+        Server::start(&["--listen", &format!("127.0.0.1:{port}"), "--roles", roles])
+    };
+    // Machines 1, 1, 2, 3 and then 4, 4.
+    for (first, second, expected) in [
+        (
+            None,
+            Some("os=a,z"),
+            "accepted duplicate accepted left left accepted",
+        ),
+        (
+            None,
+            Some("os=b,z"),
+            "accepted duplicate left accepted accepted left",
+        ),
+        (
+            Some("os=b,z"),
+            Some("os=a,z"),
+            "duplicate accepted accepted left left accepted",
+        ),
+        (
+            Some("os=a,z"),
+            Some("os=b,z"),
+            "accepted duplicate left accepted accepted left",
+        ),
+        (
+            Some("os=a,z"),
+            None,
+            "accepted duplicate accepted accepted accepted duplicate",
+        ),
+        (
+            Some("os=z"),
+            None,
+            "accepted duplicate accepted accepted accepted duplicate",
+        ),
+        (None, Some("os=z"), "left duplicate left left left left"),
+    ] {
+        let place = Place::new(TWO_SYSTEMS);
+        let clause = |clause: Option<&'static str>| {
+            clause.map_or_else(Vec::new, |clause| vec!["--where", clause])
+        };
+        let (first, second) = (clause(first), clause(second));
+        let server = listen("0", "none");
+        let port = server.url().rsplit_once(':').unwrap().1.to_owned();
+        begin_in_vain(&place, &server, &first);
+        drop(server);
+        let server = listen(&port, "Machine.Scan,Machine.Read.All");
+        fs::write(place.path("fleet.csv"), TWO_SYSTEMS_EXTENDED).unwrap();
+        let extended = |words: &[&'static str]| [&["--extend"], words].concat();
+        assert_code(&run(&place, &server, &extended(&second)), 0);
+        let results = place.read("fleet.results.csv");
+        let expected = expected.replace("left", "not_attempted");
+        assert_eq!(
+            outcomes(&results)[1..].join(" "),
+            expected,
+            "{first:?}, then {second:?}"
+        );
+        // And back again: what was scanned stays scanned, and nothing twice.
+        for words in [first, Vec::new()] {
+            let output = run(&place, &server, &extended(&words));
+            assert!(
+                matches!(output.status.code(), Some(0 | 6)),
+                "{}",
+                said(&output)
+            );
+        }
+        let all = place.read("fleet.results.csv");
+        assert_eq!(count(&all, "accepted"), 5, "{all}");
+        assert_eq!(count(&all, "duplicate"), 2, "{all}");
+        let saw = server.stop();
+        assert!(saw.contains("scans: 5 started on 5 machines"), "{saw}");
+    }
+}
+
 #[test]
 fn again_goes_on_with_an_unfinished_campaign_and_begins_anew_over_a_finished_one() {
     let server = Server::start(&["--scan-time", "1ms"]);

@@ -30,7 +30,7 @@ use fleetsweep::{
     },
     mock::{self, MockConfig, Request, Served, Tenant},
     monitor::{Began, Ended, Monitor, State},
-    quota::{Clock, Kind, Limit, Pacer, Quota, TokioClock},
+    quota::{Clock, Kind, LedgerPlace, Limit, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},
     store::{Identity, Left, Run, Store},
@@ -53,6 +53,8 @@ pub(crate) struct Rig {
     pub(crate) tokens: Arc<dyn TokenSource>,
     /// Real HTTP on loopback; else the tenant is asked directly.
     pub(crate) http: bool,
+    /// Each run has a pacer of its own over one quota ledger, as processes have; else they share a pacer.
+    pub(crate) ledger: bool,
     pub(crate) seed: u64,
 }
 
@@ -121,6 +123,7 @@ impl Rig {
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
             http: false,
+            ledger: false,
             seed: 1,
         }
     }
@@ -161,6 +164,23 @@ impl Rig {
         }
     }
 
+    fn pacer(&self, ground: &Ground) -> Pacer {
+        if !self.ledger {
+            return ground.pacer.clone();
+        }
+        let place = LedgerPlace {
+            file: ground.dir.path().join("quota.db"),
+            cloud: "commercial".into(),
+            tenant: "a tenant".into(),
+            application: "an application".into(),
+        };
+        let clock = Arc::clone(&ground.clock);
+        let pacer = Pacer::with_ledger(&self.quota, clock, &place, self.timeout).unwrap();
+        // A killed process writes no last words, and so nobody does for its pacer.
+        std::mem::forget(pacer.clone());
+        pacer
+    }
+
     async fn drain(
         self,
         csv: String,
@@ -173,7 +193,7 @@ impl Rig {
         let results = ground.dir.path().join("r.csv");
         let (journal, targets, tally, left) = begin(&csv, &campaign, clock.as_ref(), &results);
 
-        let pacer = ground.pacer.clone();
+        let pacer = self.pacer(&ground);
         let forecast = pacer.forecast(Kind::Start);
         let workers = self.quota.limits().map(Limit::calls).min().unwrap_or(100);
         let workers = workers.min(100) as usize;
@@ -207,6 +227,10 @@ impl Rig {
         let ending = engine.run(dispatcher, journal, signals).await;
         let elapsed = clock.now().since(began);
 
+        // A run that was stopped at once may still be writing the lines of those before it.
+        while results.with_file_name(".r.csv.tmp").exists() {
+            std::thread::yield_now();
+        }
         let as_it_grew = read(&results).1;
         let finished = ending.journal.finish(clock.wall(), "done").await.unwrap();
         let (header, rows) = read(&results);

@@ -99,7 +99,13 @@ async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) 
     }
 }
 
-fn journal(machines: u64, folder: &Path, campaign: &CampaignId, wall: Timestamp) -> (Journal, u64) {
+/// A campaign's journal, `state.db` and `results.csv` in the folder.
+pub(crate) fn journal(
+    machines: u64,
+    folder: &Path,
+    campaign: &CampaignId,
+    wall: Timestamp,
+) -> (Journal, u64) {
     let mut csv = String::from("machine_id\n");
     for n in 1..=machines {
         writeln!(csv, "{n:040x}").unwrap();

@@ -129,7 +129,7 @@ pub(super) struct ResumeArgs {
     #[arg(long)]
     pub(super) again: bool,
 
-    /// Add the machines that are new in the input.
+    /// Add the machines that are new in the input. The others go by today's --where; those that are gone from the input stay.
     #[arg(long, conflicts_with = "again")]
     pub(super) extend: bool,
 

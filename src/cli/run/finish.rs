@@ -14,8 +14,9 @@ use crate::{
     campaign::{
         engine::Ending, journal::Finished, outcome::Outcome, stop::StopReason, summary::Summary,
     },
-    cli::{ExitCode, Failure, paths::Places},
+    cli::{ExitCode, Failure, paths::Places, signals},
     results::Placed,
+    store::Lock,
 };
 
 /// What is known of the run besides its ending.
@@ -30,6 +31,8 @@ pub(super) struct Facts<'a> {
     /// A rehearsal leaves no state to go on with.
     pub(super) is_rehearsal: bool,
     pub(super) is_quiet: bool,
+    /// The campaign's.
+    pub(super) lock: Lock,
 }
 
 /// Where the summary goes, opened before the run so that a bad path fails in its first second.
@@ -106,6 +109,7 @@ pub(super) async fn finish(
         calls,
         throttled,
         campaign,
+        signals,
     } = ending;
     let reason = stop
         .as_ref()
@@ -114,7 +118,11 @@ pub(super) async fn finish(
         tally,
         placed,
         troubles,
-    } = match journal.finish(facts.ended, &reason).await {
+    } = match tokio::select! {
+        biased;
+        () = signals::to_stop_at_once(signals) => return Err(stopped_at_once(stop, facts, command)),
+        finished = journal.finish(facts.ended, &reason) => finished,
+    } {
         Ok(finished) => finished,
         // The first thing that failed says more than what failed for the same reason afterwards.
         Err(e) => {
@@ -168,6 +176,28 @@ pub(super) async fn finish(
     }
     summary_file.write(&summary)?;
     Ok(code)
+}
+
+/// Says that the results are as the last line left them.
+fn stopped_at_once(stop: Option<StopReason>, facts: Facts<'_>, command: &[OsString]) -> Failure {
+    // Nobody else may write before the thread that was left behind is gone, with this process at the latest.
+    std::mem::forget(facts.lock);
+    let code = ExitCode::gravest([
+        ExitCode::Interrupted,
+        stop.as_ref().map_or(ExitCode::Clean, exit_code),
+    ]);
+    let mut why = String::new();
+    if let Some(stop) = stop.filter(|stop| *stop != StopReason::Interrupted) {
+        why = format!("{stop}; ");
+    }
+    why += "stopped before the results were in the input's order; ";
+    why += &facts.places.results.display().to_string();
+    why += " holds what has ended";
+    if !facts.is_rehearsal {
+        why += ", and this goes on: ";
+        why += &super::record::in_words(command);
+    }
+    Failure::new(code, why)
 }
 
 fn exit_code(stop: &StopReason) -> ExitCode {

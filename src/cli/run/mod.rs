@@ -46,7 +46,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
     let Opened {
         mut store,
-        lock: _lock,
+        lock,
         campaign,
         targets,
         tally,
@@ -134,6 +134,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         followed,
         is_rehearsal: setup.scratch.is_some(),
         is_quiet: args.progress.is_quiet(),
+        lock,
     };
     finish::finish(ending, facts, summary, command).await
 }

@@ -1,0 +1,138 @@
+//! The end of a run on disk: every row once more, in the input's order, by a thread that can be left behind.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+
+use super::{
+    anew::Anew,
+    journal::{Finished, JournalError, outcome, put},
+    outcome::{Outcome, Tally},
+    summary::{Trouble, Troubles},
+};
+use crate::{
+    results::{Layout, Rewrite, Sealed},
+    store::Store,
+};
+
+/// So many different messages are told at a run's end; the results hold them all.
+const TROUBLES_TOLD: usize = 5;
+
+/// A run whose last outcome is committed.
+pub(super) struct Conclusion {
+    pub(super) store: Store,
+    pub(super) results: Anew,
+    pub(super) path: PathBuf,
+    pub(super) layout: Layout,
+    pub(super) run: i64,
+}
+
+/// Every row, on disk and not in its place yet.
+struct Drawn {
+    store: Store,
+    file: Sealed,
+    tally: Tally,
+    troubles: Vec<Trouble>,
+}
+
+impl Conclusion {
+    /// Puts the results in order, notes the run's end and closes the store. What may take seconds is done by threads, so
+    /// that whoever waits can be told to stop. The run's end is noted last: a campaign that has it, has its results.
+    pub(super) async fn draw(
+        self,
+        ended: Timestamp,
+        reason: &str,
+    ) -> Result<Finished, JournalError> {
+        let run = self.run;
+        let waiting = Waiting::default();
+        let is_left = Arc::clone(&waiting.0);
+        let Drawn {
+            mut store,
+            file,
+            tally,
+            troubles,
+        } = on_a_thread(move || self.write(&is_left)).await?;
+        let placed = file.place(tokio::time::sleep).await?;
+        let reason = reason.to_owned();
+        on_a_thread(move || {
+            store.end_run(run, ended, &reason)?;
+            Ok(store.close()?)
+        })
+        .await?;
+        Ok(Finished {
+            tally,
+            placed,
+            troubles,
+        })
+    }
+
+    fn write(self, is_left: &AtomicBool) -> Result<Drawn, JournalError> {
+        let Self {
+            store,
+            results,
+            path,
+            layout,
+            ..
+        } = self;
+        // Closed first: Windows replaces no file that is open.
+        drop(results);
+        let mut tally = Tally::default();
+        let mut troubles = Troubles::default();
+        let mut fresh = Rewrite::start(&path, &layout)?;
+        store.each_row(false, |row| {
+            if is_left.load(Ordering::Relaxed) {
+                // Nobody hears of it; the file in the making goes away with this thread.
+                return Err(JournalError::NoResults);
+            }
+            let outcome = outcome(row);
+            if row.left_out {
+                tally.leave_out(1);
+            } else {
+                tally.add(outcome);
+            }
+            if !matches!(outcome, Outcome::Accepted | Outcome::Duplicate)
+                && row.outcome.is_some()
+                && !row.left_out
+            {
+                troubles.add(outcome.as_str(), &row.message);
+            }
+            put(&mut fresh, row, outcome, store.identity())
+        })?;
+        Ok(Drawn {
+            file: fresh.seal()?,
+            store,
+            tally,
+            troubles: troubles.most_frequent(TROUBLES_TOLD),
+        })
+    }
+}
+
+/// Somebody who waits for a thread. Dropped, it tells the thread that nobody does any more.
+#[derive(Default)]
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does something that blocks; virtual time stands still meanwhile.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, JournalError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down, and the process with it.
+            Err(_) => Err(JournalError::NoResults),
+        },
+    }
+}

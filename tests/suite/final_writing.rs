@@ -1,0 +1,170 @@
+//! Promise 5 at the very end: the results are being put in the input's order, and somebody wants to stop.
+
+use std::{path::Path, time::Duration};
+
+use fleetsweep::{
+    campaign::{
+        journal::{Batch, Reading},
+        tag::CampaignId,
+    },
+    mock::MockConfig,
+    store::{Progress, Record, Store},
+};
+
+use super::token_life::journal;
+
+const MACHINES: u64 = 2000;
+const ENDED: u64 = 50;
+
+/// A campaign in `folder` whose last machines have ended, and whose journal is finished unless that takes longer than
+/// `patience`. Whether it was finished.
+fn finish(folder: &Path, patience: Duration) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let wall = MockConfig::default().started;
+    let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(3));
+    let (mut journal, _) = journal(MACHINES, folder, &campaign, wall);
+    let accepted = |n| {
+        let begun = Record::Begun {
+            n,
+            number: 1,
+            sent: wall,
+            sent_server: None,
+        };
+        let progress = Progress {
+            outcome: Some("accepted"),
+            attempts: 1,
+            ..Progress::default()
+        };
+        let changed = Record::Changed {
+            n,
+            attempt: None,
+            progress: Box::new(progress),
+        };
+        [begun, changed]
+    };
+    let batch = Batch {
+        records: (MACHINES - ENDED + 1..=MACHINES)
+            .flat_map(accepted)
+            .collect(),
+        reading: Reading::default(),
+    };
+    let written = journal.write(&batch).unwrap();
+    assert_eq!(written.ended.len() as u64, ENDED);
+    let finishing = async { tokio::time::timeout(patience, journal.finish(wall, "done")).await };
+    let finished = runtime.block_on(finishing);
+    // Here it waits for threads.
+    drop(runtime);
+    finished.map(Result::unwrap).is_ok()
+}
+
+#[test]
+fn whenever_it_is_left_the_results_are_whole_and_no_end_is_noted_before_they_are_in_order() {
+    let mut finished = 0;
+    for span in 0..100 {
+        let folder = tempfile::tempdir().unwrap();
+        let is_finished = finish(folder.path(), Duration::from_millis(3) * span);
+        assert!(span > 0 || !is_finished);
+        let mut results = csv::Reader::from_path(folder.path().join("results.csv")).unwrap();
+        let rows: Vec<_> = results.records().map(Result::unwrap).collect();
+        let accepted = rows.iter().filter(|row| &row[1] == "accepted").count() as u64;
+        assert_eq!(accepted, ENDED, "left after {span}");
+        let is_in_order = rows.len() as u64 == MACHINES;
+        assert!(is_in_order || rows.len() as u64 == ENDED, "{}", rows.len());
+        let store = Store::open(&folder.path().join("state.db")).unwrap();
+        let has_ended = store.last_run().unwrap().unwrap().ended.is_some();
+        assert!(is_in_order || !has_ended, "left after {span}");
+        assert!(has_ended || !is_finished);
+        assert!(!folder.path().join(".results.csv.tmp").exists());
+        finished += u32::from(is_finished);
+        if finished == 3 {
+            return;
+        }
+    }
+    panic!("it was never finished");
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::{fs, io::Read, process::Child, thread, time::Duration};
+
+    use crate::{
+        command_line::{Place, outcomes, said},
+        program::{Server, fleet, signal},
+        resume::start,
+    };
+
+    const WORDS: [&str; 3] = ["fleet.csv", "--limit=none", "--workers=2"];
+
+    /// A run whose results another program holds: no file can take the place of a folder.
+    fn held(place: &Place, server: &Server) -> Child {
+        let child = start(place, server, &WORDS, 10);
+        fs::rename(place.path("fleet.results.csv"), place.path("grown.csv")).unwrap();
+        fs::create_dir(place.path("fleet.results.csv")).unwrap();
+        child
+    }
+
+    /// Waits until the run puts its results in order.
+    fn wait_for_the_end(place: &Place, child: &mut Child) {
+        while !place.path(".fleet.results.csv.tmp").exists() {
+            assert_eq!(child.try_wait().unwrap(), None);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn end(mut child: Child) -> (Option<i32>, String) {
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        (child.wait().unwrap().code(), said)
+    }
+
+    #[test]
+    fn another_signal_stops_it_at_once_and_the_same_command_goes_on() {
+        for second in ["-INT", "-TERM"] {
+            let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
+            let place = Place::new(&fleet(200));
+            let mut child = held(&place, &server);
+            signal(&child, "-INT");
+            wait_for_the_end(&place, &mut child);
+            signal(&child, second);
+            let (code, words) = end(child);
+            assert_eq!(code, Some(130), "{words}");
+            // Ten seconds of tries would have ended with the results beside their place.
+            assert!(!place.path("fleet.results.1.csv").exists(), "{words}");
+            assert!(!place.path(".fleet.results.csv.tmp").exists(), "{words}");
+            assert_eq!(words.matches("fleetsweep: ").count(), 1, "{words}");
+            assert!(words.contains("fleet.csv --limit=none"), "{words}");
+            let ended = outcomes(&place.read("grown.csv"));
+            assert!(ended.len() >= 10 && ended.iter().all(|word| word == "accepted"));
+
+            fs::remove_dir(place.path("fleet.results.csv")).unwrap();
+            fs::rename(place.path("grown.csv"), place.path("fleet.results.csv")).unwrap();
+            let output = place.run_against(&server, &WORDS).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+            assert_eq!(
+                outcomes(&place.read("fleet.results.csv")),
+                ["accepted"; 200]
+            );
+            server.assert_one_scan_each(200);
+        }
+    }
+
+    #[test]
+    fn the_first_signal_only_asks_for_what_is_being_done() {
+        let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
+        let place = Place::new(&fleet(100));
+        let mut child = held(&place, &server);
+        wait_for_the_end(&place, &mut child);
+        signal(&child, "-INT");
+        fs::remove_dir(place.path("fleet.results.csv")).unwrap();
+        let (code, words) = end(child);
+        assert_eq!(code, Some(0), "{words}");
+        assert_eq!(
+            outcomes(&place.read("fleet.results.csv")),
+            ["accepted"; 100]
+        );
+    }
+}
