@@ -113,6 +113,9 @@ mod tests {
         assert_eq!(files, 1, "something lies beside the state");
         drop(store);
         assert_eq!(std::fs::read(&path).unwrap(), before);
-        assert_eq!(Store::look(&path).unwrap().tally().unwrap(), [(None, false, 1000)]);
+        assert_eq!(
+            Store::look(&path).unwrap().tally().unwrap(),
+            [(None, false, 1000)]
+        );
     }
 }
