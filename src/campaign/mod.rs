@@ -11,6 +11,7 @@
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
+//! - [`timeline`]: when the calls go out, reckoned beforehand; [`slots`]: by stretches of time.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
 //!   written anew.
 
@@ -36,9 +37,11 @@ pub mod resume;
 pub mod retry;
 pub mod server_clock;
 pub mod sign_in_time;
+pub mod slots;
 pub mod stop;
 pub mod summary;
 pub mod tag;
+pub mod timeline;
 pub mod verdict;
 pub mod watch;
 mod worker;
