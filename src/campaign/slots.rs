@@ -49,8 +49,8 @@ const UNITS: [Unit; 9] = [
 ];
 
 impl Slots {
-    /// More lines of a table than these are no overview.
-    pub const MOST: u64 = 31;
+    /// With more lines of a table than these the whole would not fit on a screen.
+    pub const MOST: u64 = 15;
 
     /// For calls of which the last goes out `length` after `now`.
     #[must_use]
@@ -188,7 +188,7 @@ mod tests {
         let told = slots("2026-11-24T09:50:30Z", hour, 72 * hour, "UTC");
         assert_eq!(told[0], ("24 09:50".to_owned(), 3));
         assert_eq!(told[1], ("24 12:00".to_owned(), 6));
-        let told = slots("2026-11-24T09:50:30Z", hour, 20 * 24 * hour, "UTC");
+        let told = slots("2026-11-24T09:50:30Z", hour, 14 * 24 * hour, "UTC");
         assert_eq!(told[0], ("24 09:50".to_owned(), 15));
         assert_eq!(told[1], ("25 00:00".to_owned(), 24));
     }

@@ -69,7 +69,7 @@ pub struct Timeline {
     pub openings: u64,
     /// The 1st, the 100th, each quarter, the last.
     pub marks: Vec<Mark>,
-    /// How many in each stretch of time: at most 32 of them.
+    /// How many in each stretch of time: at most 16 of them, and one more where the first begins in the middle.
     pub slots: Vec<Slot>,
     /// Whether the slots are the hours' openings, and not stretches of the calendar.
     pub by_opening: bool,

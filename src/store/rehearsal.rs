@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
+
 use super::{Glimpse, Store, StoreError, connect, schema, sums};
 
 impl Store {
@@ -26,6 +28,9 @@ impl Store {
             db.pragma_update(None, "journal_mode", "MEMORY")
                 .map_err(at)?;
         }
+        // A journal that a killed run has left stays for the next one to fold in.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(at)?;
         for (pragma, value) in [("cache_spill", "0"), ("temp_store", "MEMORY")] {
             db.pragma_update(None, pragma, value).map_err(at)?;
         }

@@ -86,7 +86,7 @@ fn the_slots_and_the_points_add_up_and_are_few() {
         let sum: u64 = told.slots.iter().map(|slot| slot.calls).sum();
         assert_eq!(sum, due);
         assert_eq!(told.slots.last().unwrap().total, due);
-        assert!(told.slots.len() <= 33, "{due}: {}", told.slots.len());
+        assert!(told.slots.len() <= 17, "{due}: {}", told.slots.len());
         assert!(told.points.len() <= 201);
         assert_eq!(told.points.last().unwrap().call, due);
         assert!(told.points.is_sorted_by_key(|point| (point.call, point.at)));
@@ -170,5 +170,5 @@ fn a_million_calls_through_a_window_are_planned_in_no_time() {
     );
     assert_eq!(told.calls, 1_000_000);
     assert!(told.openings > 80, "{}", told.openings);
-    assert!(!told.by_opening && told.slots.len() <= 33);
+    assert!(!told.by_opening && told.slots.len() <= 17);
 }
