@@ -134,14 +134,26 @@ impl Rig {
 
     /// Where one campaign can run several times.
     pub(crate) fn ground(&self) -> Ground {
-        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
-        clock.move_wall(self.ahead);
+        let clock = self.clock();
+        let pacer = Pacer::new(&self.quota, clock.clone());
+        self.ground_with(clock, pacer)
+    }
+
+    /// The same with a quota of the test's own.
+    pub(crate) fn ground_with(&self, clock: Arc<TokioClock>, pacer: Pacer) -> Ground {
         Ground {
             dir: scratch(),
             tenant: Tenant::new(self.mock.clone()),
-            pacer: Pacer::new(&self.quota, clock.clone()),
+            pacer,
             clock,
         }
+    }
+
+    /// The client's clock.
+    pub(crate) fn clock(&self) -> Arc<TokioClock> {
+        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
+        clock.move_wall(self.ahead);
+        clock
     }
 
     /// Begins the campaign, or goes on with the one that is there.
