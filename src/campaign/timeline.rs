@@ -1,5 +1,5 @@
 //! When the calls of a campaign go out at the earliest, condensed to what can be read on one screen. Pure arithmetic: the
-//! forecast of the quota, through the hours in which calls may go and the instant after which none may.
+//! forecast of the quota, through the hours in which calls may go and the instant from which on none may.
 //!
 //! The schedule is gone through twice: once for its length, once for what happens when. Nothing is kept of a call but what
 //! is shown, so a million calls need no more memory than ten.
@@ -26,7 +26,7 @@ const FIRST_MANY: u64 = 100;
 pub struct Bounds {
     /// Calls go out in these hours only.
     pub hours: Option<Hours>,
-    /// No call goes out after this instant.
+    /// No call goes out at this instant or after it.
     pub not_after: Option<Timestamp>,
     /// No more calls than these.
     pub most: Option<u64>,
@@ -48,7 +48,7 @@ pub struct Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
-    /// The instant after which none goes out.
+    /// The instant from which on none goes out.
     NotAfter,
     /// The greatest number of calls.
     MaxMachines,
@@ -193,7 +193,7 @@ impl<'a> Gate<'a> {
             self.open_until = Some(hours.next_closing(at));
             self.openings += u64::from(at > wanted);
         }
-        if self.bounds.not_after.is_some_and(|end| at > end) {
+        if self.bounds.not_after.is_some_and(|end| at >= end) {
             self.closed = Some(StoppedBy::NotAfter);
             return None;
         }

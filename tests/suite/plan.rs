@@ -117,12 +117,13 @@ fn it_counts_what_was_spent_and_goes_on_with_the_campaign_that_is_there() {
     let calls = server.saw("/mock/witness");
     let before = files(place.0.path());
 
-    let told = as_json(&place, &["more.csv", "--api-url", &url]);
-    let in_use = told["quota"]["windows"][1]["in_use"].as_u64().unwrap();
-    assert!(in_use >= 3, "{told}");
-    // Those that were spent come back within the minute, and the second hundred waits for them and for the first.
-    assert!(mark(&told, 100) > 0.0, "{told}");
-    assert!(mark(&told, 200) >= 60.0, "{told}");
+    let words = ["more.csv", "--api-url", &url, "--limit", "100/1h"];
+    let told = as_json(&place, &words);
+    assert_eq!(told["quota"]["windows"][0]["in_use"], 3, "{told}");
+    // The hundredth waits for the first of those that were spent, the next ones for the hour of the plan's own.
+    let waits = mark(&told, 100);
+    assert!(waits > 0.0 && waits <= 3_600.0, "{told}");
+    assert!(mark(&told, 200) >= 3_600.0, "{told}");
 
     let told = in_words(&place, &["fleet.csv", "--api-url", &url]);
     assert!(told.contains(": 3 rows, 0 to be sent"), "{told}");

@@ -12,7 +12,7 @@ use fleetsweep::{
 };
 use jiff::tz::TimeZone;
 
-use super::rig::{Rig, fleet};
+use super::rig::{Rig, fleet, scratch};
 
 const PATIENCE: Duration = Duration::from_secs(35);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -68,7 +68,7 @@ async fn agrees(machines: u64, quota: Quota, before: Before) -> Duration {
             ..MockConfig::default()
         })
     };
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let place = ledger(folder.path());
     let clock = rig.clock();
     earlier_run(before, &place, &clock).await;

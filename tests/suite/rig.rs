@@ -395,7 +395,7 @@ impl Told {
 }
 
 /// A folder in memory where there is one: each of a campaign's thousands of commits would wait for the disk.
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 

@@ -138,7 +138,10 @@ fn a_deadline_cuts_the_timeline_and_says_what_is_left() {
     let told = timeline(1_000, &bounds(-1));
     assert_eq!((told.calls, told.beyond), (0, 1_000));
     assert_eq!(told.last(), None);
+    // The last ones are due in nine minutes; at the very instant none goes out any more.
     let told = timeline(1_000, &bounds(9 * 60));
+    assert_eq!((told.calls, told.beyond), (900, 100));
+    let told = timeline(1_000, &bounds(9 * 60 + 1));
     assert_eq!((told.calls, told.beyond, told.stopped_by), (1_000, 0, None));
 }
 

@@ -59,7 +59,7 @@ impl Plan {
 
     fn refusals_of(&self, outcome: Outcome) -> Option<&Refusals> {
         let mut refusals = self.refusals.iter();
-        refusals.find(|refusals| refusals.outcome == outcome)
+        refusals.find(|refusals| refusals.outcome == outcome.as_str())
     }
 
     fn times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

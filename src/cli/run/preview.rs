@@ -97,12 +97,7 @@ impl RunArgs {
             picture: note.picture(&quota, clock)?,
             quota,
             note,
-            bounds: self.bounds(),
+            bounds: Bounds::default(),
         })
-    }
-
-    /// What bounds the calls besides the limits.
-    fn bounds(&self) -> Bounds {
-        Bounds::default()
     }
 }

@@ -44,9 +44,8 @@ pub(in crate::cli) struct Found {
 /// Rows that are not sent, of one kind.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Refusals {
-    /// How they end.
-    #[serde(serialize_with = "word")]
-    pub(in crate::cli) outcome: Outcome,
+    /// How they end, by the outcome's word.
+    pub(in crate::cli) outcome: &'static str,
     /// How many there are.
     pub(in crate::cli) rows: u64,
     /// The first of them.
@@ -64,10 +63,6 @@ pub(in crate::cli) struct Refusal {
 
 /// The ways to end by being read.
 const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome::NotAttempted];
-
-fn word<S: serde::Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(outcome.as_str())
-}
 
 /// Looks at what is there. The tenant is `None` where it is not known beforehand; that of a campaign that is there is taken
 /// then.
@@ -199,31 +194,35 @@ impl Found {
             for row in first.map_err(Failure::storage)? {
                 found.refuse(outcome, row.line, &row.message);
             }
-        }
-        for refusals in &mut found.refusals {
-            refusals.rows = tally.of(refusals.outcome);
+            if let Some(refusals) = found.of_kind(outcome) {
+                refusals.rows = tally.of(outcome);
+            }
         }
         Ok(found)
     }
 
     /// Counts a row that is not sent, and keeps it if it is one of the first.
     fn refuse(&mut self, outcome: Outcome, line: u64, message: &str) {
-        let known = |refusals: &Refusals| refusals.outcome == outcome;
-        let at = self.refusals.iter().position(known).unwrap_or_else(|| {
+        if self.of_kind(outcome).is_none() {
             self.refusals.push(Refusals {
-                outcome,
+                outcome: outcome.as_str(),
                 rows: 0,
                 first: Vec::new(),
             });
-            self.refusals.len() - 1
-        });
-        let refusals = &mut self.refusals[at];
-        refusals.rows += 1;
-        if refusals.first.len() < SHOWN {
-            refusals.first.push(Refusal {
-                line,
-                message: message.to_owned(),
-            });
         }
+        if let Some(refusals) = self.of_kind(outcome) {
+            refusals.rows += 1;
+            if refusals.first.len() < SHOWN {
+                refusals.first.push(Refusal {
+                    line,
+                    message: message.to_owned(),
+                });
+            }
+        }
+    }
+
+    fn of_kind(&mut self, outcome: Outcome) -> Option<&mut Refusals> {
+        let mut refusals = self.refusals.iter_mut();
+        refusals.find(|refusals| refusals.outcome == outcome.as_str())
     }
 }
