@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     command_line::{Place, assert_refused, said},
     program::{Server, fleet, fleetsweep, state_home},
+    resume::start,
 };
 
 const BAD: &str = "machine_id\n\
@@ -154,6 +155,22 @@ fn it_counts_what_was_spent_and_goes_on_with_the_campaign_that_is_there() {
     fs::write(place.path("fleet.csv"), fleet(3)).unwrap();
     assert!(files(place.0.path()) == before, "a file has changed");
     assert_eq!(server.saw("/mock/witness"), calls, "something was sent");
+}
+
+#[test]
+fn while_a_run_is_at_work_it_only_looks() {
+    let server = Server::start(&["--latency", "50ms"]);
+    let place = Place::new(&fleet(80));
+    let words = ["fleet.csv", "--limit=20/1s", "--limit=90/1h"];
+    let mut child = start(&place, &server, &words, 10);
+    let told = as_json(&place, &["fleet.csv", "--api-url", &server.url()]);
+    assert_eq!(told["running"], true, "{told}");
+    let accepted = told["outcomes"]["accepted"].as_u64().unwrap();
+    assert_eq!(accepted + told["due"].as_u64().unwrap(), 80);
+    assert!(accepted >= 10, "{told}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let told = in_words(&place, &["fleet.csv", "--api-url", &server.url()]);
+    assert!(told.contains("no call goes out\n"), "{told}");
 }
 
 #[test]

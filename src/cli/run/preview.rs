@@ -73,7 +73,7 @@ impl RunArgs {
             comment,
             columns: Vec::new(),
         };
-        let mut found = open::look(self, places, tenant, meant)?;
+        let mut found = open::look(self, places, tenant.as_deref(), meant)?;
         let file = self.pace.quota_file.clone();
         let counts_calls = !quota.is_unlimited() && (!self.connect.mock || file.is_some());
         let whose = whose.unwrap_or_else(|why| {

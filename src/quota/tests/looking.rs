@@ -1,6 +1,6 @@
 //! A look at the quota from outside: it sees what a run would see, and leaves no trace.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use super::{
     super::{Cause, Clock, GRACE, Kind, LedgerPlace, Picture, Throttle, TokioClock},
@@ -29,7 +29,7 @@ async fn a_ledger_that_is_not_there_is_unspent_and_is_not_made() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
     let picture = look(&place, &clock());
-    assert_eq!(picture.forecast(Kind::Start).lower_bound(5), 0 * SECOND);
+    assert_eq!(picture.forecast(Kind::Start).lower_bound(5), Duration::ZERO);
     assert_eq!(picture.forecast(Kind::Start).lower_bound(6), MINUTE);
     assert!(!place.file.parent().unwrap().exists());
 }

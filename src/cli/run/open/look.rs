@@ -72,15 +72,16 @@ const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome:
 pub(in crate::cli::run) fn look(
     args: &RunArgs,
     places: Places,
-    tenant: Option<String>,
+    tenant: Option<&str>,
     meant: Identity,
 ) -> Result<Found, Failure> {
     check_retry(&args.resume.retry)?;
-    let told = tenant.clone();
-    let told = told.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
+    let told = tenant.filter(|tenant| *tenant != UNKNOWN && !args.connect.mock);
     let mut opening = Opening {
         targets: args.targets.clone(),
-        options: args.roster(told).map_err(Failure::usage)?,
+        options: args
+            .roster(told.map(str::to_owned))
+            .map_err(Failure::usage)?,
         places,
         meant,
         again: args.resume.again,
