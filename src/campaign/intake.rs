@@ -1,6 +1,6 @@
 //! From the input to the store: every row becomes a target, and those that cannot be sent end at once.
 
-use std::{io::Read, path::Path};
+use std::{borrow::Cow, io::Read, path::Path};
 
 use super::outcome::Outcome;
 use crate::{
@@ -68,24 +68,26 @@ pub fn take_in_after<R: Read, E: From<IntakeError>>(
     })
 }
 
+/// How a row ends that is not to be sent, and why; `None` for one that is.
+#[must_use]
+pub fn ended_by_reading(fate: &Fate) -> Option<(Outcome, Cow<'static, str>)> {
+    match fate {
+        Fate::Due => None,
+        Fate::LeftOut => Some((Outcome::NotAttempted, "left out by --where".into())),
+        Fate::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
+        Fate::Duplicate { first_line } => {
+            let why = format!("the same machine stands in line {first_line}");
+            Some((Outcome::Duplicate, why.into()))
+        }
+    }
+}
+
 /// Hands a row on as the store takes it: rows that cannot be sent end at once.
 pub(super) fn new_row(
     row: &Row<'_>,
     take: impl FnOnce(NewRow<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let reason;
-    let ended = match &row.fate {
-        Fate::Due => None,
-        Fate::LeftOut => Some((Outcome::NotAttempted, "left out by --where")),
-        Fate::Invalid(flaw) => {
-            reason = flaw.to_string();
-            Some((Outcome::Invalid, reason.as_str()))
-        }
-        Fate::Duplicate { first_line } => {
-            reason = format!("the same machine stands in line {first_line}");
-            Some((Outcome::Duplicate, reason.as_str()))
-        }
-    };
+    let ended = ended_by_reading(&row.fate);
     take(NewRow {
         n: row.n,
         line: row.line,
@@ -94,7 +96,9 @@ pub(super) fn new_row(
         comment: row.comment.as_deref(),
         priority: row.priority,
         extra: row.extra,
-        ended: ended.map(|(outcome, message)| (outcome.as_str(), message)),
+        ended: ended
+            .as_ref()
+            .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
         left_out: row.fate == Fate::LeftOut,
     })
 }

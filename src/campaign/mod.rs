@@ -5,12 +5,14 @@
 //! - [`lookup`]: what became of attempts without an answer, and of scans that kept machines busy. [`running`]: which machines
 //!   are being scanned. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
+//! - [`hours`]: the hours of the day in which calls may go out. [`deadline`]: the instant after which none may.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an extended input changes about it. [`summary`]: what a run came to.
 //! - [`loss`]: how long a lost call counts. [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
+//! - [`timeline`]: when the calls go out, reckoned beforehand; [`slots`]: by stretches of time.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
 //!   written anew. [`conclusion`](self): how both end.
 
@@ -19,10 +21,12 @@ mod borrowed;
 pub mod cancel;
 pub mod checkup;
 mod conclusion;
+pub mod deadline;
 pub mod dispatcher;
 pub mod engine;
 pub mod errand;
 pub mod follow;
+pub mod hours;
 pub mod intake;
 pub mod inventory;
 pub mod journal;
@@ -37,9 +41,11 @@ mod revision;
 pub mod running;
 pub mod server_clock;
 pub mod sign_in_time;
+pub mod slots;
 pub mod stop;
 pub mod summary;
 pub mod tag;
+pub mod timeline;
 pub mod verdict;
 pub mod watch;
 mod worker;

@@ -4,6 +4,10 @@
 //!   options, environment ─→ ConnectArgs::setup ─→ Setup ─→ token, looked at ─→ Connection ─→ client
 //!                            (nothing is sent)
 //! ```
+//!
+//! `foresee`: who would sign in, as far as that is known beforehand.
+
+mod foresee;
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,12 +18,14 @@ use clap::{
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
+pub use foresee::Foreseen;
+
 use super::{ExitCode, Failure};
 use crate::{
     campaign::sign_in_time::SignInTime,
     defender::{
         ApiBase, Network,
-        cloud::{Cloud, Region},
+        cloud::{Cloud, Endpoints, Region},
         http::{HttpDefender, HttpOptions},
         sign_in::{
             Auth, Authority, Choice, Claims, Environment, FixedToken, Need, Terms, TokenSource, fit,
@@ -131,10 +137,7 @@ impl ConnectArgs {
     /// # Errors
     /// An option cannot be used (exit 2), or nothing to sign in with is configured (exit 4).
     pub fn setup(&self, clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
-        let cloud = self.cloud.unwrap_or_default();
-        let endpoints = cloud.endpoints(self.region).map_err(Failure::usage)?;
-        let base = self.api_url.as_deref().unwrap_or(&endpoints.base);
-        let base = ApiBase::parse(base).map_err(|e| Failure::usage(format!("--api-url: {e}")))?;
+        let (base, endpoints) = self.base()?;
         let authority = self.authority_url.as_deref().unwrap_or(endpoints.authority);
         let authority = Authority::parse(authority)
             .map_err(|e| Failure::usage(format!("--authority-url: {e}")))?;
@@ -214,6 +217,15 @@ impl ConnectArgs {
             monitor.note(fit::NO_JWT);
         }
         Ok(setup.connection(tokens, claims))
+    }
+
+    /// Where calls go, and what goes with it.
+    fn base(&self) -> Result<(ApiBase, Endpoints), Failure> {
+        let cloud = self.cloud.unwrap_or_default();
+        let endpoints = cloud.endpoints(self.region).map_err(Failure::usage)?;
+        let base = self.api_url.as_deref().unwrap_or(&endpoints.base);
+        let base = ApiBase::parse(base).map_err(|e| Failure::usage(format!("--api-url: {e}")))?;
+        Ok((base, endpoints))
     }
 
     fn network(&self) -> Result<Network, Failure> {

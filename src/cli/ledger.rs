@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection};
 use crate::{
-    defender::cloud::quota_realm,
-    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Quota},
+    defender::{ApiBase, cloud::quota_realm},
+    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Picture, Quota},
 };
 
 /// How a run counts its calls.
@@ -40,6 +40,21 @@ impl QuotaNote {
         file: Option<PathBuf>,
         is_rehearsal: bool,
     ) -> Result<Self, Failure> {
+        let whose = (connection.tenant.clone(), connection.application.clone());
+        Self::of(quota, &connection.base, whose, file, is_rehearsal)
+    }
+
+    /// How a run would count whose tenant and application are known beforehand.
+    ///
+    /// # Errors
+    /// There is no place for the ledger.
+    pub fn of(
+        quota: &Quota,
+        base: &ApiBase,
+        (tenant, application): (String, String),
+        file: Option<PathBuf>,
+        is_rehearsal: bool,
+    ) -> Result<Self, Failure> {
         let place = if quota.is_unlimited() || (is_rehearsal && file.is_none()) {
             None
         } else {
@@ -48,9 +63,9 @@ impl QuotaNote {
                 file: file.map_or_else(default_file, |file| {
                     Ok(std::path::absolute(&file).unwrap_or(file))
                 })?,
-                cloud: quota_realm(&connection.base),
-                tenant: connection.tenant.clone(),
-                application: connection.application.clone(),
+                cloud: quota_realm(base),
+                tenant,
+                application,
             })
         };
         Ok(Self {
@@ -64,6 +79,13 @@ impl QuotaNote {
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         self.place.as_ref().map(|place| &place.file)
+    }
+
+    /// Tenant and application that the calls are counted for.
+    #[must_use]
+    pub fn whose(&self) -> Option<(String, String)> {
+        let place = self.place.as_ref()?;
+        Some((place.tenant.clone(), place.application.clone()))
     }
 
     /// As it stands in the state.
@@ -102,22 +124,31 @@ impl QuotaNote {
         clock: &Arc<dyn Clock>,
         patience: Duration,
     ) -> Result<Pacer, Failure> {
-        let Some(Place {
-            file,
-            cloud,
-            tenant,
-            application,
-        }) = self.place.clone()
-        else {
-            return Ok(Pacer::new(quota, Arc::clone(clock)));
-        };
-        let place = LedgerPlace {
-            file,
-            cloud,
-            tenant,
-            application,
-        };
-        Pacer::with_ledger(quota, Arc::clone(clock), &place, patience).map_err(Failure::storage)
+        match self.ledger() {
+            None => Ok(Pacer::new(quota, Arc::clone(clock))),
+            Some(place) => Pacer::with_ledger(quota, Arc::clone(clock), &place, patience)
+                .map_err(Failure::storage),
+        }
+    }
+
+    /// The quota as it stands, for who only looks.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn picture(&self, quota: &Quota, clock: &Arc<dyn Clock>) -> Result<Picture, Failure> {
+        match self.ledger() {
+            None => Ok(Picture::unspent(quota, clock.as_ref())),
+            Some(place) => Picture::of_ledger(quota, clock, &place).map_err(Failure::storage),
+        }
+    }
+
+    fn ledger(&self) -> Option<LedgerPlace> {
+        self.place.clone().map(|place| LedgerPlace {
+            file: place.file,
+            cloud: place.cloud,
+            tenant: place.tenant,
+            application: place.application,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A file a command: arguments and wiring, nothing else.
 //!
-//! - [`run`]: `fleetsweep run`. [`status`]: `fleetsweep status`. [`machines`]: `fleetsweep machines`. [`doctor`]:
+//! - [`run`]: `fleetsweep run`. [`plan`]: `fleetsweep plan`. [`status`]: `fleetsweep status`. [`machines`]: `fleetsweep machines`. [`doctor`]:
 //!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`.
 //! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
@@ -21,6 +21,7 @@ mod orders;
 pub mod pace;
 pub mod paths;
 pub mod percent;
+pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod signals;
@@ -43,6 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Plan(Box<plan::PlanArgs>),
     Status(status::StatusArgs),
     Follow(Box<follow::FollowCommand>),
     Cancel(Box<cancel::CancelCommand>),
@@ -114,6 +116,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Run(args_of_run) => run::run(*args_of_run, &args).await,
+            Command::Plan(args) => plan::run(*args).await,
             Command::Status(args) => status::run(args).await,
             Command::Follow(args) => follow::run(*args).await,
             Command::Cancel(args) => cancel::run(*args).await,

@@ -25,24 +25,147 @@ pub(super) struct Outlook {
 }
 
 impl Forecast {
-    /// How long after the forecast's moment the last of `calls` further calls can go at the earliest: t(i) is the
-    /// latest of t(i-L) + W over all windows, with the lanes' present state before the first. A few nanoseconds a call;
-    /// memory as the lanes have.
+    /// How long after the forecast's moment the last of `calls` further calls can go at the earliest; a few nanoseconds a
+    /// call.
     #[must_use]
     pub fn lower_bound(&self, calls: u64) -> Duration {
-        let mut windows = self.windows.clone();
-        let mut last = self.now;
-        let mut earliest = self.not_before;
+        let mut schedule = self.schedule(Some);
+        let mut last = Duration::ZERO;
         for _ in 0..calls {
-            last = windows
-                .iter_mut()
-                .filter_map(|window| window.ready.pop_front())
-                .fold(last.max(earliest), Moment::max);
-            for window in &mut windows {
-                window.ready.push_back(last + window.length);
-            }
-            earliest = last + self.even;
+            last = schedule.next().unwrap_or(last);
         }
-        last.since(self.now)
+        last
+    }
+
+    /// When one call after the other can go at the earliest, as times from the forecast's moment: t(i) is the latest of
+    /// t(i-L) + W over all windows, with the lanes' present state before the first. Memory as the lanes have.
+    ///
+    /// `gate` may put a call off: it is told when the quota has room, and gives the same time or a later one; `None` says
+    /// that no call goes any more.
+    pub fn schedule<G: FnMut(Duration) -> Option<Duration>>(&self, gate: G) -> Schedule<G> {
+        Schedule {
+            now: self.now,
+            last: self.now,
+            earliest: self.not_before,
+            even: self.even,
+            windows: self.windows.clone(),
+            gate,
+        }
+    }
+}
+
+/// The times of one call after the other, without end unless the gate makes one.
+#[derive(Debug, Clone)]
+pub struct Schedule<G> {
+    now: Moment,
+    last: Moment,
+    earliest: Moment,
+    even: Duration,
+    windows: Vec<Outlook>,
+    gate: G,
+}
+
+impl<G: FnMut(Duration) -> Option<Duration>> Iterator for Schedule<G> {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let room = self
+            .windows
+            .iter_mut()
+            .filter_map(|window| window.ready.pop_front())
+            .fold(self.last.max(self.earliest), Moment::max);
+        let at = (self.gate)(room.since(self.now))?;
+        self.last = room.max(self.now + at);
+        for window in &mut self.windows {
+            window.ready.push_back(self.last + window.length);
+        }
+        self.earliest = self.last + self.even;
+        Some(self.last.since(self.now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    /// Nothing spent, and the documented limits.
+    fn fresh() -> Forecast {
+        let outlook = |calls, length| Outlook {
+            ready: std::iter::repeat_n(Moment::ZERO, calls).collect(),
+            length,
+        };
+        Forecast {
+            now: Moment::ZERO,
+            not_before: Moment::ZERO,
+            even: Duration::ZERO,
+            windows: vec![outlook(100, MINUTE), outlook(1500, 60 * MINUTE)],
+        }
+    }
+
+    #[test]
+    fn the_lower_bound_is_the_last_time_of_the_schedule() {
+        for (calls, minutes) in [
+            (0, 0),
+            (1, 0),
+            (100, 0),
+            (101, 1),
+            (1_500, 14),
+            (1_501, 60),
+            (10_000, 369),
+        ] {
+            let bound = minutes * MINUTE;
+            assert_eq!(fresh().lower_bound(calls), bound, "{calls}");
+            let times = fresh().schedule(Some);
+            let last = times.take(usize::try_from(calls).unwrap()).last();
+            assert_eq!(last.unwrap_or_default(), bound, "{calls}");
+        }
+    }
+
+    #[test]
+    fn what_the_gate_puts_off_goes_later_and_fills_the_windows_then() {
+        // Open in every second half hour, first in half an hour.
+        let gate = |at: Duration| {
+            let half = 30 * MINUTE;
+            let turn = u32::try_from(at.as_secs() / half.as_secs()).unwrap();
+            Some(if turn.is_multiple_of(2) {
+                half * (turn + 1)
+            } else {
+                at
+            })
+        };
+        let times: Vec<_> = fresh().schedule(gate).take(3_001).collect();
+        assert_eq!(times[0], 30 * MINUTE);
+        assert_eq!(times[1_499], 44 * MINUTE);
+        // The hour's room is there when the hour is over, at 90 minutes, and that is when it opens again.
+        assert_eq!(times[1_500], 90 * MINUTE);
+        assert_eq!(times[3_000], 150 * MINUTE);
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn a_gate_that_closes_for_good_ends_the_schedule() {
+        let until = 2 * MINUTE;
+        let times = fresh().schedule(|at| (at < until).then_some(at));
+        assert_eq!(times.count(), 200);
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long the arithmetic itself takes"
+    )]
+    fn a_million_calls_are_reckoned_at_once() {
+        let began = Instant::now();
+        let took = fresh().lower_bound(1_000_000);
+        assert!(took > Duration::from_hours(24 * 27), "{took:?}");
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
     }
 }

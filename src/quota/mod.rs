@@ -18,7 +18,7 @@
 //! - `book`: the limiter, and what is known of other processes.
 //! - `ledger`: what is remembered beyond this process, in a file.
 //! - `shared`: one look: the ledger is locked, read into the book, the limiter decides, the call is written.
-//! - `pacer`, `permit`: the looks repeated until one succeeds; the ends of calls.
+//! - `pacer`, `permit`: the looks repeated until one succeeds; the ends of calls. `picture`: for who only looks.
 //! - `clock`: the one source of time; `sleep`: noticing that the computer slept.
 //! - `kind`, `limit`, `quota`, `waiting`, `forecast`: the words.
 
@@ -33,6 +33,7 @@ mod limit;
 mod limiter;
 mod pacer;
 mod permit;
+mod picture;
 #[expect(
     clippy::module_inception,
     reason = "a quota is the noun of this module"
@@ -48,13 +49,14 @@ mod window;
 mod tests;
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
-pub use forecast::Forecast;
+pub use forecast::{Forecast, Schedule};
 pub use kind::Kind;
 pub use ledger::{LedgerError, LedgerPlace};
 pub use limit::{Limit, LimitError};
 pub use limiter::{Throttle, Usage};
 pub use pacer::{LONGEST_WAIT, Pacer};
 pub use permit::{GRACE, PERMIT_LIFE, Permit};
+pub use picture::Picture;
 pub use quota::{Pace, Quota};
 pub use sleep::SleepWatch;
 pub use waiting::{Cause, Waiting};

@@ -50,7 +50,8 @@ impl Store {
             return Ok(());
         }
         self.vouch()?;
-        let amended = self.db.transaction().and_then(|tx| {
+        // Within a transaction where there is one: of a rehearsal.
+        let amended = self.db.savepoint().and_then(|tx| {
             tx.execute_batch(INDEX)?;
             amend_all(&tx, amendments)?;
             tx.commit()
@@ -69,7 +70,7 @@ impl Store {
         self.vouch()?;
         let path = self.path.clone();
         let failed = move |e| E::from(StoreError::new("write", &path, e));
-        let tx = self.db.transaction().map_err(&failed)?;
+        let tx = self.db.savepoint().map_err(&failed)?;
         tx.execute_batch(INDEX).map_err(&failed)?;
         let last = tx
             .query_row("SELECT coalesce(max(n), 0) FROM target", [], |row| {

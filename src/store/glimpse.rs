@@ -122,7 +122,11 @@ impl Store {
         Ok(runs.map_err(|e| self.failed("read", e))?.into_iter().next())
     }
 
-    fn glimpses(&self, which: &str, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
+    pub(super) fn glimpses(
+        &self,
+        which: &str,
+        how_many: usize,
+    ) -> Result<Vec<Glimpse>, StoreError> {
         let sql = format!(
             "SELECT t.line, t.machine_id, p.outcome, p.error_code, p.message, p.last_answer
              FROM progress p JOIN target t ON t.n = p.n WHERE {which} LIMIT ?1"

@@ -11,6 +11,7 @@
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
 //! - [`CancelEnd`]: attempts to cancel scans; and orders to a live run (`cancels.rs`).
+//! - What a run would change, tried out and never written (`rehearsal.rs`).
 //! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
 //! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
@@ -30,6 +31,7 @@ mod lock;
 mod page;
 mod place;
 mod record;
+mod rehearsal;
 mod resume;
 mod row;
 mod run;

@@ -44,6 +44,10 @@ mod holds;
 mod interruptions;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
+/// What a run would do, told beforehand.
+mod plan;
+/// The end that is planned, against campaigns that run.
+mod plan_length;
 /// The program and the mock as processes, for the modules around.
 mod program;
 /// The README's commands do what the README says.

@@ -140,14 +140,26 @@ impl Rig {
 
     /// Where one campaign can run several times.
     pub(crate) fn ground(&self) -> Ground {
-        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
-        clock.move_wall(self.ahead);
+        let clock = self.clock();
+        let pacer = Pacer::new(&self.quota, clock.clone());
+        self.ground_with(clock, pacer)
+    }
+
+    /// The same with a quota of the test's own.
+    pub(crate) fn ground_with(&self, clock: Arc<TokioClock>, pacer: Pacer) -> Ground {
         Ground {
             dir: scratch(),
             tenant: Tenant::new(self.mock.clone()),
-            pacer: Pacer::new(&self.quota, clock.clone()),
+            pacer,
             clock,
         }
+    }
+
+    /// The client's clock.
+    pub(crate) fn clock(&self) -> Arc<TokioClock> {
+        let clock = Arc::new(TokioClock::starting_at(self.mock.started));
+        clock.move_wall(self.ahead);
+        clock
     }
 
     /// Begins the campaign, or goes on with the one that is there.
@@ -413,7 +425,7 @@ impl Told {
 }
 
 /// A folder in memory where there is one: each of a campaign's thousands of commits would wait for the disk.
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 

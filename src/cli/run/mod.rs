@@ -2,11 +2,13 @@
 //!
 //! - [`args`](self): what can be said. [`setup`](self): connection, limits, files.
 //! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
+//! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
 //! - [`finish`](self): what is written and said at the end.
 
 mod args;
 mod finish;
 mod open;
+mod preview;
 mod record;
 mod setup;
 
@@ -15,6 +17,8 @@ use std::{ffi::OsString, path::Path, sync::Arc};
 pub use args::RunArgs;
 pub(super) use args::span;
 use open::Opened;
+pub(super) use open::Refusals;
+pub(super) use preview::Preview;
 use setup::Setup;
 
 use super::{ExitCode, Failure, orders::Watcher, signals};

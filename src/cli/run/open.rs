@@ -1,4 +1,6 @@
-//! Opening a campaign: the one that is there, or a new one.
+//! Opening a campaign: the one that is there, or a new one. `look`: what opening it would find.
+
+mod look;
 
 use std::{
     fs::File,
@@ -6,6 +8,9 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+pub(super) use look::look;
+pub(in crate::cli) use look::{Found, Refusals};
 
 use super::{RunArgs, setup::Setup};
 use crate::{
@@ -42,6 +47,10 @@ pub(super) struct Opened {
 /// How often, and how far apart, a lock is asked for that another process holds: `status` holds it for an instant.
 const LOCK_TRIES: u32 = 4;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// The ways on from a campaign that has finished.
+const FURTHER: &str =
+    "To scan its machines once more, --again; to try those that failed, --retry failed,unsure";
 
 /// Opens the campaign that is meant.
 ///
@@ -122,13 +131,7 @@ impl Opening {
     /// Begins a campaign, in the place of an `old` one if that has finished. The old one's files are there until the
     /// whole input has been read and found good.
     fn begin(self, lock: Lock, old: Option<&CampaignId>) -> Result<Opened, Failure> {
-        if !self.retry.is_empty() {
-            let why = format!(
-                "--retry: there is no campaign at {}; start one first",
-                self.places.state.display()
-            );
-            return Err(Failure::usage(why));
-        }
+        self.check_begin()?;
         let campaign = CampaignId::known(self.meant.campaign.as_str());
         check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
         let (state, meant) = (&self.places.state, self.meant.clone());
@@ -137,6 +140,17 @@ impl Opening {
         })?;
         let counts = Counts::of(&intake.store)?;
         Ok(self.opened(intake.store, counts, lock, campaign, &intake.notes))
+    }
+
+    /// Whether it makes sense to begin a campaign.
+    fn check_begin(&self) -> Result<(), Failure> {
+        if self.retry.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "--retry: there is no campaign at {}; start one first",
+            self.places.state.display()
+        )))
     }
 
     fn go_on(self, mut store: Store, lock: Lock) -> Result<Opened, Failure> {
@@ -154,8 +168,7 @@ impl Opening {
             return Err(Failure::new(
                 ExitCode::FinishedBefore,
                 format!(
-                    "campaign {campaign} had finished before, nothing was sent; its results are in {}. To scan its machines \
-                     once more, --again; to try those that failed, --retry failed,unsure",
+                    "campaign {campaign} had finished before, nothing was sent; its results are in {}. {FURTHER}",
                     self.places.results.display()
                 ),
             ));

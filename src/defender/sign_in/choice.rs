@@ -203,6 +203,23 @@ impl Choice {
         })
     }
 
+    /// Whether it is a ready token, so that nothing is sent to get it.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(self.source, Source::Fixed(_) | Source::File(_))
+    }
+
+    /// The application that will sign in, where it was named.
+    #[must_use]
+    pub fn app(&self) -> Option<&App> {
+        match &self.source {
+            Source::Azure(
+                Way::Secret(app, _) | Way::Certificate(app, _) | Way::WorkloadIdentity(app, _),
+            ) => Some(app),
+            _ => None,
+        }
+    }
+
     /// The source of tokens; the first is fetched when it is asked for.
     ///
     /// # Errors

@@ -42,7 +42,8 @@ pub(in crate::quota) struct FileLedger {
     clock: Arc<dyn Clock>,
     boot: String,
     scope: String,
-    owner: Owner,
+    /// None of who only looks.
+    owner: Option<Owner>,
     keep: Duration,
     /// The last row that was read.
     seen: i64,
@@ -91,21 +92,53 @@ impl FileLedger {
             conn.execute_batch("COMMIT").map_err(failed)?;
             Ok(owner)
         })();
-        Ok(Self {
+        let owner = Some(registered?);
+        let keep = Duration::from_secs(keep);
+        Ok(Self::over(conn, place, owner, keep, clock))
+    }
+
+    /// What a ledger that may or may not be there remembers of this quota, as [`begin`](Ledger::begin) tells it first.
+    /// Nothing is made, written or locked; but that calls of the dead are known as such, their marks are looked at.
+    pub(in crate::quota) fn look(
+        place: &LedgerPlace,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Vec<Entry>, LedgerError> {
+        let Some(conn) = schema::look(&place.file)? else {
+            return Ok(Vec::new());
+        };
+        let mut this = Self::over(conn, place, None, Duration::ZERO, clock);
+        let now = Now::of(&*this.clock, &this.boot);
+        this.read(&now)?;
+        this.conclude(now.moment, true);
+        Ok(this.news)
+    }
+
+    fn over(
+        conn: Connection,
+        place: &LedgerPlace,
+        owner: Option<Owner>,
+        keep: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
             scope: [&*place.cloud, &*place.tenant, &*place.application]
                 .map(|part| part.replace('\t', " "))
                 .join("\t"),
             boot: clock.boot(),
-            owner: registered?,
-            path,
+            owner,
+            path: place.file.clone(),
             conn,
             clock,
-            keep: Duration::from_secs(keep),
+            keep,
             seen: 0,
             news: Vec::new(),
             open: HashMap::new(),
             looked_after: None,
-        })
+        }
+    }
+
+    fn is_ours(&self, owner: i64) -> bool {
+        self.owner.as_ref().is_some_and(|ours| ours.id == owner)
     }
 
     /// Reads what was written since the last time, and leaves out what is ours or of other quotas.
@@ -133,7 +166,7 @@ impl FileLedger {
             let row = Row::read(sql, 1).map_err(failed)?.ok_or_else(damaged)?;
             let entry = row.entry(now).ok_or_else(damaged)?;
             self.seen = seq;
-            if row.scope == self.scope && row.owner != self.owner.id {
+            if row.scope == self.scope && !self.is_ours(row.owner) {
                 self.news.extend(note(&mut self.open, entry, row.owner));
             }
         }
@@ -224,6 +257,7 @@ impl Ledger for FileLedger {
     fn commit(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
         let failed = |error| LedgerError::sqlite(&self.path, error);
         let now = Now::of(&*self.clock, &self.boot);
+        let owner = self.owner.as_ref().map_or(0, |owner| owner.id);
         {
             let mut statement = self
                 .conn
@@ -232,7 +266,7 @@ impl Ledger for FileLedger {
                 ))
                 .map_err(failed)?;
             for entry in entries {
-                let row = Row::new(entry, &self.scope, self.owner.id, &now);
+                let row = Row::new(entry, &self.scope, owner, &now);
                 statement
                     .execute(params![
                         row.scope,

@@ -37,6 +37,9 @@ const SCHEMA: &str = "
 /// A file that is held for longer is an error: longer than a process is frozen by accident.
 const BUSY_MILLIS: i32 = 60_000;
 
+/// Who only looks is not kept waiting for longer.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// The smallest page, and so the smallest file, that `SQLite` writes.
 const LEAST_BYTES: u64 = 512;
 
@@ -45,12 +48,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     if let Some(directory) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(|e| LedgerError::io(directory, e))?;
     }
-    // SQLite takes a stump of a file for a new one.
-    if std::fs::metadata(path).is_ok_and(|file| (1..LEAST_BYTES).contains(&file.len())) {
-        return Err(LedgerError::Foreign {
-            path: path.to_owned(),
-        });
-    }
+    refuse_stump(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -69,6 +67,40 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     }
     check(&conn, path)?;
     Ok(conn)
+}
+
+/// Opens the ledger for who only looks, and checks all of it; `None` if it is not there, or has just been made. Readers and
+/// writers do not wait for one another, but for the moment in which a file is made or its log is folded in.
+pub(super) fn look(path: &Path) -> Result<Option<Connection>, LedgerError> {
+    match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(LedgerError::io(path, e)),
+        Ok(_) => refuse_stump(path)?,
+    }
+    // A log is read with the help of an index beside it, so that even a reader opens for writing where it may.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |error| LedgerError::sqlite(path, error);
+    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    conn.busy_timeout(LOOK).map_err(failed)?;
+    conn.pragma_update(None, "query_only", true)
+        .map_err(failed)?;
+    // One snapshot for all that is looked at.
+    conn.execute_batch("BEGIN").map_err(failed)?;
+    if version(&conn, path)? == 0 {
+        return Ok(None);
+    }
+    check(&conn, path)?;
+    Ok(Some(conn))
+}
+
+/// `SQLite` takes a stump of a file for a new one.
+fn refuse_stump(path: &Path) -> Result<(), LedgerError> {
+    if std::fs::metadata(path).is_ok_and(|file| (1..LEAST_BYTES).contains(&file.len())) {
+        return Err(LedgerError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// The file's version; 0 if it is new. Anything that is no ledger of a known version is refused before it is touched.

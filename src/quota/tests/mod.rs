@@ -2,6 +2,7 @@
 
 mod damage;
 mod lengths;
+mod looking;
 mod neighbour;
 mod pacing;
 mod promise;

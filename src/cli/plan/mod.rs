@@ -1,0 +1,179 @@
+//! `fleetsweep plan`: what a run would do, and when. It takes what `run` takes.
+//!
+//! - [`words`](self): the plan for people.
+
+mod words;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use super::{
+    ExitCode, Failure,
+    run::{Preview, Refusals, RunArgs},
+};
+use crate::{
+    campaign::{outcome::Tally, timeline::Timeline},
+    quota::{Clock, Kind, Pace, SystemClock, Usage},
+};
+
+/// What a run would do: how many machines, which rows are refused, when each call goes out and when the last one.
+///
+/// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent, nobody is
+/// signed in, and no file is made or changed.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// As JSON.
+    #[arg(long, help_heading = "Options")]
+    json: bool,
+}
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+struct Plan {
+    input: String,
+    /// The state file; none for a rehearsal that keeps none.
+    state: Option<PathBuf>,
+    /// The campaign that would be gone on with.
+    campaign: Option<String>,
+    /// Whether a run is at work on it.
+    running: bool,
+    rows: u64,
+    /// Rows that are to be sent.
+    due: u64,
+    /// Those of them that are looked up first.
+    in_doubt: u64,
+    /// The other rows.
+    outcomes: BTreeMap<&'static str, u64>,
+    refusals: Vec<Refusals>,
+    quota: QuotaPlan,
+    timeline: Timeline,
+    notes: Vec<String>,
+    #[serde(skip)]
+    tally: Tally,
+    #[serde(skip)]
+    now: Timestamp,
+    #[serde(skip)]
+    zone: TimeZone,
+}
+
+/// The limits, and how far they are spent.
+#[derive(Debug, Serialize)]
+struct QuotaPlan {
+    windows: Vec<WindowPlan>,
+    /// Whether calls are spread evenly.
+    even: bool,
+    /// The ledger, if calls are counted in one.
+    ledger: Option<PathBuf>,
+    tenant: Option<String>,
+    application: Option<String>,
+    /// What the first call waits for.
+    waits_for: Option<String>,
+    /// For how long.
+    waits_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct WindowPlan {
+    window_s: f64,
+    limit: u32,
+    in_use: usize,
+}
+
+/// Tells what a run would do.
+///
+/// # Errors
+/// The input is refused, or a file cannot be read.
+pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let preview = args.run.preview(&clock).await?;
+    let plan = Plan::new(preview, clock.as_ref(), TimeZone::system());
+    let mut stdout = io::stdout().lock();
+    let written = if args.json {
+        serde_json::to_writer(&mut stdout, &plan)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(stdout))
+    } else {
+        write!(stdout, "{plan}")
+    };
+    match written.and_then(|()| stdout.flush()) {
+        // Whoever read it has read enough.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::storage(format!("cannot write the plan: {e}")))
+        }
+        _ => Ok(ExitCode::Clean),
+    }
+}
+
+impl Plan {
+    fn new(preview: Preview, clock: &dyn Clock, zone: TimeZone) -> Self {
+        let Preview {
+            input,
+            state,
+            found,
+            quota,
+            note,
+            picture,
+            bounds,
+        } = preview;
+        let now = clock.wall();
+        let waiting = picture.waiting(Kind::Start);
+        let whose = note.whose();
+        let windows = picture.usage(Kind::Start).into_iter().map(|usage: Usage| {
+            // What others' refusals have cut is not known here; a run would begin with the whole limit.
+            WindowPlan {
+                window_s: usage.window.as_secs_f64(),
+                limit: usage.limit,
+                in_use: usage.in_use,
+            }
+        });
+        let outcomes = found.tally.iter();
+        Self {
+            timeline: Timeline::new(
+                &picture.forecast(Kind::Start),
+                found.due,
+                &bounds,
+                now,
+                &zone,
+            ),
+            quota: QuotaPlan {
+                windows: windows.collect(),
+                even: quota.pace() == Pace::Even,
+                ledger: note.file().cloned(),
+                tenant: whose.as_ref().map(|(tenant, _)| tenant.clone()),
+                application: whose.map(|(_, application)| application),
+                waits_for: waiting.map(|waiting| waiting.cause.to_string()),
+                waits_s: waiting
+                    .and_then(|waiting| waiting.left(clock.now()))
+                    .as_ref()
+                    .map(Duration::as_secs_f64),
+            },
+            outcomes: outcomes
+                .map(|(outcome, count)| (outcome.as_str(), count))
+                .collect(),
+            input,
+            state,
+            campaign: found.campaign,
+            running: found.running,
+            rows: found.rows,
+            due: found.due,
+            in_doubt: found.in_doubt,
+            refusals: found.refusals,
+            notes: found.notes,
+            tally: found.tally,
+            now,
+            zone,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The plan for people, on one screen.
+
+use std::{fmt, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{Plan, QuotaPlan, Refusals};
+use crate::{
+    campaign::{
+        outcome::Outcome,
+        timeline::{Mark, StoppedBy},
+    },
+    monitor::span,
+};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts(f)?;
+        writeln!(f, "{}", self.quota)?;
+        self.times(f)?;
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        writeln!(f, "nothing was sent")
+    }
+}
+
+impl Plan {
+    fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            input, rows, due, ..
+        } = self;
+        match &self.campaign {
+            Some(campaign) => write!(f, "{input}, campaign {campaign}: {rows} rows, ")?,
+            None => write!(f, "{input}: {rows} rows, ")?,
+        }
+        writeln!(f, "{due} to be sent")?;
+        if self.in_doubt > 0 {
+            writeln!(
+                f,
+                "  {:>9}  of them looked up first; where a scan is found no call is needed",
+                self.in_doubt
+            )?;
+        }
+        for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "  {count:>9}  {outcome}")?;
+            if let Some(refusals) = self.refusals_of(outcome) {
+                for refusal in &refusals.first {
+                    writeln!(f, "             line {}: {}", refusal.line, refusal.message)?;
+                }
+                match refusals.rows - refusals.first.len() as u64 {
+                    0 => {}
+                    more => writeln!(f, "             and {more} more")?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refusals_of(&self, outcome: Outcome) -> Option<&Refusals> {
+        let mut refusals = self.refusals.iter();
+        refusals.find(|refusals| refusals.outcome == outcome.as_str())
+    }
+
+    fn times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timeline = &self.timeline;
+        for mark in &timeline.marks {
+            writeln!(f, "  call {:>9}  {}", mark.call, self.when(mark))?;
+        }
+        if timeline.slots.len() > 1 {
+            writeln!(f, "how many by when:")?;
+            for slot in &timeline.slots {
+                writeln!(
+                    f,
+                    "  {:>16} to {:<16}  {:>9}, {:>9} in all",
+                    self.shown(slot.from),
+                    self.shown(slot.until),
+                    slot.calls,
+                    slot.total
+                )?;
+            }
+        }
+        if timeline.openings > 0 {
+            let times = timeline.openings;
+            writeln!(f, "the calls wait {times} times for --window to open")?;
+        }
+        match timeline.last() {
+            Some(last) => writeln!(
+                f,
+                "the last call goes out {}: this is the least time, to which slow answers, retries and refusals add",
+                self.when(&last)
+            )?,
+            None => writeln!(f, "no call goes out")?,
+        }
+        let (beyond, due) = (timeline.beyond, self.due);
+        match timeline.stopped_by {
+            None => Ok(()),
+            Some(StoppedBy::NotAfter) => writeln!(
+                f,
+                "{beyond} of {due} machines are left over at --not-after; the same command with a later one goes on with them"
+            ),
+            Some(StoppedBy::MaxMachines) => writeln!(
+                f,
+                "{beyond} of {due} machines are left over by --max-machines; the same command goes on with them"
+            ),
+            Some(StoppedBy::Window) => writeln!(
+                f,
+                "{beyond} of {due} machines are left over, for --window does not open any more"
+            ),
+        }
+    }
+
+    /// When a call goes, and in how long that is.
+    fn when(&self, mark: &Mark) -> String {
+        if mark.after.is_zero() {
+            return "at once".to_owned();
+        }
+        let at = span::arrival(self.now, mark.after, &self.zone);
+        format!("about {at}, in {}", span::in_words(mark.after))
+    }
+
+    fn shown(&self, at: Timestamp) -> String {
+        let after = Duration::try_from(at.duration_since(self.now)).unwrap_or_default();
+        span::arrival(self.now, after, &self.zone)
+    }
+}
+
+impl fmt::Display for QuotaPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.windows.is_empty() {
+            return write!(f, "quota: no limits");
+        }
+        let windows = self.windows.iter().map(|window| {
+            let length = span::in_words(Duration::from_secs_f64(window.window_s));
+            format!("{} of {} calls in {length}", window.in_use, window.limit)
+        });
+        let windows = windows.collect::<Vec<_>>().join("; ");
+        write!(f, "quota spent: {windows}")?;
+        if self.even {
+            write!(f, "; evenly spread")?;
+        }
+        match (&self.waits_for, self.waits_s) {
+            (Some(what), Some(left)) => {
+                let left = span::in_words(Duration::from_secs_f64(left));
+                write!(f, "; the first call waits for: {what}, {left}")
+            }
+            (Some(what), None) => write!(f, "; the first call waits for: {what}"),
+            (None, _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What opening a campaign would find, and how many of its targets there would be to send. Nothing is made or written: what
+//! a run would change about a campaign is tried out, and lost again.
+
+use serde::Serialize;
+
+use super::{Counts, FURTHER, Opening, RunArgs, check_results, check_retry};
+use crate::{
+    campaign::{
+        intake::ended_by_reading,
+        outcome::{Outcome, Tally},
+        resume::Rejoined,
+        tag::CampaignId,
+    },
+    cli::{Failure, connect::UNKNOWN, ledger::QuotaNote, paths::Places},
+    store::{Identity, Lock, Store},
+};
+
+/// So many rows of each kind are shown; more help nobody to see what is wrong with the input.
+const SHOWN: usize = 3;
+
+/// What there is.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Found {
+    /// The campaign that is there, by its id.
+    pub(in crate::cli) campaign: Option<String>,
+    /// Whether a run is at work on it.
+    pub(in crate::cli) running: bool,
+    /// Rows in all.
+    pub(in crate::cli) rows: u64,
+    /// Those that are to be sent.
+    pub(in crate::cli) due: u64,
+    /// Those of them that are looked up first, for a scan may have been started there.
+    pub(in crate::cli) in_doubt: u64,
+    /// Those that have ended, or end by being read.
+    pub(in crate::cli) tally: Tally,
+    /// Those that end by being read.
+    pub(in crate::cli) refusals: Vec<Refusals>,
+    /// How the campaign's last run counted its calls.
+    pub(in crate::cli) last_quota: Option<QuotaNote>,
+    /// What the person should know.
+    pub(in crate::cli) notes: Vec<String>,
+}
+
+/// Rows that are not sent, of one kind.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Refusals {
+    /// How they end, by the outcome's word.
+    pub(in crate::cli) outcome: &'static str,
+    /// How many there are.
+    pub(in crate::cli) rows: u64,
+    /// The first of them.
+    pub(in crate::cli) first: Vec<Refusal>,
+}
+
+/// A row that is not sent.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Refusal {
+    /// Its line in the input.
+    pub(in crate::cli) line: u64,
+    /// Why.
+    pub(in crate::cli) message: String,
+}
+
+/// The ways to end by being read.
+const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome::NotAttempted];
+
+/// Looks at what is there. The tenant is `None` where it is not known beforehand; that of a campaign that is there is taken
+/// then.
+///
+/// # Errors
+/// As of a run: the input is refused, the campaign that is there is another one, or a file cannot be read.
+pub(in crate::cli::run) fn look(
+    args: &RunArgs,
+    places: Places,
+    tenant: Option<&str>,
+    meant: Identity,
+) -> Result<Found, Failure> {
+    check_retry(&args.resume.retry)?;
+    let told = tenant.filter(|tenant| *tenant != UNKNOWN && !args.connect.mock);
+    let mut opening = Opening {
+        targets: args.targets.clone(),
+        options: args
+            .roster(told.map(str::to_owned))
+            .map_err(Failure::usage)?,
+        places,
+        meant,
+        again: args.resume.again,
+        extend: args.resume.extend,
+        retry: args.resume.retry.clone(),
+        force: args.output.force,
+    };
+    let state = &opening.places.state;
+    if !state.exists() {
+        return opening.look_at_input(None);
+    }
+    if Lock::is_held(state) {
+        return opening.look_at_work();
+    }
+    let store = Store::rehearse(state).map_err(Failure::storage)?;
+    if opening.again && Counts::of(&store)?.open == 0 {
+        let old = CampaignId::known(store.identity().campaign.as_str());
+        return opening.look_at_input(Some(&old));
+    }
+    if tenant.is_none() {
+        let known = store.identity().tenant.clone();
+        opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN);
+        opening.meant.tenant = known;
+    }
+    opening.look_at_campaign(store)
+}
+
+impl Opening {
+    /// What a new campaign would consist of.
+    fn look_at_input(&self, old: Option<&CampaignId>) -> Result<Found, Failure> {
+        self.check_begin()?;
+        let campaign = CampaignId::known(self.meant.campaign.as_str());
+        check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
+        let mut found = Found::default();
+        found.notes.extend(old.map(|old| {
+            format!("campaign {old} has finished; a run would begin a new one in its place")
+        }));
+        let mut roster = self.roster()?;
+        while let Some(row) = roster.next_row().map_err(Failure::usage)? {
+            match ended_by_reading(&row.fate) {
+                None => found.due += 1,
+                Some((outcome, why)) => found.refuse(outcome, row.line, &why),
+            }
+        }
+        let counts = roster.counts();
+        found.rows = counts.rows();
+        found.tally.add_many(Outcome::Invalid, counts.invalid);
+        found.tally.add_many(Outcome::Duplicate, counts.duplicate);
+        found.tally.leave_out(counts.left_out);
+        let notes = roster.notes().iter();
+        found
+            .notes
+            .extend(notes.map(|note| format!("{}: {note}", self.file())));
+        Ok(found)
+    }
+
+    /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
+    fn look_at_work(&self) -> Result<Found, Failure> {
+        let store = Store::look(&self.places.state).map_err(Failure::storage)?;
+        let mut found = Found::of(&store)?;
+        found.running = true;
+        found.notes.push(format!(
+            "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with it, and a \
+             second run would be refused",
+            store.identity().campaign
+        ));
+        Ok(found)
+    }
+
+    /// What would be left of a campaign after what a run changes about it before its first call.
+    fn look_at_campaign(&self, mut store: Store) -> Result<Found, Failure> {
+        let campaign = CampaignId::known(store.identity().campaign.as_str());
+        let Rejoined { added, notes } = self.join(&mut store, &campaign)?;
+        for outcome in &self.retry {
+            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
+        }
+        let mut found = Found::of(&store)?;
+        for note in &notes {
+            found.notes.push(format!("{}: {note}", self.file()));
+        }
+        if added > 0 {
+            let note = format!("{added} rows would be added to the campaign");
+            found.notes.push(note);
+        }
+        if found.due == 0 {
+            let note = format!("campaign {campaign} has finished. {FURTHER}");
+            found.notes.push(note);
+        }
+        Ok(found)
+    }
+}
+
+impl Found {
+    fn of(store: &Store) -> Result<Self, Failure> {
+        let Counts { tally, open: due } = Counts::of(store)?;
+        let mut in_doubt = 0;
+        let each = store.each_left(|left| in_doubt += u64::from(left.in_doubt));
+        each.map_err(Failure::storage)?;
+        let last = store.last_run().map_err(Failure::storage)?;
+        let mut found = Self {
+            campaign: Some(store.identity().campaign.clone()),
+            rows: tally.total() + due,
+            due,
+            in_doubt,
+            tally,
+            last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
+            ..Self::default()
+        };
+        for outcome in BY_READING {
+            let first = store.refused(outcome.as_str(), SHOWN);
+            for row in first.map_err(Failure::storage)? {
+                found.refuse(outcome, row.line, &row.message);
+            }
+            if let Some(refusals) = found.of_kind(outcome) {
+                refusals.rows = tally.of(outcome);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Counts a row that is not sent, and keeps it if it is one of the first.
+    fn refuse(&mut self, outcome: Outcome, line: u64, message: &str) {
+        if self.of_kind(outcome).is_none() {
+            self.refusals.push(Refusals {
+                outcome: outcome.as_str(),
+                rows: 0,
+                first: Vec::new(),
+            });
+        }
+        if let Some(refusals) = self.of_kind(outcome) {
+            refusals.rows += 1;
+            if refusals.first.len() < SHOWN {
+                refusals.first.push(Refusal {
+                    line,
+                    message: message.to_owned(),
+                });
+            }
+        }
+    }
+
+    fn of_kind(&mut self, outcome: Outcome) -> Option<&mut Refusals> {
+        let mut refusals = self.refusals.iter_mut();
+        refusals.find(|refusals| refusals.outcome == outcome.as_str())
+    }
+}

@@ -1,0 +1,103 @@
+//! What a run with these options would begin with, without a run: input or campaign, limits, and what is spent of them.
+//! Nothing is sent, and nothing is written.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{
+    RunArgs,
+    open::{self, Found},
+};
+use crate::{
+    campaign::{
+        tag::{CampaignId, comment_text},
+        timeline::Bounds,
+    },
+    cli::{
+        Failure,
+        connect::{Foreseen, UNKNOWN},
+        ledger::QuotaNote,
+        paths::Places,
+    },
+    quota::{Clock, Picture, Quota},
+    store::Identity,
+};
+
+/// What a run would begin with.
+pub(in crate::cli) struct Preview {
+    /// The input's name.
+    pub(in crate::cli) input: String,
+    /// The state file, if the run would keep one.
+    pub(in crate::cli) state: Option<PathBuf>,
+    /// The targets.
+    pub(in crate::cli) found: Found,
+    /// The limits.
+    pub(in crate::cli) quota: Quota,
+    /// Where calls are counted.
+    pub(in crate::cli) note: QuotaNote,
+    /// How far the limits are spent.
+    pub(in crate::cli) picture: Picture,
+    /// What bounds the calls besides.
+    pub(in crate::cli) bounds: Bounds,
+}
+
+impl RunArgs {
+    /// Finds out what a run would begin with.
+    ///
+    /// # Errors
+    /// As of a run: an option cannot be meant, the input is refused, the campaign that is there is another one, or a file
+    /// cannot be read. That nobody can sign in is no error.
+    pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
+        let Foreseen { base, api, whose } = self.connect.foresee().await?;
+        let (quota, _) = self.pace.quota(base.is_loopback(), self.yes)?;
+        let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
+            .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
+        // A rehearsal that names no state finds none, and leaves none.
+        let keeps_state = !self.connect.mock || self.output.state.is_some();
+        let state = self.output.state.clone();
+        let state = state.or_else(|| (!keeps_state).then(PathBuf::new));
+        let places = Places::find(&self.targets, self.output.results.clone(), state)?;
+        let state = keeps_state.then(|| places.state.clone());
+        let tenant = whose.as_ref().ok().map(|(tenant, _)| tenant.clone());
+        let mut rng = fastrand::Rng::new();
+        let campaign = if self.connect.mock {
+            CampaignId::rehearsal(&mut rng)
+        } else {
+            CampaignId::random(&mut rng)
+        };
+        let meant = Identity {
+            campaign: campaign.as_str().to_owned(),
+            created: clock.wall(),
+            tenant: tenant.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
+            api,
+            scan_type: self.scan_type().as_str().to_owned(),
+            comment,
+            columns: Vec::new(),
+        };
+        let mut found = open::look(self, places, tenant.as_deref(), meant)?;
+        let file = self.pace.quota_file.clone();
+        let counts_calls = !quota.is_unlimited() && (!self.connect.mock || file.is_some());
+        let whose = whose.unwrap_or_else(|why| {
+            let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
+            let whose = if last.is_some() {
+                "taken from the campaign's last run"
+            } else {
+                "not known, and calls that were made today may be missing from this plan"
+            };
+            if counts_calls {
+                let note = format!("tenant and application are {whose}: {why}");
+                found.notes.push(note);
+            }
+            last.unwrap_or_else(|| (UNKNOWN.to_owned(), UNKNOWN.to_owned()))
+        });
+        let note = QuotaNote::of(&quota, &base, whose, file, self.connect.mock)?;
+        Ok(Preview {
+            input: self.targets.display().to_string(),
+            state,
+            found,
+            picture: note.picture(&quota, clock)?,
+            quota,
+            note,
+            bounds: Bounds::default(),
+        })
+    }
+}
