@@ -50,7 +50,7 @@ pub(super) async fn to_stop_at_once(signals: Option<mpsc::Receiver<Signal>>) {
             }
         }
     }
-    pending().await;
+    pending::<()>().await;
 }
 
 /// What the system passes on: made once, so that nothing is lost between one request and the next.
