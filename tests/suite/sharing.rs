@@ -24,7 +24,10 @@ use fleetsweep::{
 };
 use jiff::Timestamp;
 
-use super::program::{Server, fleet, fleetsweep, signal};
+use super::{
+    program::{Server, fleet, fleetsweep, signal},
+    rig::scratch,
+};
 
 /// Machines of each of the two.
 const MACHINES: u32 = 75;
@@ -40,7 +43,8 @@ struct Pair {
 
 impl Pair {
     fn new(latency: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // Each call is a commit that reaches the disk, and how long that takes is up to what else the computer does.
+        let folder = scratch();
         let all = fleet(2 * MACHINES);
         let ids: Vec<_> = all.lines().skip(1).collect();
         for (name, ids) in ["one", "two"]
@@ -173,9 +177,9 @@ fn two_processes_waste_nothing_and_neither_starves() {
     let took = Duration::try_from(last.duration_since(first)).unwrap();
     let bound = lower_bound(one.len() + two.len());
     println!("{took:?}, and {bound:?} is the least");
-    // 1 % is measured and 5 % is promised; a computer that is busy with other tests gets twice that.
+    // 1 % is measured on a computer that is busy with other tests, and 2 % with the ledger on its disk.
     assert!(
-        took <= bound.mul_f64(1.1),
+        took <= bound.mul_f64(1.05),
         "{took:?} where {bound:?} is the least"
     );
 
