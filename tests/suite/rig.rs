@@ -207,7 +207,12 @@ impl Rig {
         let ending = engine.run(dispatcher, journal, signals).await;
         let elapsed = clock.now().since(began);
 
-        let as_it_grew = read(&results).1;
+        // A run that stops before its first call may be over before the file is there.
+        let as_it_grew = if results.exists() {
+            read(&results).1
+        } else {
+            Vec::new()
+        };
         let finished = ending.journal.finish(clock.wall(), "done").await.unwrap();
         let (header, rows) = read(&results);
         let heard = monitor.0.lock().unwrap();
