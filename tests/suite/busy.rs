@@ -250,8 +250,8 @@ const NOT_FOUND: &str =
 /// Answers are lost on either side of a scan, new scans show late, and some machines are busy, of which others know.
 fn unquiet(seed: u64, skip_busy: bool) -> Rig {
     Rig {
-        seed,
         skip_busy,
+        seed,
         ..retrying(
             MockConfig {
                 seed,

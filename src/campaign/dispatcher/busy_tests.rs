@@ -30,7 +30,7 @@ fn pending_ones_are_asked_about_as_often_and_as_late_as_was_said() {
             None,
             "the list is asked first"
         );
-        listed(&mut dispatcher, due, Finding::Absent);
+        listed(&mut dispatcher, due, &Finding::Absent);
         call(&mut dispatcher, Verdict::AlreadyPending(None), due);
     }
     assert_eq!(dispatcher.tally().of(Outcome::AlreadyPending), 1);
@@ -38,7 +38,7 @@ fn pending_ones_are_asked_about_as_often_and_as_late_as_was_said() {
 }
 
 /// The list is asked some seconds after `due`, and tells the same of every target.
-fn listed(dispatcher: &mut Dispatcher, due: Moment, finding: Finding) {
+fn listed(dispatcher: &mut Dispatcher, due: Moment, finding: &Finding) {
     assert!(!dispatcher.is_over());
     let now = due + Duration::from_secs(5);
     assert!(dispatcher.wants_listing(now).is_some());
@@ -77,7 +77,7 @@ fn a_look_that_finds_the_machine_busy_costs_a_try_and_no_call() {
         let due = at(round * 910);
         recall(&mut dispatcher, due);
         assert_eq!(dispatcher.assign(due, WALL), None);
-        listed(&mut dispatcher, due, Finding::Busy(somebodys()));
+        listed(&mut dispatcher, due, &Finding::Busy(somebodys()));
     }
     assert_eq!(dispatcher.attempts(), 1);
     assert_eq!(dispatcher.tally().of(Outcome::AlreadyPending), 1);
@@ -98,7 +98,7 @@ fn a_finding_is_void_in_a_minute_but_not_for_ever() {
         let now = at(1000 + 100 * look);
         recall(&mut dispatcher, now);
         assert_eq!(dispatcher.assign(now, WALL), None, "look {look}");
-        listed(&mut dispatcher, now, Finding::Absent);
+        listed(&mut dispatcher, now, &Finding::Absent);
     }
     assert!(dispatcher.assign(at(9000), WALL).is_some());
 }
