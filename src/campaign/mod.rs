@@ -4,6 +4,7 @@
 //! - [`verdict`]: what one reply means. [`retry`]: when a target is tried again. [`queue`]: in which order targets go.
 //! - [`lookup`]: what became of attempts without an answer. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
+//! - [`hours`]: the hours of the day in which calls may go out. [`deadline`]: the instant after which none may.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
 //! - [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
@@ -13,10 +14,12 @@
 
 pub mod cancel;
 pub mod checkup;
+pub mod deadline;
 pub mod dispatcher;
 pub mod engine;
 pub mod errand;
 pub mod follow;
+pub mod hours;
 pub mod intake;
 pub mod inventory;
 pub mod journal;
