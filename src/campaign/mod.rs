@@ -4,6 +4,7 @@
 //! - [`verdict`]: what one reply means. [`retry`]: when a target is tried again. [`queue`]: in which order targets go.
 //! - [`lookup`]: what became of attempts without an answer. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
+//! - [`brakes`]: what stops a campaign before it does harm. [`canaries`]: whether the others may start.
 //! - [`hours`]: the hours of the day in which calls may go out. [`deadline`]: the instant after which none may.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day. [`summary`]: what a run came to.
@@ -12,6 +13,8 @@
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //! - [`journal`]: what is on disk, and in which order it gets there.
 
+pub mod brakes;
+pub mod canaries;
 pub mod cancel;
 pub mod checkup;
 pub mod deadline;

@@ -4,7 +4,7 @@
 //! then retries by the time they became due. Those that were refused three times running go behind all others.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -143,6 +143,27 @@ impl Queue {
             || self.next_later().is_some_and(|t| t <= now)
     }
 
+    /// Whether one of `these` can go now. Fresh ones are none of them.
+    #[must_use]
+    pub fn has_due_of(&self, these: &HashSet<u64>, now: Moment) -> bool {
+        let later = self.later.range(..=(now, u64::MAX));
+        let mut all = (self.back.values())
+            .chain(self.due.values())
+            .chain(later.map(|(_, due)| due))
+            .chain(&self.behind);
+        all.any(|due| these.contains(&due.target.n))
+    }
+
+    /// Drops the targets that nothing was ever sent to.
+    pub fn drop_new(&mut self) {
+        let begun = |due: &Due| due.target.progress.attempts > 0;
+        self.fresh.clear();
+        self.back.retain(|_, due| begun(due));
+        self.due.retain(|_, due| begun(due));
+        self.later.retain(|_, due| begun(due));
+        self.behind.retain(begun);
+    }
+
     /// When the first of those that wait for later becomes due.
     #[must_use]
     pub fn next_later(&self) -> Option<Moment> {
@@ -151,14 +172,27 @@ impl Queue {
             .map(|(&(not_before, _), _)| not_before)
     }
 
+    /// Takes the one of `these` that goes next. Fresh ones are none of them.
+    pub fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<Due> {
+        self.wake(now);
+        let is_meant = |due: &Due| these.contains(&due.target.n);
+        let back = self.back.iter().find(|(_, due)| is_meant(due));
+        let back = back.map(|(key, _)| *key);
+        let due = self.due.iter().find(|(_, due)| is_meant(due));
+        let due = due.map(|(key, _)| *key);
+        match (back, due) {
+            (Some(back), due) if due.is_none_or(|due| back.0 <= due.0) => self.back.remove(&back),
+            (_, Some(due)) => self.due.remove(&due),
+            _ => {
+                let at = self.behind.iter().position(is_meant)?;
+                self.behind.remove(at)
+            }
+        }
+    }
+
     /// Takes the target that goes next.
     pub fn pop(&mut self, now: Moment) -> Option<Due> {
-        while let Some(entry) = self.later.first_entry()
-            && entry.key().0 <= now
-        {
-            let ((since, n), due) = entry.remove_entry();
-            self.due.insert((due.priority(), since, n), due);
-        }
+        self.wake(now);
         let back = self.back.first_key_value().map(|(key, _)| (key.0, 0));
         let fresh = self.fresh.front().map(|due| (due.priority(), 1));
         let due = self.due.first_key_value().map(|(key, _)| (key.0, 2));
@@ -167,6 +201,16 @@ impl Queue {
             Some((_, 1)) => self.fresh.pop_front(),
             Some(_) => self.due.pop_first().map(|(_, due)| due),
             None => self.behind.pop_front(),
+        }
+    }
+
+    /// Those that have waited for long enough are due.
+    fn wake(&mut self, now: Moment) {
+        while let Some(entry) = self.later.first_entry()
+            && entry.key().0 <= now
+        {
+            let ((since, n), due) = entry.remove_entry();
+            self.due.insert((due.priority(), since, n), due);
         }
     }
 }
@@ -218,5 +262,55 @@ mod tests {
         assert_eq!(queue.next_later(), Some(at(11)));
         assert_eq!(queue.pop(at(11)).map(|d| d.target.n), Some(7));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn of_some_alone_the_order_is_the_same() {
+        let mut queue = Queue::default();
+        queue.add_fresh(vec![target(1, Some(0))]);
+        queue.put_behind(due(2, Some(0)));
+        queue.put_behind(due(3, Some(0)));
+        queue.put_later(due(4, Some(2)), at(1));
+        queue.put_later(due(5, Some(2)), at(1));
+        queue.put_later(due(6, Some(1)), at(11));
+        queue.put_back(due(7, Some(2)));
+        queue.put_back(due(8, Some(3)));
+        let these = HashSet::from([3, 5, 6, 7, 8]);
+        let mut order = Vec::new();
+        while queue.has_due_of(&these, at(10)) {
+            order.extend(queue.pop_of(&these, at(10)).map(|d| d.target.n));
+        }
+        assert_eq!(order, [7, 5, 8, 3]);
+        assert_eq!(queue.pop_of(&these, at(10)), None);
+        assert_eq!(queue.pop_of(&these, at(11)).map(|d| d.target.n), Some(6));
+        assert_eq!(queue.len(), 3);
+    }
+
+    #[test]
+    fn what_nothing_was_sent_to_can_be_dropped() {
+        let begun = |n| {
+            let mut due = due(n, None);
+            due.target.progress.attempts = 1;
+            due
+        };
+        let mut queue = Queue::default();
+        queue.add_fresh(vec![target(1, None)]);
+        for (n, due) in [(2, due(2, None)), (3, begun(3))] {
+            queue.put_back(due.clone());
+            for (copy, at) in [(10, at(1)), (20, at(11))] {
+                let mut due = due.clone();
+                due.target.n = n + copy;
+                queue.put_later(due, at);
+            }
+            let mut due = due.clone();
+            due.target.n = n + 30;
+            queue.put_behind(due);
+        }
+        queue.drop_new();
+        let left = std::iter::from_fn(|| queue.pop(at(20)));
+        assert_eq!(
+            left.map(|d| d.target.n).collect::<Vec<_>>(),
+            [3, 13, 23, 33]
+        );
     }
 }

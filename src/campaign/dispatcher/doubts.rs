@@ -208,6 +208,7 @@ impl Dispatcher {
         for Unfinished { target, unsure } in left {
             let not_before = target.progress.not_before;
             let mut due = Due::new(target);
+            self.left_behind(&due, unsure.is_some());
             if let Some(sent) = unsure {
                 due.target.progress.unsure_since = Some(sent);
                 due.doubt = Some(Doubt {
@@ -223,5 +224,6 @@ impl Dispatcher {
                     .put_later(due, now + left.min(self.settings.policy.longest_delay()));
             }
         }
+        self.drop_the_rest();
     }
 }

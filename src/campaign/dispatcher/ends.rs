@@ -1,13 +1,10 @@
-//! How a target ends, and the brake that every end is weighed by.
+//! How a target ends, and the brakes that every end is weighed by.
 
 use super::Dispatcher;
 use crate::{
-    campaign::{outcome::Outcome, queue::Due, stop::StopReason, verdict::Scan},
+    campaign::{brakes::End, outcome::Outcome, queue::Due, verdict::Scan},
     store::{AttemptEnd, Record},
 };
-
-/// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
-const NOTHING_SCANNED: u64 = 25;
 
 impl Dispatcher {
     pub(super) fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
@@ -50,16 +47,14 @@ impl Dispatcher {
         }
         self.changed(&due, end);
         self.tally.add(outcome);
-        self.ended_by_calls += 1;
-        let none_scanned = !self
-            .tally
-            .iter()
-            .any(|(outcome, count)| outcome.is_scanned() && count > 0);
-        if self.ended_by_calls == NOTHING_SCANNED && none_scanned {
-            self.stop(StopReason::Brake(format!(
-                "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
-                 and the messages in the results before going on"
-            )));
+        let end = End {
+            n: due.target.n,
+            line: due.target.line,
+            machine: &due.target.machine_id,
+            outcome,
+        };
+        if let Some(reason) = self.brakes.ended(end, &self.tally) {
+            self.stop(reason);
         }
     }
 

@@ -2,12 +2,14 @@
 //! it. It neither waits nor sends nor writes, so a test can feed it events.
 //!
 //! - this file: what the engine asks for, and what it spends permits on.
+//! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `ends`: how targets end.
 //! - `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod doubts;
 mod ends;
+mod halts;
 mod replies;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +22,7 @@ pub use doubts::SHOWS_WITHIN;
 use replies::Tokens;
 
 use super::{
+    brakes::{Admitted, Brakes},
     outcome::Tally,
     queue::{Due, Queue},
     retry::Policy,
@@ -80,8 +83,7 @@ pub struct Dispatcher {
     server: ServerClock,
     tally: Tally,
     targets: u64,
-    /// Machines that ended in this run by what the service said.
-    ended_by_calls: u64,
+    brakes: Brakes,
     attempts: u64,
     throttled: u64,
     tokens: Tokens,
@@ -107,7 +109,7 @@ impl Dispatcher {
             server: ServerClock::default(),
             tally,
             targets,
-            ended_by_calls: 0,
+            brakes: Brakes::default(),
             attempts: 0,
             throttled: 0,
             tokens: Tokens::default(),
@@ -135,7 +137,12 @@ impl Dispatcher {
             Phase::Open => self.in_flight.len() < self.settings.capacity,
             Phase::Stopping(_) => false,
         };
-        room && !self.tokens.renewing && self.queue.has_due(now)
+        let due = match self.brakes.admitted() {
+            Admitted::Anybody => self.queue.has_due(now),
+            Admitted::Only(these) => self.queue.has_due_of(these, now),
+            Admitted::Nobody => false,
+        };
+        room && !self.tokens.renewing && due
     }
 
     /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
@@ -172,8 +179,7 @@ impl Dispatcher {
     #[must_use]
     pub fn is_over(&self) -> bool {
         let idle = self.in_flight.is_empty() && self.records.is_empty();
-        let drained = self.queue.is_empty() && self.doubtful.is_empty() && self.cursor.is_none();
-        idle && (drained || self.is_stopping())
+        idle && (self.is_drained() || self.is_stopping())
     }
 
     /// Why the campaign stops before its end, if it does.
@@ -219,6 +225,7 @@ impl Dispatcher {
     pub fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
         self.cursor = (!page.is_empty()).then_some(next);
         self.queue.add_fresh(page);
+        self.drop_the_rest();
     }
 
     /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.
@@ -227,7 +234,10 @@ impl Dispatcher {
             return None;
         }
         let mut due = loop {
-            let due = self.queue.pop(now)?;
+            let due = match self.brakes.admitted() {
+                Admitted::Only(these) => self.queue.pop_of(these, now)?,
+                _ => self.queue.pop(now)?,
+            };
             match due.doubt {
                 Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
                     self.doubtful.insert(due.target.n, due);
@@ -255,6 +265,8 @@ impl Dispatcher {
             send_by: due.doubt.and_then(|doubt| doubt.send_by()),
         };
         self.in_flight.insert(n, due);
+        self.brakes.begun(n, number == 1);
+        self.drop_the_rest();
         Some(attempt)
     }
 
@@ -269,8 +281,13 @@ impl Dispatcher {
     pub fn unwritten(&mut self, n: u64) {
         if let Some(mut due) = self.in_flight.remove(&n) {
             due.target.progress.attempts -= 1;
+            self.brakes.taken_back(n, due.target.progress.attempts == 0);
             self.queue.put_back(due);
         }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.doubtful.is_empty() && self.cursor.is_none()
     }
 
     fn is_stopping(&self) -> bool {

@@ -28,6 +28,8 @@ use crate::{
 /// A campaign that is open, and ours alone.
 pub(super) struct Opened {
     pub(super) store: Store,
+    /// Whether this command has begun it.
+    pub(super) is_new: bool,
     /// Held until the process ends.
     pub(super) lock: Lock,
     pub(super) campaign: CampaignId,
@@ -137,7 +139,9 @@ impl Opening {
         let intake = take_in_after(self.roster()?, state, meant, || {
             old.map_or(Ok(()), |old| self.put_aside(old))
         })?;
-        self.opened(intake.store, lock, campaign, &intake.notes)
+        let mut opened = self.opened(intake.store, lock, campaign, &intake.notes)?;
+        opened.is_new = true;
+        Ok(opened)
     }
 
     fn go_on(self, mut store: Store, lock: Lock) -> Result<Opened, Failure> {
@@ -207,6 +211,7 @@ impl Opening {
             targets: tally.total() + open,
             tally,
             store,
+            is_new: false,
             lock,
             campaign,
         })
@@ -265,6 +270,20 @@ impl Opening {
         }
         Ok(())
     }
+}
+
+/// Takes back a campaign that this command has begun and that is not to be, so that another command may mean another one. One
+/// that was there before stays as it is: nothing was sent, and the same command goes on.
+///
+/// # Errors
+/// The state cannot be closed or removed.
+pub(super) fn withdraw(store: Store, is_new: bool, state: &Path) -> Result<(), Failure> {
+    store.close().map_err(Failure::storage)?;
+    if !is_new {
+        return Ok(());
+    }
+    std::fs::remove_file(state)
+        .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))
 }
 
 impl From<IntakeError> for Failure {
