@@ -218,6 +218,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         monitor: Arc::new(Silent),
         workers: WORKERS,
         campaign,
+        judge: None,
     };
     let dispatcher = Dispatcher::new(settings, TARGETS, Tally::default());
     let (_signal, signals) = mpsc::channel(1);

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    canaries::CanaryJudge,
     dispatcher::{Dispatcher, Report, Sending},
     journal::{Batch, Journal, JournalError, Reading, Written},
     lookup::{Lister, Listing, ListingError},
@@ -67,6 +68,8 @@ pub struct Engine<D> {
     pub workers: usize,
     /// The campaign's id.
     pub campaign: CampaignId,
+    /// Who says whether the others may start once the canaries are through; without one they do.
+    pub judge: Option<Arc<dyn CanaryJudge>>,
 }
 
 /// What somebody outside asks of a run.
@@ -114,6 +117,7 @@ enum Event {
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
     Renewed(Result<Token, SignInError>),
+    Judged(Result<(), StopReason>),
     Signalled(Option<Signal>),
     Ticked,
 }
@@ -149,6 +153,7 @@ struct Drive<D> {
     permit: Option<Boxed<Result<Permit, NoPermit>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
+    judgement: Option<Boxed<Result<(), StopReason>>>,
     lister: Arc<Lister<D>>,
     desks: Vec<mpsc::Sender<Order>>,
     idle: Vec<usize>,
@@ -181,6 +186,7 @@ impl<D: Defender> Drive<D> {
                     tokens: Arc::clone(&engine.tokens),
                     clock: Arc::clone(&engine.clock),
                     campaign: engine.campaign.clone(),
+                    times: dispatcher.times().clone(),
                     sleeps: sleeps.subscribe(),
                 };
                 workers.spawn(worker.run(me, orders, report.clone()));
@@ -205,6 +211,7 @@ impl<D: Defender> Drive<D> {
             permit: None,
             listing: None,
             renewal: None,
+            judgement: None,
             lister,
             idle: (0..desks.len()).rev().collect(),
             desks,
@@ -240,6 +247,8 @@ impl<D: Defender> Drive<D> {
     /// Begins whatever the dispatcher wants.
     async fn begin(&mut self) {
         let now = self.engine.clock.now();
+        self.dispatcher.look(self.engine.clock.wall());
+        self.heed_stop();
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
                 let pacer = self.engine.pacer.clone();
@@ -268,6 +277,15 @@ impl<D: Defender> Drive<D> {
         {
             let tokens = Arc::clone(&self.engine.tokens);
             self.renewal = Some(Box::pin(async move { tokens.renew(serial).await }));
+        }
+        if let Some(passed) = self.dispatcher.wants_judgement() {
+            let judge = self.engine.judge.clone();
+            self.judgement = Some(Box::pin(async move {
+                match judge {
+                    Some(judge) => judge.judge(passed).await,
+                    None => Ok(()),
+                }
+            }));
         }
         self.write();
         for note in self.dispatcher.take_notes() {
@@ -316,6 +334,7 @@ impl<D: Defender> Drive<D> {
             Some(permit) = maybe(self.permit.as_mut()) => Event::Permitted(permit),
             Some(listed) = maybe(self.listing.as_mut()) => Event::Listed(listed),
             Some(token) = maybe(self.renewal.as_mut()) => Event::Renewed(token),
+            Some(judged) = maybe(self.judgement.as_mut()) => Event::Judged(judged),
             () = tokio::time::sleep(wake) => Event::Ticked,
         }
     }
@@ -354,6 +373,10 @@ impl<D: Defender> Drive<D> {
                 self.dispatcher
                     .renewed(result.map(|token| token.serial).map_err(|e| e.to_string()));
             }
+            Event::Judged(judged) => {
+                self.judgement = None;
+                self.dispatcher.canaries_judged(judged);
+            }
             Event::Signalled(Some(Signal::Ordered)) => self
                 .dispatcher
                 .stop(StopReason::Brake("stopped by cancel".to_owned())),
@@ -361,9 +384,15 @@ impl<D: Defender> Drive<D> {
             Event::Signalled(None) => self.signals = None,
             Event::Ticked => self.tell(),
         }
+        self.heed_stop();
+    }
+
+    /// Whatever would lead to a new call is given up when the campaign stops.
+    fn heed_stop(&mut self) {
         if self.dispatcher.stop_reason().is_some() {
             self.permit = None;
             self.listing = None;
+            self.judgement = None;
             self.call_back();
         }
     }
@@ -487,7 +516,10 @@ impl<D: Defender> Drive<D> {
             Some((at, eta)) if now.since(at) < eta_every(targets - ended) => (at, eta),
             _ => (
                 now,
-                self.engine.pacer.lower_bound(Kind::Start, targets - ended),
+                self.dispatcher.times().stretch(
+                    self.engine.clock.wall(),
+                    self.engine.pacer.lower_bound(Kind::Start, targets - ended),
+                ),
             ),
         };
         self.eta = Some((computed, eta));
@@ -495,6 +527,9 @@ impl<D: Defender> Drive<D> {
             .permit
             .as_ref()
             .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        let wall = self.engine.clock.wall();
+        let closed = self.dispatcher.times().waiting(wall);
+        let closed = closed.filter(|_| ended < targets);
         // A hold that came since then puts the arrival off at least by itself.
         let wait = waiting.as_ref().and_then(|waiting| waiting.left(now));
         let eta = eta
@@ -502,7 +537,7 @@ impl<D: Defender> Drive<D> {
             .max(wait.unwrap_or_default());
         self.engine.monitor.state(&monitor::State {
             elapsed: now.since(self.began),
-            wall: self.engine.clock.wall(),
+            wall,
             tally: self
                 .dispatcher
                 .tally()
@@ -512,10 +547,16 @@ impl<D: Defender> Drive<D> {
             targets,
             ended,
             in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
-            waiting: waiting
-                .map(|waiting| monitor::Waiting {
-                    what: waiting.cause.to_string(),
-                    left: waiting.left(now),
+            waiting: closed
+                .map(|(what, left)| monitor::Waiting {
+                    what,
+                    left: Some(left),
+                })
+                .or_else(|| {
+                    waiting.map(|waiting| monitor::Waiting {
+                        what: waiting.cause.to_string(),
+                        left: waiting.left(now),
+                    })
                 })
                 .or_else(|| self.pause(now)),
             eta: Some(eta),

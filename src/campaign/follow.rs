@@ -8,6 +8,8 @@
 //!
 //! All that matters is in the store, so it can be broken off at any moment and taken up again.
 
+mod canaries;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::ControlFlow,

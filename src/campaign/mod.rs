@@ -5,6 +5,7 @@
 //! - [`lookup`]: what became of attempts without an answer, and of scans that kept machines busy. [`running`]: which machines
 //!   are being scanned. [`server_clock`]: the time that the service goes by.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign ends before its end.
+//! - [`brakes`]: what stops a campaign before it does harm. [`canaries`]: whether the others may start.
 //! - [`hours`]: the hours of the day in which calls may go out. [`deadline`]: the instant after which none may.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an extended input changes about it. [`summary`]: what a run came to.
@@ -18,6 +19,8 @@
 
 mod anew;
 mod borrowed;
+pub mod brakes;
+pub mod canaries;
 pub mod cancel;
 pub mod checkup;
 mod conclusion;

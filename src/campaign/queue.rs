@@ -4,7 +4,7 @@
 //! then retries by the time they became due. Those that were refused three times running go behind all others.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -96,17 +96,52 @@ impl Due {
     }
 }
 
+impl Waiter {
+    fn of(due: Due) -> Self {
+        Self {
+            priority: due.priority(),
+            is_begun: due.target.progress.attempts > 0,
+            at_hand: Some(Box::new(due)),
+        }
+    }
+
+    fn due(&self) -> Option<&Due> {
+        self.at_hand.as_deref()
+    }
+}
+
 /// The waiting targets. A retry with nothing in doubt waits in the store: here is only its place, some thirty bytes, until it
 /// is [recalled](Self::recall) shortly before its time.
 #[derive(Debug, Default)]
 pub struct Queue {
     back: BTreeMap<(i64, u64), Due>,
     fresh: VecDeque<Due>,
-    due: BTreeMap<(i64, Moment, u64), Option<Box<Due>>>,
-    later: BTreeMap<(Moment, u64), (i64, Option<Box<Due>>)>,
+    due: BTreeMap<(i64, Moment, u64), Waiter>,
+    later: BTreeMap<(Moment, u64), Waiter>,
     behind: VecDeque<Due>,
     /// How many of the retries are in the store only.
     stored: usize,
+}
+
+/// A retry that waits.
+#[derive(Debug)]
+struct Waiter {
+    priority: i64,
+    /// Whether anything was ever sent to it.
+    is_begun: bool,
+    /// The target; none while it is in the store only.
+    at_hand: Option<Box<Due>>,
+}
+
+/// A target that is in the store only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Its number.
+    pub n: u64,
+    /// Lower goes first; none goes last.
+    pub priority: Option<i64>,
+    /// Whether anything was ever sent to it.
+    pub is_begun: bool,
 }
 
 /// Whose turn it is.
@@ -147,17 +182,23 @@ impl Queue {
     pub fn put_later(&mut self, due: Due, not_before: Moment, now: Moment) {
         let is_soon = not_before <= now + AHEAD && self.at_hand() < AT_HAND;
         let place = (not_before, due.target.n);
-        let priority = due.priority();
-        let kept = (is_soon || !due.is_plain()).then(|| Box::new(due));
-        self.stored += usize::from(kept.is_none());
-        self.later.insert(place, (priority, kept));
+        let mut waiter = Waiter::of(due);
+        if !is_soon {
+            waiter.at_hand = waiter.at_hand.filter(|due| !due.is_plain());
+        }
+        self.stored += usize::from(waiter.at_hand.is_none());
+        self.later.insert(place, waiter);
     }
 
     /// Keeps a place for a target that is in the store, until `not_before`.
-    pub fn put_stored(&mut self, n: u64, priority: Option<i64>, not_before: Moment) {
+    pub fn put_stored(&mut self, target: Stored, not_before: Moment) {
         self.stored += 1;
-        let priority = priority.unwrap_or(i64::MAX);
-        self.later.insert((not_before, n), (priority, None));
+        let waiter = Waiter {
+            priority: target.priority.unwrap_or(i64::MAX),
+            is_begun: target.is_begun,
+            at_hand: None,
+        };
+        self.later.insert((not_before, target.n), waiter);
     }
 
     /// How many wait, now or for later.
@@ -178,9 +219,34 @@ impl Queue {
             Some(Turn::Due) => self
                 .due
                 .first_key_value()
-                .is_some_and(|(_, at_hand)| at_hand.is_some()),
+                .is_some_and(|(_, waiter)| waiter.at_hand.is_some()),
             turn => turn.is_some(),
         }
+    }
+
+    /// Whether one of `these` can go now. Fresh ones are none of them.
+    pub fn has_due_of(&mut self, these: &HashSet<u64>, now: Moment) -> bool {
+        self.ripen(now);
+        let is_meant = |due: &Due| these.contains(&due.target.n);
+        self.back.values().any(is_meant)
+            || self.due.values().filter_map(Waiter::due).any(is_meant)
+            || self.behind.iter().any(is_meant)
+    }
+
+    /// Drops the targets that nothing was ever sent to.
+    pub fn drop_new(&mut self) {
+        let is_begun = |due: &Due| due.target.progress.attempts > 0;
+        self.fresh.clear();
+        self.back.retain(|_, due| is_begun(due));
+        self.behind.retain(is_begun);
+        let mut stored = self.stored;
+        let mut stays = |waiter: &Waiter| {
+            stored -= usize::from(!waiter.is_begun && waiter.at_hand.is_none());
+            waiter.is_begun
+        };
+        self.due.retain(|_, waiter| stays(waiter));
+        self.later.retain(|_, waiter| stays(waiter));
+        self.stored = stored;
     }
 
     /// When the first of those that wait for later becomes due.
@@ -191,6 +257,25 @@ impl Queue {
             .map(|(&(not_before, _), _)| not_before)
     }
 
+    /// Takes the one of `these` that goes next. Fresh ones are none of them.
+    pub fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<Due> {
+        self.ripen(now);
+        let is_meant = |due: &Due| these.contains(&due.target.n);
+        let back = self.back.iter().find(|(_, due)| is_meant(due));
+        let back = back.map(|(key, _)| *key);
+        let mut due = self.due.iter();
+        let due = due.find(|(_, waiter)| waiter.due().is_some_and(is_meant));
+        let due = due.map(|(key, _)| *key);
+        match (back, due) {
+            (Some(back), due) if due.is_none_or(|due| back.0 <= due.0) => self.back.remove(&back),
+            (_, Some(due)) => Some(*self.due.remove(&due)?.at_hand?),
+            _ => {
+                let at = self.behind.iter().position(is_meant)?;
+                self.behind.remove(at)
+            }
+        }
+    }
+
     /// Takes the target that goes next.
     pub fn pop(&mut self, now: Moment) -> Option<Due> {
         match self.turn(now)? {
@@ -198,8 +283,8 @@ impl Queue {
             Turn::Fresh => self.fresh.pop_front(),
             Turn::Due => {
                 let first = self.due.first_entry()?;
-                first.get().as_ref()?;
-                first.remove().map(|due| *due)
+                first.get().due()?;
+                first.remove().at_hand.map(|due| *due)
             }
             Turn::Behind => self.behind.pop_front(),
         }
@@ -217,12 +302,12 @@ impl Queue {
             .due
             .iter()
             .take(AT_HAND)
-            .filter(|(_, at_hand)| at_hand.is_none())
+            .filter(|(_, waiter)| waiter.at_hand.is_none())
             .map(|(&(_, since, n), _)| (since, n));
         let soon = self
             .later
             .range(..=(now + AHEAD, u64::MAX))
-            .filter(|(_, (_, at_hand))| at_hand.is_none())
+            .filter(|(_, waiter)| waiter.at_hand.is_none())
             .map(|(&place, _)| place);
         due.chain(soon.take(room)).collect()
     }
@@ -234,20 +319,23 @@ impl Queue {
             .map(|target| (target.n, target))
             .collect();
         for &(since, n) in places {
-            self.stored -= 1;
-            let later = self.later.remove(&(since, n));
+            let place = self.later.get(&(since, n));
+            let is_later = place.is_some();
             let Some(target) = targets.remove(&n) else {
-                // It waits in both, or in neither: nobody ends a target that waits.
-                self.due.retain(|&(_, _, other), _| other != n);
+                // Nobody ends a target that waits; one that is not to be sent any more has no place either.
+                self.stored -= usize::from(self.later.remove(&(since, n)).is_some());
                 continue;
             };
-            let due = Due::new(target);
-            let priority = due.priority();
-            let due = Some(Box::new(due));
-            match later {
-                Some(_) => drop(self.later.insert((since, n), (priority, due))),
-                None => drop(self.due.insert((priority, since, n), due)),
+            let waiter = Waiter::of(Due::new(target));
+            let due = (waiter.priority, since, n);
+            if is_later {
+                self.later.insert((since, n), waiter);
+            } else if self.due.contains_key(&due) {
+                self.due.insert(due, waiter);
+            } else {
+                continue;
             }
+            self.stored -= 1;
         }
     }
 
@@ -261,8 +349,8 @@ impl Queue {
         while let Some(entry) = self.later.first_entry()
             && entry.key().0 <= now
         {
-            let ((since, n), (priority, due)) = entry.remove_entry();
-            self.due.insert((priority, since, n), due);
+            let ((since, n), waiter) = entry.remove_entry();
+            self.due.insert((waiter.priority, since, n), waiter);
         }
     }
 
@@ -284,119 +372,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Progress;
-
-    fn due(n: u64, priority: Option<i64>) -> Due {
-        Due::new(target(n, priority))
-    }
-
-    fn target(n: u64, priority: Option<i64>) -> Target {
-        Target {
-            n,
-            line: n + 1,
-            machine_id: format!("{n:040x}"),
-            scan_type: None,
-            comment: None,
-            priority,
-            progress: Progress::default(),
-        }
-    }
-
-    fn at(seconds: u64) -> Moment {
-        Moment::ZERO + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn the_order_is_priority_then_put_back_fresh_retries_and_last_the_refused() {
-        let mut queue = Queue::default();
-        queue.add_fresh(vec![
-            target(1, Some(1)),
-            target(2, Some(2)),
-            target(3, None),
-        ]);
-        queue.put_behind(due(4, Some(0)));
-        queue.put_later(due(5, Some(1)), at(9), at(8));
-        queue.put_later(due(6, Some(1)), at(8), at(8));
-        queue.put_later(due(7, Some(0)), at(11), at(10));
-        queue.put_back(due(8, Some(2)));
-        queue.put_back(due(9, None));
-        let order: Vec<u64> = std::iter::from_fn(|| queue.pop(at(10)))
-            .map(|d| d.target.n)
-            .collect();
-        assert_eq!(order, [1, 6, 5, 8, 2, 9, 3, 4]);
-        assert!(!queue.has_due(at(10)));
-        assert_eq!(queue.next_later(), Some(at(11)));
-        assert_eq!(queue.pop(at(11)).map(|d| d.target.n), Some(7));
-        assert!(queue.is_empty());
-    }
-
-    /// Reads whatever the queue wants, as the store would.
-    fn read(queue: &mut Queue, now: Moment) -> usize {
-        let places = queue.recall(now);
-        let targets = places.iter().map(|&(_, n)| target(n, priority(n)));
-        queue.recalled(&places, targets.collect());
-        places.len()
-    }
-
-    fn priority(n: u64) -> Option<i64> {
-        (n % 3 != 0).then_some((n % 3).cast_signed())
-    }
-
-    #[test]
-    fn many_retries_are_places_and_only_the_next_ones_are_at_hand() {
-        let mut queue = Queue::default();
-        for n in 1..=200_000 {
-            queue.put_later(due(n, priority(n)), at(100 + n / 1_000), at(0));
-        }
-        assert_eq!(queue.at_hand(), 0);
-        assert_eq!(read(&mut queue, at(90)), 0, "none is due soon");
-        for now in 99..400 {
-            read(&mut queue, at(now));
-            assert!(queue.at_hand() <= 2 * AT_HAND, "{}", queue.at_hand());
-        }
-        let mut sent = 0;
-        while !queue.is_empty() {
-            let popped = std::iter::from_fn(|| queue.pop(at(400))).count();
-            assert!(popped > 0, "everything is due, so something goes");
-            sent += popped;
-            read(&mut queue, at(400));
-        }
-        assert_eq!(sent, 200_000);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn who_waits_in_the_store_goes_exactly_when_it_would_have_gone_from_memory(
-            delays in proptest::collection::vec(0..20_u64, 1..40),
-            late in proptest::collection::vec(proptest::bool::ANY, 40),
-        ) {
-            let (mut all, mut some) = (Queue::default(), Queue::default());
-            for (n, &delay) in (1..).zip(&delays) {
-                let one = due(n, priority(n));
-                all.later.insert((at(delay), n), (one.priority(), Some(Box::new(one.clone()))));
-                if late[delay as usize] {
-                    some.put_stored(n, priority(n), at(delay));
-                } else {
-                    some.put_later(one, at(delay), at(0));
-                }
-            }
-            for second in 0..40 {
-                // Sometimes the store is slow: then nobody goes before those who wait for it.
-                if !late[39 - second as usize] || second > 30 {
-                    read(&mut some, at(second));
-                }
-                for _ in 0..2 {
-                    if some.has_due(at(second)) {
-                        let (expected, got) = (all.pop(at(second)), some.pop(at(second)));
-                        proptest::prop_assert_eq!(expected, got);
-                    } else {
-                        proptest::prop_assert_eq!(some.pop(at(second)), None);
-                    }
-                }
-            }
-            proptest::prop_assert!(!some.has_due(at(40)) || !all.is_empty());
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    brakes::SendTimes,
     dispatcher::{Attempt, Report, Sending},
     loss,
     tag::CampaignId,
@@ -28,6 +29,8 @@ pub(super) struct Worker<D> {
     pub(super) tokens: Arc<dyn TokenSource>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) campaign: CampaignId,
+    /// When scan calls may go out.
+    pub(super) times: SendTimes,
     /// Counts the times that the computer slept: calls that were in flight then are given up.
     pub(super) sleeps: watch::Receiver<u64>,
 }
@@ -73,9 +76,11 @@ impl<D: Defender> Worker<D> {
             comment: comment.clone(),
         };
         self.sleeps.mark_unchanged();
-        // The last act before sending is a look at the clock: neither a stale permit nor a void finding may be used.
+        // The last act before sending is a look at the clocks: neither a stale permit nor a void finding may be used, and no
+        // call goes out at a time of day at which the operator wants none.
         let sent = self.clock.now();
-        if permit.is_stale() || send_by.is_some_and(|by| by < sent) {
+        let is_late = !self.times.allow(self.clock.wall());
+        if is_late || permit.is_stale() || send_by.is_some_and(|by| by < sent) {
             permit.give_back();
             return Report {
                 n,

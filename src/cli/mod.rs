@@ -5,10 +5,12 @@
 //! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
 //!   remembered. [`paths`]: which files. [`progress`]: what is shown.
+//! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. [`terminal`]: a person who can be asked.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
 
 mod attach;
+pub mod brakes;
 pub mod cancel;
 pub mod connect;
 pub mod doctor;
@@ -26,6 +28,8 @@ pub mod progress;
 pub mod run;
 pub mod signals;
 pub mod status;
+pub mod terminal;
+pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, io::Write, time::Duration};
 
@@ -88,7 +92,7 @@ const TIDYING: Duration = Duration::from_millis(500);
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match Cli::try_parse_from(yes::joined(&args)) {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version are asked for, and go to stdout; anything else is wrong usage.

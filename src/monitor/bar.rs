@@ -7,7 +7,10 @@
 
 use std::{
     io::Write,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,7 @@ pub struct Bar {
     /// Where notes go, while the bar is away.
     notes: Mutex<Box<dyn Write + Send>>,
     drawn: Mutex<Option<Duration>>,
+    hushed: AtomicBool,
 }
 
 impl Bar {
@@ -55,6 +59,7 @@ impl Bar {
             zone,
             notes: Mutex::new(notes),
             drawn: Mutex::new(None),
+            hushed: AtomicBool::new(false),
         }
     }
 
@@ -86,7 +91,7 @@ impl Monitor for Bar {
     fn target_ended(&self, _: &Ended<'_>) {}
 
     fn state(&self, state: &State) {
-        if !self.due(state) {
+        if self.hushed.load(Ordering::Relaxed) || !self.due(state) {
             return;
         }
         let arrival = state.arrival(&self.zone);
@@ -103,6 +108,14 @@ impl Monitor for Bar {
             // A terminal that is gone is no reason to stop a campaign.
             let _ = writeln!(notes, "{}", one_line(text)).and_then(|()| notes.flush());
         });
+    }
+
+    fn hush(&self, hushed: bool) {
+        self.hushed.store(hushed, Ordering::Relaxed);
+        if hushed {
+            // A terminal that is gone is no reason to stop a campaign.
+            let _ = self.bars.clear();
+        }
     }
 
     fn ended(&self) {
@@ -218,6 +231,27 @@ mod tests {
         );
         assert!(text.contains("the disk  is full\n"), "{text}");
         bar.ended();
+    }
+
+    #[test]
+    fn nothing_is_drawn_while_somebody_is_asked() {
+        let (terminal, bar) = bar();
+        bar.state(&State::example());
+        bar.progress.force_draw();
+        bar.hush(true);
+        terminal.take();
+        bar.state(&State {
+            elapsed: Duration::from_secs(60),
+            ..State::example()
+        });
+        assert_eq!(terminal.take(), "");
+        bar.hush(false);
+        bar.state(&State {
+            elapsed: Duration::from_secs(61),
+            ..State::example()
+        });
+        bar.progress.force_draw();
+        assert!(terminal.take().contains("317/1000"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ struct Page {
     last: Duration,
     /// A state that has not been written.
     unwritten: Option<State>,
+    hushed: bool,
 }
 
 impl Lines {
@@ -37,6 +38,7 @@ impl Lines {
                 out,
                 last: Duration::ZERO,
                 unwritten: None,
+                hushed: false,
             }),
         }
     }
@@ -75,7 +77,7 @@ impl Monitor for Lines {
 
     fn state(&self, state: &State) {
         let mut page = self.page();
-        if state.elapsed >= page.last + APART {
+        if state.elapsed >= page.last + APART && !page.hushed {
             page.last = state.elapsed;
             page.unwritten = None;
             page.write(&self.line(state));
@@ -86,6 +88,10 @@ impl Monitor for Lines {
 
     fn note(&self, text: &str) {
         self.page().write(&one_line(text));
+    }
+
+    fn hush(&self, hushed: bool) {
+        self.page().hushed = hushed;
     }
 
     fn ended(&self) {

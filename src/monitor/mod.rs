@@ -35,6 +35,11 @@ pub trait Monitor: Send + Sync {
     /// One line for the person at the terminal.
     fn note(&self, text: &str);
 
+    /// Somebody is asked something at the terminal from now on, or no more: meanwhile nothing is drawn.
+    fn hush(&self, hushed: bool) {
+        let _ = hushed;
+    }
+
     /// The run is over; nothing comes after this.
     fn ended(&self);
 }

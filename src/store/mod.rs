@@ -10,6 +10,7 @@
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
+//! - Counts that the brakes go by (`reach.rs`).
 //! - [`CancelEnd`]: attempts to cancel scans; and orders to a live run (`cancels.rs`).
 //! - What a run would change, tried out and never written (`rehearsal.rs`).
 //! - [`check_place`]: not on a network file system (`place.rs`).
@@ -30,6 +31,7 @@ mod load;
 mod lock;
 mod page;
 mod place;
+mod reach;
 mod record;
 mod rehearsal;
 mod resume;

@@ -23,6 +23,10 @@ pub struct Left {
     pub priority: Option<i64>,
     /// Not to be sent before this time.
     pub not_before: Option<Timestamp>,
+    /// Whether anything was ever sent to it.
+    pub is_begun: bool,
+    /// Whether its machine was found busy.
+    pub is_busy: bool,
     /// Whether one of its attempts may have started a scan, and nobody knows.
     pub in_doubt: bool,
 }
@@ -57,7 +61,8 @@ impl Store {
     pub fn each_left(&self, mut visit: impl FnMut(Left)) -> Result<(), StoreError> {
         let sql = "
             SELECT t.n, t.priority, p.not_before, p.unsure_since IS NOT NULL
-                OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL)
+                OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
+                p.attempts > 0, p.pending_tries > 0
             FROM progress p JOIN target t ON t.n = p.n WHERE p.outcome IS NULL ORDER BY p.n";
         let mut read = || -> rusqlite::Result<()> {
             let mut statement = self.db.prepare(sql)?;
@@ -68,6 +73,8 @@ impl Store {
                     priority: row.get(1)?,
                     not_before: timestamp(row.get(2)?),
                     in_doubt: row.get(3)?,
+                    is_begun: row.get(4)?,
+                    is_busy: row.get(5)?,
                 });
             }
             Ok(())

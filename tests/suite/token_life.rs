@@ -79,6 +79,7 @@ async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) 
         monitor: Arc::new(Silent),
         workers: 100,
         campaign: campaign.clone(),
+        judge: None,
     };
     let settings = Settings {
         campaign,

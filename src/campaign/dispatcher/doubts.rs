@@ -9,7 +9,7 @@ use crate::{
     campaign::{
         lookup::{Finding, Listing, ListingError, Sought, Wanted},
         outcome::Outcome,
-        queue::{Doubt, Due},
+        queue::{Doubt, Due, Stored},
         retry,
         stop::StopReason,
     },
@@ -216,13 +216,23 @@ impl Dispatcher {
     pub fn left(&mut self, left: Left, now: Moment, wall: Timestamp) {
         if left.in_doubt {
             self.left_in_doubt.push_back(left.n);
+            self.brakes.begun(left.n, false);
             return;
         }
         // The wall clock may have been moved meanwhile: no delay is served twice.
         let delay = left.not_before.map(|t| t.duration_since(wall));
         let delay = Duration::try_from(delay.unwrap_or_default()).unwrap_or(Duration::ZERO);
         let delay = delay.min(self.settings.policy.longest_delay());
-        self.queue.put_stored(left.n, left.priority, now + delay);
+        // It is under way, unless it waits because its machine is busy.
+        if left.is_begun && !left.is_busy {
+            self.brakes.begun(left.n, false);
+        }
+        let left_over = Stored {
+            n: left.n,
+            priority: left.priority,
+            is_begun: left.is_begun,
+        };
+        self.queue.put_stored(left_over, now + delay);
     }
 
     /// The targets in doubt that an earlier run left and that are to be read now. One listing serves all that are at hand,

@@ -1,13 +1,10 @@
-//! How a target ends, and the brake that every end is weighed by.
+//! How a target ends, and the brakes that every end is weighed by.
 
 use super::Dispatcher;
 use crate::{
-    campaign::{outcome::Outcome, queue::Due, stop::StopReason, verdict::Scan},
+    campaign::{brakes::End, outcome::Outcome, queue::Due, verdict::Scan},
     store::{AttemptEnd, Record},
 };
-
-/// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
-const NOTHING_SCANNED: u64 = 25;
 
 impl Dispatcher {
     pub(super) fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
@@ -59,18 +56,15 @@ impl Dispatcher {
         self.busy.forget(due.target.n);
         self.changed(&due, end);
         self.tally.add(outcome);
-        if !by_call {
-            return;
-        }
-        self.ended_by_calls += 1;
-        self.scanned_by_calls += u64::from(outcome.is_scanned());
-        // Machines that were skipped as busy say nothing about the others, in this run and in those before.
-        let none_scanned = self.scanned_by_calls == 0 && self.tally.of(Outcome::Accepted) == 0;
-        if self.ended_by_calls == NOTHING_SCANNED && none_scanned {
-            self.stop(StopReason::Brake(format!(
-                "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
-                 and the messages in the results before going on"
-            )));
+        let end = End {
+            n: due.target.n,
+            line: due.target.line,
+            machine: &due.target.machine_id,
+            outcome,
+            by_call,
+        };
+        if let Some(reason) = self.brakes.ended(end, &self.tally) {
+            self.stop(reason);
         }
     }
 

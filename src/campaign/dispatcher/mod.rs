@@ -2,6 +2,7 @@
 //! it. It neither waits nor sends nor writes, so a test can feed it events.
 //!
 //! - this file: what the engine asks for, and what it spends permits on.
+//! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
 //! - `attempt`: what goes to a worker, and what comes back.
@@ -10,6 +11,7 @@ mod attempt;
 mod busy;
 mod doubts;
 mod ends;
+mod halts;
 mod replies;
 mod skip;
 
@@ -25,6 +27,7 @@ pub use doubts::SHOWS_WITHIN;
 use replies::Tokens;
 
 use super::{
+    brakes::{Admitted, Brakes},
     journal::Reading,
     outcome::Tally,
     queue::{Due, Queue},
@@ -92,10 +95,7 @@ pub struct Dispatcher {
     server: ServerClock,
     tally: Tally,
     targets: u64,
-    /// Machines that ended in this run by what the service said.
-    ended_by_calls: u64,
-    /// Those of them that are being scanned.
-    scanned_by_calls: u64,
+    brakes: Brakes,
     attempts: u64,
     throttled: u64,
     tokens: Tokens,
@@ -123,8 +123,7 @@ impl Dispatcher {
             server: ServerClock::default(),
             tally,
             targets,
-            ended_by_calls: 0,
-            scanned_by_calls: 0,
+            brakes: Brakes::default(),
             attempts: 0,
             throttled: 0,
             tokens: Tokens::default(),
@@ -157,7 +156,12 @@ impl Dispatcher {
             }
             Phase::Stopping(_) => false,
         };
-        room && !self.tokens.renewing && self.busy.has_room() && self.queue.has_due(now)
+        let due = match self.brakes.admitted() {
+            Admitted::Anybody => self.queue.has_due(now),
+            Admitted::Only(these) => self.queue.has_due_of(these, now),
+            Admitted::Nobody => false,
+        };
+        room && !self.tokens.renewing && self.busy.has_room() && due
     }
 
     /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
@@ -194,12 +198,7 @@ impl Dispatcher {
     #[must_use]
     pub fn is_over(&self) -> bool {
         let idle = self.in_flight.is_empty() && self.records.is_empty();
-        let nobody_waits = self.queue.is_empty()
-            && self.doubtful.is_empty()
-            && self.left_in_doubt.is_empty()
-            && self.busy.nobody_waits();
-        let drained = nobody_waits && self.cursor.is_none();
-        idle && (drained || self.is_stopping())
+        idle && (self.is_drained() || self.is_stopping())
     }
 
     /// Why the campaign stops before its end, if it does.
@@ -246,6 +245,7 @@ impl Dispatcher {
         self.cursor = (!page.is_empty()).then_some(next);
         let page = self.without_busy(page);
         self.queue.add_fresh(page);
+        self.drop_the_rest();
     }
 
     /// What was [wanted](Self::wants_reading) besides a page has been read.
@@ -267,7 +267,13 @@ impl Dispatcher {
             return None;
         }
         let mut due = loop {
-            let due = self.queue.pop(now)?;
+            let due = match self.brakes.admitted() {
+                Admitted::Only(these) => self.queue.pop_of(these, now)?,
+                _ => self.queue.pop(now)?,
+            };
+            if due.target.progress.attempts == 0 && !self.brakes.admits_new() {
+                continue;
+            }
             match due.doubt {
                 Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
                     self.doubtful.insert(due.target.n, due);
@@ -299,6 +305,8 @@ impl Dispatcher {
             send_by: due.doubt.and_then(|doubt| doubt.send_by()),
         };
         self.in_flight.insert(n, due);
+        self.brakes.begun(n, number == 1);
+        self.drop_the_rest();
         Some(attempt)
     }
 
@@ -313,8 +321,17 @@ impl Dispatcher {
     pub fn unwritten(&mut self, n: u64) {
         if let Some(mut due) = self.in_flight.remove(&n) {
             due.target.progress.attempts -= 1;
+            self.brakes.taken_back(n, due.target.progress.attempts == 0);
             self.queue.put_back(due);
         }
+    }
+
+    fn is_drained(&self) -> bool {
+        let nobody_waits = self.queue.is_empty()
+            && self.doubtful.is_empty()
+            && self.left_in_doubt.is_empty()
+            && self.busy.nobody_waits();
+        nobody_waits && self.cursor.is_none()
     }
 
     fn is_stopping(&self) -> bool {

@@ -88,6 +88,7 @@ impl Dispatcher {
         if number == 1 {
             due.target.progress.first_sent = None;
         }
+        self.brakes.taken_back(due.target.n, number == 1);
         self.queue.put_back(due);
     }
 
@@ -244,6 +245,7 @@ impl Dispatcher {
             OnPending::Retry { delay, tries } if due.target.progress.pending_tries < tries => {
                 due.target.progress.not_before = later(wall, delay);
                 self.changed(&due, end);
+                self.brakes.waits(due.target.n);
                 self.queue.put_later(due, now + delay, now);
             }
             OnPending::Retry { .. } | OnPending::Skip => {

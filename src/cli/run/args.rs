@@ -10,7 +10,10 @@ use crate::{
         outcome::Outcome,
         retry::{OnPending, Policy},
     },
-    cli::{connect::ConnectArgs, follow::FollowArgs, pace::PaceArgs, progress::ProgressArgs},
+    cli::{
+        brakes::BrakeArgs, connect::ConnectArgs, follow::FollowArgs, pace::PaceArgs,
+        progress::ProgressArgs,
+    },
     roster::{self, Delimiter, ScanType, Where, WhereError},
 };
 
@@ -39,6 +42,9 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) retry: RetryArgs,
 
+    #[command(flatten)]
+    pub(super) brakes: BrakeArgs,
+
     /// When the last scan is started, watch them all to their end.
     #[arg(long, help_heading = "Following")]
     pub(super) follow: bool,
@@ -52,9 +58,19 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) progress: ProgressArgs,
 
-    /// Answer every question with yes, as whether more than the documented limits is really meant.
-    #[arg(long, help_heading = "Options")]
-    pub(super) yes: bool,
+    /// Answer every question with yes: whether more than 500 machines, or more than the documented limits, are really
+    /// meant. With a number, a yes for at most N machines: if more are still to be scanned, nothing is sent.
+    #[arg(
+        long,
+        value_name = "N",
+        require_equals = true,
+        help_heading = "Options"
+    )]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's words for an option whose value may be missing"
+    )]
+    pub(super) yes: Option<Option<u64>>,
 }
 
 #[derive(Debug, Clone, Args)]

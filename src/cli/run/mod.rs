@@ -3,9 +3,11 @@
 //! - [`args`](self): what can be said. [`setup`](self): connection, limits, files.
 //! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
 //! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
+//! - [`ask`](self): whether so many machines are meant.
 //! - [`finish`](self): what is written and said at the end.
 
 mod args;
+mod ask;
 mod finish;
 mod open;
 mod preview;
@@ -21,9 +23,10 @@ pub(super) use open::Refusals;
 pub(super) use preview::Preview;
 use setup::Setup;
 
-use super::{ExitCode, Failure, orders::Watcher, signals};
+use super::{ExitCode, Failure, orders::Watcher, signals, terminal::Terminal, yes};
 use crate::{
     campaign::{
+        canaries::{Asker, Jury},
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
@@ -45,11 +48,13 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
+    let brakes = args.brakes.options(clock.wall())?;
     let setup = Setup::of(&args, monitor.as_ref(), &mut rng).await?;
     let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
     let Opened {
         mut store,
+        is_new,
         lock,
         campaign,
         targets,
@@ -60,9 +65,21 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         monitor.note(&note);
     }
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
-    let (lent, signals) = signals::listen_and_lend();
-    let orders = Watcher::start(&setup.places.state, lent)?;
+    let (lent, mut signals) = signals::listen_and_lend();
     let pacer = setup.pacer(&args, &clock).await?;
+    let (sent_to, open_sent_to) = store.sent_to().map_err(Failure::storage)?;
+    let open = targets - tally.total();
+    let allowed = brakes
+        .max_machines
+        .map(|max| max.saturating_sub(sent_to) + open_sent_to);
+    let machines = allowed.map_or(open, |allowed| allowed.min(open));
+    if !args.connect.mock
+        && let Err(refused) = ask::whether(&args, machines, &pacer, &monitor, &mut signals).await
+    {
+        open::withdraw(store, is_new, &setup.places.state)?;
+        return Err(refused);
+    }
+    let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let layout = Layout::new(&store.identity().columns, args.output.excel);
     let this_run = record::of(
@@ -77,7 +94,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         setup.settings(&args, campaign.clone(), rng.u64(..)),
         targets,
         tally,
-    );
+    )
+    .with_brakes(brakes, sent_to);
     store
         .each_left(|left| dispatcher.left(left, began, clock.wall()))
         .map_err(Failure::storage)?;
@@ -92,30 +110,41 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     if args.retry.skip_busy {
         dispatcher.skip_busy(clock.wall());
     }
-    let engine = Engine {
-        defender: Arc::new(
-            setup
-                .connection
-                .client(args.retry.request_timeout, setup.workers)?,
-        ),
-        tokens: Arc::clone(&setup.connection.tokens),
-        pacer: pacer.clone(),
-        clock: Arc::clone(&clock),
-        monitor: Arc::clone(&monitor),
-        workers: setup.workers,
-        campaign,
-    };
-    let following = args.follow.then(|| {
+    let defender = Arc::new(
+        setup
+            .connection
+            .client(args.retry.request_timeout, setup.workers)?,
+    );
+    let follower = || {
         Follower::new(
-            Arc::clone(&engine.defender),
-            Arc::clone(&engine.tokens),
+            Arc::clone(&defender),
+            Arc::clone(&setup.connection.tokens),
             pacer.clone(),
             Arc::clone(&clock),
             Arc::clone(&monitor),
             &setup.places.state,
             args.following.options(),
         )
+    };
+    let asker: Arc<dyn Asker> = Arc::new(Terminal {
+        monitor: Arc::clone(&monitor),
     });
+    let jury = Jury {
+        follower: args.follow.then(|| Arc::new(follower())),
+        asker: (yes::can_ask() && args.yes.is_none()).then_some(asker),
+        monitor: Arc::clone(&monitor),
+    };
+    let following = args.follow.then(follower);
+    let engine = Engine {
+        defender: Arc::clone(&defender),
+        tokens: Arc::clone(&setup.connection.tokens),
+        pacer: pacer.clone(),
+        clock: Arc::clone(&clock),
+        monitor: Arc::clone(&monitor),
+        workers: setup.workers,
+        campaign,
+        judge: Some(Arc::new(jury)),
+    };
     let mut ending = engine.run(dispatcher, journal, signals).await;
     drop(orders);
     let followed = match (following, &ending.stop) {

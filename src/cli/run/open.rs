@@ -33,6 +33,8 @@ use crate::{
 /// A campaign that is open, and ours alone.
 pub(super) struct Opened {
     pub(super) store: Store,
+    /// Whether this command has begun it.
+    pub(super) is_new: bool,
     /// Held until the process ends.
     pub(super) lock: Lock,
     pub(super) campaign: CampaignId,
@@ -139,7 +141,9 @@ impl Opening {
             old.map_or(Ok(()), |old| self.put_aside(old))
         })?;
         let counts = Counts::of(&intake.store)?;
-        Ok(self.opened(intake.store, counts, lock, campaign, &intake.notes))
+        let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
+        opened.is_new = true;
+        Ok(opened)
     }
 
     /// Whether it makes sense to begin a campaign.
@@ -211,6 +215,7 @@ impl Opening {
             targets: tally.total() + open,
             tally,
             store,
+            is_new: false,
             lock,
             campaign,
         }
@@ -290,6 +295,20 @@ impl Counts {
         }
         Ok(Self { tally, open })
     }
+}
+
+/// Takes back a campaign that this command has begun and that is not to be, so that another command may mean another one. One
+/// that was there before stays as it is: nothing was sent, and the same command goes on.
+///
+/// # Errors
+/// The state cannot be closed or removed.
+pub(super) fn withdraw(store: Store, is_new: bool, state: &Path) -> Result<(), Failure> {
+    store.close().map_err(Failure::storage)?;
+    if !is_new {
+        return Ok(());
+    }
+    std::fs::remove_file(state)
+        .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))
 }
 
 impl From<IntakeError> for Failure {

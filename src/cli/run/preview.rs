@@ -47,8 +47,9 @@ impl RunArgs {
     /// As of a run: an option cannot be meant, the input is refused, the campaign that is there is another one, or a file
     /// cannot be read. That nobody can sign in is no error.
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
+        let brakes = self.brakes.options(clock.wall())?;
         let Foreseen { base, api, whose } = self.connect.foresee().await?;
-        let (quota, _) = self.pace.quota(base.is_loopback(), self.yes)?;
+        let (quota, _) = self.pace.quota(base.is_loopback(), self.yes.is_some())?;
         let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
         // A rehearsal that names no state finds none, and leaves none.
@@ -90,6 +91,18 @@ impl RunArgs {
             last.unwrap_or_else(|| (UNKNOWN.to_owned(), UNKNOWN.to_owned()))
         });
         let note = QuotaNote::of(&quota, &base, whose, file, self.connect.mock)?;
+        if let Some(canary) = brakes.canary {
+            found.notes.push(format!(
+                "--canary {canary}: the first {canary} go out first, the rest when they are accepted; the times below do not \
+                 know how long that takes"
+            ));
+        }
+        if let Some(max) = brakes.max_failures {
+            let note = format!("--max-failures {max} may stop the campaign before its end");
+            found.notes.push(note);
+        }
+        let (sent_to, open) = found.sent_to;
+        let most = |max: Option<u64>| max.map(|max| max.saturating_sub(sent_to) + open);
         Ok(Preview {
             input: self.targets.display().to_string(),
             state,
@@ -97,7 +110,11 @@ impl RunArgs {
             picture: note.picture(&quota, clock)?,
             quota,
             note,
-            bounds: Bounds::default(),
+            bounds: Bounds {
+                hours: brakes.times.hours,
+                not_after: brakes.times.not_after.map(|end| end.at),
+                most: most(brakes.max_machines),
+            },
         })
     }
 }

@@ -40,7 +40,9 @@ impl Setup {
         let mock_quota = args.pace.mock_quota();
         let connecting = args.connect.connect(Need::Scan, mock_quota, monitor);
         let connection = connecting.await?;
-        let (quota, workers) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
+        let (quota, workers) = args
+            .pace
+            .quota(connection.base.is_loopback(), args.yes.is_some())?;
         let comment = comment_text(args.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
         let note = QuotaNote::new(

@@ -31,6 +31,8 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) due: u64,
     /// Those of them that are looked up first, for a scan may have been started there.
     pub(in crate::cli) in_doubt: u64,
+    /// Those that were sent to by earlier runs, and those of them that have not ended.
+    pub(in crate::cli) sent_to: (u64, u64),
     /// Those that have ended, or end by being read.
     pub(in crate::cli) tally: Tally,
     /// Those that end by being read.
@@ -186,6 +188,7 @@ impl Found {
             rows: tally.total() + due,
             due,
             in_doubt,
+            sent_to: store.sent_to().map_err(Failure::storage)?,
             tally,
             last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
             ..Self::default()

@@ -1,0 +1,126 @@
+//! `--canary`: a few machines first.
+//!
+//! Until so many machines are accepted, no more are under way than are still wanted. One that is busy already is replaced by
+//! the next; any other end stops the campaign. Then somebody says whether the others may start.
+
+use std::collections::HashSet;
+
+use super::{Admitted, End};
+use crate::campaign::outcome::{Outcome, Tally};
+
+/// The canaries of one run.
+#[derive(Debug)]
+pub(super) struct Canary {
+    wanted: u64,
+    accepted: u64,
+    /// Targets that are in flight, in doubt, or wait for a short retry.
+    under_way: HashSet<u64>,
+    told: bool,
+}
+
+/// So many canaries were accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// How many.
+    pub canaries: u64,
+    /// How many others may start, if somebody says so.
+    pub others: u64,
+}
+
+impl Canary {
+    /// Nothing if more than `wanted` machines are accepted: then an earlier run was told to go on.
+    pub(super) fn new(wanted: u64, at_start: &Tally) -> Option<Self> {
+        let accepted = at_start.of(Outcome::Accepted);
+        (accepted <= wanted).then(|| Self {
+            wanted,
+            accepted,
+            under_way: HashSet::new(),
+            told: false,
+        })
+    }
+
+    fn is_through(&self) -> bool {
+        self.accepted >= self.wanted
+    }
+
+    /// Why the canaries of an earlier run stop this one.
+    pub(super) fn stops_at_start(&self, tally: &Tally) -> Option<String> {
+        let ended = tally.iter().filter(|(outcome, _)| stops(*outcome));
+        let ended: Vec<_> = ended
+            .filter(|(_, count)| *count > 0)
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
+        (!self.is_through() && !ended.is_empty())
+            .then(|| self.why(&format!("machines ended before as {}", ended.join(", "))))
+    }
+
+    fn why(&self, what: &str) -> String {
+        let Self {
+            wanted, accepted, ..
+        } = self;
+        format!(
+            "--canary {wanted}: {what}, while {accepted} of {wanted} were accepted; look at the messages in the results; the same \
+             command goes on with a --canary of {accepted} or less, without it, or with --retry for those that ended badly"
+        )
+    }
+
+    pub(super) fn admitted(&self) -> Admitted<'_> {
+        let missing = self.wanted.saturating_sub(self.accepted);
+        if self.is_through() && self.under_way.is_empty() {
+            Admitted::Nobody
+        } else if self.under_way.len() as u64 >= missing {
+            Admitted::Only(&self.under_way)
+        } else {
+            Admitted::Anybody
+        }
+    }
+
+    pub(super) fn begun(&mut self, n: u64) {
+        self.under_way.insert(n);
+    }
+
+    pub(super) fn left(&mut self, n: u64) {
+        self.under_way.remove(&n);
+    }
+
+    pub(super) fn ended(&mut self, end: End<'_>) -> Option<String> {
+        self.left(end.n);
+        if end.outcome == Outcome::Accepted {
+            self.accepted += 1;
+        }
+        (stops(end.outcome) && !self.is_through()).then(|| {
+            let End {
+                line,
+                machine,
+                outcome,
+                ..
+            } = end;
+            self.why(&format!("{machine} (line {line}) ended as {outcome}"))
+        })
+    }
+
+    /// Told once, when no call is under way any more.
+    pub(super) fn wants_judgement(&mut self, others: u64) -> Option<Passed> {
+        let now = self.is_through() && others > 0 && self.under_way.is_empty();
+        (now && !std::mem::replace(&mut self.told, true)).then_some(Passed {
+            canaries: self.accepted,
+            others,
+        })
+    }
+}
+
+/// Whether a canary that ends so stops the campaign.
+fn stops(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Accepted
+        | Outcome::AlreadyPending
+        | Outcome::Invalid
+        | Outcome::Duplicate
+        | Outcome::NotAttempted => false,
+        Outcome::NotFound
+        | Outcome::Unsupported
+        | Outcome::Refused
+        | Outcome::Failed
+        | Outcome::Unsure => true,
+    }
+}

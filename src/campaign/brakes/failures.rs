@@ -1,0 +1,201 @@
+//! `--max-failures`: how many failures are too many.
+
+use std::{fmt, str::FromStr};
+
+use crate::campaign::outcome::{Outcome, Tally};
+
+/// A share says something from so many ended targets on: before, one failure of two would be half.
+pub const SHARE_FROM: u64 = 20;
+
+/// How many failures stop a campaign. Failures are `failed`, `refused` and `unsure`, in all of its runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxFailures {
+    /// So many; at least 1.
+    Count(u64),
+    /// So many percent of the targets that have ended, 1 to 100, from [`SHARE_FROM`] on. Rows that ended by being read are
+    /// not counted: they would dilute the share.
+    Share(u8),
+}
+
+/// A text that is neither.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "write a number of machines from 1, as in 10, or a whole percentage from 1% to 100%, as in 5%"
+)]
+pub struct MaxFailuresError;
+
+impl MaxFailures {
+    /// Why a campaign with these counts stops, if it does.
+    #[must_use]
+    pub fn stops(self, tally: &Tally) -> Option<String> {
+        let [failed, refused, unsure] =
+            [Outcome::Failed, Outcome::Refused, Outcome::Unsure].map(|o| tally.of(o));
+        let failures = failed + refused + unsure;
+        let ended = ended_by_calls(tally);
+        let (stops, of) = match self {
+            Self::Count(max) => (failures >= max, String::new()),
+            Self::Share(percent) => (
+                ended >= SHARE_FROM
+                    && u128::from(failures) * 100 >= u128::from(ended) * u128::from(percent),
+                format!(" of {ended}"),
+            ),
+        };
+        stops.then(|| {
+            format!(
+                "--max-failures {self}: {failures}{of} machines ended badly ({failed} failed, {refused} refused, {unsure} \
+                 unsure); look at the messages in the results; the same command goes on with a higher --max-failures, or \
+                 without it"
+            )
+        })
+    }
+}
+
+/// Targets that ended by what the service said, or by what it did not say.
+fn ended_by_calls(tally: &Tally) -> u64 {
+    tally
+        .iter()
+        .filter(|(outcome, _)| {
+            !matches!(
+                outcome,
+                Outcome::Invalid | Outcome::Duplicate | Outcome::NotAttempted
+            )
+        })
+        .map(|(_, count)| count)
+        .sum()
+}
+
+impl FromStr for MaxFailures {
+    type Err = MaxFailuresError;
+
+    fn from_str(text: &str) -> Result<Self, MaxFailuresError> {
+        let text = text.trim();
+        let read = match text.strip_suffix('%') {
+            Some(share) => share.trim_end().parse().ok().map(Self::Share),
+            None => text.parse().ok().map(Self::Count),
+        };
+        match read {
+            Some(Self::Count(0) | Self::Share(0 | 101..)) | None => Err(MaxFailuresError),
+            Some(max) => Ok(max),
+        }
+    }
+}
+
+impl fmt::Display for MaxFailures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(max) => write!(f, "{max}"),
+            Self::Share(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tally(counts: &[(Outcome, u64)]) -> Tally {
+        let mut tally = Tally::default();
+        for (outcome, count) in counts {
+            tally.add_many(*outcome, *count);
+        }
+        tally
+    }
+
+    #[test]
+    fn the_nth_failure_stops_and_not_the_one_before() {
+        for outcome in [Outcome::Failed, Outcome::Refused, Outcome::Unsure] {
+            let max = MaxFailures::Count(3);
+            assert_eq!(max.stops(&tally(&[(outcome, 2)])), None);
+            let why = max.stops(&tally(&[(outcome, 3)])).unwrap();
+            assert!(why.starts_with("--max-failures 3: 3 machines"), "{why}");
+        }
+        let mixed = tally(&[
+            (Outcome::Failed, 1),
+            (Outcome::Refused, 1),
+            (Outcome::Unsure, 1),
+        ]);
+        assert!(MaxFailures::Count(3).stops(&mixed).is_some());
+    }
+
+    #[test]
+    fn nothing_else_is_a_failure() {
+        for outcome in Outcome::ALL {
+            let is_failure = matches!(
+                outcome,
+                Outcome::Failed | Outcome::Refused | Outcome::Unsure
+            );
+            for max in [MaxFailures::Count(1), MaxFailures::Share(1)] {
+                let stops = max.stops(&tally(&[(outcome, 100)]));
+                assert_eq!(stops.is_some(), is_failure, "{outcome}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_stops_from_the_twentieth_end_on() {
+        let half = MaxFailures::Share(50);
+        let ends =
+            |accepted, failed| tally(&[(Outcome::Accepted, accepted), (Outcome::Failed, failed)]);
+        assert_eq!(half.stops(&ends(0, 19)), None);
+        assert!(half.stops(&ends(0, 20)).is_some());
+        assert_eq!(half.stops(&ends(11, 9)), None);
+        let why = half.stops(&ends(10, 10)).unwrap();
+        assert!(
+            why.starts_with("--max-failures 50%: 10 of 20 machines"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn rows_that_ended_by_being_read_do_not_dilute_the_share() {
+        let read = [
+            (Outcome::Invalid, 500),
+            (Outcome::Duplicate, 500),
+            (Outcome::NotAttempted, 500),
+            (Outcome::Accepted, 18),
+        ];
+        let mut counts = tally(&read);
+        counts.add(Outcome::Failed);
+        assert_eq!(MaxFailures::Share(5).stops(&counts), None, "19 have ended");
+        counts.add(Outcome::NotFound);
+        assert!(
+            MaxFailures::Share(5).stops(&counts).is_some(),
+            "1 of 20 are 5 %"
+        );
+        assert_eq!(MaxFailures::Share(6).stops(&counts), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_share_stops_exactly_where_the_fraction_is_reached(
+            ended in 0..2_000_u64,
+            share in 0.0..1.0_f64,
+            percent in 1..=100_u8,
+        ) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
+            let failed = (ended as f64 * share) as u64;
+            let counts = tally(&[(Outcome::Accepted, ended - failed), (Outcome::Unsure, failed)]);
+            let reached = (0..=ended).find(|f| f * 100 >= ended * u64::from(percent));
+            let stops = ended >= 20 && reached.is_some_and(|least| failed >= least);
+            prop_assert_eq!(MaxFailures::Share(percent).stops(&counts).is_some(), stops);
+        }
+    }
+
+    #[test]
+    fn numbers_and_percentages_are_read() {
+        for (text, max) in [
+            ("1", MaxFailures::Count(1)),
+            (" 250 ", MaxFailures::Count(250)),
+            ("1%", MaxFailures::Share(1)),
+            ("100 %", MaxFailures::Share(100)),
+        ] {
+            assert_eq!(text.parse(), Ok(max));
+            assert_eq!(max.to_string().parse(), Ok(max));
+        }
+        for text in ["", "0", "0%", "101%", "-1", "2.5%", "%", "many", "300%"] {
+            assert_eq!(text.parse::<MaxFailures>(), Err(MaxFailuresError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What stops a campaign before it does harm, or keeps it waiting.
+//!
+//! - this file: the options, and the one that the dispatcher asks. It is told of beginnings and ends, and of the time.
+//! - [`failures`]: `--max-failures`. [`canary`]: `--canary`. [`times`]: `--not-after` and `--window`.
+//!
+//! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
+
+pub mod canary;
+pub mod failures;
+pub mod times;
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use canary::Canary;
+pub use canary::Passed;
+pub use failures::{MaxFailures, MaxFailuresError};
+pub use times::{NotAfter, SendTimes};
+
+use super::{
+    outcome::{Outcome, Tally},
+    stop::StopReason,
+};
+
+/// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
+const NOTHING_SCANNED: u64 = 25;
+
+/// What the operator asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrakeOptions {
+    /// So many failures stop the campaign.
+    pub max_failures: Option<MaxFailures>,
+    /// So many machines have to be accepted before the rest may start; at least 1.
+    pub canary: Option<u64>,
+    /// No more machines than this are ever sent to, in all runs together; at least 1.
+    pub max_machines: Option<u64>,
+    /// When scan calls may go out.
+    pub times: SendTimes,
+}
+
+/// A target that has ended by what the service said, or that could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End<'a> {
+    /// The target.
+    pub n: u64,
+    /// Its line in the input.
+    pub line: u64,
+    /// Its machine, as typed.
+    pub machine: &'a str,
+    /// How.
+    pub outcome: Outcome,
+    /// Whether anything was sent to it; else it was skipped, for the list of scans shows that it is busy.
+    pub by_call: bool,
+}
+
+/// Who may be sent to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted<'a> {
+    /// Whoever is next.
+    Anybody,
+    /// Only these, which are under way.
+    Only(&'a HashSet<u64>),
+    /// Nobody, for now.
+    Nobody,
+}
+
+/// The brakes of one run.
+#[derive(Debug, Default)]
+pub struct Brakes {
+    options: BrakeOptions,
+    canary: Option<Canary>,
+    /// Machines that were ever sent to.
+    sent_to: u64,
+    /// Machines that ended in this run by what the service said.
+    ended_by_calls: u64,
+    /// Those of them that are being scanned.
+    scanned_by_calls: u64,
+    /// The clock on the wall says that it is no time for scan calls.
+    closed: bool,
+}
+
+impl Brakes {
+    /// The brakes of a run that begins with these counts, `sent_to` machines having been sent to by earlier runs.
+    #[must_use]
+    pub fn new(options: BrakeOptions, at_start: &Tally, sent_to: u64) -> Self {
+        Self {
+            canary: options
+                .canary
+                .and_then(|wanted| Canary::new(wanted, at_start)),
+            options,
+            sent_to,
+            ended_by_calls: 0,
+            scanned_by_calls: 0,
+            closed: false,
+        }
+    }
+
+    /// Why a run must not send anything at all, if so: what stopped the last one stops this one, unless the option has been
+    /// changed.
+    #[must_use]
+    pub fn at_start(&self, tally: &Tally) -> Option<StopReason> {
+        let failures = self.options.max_failures.and_then(|max| max.stops(tally));
+        failures
+            .or_else(|| self.canary.as_ref()?.stops_at_start(tally))
+            .map(StopReason::Brake)
+    }
+
+    /// When scan calls may go out.
+    #[must_use]
+    pub fn times(&self) -> &SendTimes {
+        &self.options.times
+    }
+
+    /// Who may be sent to.
+    #[must_use]
+    pub fn admitted(&self) -> Admitted<'_> {
+        match &self.canary {
+            _ if self.closed => Admitted::Nobody,
+            Some(canary) => canary.admitted(),
+            None => Admitted::Anybody,
+        }
+    }
+
+    /// Whether a machine may be sent to that never was.
+    #[must_use]
+    pub fn admits_new(&self) -> bool {
+        let max = self.options.max_machines;
+        max.is_none_or(|max| self.sent_to < max)
+    }
+
+    /// A target is under way: a call is to go out, or it is in doubt. `is_new` if nothing was sent to it before.
+    pub fn begun(&mut self, n: u64, is_new: bool) {
+        self.sent_to += u64::from(is_new);
+        if let Some(canary) = &mut self.canary {
+            canary.begun(n);
+        }
+    }
+
+    /// A call has not gone out after all. `is_new` if nothing was sent to its target before.
+    pub fn taken_back(&mut self, n: u64, is_new: bool) {
+        if is_new {
+            self.sent_to = self.sent_to.saturating_sub(1);
+            self.waits(n);
+        }
+    }
+
+    /// A target waits because its machine is busy: another takes its place.
+    pub fn waits(&mut self, n: u64) {
+        if let Some(canary) = &mut self.canary {
+            canary.left(n);
+        }
+    }
+
+    /// A target has ended, and `tally` counts it. Why the campaign stops, if it does.
+    pub fn ended(&mut self, end: End<'_>, tally: &Tally) -> Option<StopReason> {
+        // Machines that were skipped as busy say nothing about the others.
+        if end.by_call {
+            self.ended_by_calls += 1;
+            self.scanned_by_calls += u64::from(end.outcome.is_scanned());
+        }
+        let canary = self.canary.as_mut().and_then(|canary| canary.ended(end));
+        let failures = self.options.max_failures.and_then(|max| max.stops(tally));
+        canary
+            .or(failures)
+            .or_else(|| self.nothing_scanned(tally).filter(|_| end.by_call))
+            .map(StopReason::Brake)
+    }
+
+    fn nothing_scanned(&self, tally: &Tally) -> Option<String> {
+        let scanned = self.scanned_by_calls > 0 || tally.of(Outcome::Accepted) > 0;
+        (self.ended_by_calls == NOTHING_SCANNED && !scanned).then(|| {
+            format!(
+                "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
+                 and the messages in the results before going on"
+            )
+        })
+    }
+
+    /// The clock on the wall shows this, and `left` targets have neither ended nor a call on its way. Why the campaign
+    /// stops, if it does.
+    pub fn look(&mut self, wall: Timestamp, left: u64) -> Option<StopReason> {
+        self.closed = !self.options.times.allow(wall);
+        if left == 0 {
+            return None;
+        }
+        self.options.times.over(wall, left).map(StopReason::Brake)
+    }
+
+    /// All that may be sent to are through, and `left` targets are not. Why the campaign stops, if it does.
+    #[must_use]
+    pub fn through(&self, left: u64) -> Option<StopReason> {
+        let max = self.options.max_machines?;
+        (left > 0 && !self.admits_new()).then(|| {
+            StopReason::Brake(format!(
+                "--max-machines {max}: {} machines have been sent to, {left} rows are left; the same command goes on with a \
+                 higher --max-machines, or without it",
+                self.sent_to
+            ))
+        })
+    }
+
+    /// The canaries are through, and somebody has to say whether the others may start; told once. `left` targets have not
+    /// ended.
+    pub fn wants_judgement(&mut self, left: u64) -> Option<Passed> {
+        let may = self
+            .options
+            .max_machines
+            .map_or(left, |max| left.min(max.saturating_sub(self.sent_to)));
+        self.canary.as_mut()?.wants_judgement(may)
+    }
+
+    /// The others may start.
+    pub fn passed(&mut self) {
+        self.canary = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

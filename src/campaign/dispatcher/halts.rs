@@ -1,0 +1,74 @@
+//! What the brakes change: who may go, and whether the campaign goes on.
+
+use jiff::Timestamp;
+
+use super::Dispatcher;
+use crate::campaign::{
+    brakes::{BrakeOptions, Brakes, Passed, SendTimes},
+    stop::StopReason,
+};
+
+impl Dispatcher {
+    /// The same with brakes; `sent_to` machines have been sent to by earlier runs. What stopped one of those stops this one
+    /// before it sends anything.
+    #[must_use]
+    pub fn with_brakes(mut self, options: BrakeOptions, sent_to: u64) -> Self {
+        self.brakes = Brakes::new(options, &self.tally, sent_to);
+        if let Some(reason) = self.brakes.at_start(&self.tally)
+            && self.open_targets() > 0
+        {
+            self.stop(reason);
+        }
+        self
+    }
+
+    /// When scan calls may go out.
+    #[must_use]
+    pub fn times(&self) -> &SendTimes {
+        self.brakes.times()
+    }
+
+    /// The clock on the wall shows this. To be said before anything else is asked.
+    pub fn look(&mut self, wall: Timestamp) {
+        let open = self.open_targets();
+        let left = open.saturating_sub(self.in_flight.len() as u64);
+        let over = self.brakes.look(wall, left);
+        let idle = self.in_flight.is_empty() && self.is_drained();
+        let through = || self.brakes.through(open).filter(|_| idle);
+        if let Some(reason) = over.or_else(through)
+            && !self.is_stopping()
+        {
+            self.stop(reason);
+        }
+    }
+
+    /// The canaries are through, and somebody has to say whether the others may start; told once.
+    pub fn wants_judgement(&mut self) -> Option<Passed> {
+        if self.is_stopping() || self.is_drained() {
+            return None;
+        }
+        let open = self.open_targets();
+        self.brakes.wants_judgement(open)
+    }
+
+    /// Somebody has said whether the others may start.
+    pub fn canaries_judged(&mut self, judgement: Result<(), StopReason>) {
+        match judgement {
+            Ok(()) => self.brakes.passed(),
+            Err(reason) => self.stop(reason),
+        }
+    }
+
+    /// Targets that have not ended.
+    fn open_targets(&self) -> u64 {
+        self.targets.saturating_sub(self.tally.total())
+    }
+
+    /// Once as many machines as may be have been sent to, the others stay as they are.
+    pub(super) fn drop_the_rest(&mut self) {
+        if !self.brakes.admits_new() {
+            self.queue.drop_new();
+            self.cursor = None;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The first few scans of a campaign, followed until they have succeeded.
+
+use super::{FollowError, Follower, Memory};
+use crate::{
+    defender::Defender,
+    store::{Store, is_final},
+};
+
+impl<D: Defender> Follower<D> {
+    /// Follows until all scans that the campaign has started have succeeded. If one of them comes to another end, cannot be
+    /// found any more, or has not come to its end when the time is over, it says so in words.
+    ///
+    /// # Errors
+    /// Listing is not permitted or fails again and again, or the state cannot be used.
+    pub async fn until_succeeded(&self) -> Result<Result<(), String>, FollowError> {
+        let began = self.clock.now();
+        let deadline = self.options.timeout.map(|timeout| began + timeout);
+        let mut memory = Memory::default();
+        loop {
+            let pause = self.round(&mut memory).await?;
+            let scans = self.state.with(Store::own_action_tally).await?;
+            let succeeded = |(status, _): &(String, u64)| status == "Succeeded";
+            if scans.iter().all(succeeded) {
+                return Ok(Ok(()));
+            }
+            let ended_badly = |scan: &&(String, u64)| is_final(&scan.0) && !succeeded(scan);
+            if scans.iter().any(|scan| ended_badly(&scan)) {
+                return Ok(Err(format!("there are {}", in_words(&scans))));
+            }
+            let Some(pause) = pause else {
+                return Ok(Err(format!(
+                    "there are {}, and some are not found any more",
+                    in_words(&scans)
+                )));
+            };
+            let next = self.clock.now() + pause;
+            self.wait_until(deadline.map_or(next, |deadline| deadline.min(next)))
+                .await;
+            if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
+                return Ok(Err(format!(
+                    "there were {} when the time of --follow-timeout was over",
+                    in_words(&scans)
+                )));
+            }
+        }
+    }
+}
+
+/// "3 Succeeded, 1 Failed".
+fn in_words(scans: &[(String, u64)]) -> String {
+    let scans = scans.iter().map(|(status, count)| {
+        let status = if status.is_empty() { "unknown" } else { status };
+        format!("{count} {status}")
+    });
+    scans.collect::<Vec<_>>().join(", ")
+}
