@@ -7,6 +7,12 @@
 
 /// Who imports whom, read from the `use` lines.
 mod architecture;
+/// What stops a campaign before it does harm.
+mod brakes;
+/// The same, by the clock on the wall.
+mod brakes_by_the_clock;
+/// The same in the real program.
+mod brakes_program;
 /// Machines that others are scanning, and the calls that are not spent on them.
 mod busy;
 /// Promise 2, to the hundred-thousandth machine.

@@ -3,6 +3,7 @@
 //! The engine, the store, the results file and the quota are the real ones. The tenant is asked directly, or over HTTP.
 
 use std::{
+    collections::BTreeSet,
     io::Cursor,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -11,6 +12,8 @@ use std::{
 
 use fleetsweep::{
     campaign::{
+        brakes::BrakeOptions,
+        canaries::{Asker, Jury},
         cancel::Canceller,
         dispatcher::{Dispatcher, Settings},
         engine::{Engine, Signal},
@@ -46,6 +49,11 @@ pub(crate) struct Rig {
     pub(crate) policy: Policy,
     /// `--skip-busy`
     pub(crate) skip_busy: bool,
+    pub(crate) brakes: BrakeOptions,
+    /// Who is asked whether the others may start.
+    pub(crate) asker: Option<Arc<dyn Asker>>,
+    /// Whether the canaries' scans have to succeed first.
+    pub(crate) canaries_followed: Option<FollowOptions>,
     /// The client's patience.
     pub(crate) timeout: Duration,
     /// How far the client's wall clock is ahead of the tenant's.
@@ -94,6 +102,9 @@ pub(crate) struct Told {
     pub(crate) lower_bound: Duration,
     pub(crate) attempts: u64,
     pub(crate) notes: Vec<String>,
+    /// What the next call was said to wait for.
+    pub(crate) waits: BTreeSet<String>,
+    is_followed: bool,
     quota: Quota,
 }
 
@@ -119,6 +130,9 @@ impl Rig {
             quota: Quota::documented(),
             policy: Policy::default(),
             skip_busy: false,
+            brakes: BrakeOptions::default(),
+            asker: None,
+            canaries_followed: None,
             timeout: Duration::from_secs(30),
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
@@ -219,8 +233,31 @@ impl Rig {
             seed: self.seed,
         };
         let monitor = Arc::new(Ear::default());
+        let sent_to = if self.brakes == BrakeOptions::default() {
+            0
+        } else {
+            Store::look(&ground.state()).unwrap().sent_to().unwrap().0
+        };
+        let defender = Arc::new(client);
+        let follower = self.canaries_followed.map(|options| {
+            Arc::new(Follower::new(
+                Arc::clone(&defender),
+                Arc::clone(&self.tokens),
+                pacer.clone(),
+                clock.clone(),
+                monitor.clone(),
+                &ground.state(),
+                options,
+            ))
+        });
+        let jury = Jury {
+            follower,
+            asker: self.asker,
+            monitor: monitor.clone(),
+        };
         let engine = Engine {
-            defender: Arc::new(client),
+            judge: Some(Arc::new(jury)),
+            defender,
             tokens: self.tokens,
             pacer,
             clock: clock.clone(),
@@ -229,7 +266,8 @@ impl Rig {
             campaign,
         };
         let began = clock.now();
-        let mut dispatcher = Dispatcher::new(settings, targets, tally);
+        let mut dispatcher =
+            Dispatcher::new(settings, targets, tally).with_brakes(self.brakes, sent_to);
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }
@@ -257,6 +295,8 @@ impl Rig {
             lower_bound: forecast.lower_bound(ending.attempts),
             attempts: ending.attempts,
             notes: heard.notes.clone(),
+            waits: heard.waits.clone(),
+            is_followed: self.canaries_followed.is_some(),
             quota: self.quota,
         };
         told.adds_up(targets, &tally, &heard, &as_it_grew);
@@ -375,7 +415,8 @@ impl Told {
             "told in another order"
         );
         let whole: std::collections::HashSet<_> = self.rows.iter().collect();
-        assert!(as_it_grew.iter().all(|row| whole.contains(row)));
+        // What is heard of followed scans goes into the last writing of the file.
+        assert!(self.is_followed || as_it_grew.iter().all(|row| whole.contains(row)));
         let ended = heard.tally.iter().map(|(_, count)| count).sum::<u64>();
         assert_eq!(ended, as_it_grew.len() as u64);
     }
@@ -503,6 +544,7 @@ struct Heard {
     notes: Vec<String>,
     ended: Vec<(String, String)>,
     tally: Vec<(&'static str, u64)>,
+    waits: BTreeSet<String>,
 }
 
 impl Monitor for Ear {
@@ -514,7 +556,11 @@ impl Monitor for Ear {
     }
 
     fn state(&self, state: &State) {
-        self.0.lock().unwrap().tally.clone_from(&state.tally);
+        let mut heard = self.0.lock().unwrap();
+        heard.tally.clone_from(&state.tally);
+        if let Some(waiting) = &state.waiting {
+            heard.waits.insert(waiting.what.clone());
+        }
     }
 
     fn note(&self, text: &str) {

@@ -7,6 +7,11 @@ use crate::{
 };
 
 impl<D: Defender> Follower<D> {
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.list.calls() + self.gets.calls()
+    }
+
     /// Follows until all scans that the campaign has started have succeeded. If one of them comes to another end, cannot be
     /// found any more, or has not come to its end when the time is over, it says so in words.
     ///

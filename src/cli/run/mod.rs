@@ -129,8 +129,9 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let asker: Arc<dyn Asker> = Arc::new(Terminal {
         monitor: Arc::clone(&monitor),
     });
+    let canaries = args.follow.then(|| Arc::new(follower()));
     let jury = Jury {
-        follower: args.follow.then(|| Arc::new(follower())),
+        follower: canaries.clone(),
         asker: (yes::can_ask() && args.yes.is_none()).then_some(asker),
         monitor: Arc::clone(&monitor),
     };
@@ -146,6 +147,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         judge: Some(Arc::new(jury)),
     };
     let mut ending = engine.run(dispatcher, journal, signals).await;
+    ending.calls += canaries.map_or(0, |follower| follower.calls());
     drop(orders);
     let followed = match (following, &ending.stop) {
         (Some(following), None) => {
