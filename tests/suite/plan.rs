@@ -235,3 +235,19 @@ fn it_takes_the_command_line_of_a_run() {
     assert_eq!(told["quota"]["ledger"], Value::Null);
     assert_eq!(files(place.0.path()).len(), 1);
 }
+
+#[test]
+fn what_bounds_a_run_bounds_its_plan() {
+    let place = Place::new(&fleet(300));
+    let told = as_json(&place, &["fleet.csv", "--mock", "--max-machines", "40"]);
+    assert_eq!(told["timeline"]["stopped_by"], "max_machines", "{told}");
+    assert_eq!(mark(&told, 40), 0.0);
+    let late = ["fleet.csv", "--mock", "--not-after", "2020-01-01T00:00:00Z"];
+    let told = as_json(&place, &late);
+    assert_eq!(told["timeline"]["stopped_by"], "not_after", "{told}");
+    let told = in_words(&place, &["fleet.csv", "--mock", "--canary", "5"]);
+    assert!(
+        told.contains("--canary 5: the first 5 go out first"),
+        "{told}"
+    );
+}

@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use fleetsweep::{
     campaign::{
+        brakes::{BrakeOptions, SendTimes},
+        hours::Hours,
         outcome::Outcome,
         timeline::{Bounds, Timeline},
     },
@@ -61,8 +63,20 @@ async fn earlier_run(before: Before, place: &LedgerPlace, clock: &Arc<TokioClock
 
 /// Plans and runs a campaign, and holds the two ends against one another.
 async fn agrees(machines: u64, quota: Quota, before: Before) -> Duration {
+    agrees_in(None, machines, quota, before).await
+}
+
+/// The same where scan calls may go out in some hours only.
+async fn agrees_in(hours: Option<Hours>, machines: u64, quota: Quota, before: Before) -> Duration {
     let rig = Rig {
         quota: quota.clone(),
+        brakes: BrakeOptions {
+            times: SendTimes {
+                hours: hours.clone(),
+                not_after: None,
+            },
+            ..BrakeOptions::default()
+        },
         ..Rig::against(MockConfig {
             latency: Duration::from_millis(5)..=Duration::from_millis(300),
             ..MockConfig::default()
@@ -77,7 +91,11 @@ async fn agrees(machines: u64, quota: Quota, before: Before) -> Duration {
     let picture = Picture::of_ledger(&quota, &seen, &place).unwrap();
     let (now, zone) = (clock.wall(), TimeZone::UTC);
     let forecast = picture.forecast(Kind::Start);
-    let plan = Timeline::new(&forecast, machines, &Bounds::default(), now, &zone);
+    let bounds = Bounds {
+        hours,
+        ..Bounds::default()
+    };
+    let plan = Timeline::new(&forecast, machines, &bounds, now, &zone);
     let planned = plan.last().unwrap().after;
 
     let pacer = Pacer::with_ledger(&quota, seen, &place, PATIENCE).unwrap();
@@ -132,4 +150,12 @@ async fn with_a_hold_that_the_service_asked_for() {
     };
     let planned = agrees(300, Quota::documented(), before).await;
     assert!(planned > 31 * MINUTE, "{planned:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_window_that_closes_and_opens_again() {
+    // It is midnight: open for four minutes, and again from half past eleven at night.
+    let hours: Hours = "23:30-00:04@UTC".parse().unwrap();
+    let planned = agrees_in(Some(hours), 900, Quota::documented(), NOTHING).await;
+    assert!(planned > 23 * 60 * MINUTE, "{planned:?}");
 }
