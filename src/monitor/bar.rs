@@ -241,7 +241,7 @@ mod tests {
         bar.hush(true);
         terminal.take();
         bar.state(&State {
-            elapsed: Duration::from_secs(60),
+            elapsed: Duration::from_mins(1),
             ..State::example()
         });
         assert_eq!(terminal.take(), "");

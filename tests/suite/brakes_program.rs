@@ -86,7 +86,7 @@ fn failures_and_deadlines_are_brakes_too() {
 
 #[test]
 fn above_500_machines_a_yes_is_needed_where_nobody_can_be_asked() {
-    let server = Server::start(&["--limit", "none"]);
+    let server = Server::start(&["--limit", "none", "--scan-time", "1ms"]);
     let few = folder(500);
     assert_eq!(code(&run(few.path(), &server, &[])), 0);
     let before = scans(&server);

@@ -270,7 +270,7 @@ fn paths_that_cannot_be_written_are_refused_before_the_first_call() {
 fn a_disk_that_fills_up_stops_the_sending_and_leaves_whole_results() {
     let server = Server::start(&["--limit", "none"]);
     let place = Place::new(&fleet(5000));
-    let run = place.run_against(&server, &["fleet.csv", "--limit", "none"]);
+    let run = place.run_against(&server, &["fleet.csv", "--limit", "none", "--yes"]);
     // No file may grow past this many blocks of 1 kB: room for some of the results, not for all.
     let mut command = Command::new("bash");
     command

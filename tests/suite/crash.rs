@@ -71,7 +71,7 @@ impl Campaign {
         fleetsweep(folder)
             .args(["run", "fleet.csv", "--api-url", &self.url])
             .args(["--limit", "40/1s", "--limit", "400/20s", "--workers", "8"])
-            .args(["--quota-file", "quota.db", "--progress", "lines"])
+            .args(["--quota-file", "quota.db", "--progress", "lines", "--yes"])
             // What a killed process has sent counts for twice that and some seconds.
             .args(["--max-attempts", "40", "--request-timeout", "2s"])
             .env("FLEETSWEEP_TOKEN", "x")

@@ -88,7 +88,7 @@ fn whenever_it_is_left_the_results_are_whole_and_no_end_is_noted_before_they_are
 
 #[cfg(unix)]
 mod signals {
-    use std::{fs, io::Read, process::Child, thread, time::Duration};
+    use std::{fs, io::Read, process::Child, thread};
 
     use crate::{
         command_line::{Place, outcomes, said},
@@ -110,7 +110,7 @@ mod signals {
     fn wait_for_the_end(place: &Place, child: &mut Child) {
         while !place.path(".fleet.results.csv.tmp").exists() {
             assert_eq!(child.try_wait().unwrap(), None);
-            thread::sleep(Duration::from_millis(1));
+            thread::yield_now();
         }
     }
 

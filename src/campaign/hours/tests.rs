@@ -45,13 +45,16 @@ fn near_a_change(zone: &TimeZone, since: i64, days: i64, millis: i64) -> Timesta
     change + SignedDuration::from_hours(24 * days) + SignedDuration::from_millis(millis)
 }
 
+/// Three days: no window stays shut, or open, for as long.
+const MINUTES_LOOKED: i64 = 3 * 24 * 60;
+
 /// Looks at the clock once a minute, and tells the first minute for which it is as wanted.
 fn first_minute(at: Timestamp, wanted: impl Fn(Timestamp) -> bool) -> Timestamp {
     if wanted(at) {
         return at;
     }
     let whole = Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap();
-    (1..)
+    (1..=MINUTES_LOOKED)
         .map(|minutes| whole + SignedDuration::from_mins(minutes))
         .find(|minute| wanted(*minute))
         .unwrap()

@@ -54,7 +54,7 @@ fn read(queue: &mut Queue, now: Moment) -> usize {
 }
 
 fn priority(n: u64) -> Option<i64> {
-    (n % 3 != 0).then_some((n % 3).cast_signed())
+    (!n.is_multiple_of(3)).then_some((n % 3).cast_signed())
 }
 
 #[test]
@@ -82,14 +82,15 @@ fn many_retries_are_places_and_only_the_next_ones_are_at_hand() {
 proptest::proptest! {
     #[test]
     fn who_waits_in_the_store_goes_exactly_when_it_would_have_gone_from_memory(
-        delays in proptest::collection::vec(0..20_u64, 1..40),
+        delays in proptest::collection::vec(0..20_usize, 1..40),
         late in proptest::collection::vec(proptest::bool::ANY, 40),
     ) {
         let (mut all, mut some) = (Queue::default(), Queue::default());
-        for (n, &delay) in (1..).zip(&delays) {
+        for (n, &place) in (1..).zip(&delays) {
+            let delay = place as u64;
             let one = due(n, priority(n));
             all.later.insert((at(delay), n), Waiter::of(one.clone()));
-            if late[delay as usize] {
+            if late[place] {
                 let stored = Stored {
                     n,
                     priority: priority(n),
@@ -100,9 +101,10 @@ proptest::proptest! {
                 some.put_later(one, at(delay), at(0));
             }
         }
-        for second in 0..40 {
+        for step in 0..40_usize {
+            let second = step as u64;
             // Sometimes the store is slow: then nobody goes before those who wait for it.
-            if !late[39 - second as usize] || second > 30 {
+            if !late[39 - step] || second > 30 {
                 read(&mut some, at(second));
             }
             for _ in 0..2 {

@@ -26,6 +26,7 @@ use setup::Setup;
 use super::{ExitCode, Failure, orders::Watcher, signals, terminal::Terminal, yes};
 use crate::{
     campaign::{
+        brakes::BrakeOptions,
         canaries::{Asker, Jury},
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
@@ -33,9 +34,9 @@ use crate::{
         journal::Journal,
         stop::StopReason,
     },
-    defender::Defender,
+    defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},
-    quota::{Clock, Kind, SystemClock},
+    quota::{Clock, Kind, Pacer, SystemClock},
     results::Layout,
 };
 
@@ -67,12 +68,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
     let (lent, mut signals) = signals::listen_and_lend();
     let pacer = setup.pacer(&args, &clock).await?;
-    let (sent_to, open_sent_to) = store.sent_to().map_err(Failure::storage)?;
-    let open = targets - tally.total();
-    let allowed = brakes
-        .max_machines
-        .map(|max| max.saturating_sub(sent_to) + open_sent_to);
-    let machines = allowed.map_or(open, |allowed| allowed.min(open));
+    let reached = store.sent_to().map_err(Failure::storage)?;
+    let machines = machines(&brakes, reached, targets - tally.total());
     if !args.connect.mock
         && let Err(refused) = ask::whether(&args, machines, &pacer, &monitor, &mut signals).await
     {
@@ -90,15 +87,14 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     );
     let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
     let began = clock.now();
-    let mut dispatcher = Dispatcher::new(
-        setup.settings(&args, campaign.clone(), rng.u64(..)),
-        targets,
-        tally,
-    )
-    .with_brakes(brakes, sent_to);
+    let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
+    let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reached.0);
     store
         .each_left(|left| dispatcher.left(left, began, clock.wall()))
         .map_err(Failure::storage)?;
+    if args.retry.skip_busy {
+        dispatcher.skip_busy(clock.wall());
+    }
     let journal = Journal::begin(store, this_run, &setup.places.results, &layout)
         .map_err(Failure::storage)?;
     monitor.began(&Began {
@@ -107,35 +103,14 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         already_ended: tally.total(),
     });
 
-    if args.retry.skip_busy {
-        dispatcher.skip_busy(clock.wall());
-    }
     let defender = Arc::new(
         setup
             .connection
             .client(args.retry.request_timeout, setup.workers)?,
     );
-    let follower = || {
-        Follower::new(
-            Arc::clone(&defender),
-            Arc::clone(&setup.connection.tokens),
-            pacer.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&monitor),
-            &setup.places.state,
-            args.following.options(),
-        )
-    };
-    let asker: Arc<dyn Asker> = Arc::new(Terminal {
-        monitor: Arc::clone(&monitor),
-    });
-    let canaries = args.follow.then(|| Arc::new(follower()));
-    let jury = Jury {
-        follower: canaries.clone(),
-        asker: (yes::can_ask() && args.yes.is_none()).then_some(asker),
-        monitor: Arc::clone(&monitor),
-    };
-    let following = args.follow.then(follower);
+    let watcher = || follower(&args, &setup, &defender, &pacer, &clock, &monitor);
+    let canaries = args.follow.then(|| Arc::new(watcher()));
+    let after = args.follow.then(watcher);
     let engine = Engine {
         defender: Arc::clone(&defender),
         tokens: Arc::clone(&setup.connection.tokens),
@@ -144,15 +119,13 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         monitor: Arc::clone(&monitor),
         workers: setup.workers,
         campaign,
-        judge: Some(Arc::new(jury)),
+        judge: Some(Arc::new(jury(&args, canaries.clone(), &monitor))),
     };
     let mut ending = engine.run(dispatcher, journal, signals).await;
-    ending.calls += canaries.map_or(0, |follower| follower.calls());
+    ending.calls += canaries.map_or(0, |canaries| canaries.calls());
     drop(orders);
-    let followed = match (following, &ending.stop) {
-        (Some(following), None) => {
-            follow_on(&following, &mut ending, &setup.places.state, &*monitor).await
-        }
+    let followed = match (after, &ending.stop) {
+        (Some(all), None) => follow_on(&all, &mut ending, &setup.places.state, &*monitor).await,
         _ => None,
     };
     if let Err(e) = pacer.flush().await {
@@ -172,6 +145,49 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         lock,
     };
     finish::finish(ending, facts, summary, command).await
+}
+
+/// How many machines a run may send to, of those that are open: `sent_to` were by earlier runs, and `unfinished` of them
+/// have not ended.
+fn machines(brakes: &BrakeOptions, (sent_to, unfinished): (u64, u64), open: u64) -> u64 {
+    let may = |max: u64| max.saturating_sub(sent_to) + unfinished;
+    brakes.max_machines.map_or(open, |max| may(max).min(open))
+}
+
+/// Whoever follows scans of this run.
+fn follower(
+    args: &RunArgs,
+    setup: &Setup,
+    defender: &Arc<HttpDefender>,
+    pacer: &Pacer,
+    clock: &Arc<dyn Clock>,
+    monitor: &Arc<dyn Monitor>,
+) -> Follower<HttpDefender> {
+    Follower::new(
+        Arc::clone(defender),
+        Arc::clone(&setup.connection.tokens),
+        pacer.clone(),
+        Arc::clone(clock),
+        Arc::clone(monitor),
+        &setup.places.state,
+        args.following.options(),
+    )
+}
+
+/// Who says whether the others may start once the canaries are accepted.
+fn jury(
+    args: &RunArgs,
+    follower: Option<Arc<Follower<HttpDefender>>>,
+    monitor: &Arc<dyn Monitor>,
+) -> Jury<HttpDefender> {
+    let asker: Arc<dyn Asker> = Arc::new(Terminal {
+        monitor: Arc::clone(monitor),
+    });
+    Jury {
+        follower,
+        asker: (yes::can_ask() && args.yes.is_none()).then_some(asker),
+        monitor: Arc::clone(monitor),
+    }
 }
 
 /// Follows the scans of a run whose last call has gone out, and tells what came of that.
