@@ -34,6 +34,8 @@ pub struct Due {
     pub unauthorized: Option<u64>,
     /// What is not known about its earlier attempts.
     pub doubt: Option<Doubt>,
+    /// It is one of the first few, which all others wait for.
+    pub canary: bool,
 }
 
 /// One or more attempts of a target may have started a scan.
@@ -83,12 +85,13 @@ impl Due {
             throttled: 0,
             unauthorized: None,
             doubt: None,
+            canary: false,
         }
     }
 
-    /// Whether the store has all there is to know of it.
+    /// Whether the store has all there is to know of it, and nobody waits for it.
     fn is_plain(&self) -> bool {
-        self.throttled == 0 && self.unauthorized.is_none() && self.doubt.is_none()
+        self.throttled == 0 && self.unauthorized.is_none() && self.doubt.is_none() && !self.canary
     }
 
     fn priority(&self) -> i64 {
@@ -322,8 +325,8 @@ impl Queue {
             let place = self.later.get(&(since, n));
             let is_later = place.is_some();
             let Some(target) = targets.remove(&n) else {
-                // Nobody ends a target that waits; one that is not to be sent any more has no place either.
-                self.stored -= usize::from(self.later.remove(&(since, n)).is_some());
+                // Nobody ends a target that waits; if one is gone all the same, nobody waits for it.
+                self.forget(since, n);
                 continue;
             };
             let waiter = Waiter::of(Due::new(target));
@@ -337,6 +340,16 @@ impl Queue {
             }
             self.stored -= 1;
         }
+    }
+
+    /// Takes away a place whose target is not in the store.
+    fn forget(&mut self, since: Moment, n: u64) {
+        let before = self.later.len() + self.due.len();
+        self.later.remove(&(since, n));
+        self.due.retain(|&(_, at, other), waiter| {
+            (at, other) != (since, n) || waiter.at_hand.is_some()
+        });
+        self.stored -= before - self.later.len() - self.due.len();
     }
 
     /// Retries that are at hand.

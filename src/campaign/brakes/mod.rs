@@ -122,6 +122,12 @@ impl Brakes {
         }
     }
 
+    /// Whether the first few are being tried, which all others wait for.
+    #[must_use]
+    pub fn tries_canaries(&self) -> bool {
+        self.canary.is_some()
+    }
+
     /// Whether a machine may be sent to that never was.
     #[must_use]
     pub fn admits_new(&self) -> bool {

@@ -304,6 +304,7 @@ impl Dispatcher {
             comment: self.comment(&due.target),
             send_by: due.doubt.and_then(|doubt| doubt.send_by()),
         };
+        due.canary = self.brakes.tries_canaries();
         self.in_flight.insert(n, due);
         self.brakes.begun(n, number == 1);
         self.drop_the_rest();

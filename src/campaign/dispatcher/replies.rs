@@ -246,6 +246,7 @@ impl Dispatcher {
                 due.target.progress.not_before = later(wall, delay);
                 self.changed(&due, end);
                 self.brakes.waits(due.target.n);
+                due.canary = false;
                 self.queue.put_later(due, now + delay, now);
             }
             OnPending::Retry { .. } | OnPending::Skip => {

@@ -58,6 +58,21 @@ fn priority(n: u64) -> Option<i64> {
 }
 
 #[test]
+fn nobody_waits_for_a_target_that_the_store_has_no_more() {
+    for ripe in [at(10), at(30)] {
+        let mut queue = Queue::default();
+        queue.put_later(due(1, Some(1)), at(10), at(0));
+        queue.put_later(due(2, Some(2)), at(10), at(0));
+        let places = queue.recall(at(9));
+        assert_eq!(places.len(), 2);
+        assert!(!queue.has_due(ripe), "the first of them is in the store");
+        queue.recalled(&places, vec![target(2, Some(2))]);
+        assert_eq!(queue.pop(ripe).map(|due| due.target.n), Some(2));
+        assert!(queue.is_empty() && queue.recall(ripe).is_empty());
+    }
+}
+
+#[test]
 fn many_retries_are_places_and_only_the_next_ones_are_at_hand() {
     let mut queue = Queue::default();
     for n in 1..=200_000 {
@@ -168,4 +183,24 @@ fn what_nothing_was_sent_to_can_be_dropped() {
         left.map(|d| d.target.n).collect::<Vec<_>>(),
         [3, 13, 23, 33]
     );
+}
+
+#[test]
+fn one_that_all_others_wait_for_is_at_hand_however_many_are_due_before_it() {
+    let mut queue = Queue::default();
+    for n in 1..=2 * AT_HAND as u64 {
+        let stored = Stored {
+            n,
+            priority: Some(0),
+            is_begun: true,
+        };
+        queue.put_stored(stored, at(1));
+    }
+    let mut canary = due(9_999, Some(1));
+    canary.canary = true;
+    queue.put_later(canary, at(300), at(1));
+    read(&mut queue, at(300));
+    let these = HashSet::from([9_999]);
+    let popped = queue.pop_of(&these, at(300));
+    assert_eq!(popped.map(|due| due.target.n), Some(9_999));
 }

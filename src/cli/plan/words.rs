@@ -82,7 +82,11 @@ impl Plan {
         }
         if timeline.openings > 0 {
             let times = timeline.openings;
-            writeln!(f, "the calls wait {times} times for --window to open")?;
+            let times = match times {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            writeln!(f, "the calls wait {times} for --window to open")?;
         }
         match timeline.last() {
             Some(last) => writeln!(
