@@ -6,25 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Layout, ResultsError, Rewrite, Row, line::Pen};
+use super::{Layout, ResultsError, Row, line::Pen};
 
 /// A results file that grows by a line for each target that ends.
 pub struct ResultsFile {
     path: PathBuf,
-    layout: Layout,
     pen: Pen,
     line: Vec<u8>,
     lines: Lines<File>,
 }
 
 impl ResultsFile {
-    /// Opens a file that a [`Rewrite`] has just put there.
+    /// Opens a file that a [`Rewrite`](super::Rewrite) has just put there.
     pub(super) fn open(path: &Path, layout: &Layout) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path)?;
         let whole = file.metadata()?.len();
         Ok(Self {
             path: path.to_owned(),
-            layout: layout.clone(),
             pen: Pen::new(layout),
             line: Vec::with_capacity(1024),
             lines: Lines::new(file, whole),
@@ -42,16 +40,6 @@ impl ResultsFile {
             .row(row, &mut self.line)
             .and_then(|()| self.lines.append(&self.line))
             .map_err(|why| ResultsError::new("add a line to the results file", &self.path, &why))
-    }
-
-    /// Closes the file and begins the one that will replace it: write every row of the input into it, in the input's order.
-    ///
-    /// # Errors
-    /// The new file cannot be made; the old one is whole.
-    pub fn finish(self) -> Result<Rewrite, ResultsError> {
-        // Closed first: Windows replaces no file that is open.
-        drop(self.lines);
-        Rewrite::start(&self.path, &self.layout)
     }
 
     /// Where it is.

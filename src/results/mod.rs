@@ -4,9 +4,8 @@
 //! replacing it with one in the input's order (a [`Rewrite`] again). The file is a whole CSV at every moment:
 //!
 //! ```text
-//! probe, owner ─→ Rewrite::start ─ row, row … ─→ install ─→ ResultsFile ─ append, append … ─→ finish
-//!                                                                                                │
-//!        Placed ←─ Sealed::place (patient: the file may be open in Excel) ←─ seal ←─ row … ─ Rewrite
+//! probe, owner ─→ Rewrite::start ─ row, row … ─→ install ─→ ResultsFile ─ append, append …
+//! at the end:    Rewrite::start ─ row, row … ─→ seal ─→ Sealed::place (patient: the file may be open in Excel) ─→ Placed
 //! ```
 //!
 //! - [`row`]: one line of the file. [`layout`]: its columns and its dialect.

@@ -10,8 +10,8 @@
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
 //! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
-//! - Counts that the brakes go by (`reach.rs`).
 //! - [`CancelEnd`]: attempts to cancel scans; and orders to a live run (`cancels.rs`).
+//! - [`Reach`]: how far earlier runs have reached, which the brakes go by (`reach.rs`).
 //! - What a run would change, tried out and never written (`rehearsal.rs`).
 //! - [`check_place`]: not on a network file system (`place.rs`).
 //! - [`Lock`]: one process a campaign (`lock.rs`).
@@ -56,6 +56,7 @@ pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
 pub use page::{Cursor, Target};
 pub use place::{NetworkPlace, check_place};
+pub use reach::Reach;
 pub use record::{AttemptEnd, Progress, Record, SentAt};
 pub use resume::{Known, Left, Unfinished};
 pub use row::StoredRow;

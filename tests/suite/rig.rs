@@ -36,7 +36,7 @@ use fleetsweep::{
     quota::{Clock, Kind, LedgerPlace, Limit, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},
-    store::{Identity, Left, Run, Store},
+    store::{Identity, Left, Reach, Run, Store},
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -233,10 +233,10 @@ impl Rig {
             seed: self.seed,
         };
         let monitor = Arc::new(Ear::default());
-        let sent_to = if self.brakes == BrakeOptions::default() {
-            0
+        let reach = if self.brakes == BrakeOptions::default() {
+            Reach::default()
         } else {
-            Store::look(&ground.state()).unwrap().sent_to().unwrap().0
+            Store::look(&ground.state()).unwrap().reach().unwrap()
         };
         let defender = Arc::new(client);
         let follower = self.canaries_followed.map(|options| {
@@ -267,7 +267,7 @@ impl Rig {
         };
         let began = clock.now();
         let mut dispatcher =
-            Dispatcher::new(settings, targets, tally).with_brakes(self.brakes, sent_to);
+            Dispatcher::new(settings, targets, tally).with_brakes(self.brakes, reach);
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }

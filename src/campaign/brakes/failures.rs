@@ -25,13 +25,14 @@ pub enum MaxFailures {
 pub struct MaxFailuresError;
 
 impl MaxFailures {
-    /// Why a campaign with these counts stops, if it does.
+    /// Why a campaign with these counts stops, if it does; `skipped` of the ended machines were not sent to, because the list
+    /// of scans showed that they were busy.
     #[must_use]
-    pub fn stops(self, tally: &Tally) -> Option<String> {
+    pub fn stops(self, tally: &Tally, skipped: u64) -> Option<String> {
         let [failed, refused, unsure] =
             [Outcome::Failed, Outcome::Refused, Outcome::Unsure].map(|o| tally.of(o));
         let failures = failed + refused + unsure;
-        let ended = ended_by_calls(tally);
+        let ended = ended_by_calls(tally).saturating_sub(skipped);
         let (stops, of) = match self {
             Self::Count(max) => (failures >= max, String::new()),
             Self::Share(percent) => (
@@ -107,8 +108,8 @@ mod tests {
     fn the_nth_failure_stops_and_not_the_one_before() {
         for outcome in [Outcome::Failed, Outcome::Refused, Outcome::Unsure] {
             let max = MaxFailures::Count(3);
-            assert_eq!(max.stops(&tally(&[(outcome, 2)])), None);
-            let why = max.stops(&tally(&[(outcome, 3)])).unwrap();
+            assert_eq!(max.stops(&tally(&[(outcome, 2)]), 0), None);
+            let why = max.stops(&tally(&[(outcome, 3)]), 0).unwrap();
             assert!(why.starts_with("--max-failures 3: 3 machines"), "{why}");
         }
         let mixed = tally(&[
@@ -116,7 +117,7 @@ mod tests {
             (Outcome::Refused, 1),
             (Outcome::Unsure, 1),
         ]);
-        assert!(MaxFailures::Count(3).stops(&mixed).is_some());
+        assert!(MaxFailures::Count(3).stops(&mixed, 0).is_some());
     }
 
     #[test]
@@ -127,7 +128,7 @@ mod tests {
                 Outcome::Failed | Outcome::Refused | Outcome::Unsure
             );
             for max in [MaxFailures::Count(1), MaxFailures::Share(1)] {
-                let stops = max.stops(&tally(&[(outcome, 100)]));
+                let stops = max.stops(&tally(&[(outcome, 100)]), 0);
                 assert_eq!(stops.is_some(), is_failure, "{outcome}");
             }
         }
@@ -138,10 +139,10 @@ mod tests {
         let half = MaxFailures::Share(50);
         let ends =
             |accepted, failed| tally(&[(Outcome::Accepted, accepted), (Outcome::Failed, failed)]);
-        assert_eq!(half.stops(&ends(0, 19)), None);
-        assert!(half.stops(&ends(0, 20)).is_some());
-        assert_eq!(half.stops(&ends(11, 9)), None);
-        let why = half.stops(&ends(10, 10)).unwrap();
+        assert_eq!(half.stops(&ends(0, 19), 0), None);
+        assert!(half.stops(&ends(0, 20), 0).is_some());
+        assert_eq!(half.stops(&ends(11, 9), 0), None);
+        let why = half.stops(&ends(10, 10), 0).unwrap();
         assert!(
             why.starts_with("--max-failures 50%: 10 of 20 machines"),
             "{why}"
@@ -158,13 +159,22 @@ mod tests {
         ];
         let mut counts = tally(&read);
         counts.add(Outcome::Failed);
-        assert_eq!(MaxFailures::Share(5).stops(&counts), None, "19 have ended");
+        assert_eq!(
+            MaxFailures::Share(5).stops(&counts, 0),
+            None,
+            "19 have ended"
+        );
         counts.add(Outcome::NotFound);
         assert!(
-            MaxFailures::Share(5).stops(&counts).is_some(),
+            MaxFailures::Share(5).stops(&counts, 0).is_some(),
             "1 of 20 are 5 %"
         );
-        assert_eq!(MaxFailures::Share(6).stops(&counts), None);
+        assert_eq!(MaxFailures::Share(6).stops(&counts, 0), None);
+        assert_eq!(
+            MaxFailures::Share(5).stops(&counts, 1),
+            None,
+            "one was skipped"
+        );
     }
 
     proptest! {
@@ -179,7 +189,7 @@ mod tests {
             let counts = tally(&[(Outcome::Accepted, ended - failed), (Outcome::Unsure, failed)]);
             let reached = (0..=ended).find(|f| f * 100 >= ended * u64::from(percent));
             let stops = ended >= 20 && reached.is_some_and(|least| failed >= least);
-            prop_assert_eq!(MaxFailures::Share(percent).stops(&counts).is_some(), stops);
+            prop_assert_eq!(MaxFailures::Share(percent).stops(&counts, 0).is_some(), stops);
         }
     }
 

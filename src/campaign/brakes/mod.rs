@@ -22,6 +22,7 @@ use super::{
     outcome::{Outcome, Tally},
     stop::StopReason,
 };
+use crate::store::Reach;
 
 /// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
 const NOTHING_SCANNED: u64 = 25;
@@ -39,6 +40,16 @@ pub struct BrakeOptions {
     pub times: SendTimes,
 }
 
+impl BrakeOptions {
+    /// How many machines may be sent to by a run that begins where others have reached so far.
+    #[must_use]
+    pub fn most(&self, reach: &Reach) -> u64 {
+        self.max_machines.map_or(u64::MAX, |max| {
+            max.saturating_sub(reach.sent_to).saturating_add(reach.open)
+        })
+    }
+}
+
 /// A target that has ended by what the service said, or that could not be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End<'a> {
@@ -50,7 +61,7 @@ pub struct End<'a> {
     pub machine: &'a str,
     /// How.
     pub outcome: Outcome,
-    /// Whether anything was sent to it; else it was skipped, for the list of scans shows that it is busy.
+    /// Whether it was sent to.
     pub by_call: bool,
 }
 
@@ -72,6 +83,8 @@ pub struct Brakes {
     canary: Option<Canary>,
     /// Machines that were ever sent to.
     sent_to: u64,
+    /// Machines that ended without being sent to, by the list of scans.
+    skipped: u64,
     /// Machines that ended in this run by what the service said.
     ended_by_calls: u64,
     /// Those of them that are being scanned.
@@ -81,15 +94,16 @@ pub struct Brakes {
 }
 
 impl Brakes {
-    /// The brakes of a run that begins with these counts, `sent_to` machines having been sent to by earlier runs.
+    /// The brakes of a run that begins with these counts, earlier runs having reached so far.
     #[must_use]
-    pub fn new(options: BrakeOptions, at_start: &Tally, sent_to: u64) -> Self {
+    pub fn new(options: BrakeOptions, at_start: &Tally, reach: Reach) -> Self {
         Self {
             canary: options
                 .canary
                 .and_then(|wanted| Canary::new(wanted, at_start)),
             options,
-            sent_to,
+            sent_to: reach.sent_to,
+            skipped: reach.skipped,
             ended_by_calls: 0,
             scanned_by_calls: 0,
             closed: false,
@@ -100,8 +114,7 @@ impl Brakes {
     /// changed.
     #[must_use]
     pub fn at_start(&self, tally: &Tally) -> Option<StopReason> {
-        let failures = self.options.max_failures.and_then(|max| max.stops(tally));
-        failures
+        self.too_many_failures(tally)
             .or_else(|| self.canary.as_ref()?.stops_at_start(tally))
             .map(StopReason::Brake)
     }
@@ -160,22 +173,27 @@ impl Brakes {
 
     /// A target has ended, and `tally` counts it. Why the campaign stops, if it does.
     pub fn ended(&mut self, end: End<'_>, tally: &Tally) -> Option<StopReason> {
-        // Machines that were skipped as busy say nothing about the others.
         if end.by_call {
             self.ended_by_calls += 1;
             self.scanned_by_calls += u64::from(end.outcome.is_scanned());
+        } else {
+            self.skipped += 1;
         }
         let canary = self.canary.as_mut().and_then(|canary| canary.ended(end));
-        let failures = self.options.max_failures.and_then(|max| max.stops(tally));
         canary
-            .or(failures)
+            .or_else(|| self.too_many_failures(tally))
             .or_else(|| self.nothing_scanned(tally).filter(|_| end.by_call))
             .map(StopReason::Brake)
     }
 
+    fn too_many_failures(&self, tally: &Tally) -> Option<String> {
+        self.options.max_failures?.stops(tally, self.skipped)
+    }
+
     fn nothing_scanned(&self, tally: &Tally) -> Option<String> {
-        let scanned = self.scanned_by_calls > 0 || tally.of(Outcome::Accepted) > 0;
-        (self.ended_by_calls == NOTHING_SCANNED && !scanned).then(|| {
+        // Machines that were skipped as busy say nothing about the others, in this run and in those before.
+        let none_scanned = self.scanned_by_calls == 0 && tally.of(Outcome::Accepted) == 0;
+        (self.ended_by_calls == NOTHING_SCANNED && none_scanned).then(|| {
             format!(
                 "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
                  and the messages in the results before going on"

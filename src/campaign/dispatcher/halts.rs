@@ -3,22 +3,26 @@
 use jiff::Timestamp;
 
 use super::Dispatcher;
-use crate::campaign::{
-    brakes::{BrakeOptions, Brakes, Passed, SendTimes},
-    stop::StopReason,
+use crate::{
+    campaign::{
+        brakes::{BrakeOptions, Brakes, Passed, SendTimes},
+        stop::StopReason,
+    },
+    store::Reach,
 };
 
 impl Dispatcher {
-    /// The same with brakes; `sent_to` machines have been sent to by earlier runs. What stopped one of those stops this one
-    /// before it sends anything.
+    /// The same with brakes; so far earlier runs have reached. What stopped one of those stops this one before it sends
+    /// anything.
     #[must_use]
-    pub fn with_brakes(mut self, options: BrakeOptions, sent_to: u64) -> Self {
-        self.brakes = Brakes::new(options, &self.tally, sent_to);
+    pub fn with_brakes(mut self, options: BrakeOptions, reach: Reach) -> Self {
+        self.brakes = Brakes::new(options, &self.tally, reach);
         if let Some(reason) = self.brakes.at_start(&self.tally)
             && self.open_targets() > 0
         {
             self.stop(reason);
         }
+        self.drop_the_rest();
         self
     }
 

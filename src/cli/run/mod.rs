@@ -26,7 +26,6 @@ use setup::Setup;
 use super::{ExitCode, Failure, orders::Watcher, signals, terminal::Terminal, yes};
 use crate::{
     campaign::{
-        brakes::BrakeOptions,
         canaries::{Asker, Jury},
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
@@ -68,8 +67,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
     let (lent, mut signals) = signals::listen_and_lend();
     let pacer = setup.pacer(&args, &clock).await?;
-    let reached = store.sent_to().map_err(Failure::storage)?;
-    let machines = machines(&brakes, reached, targets - tally.total());
+    let reach = store.reach().map_err(Failure::storage)?;
+    let machines = brakes.most(&reach).min(targets - tally.total());
     if !args.connect.mock
         && let Err(refused) = ask::whether(&args, machines, &pacer, &monitor, &mut signals).await
     {
@@ -88,7 +87,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
     let began = clock.now();
     let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
-    let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reached.0);
+    let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reach);
     store
         .each_left(|left| dispatcher.left(left, began, clock.wall()))
         .map_err(Failure::storage)?;
@@ -145,13 +144,6 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         lock,
     };
     finish::finish(ending, facts, summary, command).await
-}
-
-/// How many machines a run may send to, of those that are open: `sent_to` were by earlier runs, and `unfinished` of them
-/// have not ended.
-fn machines(brakes: &BrakeOptions, (sent_to, unfinished): (u64, u64), open: u64) -> u64 {
-    let may = |max: u64| max.saturating_sub(sent_to) + unfinished;
-    brakes.max_machines.map_or(open, |max| may(max).min(open))
 }
 
 /// Whoever follows scans of this run.

@@ -101,8 +101,7 @@ impl RunArgs {
             let note = format!("--max-failures {max} may stop the campaign before its end");
             found.notes.push(note);
         }
-        let (sent_to, open) = found.sent_to;
-        let most = |max: Option<u64>| max.map(|max| max.saturating_sub(sent_to) + open);
+        let most = brakes.max_machines.map(|_| brakes.most(&found.reach));
         Ok(Preview {
             input: self.targets.display().to_string(),
             state,
@@ -113,7 +112,7 @@ impl RunArgs {
             bounds: Bounds {
                 hours: brakes.times.hours,
                 not_after: brakes.times.not_after.map(|end| end.at),
-                most: most(brakes.max_machines),
+                most,
             },
         })
     }

@@ -12,7 +12,7 @@ use crate::{
         tag::CampaignId,
     },
     cli::{Failure, connect::UNKNOWN, ledger::QuotaNote, paths::Places},
-    store::{Identity, Lock, Store},
+    store::{Identity, Lock, Reach, Store},
 };
 
 /// So many rows of each kind are shown; more help nobody to see what is wrong with the input.
@@ -31,8 +31,8 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) due: u64,
     /// Those of them that are looked up first, for a scan may have been started there.
     pub(in crate::cli) in_doubt: u64,
-    /// Those that were sent to by earlier runs, and those of them that have not ended.
-    pub(in crate::cli) sent_to: (u64, u64),
+    /// How far earlier runs have reached.
+    pub(in crate::cli) reach: Reach,
     /// Those that have ended, or end by being read.
     pub(in crate::cli) tally: Tally,
     /// Those that end by being read.
@@ -188,7 +188,7 @@ impl Found {
             rows: tally.total() + due,
             due,
             in_doubt,
-            sent_to: store.sent_to().map_err(Failure::storage)?,
+            reach: store.reach().map_err(Failure::storage)?,
             tally,
             last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
             ..Self::default()
