@@ -65,6 +65,11 @@ impl Campaign {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
 
+    /// How many have ended, as far as the results tell.
+    fn rows(&self) -> usize {
+        fs::read(self.results()).map_or(0, |text| text.iter().filter(|&&b| b == b'\n').count())
+    }
+
     /// The same command every time.
     fn start(&self) -> Child {
         let folder = self.folder.path();
@@ -80,15 +85,15 @@ impl Campaign {
             .unwrap()
     }
 
-    /// Waits for that moment, or for the end; if the process ends before: how.
-    fn wait(&self, child: &mut Child, moment: Option<Moment>) -> Option<ExitStatus> {
+    /// Waits for that moment, not before so many rows have ended, or for the end; if the process ends before: how.
+    fn wait(&self, child: &mut Child, moment: Option<Moment>, rows: usize) -> Option<ExitStatus> {
         let started = Instant::now();
         let mut begun = None;
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 return Some(status);
             }
-            if begun.is_none() && self.said().contains("campaign") {
+            if begun.is_none() && self.said().contains("campaign") && self.rows() >= rows {
                 begun = Some((Instant::now(), length(&self.results())));
             }
             let is_now = match (moment, begun) {
@@ -156,7 +161,7 @@ fn a_campaign_that_is_killed_at_any_moment_starts_one_scan_a_machine() {
     let seed = seed.to_string();
     // Each answer that is lost near the end makes that ten seconds later, so the suite has few of them.
     let (machines, chance) = if kills > 20 {
-        (20 * kills, "3%")
+        (10 * kills, "3%")
     } else {
         (240, "0.5%")
     };
@@ -195,7 +200,9 @@ fn a_campaign_that_is_killed_at_any_moment_starts_one_scan_a_machine() {
     let status = loop {
         let mut child = campaign.start();
         let moment = (killed < kills).then(|| Moment::draw(&mut dice));
-        let ended = campaign.wait(&mut child, moment);
+        // So that they are spread over the whole campaign, however little is done between two of them.
+        let rows = machines * killed / kills.max(1);
+        let ended = campaign.wait(&mut child, moment, rows as usize);
         if ended.is_none() {
             child.kill().unwrap();
             child.wait().unwrap();

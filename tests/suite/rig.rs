@@ -465,8 +465,12 @@ impl Told {
     }
 }
 
-/// A folder in memory where there is one: each of a campaign's thousands of commits would wait for the disk.
+/// A folder in memory where there is one, unless `TMPDIR` says where: each of a campaign's thousands of commits would wait
+/// for the disk.
 pub(crate) fn scratch() -> tempfile::TempDir {
+    if std::env::var_os("TMPDIR").is_some() {
+        return tempfile::tempdir().unwrap();
+    }
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
