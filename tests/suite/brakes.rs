@@ -321,7 +321,7 @@ async fn canaries_that_are_followed_have_to_succeed_first() {
             ..MockConfig::default()
         };
         let rig = Rig {
-            canaries_followed: Some(FollowOptions {
+            followed: Some(FollowOptions {
                 interval: MINUTE,
                 timeout: None,
             }),

@@ -67,7 +67,7 @@ impl Campaign {
 
     /// How many have ended, as far as the results tell.
     fn rows(&self) -> usize {
-        fs::read(self.results()).map_or(0, |text| text.iter().filter(|&&b| b == b'\n').count())
+        fs::read_to_string(self.results()).map_or(0, |text| text.lines().count())
     }
 
     /// The same command every time.

@@ -6,8 +6,9 @@ use fleetsweep::{
     campaign::{
         engine::Signal,
         follow::{FollowEnd, FollowOptions, Followed},
+        outcome::Outcome,
     },
-    mock::{BusyShape, Chances, Ends, Kind, MockConfig, QuotaConfig},
+    mock::{BusyShape, Chances, Ends, Fault, Kind, MockConfig, QuotaConfig, Rule},
     quota::Quota,
     store::Store,
 };
@@ -173,4 +174,53 @@ async fn a_scan_that_is_not_listed_is_asked_for_by_its_id() {
     let witness = ground.tenant().witness();
     assert!(witness.calls(Kind::Get) >= 3);
     assert!(witness.calls(Kind::List) <= 2, "asked by id from then on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_a_run_scans_are_followed_while_others_are_started() {
+    let mock = MockConfig {
+        scan_time: MINUTE..=2 * MINUTE,
+        ends: Ends::default(),
+        ..MockConfig::default()
+    };
+    let rig = Rig {
+        followed: Some(options()),
+        ..Rig::against(mock)
+    };
+    let ground = Arc::new(rig.ground());
+    let run = rig.start_on(&ground, &fleet(1_000)).await;
+    let follower = ground.follower(options());
+    let told = tokio::select! {
+        told = run.end() => told,
+        never = follower.meanwhile() => match never {},
+    };
+    assert_eq!(told.stop, None);
+    told.assert_never_over();
+    told.assert_one_scan_each();
+    // A thousand take nine minutes, and a scan three of them at most until it is heard of.
+    let states = states(&ground);
+    assert!(states["Succeeded"] >= 500, "{states:?}");
+    let calls = ground.tenant().witness().calls(Kind::List);
+    assert!((8..=11).contains(&calls), "{calls} calls");
+    assert_eq!(follower.calls(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_though_its_scans_cannot_be_followed() {
+    let forbidden = r#"{"error":{"code":"Forbidden","message":"no role"}}"#;
+    let mock = MockConfig {
+        faults: vec![Rule::new(Fault::Status(403, forbidden.into())).kind(Kind::List)],
+        ..MockConfig::default()
+    };
+    let rig = Rig::against(mock);
+    let ground = Arc::new(rig.ground());
+    let run = rig.start_on(&ground, &fleet(300)).await;
+    let follower = ground.follower(options());
+    let told = tokio::select! {
+        told = run.end() => told,
+        never = follower.meanwhile() => match never {},
+    };
+    assert_eq!(told.stop, None);
+    assert_eq!(told.of(Outcome::Accepted), 300);
+    assert_eq!(follower.calls(), 1, "it was tried, and not again");
 }

@@ -52,8 +52,8 @@ pub(crate) struct Rig {
     pub(crate) brakes: BrakeOptions,
     /// Who is asked whether the others may start.
     pub(crate) asker: Option<Arc<dyn Asker>>,
-    /// Whether the canaries' scans have to succeed first.
-    pub(crate) canaries_followed: Option<FollowOptions>,
+    /// Scans are followed: those of canaries before the others start, and all of them if the test does so.
+    pub(crate) followed: Option<FollowOptions>,
     /// The client's patience.
     pub(crate) timeout: Duration,
     /// How far the client's wall clock is ahead of the tenant's.
@@ -132,7 +132,7 @@ impl Rig {
             skip_busy: false,
             brakes: BrakeOptions::default(),
             asker: None,
-            canaries_followed: None,
+            followed: None,
             timeout: Duration::from_secs(30),
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
@@ -239,7 +239,7 @@ impl Rig {
             Store::look(&ground.state()).unwrap().reach().unwrap()
         };
         let defender = Arc::new(client);
-        let follower = self.canaries_followed.map(|options| {
+        let follower = self.followed.map(|options| {
             Arc::new(Follower::new(
                 Arc::clone(&defender),
                 Arc::clone(&self.tokens),
@@ -296,7 +296,7 @@ impl Rig {
             attempts: ending.attempts,
             notes: heard.notes.clone(),
             waits: heard.waits.clone(),
-            is_followed: self.canaries_followed.is_some(),
+            is_followed: self.followed.is_some(),
             quota: self.quota,
         };
         told.adds_up(targets, &tally, &heard, &as_it_grew);

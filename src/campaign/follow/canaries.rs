@@ -7,11 +7,6 @@ use crate::{
 };
 
 impl<D: Defender> Follower<D> {
-    /// Calls so far.
-    pub fn calls(&self) -> u64 {
-        self.list.calls() + self.gets.calls()
-    }
-
     /// Follows until all scans that the campaign has started have succeeded. If one of them comes to another end, cannot be
     /// found any more, or has not come to its end when the time is over, it says so in words.
     ///
@@ -22,7 +17,8 @@ impl<D: Defender> Follower<D> {
         let deadline = self.options.timeout.map(|timeout| began + timeout);
         let mut memory = Memory::default();
         loop {
-            let pause = self.round(&mut memory).await?;
+            let round = self.round(&mut memory).await?;
+            let pause = round.map(|round| self.tell(&round));
             let scans = self.state.with(Store::own_action_tally).await?;
             let succeeded = |(status, _): &(String, u64)| status == "Succeeded";
             if scans.iter().all(succeeded) {

@@ -45,7 +45,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) brakes: BrakeArgs,
 
-    /// When the last scan is started, watch them all to their end.
+    /// Watch the scans while others are started, and then to their end.
     #[arg(long, help_heading = "Following")]
     pub(super) follow: bool,
 

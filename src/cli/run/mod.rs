@@ -14,7 +14,7 @@ mod preview;
 mod record;
 mod setup;
 
-use std::{ffi::OsString, path::Path, sync::Arc};
+use std::{convert::Infallible, ffi::OsString, future::pending, path::Path, sync::Arc};
 
 pub use args::RunArgs;
 pub(super) use args::span;
@@ -107,9 +107,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
             .connection
             .client(args.retry.request_timeout, setup.workers)?,
     );
-    let watcher = || follower(&args, &setup, &defender, &pacer, &clock, &monitor);
-    let canaries = args.follow.then(|| Arc::new(watcher()));
-    let after = args.follow.then(watcher);
+    let watch = || Arc::new(follower(&args, &setup, &defender, &pacer, &clock, &monitor));
+    let watch = args.follow.then(watch);
     let engine = Engine {
         defender: Arc::clone(&defender),
         tokens: Arc::clone(&setup.connection.tokens),
@@ -118,15 +117,18 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         monitor: Arc::clone(&monitor),
         workers: setup.workers,
         campaign,
-        judge: Some(Arc::new(jury(&args, canaries.clone(), &monitor))),
+        judge: Some(Arc::new(jury(&args, watch.clone(), &monitor))),
     };
-    let mut ending = engine.run(dispatcher, journal, signals).await;
-    ending.calls += canaries.map_or(0, |canaries| canaries.calls());
+    let mut ending = tokio::select! {
+        ending = engine.run(dispatcher, journal, signals) => ending,
+        never = follow_along(watch.as_deref()) => match never {},
+    };
     drop(orders);
-    let followed = match (after, &ending.stop) {
-        (Some(all), None) => follow_on(&all, &mut ending, &setup.places.state, &*monitor).await,
+    let followed = match (&watch, &ending.stop) {
+        (Some(all), None) => follow_on(all, &mut ending, &setup.places.state, &*monitor).await,
         _ => None,
     };
+    ending.calls += watch.map_or(0, |watch| watch.calls());
     if let Err(e) = pacer.flush().await {
         // Others count this run's last calls until they are given up: slower, and safe.
         tracing::warn!("{e}");
@@ -182,6 +184,14 @@ fn jury(
     }
 }
 
+/// Follows the scans of a run while it starts others, if they are to be followed.
+async fn follow_along<D: Defender>(follower: Option<&Follower<D>>) -> Infallible {
+    match follower {
+        Some(follower) => follower.meanwhile().await,
+        None => pending().await,
+    }
+}
+
 /// Follows the scans of a run whose last call has gone out, and tells what came of that.
 async fn follow_on<D: Defender>(
     following: &Follower<D>,
@@ -195,7 +205,6 @@ async fn follow_on<D: Defender>(
     match following.follow(|| false, signals).await {
         Ok(told) => {
             monitor.note(&super::follow::told(&told));
-            ending.calls += told.calls;
             if told.end == FollowEnd::Ordered {
                 ending.stop = Some(StopReason::Brake("stopped by cancel".to_owned()));
             }

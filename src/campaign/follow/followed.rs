@@ -1,0 +1,85 @@
+//! How following ends, well or not.
+
+use super::super::engine::Signal;
+use crate::store::is_final;
+
+/// Why following ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowEnd {
+    /// There is nothing left to follow.
+    Done,
+    /// The time was over.
+    TimedOut,
+    /// Somebody asked for it.
+    Interrupted,
+    /// `fleetsweep cancel` ordered it.
+    Ordered,
+}
+
+impl FollowEnd {
+    pub(super) fn by(signal: Signal) -> Self {
+        if signal == Signal::Ordered {
+            Self::Ordered
+        } else {
+            Self::Interrupted
+        }
+    }
+}
+
+/// What following came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Why it ended.
+    pub end: FollowEnd,
+    /// How many scans stand how; the empty word is for those that were never found.
+    pub scans: Vec<(String, u64)>,
+    /// Rounds that were begun.
+    pub rounds: u64,
+    /// Calls that it took.
+    pub calls: u64,
+}
+
+impl Followed {
+    /// Whether every scan succeeded.
+    #[must_use]
+    pub fn all_succeeded(&self) -> bool {
+        self.scans.iter().all(|(status, _)| status == "Succeeded")
+    }
+
+    /// How many have not come to their end, as far as is known.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        let open = self.scans.iter().filter(|(status, _)| !is_final(status));
+        open.map(|(_, count)| count).sum()
+    }
+
+    /// "8 Succeeded, 1 Failed, 3 not found".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let scans = self.scans.iter().map(|(status, count)| {
+            let status = if status.is_empty() {
+                "not found"
+            } else {
+                status
+            };
+            format!("{count} {status}")
+        });
+        let scans: Vec<_> = scans.collect();
+        if scans.is_empty() {
+            "no scans".to_owned()
+        } else {
+            scans.join(", ")
+        }
+    }
+}
+
+/// Following cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The tenant will not have it.
+    #[error("the scans cannot be reached: {0}")]
+    Tenant(String),
+    /// The state or the ledger cannot be used.
+    #[error("{0}")]
+    Disk(String),
+}

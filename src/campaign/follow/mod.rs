@@ -1,0 +1,171 @@
+//! Following: started scans are watched to their end by listing, a few calls a round for ten thousand of them.
+//!
+//! ```text
+//!   store ── open scans ─→ Watch ── since ─→ list, page by page ─→ states ─→ store
+//!     ↑                      │ what a whole list did not show                  ↑
+//!     └── next round, later  └──────────────── get, by id ────────────────────┘
+//! ```
+//!
+//! All that matters is in the store, so it can be broken off at any moment and taken up again.
+//!
+//! - this file: when there is a round: beside a run, after it, until somebody asks for the end. [`round`]: one round.
+//! - [`canaries`]: the first few scans, until they have succeeded. [`followed`]: what following came to.
+
+mod canaries;
+mod followed;
+mod round;
+
+use std::{convert::Infallible, future::pending, path::Path, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+pub use followed::{FollowEnd, FollowError, Followed};
+use round::{Memory, Round};
+
+use super::{borrowed::Borrowed, engine::Signal, errand::Errand, listing::ScanList};
+use crate::{
+    defender::{Defender, sign_in::TokenSource},
+    monitor::{Monitor, span},
+    quota::{Clock, LONGEST_WAIT, Moment, Pacer},
+};
+
+/// How scans are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowOptions {
+    /// The first pause between two rounds; it doubles with the age of the newest scan, up to 10 minutes.
+    pub interval: Duration,
+    /// After so long it ends, whatever is still open.
+    pub timeout: Option<Duration>,
+}
+
+/// What following needs of the world.
+pub struct Follower<D> {
+    list: ScanList<D>,
+    gets: Errand<D>,
+    clock: Arc<dyn Clock>,
+    monitor: Arc<dyn Monitor>,
+    state: Borrowed,
+    options: FollowOptions,
+}
+
+impl<D: Defender> Follower<D> {
+    /// A follower of the scans of the campaign at `state`.
+    pub fn new(
+        defender: Arc<D>,
+        tokens: Arc<dyn TokenSource>,
+        pacer: Pacer,
+        clock: Arc<dyn Clock>,
+        monitor: Arc<dyn Monitor>,
+        state: &Path,
+        options: FollowOptions,
+    ) -> Self {
+        Self {
+            list: ScanList::new(
+                Arc::clone(&defender),
+                Arc::clone(&tokens),
+                pacer.clone(),
+                Arc::clone(&clock),
+            ),
+            gets: Errand::new(defender, tokens, pacer, Arc::clone(&clock)),
+            clock,
+            monitor,
+            state: Borrowed::new(state),
+            options,
+        }
+    }
+
+    /// Follows until all scans have come to their end and `more_to_come` says that no more will be started, until the time
+    /// is over, or until somebody asks for the end.
+    ///
+    /// # Errors
+    /// Listing is not permitted or fails again and again, or the state cannot be used.
+    pub async fn follow(
+        &self,
+        more_to_come: impl Fn() -> bool,
+        mut signals: mpsc::Receiver<Signal>,
+    ) -> Result<Followed, FollowError> {
+        let began = self.clock.now();
+        let deadline = self.options.timeout.map(|timeout| began + timeout);
+        let mut memory = Memory::default();
+        let end = loop {
+            let more = more_to_come();
+            let round = tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => break FollowEnd::by(signal),
+                round = self.round(&mut memory) => round?,
+            };
+            let pause = match round {
+                Some(round) => self.tell(&round),
+                None if more => self.options.interval,
+                None => break FollowEnd::Done,
+            };
+            let now = self.clock.now();
+            let next = deadline.map_or(now + pause, |deadline| deadline.min(now + pause));
+            tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => break FollowEnd::by(signal),
+                () = self.wait_until(next) => {}
+            }
+            if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
+                break FollowEnd::TimedOut;
+            }
+        };
+        let scans = self.state.with(|store| store.action_tally()).await?;
+        Ok(Followed {
+            end,
+            scans,
+            rounds: memory.rounds,
+            calls: self.calls(),
+        })
+    }
+
+    /// Follows beside a run that starts scans, so that what is heard is in the state long before the last call, and says
+    /// nothing unless it has to give up. It never ends: a run is not stopped for it, and whoever follows after the run meets
+    /// the same error.
+    pub async fn meanwhile(&self) -> Infallible {
+        let mut memory = Memory::default();
+        // The run's first call comes first: it tells whether the tenant will have us.
+        let mut pause = self.options.interval;
+        loop {
+            self.wait_until(self.clock.now() + pause).await;
+            match self.round(&mut memory).await {
+                Ok(round) => {
+                    pause = round.map_or(self.options.interval, |round| {
+                        tracing::info!("{}", round.stands);
+                        round.pause.max(self.options.interval)
+                    });
+                }
+                Err(why) => {
+                    let note = format!("scans are not followed while more are started: {why}");
+                    self.monitor.note(&note);
+                    return pending().await;
+                }
+            }
+        }
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.list.calls() + self.gets.calls()
+    }
+
+    /// Tells how the scans stand, and how long until the next round.
+    fn tell(&self, round: &Round) -> Duration {
+        if !round.pause.is_zero() {
+            let (stands, pause) = (&round.stands, span::in_words(round.pause));
+            let note = format!("following: {stands}; next look in {pause}");
+            self.monitor.note(&note);
+        }
+        round.pause
+    }
+
+    async fn wait_until(&self, moment: Moment) {
+        loop {
+            let left = moment.since(self.clock.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_WAIT)).await;
+        }
+    }
+}
