@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use super::listing::ListingError;
 use super::{
+    due::Doubt,
     listing::ScanList,
-    queue::Doubt,
     running::Running,
     server_clock::ServerClock,
     tag::CampaignId,

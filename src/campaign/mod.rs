@@ -26,6 +26,7 @@ pub mod checkup;
 mod conclusion;
 pub mod deadline;
 pub mod dispatcher;
+pub mod due;
 pub mod engine;
 pub mod errand;
 pub mod follow;

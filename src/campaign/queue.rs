@@ -8,13 +8,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    quota::Moment,
-    store::{SentAt, Target},
-};
-
-/// A finding that a scan is not listed is good for so long; then it is void (DESIGN.md, "The engine").
-pub(super) const FINDING: Duration = Duration::from_mins(1);
+use super::due::Due;
+use crate::{quota::Moment, store::Target};
 
 /// So long before its time a retry is read from the store again: more than the second between two looks of a run at rest.
 const AHEAD: Duration = Duration::from_secs(2);
@@ -22,82 +17,6 @@ const AHEAD: Duration = Duration::from_secs(2);
 /// So many retries are at hand as a rule, a fifth of a second's work at 20,000 calls a second: the first ones of those that
 /// are due, then those that are due soon.
 const AT_HAND: usize = 4096;
-
-/// A target in the hands of the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    /// The target.
-    pub target: Target,
-    /// How many times running it was answered 429.
-    pub throttled: u8,
-    /// The number of the token with which its last attempt was answered 401.
-    pub unauthorized: Option<u64>,
-    /// What is not known about its earlier attempts.
-    pub doubt: Option<Doubt>,
-    /// It is one of the first few, which all others wait for.
-    pub canary: bool,
-}
-
-/// One or more attempts of a target may have started a scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Doubt {
-    /// When the first such attempt was sent.
-    pub sent: SentAt,
-    /// How long after that the last one may have started a scan.
-    pub lasted: Duration,
-    /// When the last one was given up.
-    pub gave_up: Moment,
-    /// When the listing began that did not show a scan of ours.
-    pub absent: Option<Moment>,
-    /// The service has said since that a scan is under way: if it is not ours, it is somebody else's.
-    pub pending: bool,
-    /// The operator would rather risk a second scan than none, where it cannot be looked up.
-    pub risk_taken: bool,
-}
-
-impl Doubt {
-    /// An attempt was sent, and given up so long after.
-    #[must_use]
-    pub fn new(sent: SentAt, lasted: Duration, gave_up: Moment) -> Self {
-        Self {
-            sent,
-            lasted,
-            gave_up,
-            absent: None,
-            pending: false,
-            risk_taken: false,
-        }
-    }
-
-    /// Until when the target may be sent again; `None` until it has been looked up.
-    #[must_use]
-    pub fn send_by(&self) -> Option<Moment> {
-        self.absent.map(|began| began + FINDING)
-    }
-}
-
-impl Due {
-    /// A target that nothing is in doubt about.
-    #[must_use]
-    pub fn new(target: Target) -> Self {
-        Self {
-            target,
-            throttled: 0,
-            unauthorized: None,
-            doubt: None,
-            canary: false,
-        }
-    }
-
-    /// Whether the store has all there is to know of it, and nobody waits for it.
-    fn is_plain(&self) -> bool {
-        self.throttled == 0 && self.unauthorized.is_none() && self.doubt.is_none() && !self.canary
-    }
-
-    fn priority(&self) -> i64 {
-        self.target.priority.unwrap_or(i64::MAX)
-    }
-}
 
 impl Waiter {
     fn of(due: Due) -> Self {

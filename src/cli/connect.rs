@@ -5,20 +5,21 @@
 //!                            (nothing is sent)
 //! ```
 //!
-//! `foresee`: who would sign in, as far as that is known beforehand.
+//! - [`foresee`]: who would sign in, as far as that is known beforehand.
+//! - [`rehearsal`]: a mock tenant inside this process.
 
 mod foresee;
+mod rehearsal;
 
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{
     Args, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use secrecy::SecretString;
-use tokio::net::TcpListener;
 
 pub use foresee::Foreseen;
+use rehearsal::start_mock;
 
 use super::{ExitCode, Failure};
 use crate::{
@@ -27,11 +28,9 @@ use crate::{
         ApiBase, Network,
         cloud::{Cloud, Endpoints, Region},
         http::{HttpDefender, HttpOptions},
-        sign_in::{
-            Auth, Authority, Choice, Claims, Environment, FixedToken, Need, Terms, TokenSource, fit,
-        },
+        sign_in::{Auth, Authority, Choice, Claims, Environment, Need, Terms, TokenSource, fit},
     },
-    mock::{self, MockConfig, QuotaConfig, Tenant},
+    mock::QuotaConfig,
     monitor::Monitor,
     quota::{Clock, SystemClock},
 };
@@ -163,31 +162,6 @@ impl ConnectArgs {
         })
     }
 
-    /// The same for a mock tenant inside this process, which issues its own tokens for any secret.
-    ///
-    /// # Errors
-    /// The mock cannot listen.
-    pub async fn rehearsal(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
-        let base = start_mock(QuotaConfig::default()).await?.base;
-        let authority = base.to_string();
-        let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
-        let choice = Choice::make(Auth::Secret, None, &Environment(&environment));
-        Ok(Setup {
-            choice: choice.map_err(not_signed_in)?,
-            terms: Terms {
-                authority: Authority::parse(&authority).map_err(Failure::usage)?,
-                resource: Cloud::Commercial
-                    .endpoints(None)
-                    .map_err(Failure::usage)?
-                    .resource
-                    .to_owned(),
-                network: Network::default(),
-                time: Arc::new(SignInTime(clock)),
-            },
-            base,
-        })
-    }
-
     /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made. The mock
     /// inside this process, if it is asked for, keeps `mock_quota`.
     ///
@@ -280,36 +254,6 @@ fn not_signed_in(why: impl std::fmt::Display) -> Failure {
     Failure::new(ExitCode::Tenant, why)
 }
 
-async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .map_err(|e| {
-            Failure::storage(format!(
-                "the mock tenant cannot listen on this computer: {e}"
-            ))
-        })?;
-    let address = listener.local_addr().map_err(Failure::storage)?;
-    tokio::spawn(mock::serve(
-        listener,
-        Tenant::new(MockConfig {
-            started: SystemClock.wall(),
-            quota,
-            ..MockConfig::demo()
-        }),
-        std::future::pending(),
-    ));
-    let base = ApiBase::parse(&format!("http://{address}")).map_err(Failure::usage)?;
-    let token = FixedToken::new(&SecretString::from("mock"), "the mock").map_err(not_signed_in)?;
-    Ok(Connection {
-        base,
-        api: "mock".into(),
-        tokens: Arc::new(token),
-        tenant: "mock".into(),
-        application: "mock".into(),
-        network: Network::default(),
-    })
-}
-
 impl From<AuthArg> for Auth {
     fn from(auth: AuthArg) -> Self {
         match auth {
@@ -325,79 +269,4 @@ impl From<AuthArg> for Auth {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Cli {
-        #[command(flatten)]
-        connect: ConnectArgs,
-    }
-
-    /// API, authority and resource.
-    fn places(options: &str) -> Result<[String; 3], String> {
-        let words = ["connect", "--token-file", "token"];
-        let words = words.into_iter().chain(options.split_whitespace());
-        let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
-        let setup = cli.connect.setup(Arc::new(SystemClock));
-        let Setup { base, terms, .. } = setup.map_err(|failure| failure.why)?;
-        Ok([
-            base.to_string(),
-            terms.authority.to_string(),
-            terms.resource,
-        ])
-    }
-
-    #[test]
-    fn each_cloud_has_its_places_and_single_ones_can_be_set() {
-        let commercial = "https://api.securitycenter.microsoft.com";
-        let public = "https://login.microsoftonline.com";
-        let gcc = "https://api-gcc.securitycenter.microsoft.us";
-        let gov = "https://api-gov.securitycenter.microsoft.us";
-        for (options, expected) in [
-            (
-                "",
-                ["https://api.security.microsoft.com", public, commercial],
-            ),
-            (
-                "--region eu",
-                ["https://eu.api.security.microsoft.com", public, commercial],
-            ),
-            ("--cloud gcc", [gcc, public, gcc]),
-            (
-                "--cloud gcc-high",
-                [gov, "https://login.microsoftonline.us", gov],
-            ),
-            (
-                "--cloud dod",
-                [gov, "https://login.microsoftonline.us", gov],
-            ),
-            (
-                "--cloud dod --api-url https://a.example --authority-url https://b.example --resource https://c.example",
-                [
-                    "https://a.example",
-                    "https://b.example",
-                    "https://c.example",
-                ],
-            ),
-        ] {
-            assert_eq!(places(options).unwrap(), expected, "{options}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_refused() {
-        for (options, word) in [
-            ("--cloud gcc --region eu", "no regions"),
-            ("--auth secret", "--token-file goes with"),
-            ("--mock", "cannot be used with"),
-            ("--api-url http://a.example", "--api-url"),
-            ("--authority-url http://a.example", "--authority-url"),
-        ] {
-            let told = places(options).unwrap_err();
-            assert!(told.contains(word), "{options}: {told}");
-        }
-    }
-}
+mod tests;

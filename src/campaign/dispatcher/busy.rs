@@ -15,9 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Dispatcher, doubts::MOST_IN_DOUBT, skip::Skip};
 use crate::{
     campaign::{
+        due::{Due, FINDING},
         lookup::{BLIND_MARGIN, Finding, Listing, Sought},
         outcome::Outcome,
-        queue::{Due, FINDING},
         retry::OnPending,
         verdict::Scan,
         watch::OLDEST_FOREIGN,

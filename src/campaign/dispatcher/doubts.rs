@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::Dispatcher;
 use crate::{
     campaign::{
+        due::{Doubt, Due},
         lookup::{Finding, Listing, ListingError, Sought, Wanted},
         outcome::Outcome,
-        queue::{Doubt, Due, Stored},
+        queue::Stored,
         retry,
         stop::StopReason,
     },

@@ -2,7 +2,7 @@
 
 use super::Dispatcher;
 use crate::{
-    campaign::{brakes::End, outcome::Outcome, queue::Due, verdict::Scan},
+    campaign::{brakes::End, due::Due, outcome::Outcome, verdict::Scan},
     store::{AttemptEnd, Record},
 };
 

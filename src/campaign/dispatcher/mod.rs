@@ -28,9 +28,10 @@ use replies::Tokens;
 
 use super::{
     brakes::{Admitted, Brakes},
+    due::Due,
     journal::Reading,
     outcome::Tally,
-    queue::{Due, Queue},
+    queue::Queue,
     retry::Policy,
     server_clock::ServerClock,
     stop::StopReason,

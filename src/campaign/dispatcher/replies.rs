@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Dispatcher, Phase, Report, Sending};
 use crate::{
     campaign::{
+        due::{Doubt, Due},
         outcome::Outcome,
-        queue::{Doubt, Due},
         retry::{self, OnPending},
         stop::StopReason,
         verdict::{Judgement, Scan, Verdict},

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::{Dispatcher, busy::before};
 use crate::{
     campaign::{
+        due::{Due, FINDING},
         lookup::{BLIND_MARGIN, Listing},
-        queue::{Due, FINDING},
         running::Running,
         stop::StopReason,
         verdict::Scan,

@@ -1,5 +1,8 @@
-//! Opening a campaign: the one that is there, or a new one. `look`: what opening it would find.
+//! Opening a campaign: the one that is there, or a new one.
+//!
+//! - [`aside`]: a finished campaign's files make room for it. [`look`](self): what opening it would find.
 
+mod aside;
 mod look;
 
 use std::{
@@ -9,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use aside::put_aside;
 pub(super) use look::look;
 pub(in crate::cli) use look::{Found, Refusals};
 
@@ -63,23 +67,13 @@ pub(super) async fn open(
     setup: &Setup,
     meant: Identity,
 ) -> Result<Opened, Failure> {
-    check_retry(&args.resume.retry)?;
-    let places = setup.places.clone();
+    let places = &setup.places;
+    let tenant = Some(setup.connection.tenant.clone());
+    let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
+    let opening = Opening::of(args, places.clone(), tenant, meant)?;
     results::probe(&places.results).map_err(Failure::storage)?;
     check_place(&places.state).map_err(Failure::storage)?;
     let lock = lock(&places.state).await?;
-    let tenant = Some(setup.connection.tenant.clone());
-    let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
-    let opening = Opening {
-        targets: args.targets.clone(),
-        options: args.roster(tenant).map_err(Failure::usage)?,
-        places,
-        meant,
-        again: args.resume.again,
-        extend: args.resume.extend,
-        retry: args.resume.retry.clone(),
-        force: args.output.force,
-    };
     match tokio::task::spawn_blocking(move || opening.open(lock)).await {
         Ok(opened) => opened,
         Err(e) => Err(Failure::storage(format!(
@@ -114,6 +108,26 @@ struct Opening {
 }
 
 impl Opening {
+    /// What the command says of it. The tenant is `None` where rows of another one cannot be told.
+    fn of(
+        args: &RunArgs,
+        places: Places,
+        tenant: Option<String>,
+        meant: Identity,
+    ) -> Result<Self, Failure> {
+        check_retry(&args.resume.retry)?;
+        Ok(Self {
+            targets: args.targets.clone(),
+            options: args.roster(tenant).map_err(Failure::usage)?,
+            places,
+            meant,
+            again: args.resume.again,
+            extend: args.resume.extend,
+            retry: args.resume.retry.clone(),
+            force: args.output.force,
+        })
+    }
+
     fn open(self, lock: Lock) -> Result<Opened, Failure> {
         if !self.places.state.exists() {
             return self.begin(lock, None);
@@ -138,7 +152,7 @@ impl Opening {
         check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
         let (state, meant) = (&self.places.state, self.meant.clone());
         let intake = take_in_after(self.roster()?, state, meant, || {
-            old.map_or(Ok(()), |old| self.put_aside(old))
+            old.map_or(Ok(()), |old| put_aside(&self.places, old))
         })?;
         let counts = Counts::of(&intake.store)?;
         let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
@@ -245,35 +259,6 @@ impl Opening {
         let last = store.last_run().map_err(Failure::storage)?;
         Ok(last.is_some_and(|run| run.ended.is_some()) && self.places.results.exists())
     }
-
-    /// Renames a finished campaign's files with its id, so that a new one can take their places. The state goes last: as
-    /// long as it is there, whoever was killed in the middle can begin again.
-    fn put_aside(&self, old: &CampaignId) -> Result<(), Failure> {
-        let Places { results, state } = &self.places;
-        let mut files = Vec::new();
-        // With --force a foreign file may lie there, which is to be overwritten and not kept under our name.
-        if matches!(results::owner(results), Ok(Owner::Campaign(id)) if id == old.as_str()) {
-            files.push((results.clone(), with_id(results, old.as_str())));
-        }
-        // A journal is there only if somebody was looking when the old one was closed.
-        let aside = with_id(state, old.as_str());
-        files.push((journal_of(state), journal_of(&aside)));
-        files.push((state.clone(), aside));
-        for (path, aside) in files {
-            match std::fs::rename(&path, &aside) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    let why = format!(
-                        "cannot rename {} to {}: {e}",
-                        path.display(),
-                        aside.display()
-                    );
-                    return Err(Failure::storage(why));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 /// How a campaign's targets stand.
@@ -337,27 +322,6 @@ fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// SQLite's journal of a file.
-fn journal_of(state: &Path) -> PathBuf {
-    let mut name = state.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
-/// `fleet.results.csv` as `fleet.<id>.results.csv`.
-fn with_id(path: &Path, campaign: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, ending) = [".results.csv", ".campaign.db"]
-        .into_iter()
-        .find_map(|ending| Some((name.strip_suffix(ending)?, ending)))
-        .or_else(|| {
-            name.rsplit_once('.')
-                .map(|(stem, _)| (stem, &name[stem.len()..]))
-        })
-        .unwrap_or((&name, ""));
-    path.with_file_name(format!("{stem}.{campaign}{ending}"))
-}
-
 /// Fails before the first call where the results file is somebody else's.
 fn check_results(path: &Path, campaign: &CampaignId, force: bool) -> Result<(), Failure> {
     let whose = match results::owner(path).map_err(Failure::storage)? {
@@ -387,19 +351,5 @@ fn refused(e: ResumeError) -> Failure {
             Failure::storage(e)
         }
         e => Failure::usage(e),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_finished_campaigns_files_are_named_by_its_id() {
-        let named = |name: &str| with_id(Path::new(name), "ab12").display().to_string();
-        assert_eq!(named("x/fleet.results.csv"), "x/fleet.ab12.results.csv");
-        assert_eq!(named("fleet.campaign.db"), "fleet.ab12.campaign.db");
-        assert_eq!(named("out.csv"), "out.ab12.csv");
-        assert_eq!(named("out"), "out.ab12");
     }
 }

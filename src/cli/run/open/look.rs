@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Counts, FURTHER, Opening, RunArgs, check_results, check_retry};
+use super::{Counts, FURTHER, Opening, RunArgs, check_results};
 use crate::{
     campaign::{
         intake::ended_by_reading,
@@ -77,20 +77,8 @@ pub(in crate::cli::run) fn look(
     tenant: Option<&str>,
     meant: Identity,
 ) -> Result<Found, Failure> {
-    check_retry(&args.resume.retry)?;
     let told = tenant.filter(|tenant| *tenant != UNKNOWN && !args.connect.mock);
-    let mut opening = Opening {
-        targets: args.targets.clone(),
-        options: args
-            .roster(told.map(str::to_owned))
-            .map_err(Failure::usage)?,
-        places,
-        meant,
-        again: args.resume.again,
-        extend: args.resume.extend,
-        retry: args.resume.retry.clone(),
-        force: args.output.force,
-    };
+    let mut opening = Opening::of(args, places, told.map(str::to_owned), meant)?;
     let state = &opening.places.state;
     if !state.exists() {
         return opening.look_at_input(None);

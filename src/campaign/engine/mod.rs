@@ -1,0 +1,101 @@
+//! Drives a run: asks the dispatcher what to do next, does it, and tells it what happened.
+//!
+//! ```text
+//!             ┌────────────────────── permit ──────────────────────┐
+//!  journal ───┤ page                                               │
+//!     ↑       ▼                                                    │
+//!     │   dispatcher ── attempt ─→ journal ── order ─→ worker ── POST ─→ reply ─→ verdict
+//!     │       ↑                                                                      │
+//!     └───────┴───────────────────────────── report ─────────────────────────────────┘
+//! ```
+//!
+//! `select!` only names what happened; the dispatcher decides, synchronously; then whatever it wants is begun.
+//!
+//! - this file: what a run needs, and how it ends. [`drive`]: the loop.
+//! - [`desks`]: the workers, and the orders that wait for one. [`telling`]: what the monitor hears of it all.
+//! - [`writing`]: what goes to disk, and when.
+
+mod desks;
+mod drive;
+mod telling;
+mod writing;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use drive::Drive;
+
+use super::{
+    canaries::CanaryJudge, dispatcher::Dispatcher, journal::Journal, stop::StopReason,
+    tag::CampaignId,
+};
+use crate::{
+    defender::{Defender, sign_in::TokenSource},
+    monitor::Monitor,
+    quota::{Clock, Pacer},
+};
+
+/// What a run needs of the world.
+pub struct Engine<D> {
+    /// The API.
+    pub defender: Arc<D>,
+    /// Where tokens come from.
+    pub tokens: Arc<dyn TokenSource>,
+    /// The quota.
+    pub pacer: Pacer,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub monitor: Arc<dyn Monitor>,
+    /// How many calls may be on the wire at once.
+    pub workers: usize,
+    /// The campaign's id.
+    pub campaign: CampaignId,
+    /// Who says whether the others may start once the canaries are through; without one they do.
+    pub judge: Option<Arc<dyn CanaryJudge>>,
+}
+
+/// What somebody outside asks of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// No new calls; wait for those in flight.
+    Drain,
+    /// As [`Drain`](Self::Drain), by an order of `fleetsweep cancel`.
+    Ordered,
+    /// Stop at once; the store is whole.
+    Abort,
+}
+
+/// How a run ended.
+pub struct Ending {
+    /// Why before its end, if so.
+    pub stop: Option<StopReason>,
+    /// The journal, to be finished.
+    pub journal: Journal,
+    /// POSTs of this run.
+    pub attempts: u64,
+    /// All calls of this run.
+    pub calls: u64,
+    /// 429s of this run.
+    pub throttled: u64,
+    /// The campaign's id.
+    pub campaign: CampaignId,
+    /// What is asked from here on, while the journal is being finished.
+    pub signals: Option<mpsc::Receiver<Signal>>,
+}
+
+impl<D: Defender> Engine<D> {
+    /// Runs until the dispatcher has nothing left to do, or nothing more may be done.
+    ///
+    /// # Panics
+    /// If the thread that writes has panicked, which is a bug.
+    pub async fn run(
+        self,
+        dispatcher: Dispatcher,
+        journal: Journal,
+        signals: mpsc::Receiver<Signal>,
+    ) -> Ending {
+        Drive::new(self, dispatcher, journal, signals).run().await
+    }
+}

@@ -1,0 +1,130 @@
+//! What a run puts on disk: attempts before their calls, ends after them, and all that is left at its own end.
+
+use super::{
+    super::{
+        journal::{Batch, JournalError, Reading, Written},
+        stop::StopReason,
+        worker::Order,
+    },
+    Ending,
+    drive::Drive,
+};
+use crate::{defender::Defender, store::Record};
+
+impl<D: Defender> Drive<D> {
+    /// Writes what is to be written, unless a batch is being written already: then it joins the next one.
+    pub(super) fn write(&mut self) {
+        if self.writing.is_some() {
+            return;
+        }
+        let reading = self.dispatcher.wants_reading(self.engine.clock.now());
+        if reading.is_empty() && !self.dispatcher.has_records() {
+            return;
+        }
+        if let Some(mut journal) = self.journal.take() {
+            let batch = Batch {
+                records: self.dispatcher.take_records(),
+                reading,
+            };
+            self.being_written = std::mem::take(&mut self.staged);
+            // One batch, one blocking task: it also keeps virtual time from running on meanwhile.
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                let result = journal.write(&batch);
+                (journal, batch, result)
+            }));
+        }
+    }
+
+    pub(super) fn written(&mut self, batch: Batch, result: Result<Written, JournalError>) {
+        let orders = std::mem::take(&mut self.being_written);
+        match result {
+            Ok(written) => {
+                self.desks.take(orders);
+                self.tell_ended(&written);
+                let has_ended = !written.ended.is_empty();
+                if let Some((page, next)) = written.fresh {
+                    self.dispatcher.page_came(page, next);
+                }
+                self.dispatcher.recalled(
+                    &batch.reading,
+                    written.retries,
+                    written.doubts,
+                    self.engine.clock.now(),
+                );
+                if has_ended {
+                    self.tell();
+                }
+                self.hand_out();
+            }
+            Err(JournalError::Store(e)) => {
+                for Order { attempt, permit } in orders {
+                    permit.give_back();
+                    self.dispatcher.unwritten(attempt.n);
+                }
+                let records = batch
+                    .records
+                    .into_iter()
+                    .filter(|record| !matches!(record, Record::Begun { .. }));
+                self.unwritten.extend(records);
+                self.dispatcher.stop(StopReason::Disk(e.to_string()));
+            }
+            Err(e @ (JournalError::Results(_) | JournalError::NoResults)) => {
+                self.desks.take(orders);
+                self.dispatcher.stop(StopReason::Disk(e.to_string()));
+            }
+        }
+    }
+
+    pub(super) async fn end(mut self) -> Ending {
+        if let Some(writing) = self.writing.take() {
+            #[expect(
+                clippy::expect_used,
+                reason = "a panic of the writing thread is a bug; nothing can be promised after it"
+            )]
+            let (journal, batch, result) = writing.await.expect("writing a batch does not panic");
+            self.journal = Some(journal);
+            self.written(batch, result);
+        }
+        self.call_back();
+        // What has come back by now is not unsure.
+        let wall = self.engine.clock.wall();
+        while let Some(report) = self.desks.try_report() {
+            self.dispatcher.reported(report, wall);
+        }
+        #[expect(
+            clippy::expect_used,
+            reason = "it is at home whenever nothing is being written"
+        )]
+        let mut journal = self.journal.take().expect("the journal is at home");
+        self.unwritten.extend(self.dispatcher.take_records());
+        let batch = Batch {
+            records: std::mem::take(&mut self.unwritten),
+            reading: Reading::default(),
+        };
+        let (journal, result) = if batch.records.is_empty() {
+            (journal, Ok(Written::default()))
+        } else {
+            #[expect(clippy::expect_used, reason = "as above")]
+            tokio::task::spawn_blocking(move || {
+                let result = journal.write(&batch);
+                (journal, result)
+            })
+            .await
+            .expect("writing a batch does not panic")
+        };
+        match result {
+            Ok(written) => self.tell_ended(&written),
+            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+        }
+        self.tell();
+        Ending {
+            stop: self.dispatcher.stop_reason().cloned(),
+            journal: *journal,
+            attempts: self.dispatcher.attempts(),
+            calls: self.dispatcher.attempts() + self.lister.calls(),
+            throttled: self.dispatcher.throttled(),
+            campaign: self.engine.campaign,
+            signals: self.signals,
+        }
+    }
+}
