@@ -5,8 +5,8 @@
 //!                            (nothing is sent)
 //! ```
 //!
-//! - [`foresee`]: who would sign in, as far as that is known beforehand.
-//! - [`rehearsal`]: a mock tenant inside this process.
+//! - `foresee`: who would sign in, as far as that is known beforehand.
+//! - `rehearsal`: a mock tenant inside this process.
 
 mod foresee;
 mod rehearsal;

@@ -11,9 +11,9 @@
 //!
 //! `select!` only names what happened; the dispatcher decides, synchronously; then whatever it wants is begun.
 //!
-//! - this file: what a run needs, and how it ends. [`drive`]: the loop.
-//! - [`desks`]: the workers, and the orders that wait for one. [`telling`]: what the monitor hears of it all.
-//! - [`writing`]: what goes to disk, and when.
+//! - this file: what a run needs, and how it ends. `drive`: the loop.
+//! - `desks`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
+//! - `writing`: what goes to disk, and when.
 
 mod desks;
 mod drive;

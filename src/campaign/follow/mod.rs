@@ -8,8 +8,8 @@
 //!
 //! All that matters is in the store, so it can be broken off at any moment and taken up again.
 //!
-//! - this file: when there is a round: beside a run, after it, until somebody asks for the end. [`round`]: one round.
-//! - [`canaries`]: the first few scans, until they have succeeded. [`followed`]: what following came to.
+//! - this file: when there is a round: beside a run, after it, until somebody asks for the end. `round`: one round.
+//! - `canaries`: the first few scans, until they have succeeded. `followed`: what following came to.
 
 mod canaries;
 mod followed;

@@ -1,6 +1,6 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
-//! - [`aside`]: a finished campaign's files make room for it. [`look`](self): what opening it would find.
+//! - `aside`: a finished campaign's files make room for it. `look`: what opening it would find.
 
 mod aside;
 mod look;
