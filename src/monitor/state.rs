@@ -109,10 +109,14 @@ impl State {
         parts.join(" · ")
     }
 
-    /// "done about 14:32, in 3 h 12 min"; nothing once all is done.
+    /// "done about 14:32, in 3 h 12 min"; nothing once all is done, or while only answers and lookups are waited for, of
+    /// which nobody can tell how long they take.
     #[must_use]
     pub fn arrival(&self, zone: &TimeZone) -> Option<String> {
         let eta = self.eta.filter(|_| self.ended < self.targets)?;
+        if eta.is_zero() {
+            return None;
+        }
         let at = span::arrival(self.wall, eta, zone);
         Some(format!("done about {at}, in {}", span::in_words(eta)))
     }
@@ -179,6 +183,8 @@ mod tests {
         state.ended = state.targets;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
         state.ended = 317;
+        state.eta = Some(Duration::ZERO);
+        assert_eq!(state.arrival(&TimeZone::UTC), None);
         state.eta = None;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
     }

@@ -135,30 +135,67 @@ impl Store {
         mut visit: impl FnMut(Known<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |e| E::from(self.failed("read", e));
-        let sql = "
-            SELECT t.n, t.machine_id, t.scan_type, t.comment, t.priority,
-                coalesce(p.outcome = 'invalid', 0), coalesce(p.outcome = 'duplicate', 0), coalesce(p.left_out, 0)
-            FROM target t LEFT JOIN progress p ON p.n = t.n ORDER BY t.n";
-        let mut statement = self.db.prepare(sql).map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
+        let mut targets = self
+            .db
+            .prepare("SELECT n, machine_id, scan_type, comment, priority FROM target ORDER BY n")
+            .map_err(failed)?;
+        let mut targets = targets.query([]).map_err(failed)?;
+        // Beside them the few that something was found about in the reading: a join seeks each of a million.
+        let mut remarks = self
+            .db
+            .prepare(
+                "SELECT n, outcome IS 'invalid', outcome IS 'duplicate', left_out FROM progress
+                 WHERE outcome IN ('invalid', 'duplicate') OR left_out ORDER BY n",
+            )
+            .map_err(failed)?;
+        let mut remarks = remarks
+            .query_map([], Remark::read)
+            .map_err(failed)?
+            .peekable();
+        while let Some(row) = targets.next().map_err(failed)? {
             let text = |column| {
                 row.get_ref(column)
                     .and_then(|value| Ok(value.as_str_or_null()?))
             };
+            let n = row.get(0).map_err(failed)?;
+            let remark = remarks
+                .next_if(|remark| remark.as_ref().map_or(true, |remark| remark.n == n))
+                .transpose()
+                .map_err(failed)?
+                .unwrap_or_default();
             let known = Known {
-                n: row.get(0).map_err(failed)?,
+                n,
                 machine_id: text(1).map_err(failed)?.unwrap_or_default(),
                 scan_type: text(2).map_err(failed)?,
                 comment: text(3).map_err(failed)?,
                 priority: row.get(4).map_err(failed)?,
-                invalid: row.get(5).map_err(failed)?,
-                duplicate: row.get(6).map_err(failed)?,
-                left_out: row.get(7).map_err(failed)?,
+                invalid: remark.invalid,
+                duplicate: remark.duplicate,
+                left_out: remark.left_out,
             };
             visit(known)?;
         }
         Ok(())
+    }
+}
+
+/// What was found about a target when it was read.
+#[derive(Debug, Default)]
+struct Remark {
+    n: u64,
+    invalid: bool,
+    duplicate: bool,
+    left_out: bool,
+}
+
+impl Remark {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            n: row.get(0)?,
+            invalid: row.get(1)?,
+            duplicate: row.get(2)?,
+            left_out: row.get(3)?,
+        })
     }
 }
 

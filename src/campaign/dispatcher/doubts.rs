@@ -163,6 +163,8 @@ impl Dispatcher {
                 continue;
             };
             let Some(doubt) = &mut due.doubt else {
+                // Nothing is in doubt, so nothing keeps it from its turn.
+                self.queue.put_later(due, now, now);
                 continue;
             };
             match finding {

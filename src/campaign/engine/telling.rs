@@ -46,15 +46,10 @@ impl<D: Defender> Drive<D> {
             ),
         };
         self.eta = Some((computed, eta));
-        let waiting = self
-            .permit
-            .as_ref()
-            .and_then(|_| self.engine.pacer.waiting(Kind::Start));
         let wall = self.engine.clock.wall();
-        let closed = self.dispatcher.times().waiting(wall);
-        let closed = closed.filter(|_| ended < targets);
-        // A hold that came since then puts the arrival off at least by itself.
-        let wait = waiting.as_ref().and_then(|waiting| waiting.left(now));
+        let waiting = self.waiting(now).filter(|_| ended < targets);
+        // A hold that came since then, and a lookup, put the arrival off at least by themselves.
+        let wait = waiting.as_ref().and_then(|waiting| waiting.left);
         let eta = eta
             .saturating_sub(now.since(computed))
             .max(wait.unwrap_or_default());
@@ -70,21 +65,32 @@ impl<D: Defender> Drive<D> {
             targets,
             ended,
             in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
-            waiting: closed
-                .map(|(what, left)| monitor::Waiting {
-                    what,
-                    left: Some(left),
-                })
-                .or_else(|| {
-                    waiting.map(|waiting| monitor::Waiting {
-                        what: waiting.cause.to_string(),
-                        left: waiting.left(now),
-                    })
-                })
-                .or_else(|| self.pause(now)),
+            waiting,
             eta: Some(eta),
             throttled: self.dispatcher.throttled(),
         });
+    }
+
+    /// What the next call waits for: the time of day, the quota, or a lookup.
+    fn waiting(&self, now: Moment) -> Option<monitor::Waiting> {
+        let closed = self.dispatcher.times().waiting(self.engine.clock.wall());
+        if let Some((what, left)) = closed {
+            let left = Some(left);
+            return Some(monitor::Waiting { what, left });
+        }
+        let by_quota = self
+            .permit
+            .as_ref()
+            .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        by_quota.map_or_else(
+            || self.pause(now),
+            |waiting| {
+                Some(monitor::Waiting {
+                    what: waiting.cause.to_string(),
+                    left: waiting.left(now),
+                })
+            },
+        )
     }
 
     /// What the next call waits for if it is neither the quota nor an answer: after a crash that is half a minute until
