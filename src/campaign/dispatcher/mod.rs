@@ -5,13 +5,14 @@
 //! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
-//! - `attempt`: what goes to a worker, and what comes back.
+//! - `outage`: whether it has been said that nobody can be reached. `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod busy;
 mod doubts;
 mod ends;
 mod halts;
+mod outage;
 mod replies;
 mod skip;
 
@@ -24,6 +25,7 @@ use busy::Busy;
 use doubts::Listings;
 use doubts::MOST_IN_DOUBT;
 pub use doubts::SHOWS_WITHIN;
+use outage::Outage;
 use replies::Tokens;
 
 use super::{
@@ -103,6 +105,7 @@ pub struct Dispatcher {
     listings: Listings,
     notes: Vec<String>,
     comment_lost: bool,
+    outage: Outage,
 }
 
 impl Dispatcher {
@@ -131,6 +134,7 @@ impl Dispatcher {
             listings: Listings::default(),
             notes: Vec::new(),
             comment_lost: false,
+            outage: Outage::default(),
         }
     }
 

@@ -64,6 +64,11 @@ impl Dispatcher {
                         "the service does not give comments back whole: scans are told apart by their age instead".into(),
                     );
                 }
+                let not_sent = judgement.verdict == Verdict::NotSent;
+                if self.outage.is_news(not_sent, ended) {
+                    let note = format!("{}; it is tried again", judgement.message);
+                    self.notes.push(note);
+                }
                 let end = AttemptEnd {
                     number: progress.attempts,
                     at: wall,

@@ -112,6 +112,23 @@ fn nobody_wakes_up_for_what_is_due_already() {
 }
 
 #[test]
+fn that_nobody_can_be_reached_is_said_once_an_outage_and_once_a_minute_at_most() {
+    let mut dispatcher = dispatcher(7, Policy::default());
+    for (verdict, second, notes) in [
+        (Verdict::NotSent, 0, 1),
+        (Verdict::NotSent, 90, 0),
+        (Verdict::Refused, 90, 0),
+        (Verdict::NotSent, 100, 1),
+        (Verdict::Unsure, 101, 0),
+        (Verdict::NotSent, 102, 0),
+    ] {
+        call(&mut dispatcher, verdict.clone(), at(second));
+        let told = dispatcher.take_notes();
+        assert_eq!(told.len(), notes, "{verdict:?} at {second} s: {told:?}");
+    }
+}
+
+#[test]
 fn nobody_wakes_up_while_the_campaign_stops() {
     let mut dispatcher = dispatcher(3, Policy::default());
     call(&mut dispatcher, Verdict::NotFound, at(0));
