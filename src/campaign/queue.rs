@@ -234,6 +234,19 @@ impl Queue {
         due.chain(soon.take(room)).collect()
     }
 
+    /// The same while only `these` may go, however many are due before them.
+    pub fn recall_of(&mut self, these: &HashSet<u64>, now: Moment) -> Vec<Place> {
+        if self.stored == 0 {
+            return Vec::new();
+        }
+        self.ripen(now);
+        let due = self.due.iter();
+        due.filter(|((_, _, n), waiter)| waiter.at_hand.is_none() && these.contains(n))
+            .map(|(&(_, since, n), _)| (since, n))
+            .take(AT_HAND)
+            .collect()
+    }
+
     /// What was [recalled](Self::recall) has come: the target of each place, or none if the store has it no more.
     pub fn recalled(&mut self, places: &[Place], targets: Vec<Target>) {
         let mut targets: HashMap<u64, Target> = targets

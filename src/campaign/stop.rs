@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// A reason to stop. Their order is their gravity: of two, the later one here is told and decides the exit code.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A reason to stop. Their order is their gravity: of two, the later one here is told and decides the exit code. Of two
+/// that are as grave the first is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     /// A brake: harm was to be feared.
     Brake(String),
@@ -13,6 +14,18 @@ pub enum StopReason {
     Tenant(String),
     /// State or results cannot be written.
     Disk(String),
+}
+
+impl StopReason {
+    /// A graver reason has a greater one.
+    pub(super) fn gravity(&self) -> u8 {
+        match self {
+            Self::Brake(_) => 0,
+            Self::Interrupted => 1,
+            Self::Tenant(_) => 2,
+            Self::Disk(_) => 3,
+        }
+    }
 }
 
 impl fmt::Display for StopReason {
@@ -30,11 +43,10 @@ mod tests {
 
     #[test]
     fn the_gravest_reason_wins() {
-        let disk = StopReason::Disk("a".into());
-        let tenant = StopReason::Tenant("b".into());
-        let brake = StopReason::Brake("c".into());
-        assert!(
-            disk > tenant && tenant > StopReason::Interrupted && StopReason::Interrupted > brake
-        );
+        let disk = StopReason::Disk("a".into()).gravity();
+        let tenant = StopReason::Tenant("b".into()).gravity();
+        let interrupted = StopReason::Interrupted.gravity();
+        let brake = StopReason::Brake("c".into()).gravity();
+        assert!(disk > tenant && tenant > interrupted && interrupted > brake);
     }
 }

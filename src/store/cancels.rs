@@ -77,12 +77,20 @@ impl Store {
             .map_err(|e| self.failed("count", e))
     }
 
-    /// When the last attempt to cancel was sent whose end is not known.
+    /// When the last call of which nobody knows what it did was given up, or else sent, by this computer's clock: one that
+    /// was to cancel a scan or to start one.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn last_open_cancel(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT max(sent) FROM cancel WHERE ended IS NULL";
+    pub fn last_unknown(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "
+            SELECT max(at) FROM (
+                SELECT max(sent) AS at FROM cancel WHERE ended IS NULL
+                UNION ALL
+                SELECT max(sent) FROM attempt WHERE ended IS NULL
+                UNION ALL
+                SELECT max(ended) FROM attempt
+                WHERE n IN (SELECT n FROM progress WHERE unsure_since IS NOT NULL))";
         let sent = self.db.query_row(sql, [], |row| row.get(0));
         Ok(timestamp(sent.map_err(|e| self.failed("read", e))?))
     }

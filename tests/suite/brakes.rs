@@ -311,7 +311,7 @@ async fn a_busy_canary_is_replaced_and_any_other_end_stops() {
 
 #[tokio::test(start_paused = true)]
 async fn canaries_that_are_followed_have_to_succeed_first() {
-    for failed in [0.0, 1.0] {
+    for (failed, canaries) in [(0.0, 4), (0.0, 1), (1.0, 4), (1.0, 1)] {
         let mock = MockConfig {
             scan_time: 10 * MINUTE..=20 * MINUTE,
             ends: Ends {
@@ -328,20 +328,20 @@ async fn canaries_that_are_followed_have_to_succeed_first() {
             ..Rig::against(mock)
         };
         let ground = Arc::new(rig.ground());
-        let told = run(rig, canary(4), &ground, &fleet(40)).await;
+        let told = run(rig, canary(canaries), &ground, &fleet(40)).await;
         let seen = ground.tenant().witness().seen(Kind::Start);
         if failed > 0.5 {
             let why = stopped_by(&told);
             assert!(
-                why.starts_with("--canary 4 --follow") && why.contains("Failed"),
+                why.starts_with(&format!("--canary {canaries} --follow")) && why.contains("Failed"),
                 "{why}"
             );
-            assert_eq!(seen.len(), 4);
+            assert_eq!(seen.len() as u64, canaries);
         } else {
             assert_eq!(told.stop, None);
             assert_eq!(told.of(Outcome::Accepted), 40);
             let early = seen.iter().filter(|call| call.arrived < 10 * MINUTE);
-            assert_eq!(early.count(), 4);
+            assert_eq!(early.count() as u64, canaries);
         }
     }
 }

@@ -43,6 +43,11 @@ impl Canary {
         self.accepted >= self.wanted
     }
 
+    /// Whether enough are accepted, and no other is under way.
+    pub(super) fn has_done(&self) -> bool {
+        self.is_through() && self.under_way.is_empty()
+    }
+
     /// Why the canaries of an earlier run stop this one.
     pub(super) fn stops_at_start(&self, tally: &Tally) -> Option<String> {
         let ended = tally.iter().filter(|(outcome, _)| stops(*outcome));
@@ -66,7 +71,7 @@ impl Canary {
 
     pub(super) fn admitted(&self) -> Admitted<'_> {
         let missing = self.wanted.saturating_sub(self.accepted);
-        if self.is_through() && self.under_way.is_empty() {
+        if self.has_done() {
             Admitted::Nobody
         } else if self.under_way.len() as u64 >= missing {
             Admitted::Only(&self.under_way)
@@ -101,7 +106,7 @@ impl Canary {
 
     /// Told once, when no call is under way any more.
     pub(super) fn wants_judgement(&mut self, others: u64) -> Option<Passed> {
-        let now = self.is_through() && others > 0 && self.under_way.is_empty();
+        let now = self.has_done() && others > 0;
         (now && !std::mem::replace(&mut self.told, true)).then_some(Passed {
             canaries: self.accepted,
             others,

@@ -71,11 +71,12 @@ impl<D: Defender> Canceller<D> {
                 Ok((
                     all_open(store)?,
                     store.first_in_doubt()?,
-                    store.last_open_cancel()?,
+                    store.last_unknown()?,
                 ))
             })
             .await?;
-        // A call that was on its way when an earlier process died: the list must not be older than what it did.
+        // A call that was on its way when an earlier process died, or that had no answer: the list must not be older than
+        // what it did.
         if let Some(sent) = unknown {
             let ago = Duration::try_from(self.clock.wall().duration_since(sent));
             let left = SETTLES_WITHIN.saturating_sub(ago.unwrap_or_default());

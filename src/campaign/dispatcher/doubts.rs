@@ -129,7 +129,8 @@ impl Dispatcher {
         self.doubtful.insert(due.target.n, due);
     }
 
-    /// Ends a target that cannot be looked up, unless the operator has taken the risk of a second scan.
+    /// Ends a target that cannot be looked up, unless that is forbidden and the operator has taken the risk of a second scan:
+    /// a list that cannot be read for now can be read later.
     pub(super) fn give_up_doubt(
         &mut self,
         mut due: Due,
@@ -137,7 +138,8 @@ impl Dispatcher {
         now: Moment,
         why: &str,
     ) {
-        if due.doubt.is_some_and(|doubt| doubt.risk_taken) {
+        let is_forbidden = self.listings.forbidden.is_some();
+        if is_forbidden && due.doubt.is_some_and(|doubt| doubt.risk_taken) {
             due.doubt = None;
             self.queue.put_later(due, now, now);
         } else {
@@ -220,6 +222,9 @@ impl Dispatcher {
         if left.in_doubt {
             self.left_in_doubt.push_back(left.n);
             self.brakes.begun(left.n, false);
+            return;
+        }
+        if !left.is_begun && !self.brakes.admits_new() {
             return;
         }
         // The wall clock may have been moved meanwhile: no delay is served twice.

@@ -46,9 +46,10 @@ impl Dispatcher {
         }
     }
 
-    /// The canaries are through, and somebody has to say whether the others may start; told once.
+    /// The canaries are through and handed over to be written, and somebody has to say whether the others may start; told
+    /// once.
     pub fn wants_judgement(&mut self) -> Option<Passed> {
-        if self.is_stopping() || self.is_drained() {
+        if self.is_stopping() || self.is_drained() || self.has_records() {
             return None;
         }
         let open = self.open_targets();

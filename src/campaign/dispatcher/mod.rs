@@ -146,7 +146,10 @@ impl Dispatcher {
         let is_low = self.queue.fresh() < LOW_WATER && !self.busy.skip.is_asking();
         Reading {
             fresh: self.cursor.filter(|_| is_low),
-            retries: self.queue.recall(now),
+            retries: match self.brakes.admitted() {
+                Admitted::Only(these) => self.queue.recall_of(these, now),
+                Admitted::Anybody | Admitted::Nobody => self.queue.recall(now),
+            },
             doubts: self.doubts_to_read(),
         }
     }
@@ -318,7 +321,8 @@ impl Dispatcher {
 
     /// Stops the campaign: no new calls, those in flight are awaited.
     pub fn stop(&mut self, reason: StopReason) {
-        if self.stop_reason().is_none_or(|before| *before < reason) {
+        let is_graver = |before: &StopReason| before.gravity() < reason.gravity();
+        if self.stop_reason().is_none_or(is_graver) {
             self.phase = Phase::Stopping(reason);
         }
     }
@@ -360,5 +364,7 @@ fn scan_type(target: &Target, default: &'static str) -> &'static str {
 
 #[cfg(test)]
 mod busy_tests;
+#[cfg(test)]
+mod halts_tests;
 #[cfg(test)]
 mod tests;

@@ -162,7 +162,10 @@ impl<D: Defender> Drive<D> {
             let tokens = Arc::clone(&self.engine.tokens);
             self.renewal = Some(Box::pin(async move { tokens.renew(serial).await }));
         }
-        if let Some(passed) = self.dispatcher.wants_judgement() {
+        // Whoever judges reads the state: what the canaries came to must be there.
+        if self.writing.is_none()
+            && let Some(passed) = self.dispatcher.wants_judgement()
+        {
             let judge = self.engine.judge.clone();
             self.judgement = Some(Box::pin(async move {
                 match judge {
