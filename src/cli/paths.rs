@@ -43,6 +43,30 @@ impl Places {
         }
         Ok(Self { results, state })
     }
+
+    /// Refuses a summary that would be written over one of the campaign's files, or over its `input`.
+    ///
+    /// # Errors
+    /// It is one of them.
+    pub fn keep_from(&self, summary: Option<&Path>, input: &Path) -> Result<(), Failure> {
+        let Some(summary) = summary.filter(|path| path.as_os_str() != STDIN) else {
+            return Ok(());
+        };
+        // What is not there yet has no other name but another way to say it.
+        let whole = |path: &Path| {
+            std::fs::canonicalize(path)
+                .or_else(|_| std::path::absolute(path))
+                .unwrap_or_else(|_| path.to_owned())
+        };
+        let files = [&self.results, &self.state, input];
+        if files.iter().any(|file| whole(file) == whole(summary)) {
+            return Err(Failure::usage(format!(
+                "--summary {} is the input or one of the campaign's files; name another file",
+                summary.display()
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// The state file that is meant by itself, or by the input or the results beside which it lies.
@@ -75,7 +99,8 @@ fn beside(path: &Path, endings: &[&str], ending: &str) -> PathBuf {
         .file_name()
         .map(|n| n.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let lower = name.to_lowercase();
+    // Not all of Unicode: a letter may grow by it, and the stem would end within another.
+    let lower = name.to_ascii_lowercase();
     let stem = endings
         .iter()
         .find_map(|old| {
@@ -112,6 +137,26 @@ mod tests {
             places.results.display().to_string(),
             places.state.display().to_string(),
         )
+    }
+
+    #[test]
+    fn a_summary_is_no_file_of_the_campaign() {
+        let places = Places::find(Path::new("fleet.csv"), None, None).unwrap();
+        for (summary, fits) in [
+            ("fleet.csv", false),
+            ("fleet.results.csv", false),
+            ("./fleet.results.csv", false),
+            ("fleet.campaign.db", false),
+            ("fleet.json", true),
+            ("-", true),
+        ] {
+            let kept = places.keep_from(Some(Path::new(summary)), Path::new("fleet.csv"));
+            assert_eq!(kept.is_ok(), fits, "{summary}");
+        }
+        assert_eq!(
+            found("\u{130}\u{130}.CSV", None, None).0,
+            "\u{130}\u{130}.results.csv"
+        );
     }
 
     #[test]

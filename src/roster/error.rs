@@ -123,7 +123,9 @@ impl fmt::Display for Columns {
         const SHOWN: usize = 40;
         for (place, name) in self.0.iter().take(SHOWN).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}`{}`", super::flaw::excerpt(name))?;
+            // What a terminal would obey is shown, not obeyed.
+            let name = super::flaw::excerpt(name).replace(char::is_control, "\u{fffd}");
+            write!(f, "{comma}`{name}`")?;
         }
         match self.0.len().saturating_sub(SHOWN) {
             0 => Ok(()),

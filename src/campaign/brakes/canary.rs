@@ -63,9 +63,13 @@ impl Canary {
         let Self {
             wanted, accepted, ..
         } = self;
+        let fewer = match accepted {
+            0 => String::new(),
+            n => format!("with a --canary of {n} or less, "),
+        };
         format!(
             "--canary {wanted}: {what}, while {accepted} of {wanted} were accepted; look at the messages in the results; the same \
-             command goes on with a --canary of {accepted} or less, without it, or with --retry for those that ended badly"
+             command goes on {fewer}without it, or with --retry for those that ended badly"
         )
     }
 

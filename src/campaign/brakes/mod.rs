@@ -245,6 +245,3 @@ impl Brakes {
         self.canary = None;
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,6 +9,7 @@ use super::{
         dispatcher::{Dispatcher, Report, Sending},
         journal::{Batch, Journal, JournalError, Written},
         lookup::{Lister, Listing, ListingError},
+        outcome::Tally,
         stop::StopReason,
         worker::Order,
     },
@@ -71,6 +72,8 @@ pub(super) struct Drive<D> {
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
     sleep_watch: SleepWatch,
     pub(super) began: Moment,
+    /// What has ended and is on disk: nothing else is told of.
+    pub(super) told: Tally,
     /// When the time of arrival was computed, and how far ahead it was then.
     pub(super) eta: Option<(Moment, Duration)>,
 }
@@ -89,6 +92,7 @@ impl<D: Defender> Drive<D> {
             Arc::clone(&engine.clock),
             engine.campaign.clone(),
         ));
+        let told = *dispatcher.tally();
         Self {
             desks: Desks::staff(&engine, dispatcher.times()),
             dispatcher,
@@ -105,6 +109,7 @@ impl<D: Defender> Drive<D> {
             signals: Some(signals),
             sleep_watch: SleepWatch::new(engine.clock.now()),
             began: engine.clock.now(),
+            told,
             eta: None,
             engine,
         }

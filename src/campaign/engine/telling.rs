@@ -20,8 +20,9 @@ fn eta_every(calls: u64) -> Duration {
 }
 
 impl<D: Defender> Drive<D> {
-    pub(super) fn tell_ended(&self, written: &Written) {
+    pub(super) fn tell_ended(&mut self, written: &Written) {
         for ended in &written.ended {
+            self.told.add(ended.outcome);
             self.engine.monitor.target_ended(&monitor::Ended {
                 line: ended.line,
                 machine_id: &ended.machine_id,
@@ -33,7 +34,7 @@ impl<D: Defender> Drive<D> {
 
     pub(super) fn tell(&mut self) {
         let now = self.engine.clock.now();
-        let ended = self.dispatcher.tally().total();
+        let ended = self.told.total();
         let targets = self.dispatcher.targets();
         let (computed, eta) = match self.eta {
             Some((at, eta)) if now.since(at) < eta_every(targets - ended) => (at, eta),
@@ -57,8 +58,7 @@ impl<D: Defender> Drive<D> {
             elapsed: now.since(self.began),
             wall,
             tally: self
-                .dispatcher
-                .tally()
+                .told
                 .iter()
                 .map(|(outcome, count)| (outcome.as_str(), count))
                 .collect(),
