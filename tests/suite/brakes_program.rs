@@ -151,6 +151,21 @@ fn a_campaign_that_was_there_stays_when_it_is_refused() {
 }
 
 #[test]
+fn a_finished_campaign_keeps_its_place_when_another_over_it_is_refused() {
+    let server = Server::start(&["--limit", "none", "--scan-time", "1ms"]);
+    let place = folder(501);
+    assert_eq!(code(&run(place.path(), &server, &["--yes"])), 0);
+    let finished = status(place.path());
+    let refused = run(place.path(), &server, &["--again"]);
+    assert_eq!(code(&refused), 2, "{refused:?}");
+    assert_eq!(status(place.path()), finished);
+    assert!(place.path().join("fleet.results.csv").exists());
+    let again = run(place.path(), &server, &["--yes"]);
+    assert_eq!(code(&again), 6, "it had finished before: {again:?}");
+    assert_eq!(scans(&server), 501);
+}
+
+#[test]
 fn a_rehearsal_never_asks() {
     let place = folder(501);
     let mut command = fleetsweep(place.path());

@@ -54,7 +54,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
     let Opened {
         mut store,
-        is_new,
+        begun,
         lock,
         campaign,
         targets,
@@ -72,7 +72,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     if !args.connect.mock
         && let Err(refused) = ask::whether(&args, machines, &pacer, &monitor, &mut signals).await
     {
-        open::withdraw(store, is_new, &setup.places.state)?;
+        open::withdraw(store, begun, &setup.places.state)?;
         return Err(refused);
     }
     let orders = Watcher::start(&setup.places.state, lent)?;

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use aside::put_aside;
+use aside::{Aside, put_aside, put_back};
 pub(super) use look::look;
 pub(in crate::cli) use look::{Found, Refusals};
 
@@ -37,8 +37,8 @@ use crate::{
 /// A campaign that is open, and ours alone.
 pub(super) struct Opened {
     pub(super) store: Store,
-    /// Whether this command has begun it.
-    pub(super) is_new: bool,
+    /// If this command has begun it: the files of a finished one that made room for it.
+    pub(super) begun: Option<Aside>,
     /// Held until the process ends.
     pub(super) lock: Lock,
     pub(super) campaign: CampaignId,
@@ -151,12 +151,16 @@ impl Opening {
         let campaign = CampaignId::known(self.meant.campaign.as_str());
         check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
         let (state, meant) = (&self.places.state, self.meant.clone());
+        let mut aside = Aside::new();
         let intake = take_in_after(self.roster()?, state, meant, || {
-            old.map_or(Ok(()), |old| put_aside(&self.places, old))
+            if let Some(old) = old {
+                aside = put_aside(&self.places, old)?;
+            }
+            Ok::<_, Failure>(())
         })?;
         let counts = Counts::of(&intake.store)?;
         let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
-        opened.is_new = true;
+        opened.begun = Some(aside);
         Ok(opened)
     }
 
@@ -229,7 +233,7 @@ impl Opening {
             targets: tally.total() + open,
             tally,
             store,
-            is_new: false,
+            begun: None,
             lock,
             campaign,
         }
@@ -287,13 +291,14 @@ impl Counts {
 ///
 /// # Errors
 /// The state cannot be closed or removed.
-pub(super) fn withdraw(store: Store, is_new: bool, state: &Path) -> Result<(), Failure> {
+pub(super) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Result<(), Failure> {
     store.close().map_err(Failure::storage)?;
-    if !is_new {
+    let Some(aside) = begun else {
         return Ok(());
-    }
+    };
     std::fs::remove_file(state)
-        .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))
+        .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))?;
+    put_back(aside)
 }
 
 impl From<IntakeError> for Failure {

@@ -11,12 +11,15 @@ use crate::{
     results::{self, Owner},
 };
 
+/// Files that were renamed: where they lay, and where they lie.
+pub(in crate::cli::run) type Aside = Vec<(PathBuf, PathBuf)>;
+
 /// Renames a finished campaign's files with its id, so that a new one can take their places. The state goes last: as
 /// long as it is there, whoever was killed in the middle can begin again.
 pub(super) fn put_aside(
     Places { results, state }: &Places,
     old: &CampaignId,
-) -> Result<(), Failure> {
+) -> Result<Aside, Failure> {
     let mut files = Vec::new();
     // With --force a foreign file may lie there, which is to be overwritten and not kept under our name.
     if matches!(results::owner(results), Ok(Owner::Campaign(id)) if id == old.as_str()) {
@@ -26,6 +29,7 @@ pub(super) fn put_aside(
     let aside = with_id(state, old.as_str());
     files.push((journal_of(state), journal_of(&aside)));
     files.push((state.clone(), aside));
+    let mut renamed = Vec::new();
     for (path, aside) in files {
         match std::fs::rename(&path, &aside) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -36,8 +40,23 @@ pub(super) fn put_aside(
                 );
                 return Err(Failure::storage(why));
             }
-            _ => {}
+            Err(_) => {}
+            Ok(()) => renamed.push((path, aside)),
         }
+    }
+    Ok(renamed)
+}
+
+/// Gives the files their names again, the state first.
+pub(super) fn put_back(aside: Aside) -> Result<(), Failure> {
+    for (path, aside) in aside.into_iter().rev() {
+        std::fs::rename(&aside, &path).map_err(|e| {
+            Failure::storage(format!(
+                "cannot rename {} back to {}: {e}",
+                aside.display(),
+                path.display()
+            ))
+        })?;
     }
     Ok(())
 }
