@@ -17,7 +17,18 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// stops.
 pub trait CanaryJudge: Send + Sync {
     /// So many canaries have been accepted.
-    fn judge(&self, passed: Passed) -> Boxed<Result<(), StopReason>>;
+    fn judge(&self, passed: Passed) -> Boxed<Answer>;
+}
+
+/// Whether the others may start, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// They may.
+    Yes(String),
+    /// They may not, and that holds until somebody says otherwise.
+    No(String, StopReason),
+    /// The canaries themselves stop the campaign.
+    Stop(StopReason),
 }
 
 /// A person who can be asked. The answer may take its time; the asking must not block the thread.
@@ -26,19 +37,33 @@ pub trait Asker: Send + Sync {
     fn ask(&self, question: &str) -> Boxed<bool>;
 }
 
+/// Who decided, where a person was asked.
+pub const AT_A_TERMINAL: &str = "at a terminal";
+
 /// The judge of a run.
 pub struct Jury<D> {
     /// Follows the canaries' scans until they have succeeded, if they must.
     pub follower: Option<Arc<Follower<D>>>,
-    /// Whom to ask; if nobody, the others start by themselves.
-    pub asker: Option<Arc<dyn Asker>>,
+    /// Who says whether the others may start.
+    pub word: Word,
     /// Who is told.
     pub monitor: Arc<dyn Monitor>,
 }
 
+/// Who says whether the others may start.
+#[derive(Clone)]
+pub enum Word {
+    /// A person at a terminal.
+    Asked(Arc<dyn Asker>),
+    /// It was said beforehand: they may, and who said so.
+    Yes(&'static str),
+    /// It was said beforehand: they may not.
+    No(&'static str),
+}
+
 impl<D: Defender> CanaryJudge for Jury<D> {
-    fn judge(&self, passed: Passed) -> Boxed<Result<(), StopReason>> {
-        let (follower, asker) = (self.follower.clone(), self.asker.clone());
+    fn judge(&self, passed: Passed) -> Boxed<Answer> {
+        let (follower, word) = (self.follower.clone(), self.word.clone());
         let monitor = Arc::clone(&self.monitor);
         Box::pin(async move {
             let Passed { canaries, others } = passed;
@@ -47,27 +72,39 @@ impl<D: Defender> CanaryJudge for Jury<D> {
                 monitor.note(&format!(
                     "{canaries} canaries were accepted; their scans are followed before the others start"
                 ));
-                follow(&follower, canaries).await?;
+                if let Err(stop) = follow(&follower, canaries).await {
+                    return Answer::Stop(stop);
+                }
             }
             let how = if succeeded {
                 "succeeded"
             } else {
                 "were accepted"
             };
-            let Some(asker) = asker else {
-                monitor.note(&format!(
-                    "{canaries} canaries {how}; the other {others} start now"
+            let no = |who: &str| {
+                let reason = StopReason::Brake(format!(
+                    "--canary {canaries}: {canaries} canaries {how}, and the answer was that the other {others} are not to start; \
+                     that holds until a yes at a terminal, or --canary-answer yes"
                 ));
-                return Ok(());
+                Answer::No(who.to_owned(), reason)
             };
-            let question = format!("{canaries} canaries {how}: start the other {others}? [y/N] ");
-            if asker.ask(&question).await {
-                Ok(())
-            } else {
-                Err(StopReason::Brake(format!(
-                    "--canary {canaries}: {canaries} canaries {how}, and the other {others} were not to start; the same command \
-                     asks again"
-                )))
+            match word {
+                Word::Yes(who) => {
+                    monitor.note(&format!(
+                        "{canaries} canaries {how}; the other {others} start now"
+                    ));
+                    Answer::Yes(who.to_owned())
+                }
+                Word::No(who) => no(who),
+                Word::Asked(asker) => {
+                    let question =
+                        format!("{canaries} canaries {how}: start the other {others}? [y/N] ");
+                    if asker.ask(&question).await {
+                        Answer::Yes(AT_A_TERMINAL.to_owned())
+                    } else {
+                        no(AT_A_TERMINAL)
+                    }
+                }
             }
         })
     }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     results::{Layout, Rewrite, Sealed},
-    store::Store,
+    store::{MarkFile, Store},
 };
 
 /// So many different messages are told at a run's end; the results hold them all.
@@ -38,6 +38,8 @@ struct Drawn {
     store: Store,
     file: Sealed,
     tally: Tally,
+    /// Whether every row has ended.
+    is_finished: bool,
     troubles: Vec<Trouble>,
 }
 
@@ -56,12 +58,17 @@ impl Conclusion {
             mut store,
             file,
             tally,
+            is_finished,
             troubles,
         } = on_a_thread(move || self.write(&is_left)).await?;
         let placed = file.place(tokio::time::sleep).await?;
         let reason = reason.to_owned();
         on_a_thread(move || {
             store.end_run(run, ended, &reason)?;
+            if is_finished {
+                // Nothing is left to be lost of a campaign that has come to its end.
+                MarkFile::remove(store.path());
+            }
             Ok(store.close()?)
         })
         .await?;
@@ -84,6 +91,7 @@ impl Conclusion {
         drop(results);
         let mut tally = Tally::default();
         let mut troubles = Troubles::default();
+        let mut is_finished = true;
         let mut fresh = Rewrite::start(&path, &layout)?;
         store.each_row(false, |row| {
             if is_left.load(Ordering::Relaxed) {
@@ -91,6 +99,7 @@ impl Conclusion {
                 return Err(JournalError::NoResults);
             }
             let outcome = outcome(row);
+            is_finished &= row.outcome.is_some();
             if row.left_out {
                 tally.leave_out(1);
             } else {
@@ -108,6 +117,7 @@ impl Conclusion {
             file: fresh.seal()?,
             store,
             tally,
+            is_finished,
             troubles: troubles.most_frequent(TROUBLES_TOLD),
         })
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io::Read, path::Path};
 use super::outcome::Outcome;
 use crate::{
     roster::{Counts, Fate, Note, Roster, RosterError, Row, ScanType},
-    store::{Identity, NewRow, Store, StoreError},
+    store::{Decision, Identity, NewRow, Store, StoreError},
 };
 
 /// The input cannot be used, or the store cannot be written. Nothing was sent, and no state was left behind.
@@ -39,11 +39,11 @@ pub fn take_in<R: Read>(
     state: &Path,
     identity: Identity,
 ) -> Result<Intake, IntakeError> {
-    take_in_after(roster, state, identity, || Ok(()))
+    take_in_after(roster, state, identity, None, || Ok(()))
 }
 
 /// [`take_in`], with something to be done when the whole input has been read and is found good, before the new store
-/// takes its place.
+/// takes its place, and a decision that it begins with, if there is one.
 ///
 /// # Errors
 /// The input is refused, the store cannot be written, or `make_room` failed.
@@ -51,6 +51,7 @@ pub fn take_in_after<R: Read, E: From<IntakeError>>(
     mut roster: Roster<R>,
     state: &Path,
     mut identity: Identity,
+    decided: Option<&Decision>,
     make_room: impl FnOnce() -> Result<(), E>,
 ) -> Result<Intake, E> {
     let wrong = |e: StoreError| E::from(IntakeError::from(e));
@@ -58,6 +59,9 @@ pub fn take_in_after<R: Read, E: From<IntakeError>>(
     let mut loader = Store::create(state, &identity).map_err(wrong)?;
     while let Some(row) = roster.next_row().map_err(IntakeError::from)? {
         new_row(&row, |row| loader.insert(&row)).map_err(wrong)?;
+    }
+    if let Some(decision) = decided {
+        loader.decide(decision).map_err(wrong)?;
     }
     let (counts, notes) = (roster.counts(), roster.notes().to_vec());
     make_room()?;
@@ -68,12 +72,15 @@ pub fn take_in_after<R: Read, E: From<IntakeError>>(
     })
 }
 
+/// Why a row is not attempted that the operator's `--where` does not admit.
+pub(super) const LEFT_OUT: &str = "left out by --where";
+
 /// How a row ends that is not to be sent, and why; `None` for one that is.
 #[must_use]
 pub fn ended_by_reading(fate: &Fate) -> Option<(Outcome, Cow<'static, str>)> {
     match fate {
         Fate::Due => None,
-        Fate::LeftOut => Some((Outcome::NotAttempted, "left out by --where".into())),
+        Fate::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
         Fate::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
         Fate::Duplicate { first_line } => {
             let why = format!("the same machine stands in line {first_line}");

@@ -5,6 +5,7 @@
 use std::{
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -17,9 +18,13 @@ use super::{
     summary::Trouble,
 };
 use crate::{
+    quota,
     results::{Layout, Placed, ResultsError, Rewrite, Row},
     roster::split_extra,
-    store::{Cursor, Identity, Record, Store, StoreError, StoredRow, Target, Unfinished},
+    store::{
+        Cursor, Identity, MarkFile, Record, Reserve, Store, StoreError, StoredRow, Target,
+        Unfinished,
+    },
 };
 
 /// The store and the results of one run.
@@ -29,6 +34,11 @@ pub struct Journal {
     path: PathBuf,
     layout: Layout,
     run: i64,
+    mark: MarkFile,
+    /// What the ledger is told of it, where there is one.
+    ledger: Option<Arc<quota::Mark>>,
+    /// Given back when the disk is full, for the ends of what is on its way.
+    reserve: Reserve,
 }
 
 /// What is to be written, and read with it.
@@ -113,6 +123,9 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         let place = std::path::absolute(results).unwrap_or_else(|_| results.to_owned());
         store.note_results(run, &place.to_string_lossy(), layout.excel())?;
+        let campaign = store.identity().campaign.clone();
+        let reserve = Reserve::keep(store.path())?;
+        let mark = MarkFile::open(store.path(), &campaign, store.committed()?)?;
         let mut fresh = Rewrite::start(results, layout)?;
         let ended = store.snapshot()?;
         let write = move || {
@@ -127,7 +140,17 @@ impl Journal {
             layout: layout.clone(),
             store,
             run,
+            mark,
+            ledger: None,
+            reserve,
         })
+    }
+
+    /// The same, with the ledger told of what is committed.
+    #[must_use]
+    pub fn with_ledger(mut self, mark: Arc<quota::Mark>) -> Self {
+        self.ledger = Some(mark);
+        self
     }
 
     /// Writes one batch: once this has returned, it survives any crash.
@@ -135,7 +158,18 @@ impl Journal {
     /// # Errors
     /// The store cannot be written, and nothing of the batch is; or the results cannot, and the store has it.
     pub fn write(&mut self, batch: &Batch) -> Result<Written, JournalError> {
-        self.store.commit(self.run, &batch.records)?;
+        if let Err(e) = self.store.commit(self.run, &batch.records) {
+            self.reserve.release();
+            return Err(e.into());
+        }
+        if !batch.records.is_empty() {
+            // Before anything that was committed is acted on.
+            let committed = self.store.committed()?;
+            self.mark.write(committed)?;
+            if let Some(ledger) = &self.ledger {
+                ledger.raise(committed);
+            }
+        }
         let mut written = Written::default();
         for record in &batch.records {
             let Record::Changed { n, progress, .. } = record else {
@@ -186,7 +220,10 @@ impl Journal {
             path,
             layout,
             run,
+            mut reserve,
+            ..
         } = self;
+        reserve.release();
         let conclusion = Conclusion {
             store,
             results,

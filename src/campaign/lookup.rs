@@ -150,7 +150,13 @@ impl Shown {
     fn see(&mut self, action: &MachineAction, wanted: &Wanted, campaign: &CampaignId) {
         let comment = action.requestor_comment.as_deref();
         if let Some(n) = comment.and_then(|c| campaign.target_of(c)) {
-            if wanted.targets.contains_key(&n) {
+            // The tag leads to the target, and the machine, where the action names one, must be its own: the number of a state
+            // that was rebuilt may have been another machine's.
+            let is_there = |sought: &Sought| {
+                let machine = action.machine_id.as_deref();
+                machine.is_none_or(|machine| machine.eq_ignore_ascii_case(&sought.machine))
+            };
+            if wanted.targets.get(&n).is_some_and(is_there) {
                 self.ours.insert(n, action.into());
             }
             return;

@@ -9,6 +9,7 @@
 //! - [`hours`]: the hours of the day in which calls may go out. [`deadline`]: the instant after which none may.
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an extended input changes about it. [`summary`]: what a run came to.
+//! - [`witness`]: whether the state is as far as the marks and the results say. [`recover`]: a state that is not, made whole.
 //! - [`loss`]: how long a lost call counts. [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
 //!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
@@ -39,6 +40,7 @@ pub mod lookup;
 pub mod loss;
 pub mod outcome;
 pub mod queue;
+pub mod recover;
 pub mod resume;
 pub mod retry;
 mod revision;
@@ -52,4 +54,5 @@ pub mod tag;
 pub mod timeline;
 pub mod verdict;
 pub mod watch;
+pub mod witness;
 mod worker;

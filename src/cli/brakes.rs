@@ -1,6 +1,6 @@
 //! What stops a campaign before it does harm, on the command line.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::Failure;
@@ -24,6 +24,11 @@ pub struct BrakeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     canary: Option<u64>,
 
+    /// Answer the question whether the others may start once the canaries are accepted, or after a no: without a terminal
+    /// nobody can be asked again.
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    pub(super) canary_answer: Option<CanaryAnswer>,
+
     /// Send to at most N machines, in all runs of the campaign together; the others stay `not_attempted`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_machines: Option<u64>,
@@ -37,6 +42,26 @@ pub struct BrakeArgs {
     /// of the zone, as in 22:00-06:00@Europe/Berlin; outside, the run waits.
     #[arg(long, value_name = "HH:MM-HH:MM[@ZONE]")]
     window: Option<Hours>,
+}
+
+/// An answer given beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CanaryAnswer {
+    /// The others may start.
+    Yes,
+    /// They may not.
+    No,
+}
+
+impl CanaryAnswer {
+    /// Who decided, in the state.
+    #[must_use]
+    pub const fn who(self) -> &'static str {
+        match self {
+            Self::Yes => "by --canary-answer yes",
+            Self::No => "by --canary-answer no",
+        }
+    }
 }
 
 impl BrakeArgs {
@@ -58,6 +83,7 @@ impl BrakeArgs {
         Ok(BrakeOptions {
             max_failures: self.max_failures,
             canary: self.canary,
+            canaries_before: 0,
             max_machines: self.max_machines,
             times: SendTimes {
                 not_after,

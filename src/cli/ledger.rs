@@ -152,10 +152,19 @@ impl QuotaNote {
     }
 }
 
+/// This user's folder for state on this computer, if there is a place for it.
+pub(super) fn state_folder() -> Option<PathBuf> {
+    let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
+    Some(folder.join("fleetsweep"))
+}
+
 /// The ledger of this user on this computer.
-fn default_file() -> Result<PathBuf, Failure> {
-    let folder = dirs::state_dir().or_else(dirs::data_local_dir).ok_or_else(|| {
-        Failure::storage("this user has no folder for state (HOME is not set); name a quota ledger with --quota-file")
+pub(super) fn default_file() -> Result<PathBuf, Failure> {
+    let folder = state_folder().ok_or_else(|| {
+        Failure::storage(
+            "this user has no folder for state (HOME is not set); make a quota ledger with `fleetsweep quota create FILE`, and \
+             name it with --quota-file in every run",
+        )
     })?;
-    Ok(folder.join("fleetsweep").join("quota.db"))
+    Ok(folder.join("quota.db"))
 }

@@ -5,7 +5,7 @@
 //! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
 //!   remembered. [`paths`]: which files. [`progress`]: what is shown.
-//! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. [`terminal`]: a person who can be asked.
+//! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. `overlap`: machines that stand in another campaign too. [`terminal`]: a person who can be asked.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
 
@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod machines;
 pub mod mock;
 mod orders;
+mod overlap;
 pub mod pace;
 pub mod paths;
 pub mod percent;

@@ -1,5 +1,7 @@
 //! `fleetsweep status`: how a campaign stands, from another terminal while it goes on, and afterwards.
 
+mod campaigns;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -15,21 +17,31 @@ use serde::Serialize;
 
 use super::{ExitCode, Failure, ledger::QuotaNote, paths};
 use crate::{
-    campaign::outcome::{Outcome, Tally},
+    campaign::{
+        outcome::{Outcome, Tally},
+        witness,
+    },
     monitor::span,
-    quota::{Clock, Kind, Pacer, SystemClock},
+    quota::{self, Clock, Kind, Pacer, SystemClock},
     store::{Glimpse, LastRun, Lock, Store},
 };
 
 /// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
 const SHOWN: usize = 5;
 
-/// How a campaign stands: counts, quota in use, holds, time of arrival, last errors.
+/// How a campaign stands: counts, quota in use, holds, time of arrival, last errors; without STATE, which campaigns this user
+/// has and how far they are.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The campaign's state file, or the input whose state lies at its default place.
+    /// The campaign's state file, or the input whose state lies at its default place. Without it: all campaigns that the
+    /// quota's ledger remembers.
     #[arg(value_name = "STATE")]
-    state: PathBuf,
+    state: Option<PathBuf>,
+
+    /// The ledger that is asked for campaigns, where STATE is not given. [default: fleetsweep/quota.db in the user's state
+    /// directory]
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    quota_file: Option<PathBuf>,
 
     /// As JSON.
     #[arg(long)]
@@ -86,11 +98,34 @@ struct WindowStatus {
 /// # Errors
 /// There is no campaign, or it cannot be read.
 pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
-    let path = paths::state_of(&args.state)?;
-    let status = look(&path).await?;
+    let Some(named) = &args.state else {
+        return campaigns::list(args.quota_file, args.json);
+    };
+    let path = paths::state_of(named)?;
+    let (status, whole) = look(&path).await?;
+    print(&status, args.json)?;
+    whole.map(|()| ExitCode::Clean)
+}
+
+/// Says what a run would say of a state that has lost its end. A run that is at work knows what it has written.
+fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
+    if Lock::is_held(store.path()) {
+        return Ok(());
+    }
+    let file = note.and_then(QuotaNote::file);
+    let marks = file.map(|file| quota::marks(file).map_err(Failure::storage));
+    let marks = marks.transpose()?.unwrap_or_default();
+    let campaign = &store.identity().campaign;
+    let mark = marks.iter().find(|mark| mark.campaign == *campaign);
+    let results = store.last_results().map_err(Failure::storage)?;
+    let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
+    witness::compare(store, mark.map(|mark| mark.committed), &results).map_err(Failure::from)
+}
+
+fn print(status: &Status, json: bool) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    let written = if args.json {
-        serde_json::to_writer(&mut stdout, &status)
+    let written = if json {
+        serde_json::to_writer(&mut stdout, status)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(stdout))
     } else {
@@ -101,11 +136,11 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::storage(format!("cannot write the status: {e}")))
         }
-        _ => Ok(ExitCode::Clean),
+        _ => Ok(()),
     }
 }
 
-async fn look(path: &Path) -> Result<Status, Failure> {
+async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
     let store = Store::look(path).map_err(Failure::storage)?;
     let running = Lock::is_held(path);
     let mut tally = Tally::default();
@@ -122,6 +157,7 @@ async fn look(path: &Path) -> Result<Status, Failure> {
     let note = run
         .as_ref()
         .and_then(|run| QuotaNote::from_json(&run.quota));
+    let whole = check_whole(&store, note.as_ref());
     let mut quota = Vec::new();
     let mut eta = None;
     if let Some(note) = note
@@ -139,7 +175,7 @@ async fn look(path: &Path) -> Result<Status, Failure> {
         let at = span::arrival(clock.wall(), eta, &TimeZone::system());
         format!("{at}, in {}", span::in_words(eta))
     });
-    Ok(Status {
+    let status = Status {
         campaign: store.identity().campaign.clone(),
         running,
         targets: tally.total() + open,
@@ -162,7 +198,8 @@ async fn look(path: &Path) -> Result<Status, Failure> {
         state: path.to_owned(),
         arrival,
         tally,
-    })
+    };
+    Ok((status, whole))
 }
 
 fn kind_status(pacer: &Pacer, kind: Kind, clock: &dyn Clock) -> KindStatus {

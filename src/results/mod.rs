@@ -14,6 +14,7 @@
 //! - `line`: rows as bytes.
 //! - [`append`]: one write a line, cut back where it fails.
 //! - [`rewrite`]: the whole file, replaced atomically.
+//! - [`read`]: what a file of an earlier run says, row by row.
 //! - [`owner`](mod@owner): whose file lies there already, and whether it can be written at all.
 
 pub mod append;
@@ -22,6 +23,7 @@ pub mod layout;
 mod line;
 pub mod machines;
 pub mod owner;
+pub mod read;
 pub mod rewrite;
 pub mod row;
 
@@ -31,6 +33,7 @@ pub use append::ResultsFile;
 pub use layout::Layout;
 pub use machines::Machines;
 pub use owner::{Owner, owner, probe};
+pub use read::{ReadRow, each_row};
 pub use rewrite::{Placed, Rewrite, Sealed};
 pub use row::Row;
 

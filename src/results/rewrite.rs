@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Seek, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -182,11 +182,35 @@ impl Fresh {
             .write(true)
             .create_new(true)
             .open(&path)?;
-        Ok(Self {
+        let old = fs::metadata(&target).map_or(0, |old| old.len());
+        let this = Self {
             target,
             path,
             file: Some(file),
-        })
+        };
+        this.keep_room(old)?;
+        Ok(this)
+    }
+
+    /// Keeps as much room on the disk as the old file takes: a full disk is found out before the first call, though the
+    /// rows are written beside it. A file system that cannot do so finds it out later, and the old file stays.
+    #[cfg(target_os = "linux")]
+    fn keep_room(&self, bytes: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+
+        let Some(file) = self.file.as_ref().filter(|_| bytes > 0) else {
+            return Ok(());
+        };
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            Err(e @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
+    fn keep_room(&self, _: u64) -> io::Result<()> {
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -196,7 +220,13 @@ impl Fresh {
 
     /// Waits for the disk, then closes: Windows renames no open file.
     fn sync(&mut self) -> io::Result<()> {
-        self.file.take().map_or(Ok(()), |file| file.sync_all())
+        let Some(mut file) = self.file.take() else {
+            return Ok(());
+        };
+        // Room that was kept and not needed goes back.
+        let length = file.stream_position()?;
+        file.set_len(length)?;
+        file.sync_all()
     }
 
     fn put(&mut self, path: &Path) -> io::Result<()> {

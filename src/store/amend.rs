@@ -38,7 +38,7 @@ pub enum Amendment {
 
 /// Ids are compared in lower case; the index is made when it is first wanted, for most campaigns never need it.
 pub(super) const INDEX: &str =
-    "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id))";
+    "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id), tenant)";
 
 impl Store {
     /// Makes all these changes, or none.
@@ -126,7 +126,7 @@ impl Extension<'_> {
             .db
             .prepare_cached(
                 "SELECT t.n, coalesce(p.left_out, 0) FROM target t LEFT JOIN progress p ON p.n = t.n
-                 WHERE lower(t.machine_id) = lower(?1) AND t.n <= ?2 ORDER BY t.n",
+                 WHERE lower(t.machine_id) = lower(?1) AND t.tenant = '' AND t.n <= ?2 ORDER BY t.n",
             )
             .and_then(|mut statement| {
                 let stands = |row: &rusqlite::Row<'_>| {
@@ -200,7 +200,8 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
         } => {
             let stands_elsewhere: Option<u64> = db
                 .prepare_cached(
-                    "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND o.n <> t.n
+                    "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND o.tenant = t.tenant
+                         AND o.n <> t.n
                      LEFT JOIN progress p ON p.n = o.n
                      WHERE t.n = ?1 AND NOT coalesce(p.left_out, 0)
                      AND coalesce(p.outcome, '') NOT IN ('invalid', 'duplicate') LIMIT 1",

@@ -9,7 +9,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite said no.
-    #[error("cannot {act} the campaign's state {}: {source}; --state names another file", path.display())]
+    #[error("cannot {act} the campaign's state {}: {source}. {}", path.display(), cure(act))]
     Sqlite {
         /// What was tried.
         act: &'static str,
@@ -19,7 +19,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The file system said no.
-    #[error("cannot {act} the campaign's state {}: {source}; --state names another file", path.display())]
+    #[error("cannot {act} the campaign's state {}: {source}. {}", path.display(), cure(act))]
     File {
         /// What was tried.
         act: &'static str,
@@ -30,8 +30,8 @@ pub enum StoreError {
     },
     /// It is not as it was written. Going on from it could scan a machine twice, or never.
     #[error(
-        "the campaign's state {} is damaged ({what}), so nothing was sent: put a whole copy in its place, or begin another \
-         campaign with other files by -o and --state, with the machines that the results file does not show as accepted",
+        "the campaign's state {} is damaged ({what}), so nothing was sent. Put a whole copy in its place if you have \
+         one; otherwise the same command with --recover makes it anew from the results and the service's list of scans",
         path.display()
     )]
     Damaged {
@@ -45,8 +45,8 @@ pub enum StoreError {
     Foreign(PathBuf),
     /// Written by another version of fleetsweep.
     #[error(
-        "{} has version {found} of the state's format, this fleetsweep knows version {known}; finish the campaign with the \
-         fleetsweep that began it, or name another file by --state", path.display()
+        "{} has version {found} of the state's format, this fleetsweep knows version {known}; go on with the campaign with \
+         the fleetsweep that wrote it", path.display()
     )]
     Version {
         /// The file.
@@ -56,6 +56,16 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+}
+
+/// What to do. A campaign that is there is gone on with where it is: another file would begin another campaign, which knows
+/// nothing of the scans that this one has started.
+fn cure(act: &str) -> &'static str {
+    if act == "create" {
+        "Make room or mend the rights there, or name another file with --state"
+    } else {
+        "Make room on the disk, or mend what keeps the file from being used; then give the same command again"
+    }
 }
 
 impl StoreError {

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Store, StoreError, connect, schema, sums, timestamp};
+use super::{Store, StoreError, connect, migrate, schema, sums, timestamp};
 
 /// A target that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -49,9 +49,13 @@ impl Store {
     /// # Errors
     /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
     pub fn look(path: &Path) -> Result<Self, StoreError> {
-        let this = Self::glance(path)?;
-        sums::check(&this.db, path)?;
-        Ok(this)
+        let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
+        if schema::version(&db, path)? < schema::VERSION {
+            // Who only looks brings nothing to another version.
+            return Self::rehearse(path);
+        }
+        sums::check(&db, path)?;
+        Self::at(db, path)
     }
 
     /// Opens a campaign whose file somebody has looked through before: a millisecond, however large it is. For what is done
@@ -60,10 +64,14 @@ impl Store {
     /// # Errors
     /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
     pub fn glance(path: &Path) -> Result<Self, StoreError> {
-        let at = |source| StoreError::new("read", path, source);
-        let db = connect(path).map_err(at)?;
-        schema::check(&db, path)?;
-        let identity = schema::identity(&db).map_err(at)?;
+        let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
+        migrate::bring_up(&db, path)?;
+        Self::at(db, path)
+    }
+
+    fn at(db: rusqlite::Connection, path: &Path) -> Result<Self, StoreError> {
+        let identity =
+            schema::identity(&db).map_err(|source| StoreError::new("read", path, source))?;
         Ok(Self {
             path: path.to_owned(),
             db,

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, params};
 
-use super::{Identity, Store, StoreError, schema};
+use super::{Decision, Identity, Store, StoreError, decision, schema};
 
 /// One row of the input, to be stored.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +76,15 @@ impl Loader {
         insert(db, row).map_err(|e| StoreError::new("write", &self.path, e))
     }
 
+    /// Notes a decision that the campaign begins with.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn decide(&mut self, decision: &Decision) -> Result<(), StoreError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        decision::insert(db, decision).map_err(|e| StoreError::new("write", &self.path, e))
+    }
+
     /// Commits all rows. Once this has returned, the campaign exists.
     ///
     /// # Errors
@@ -132,7 +141,7 @@ fn remove(loading: &Path) {
 }
 
 pub(super) fn insert(db: &Connection, row: &NewRow<'_>) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT INTO target VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+    db.prepare_cached("INSERT INTO target VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '')")?
         .execute(params![
             row.n,
             row.line,

@@ -20,7 +20,7 @@ pub enum LockError {
     #[error("another fleetsweep is at work on the campaign {}; wait for its end, or stop it", .0.display())]
     Held(PathBuf),
     /// The lock file cannot be made.
-    #[error("cannot lock the campaign's state with {}: {source}; --state names another file", path.display())]
+    #[error("cannot lock the campaign's state with {}: {source}; make room or mend the rights there, then give the same command", path.display())]
     File {
         /// The lock file.
         path: PathBuf,
@@ -36,7 +36,24 @@ impl Lock {
     /// # Errors
     /// Another process holds it, or the lock file cannot be made.
     pub fn take(state: &Path) -> Result<Self, LockError> {
-        let path = lock_file(state);
+        Self::take_file(lock_file(state), state)
+    }
+
+    /// Takes the lock of the campaign of this id, in a `folder` of this user's that is made if it is not there: a copy of a
+    /// state, or a link to it, has another name and the same campaign.
+    ///
+    /// # Errors
+    /// Another process holds it, or the lock file cannot be made.
+    pub fn of_campaign(folder: &Path, campaign: &str) -> Result<Self, LockError> {
+        let path = folder.join(format!("{campaign}.lock"));
+        std::fs::create_dir_all(folder).map_err(|source| LockError::File {
+            path: path.clone(),
+            source,
+        })?;
+        Self::take_file(path, Path::new(campaign))
+    }
+
+    fn take_file(path: PathBuf, whose: &Path) -> Result<Self, LockError> {
         let opened = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -48,7 +65,7 @@ impl Lock {
         })?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(state.to_owned())),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(whose.to_owned())),
             Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
         }
     }

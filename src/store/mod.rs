@@ -1,6 +1,10 @@
 //! The campaign's durable state: one SQLite file.
 //!
-//! - [`schema`](self): the tables and their version (`schema.rs`).
+//! - [`schema`](self): the tables and their version (`schema.rs`). Earlier versions are brought to it (`migrate.rs`).
+//! - [`MarkFile`]: how much was committed, kept outside of the file (`mark.rs`).
+//! - [`Decision`]: what somebody decided, and over which targets (`decision.rs`).
+//! - [`OpenTarget`], [`Touched`]: what a recovery goes by (`recover.rs`).
+//! - [`Reserve`]: room on the disk for the last words (`reserve.rs`).
 //! - [`sums`](self): whether the file is as it was written (`sums.rs`).
 //! - [`Loader`]: a new campaign's rows, all of them or none (`load.rs`).
 //! - [`Record`]: what happens to targets, written in batches (`record.rs`).
@@ -25,15 +29,20 @@
 mod actions;
 mod amend;
 mod cancels;
+mod decision;
 mod error;
 mod glimpse;
 mod load;
 mod lock;
+mod mark;
+mod migrate;
 mod page;
 mod place;
 mod reach;
 mod record;
+mod recover;
 mod rehearsal;
+mod reserve;
 mod resume;
 mod row;
 mod run;
@@ -49,15 +58,19 @@ use std::{
 pub use actions::{ActionUpdate, OpenAction, is_final};
 pub use amend::{Amendment, Extension, Standing, Stands};
 pub use cancels::CancelEnd;
+pub use decision::{Decision, Subject};
 pub use error::StoreError;
 pub use glimpse::{Glimpse, LastRun};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
+pub use mark::MarkFile;
 pub use page::{Cursor, Target};
 pub use place::{NetworkPlace, check_place};
 pub use reach::Reach;
 pub use record::{AttemptEnd, Progress, Record, SentAt};
+pub use recover::{OpenTarget, Touched};
+pub use reserve::Reserve;
 pub use resume::{Known, Left, Unfinished};
 pub use row::StoredRow;
 pub use run::Run;
@@ -110,7 +123,7 @@ impl Store {
     /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
-        schema::check(&db, path)?;
+        migrate::bring_up(&db, path)?;
         sums::check(&db, path)?;
         Self::over(db, path)
     }
@@ -122,7 +135,7 @@ impl Store {
     /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
     pub fn open_and_look(path: &Path) -> Result<Self, StoreError> {
         let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
-        schema::check(&db, path)?;
+        migrate::bring_up(&db, path)?;
         let mut store = Self::over(db, path)?;
         let path = path.to_owned();
         store.looking = Some(std::thread::spawn(move || {
@@ -178,6 +191,12 @@ impl Store {
             identity: self.identity.clone(),
             looking: None,
         })
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What the campaign is.

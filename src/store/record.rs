@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, millis};
+use super::{Decision, Store, StoreError, decision, mark, millis, recover};
 
 /// What a target has been through so far, and how it ended if it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -105,6 +105,15 @@ pub enum Record {
         /// The attempt's number.
         number: u32,
     },
+    /// The list of scans, read long after the last call, shows none of this target's attempts.
+    Absent {
+        /// The target.
+        n: u64,
+        /// When the list was read.
+        at: Timestamp,
+    },
+    /// Somebody has decided something, before whatever comes after it in the batch.
+    Decided(Decision),
     /// The target's state has changed; by the end of an attempt, if there is one.
     Changed {
         /// The target.
@@ -129,6 +138,7 @@ impl Store {
             for record in records {
                 write(&tx, run, record)?;
             }
+            mark::count(&tx)?;
             tx.commit()
         });
         written.map_err(|e| self.failed("write", e))
@@ -163,6 +173,8 @@ fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
             )?
             .execute(params![n, number])?;
         }
+        Record::Absent { n, at } => recover::absent(db, *n, *at)?,
+        Record::Decided(decision) => decision::insert(db, decision)?,
         Record::Changed {
             n,
             attempt,
@@ -198,7 +210,7 @@ fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6, not_before = ?7,
          unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
-         correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17 WHERE n = ?1",
+         correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17, reopened = reopened AND ?2 IS NULL WHERE n = ?1",
     )?
     .execute(params![
         n,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::config::DbConfig;
 
-use super::{Glimpse, Store, StoreError, connect, schema, sums};
+use super::{Glimpse, Store, StoreError, connect, migrate, schema, sums};
 
 impl Store {
     /// Opens a campaign to try changes out. Whatever is changed through it is seen through it alone, and is gone with it;
@@ -17,9 +17,8 @@ impl Store {
     pub fn rehearse(path: &Path) -> Result<Self, StoreError> {
         let at = |source| StoreError::new("read", path, source);
         let db = connect(path).map_err(at)?;
-        schema::check(&db, path)?;
+        schema::version(&db, path)?;
         sums::check(&db, path)?;
-        let identity = schema::identity(&db).map_err(at)?;
         let mode: String = db
             .pragma_query_value(None, "journal_mode", |row| row.get(0))
             .map_err(at)?;
@@ -35,6 +34,8 @@ impl Store {
             db.pragma_update(None, pragma, value).map_err(at)?;
         }
         db.execute_batch("BEGIN").map_err(at)?;
+        migrate::bring_up_unseen(&db, path)?;
+        let identity = schema::identity(&db).map_err(at)?;
         Ok(Self {
             path: path.to_owned(),
             db,

@@ -119,7 +119,7 @@ impl Store {
             UPDATE progress SET outcome = NULL, tries = 0, pending_tries = 0, not_found = 0, not_before = NULL,
                 unsure_by_server = coalesce(unsure_by_server AND unsure_since IS NOT NULL, 0),
                 unsure_since = iif(attempts > 0, coalesce(unsure_since, first_sent), NULL),
-                action_id = '', action_status = '', action_created = ''
+                action_id = '', action_status = '', action_created = '', reopened = 1
             WHERE outcome = ?1 AND NOT left_out";
         self.db
             .execute(sql, params![outcome])

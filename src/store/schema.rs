@@ -9,22 +9,36 @@ use super::{Identity, StoreError, millis, timestamp};
 /// "flsw": tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x666c_7377;
 
-/// The version of the format. A file of any other is refused.
-const VERSION: i64 = 1;
+/// The version of the format that is written. Version 1 is brought to it when a file is opened (`migrate.rs`); a file of any
+/// other version is refused.
+pub(super) const VERSION: i64 = 2;
 
 /// Times are milliseconds since 1970, UTC. `progress` has a row for each target that has been touched, so that a new
 /// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record. Every
 /// row ends with the sum of its cells (`sums.rs`), which SQLite keeps up to date.
+///
+/// `campaign.id_rule` says by which rule cells were taken for machine ids: `any` is what a URL can carry. `target.tenant` is
+/// part of a target's key; empty means the campaign's own. `mark` holds one row: how many batches have been committed, which
+/// is also kept outside of this file (`mark.rs`). `progress.reopened` is set where the operator opened an ended target again.
+/// `decision` holds what somebody decided, never what could be inferred (`decision.rs`).
 pub(super) const TABLES: &str = "
     CREATE TABLE campaign (
         id TEXT NOT NULL, created INTEGER NOT NULL, tenant TEXT NOT NULL, api TEXT NOT NULL,
-        scan_type TEXT NOT NULL, comment TEXT NOT NULL, columns TEXT NOT NULL,
-        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(id, created, tenant, api, scan_type, comment, columns)) STORED
+        scan_type TEXT NOT NULL, comment TEXT NOT NULL, columns TEXT NOT NULL, id_rule TEXT NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (
+            row_sum(id, created, tenant, api, scan_type, comment, columns, id_rule)
+        ) STORED
+    );
+    CREATE TABLE mark (
+        committed INTEGER NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(committed)) STORED
     );
     CREATE TABLE target (
         n INTEGER PRIMARY KEY, line INTEGER NOT NULL, machine_id TEXT NOT NULL,
-        scan_type TEXT, comment TEXT, priority INTEGER, extra TEXT NOT NULL,
-        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(n, line, machine_id, scan_type, comment, priority, extra)) STORED
+        scan_type TEXT, comment TEXT, priority INTEGER, extra TEXT NOT NULL, tenant TEXT NOT NULL DEFAULT '',
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (
+            row_sum(n, line, machine_id, scan_type, comment, priority, extra, tenant)
+        ) STORED
     );
     CREATE INDEX target_order ON target (priority, n) WHERE priority IS NOT NULL;
     CREATE TABLE progress (
@@ -35,10 +49,11 @@ pub(super) const TABLES: &str = "
         http_status INTEGER, error_code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
         correlation_id TEXT NOT NULL DEFAULT '', action_id TEXT NOT NULL DEFAULT '',
         action_status TEXT NOT NULL DEFAULT '', action_created TEXT NOT NULL DEFAULT '',
+        reopened INTEGER NOT NULL DEFAULT 0,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(
             n, outcome, left_out, attempts, tries, pending_tries, not_found, not_before, unsure_since, unsure_by_server,
             first_sent, last_answer, http_status, error_code, message, correlation_id, action_id, action_status,
-            action_created
+            action_created, reopened
         )) STORED
     );
     CREATE TABLE attempt (
@@ -57,6 +72,11 @@ pub(super) const TABLES: &str = "
     CREATE TABLE orders (id INTEGER PRIMARY KEY, word TEXT NOT NULL, given INTEGER NOT NULL,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(id, word, given)) STORED
     );
+    CREATE TABLE decision (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, answer TEXT NOT NULL, covers INTEGER NOT NULL, who TEXT NOT NULL,
+        given INTEGER NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(id, kind, answer, covers, who, given)) STORED
+    );
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, os_user TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL,
         command TEXT NOT NULL, tenant TEXT NOT NULL, application TEXT NOT NULL,
@@ -68,13 +88,16 @@ pub(super) const TABLES: &str = "
     );
 ";
 
+/// The rule of a campaign whose cells were asked no more than whether a URL can carry them.
+pub(super) const ANY_ID: &str = "any";
+
 /// Makes the tables in an empty file.
 pub(super) fn make(db: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     db.execute_batch(TABLES)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute(
-        "INSERT INTO campaign VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO campaign VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             identity.campaign,
             millis(identity.created),
@@ -83,13 +106,15 @@ pub(super) fn make(db: &Connection, identity: &Identity) -> rusqlite::Result<()>
             identity.scan_type,
             identity.comment,
             serde_json::to_string(&identity.columns).unwrap_or_default(),
+            ANY_ID,
         ],
     )?;
+    db.execute("INSERT INTO mark VALUES (0)", [])?;
     Ok(())
 }
 
-/// Whether the file is ours and of our version.
-pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+/// The version of a file that is ours: the one that is written, or an earlier one that can be brought to it.
+pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, StoreError> {
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match pragma("application_id") {
         Ok(APPLICATION_ID) => {}
@@ -102,7 +127,7 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
         Err(e) => return Err(StoreError::new("read", path, e)),
     }
     match pragma("user_version").map_err(|e| StoreError::new("read", path, e))? {
-        VERSION => Ok(()),
+        found @ 1..=VERSION => Ok(found),
         found => Err(StoreError::Version {
             path: path.to_owned(),
             found,

@@ -10,7 +10,7 @@ use rusqlite::{
     types::ValueRef,
 };
 
-use super::{StoreError, amend, schema};
+use super::{StoreError, amend, migrate, schema};
 
 /// Each table that is summed, and its cells in the order of the sum, are read from the tables' own words.
 const SUM: &str = "sum INTEGER NOT NULL GENERATED ALWAYS AS (";
@@ -29,7 +29,8 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
         path: path.to_owned(),
         what,
     };
-    match flaw(db) {
+    let version = schema::version(db, path)?;
+    match flaw(db, version) {
         Ok(None) => Ok(()),
         Ok(Some(what)) => Err(damaged(what)),
         Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
@@ -40,12 +41,12 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
 }
 
 /// What is wrong, if anything is.
-fn flaw(db: &Connection) -> rusqlite::Result<Option<String>> {
+fn flaw(db: &Connection, version: i64) -> rusqlite::Result<Option<String>> {
     let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Ok(Some(verdict));
     }
-    let (there, meant) = (Part::all(db)?, Part::meant()?);
+    let (there, meant) = (Part::all(db)?, Part::meant(version)?);
     // The index that is made when it is first wanted may be missing, nothing else.
     let is_whole = there.iter().all(|part| meant.contains(part))
         && (meant.len() - 1..=meant.len()).contains(&there.len());
@@ -75,8 +76,15 @@ fn flaw(db: &Connection) -> rusqlite::Result<Option<String>> {
     if !db.query_row(is_gapless, [], |row| row.get(0))? {
         return Ok(Some("a target is missing".to_owned()));
     }
-    let campaigns: u64 = db.query_row("SELECT count(*) FROM campaign", [], |row| row.get(0))?;
-    Ok((campaigns != 1).then(|| "it does not say which campaign it is".to_owned()))
+    let has_one = |table: &str| {
+        let count = format!("SELECT count(*) = 1 FROM {table}");
+        db.query_row(&count, [], |row| row.get::<_, bool>(0))
+    };
+    if !has_one("campaign")? {
+        return Ok(Some("it does not say which campaign it is".to_owned()));
+    }
+    let is_marked = version == 1 || has_one("mark")?;
+    Ok((!is_marked).then(|| "it does not say how much was written to it".to_owned()))
 }
 
 /// A table or an index, and the words that made it.
@@ -99,11 +107,16 @@ impl Part {
             .collect()
     }
 
-    fn meant() -> rusqlite::Result<Vec<Self>> {
+    /// Those of this version of the format.
+    fn meant(version: i64) -> rusqlite::Result<Vec<Self>> {
         let db = Connection::open_in_memory()?;
         install(&db)?;
-        db.execute_batch(schema::TABLES)?;
-        db.execute_batch(amend::INDEX)?;
+        let (tables, index) = match version {
+            1 => (migrate::TABLES_1, migrate::INDEX_1),
+            _ => (schema::TABLES, amend::INDEX),
+        };
+        db.execute_batch(tables)?;
+        db.execute_batch(index)?;
         Self::all(&db)
     }
 }

@@ -185,7 +185,7 @@ async fn the_rest_starts_when_the_canaries_are_accepted_and_somebody_says_yes() 
     let csv = fleet(150);
     let person = Person::saying(&[true, false]);
     let told = asking(Rig::default(), &person, 5, &ground, &csv).await;
-    assert!(stopped_by(&told).contains("the other 145 were not to start"));
+    assert!(stopped_by(&told).contains("the other 145 are not to start"));
     assert_eq!(told.of(Outcome::Accepted), 5);
     assert_eq!(told.of(Outcome::NotAttempted), 145);
 
@@ -193,8 +193,14 @@ async fn the_rest_starts_when_the_canaries_are_accepted_and_somebody_says_yes() 
     let told = asking(Rig::default(), &person, 5, &ground, &csv).await;
     assert_eq!(told.stop, None);
     assert_eq!(told.of(Outcome::Accepted), 150);
-    let question = "5 canaries were accepted: start the other 145? [y/N] ".to_owned();
-    assert_eq!(person.asked(), [(question.clone(), 5), (question, 5)]);
+    let questions = [
+        (
+            "5 canaries were accepted: start the other 145? [y/N] ".to_owned(),
+            5,
+        ),
+        ("start the others all the same? [y/N] ".to_owned(), 5),
+    ];
+    assert_eq!(person.asked(), questions);
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,7 +226,7 @@ async fn a_campaign_of_canaries_alone_asks_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_more_are_accepted_than_canaries_were_wanted_nobody_is_asked_again() {
+async fn a_yes_to_the_canaries_is_not_asked_for_again_by_the_next_run() {
     let rig = || Rig::default();
     let ground = Arc::new(rig().ground());
     let csv = fleet(150);

@@ -40,6 +40,8 @@ mod crash;
 mod damage;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
+/// Promises 3, 4 and 5 when the state loses its end, or all of it.
+mod faults;
 /// Promise 5 while the results are put in order, and somebody wants to stop.
 mod final_writing;
 /// Scans watched to their end.

@@ -354,7 +354,15 @@ fn what_a_removed_campaign_left_beside_it_does_not_get_into_a_new_one() {
     fs::remove_file(place.path("fleet.results.csv")).unwrap();
     let ids = (100..103).map(machine).collect::<Vec<_>>().join("\n");
     fs::write(place.path("fleet.csv"), format!("machine_id\n{ids}\n")).unwrap();
-    assert_code(&run(&place, &server, &[]), 0);
+    // Its mark tells of it, so it is not forgotten, and has to be given up by its id.
+    let mark = place.read("fleet.campaign.db.mark");
+    let id = mark.split_whitespace().nth(3).unwrap();
+    assert_refused(
+        &run(&place, &server, &[]),
+        5,
+        &[id, "--recover", "--abandon"],
+    );
+    assert_code(&run(&place, &server, &["--abandon", id]), 0);
     assert_eq!(outcomes(&place.read("fleet.results.csv")), ["accepted"; 3]);
 }
 
@@ -376,7 +384,7 @@ fn a_state_file_that_is_not_ours_is_refused_in_words() {
     for bytes in [&b""[..], b"SQLite format 3\0 and then not", b"Dear Sir,\n"] {
         fs::write(place.path("fleet.campaign.db"), bytes).unwrap();
         let output = run(&place, &server, &[]);
-        assert_refused(&output, 5, &["fleet.campaign.db", "--state"]);
+        assert_refused(&output, 5, &["fleet.campaign.db"]);
         assert_eq!(fs::read(place.path("fleet.campaign.db")).unwrap(), bytes);
         let mut command = fleetsweep(place.0.path());
         let output = command

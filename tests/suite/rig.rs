@@ -12,19 +12,25 @@ use std::{
 
 use fleetsweep::{
     campaign::{
-        brakes::BrakeOptions,
-        canaries::{Asker, Jury},
+        brakes::{
+            BrakeOptions,
+            gate::{Gate, gate},
+        },
+        canaries::{Asker, Jury, Word},
         cancel::Canceller,
         dispatcher::{Dispatcher, Settings},
         engine::{Engine, Signal},
         follow::{FollowOptions, Follower},
-        intake::take_in,
+        intake::{IntakeError, take_in, take_in_after},
         journal::Journal,
+        listing::ScanList,
         outcome::{Outcome, Tally},
+        recover::{self, Evidence, Recovered},
         resume::rejoin,
         retry::Policy,
         stop::StopReason,
         tag::CampaignId,
+        witness,
     },
     defender::{
         Answer, ApiBase, Call, Defender, HttpDefender, Lost, Reply,
@@ -33,10 +39,10 @@ use fleetsweep::{
     },
     mock::{self, MockConfig, Request, Served, Tenant},
     monitor::{Began, Ended, Monitor, State},
-    quota::{Clock, Kind, LedgerPlace, Limit, Pacer, Quota, TokioClock},
+    quota::{self, Clock, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},
-    store::{Identity, Left, Reach, Run, Store},
+    store::{Decision, Identity, Left, Reach, Run, Store, Subject},
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -190,12 +196,17 @@ impl Rig {
         }
     }
 
+    /// The campaign that this rig begins or goes on with.
+    pub(crate) fn campaign(&self) -> CampaignId {
+        CampaignId::random(&mut fastrand::Rng::with_seed(self.seed))
+    }
+
     fn pacer(&self, ground: &Ground) -> Pacer {
         if !self.ledger {
             return ground.pacer.clone();
         }
         let place = LedgerPlace {
-            file: ground.dir.path().join("quota.db"),
+            file: ground.ledger(),
             cloud: "commercial".into(),
             tenant: "a tenant".into(),
             application: "an application".into(),
@@ -215,11 +226,17 @@ impl Rig {
         signals: mpsc::Receiver<Signal>,
     ) -> Told {
         let (clock, tenant) = (Arc::clone(&ground.clock), Arc::clone(&ground.tenant));
-        let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(self.seed));
+        let campaign = self.campaign();
         let results = ground.dir.path().join("r.csv");
         let (journal, targets, tally, left) = begin(&csv, &campaign, clock.as_ref(), &results);
 
         let pacer = self.pacer(&ground);
+        let journal = if self.ledger {
+            let mark = ground.keep_mark(&pacer, &campaign, targets).await;
+            journal.with_ledger(mark)
+        } else {
+            journal
+        };
         let forecast = pacer.forecast(Kind::Start);
         let workers = self.quota.limits().map(Limit::calls).min().unwrap_or(100);
         let workers = workers.min(100) as usize;
@@ -252,7 +269,10 @@ impl Rig {
         });
         let jury = Jury {
             follower,
-            asker: self.asker,
+            word: self
+                .asker
+                .clone()
+                .map_or(Word::Yes("nobody was there to ask"), Word::Asked),
             monitor: monitor.clone(),
         };
         let engine = Engine {
@@ -266,8 +286,8 @@ impl Rig {
             campaign,
         };
         let began = clock.now();
-        let mut dispatcher =
-            Dispatcher::new(settings, targets, tally).with_brakes(self.brakes, reach);
+        let brakes = gated(self.brakes, self.asker, &ground).await;
+        let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reach);
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }
@@ -315,6 +335,101 @@ impl Ground {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("r.db")
+    }
+
+    pub(crate) fn results(&self) -> PathBuf {
+        self.dir.path().join("r.csv")
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.dir.path().join("quota.db")
+    }
+
+    /// As far as the ledger remembers a campaign.
+    fn mark_of(&self, campaign: &CampaignId) -> Option<MarkRow> {
+        let marks = quota::marks(&self.ledger()).unwrap();
+        marks
+            .into_iter()
+            .find(|mark| mark.campaign == campaign.as_str())
+    }
+
+    async fn keep_mark(&self, pacer: &Pacer, campaign: &CampaignId, targets: u64) -> Arc<Mark> {
+        let committed = Store::look(&self.state()).unwrap().committed().unwrap();
+        let mark = Mark::new(campaign.as_str(), committed);
+        let now = self.clock.wall();
+        let row = MarkRow {
+            campaign: campaign.as_str().to_owned(),
+            committed,
+            state: self.state(),
+            results: self.results(),
+            input: PathBuf::new(),
+            cloud: "commercial".into(),
+            tenant: "a tenant".into(),
+            application: "an application".into(),
+            targets,
+            started: now,
+            touched: now,
+            ended: None,
+            abandoned: false,
+        };
+        pacer.keep_mark(Arc::clone(&mark), row).await.unwrap();
+        mark
+    }
+
+    /// Whether the campaign's state is as far as its witnesses say, as a run asks before it sends anything. One that cannot be
+    /// read, and one that is gone, is not.
+    pub(crate) fn is_whole(&self, rig: &Rig) -> bool {
+        let Ok(store) = Store::open(&self.state()) else {
+            return false;
+        };
+        let mark = self.mark_of(&rig.campaign());
+        witness::compare(&store, mark.map(|mark| mark.committed), &self.results()).is_ok()
+    }
+
+    /// Makes the campaign whole as `--recover` does, from whatever is there.
+    pub(crate) async fn recover(&self, rig: &Rig, csv: &str) -> Recovered {
+        let campaign = rig.campaign();
+        let mark = self.mark_of(&campaign);
+        let mut store = match Store::open(&self.state()) {
+            Ok(store) => store,
+            Err(_) => {
+                for ending in ["", "-wal", "-shm", "-journal"] {
+                    let mut name = self.state().into_os_string();
+                    name.push(ending);
+                    let _ = std::fs::remove_file(name);
+                }
+                let made = mark
+                    .as_ref()
+                    .map_or_else(|| rig.mock.started, |mark| mark.started);
+                let identity = identity(&campaign, made);
+                let begun = recover::begun(self.clock.wall(), 0);
+                let taken = take_in_after::<_, IntakeError>(
+                    roster(csv),
+                    &self.state(),
+                    identity,
+                    Some(&begun),
+                    || Ok(()),
+                );
+                taken.unwrap().store
+            }
+        };
+        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let list = ScanList::new(
+            Arc::new(client),
+            Arc::clone(&rig.tokens),
+            rig.pacer(self),
+            Arc::clone(&clock),
+        );
+        let results = self.results();
+        let evidence = Evidence {
+            results: &results,
+            ledger: mark.as_ref().map(|mark| mark.committed),
+            last_sent: clock.wall(),
+        };
+        let ear = Ear::default();
+        let recovering = recover::recover(&mut store, &list, &evidence, clock.as_ref(), &ear);
+        recovering.await.unwrap()
     }
 
     /// A canceller of the campaign's scans.
@@ -474,22 +589,72 @@ pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
+/// The brakes after what was decided about canaries before, as the program has it.
+async fn gated(
+    mut brakes: BrakeOptions,
+    asker: Option<Arc<dyn Asker>>,
+    ground: &Ground,
+) -> BrakeOptions {
+    if brakes.canary.is_none() {
+        return brakes;
+    }
+    let mut store = Store::glance(&ground.state()).unwrap();
+    let decisions = store.decisions().unwrap();
+    let stands = gate(brakes.canary, &decisions, |covers| store.beyond(covers)).unwrap();
+    let answer = match stands {
+        Gate::Open => {
+            brakes.canary = None;
+            return brakes;
+        }
+        Gate::Try { accepted, is_new } => {
+            brakes.canaries_before = accepted;
+            is_new.then_some("begun")
+        }
+        Gate::Refused { .. } | Gate::NoEffect { .. } => {
+            let asker = asker.expect("somebody can be asked");
+            let question = "start the others all the same? [y/N] ";
+            assert!(asker.ask(question).await, "the test says no at once");
+            brakes.canary = None;
+            Some("yes")
+        }
+    };
+    if let Some(answer) = answer {
+        let decision = Decision {
+            subject: Subject::Canary,
+            answer: answer.to_owned(),
+            covers: store.last_target().unwrap(),
+            who: "the test".to_owned(),
+            given: ground.clock.wall(),
+        };
+        store.decide(&decision).unwrap();
+    }
+    brakes
+}
+
+fn identity(campaign: &CampaignId, created: jiff::Timestamp) -> Identity {
+    Identity {
+        campaign: campaign.as_str().to_owned(),
+        created,
+        tenant: "tenant".into(),
+        api: "http://mock".into(),
+        scan_type: "quick".into(),
+        comment: "weekly sweep".into(),
+        columns: Vec::new(),
+    }
+}
+
+fn roster(csv: &str) -> Roster<Cursor<String>> {
+    Roster::open("in.csv", Cursor::new(csv.to_owned()), &Options::default()).unwrap()
+}
+
 fn begin(
     csv: &str,
     campaign: &CampaignId,
     clock: &dyn Clock,
     results: &Path,
 ) -> (Journal, u64, Tally, Vec<Left>) {
-    let identity = Identity {
-        campaign: campaign.as_str().to_owned(),
-        created: clock.wall(),
-        tenant: "tenant".into(),
-        api: "http://mock".into(),
-        scan_type: "quick".into(),
-        comment: "weekly sweep".into(),
-        columns: Vec::new(),
-    };
-    let roster = Roster::open("in.csv", Cursor::new(csv.to_owned()), &Options::default()).unwrap();
+    let identity = identity(campaign, clock.wall());
+    let roster = roster(csv);
     let state = results.with_extension("db");
     let mut store = if state.exists() {
         let mut store = Store::open(&state).unwrap();

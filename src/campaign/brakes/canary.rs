@@ -28,15 +28,15 @@ pub struct Passed {
 }
 
 impl Canary {
-    /// Nothing if more than `wanted` machines are accepted: then an earlier run was told to go on.
-    pub(super) fn new(wanted: u64, at_start: &Tally) -> Option<Self> {
-        let accepted = at_start.of(Outcome::Accepted);
-        (accepted <= wanted).then(|| Self {
+    /// The first `wanted`, of which so many were accepted by earlier runs. Whether the others may start is not inferred from
+    /// that: it was decided, or it was not.
+    pub(super) fn new(wanted: u64, accepted: u64) -> Self {
+        Self {
             wanted,
             accepted,
             under_way: HashSet::new(),
             told: false,
-        })
+        }
     }
 
     fn is_through(&self) -> bool {

@@ -1,12 +1,13 @@
 //! What stops a campaign before it does harm, or keeps it waiting.
 //!
 //! - this file: the options, and the one that the dispatcher asks. It is told of beginnings and ends, and of the time.
-//! - [`failures`]: `--max-failures`. [`canary`]: `--canary`. [`times`]: `--not-after` and `--window`.
+//! - [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`gate`]: what was decided about it before. [`times`]: `--not-after` and `--window`.
 //!
 //! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
 
 pub mod canary;
 pub mod failures;
+pub mod gate;
 pub mod times;
 
 use std::collections::HashSet;
@@ -34,6 +35,8 @@ pub struct BrakeOptions {
     pub max_failures: Option<MaxFailures>,
     /// So many machines have to be accepted before the rest may start; at least 1.
     pub canary: Option<u64>,
+    /// How many of these earlier runs have brought to that ([`gate`]).
+    pub canaries_before: u64,
     /// No more machines than this are ever sent to, in all runs together; at least 1.
     pub max_machines: Option<u64>,
     /// When scan calls may go out.
@@ -94,13 +97,13 @@ pub struct Brakes {
 }
 
 impl Brakes {
-    /// The brakes of a run that begins with these counts, earlier runs having reached so far.
+    /// The brakes of a run, earlier runs having reached so far.
     #[must_use]
-    pub fn new(options: BrakeOptions, at_start: &Tally, reach: Reach) -> Self {
+    pub fn new(options: BrakeOptions, reach: Reach) -> Self {
         Self {
             canary: options
                 .canary
-                .and_then(|wanted| Canary::new(wanted, at_start)),
+                .map(|wanted| Canary::new(wanted, options.canaries_before)),
             options,
             sent_to: reach.sent_to,
             skipped: reach.skipped,

@@ -6,9 +6,9 @@ use super::Dispatcher;
 use crate::{
     campaign::{
         brakes::{BrakeOptions, Brakes, Passed, SendTimes},
-        stop::StopReason,
+        canaries::Answer,
     },
-    store::Reach,
+    store::{Decision, Reach, Record, Subject},
 };
 
 impl Dispatcher {
@@ -16,7 +16,7 @@ impl Dispatcher {
     /// anything.
     #[must_use]
     pub fn with_brakes(mut self, options: BrakeOptions, reach: Reach) -> Self {
-        self.brakes = Brakes::new(options, &self.tally, reach);
+        self.brakes = Brakes::new(options, reach);
         if let Some(reason) = self.brakes.at_start(&self.tally)
             && self.open_targets() > 0
         {
@@ -56,12 +56,29 @@ impl Dispatcher {
         self.brakes.wants_judgement(open)
     }
 
-    /// Somebody has said whether the others may start.
-    pub fn canaries_judged(&mut self, judgement: Result<(), StopReason>) {
-        match judgement {
-            Ok(()) => self.brakes.passed(),
-            Err(reason) => self.stop(reason),
+    /// Somebody has said whether the others may start. What was decided is written before anything is sent by it.
+    pub fn canaries_judged(&mut self, answer: Answer, wall: Timestamp) {
+        match answer {
+            Answer::Yes(who) => {
+                self.decided("yes", who, wall);
+                self.brakes.passed();
+            }
+            Answer::No(who, reason) => {
+                self.decided("no", who, wall);
+                self.stop(reason);
+            }
+            Answer::Stop(reason) => self.stop(reason),
         }
+    }
+
+    fn decided(&mut self, answer: &str, who: String, given: Timestamp) {
+        self.records.push(Record::Decided(Decision {
+            subject: Subject::Canary,
+            answer: answer.to_owned(),
+            covers: self.targets,
+            who,
+            given,
+        }));
     }
 
     /// Targets that have not ended.

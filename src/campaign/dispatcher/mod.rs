@@ -230,6 +230,13 @@ impl Dispatcher {
         self.in_flight.len()
     }
 
+    /// Targets that were sent to, and of which nobody knows whether a scan was started.
+    #[must_use]
+    pub fn unsettled(&self) -> u64 {
+        let all = self.in_flight.len() + self.doubtful.len() + self.left_in_doubt.len();
+        all as u64
+    }
+
     /// Targets in all.
     #[must_use]
     pub fn targets(&self) -> u64 {

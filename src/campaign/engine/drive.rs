@@ -6,6 +6,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     super::{
+        canaries::Answer,
         dispatcher::{Dispatcher, Report, Sending},
         journal::{Batch, Journal, JournalError, Written},
         lookup::{Lister, Listing, ListingError},
@@ -46,7 +47,7 @@ enum Event {
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
     Renewed(Result<Token, SignInError>),
-    Judged(Result<(), StopReason>),
+    Judged(Answer),
     Signalled(Option<Signal>),
     Ticked,
 }
@@ -66,7 +67,7 @@ pub(super) struct Drive<D> {
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
-    judgement: Option<Boxed<Result<(), StopReason>>>,
+    judgement: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
     pub(super) desks: Desks,
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
@@ -175,7 +176,7 @@ impl<D: Defender> Drive<D> {
             self.judgement = Some(Box::pin(async move {
                 match judge {
                     Some(judge) => judge.judge(passed).await,
-                    None => Ok(()),
+                    None => Answer::Yes("nobody was there to ask".to_owned()),
                 }
             }));
         }
@@ -242,7 +243,7 @@ impl<D: Defender> Drive<D> {
             }
             Event::Judged(judged) => {
                 self.judgement = None;
-                self.dispatcher.canaries_judged(judged);
+                self.dispatcher.canaries_judged(judged, wall);
             }
             Event::Signalled(Some(Signal::Ordered)) => self
                 .dispatcher

@@ -27,8 +27,8 @@ use tokio::sync::mpsc;
 use drive::Drive;
 
 use super::{
-    canaries::CanaryJudge, dispatcher::Dispatcher, journal::Journal, stop::StopReason,
-    tag::CampaignId,
+    canaries::CanaryJudge, dispatcher::Dispatcher, journal::Journal, outcome::Tally,
+    stop::StopReason, tag::CampaignId,
 };
 use crate::{
     defender::{Defender, sign_in::TokenSource},
@@ -73,6 +73,12 @@ pub struct Ending {
     pub stop: Option<StopReason>,
     /// The journal, to be finished.
     pub journal: Journal,
+    /// How the targets ended whose end is on disk, those of earlier runs included.
+    pub tally: Tally,
+    /// Targets that were sent to and of which nobody knows yet what became.
+    pub unsettled: u64,
+    /// Whether every target has ended.
+    finished: bool,
     /// POSTs of this run.
     pub attempts: u64,
     /// All calls of this run.
@@ -83,6 +89,14 @@ pub struct Ending {
     pub campaign: CampaignId,
     /// What is asked from here on, while the journal is being finished.
     pub signals: Option<mpsc::Receiver<Signal>>,
+}
+
+impl Ending {
+    /// Whether every target of the campaign has ended, and that is on disk.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
 }
 
 impl<D: Defender> Engine<D> {

@@ -120,6 +120,9 @@ impl<D: Defender> Drive<D> {
         Ending {
             stop: self.dispatcher.stop_reason().cloned(),
             journal: *journal,
+            tally: self.told,
+            unsettled: self.dispatcher.unsettled(),
+            finished: self.told.total() >= self.dispatcher.targets(),
             attempts: self.dispatcher.attempts(),
             calls: self.dispatcher.attempts() + self.lister.calls(),
             throttled: self.dispatcher.throttled(),

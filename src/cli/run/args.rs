@@ -124,7 +124,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) state: Option<PathBuf>,
 
-    /// Overwrite a results file that this campaign did not write.
+    /// Overwrite a results file that this campaign did not write; never one of an unfinished campaign.
     #[arg(long)]
     pub(super) force: bool,
 
@@ -158,6 +158,16 @@ pub(super) struct ResumeArgs {
         conflicts_with = "again"
     )]
     pub(super) retry: Vec<Outcome>,
+
+    /// Make a state whole again that has lost its end or is gone: the results and the service's list of scans tell what became
+    /// of every machine, and the run goes on with the others. Needs the role Machine.Read.All, and takes five minutes.
+    #[arg(long, conflicts_with_all = ["again", "retry"])]
+    pub(super) recover: bool,
+
+    /// Give up the unfinished campaign of this id, whose state or results lie where those of this run are to be: they are
+    /// renamed with its id, and a new campaign begins. It may scan machines that the old one has scanned.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["again", "retry", "extend", "recover"])]
+    pub(super) abandon: Option<String>,
 
     /// The input is a results file: only its rows whose `action_status` is one of these, as in Failed,TimeOut.
     #[arg(long, value_name = "STATUSES")]

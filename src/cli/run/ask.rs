@@ -1,49 +1,205 @@
-//! Whether a campaign over so many machines is really meant.
+//! What a person at the terminal, or an option, has to say before anything is sent. Each answer is recorded in the state.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::RunArgs;
+use super::{RunArgs, open::Opened, setup::Setup};
 use crate::{
-    campaign::{canaries::Asker, engine::Signal},
+    campaign::{
+        brakes::{
+            BrakeOptions,
+            gate::{Gate, gate},
+        },
+        canaries::{AT_A_TERMINAL, Asker},
+        engine::Signal,
+    },
     cli::{
         ExitCode, Failure,
+        brakes::CanaryAnswer,
+        overlap,
         terminal::Terminal,
-        yes::{Permission, can_ask, permission},
+        yes::{ASKED_ABOVE, Permission, can_ask, permission},
     },
     monitor::Monitor,
-    quota::{Kind, Pacer},
+    quota::{Clock, Kind, Pacer},
+    store::{Decision, Store, Subject},
 };
 
-/// Asks whether scans on so many `machines` are meant, if they are many and there is somebody to ask.
-///
-/// # Errors
-/// They are not, or nobody can be asked. Nothing has been sent.
-pub(super) async fn whether(
-    args: &RunArgs,
-    machines: u64,
-    pacer: &Pacer,
-    monitor: &Arc<dyn Monitor>,
-    signals: &mut mpsc::Receiver<Signal>,
-) -> Result<(), Failure> {
-    let takes = pacer.lower_bound(Kind::Start, machines);
-    let question = match permission(args.yes, machines, takes, can_ask())? {
-        Permission::Given => return Ok(()),
-        Permission::Ask(question) => question,
-    };
-    let terminal = Terminal {
-        monitor: Arc::clone(monitor),
-    };
-    tokio::select! {
-        biased;
-        Some(_) = signals.recv() => Err(Failure::new(ExitCode::Interrupted, "interrupted; nothing was sent")),
-        yes = terminal.ask(&question) => {
-            if yes {
-                Ok(())
-            } else {
-                Err(Failure::usage("the answer was no; nothing was sent"))
+/// Whoever asks.
+pub(super) struct Asking<'a> {
+    pub(super) args: &'a RunArgs,
+    pub(super) pacer: &'a Pacer,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) monitor: &'a Arc<dyn Monitor>,
+    pub(super) signals: &'a mut mpsc::Receiver<Signal>,
+}
+
+impl Asking<'_> {
+    /// Asks whether scans on so many `machines` are meant, if they are many and nobody has said yes to them before.
+    ///
+    /// # Errors
+    /// They are not, or nobody can be asked. Nothing has been sent.
+    pub(super) async fn machines(
+        &mut self,
+        store: &mut Store,
+        machines: u64,
+    ) -> Result<(), Failure> {
+        // A yes at a terminal covers the targets that it named; one by --yes is for its own run.
+        let covers = covered(store, Subject::Machines)?;
+        let (beyond, _) = store.beyond(covers).map_err(Failure::storage)?;
+        let asked_about = match self.args.yes {
+            None => machines.min(beyond),
+            Some(_) => machines,
+        };
+        let takes = self.pacer.lower_bound(Kind::Start, machines);
+        match permission(self.args.yes, asked_about, takes, can_ask())? {
+            Permission::Given if machines > ASKED_ABOVE && self.args.yes.is_some() => {
+                self.decide(store, Subject::Machines, "yes by --yes", "by --yes")
+            }
+            Permission::Given => Ok(()),
+            Permission::Ask(question) => {
+                if !self.ask(&question).await? {
+                    return Err(Failure::usage("the answer was no; nothing was sent"));
+                }
+                self.decide(store, Subject::Machines, "yes", AT_A_TERMINAL)
             }
         }
     }
+
+    /// Asks before machines are scanned that stand in an unfinished campaign of this user too.
+    ///
+    /// # Errors
+    /// They are not meant, or nobody can be asked. Nothing has been sent.
+    pub(super) async fn overlap(
+        &mut self,
+        opened: &mut Opened,
+        setup: &Setup,
+    ) -> Result<(), Failure> {
+        if opened.begun.is_none() && opened.added == 0 {
+            return Ok(());
+        }
+        let Some(found) = overlap::find(&opened.store, setup.note.file(), &self.args.targets)?
+        else {
+            return Ok(());
+        };
+        let who = if self.args.yes.is_some() {
+            "by --yes"
+        } else if !can_ask() {
+            return Err(Failure::usage(format!(
+                "{found}; nothing was sent. Finish that campaign first, leave its machines out of the input, or say --yes if \
+                 their scans are meant once more"
+            )));
+        } else if self
+            .ask(&format!("{found}. Scan them in this campaign too? [y/N] "))
+            .await?
+        {
+            AT_A_TERMINAL
+        } else {
+            return Err(Failure::usage("the answer was no; nothing was sent"));
+        };
+        self.monitor.note(&format!("{found}"));
+        self.decide(&mut opened.store, Subject::Overlap, "yes", who)
+    }
+
+    /// Finds out how the canaries stand, and asks where that needs an answer.
+    ///
+    /// # Errors
+    /// The others are not to start, or canaries can have no effect, and nobody can be asked. Nothing has been sent.
+    pub(super) async fn canaries(
+        &mut self,
+        store: &mut Store,
+        brakes: &mut BrakeOptions,
+    ) -> Result<(), Failure> {
+        let decisions = store.decisions().map_err(Failure::storage)?;
+        let stands = gate(brakes.canary, &decisions, |covers| store.beyond(covers))
+            .map_err(Failure::storage)?;
+        let (question, refused) = match stands {
+            Gate::Open => {
+                brakes.canary = None;
+                return Ok(());
+            }
+            Gate::Try { accepted, is_new } => {
+                brakes.canaries_before = accepted;
+                return if is_new {
+                    self.decide(store, Subject::Canary, "begun", "by --canary")
+                } else {
+                    Ok(())
+                };
+            }
+            Gate::Refused { who, given } => (
+                format!(
+                    "the answer to the canaries of this campaign was no ({who}, {given:.0}): start the others all the same?"
+                ),
+                Failure::new(
+                    ExitCode::Brake,
+                    format!(
+                        "the answer to the canaries of this campaign was no ({who}, {given:.0}), and that holds; nothing was sent. \
+                         Run it at a terminal to be asked again, or say --canary-answer yes"
+                    ),
+                ),
+            ),
+            Gate::NoEffect { accepted } => (
+                format!(
+                    "{accepted} machines are accepted already, so that --canary tries no others first: start the rest now?"
+                ),
+                Failure::usage(format!(
+                    "--canary can have no effect: {accepted} machines of the campaign are accepted already; nothing was sent. Give \
+                     a higher --canary, or --canary-answer yes to start the rest"
+                )),
+            ),
+        };
+        let who = match self.args.brakes.canary_answer {
+            Some(answer @ CanaryAnswer::Yes) => answer.who(),
+            None if can_ask() => {
+                if !self.ask(&format!("{question} [y/N] ")).await? {
+                    self.decide(store, Subject::Canary, "no", AT_A_TERMINAL)?;
+                    let why = "the answer was no; nothing was sent. That holds until a yes at a terminal, or --canary-answer yes";
+                    return Err(Failure::new(ExitCode::Brake, why));
+                }
+                AT_A_TERMINAL
+            }
+            Some(CanaryAnswer::No) | None => return Err(refused),
+        };
+        brakes.canary = None;
+        self.decide(store, Subject::Canary, "yes", who)
+    }
+
+    /// Puts a question; Ctrl-C is an answer too.
+    async fn ask(&mut self, question: &str) -> Result<bool, Failure> {
+        let terminal = Terminal {
+            monitor: Arc::clone(self.monitor),
+        };
+        tokio::select! {
+            biased;
+            Some(_) = self.signals.recv() => Err(Failure::new(ExitCode::Interrupted, "interrupted; nothing was sent")),
+            yes = terminal.ask(question) => Ok(yes),
+        }
+    }
+
+    fn decide(
+        &self,
+        store: &mut Store,
+        subject: Subject,
+        answer: &str,
+        who: &str,
+    ) -> Result<(), Failure> {
+        let decision = Decision {
+            subject,
+            answer: answer.to_owned(),
+            covers: store.last_target().map_err(Failure::storage)?,
+            who: who.to_owned(),
+            given: self.clock.wall(),
+        };
+        store.decide(&decision).map_err(Failure::storage)
+    }
+}
+
+/// Up to which target a yes to this reaches; 0 if there is none.
+fn covered(store: &Store, subject: Subject) -> Result<u64, Failure> {
+    let decisions = store.decisions().map_err(Failure::storage)?;
+    let mut about = decisions
+        .iter()
+        .filter(|decision| decision.subject == subject && decision.answer == "yes");
+    Ok(about.next_back().map_or(0, |yes| yes.covers))
 }

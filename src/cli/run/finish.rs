@@ -12,12 +12,17 @@ use jiff::Timestamp;
 
 use crate::{
     campaign::{
-        engine::Ending, journal::Finished, outcome::Outcome, stop::StopReason, summary::Summary,
+        engine::Ending,
+        journal::Finished,
+        outcome::{Outcome, Tally},
+        stop::StopReason,
+        summary::Summary,
     },
     cli::{ExitCode, Failure, paths::Places, signals},
     results::Placed,
-    store::Lock,
 };
+
+use super::open::Locks;
 
 /// What is known of the run besides its ending.
 pub(super) struct Facts<'a> {
@@ -32,7 +37,7 @@ pub(super) struct Facts<'a> {
     pub(super) is_rehearsal: bool,
     pub(super) is_quiet: bool,
     /// The campaign's.
-    pub(super) lock: Lock,
+    pub(super) lock: Locks,
 }
 
 /// Where the summary goes, opened before the run so that a bad path fails in its first second.
@@ -105,32 +110,39 @@ pub(super) async fn finish(
     let Ending {
         stop,
         journal,
+        tally,
+        unsettled,
         attempts,
         calls,
         throttled,
         campaign,
         signals,
+        ..
     } = ending;
     let reason = stop
         .as_ref()
         .map_or_else(|| "done".to_owned(), ToString::to_string);
+    let finished = tokio::select! {
+        biased;
+        () = signals::to_stop_at_once(signals) => return Err(stopped_at_once(stop, facts, command)),
+        finished = journal.finish(facts.ended, &reason) => finished,
+    };
+    // The first thing that failed says more than what failed for the same reason afterwards.
+    let (finished, stop) = match finished {
+        Ok(finished) => (finished, stop),
+        Err(e) => (
+            so_far(&facts, tally, unsettled),
+            Some(StopReason::Disk(match stop {
+                Some(StopReason::Disk(why)) => why,
+                _ => e.to_string(),
+            })),
+        ),
+    };
     let Finished {
         tally,
         placed,
         troubles,
-    } = match tokio::select! {
-        biased;
-        () = signals::to_stop_at_once(signals) => return Err(stopped_at_once(stop, facts, command)),
-        finished = journal.finish(facts.ended, &reason) => finished,
-    } {
-        Ok(finished) => finished,
-        // The first thing that failed says more than what failed for the same reason afterwards.
-        Err(e) => {
-            return Err(Failure::storage(
-                stop.map_or_else(|| e.to_string(), |why| why.to_string()),
-            ));
-        }
-    };
+    } = finished;
     let code = ExitCode::gravest([
         if tally.is_all_well() {
             ExitCode::Clean
@@ -161,21 +173,45 @@ pub(super) async fn finish(
         troubles,
         next: (unfinished && !facts.is_rehearsal).then(|| super::record::in_words(command)),
     };
-    if !facts.is_quiet {
-        // Nobody is left to tell if stderr is gone.
-        let mut stderr = io::stderr().lock();
-        let _ = writeln!(stderr, "{summary}");
-        if let Placed::Aside { path, why } = &placed {
-            let place = facts.places.results.display();
-            let _ = writeln!(
-                stderr,
-                "{place} could not be replaced ({why}), so the whole results are in {}",
-                path.display()
-            );
-        }
-    }
+    say(&summary, &placed, &facts);
     summary_file.write(&summary)?;
     Ok(code)
+}
+
+/// What is known where the results could not be put in order: every row has one outcome in it all the same. What was sent to
+/// without an end is unsure until the next run looks it up.
+fn so_far(facts: &Facts<'_>, mut tally: Tally, unsettled: u64) -> Finished {
+    tally.add_many(Outcome::Unsure, unsettled);
+    let rest = facts.targets.saturating_sub(tally.total());
+    tally.add_many(Outcome::NotAttempted, rest);
+    Finished {
+        tally,
+        placed: Placed::There(facts.places.results.clone()),
+        troubles: Vec::new(),
+    }
+}
+
+/// Tells people. That a run could not write is said to whoever wants to hear nothing but errors, too.
+fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
+    // Nobody is left to tell if stderr is gone.
+    let mut stderr = io::stderr().lock();
+    match &summary.stopped {
+        Some(StopReason::Disk(why)) if facts.is_quiet => {
+            let _ = writeln!(stderr, "fleetsweep: {why}");
+        }
+        _ if facts.is_quiet => {}
+        _ => {
+            let _ = writeln!(stderr, "{summary}");
+            if let Placed::Aside { path, why } = placed {
+                let place = facts.places.results.display();
+                let _ = writeln!(
+                    stderr,
+                    "{place} could not be replaced ({why}), so the whole results are in {}",
+                    path.display()
+                );
+            }
+        }
+    }
 }
 
 /// Says that the results are as the last line left them.

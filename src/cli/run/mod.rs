@@ -3,11 +3,12 @@
 //! - [`args`](self): what can be said. [`setup`](self): connection, limits, files.
 //! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
 //! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
-//! - [`ask`](self): whether so many machines are meant.
+//! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say to it.
 //! - [`finish`](self): what is written and said at the end.
 
 mod args;
 mod ask;
+mod begin;
 mod finish;
 mod open;
 mod preview;
@@ -18,15 +19,18 @@ use std::{convert::Infallible, ffi::OsString, future::pending, path::Path, sync:
 
 pub use args::RunArgs;
 pub(super) use args::span;
+use begin::World;
 use open::Opened;
 pub(super) use open::Refusals;
 pub(super) use preview::Preview;
 use setup::Setup;
 
-use super::{ExitCode, Failure, orders::Watcher, signals, terminal::Terminal, yes};
+use super::{
+    ExitCode, Failure, brakes::CanaryAnswer, orders::Watcher, signals, terminal::Terminal, yes,
+};
 use crate::{
     campaign::{
-        canaries::{Asker, Jury},
+        canaries::{Jury, Word},
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
@@ -48,33 +52,39 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
-    let brakes = args.brakes.options(clock.wall())?;
+    let mut brakes = args.brakes.options(clock.wall())?;
     let setup = Setup::of(&args, monitor.as_ref(), &mut rng).await?;
     let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
-    let Opened {
-        mut store,
-        begun,
-        lock,
-        campaign,
-        targets,
-        tally,
-        notes,
-    } = open::open(&args, &setup, meant).await?;
-    for note in notes {
-        monitor.note(&note);
+    let opened = open::open(&args, &setup, meant).await?;
+    for note in &opened.notes {
+        monitor.note(note);
     }
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
     let (lent, mut signals) = signals::listen_and_lend();
     let pacer = setup.pacer(&args, &clock).await?;
+    let defender = Arc::new(
+        setup
+            .connection
+            .client(args.retry.request_timeout, setup.workers)?,
+    );
+    let world = World {
+        args: &args,
+        setup: &setup,
+        defender: &defender,
+        pacer: &pacer,
+        clock: &clock,
+        monitor: &monitor,
+    };
+    let Opened {
+        mut store,
+        lock,
+        campaign,
+        targets,
+        tally,
+        ..
+    } = world.allowed(opened, &mut brakes, &mut signals).await?;
     let reach = store.reach().map_err(Failure::storage)?;
-    let machines = brakes.most(&reach).min(targets - tally.total());
-    if !args.connect.mock
-        && let Err(refused) = ask::whether(&args, machines, &pacer, &monitor, &mut signals).await
-    {
-        open::withdraw(store, begun, &setup.places.state)?;
-        return Err(refused);
-    }
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let layout = Layout::new(&store.identity().columns, args.output.excel);
@@ -94,19 +104,16 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     if args.retry.skip_busy {
         dispatcher.skip_busy(clock.wall());
     }
+    let mark = world.keep_mark(&store, targets).await?;
     let journal = Journal::begin(store, this_run, &setup.places.results, &layout)
-        .map_err(Failure::storage)?;
+        .map_err(Failure::storage)?
+        .with_ledger(mark);
     monitor.began(&Began {
         campaign: campaign.as_str(),
         targets,
         already_ended: tally.total(),
     });
 
-    let defender = Arc::new(
-        setup
-            .connection
-            .client(args.retry.request_timeout, setup.workers)?,
-    );
     let watch = || Arc::new(follower(&args, &setup, &defender, &pacer, &clock, &monitor));
     let watch = args.follow.then(watch);
     let engine = Engine {
@@ -145,6 +152,9 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         is_quiet: args.progress.is_quiet(),
         lock,
     };
+    if ending.is_finished() {
+        world.end_mark(&ending.campaign).await;
+    }
     finish::finish(ending, facts, summary, command).await
 }
 
@@ -174,12 +184,18 @@ fn jury(
     follower: Option<Arc<Follower<HttpDefender>>>,
     monitor: &Arc<dyn Monitor>,
 ) -> Jury<HttpDefender> {
-    let asker: Arc<dyn Asker> = Arc::new(Terminal {
-        monitor: Arc::clone(monitor),
-    });
+    let word = match args.brakes.canary_answer {
+        Some(answer @ CanaryAnswer::Yes) => Word::Yes(answer.who()),
+        Some(answer @ CanaryAnswer::No) => Word::No(answer.who()),
+        None if args.yes.is_some() => Word::Yes("by --yes"),
+        None if yes::can_ask() => Word::Asked(Arc::new(Terminal {
+            monitor: Arc::clone(monitor),
+        })),
+        None => Word::Yes("by a run without a terminal"),
+    };
     Jury {
         follower,
-        asker: (yes::can_ask() && args.yes.is_none()).then_some(asker),
+        word,
         monitor: Arc::clone(monitor),
     }
 }

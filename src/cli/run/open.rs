@@ -1,9 +1,11 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
-//! - `aside`: a finished campaign's files make room for it. `look`: what opening it would find.
+//! - `aside`: another campaign's files make room for it. `look`: what opening it would find.
+//! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
 mod look;
+mod loss;
 
 use std::{
     fs::File,
@@ -27,9 +29,11 @@ use crate::{
     cli::{
         ExitCode, Failure,
         connect::UNKNOWN,
+        ledger,
         paths::{Places, STDIN},
     },
-    results::{self, Owner},
+    quota::MarkRow,
+    results,
     roster::{self, Note, Roster},
     store::{Identity, Lock, LockError, Store, StoreError, check_place},
 };
@@ -39,8 +43,12 @@ pub(super) struct Opened {
     pub(super) store: Store,
     /// If this command has begun it: the files of a finished one that made room for it.
     pub(super) begun: Option<Aside>,
-    /// Held until the process ends.
-    pub(super) lock: Lock,
+    /// Held until the process ends: by the state's place, and by the campaign's id.
+    pub(super) lock: Locks,
+    /// The state has lost its end, and is to be recovered before anything is sent.
+    pub(super) recovers: bool,
+    /// Rows that this command has added.
+    pub(super) added: u64,
     pub(super) campaign: CampaignId,
     /// Rows in all.
     pub(super) targets: u64,
@@ -70,10 +78,19 @@ pub(super) async fn open(
     let places = &setup.places;
     let tenant = Some(setup.connection.tenant.clone());
     let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
-    let opening = Opening::of(args, places.clone(), tenant, meant)?;
+    let opening = Opening::of(
+        args,
+        places.clone(),
+        tenant,
+        meant,
+        setup.note.file().cloned(),
+    )?;
     results::probe(&places.results).map_err(Failure::storage)?;
     check_place(&places.state).map_err(Failure::storage)?;
     let lock = lock(&places.state).await?;
+    if let Some(id) = &args.resume.abandon {
+        tracing::warn!("campaign {id} is given up by --abandon");
+    }
     match tokio::task::spawn_blocking(move || opening.open(lock)).await {
         Ok(opened) => opened,
         Err(e) => Err(Failure::storage(format!(
@@ -96,6 +113,36 @@ async fn lock(state: &Path) -> Result<Lock, Failure> {
     }
 }
 
+/// A campaign's locks.
+#[derive(Debug)]
+pub(super) struct Locks {
+    _state: Lock,
+    /// None where this user has no folder for state, and of a rehearsal.
+    _campaign: Option<Lock>,
+}
+
+impl Locks {
+    /// Adds the lock of the campaign, so that a copy of its state, or a link to it, does not run at the same time.
+    fn with_campaign(state: Lock, campaign: &CampaignId) -> Result<Self, Failure> {
+        let folder = if campaign.is_rehearsal() {
+            None
+        } else {
+            ledger::state_folder()
+        };
+        let campaign = folder
+            .map(|folder| Lock::of_campaign(&folder.join("locks"), campaign.as_str()))
+            .transpose();
+        match campaign {
+            Ok(campaign) => Ok(Self {
+                _state: state,
+                _campaign: campaign,
+            }),
+            Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
+            Err(e) => Err(Failure::storage(e)),
+        }
+    }
+}
+
 struct Opening {
     targets: PathBuf,
     options: roster::Options,
@@ -105,6 +152,11 @@ struct Opening {
     extend: bool,
     retry: Vec<Outcome>,
     force: bool,
+    recover: bool,
+    /// The campaign that is to be given up.
+    abandon: Option<String>,
+    /// The quota's ledger, which remembers campaigns.
+    ledger: Option<PathBuf>,
 }
 
 impl Opening {
@@ -114,6 +166,7 @@ impl Opening {
         places: Places,
         tenant: Option<String>,
         meant: Identity,
+        ledger: Option<PathBuf>,
     ) -> Result<Self, Failure> {
         check_retry(&args.resume.retry)?;
         Ok(Self {
@@ -125,34 +178,68 @@ impl Opening {
             extend: args.resume.extend,
             retry: args.resume.retry.clone(),
             force: args.output.force,
+            recover: args.resume.recover,
+            abandon: args.resume.abandon.clone(),
+            ledger,
         })
     }
 
     fn open(self, lock: Lock) -> Result<Opened, Failure> {
+        let marks = self.marks()?;
         if !self.places.state.exists() {
-            return self.begin(lock, None);
+            return self.open_without_state(lock, &marks);
         }
-        let mut store = Store::open_and_look(&self.places.state).map_err(Failure::storage)?;
-        if self.again {
+        let opened = Store::open_and_look(&self.places.state);
+        let mut store = match opened {
+            Err(StoreError::Damaged { .. }) if self.recover => {
+                return self.rebuild_damaged(lock, &marks);
+            }
+            opened => opened.map_err(Failure::storage)?,
+        };
+        let id = store.identity().campaign.clone();
+        if self.abandon.as_ref() == Some(&id) {
+            return self.abandon_state(store, lock, &marks);
+        }
+        self.refuse_abandon(&marks)?;
+        if self.again || self.recover {
+            match store.vouch() {
+                Err(StoreError::Damaged { .. }) if self.recover => {
+                    drop(store);
+                    return self.rebuild_damaged(lock, &marks);
+                }
+                vouched => vouched.map_err(Failure::storage)?,
+            }
+        }
+        if let Err(e) = self.compare(&store, &marks)
+            && !self.recover
+        {
+            // What a damaged file does not hold, it has not lost.
             store.vouch().map_err(Failure::storage)?;
+            return Err(e);
         }
         if self.again && Counts::of(&store)?.open == 0 {
             let old = CampaignId::known(store.identity().campaign.as_str());
             store.close().map_err(Failure::storage)?;
-            return self.begin(lock, Some(&old));
+            return self.begin(lock, Some(&old), &marks);
         }
-        self.go_on(store, lock)
+        self.go_on(store, lock, &marks)
     }
 
-    /// Begins a campaign, in the place of an `old` one if that has finished. The old one's files are there until the
-    /// whole input has been read and found good.
-    fn begin(self, lock: Lock, old: Option<&CampaignId>) -> Result<Opened, Failure> {
+    /// Begins a campaign, in the place of an `old` one if that has finished or is given up. The old one's files are there
+    /// until the whole input has been read and found good.
+    fn begin(
+        self,
+        lock: Lock,
+        old: Option<&CampaignId>,
+        marks: &[MarkRow],
+    ) -> Result<Opened, Failure> {
         self.check_begin()?;
         let campaign = CampaignId::known(self.meant.campaign.as_str());
-        check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
+        self.check_results(old.unwrap_or(&campaign), marks)?;
+        let lock = Locks::with_campaign(lock, &campaign)?;
         let (state, meant) = (&self.places.state, self.meant.clone());
         let mut aside = Aside::new();
-        let intake = take_in_after(self.roster()?, state, meant, || {
+        let intake = take_in_after(self.roster()?, state, meant, None, || {
             if let Some(old) = old {
                 aside = put_aside(&self.places, old)?;
             }
@@ -175,9 +262,10 @@ impl Opening {
         )))
     }
 
-    fn go_on(self, mut store: Store, lock: Lock) -> Result<Opened, Failure> {
+    fn go_on(self, mut store: Store, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let joined = self.join(&mut store, &campaign);
+        let lock = Locks::with_campaign(lock, &campaign)?;
+        let joined = self.join(&mut store, &campaign, marks);
         // What was read of a damaged file says nothing, not even what is wrong with the input.
         store.vouch().map_err(Failure::storage)?;
         let Rejoined { added, notes } = joined?;
@@ -185,7 +273,7 @@ impl Opening {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
         let counts = Counts::of(&store)?;
-        if counts.open == 0 && self.was_concluded(&store)? {
+        if counts.open == 0 && !self.recover && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
             return Err(Failure::new(
                 ExitCode::FinishedBefore,
@@ -196,6 +284,8 @@ impl Opening {
             ));
         }
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
+        opened.recovers = self.recover;
+        opened.added = added;
         if added > 0 {
             opened
                 .notes
@@ -205,9 +295,14 @@ impl Opening {
     }
 
     /// Compares command and input with the campaign that is there.
-    fn join(&self, store: &mut Store, campaign: &CampaignId) -> Result<Rejoined, Failure> {
+    fn join(
+        &self,
+        store: &mut Store,
+        campaign: &CampaignId,
+        marks: &[MarkRow],
+    ) -> Result<Rejoined, Failure> {
         check_identity(store.identity(), &self.meant).map_err(refused)?;
-        check_results(&self.places.results, campaign, self.force)?;
+        self.check_results(campaign, marks)?;
         let roster = self.roster()?;
         let joined = if self.extend {
             extend(roster, store)
@@ -221,7 +316,7 @@ impl Opening {
         &self,
         store: Store,
         Counts { tally, open }: Counts,
-        lock: Lock,
+        lock: Locks,
         campaign: CampaignId,
         notes: &[Note],
     ) -> Opened {
@@ -236,6 +331,8 @@ impl Opening {
             begun: None,
             lock,
             campaign,
+            recovers: false,
+            added: 0,
         }
     }
 
@@ -266,14 +363,14 @@ impl Opening {
 }
 
 /// How a campaign's targets stand.
-struct Counts {
-    tally: Tally,
+pub(super) struct Counts {
+    pub(super) tally: Tally,
     /// Those that have not ended.
-    open: u64,
+    pub(super) open: u64,
 }
 
 impl Counts {
-    fn of(store: &Store) -> Result<Self, Failure> {
+    pub(super) fn of(store: &Store) -> Result<Self, Failure> {
         let (mut tally, mut open) = (Tally::default(), 0);
         for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
             match outcome.map(|word| word.parse()) {
@@ -327,34 +424,9 @@ fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fails before the first call where the results file is somebody else's.
-fn check_results(path: &Path, campaign: &CampaignId, force: bool) -> Result<(), Failure> {
-    let whose = match results::owner(path).map_err(Failure::storage)? {
-        Owner::Nobody | Owner::Empty => return Ok(()),
-        Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
-        // A rehearsal's results are nobody's loss, as long as only another rehearsal overwrites them.
-        Owner::Campaign(id)
-            if campaign.is_rehearsal() && CampaignId::known(&*id).is_rehearsal() =>
-        {
-            return Ok(());
-        }
-        Owner::Campaign(id) => format!("are those of campaign {id}"),
-        Owner::Foreign => "were not written by fleetsweep".to_owned(),
-    };
-    if force {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "the results in {} {whose}; name another file with -o, or overwrite it with --force",
-        path.display()
-    )))
-}
-
 fn refused(e: ResumeError) -> Failure {
     match e {
-        ResumeError::Store(StoreError::File { .. } | StoreError::Sqlite { .. }) => {
-            Failure::storage(e)
-        }
+        ResumeError::Store(e) => Failure::storage(e),
         e => Failure::usage(e),
     }
 }

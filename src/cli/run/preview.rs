@@ -15,7 +15,7 @@ use crate::{
     cli::{
         Failure,
         connect::{Foreseen, UNKNOWN},
-        ledger::QuotaNote,
+        ledger::{self, QuotaNote},
         paths::Places,
     },
     quota::{Clock, Picture, Quota},
@@ -74,9 +74,12 @@ impl RunArgs {
             comment,
             columns: Vec::new(),
         };
-        let mut found = open::look(self, places, tenant.as_deref(), meant)?;
         let file = self.pace.quota_file.clone();
         let counts_calls = !quota.is_unlimited() && (!self.connect.mock || file.is_some());
+        let ledger = counts_calls
+            .then(|| file.clone().map_or_else(ledger::default_file, Ok))
+            .transpose()?;
+        let mut found = open::look(self, places, tenant.as_deref(), meant, ledger)?;
         let whose = whose.unwrap_or_else(|why| {
             let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
             let whose = if last.is_some() {

@@ -9,6 +9,7 @@ use crate::{
     campaign::tag::CampaignId,
     cli::{Failure, paths::Places},
     results::{self, Owner},
+    store::MarkFile,
 };
 
 /// Files that were renamed: where they lay, and where they lie.
@@ -28,6 +29,7 @@ pub(super) fn put_aside(
     // A journal is there only if somebody was looking when the old one was closed.
     let aside = with_id(state, old.as_str());
     files.push((journal_of(state), journal_of(&aside)));
+    files.push((MarkFile::place(state), MarkFile::place(&aside)));
     files.push((state.clone(), aside));
     let mut renamed = Vec::new();
     for (path, aside) in files {

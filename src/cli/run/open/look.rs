@@ -1,9 +1,11 @@
 //! What opening a campaign would find, and how many of its targets there would be to send. Nothing is made or written: what
 //! a run would change about a campaign is tried out, and lost again.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use super::{Counts, FURTHER, Opening, RunArgs, check_results};
+use super::{Counts, FURTHER, Opening, RunArgs};
 use crate::{
     campaign::{
         intake::ended_by_reading,
@@ -12,6 +14,7 @@ use crate::{
         tag::CampaignId,
     },
     cli::{Failure, connect::UNKNOWN, ledger::QuotaNote, paths::Places},
+    quota::MarkRow,
     store::{Identity, Lock, Reach, Store},
 };
 
@@ -76,35 +79,41 @@ pub(in crate::cli::run) fn look(
     places: Places,
     tenant: Option<&str>,
     meant: Identity,
+    ledger: Option<PathBuf>,
 ) -> Result<Found, Failure> {
     let told = tenant.filter(|tenant| *tenant != UNKNOWN && !args.connect.mock);
-    let mut opening = Opening::of(args, places, told.map(str::to_owned), meant)?;
+    let mut opening = Opening::of(args, places, told.map(str::to_owned), meant, ledger)?;
+    let marks = opening.marks()?;
     let state = &opening.places.state;
     if !state.exists() {
-        return opening.look_at_input(None);
+        opening.check_gone(&marks)?;
+        return opening.look_at_input(None, &marks);
     }
     if Lock::is_held(state) {
         return opening.look_at_work();
     }
     let store = Store::rehearse(state).map_err(Failure::storage)?;
+    if !opening.recover {
+        opening.compare(&store, &marks)?;
+    }
     if opening.again && Counts::of(&store)?.open == 0 {
         let old = CampaignId::known(store.identity().campaign.as_str());
-        return opening.look_at_input(Some(&old));
+        return opening.look_at_input(Some(&old), &marks);
     }
     if tenant.is_none() {
         let known = store.identity().tenant.clone();
         opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN);
         opening.meant.tenant = known;
     }
-    opening.look_at_campaign(store)
+    opening.look_at_campaign(store, &marks)
 }
 
 impl Opening {
     /// What a new campaign would consist of.
-    fn look_at_input(&self, old: Option<&CampaignId>) -> Result<Found, Failure> {
+    fn look_at_input(&self, old: Option<&CampaignId>, marks: &[MarkRow]) -> Result<Found, Failure> {
         self.check_begin()?;
         let campaign = CampaignId::known(self.meant.campaign.as_str());
-        check_results(&self.places.results, old.unwrap_or(&campaign), self.force)?;
+        self.check_results(old.unwrap_or(&campaign), marks)?;
         let mut found = Found::default();
         found.notes.extend(old.map(|old| {
             format!("campaign {old} has finished; a run would begin a new one in its place")
@@ -142,9 +151,9 @@ impl Opening {
     }
 
     /// What would be left of a campaign after what a run changes about it before its first call.
-    fn look_at_campaign(&self, mut store: Store) -> Result<Found, Failure> {
+    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let Rejoined { added, notes } = self.join(&mut store, &campaign)?;
+        let Rejoined { added, notes } = self.join(&mut store, &campaign, marks)?;
         for outcome in &self.retry {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }

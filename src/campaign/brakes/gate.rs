@@ -1,0 +1,129 @@
+//! How the canaries stand when a run begins: by what was decided, never by how many machines happen to be accepted.
+
+use jiff::Timestamp;
+
+use crate::store::{Decision, Subject};
+
+/// How the canaries stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// Nobody is kept back: no canaries are asked for, or the others were told to start.
+    Open,
+    /// The first few go first; so many of them are accepted already.
+    Try {
+        /// How many.
+        accepted: u64,
+        /// Whether that has still to be noted.
+        is_new: bool,
+    },
+    /// The others were told not to start, and somebody has to say otherwise.
+    Refused {
+        /// Who said so.
+        who: String,
+        /// When.
+        given: Timestamp,
+    },
+    /// Canaries are asked for, and as many machines are accepted before anybody tried any.
+    NoEffect {
+        /// How many.
+        accepted: u64,
+    },
+}
+
+/// How the canaries stand, of which `wanted` are asked for. `beyond` tells, of the targets that a decision does not cover which
+/// covers those up to a number, how many have not ended, and how many are accepted.
+///
+/// # Errors
+/// Those of `beyond`.
+pub fn gate<E>(
+    wanted: Option<u64>,
+    decisions: &[Decision],
+    beyond: impl FnOnce(u64) -> Result<(u64, u64), E>,
+) -> Result<Gate, E> {
+    let mut about = decisions
+        .iter()
+        .filter(|decision| decision.subject == Subject::Canary);
+    let last = about.clone().next_back();
+    if let Some(no) = last.filter(|last| last.answer == "no") {
+        return Ok(Gate::Refused {
+            who: no.who.clone(),
+            given: no.given,
+        });
+    }
+    let Some(wanted) = wanted else {
+        return Ok(Gate::Open);
+    };
+    let yes = about.rfind(|decision| decision.answer == "yes");
+    let (open, accepted) = beyond(yes.map_or(0, |yes| yes.covers))?;
+    if yes.is_some() && open == 0 {
+        return Ok(Gate::Open);
+    }
+    let is_new = last.is_none_or(|last| last.answer != "begun");
+    Ok(if is_new && accepted >= wanted {
+        Gate::NoEffect { accepted }
+    } else {
+        Gate::Try { accepted, is_new }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(answers: &[(&str, u64)]) -> Vec<Decision> {
+        let decisions = answers.iter().map(|(answer, covers)| Decision {
+            subject: Subject::Canary,
+            answer: (*answer).to_owned(),
+            covers: *covers,
+            who: "somebody".into(),
+            given: Timestamp::UNIX_EPOCH,
+        });
+        decisions.collect()
+    }
+
+    /// Sixty targets of which so many are accepted; a yes covers the first sixty.
+    fn gate_of(wanted: Option<u64>, answers: &[(&str, u64)], accepted: u64) -> Gate {
+        let beyond = |covers: u64| {
+            Ok::<_, ()>(if covers == 60 {
+                (0, 0)
+            } else {
+                (60 - accepted, accepted)
+            })
+        };
+        gate(wanted, &decided(answers), beyond).unwrap()
+    }
+
+    #[test]
+    fn what_was_decided_counts_and_nothing_is_inferred_from_counts() {
+        let refused = Gate::Refused {
+            who: "somebody".into(),
+            given: Timestamp::UNIX_EPOCH,
+        };
+        let tried = |accepted, is_new| Gate::Try { accepted, is_new };
+        let table = [
+            (None, &[][..], 8, Gate::Open),
+            (Some(5), &[], 0, tried(0, true)),
+            (Some(5), &[], 4, tried(4, true)),
+            // Eight were sent to without canaries: five more would try nothing.
+            (Some(5), &[], 8, Gate::NoEffect { accepted: 8 }),
+            // More were under way than canaries when it was killed.
+            (Some(5), &[("begun", 60)], 8, tried(8, false)),
+            (Some(5), &[("begun", 60), ("no", 60)], 8, refused.clone()),
+            (None, &[("begun", 60), ("no", 60)], 8, refused),
+            (
+                Some(5),
+                &[("begun", 60), ("no", 60), ("yes", 60)],
+                8,
+                Gate::Open,
+            ),
+            (Some(5), &[("begun", 50), ("yes", 50)], 3, tried(3, true)),
+        ];
+        for (wanted, answers, accepted, expected) in table {
+            assert_eq!(
+                gate_of(wanted, answers, accepted),
+                expected,
+                "{wanted:?} {answers:?} {accepted}"
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What has to be so before the first call of a run: the state is whole, somebody means what is asked for, the disk has room.
+
+use std::{path::absolute, sync::Arc};
+
+use tokio::sync::mpsc;
+
+use super::{
+    RunArgs, ask,
+    open::{self, Counts, Opened},
+    setup::Setup,
+};
+use crate::{
+    campaign::{
+        brakes::BrakeOptions,
+        engine::Signal,
+        listing::ScanList,
+        recover::{self, Evidence, RecoverError, Recovered},
+        tag::CampaignId,
+    },
+    cli::{ExitCode, Failure},
+    defender::{HttpDefender, cloud::quota_realm},
+    monitor::Monitor,
+    quota::{self, Clock, Mark, MarkRow, Pacer},
+    store::Store,
+};
+
+/// What a run has of the world before its first call.
+pub(super) struct World<'a> {
+    pub(super) args: &'a RunArgs,
+    pub(super) setup: &'a Setup,
+    pub(super) defender: &'a Arc<HttpDefender>,
+    pub(super) pacer: &'a Pacer,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) monitor: &'a Arc<dyn Monitor>,
+}
+
+impl World<'_> {
+    /// The campaign, once it may go on. What this command has begun is taken back where it may not.
+    ///
+    /// # Errors
+    /// It may not: its state cannot be made whole, somebody says no, or nobody can be asked. Nothing was sent.
+    pub(super) async fn allowed(
+        &self,
+        mut opened: Opened,
+        brakes: &mut BrakeOptions,
+        signals: &mut mpsc::Receiver<Signal>,
+    ) -> Result<Opened, Failure> {
+        let allowed = self.check(&mut opened, brakes, signals).await;
+        if let Err(refused) = allowed {
+            open::withdraw(opened.store, opened.begun, &self.setup.places.state)?;
+            return Err(refused);
+        }
+        Ok(opened)
+    }
+
+    async fn check(
+        &self,
+        opened: &mut Opened,
+        brakes: &mut BrakeOptions,
+        signals: &mut mpsc::Receiver<Signal>,
+    ) -> Result<(), Failure> {
+        if opened.recovers {
+            self.recover(opened, signals).await?;
+        }
+        let reach = opened.store.reach().map_err(Failure::storage)?;
+        let open = opened.targets - opened.tally.total();
+        let machines = brakes.most(&reach).min(open);
+        let mut asking = ask::Asking {
+            args: self.args,
+            pacer: self.pacer,
+            clock: self.clock,
+            monitor: self.monitor,
+            signals,
+        };
+        if !self.args.connect.mock {
+            asking.overlap(opened, self.setup).await?;
+            asking.machines(&mut opened.store, machines).await?;
+        }
+        asking.canaries(&mut opened.store, brakes).await?;
+        opened.store.prove_room().map_err(Failure::storage)?;
+        self.pacer.prove_room().await.map_err(Failure::storage)
+    }
+
+    /// Makes the state whole. The results are as they were until that is done.
+    async fn recover(
+        &self,
+        opened: &mut Opened,
+        signals: &mut mpsc::Receiver<Signal>,
+    ) -> Result<(), Failure> {
+        let list = ScanList::new(
+            Arc::clone(self.defender),
+            Arc::clone(&self.setup.connection.tokens),
+            self.pacer.clone(),
+            Arc::clone(self.clock),
+        );
+        let now = self.clock.wall();
+        let mark = self.mark_of(opened.campaign.as_str())?;
+        let evidence = Evidence {
+            results: &self.setup.places.results,
+            ledger: mark.as_ref().map(|mark| mark.committed),
+            // Every send is in the ledger before it leaves, and leaves within seconds.
+            last_sent: mark.map_or(now, |mark| mark.touched + quota::PERMIT_LIFE),
+        };
+        let recovering = recover::recover(
+            &mut opened.store,
+            &list,
+            &evidence,
+            self.clock.as_ref(),
+            self.monitor.as_ref(),
+        );
+        let recovered = tokio::select! {
+            biased;
+            Some(_) = signals.recv() => {
+                let why = "interrupted while the campaign was being recovered; nothing was sent. The same command goes on with it";
+                return Err(Failure::new(ExitCode::Interrupted, why));
+            }
+            recovered = recovering => recovered.map_err(failure)?,
+        };
+        let Recovered {
+            by_results,
+            by_list,
+            unsure,
+            open,
+        } = recovered;
+        self.monitor.note(&format!(
+            "recovered: {by_list} machines found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} \
+             still to be scanned"
+        ));
+        let Counts { tally, open } = Counts::of(&opened.store)?;
+        opened.targets = tally.total() + open;
+        opened.tally = tally;
+        // What was made whole stays, whatever is answered to the questions that come.
+        opened.begun = None;
+        Ok(())
+    }
+
+    fn mark_of(&self, campaign: &str) -> Result<Option<MarkRow>, Failure> {
+        let Some(file) = self.setup.note.file() else {
+            return Ok(None);
+        };
+        let marks = quota::marks(file).map_err(Failure::storage)?;
+        Ok(marks.into_iter().find(|mark| mark.campaign == campaign))
+    }
+
+    /// Lets the ledger remember the campaign, and how far its state is, from here on.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub(super) async fn keep_mark(
+        &self,
+        store: &Store,
+        targets: u64,
+    ) -> Result<Arc<Mark>, Failure> {
+        let identity = store.identity();
+        let committed = store.committed().map_err(Failure::storage)?;
+        let mark = Mark::new(identity.campaign.as_str(), committed);
+        let now = self.clock.wall();
+        let whole = |path: &std::path::Path| absolute(path).unwrap_or_else(|_| path.to_owned());
+        let connection = &self.setup.connection;
+        let row = MarkRow {
+            campaign: identity.campaign.clone(),
+            committed,
+            state: whole(&self.setup.places.state),
+            results: whole(&self.setup.places.results),
+            input: whole(&self.args.targets),
+            cloud: quota_realm(&connection.base),
+            tenant: connection.tenant.clone(),
+            application: connection.application.clone(),
+            targets,
+            started: identity.created,
+            touched: now,
+            ended: None,
+            abandoned: false,
+        };
+        self.pacer
+            .keep_mark(Arc::clone(&mark), row)
+            .await
+            .map_err(Failure::storage)?;
+        Ok(mark)
+    }
+
+    /// Notes in the ledger that every row of the campaign has ended.
+    pub(super) async fn end_mark(&self, campaign: &CampaignId) {
+        if let Err(e) = self.pacer.end_mark(campaign.as_str(), false).await {
+            // It is taken for unfinished, and whoever begins another one over its machines is asked.
+            tracing::warn!("{e}");
+        }
+    }
+}
+
+fn failure(e: RecoverError) -> Failure {
+    match e {
+        e @ RecoverError::Forbidden(_) => Failure::new(ExitCode::Tenant, e),
+        e => Failure::storage(e),
+    }
+}

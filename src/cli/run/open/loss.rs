@@ -1,0 +1,331 @@
+//! Whether what is there is whole: the state by its witnesses; and, where there is no state, whether something tells of one.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Counts, Locks, Opened, Opening, aside};
+use crate::{
+    campaign::{
+        intake::take_in_after,
+        recover,
+        tag::CampaignId,
+        witness::{self, Loss, WitnessError},
+    },
+    cli::Failure,
+    quota::{self, MarkRow},
+    results::{self, Owner, ResultsError},
+    store::{Identity, Lock, MarkFile, Store},
+};
+
+/// Where nothing tells when a campaign that is gone was made, scans of so long ago are looked at.
+const LONG_AGO: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// An unfinished campaign whose state is gone.
+struct Gone {
+    campaign: String,
+    /// What tells of it.
+    witness: PathBuf,
+}
+
+impl Opening {
+    /// The campaigns that the ledger remembers.
+    pub(super) fn marks(&self) -> Result<Vec<MarkRow>, Failure> {
+        match &self.ledger {
+            Some(file) => quota::marks(file).map_err(Failure::storage),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether the state is as far as its witnesses say.
+    pub(super) fn compare(&self, store: &Store, marks: &[MarkRow]) -> Result<(), Failure> {
+        let ledger = committed(marks, &store.identity().campaign);
+        witness::compare(store, ledger, &self.places.results).map_err(Failure::from)
+    }
+
+    /// Opens what is meant where there is no state: a new campaign, unless something tells of one that has not finished.
+    pub(super) fn open_without_state(
+        self,
+        lock: Lock,
+        marks: &[MarkRow],
+    ) -> Result<Opened, Failure> {
+        let Some(gone) = self.gone(marks)? else {
+            self.refuse_abandon(marks)?;
+            if self.recover {
+                return Err(Failure::usage(format!(
+                    "--recover: there is no campaign at {}, and nothing tells of one; run the command without it",
+                    self.places.state.display()
+                )));
+            }
+            return self.begin(lock, None, marks);
+        };
+        if self.abandon.as_ref() == Some(&gone.campaign) {
+            self.forget(&gone.campaign)?;
+            let old = CampaignId::known(gone.campaign);
+            return self.begin(lock, Some(&old), marks);
+        }
+        if self.recover {
+            return self.rebuild(lock, &gone.campaign, marks);
+        }
+        Err(self.lost(gone))
+    }
+
+    /// Refuses where there is no state and something tells of an unfinished campaign, for who only looks.
+    pub(super) fn check_gone(&self, marks: &[MarkRow]) -> Result<(), Failure> {
+        let gone = self.gone(marks)?;
+        let gone = gone.filter(|gone| self.abandon.as_ref() != Some(&gone.campaign));
+        match gone {
+            Some(gone) if !self.recover => Err(self.lost(gone)),
+            _ => Ok(()),
+        }
+    }
+
+    fn lost(&self, gone: Gone) -> Failure {
+        Failure::storage(Loss::Gone {
+            state: self.places.state.clone(),
+            campaign: gone.campaign,
+            witness: gone.witness,
+        })
+    }
+
+    fn gone(&self, marks: &[MarkRow]) -> Result<Option<Gone>, Failure> {
+        if self.is_rehearsal() {
+            return Ok(None);
+        }
+        let ended = |id: &str| {
+            let mark = marks.iter().find(|mark| mark.campaign == id);
+            mark.map(|mark| mark.ended.is_some())
+        };
+        let is_real = |id: &str| !CampaignId::known(id).is_rehearsal();
+        let results = &self.places.results;
+        if let Owner::Campaign(id) = results::owner(results).map_err(Failure::storage)?
+            && is_real(&id)
+        {
+            let is_unfinished = match ended(&id) {
+                Some(ended) => !ended,
+                None => {
+                    let rows = self.rows()?;
+                    witness::are_unfinished(results, &id, Some(rows)).map_err(Failure::storage)?
+                }
+            };
+            if is_unfinished {
+                return Ok(Some(Gone {
+                    campaign: id,
+                    witness: results.clone(),
+                }));
+            }
+        }
+        let state = &self.places.state;
+        if let Some((id, _)) = MarkFile::read(state).map_err(Failure::storage)?
+            && is_real(&id)
+            && ended(&id) != Some(true)
+        {
+            return Ok(Some(Gone {
+                campaign: id,
+                witness: MarkFile::place(state),
+            }));
+        }
+        let place = std::path::absolute(state).unwrap_or_else(|_| state.clone());
+        let mark = marks
+            .iter()
+            .find(|mark| mark.ended.is_none() && mark.state == place);
+        Ok(mark.zip(self.ledger.clone()).map(|(mark, ledger)| Gone {
+            campaign: mark.campaign.clone(),
+            witness: ledger,
+        }))
+    }
+
+    /// How many rows the input has.
+    fn rows(&self) -> Result<u64, Failure> {
+        if self.targets.as_os_str() == crate::cli::paths::STDIN {
+            // It can be read once only; that the results are whole is told by their rows then.
+            return Ok(0);
+        }
+        let mut roster = self.roster()?;
+        while roster.next_row().map_err(Failure::usage)?.is_some() {}
+        Ok(roster.counts().rows())
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        CampaignId::known(self.meant.campaign.as_str()).is_rehearsal()
+    }
+
+    /// Makes a state anew for a campaign whose state is gone, to be recovered before anything is sent.
+    fn rebuild(self, lock: Lock, id: &str, marks: &[MarkRow]) -> Result<Opened, Failure> {
+        let campaign = CampaignId::known(id);
+        self.check_results(&campaign, marks)?;
+        let lock = Locks::with_campaign(lock, &campaign)?;
+        let made = self.made(id, marks)?;
+        let identity = Identity {
+            campaign: id.to_owned(),
+            created: made,
+            ..self.meant.clone()
+        };
+        let begun = recover::begun(self.meant.created, 0);
+        let state = &self.places.state;
+        let intake = take_in_after(self.roster()?, state, identity, Some(&begun), || {
+            Ok::<_, Failure>(())
+        })?;
+        let counts = Counts::of(&intake.store)?;
+        let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
+        // Where it cannot be recovered, everything is as it was before.
+        opened.begun = Some(aside::Aside::new());
+        opened.recovers = true;
+        Ok(opened)
+    }
+
+    /// The same where there is a file that cannot be read: it makes room, and stays.
+    pub(super) fn rebuild_damaged(self, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
+        let state = self.places.state.clone();
+        let mut name = state.as_os_str().to_owned();
+        name.push(".damaged");
+        let damaged = PathBuf::from(name);
+        let renamed = |from: &Path, to: &Path| {
+            std::fs::rename(from, to).map_err(|e| {
+                let (from, to) = (from.display(), to.display());
+                Failure::storage(format!(
+                    "cannot rename {from} to {to}: {e}; nothing was sent"
+                ))
+            })
+        };
+        renamed(&state, &damaged)?;
+        let Some(gone) = self.gone(marks)? else {
+            renamed(&damaged, &state)?;
+            return Err(Failure::storage(format!(
+                "the campaign's state {} is damaged, and nothing else tells which campaign it is: neither results nor a mark. \
+                 Nothing was sent",
+                state.display()
+            )));
+        };
+        let id = gone.campaign;
+        match self.rebuild(lock, &id, marks) {
+            Ok(mut opened) => {
+                let note = format!(
+                    "the damaged state of campaign {id} is kept as {}",
+                    damaged.display()
+                );
+                opened.notes.push(note);
+                opened.begun = Some(vec![(state, damaged)]);
+                Ok(opened)
+            }
+            Err(e) => {
+                renamed(&damaged, &state)?;
+                Err(e)
+            }
+        }
+    }
+
+    /// When a campaign was made whose state is gone: no later than its first call.
+    fn made(&self, id: &str, marks: &[MarkRow]) -> Result<Timestamp, Failure> {
+        let mark = marks.iter().find(|mark| mark.campaign == id);
+        let mut made = mark.map(|mark| mark.started);
+        let results = &self.places.results;
+        results::each_row::<ResultsError>(results, id, |row| {
+            made = made.into_iter().chain(row.times[0]).min();
+            Ok(())
+        })
+        .map_err(Failure::storage)?;
+        let long_ago = || self.meant.created.saturating_sub(LONG_AGO);
+        Ok(made.unwrap_or_else(|| long_ago().unwrap_or_default()))
+    }
+
+    /// Gives the campaign up that is there: its files are renamed with its id, and another one begins.
+    pub(super) fn abandon_state(
+        self,
+        mut store: Store,
+        lock: Lock,
+        marks: &[MarkRow],
+    ) -> Result<Opened, Failure> {
+        store.vouch().map_err(Failure::storage)?;
+        let old = CampaignId::known(store.identity().campaign.as_str());
+        if Counts::of(&store)?.open == 0 {
+            return Err(Failure::usage(format!(
+                "--abandon {old}: that campaign has finished; to begin another one in its place, --again"
+            )));
+        }
+        store.close().map_err(Failure::storage)?;
+        self.forget(old.as_str())?;
+        self.begin(lock, Some(&old), marks)
+    }
+
+    /// Notes in the ledger that a campaign is given up.
+    fn forget(&self, id: &str) -> Result<(), Failure> {
+        match &self.ledger {
+            Some(file) if file.exists() => quota::abandon(file, id, &quota::SystemClock)
+                .map(drop)
+                .map_err(Failure::storage),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to give up a campaign that is not here, unless it is that of the results.
+    pub(super) fn refuse_abandon(&self, _: &[MarkRow]) -> Result<(), Failure> {
+        let Some(id) = &self.abandon else {
+            return Ok(());
+        };
+        match results::owner(&self.places.results).map_err(Failure::storage)? {
+            Owner::Campaign(owner) if owner == *id => Ok(()),
+            _ => Err(Failure::usage(format!(
+                "--abandon {id}: neither the state {} nor the results {} are of that campaign; nothing was changed",
+                self.places.state.display(),
+                self.places.results.display()
+            ))),
+        }
+    }
+
+    /// Fails before the first call where the results file is somebody else's.
+    pub(super) fn check_results(
+        &self,
+        campaign: &CampaignId,
+        marks: &[MarkRow],
+    ) -> Result<(), Failure> {
+        let path = &self.places.results;
+        let whose = match results::owner(path).map_err(Failure::storage)? {
+            Owner::Nobody | Owner::Empty => return Ok(()),
+            Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
+            Owner::Campaign(id) if self.abandon.as_ref() == Some(&id) => return Ok(()),
+            Owner::Campaign(id) if CampaignId::known(&*id).is_rehearsal() => {
+                // A rehearsal's results are nobody's loss, as long as only another rehearsal overwrites them.
+                if campaign.is_rehearsal() {
+                    return Ok(());
+                }
+                format!("are those of campaign {id}")
+            }
+            Owner::Campaign(id) => {
+                let mark = marks.iter().find(|mark| mark.campaign == id);
+                let is_unfinished = match mark {
+                    Some(mark) => mark.ended.is_none(),
+                    None => witness::are_unfinished(path, &id, None).map_err(Failure::storage)?,
+                };
+                if is_unfinished {
+                    return Err(Failure::usage(format!(
+                        "the results in {} are those of campaign {id}, which has not finished; nothing was sent. Name another \
+                         file with -o, or give that campaign up with --abandon {id}",
+                        path.display()
+                    )));
+                }
+                format!("are those of campaign {id}")
+            }
+            Owner::Foreign => "were not written by fleetsweep".to_owned(),
+        };
+        if self.force {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "the results in {} {whose}; name another file with -o, or overwrite it with --force",
+            path.display()
+        )))
+    }
+}
+
+/// How many batches of a campaign the ledger says were committed, if it remembers it.
+pub(in crate::cli) fn committed(marks: &[MarkRow], campaign: &str) -> Option<u64> {
+    let mark = marks.iter().find(|mark| mark.campaign == campaign);
+    mark.map(|mark| mark.committed)
+}
+
+impl From<WitnessError> for Failure {
+    fn from(e: WitnessError) -> Self {
+        Self::storage(e)
+    }
+}

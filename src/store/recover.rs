@@ -1,0 +1,180 @@
+//! What a recovery reads and writes: targets that are open, as the state has them, and what the witnesses say of them.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{Store, StoreError, millis};
+
+/// A target as a witness is compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched<'a> {
+    /// The machine id as typed.
+    pub machine_id: &'a str,
+    /// POSTs on the wire.
+    pub attempts: u32,
+    /// Whether it has ended, or had and was reopened: a witness that says so says nothing new.
+    pub has_ended: bool,
+}
+
+/// A target that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTarget {
+    /// Its number.
+    pub n: u64,
+    /// Its machine, in lower case.
+    pub machine: String,
+    /// POSTs on the wire.
+    pub attempts: u32,
+}
+
+impl Store {
+    /// Shows `visit` every target that something has happened to.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn each_touched(&self, mut visit: impl FnMut(Touched<'_>)) -> Result<(), StoreError> {
+        let sql = "SELECT t.machine_id, p.attempts, p.outcome IS NOT NULL OR p.reopened
+                   FROM progress p JOIN target t ON t.n = p.n";
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.db.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(Touched {
+                    machine_id: row.get_ref(0)?.as_str()?,
+                    attempts: row.get(1)?,
+                    has_ended: row.get(2)?,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+
+    /// Every target that has not ended, by number.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open_targets(&self) -> Result<Vec<OpenTarget>, StoreError> {
+        let sql = "SELECT t.n, lower(t.machine_id), coalesce(p.attempts, 0)
+                   FROM target t LEFT JOIN progress p ON p.n = t.n WHERE p.outcome IS NULL ORDER BY t.n";
+        let found = self.read(sql, |row| {
+            Ok(OpenTarget {
+                n: row.get(0)?,
+                machine: row.get(1)?,
+                attempts: row.get(2)?,
+            })
+        });
+        found.map_err(|e| self.failed("read", e))
+    }
+
+    /// Shows `visit` the machine of every target that was or is to be sent to, in lower case.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn each_machine(&self, mut visit: impl FnMut(&str)) -> Result<(), StoreError> {
+        let sql = "SELECT lower(t.machine_id) FROM target t LEFT JOIN progress p ON p.n = t.n
+                   WHERE p.outcome IS NULL OR p.outcome NOT IN ('invalid', 'duplicate', 'not_attempted')";
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.db.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row.get_ref(0)?.as_str()?);
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+
+    /// Ends every recovery that was begun: from here on the state is as whole as its witnesses, and further than any mark of
+    /// it that was behind `marked`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn end_recovery(&mut self, marked: u64) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "UPDATE mark SET committed = max(committed, ?1) + 1",
+                [marked],
+            )
+            .map(drop)
+            .map_err(|e| self.failed("write", e))
+    }
+}
+
+/// No scan of this target's attempts is in the list: those without an end have one now, and nothing is unsure any more.
+pub(super) fn absent(db: &Connection, n: u64, at: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE attempt SET ended = ?2, verdict = 'absent' WHERE n = ?1 AND ended IS NULL",
+    )?
+    .execute(params![n, millis(at)])?;
+    db.prepare_cached(
+        "UPDATE progress SET unsure_since = NULL, unsure_by_server = 0, not_before = NULL, tries = 0 WHERE n = ?1",
+    )?
+    .execute([n])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Decision, Identity, NewRow, Record, Subject};
+
+    #[test]
+    fn what_is_absent_is_open_and_no_longer_unsure() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: Timestamp::UNIX_EPOCH,
+            tenant: String::new(),
+            api: String::new(),
+            scan_type: "quick".into(),
+            comment: String::new(),
+            columns: Vec::new(),
+        };
+        let mut loader = Store::create(&folder.path().join("a.db"), &identity).unwrap();
+        loader
+            .insert(&NewRow {
+                n: 1,
+                line: 2,
+                machine_id: "AB",
+                scan_type: None,
+                comment: None,
+                priority: None,
+                extra: "",
+                ended: None,
+                left_out: false,
+            })
+            .unwrap();
+        let mut store = loader.finish().unwrap();
+        let begun = Record::Begun {
+            n: 1,
+            number: 1,
+            sent: Timestamp::UNIX_EPOCH,
+            sent_server: None,
+        };
+        store.commit(0, &[begun]).unwrap();
+        let in_doubt = |store: &Store| {
+            let mut found = Vec::new();
+            store.each_left(|left| found.push(left.in_doubt)).unwrap();
+            found
+        };
+        assert_eq!(in_doubt(&store), [true]);
+        let at = Timestamp::UNIX_EPOCH;
+        store.commit(0, &[Record::Absent { n: 1, at }]).unwrap();
+        assert_eq!(in_doubt(&store), [false]);
+        let open = store.open_targets().unwrap();
+        assert_eq!((open[0].machine.as_str(), open[0].attempts), ("ab", 1));
+        let before = store.committed().unwrap();
+        store
+            .decide(&Decision {
+                subject: Subject::Recover,
+                answer: "done".into(),
+                covers: 1,
+                who: String::new(),
+                given: at,
+            })
+            .unwrap();
+        store.end_recovery(77).unwrap();
+        assert_eq!((before, store.committed().unwrap()), (2, 78));
+    }
+}
