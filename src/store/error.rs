@@ -41,7 +41,7 @@ pub enum StoreError {
         what: String,
     },
     /// Some other database, or no database.
-    #[error("{} is no state file of fleetsweep; --state names another file", .0.display())]
+    #[error("{} is no state file of fleetsweep: put the campaign's own file back in its place, or move this one away", .0.display())]
     Foreign(PathBuf),
     /// Written by another version of fleetsweep.
     #[error(

@@ -50,6 +50,9 @@ mod follow;
 mod holds;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
+/// States that are lost, campaigns that overlap, full disks, and answers that hold, in the real program.
+#[cfg(unix)]
+mod losses;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
 /// What a run would do, told beforehand.

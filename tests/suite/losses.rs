@@ -1,0 +1,213 @@
+//! The real program over states that have lost their end or are gone, campaigns that overlap, disks that are full, and
+//! answers that were given before.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Output, Stdio},
+};
+
+use super::{
+    command_line::{Place, assert_refused, outcomes, said},
+    program::{BINARY, Server, fleet, fleetsweep, signal, state_home},
+    resume::start,
+};
+
+/// A campaign that was killed when some of its machines had ended.
+fn killed(server: &Server, machines: u32, words: &[&str]) -> Place {
+    let place = Place::new(&fleet(machines));
+    let words = [&["fleet.csv"], words].concat();
+    let child = start(&place, server, &words, 30);
+    signal(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    place
+}
+
+fn run(place: &Place, server: &Server, words: &[&str]) -> Output {
+    let words = [&["fleet.csv"], words].concat();
+    place.run_against(server, &words).output().unwrap()
+}
+
+fn other(place: &Place, words: &[&str]) -> Output {
+    let mut command = fleetsweep(place.0.path());
+    command.env("FLEETSWEEP_TOKEN", "mock");
+    command.args(words).output().unwrap()
+}
+
+fn scans(server: &Server) -> u64 {
+    let saw = server.saw("/mock/witness");
+    saw["scans"]["total"].as_u64().unwrap()
+}
+
+/// The campaign's id, as the mark beside its state has it.
+fn campaign(place: &Place) -> String {
+    let mark = place.read("fleet.campaign.db.mark");
+    mark.split_whitespace().nth(3).unwrap().to_owned()
+}
+
+#[test]
+fn a_state_whose_journal_is_gone_sends_nothing_and_keeps_the_results() {
+    let server = Server::start(&["--limit", "none", "--latency", "20ms"]);
+    let limit = ["--limit", "none", "--workers", "4"];
+    let place = killed(&server, 200, &limit);
+    let (results, before) = (place.read("fleet.results.csv"), scans(&server));
+    fs::remove_file(place.path("fleet.campaign.db-wal")).unwrap();
+
+    for words in [&[][..], &["--extend"], &["--yes", "--force"]] {
+        let output = run(&place, &server, &[&limit[..], words].concat());
+        assert_refused(&output, 5, &["lost its end", "--recover", "Nothing was sent"]);
+    }
+    let url = server.url();
+    let plan = ["plan", "fleet.csv", "--api-url", &url, "--limit", "none"];
+    assert_refused(&other(&place, &plan), 5, &["lost its end"]);
+    let status = other(&place, &["status", "fleet.csv"]);
+    assert_eq!(status.status.code(), Some(5));
+    assert!(said(&status).contains("lost its end"), "{}", said(&status));
+    assert_eq!(place.read("fleet.results.csv"), results);
+    assert_eq!(scans(&server), before);
+
+    // Without a mark, the results are the witness.
+    fs::remove_file(place.path("fleet.campaign.db.mark")).unwrap();
+    let output = run(&place, &server, &limit);
+    assert_refused(&output, 5, &["tell what became of machine", "--recover"]);
+    assert_eq!(place.read("fleet.results.csv"), results);
+    assert_eq!(scans(&server), before);
+}
+
+#[test]
+fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
+    let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
+    let limit = ["--limit", "10000/1s", "--workers", "4"];
+    let place = killed(&server, 200, &limit);
+    let (results, before) = (place.read("fleet.results.csv"), scans(&server));
+    let id = campaign(&place);
+    for name in ["fleet.campaign.db", "fleet.campaign.db-wal"] {
+        fs::remove_file(place.path(name)).unwrap();
+    }
+    let gone = |words: &[&str]| {
+        let output = run(&place, &server, &[&limit[..], words].concat());
+        assert_refused(&output, 5, &[&id, "--recover", "--abandon", "Nothing was sent"]);
+    };
+    gone(&["--yes"]);
+    gone(&["--force", "--yes"]);
+    fs::remove_file(place.path("fleet.campaign.db.mark")).unwrap();
+    gone(&["--yes"]);
+    fs::rename(place.path("fleet.results.csv"), place.path("kept")).unwrap();
+    gone(&["--yes"]);
+    assert_eq!(scans(&server), before);
+
+    fs::rename(place.path("kept"), place.path("fleet.results.csv")).unwrap();
+    assert_eq!(place.read("fleet.results.csv"), results);
+    let another = run(&place, &server, &[&limit[..], &["--abandon", "zzzzzzzzzz"]].concat());
+    assert_refused(&another, 5, &[&id]);
+    let output = run(&place, &server, &[&limit[..], &["--abandon", &id, "--yes"]].concat());
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", said(&output));
+    let kept = place.read(&format!("fleet.{id}.results.csv"));
+    assert_eq!(kept, results, "the old results were kept");
+}
+
+#[test]
+fn a_copy_of_a_state_does_not_run_beside_it_nor_after_it() {
+    let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
+    let words = ["fleet.csv", "--limit", "10000/1s", "--workers", "2"];
+    let place = Place::new(&fleet(200));
+    let mut first = start(&place, &server, &words, 5);
+    for ending in ["", "-wal"] {
+        let from = place.path(&format!("fleet.campaign.db{ending}"));
+        let _ = fs::copy(from, place.path(&format!("copy.campaign.db{ending}")));
+    }
+    let copy = |words: &[&str]| {
+        let own = ["--state", "copy.campaign.db", "-o", "copy.results.csv"];
+        run(&place, &server, &[words, &own].concat())
+    };
+    let limit = ["--limit", "10000/1s"];
+    assert_refused(&copy(&limit), 2, &["another fleetsweep is at work"]);
+    first.wait().unwrap();
+    let before = scans(&server);
+    assert_eq!(before, 200);
+    assert_refused(&copy(&limit), 5, &["lost its end"]);
+    assert_eq!(scans(&server), before);
+}
+
+#[test]
+fn machines_of_an_unfinished_campaign_are_not_scanned_by_another_unasked() {
+    let server = Server::start(&["--limit", "none"]);
+    let limit = ["--limit", "10000/1s"];
+    let place = Place::new(&fleet(60));
+    let braked = [&limit[..], &["--max-machines", "10"]].concat();
+    assert_eq!(run(&place, &server, &braked).status.code(), Some(3));
+    let id = campaign(&place);
+    let second = [&limit[..], &["-o", "second.csv"]].concat();
+    assert_refused(&run(&place, &server, &second), 2, &[&id, "60 of these machines", "--yes"]);
+    assert!(!place.path("second.campaign.db").exists());
+    assert_eq!(scans(&server), 10);
+
+    let list = other(&place, &["status"]);
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains(&id) && list.contains("not finished, 10 of 60"), "{list}");
+    // The campaign itself is not another one; and once it has finished, nobody asks.
+    assert_eq!(run(&place, &server, &limit).status.code(), Some(0));
+    let list = other(&place, &["status", "--json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!((&list[0]["how"], &list[0]["ended"]), (&"finished".into(), &60.into()));
+    let output = run(&place, &server, &second);
+    assert!(matches!(output.status.code(), Some(0)), "{}", said(&output));
+}
+
+#[test]
+fn a_no_to_the_canaries_holds_and_a_canary_without_effect_is_refused() {
+    let server = Server::start(&["--limit", "none"]);
+    let limit = ["--limit", "none"];
+    let with = |place: &Place, words: &[&str]| run(place, &server, &[&limit[..], words].concat());
+
+    // Eight were sent to without canaries.
+    let place = Place::new(&fleet(60));
+    assert_eq!(with(&place, &["--max-machines", "8"]).status.code(), Some(3));
+    assert_refused(&with(&place, &["--canary", "5"]), 2, &["no effect", "8 machines"]);
+    assert_eq!(scans(&server), 8);
+    let output = with(&place, &["--canary", "5", "--canary-answer", "yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(scans(&server), 60);
+
+    // A no is recorded, and holds for every later command.
+    let place = Place::new(&fleet(60).replace("0000000", "000000a"));
+    let output = with(&place, &["--canary", "5", "--canary-answer", "no"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    for words in [&["--canary", "5"][..], &[], &["--yes"], &["--canary", "9"]] {
+        assert_refused(&with(&place, words), 3, &["was no", "--canary-answer yes"]);
+    }
+    assert_eq!(scans(&server), 65);
+    let output = with(&place, &["--canary-answer", "yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // And the yes is remembered: nothing is left, and nobody is asked.
+    assert_eq!(with(&place, &["--canary", "5"]).status.code(), Some(6));
+    assert_eq!(scans(&server), 120);
+}
+
+#[test]
+fn a_disk_without_room_is_found_out_before_the_first_call_each_time() {
+    let server = Server::start(&["--limit", "none"]);
+    let place = Place::new(&fleet(300));
+    for _ in 0..3 {
+        let run = place.run_against(&server, &["fleet.csv", "--limit", "none", "--yes"]);
+        // No file may grow past 300 kB: there is room for the state, and none for what a burst writes.
+        let mut command = std::process::Command::new("bash");
+        let script = "ulimit -f 300; trap '' XFSZ; exec \"$0\" \"$@\"";
+        command
+            .args(["-c", script, BINARY])
+            .args(run.get_args())
+            .current_dir(place.0.path())
+            .env("XDG_STATE_HOME", state_home(place.0.path()))
+            .env("FLEETSWEEP_TOKEN", "mock")
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert_refused(&output, 5, &["Make room", "same command"]);
+        assert!(!said(&output).contains("--state"), "{}", said(&output));
+    }
+    assert_eq!(scans(&server), 0);
+    let output = run(&place, &server, &["--limit", "none"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(outcomes(&place.read("fleet.results.csv")), vec!["accepted"; 300]);
+    assert!(!place.path("fleet.campaign.db.reserve").exists());
+    assert!(!PathBuf::from(place.path("fleet.campaign.db.mark")).exists());
+}
