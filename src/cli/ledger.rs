@@ -33,7 +33,7 @@ impl QuotaNote {
     /// How a run over this connection counts.
     ///
     /// # Errors
-    /// There is no place for the ledger.
+    /// There is no place for the ledger, or one was named that is not there.
     pub fn new(
         quota: &Quota,
         connection: &Connection,
@@ -47,7 +47,7 @@ impl QuotaNote {
     /// How a run would count whose tenant and application are known beforehand.
     ///
     /// # Errors
-    /// There is no place for the ledger.
+    /// There is no place for the ledger, or one was named that is not there.
     pub fn of(
         quota: &Quota,
         base: &ApiBase,
@@ -59,10 +59,7 @@ impl QuotaNote {
             None
         } else {
             Some(Place {
-                // Whoever looks from another folder finds it too.
-                file: file.map_or_else(default_file, |file| {
-                    Ok(std::path::absolute(&file).unwrap_or(file))
-                })?,
+                file: find(file)?,
                 cloud: quota_realm(base),
                 tenant,
                 application,
@@ -158,12 +155,35 @@ pub(super) fn state_folder() -> Option<PathBuf> {
     Some(folder.join("fleetsweep"))
 }
 
+/// The ledger that is meant: the one that was named, else this user's on this computer, which is made when it is needed. One
+/// that was named is not: calls that a mistyped name counts by themselves would break the limits.
+///
+/// # Errors
+/// The one that was named is not there, or this user has no place for one.
+pub(super) fn find(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let Some(file) = named else {
+        return default_file();
+    };
+    // Whoever looks from another folder finds it too.
+    let whole = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+    // A campaign's last run may name the default one too.
+    let is_default = default_file().is_ok_and(|default| default == whole);
+    if is_default || whole.exists() {
+        return Ok(whole);
+    }
+    Err(Failure::usage(format!(
+        "there is no quota ledger {0}, and nothing was sent: look at how --quota-file is typed; to make a new ledger: \
+         fleetsweep quota create {0}",
+        file.display()
+    )))
+}
+
 /// The ledger of this user on this computer.
-pub(super) fn default_file() -> Result<PathBuf, Failure> {
+fn default_file() -> Result<PathBuf, Failure> {
     let folder = state_folder().ok_or_else(|| {
         Failure::storage(
-            "this user has no folder for state (HOME is not set); make a quota ledger with `fleetsweep quota create FILE`, and \
-             name it with --quota-file in every run",
+            "this user has no folder for state: set HOME; or make one quota ledger for all campaigns with `fleetsweep quota \
+             create FILE`, and name it with --quota-file each time",
         )
     })?;
     Ok(folder.join("quota.db"))

@@ -1,7 +1,7 @@
 //! A file a command: arguments and wiring, nothing else.
 //!
 //! - [`run`]: `fleetsweep run`. [`plan`]: `fleetsweep plan`. [`status`]: `fleetsweep status`. [`machines`]: `fleetsweep machines`. [`doctor`]:
-//!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`.
+//!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`. [`quota`]: `fleetsweep quota`.
 //! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
 //!   remembered. [`paths`]: which files. [`progress`]: what is shown.
@@ -26,6 +26,7 @@ pub mod paths;
 pub mod percent;
 pub mod plan;
 pub mod progress;
+pub mod quota;
 pub mod run;
 pub mod signals;
 pub mod status;
@@ -55,6 +56,7 @@ enum Command {
     Cancel(Box<cancel::CancelCommand>),
     Machines(Box<machines::MachinesArgs>),
     Doctor(Box<doctor::DoctorArgs>),
+    Quota(quota::QuotaArgs),
     Mock(Box<mock::MockArgs>),
 }
 
@@ -127,6 +129,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Cancel(args) => cancel::run(*args).await,
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
+            Command::Quota(args) => quota::run(args),
             Command::Mock(args) => mock::run(*args, &mut std::io::stderr())
                 .await
                 .map(|()| ExitCode::Clean)

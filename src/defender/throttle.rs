@@ -13,6 +13,14 @@ const UNSTATED: Duration = Duration::from_mins(1);
 /// The shortest hold. A header in whole seconds says 0 for anything below one.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// The longest wait that is believed: the longest window that a quota may have. The quota bounds its holds likewise, and
+/// knows nothing of this module.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// What a longer wait counts as, and one that is stated and cannot be read: the longer of the two documented windows. One
+/// call goes alone then, and hears more.
+const INSTEAD: Duration = Duration::from_hours(1);
+
 /// Numbers past this are taken as this, a century, so that adding a hold to a moment cannot overflow.
 const CENTURY: f64 = 3_155_760_000.0;
 
@@ -37,7 +45,9 @@ impl Throttle {
         let header = answer
             .retry_after
             .as_deref()
-            .and_then(|raw| retry_after(raw, answer));
+            .map(str::trim)
+            .filter(|raw| !raw.is_empty())
+            .map(|raw| believed(retry_after(raw, answer)));
         let hold = header.max(stated_wait(&text)).unwrap_or(UNSTATED);
         Self {
             hold: hold.max(SHORTEST),
@@ -46,32 +56,48 @@ impl Throttle {
     }
 }
 
-/// Seconds, or an HTTP date relative to the answer's own `Date`: whose clocks agree, as both are the server's.
+/// What a stated wait counts as; none is one that cannot be read.
+fn believed(stated: Option<Duration>) -> Duration {
+    stated.filter(|span| *span <= LONGEST).unwrap_or(INSTEAD)
+}
+
+/// Seconds, or a date relative to the answer's own `Date`: whose clocks agree, as both are the server's. Some gateways write
+/// the date as seconds since 1970.
 fn retry_after(raw: &str, answer: &Answer) -> Option<Duration> {
-    if let Some(span) = seconds(raw.trim(), 1.0) {
-        return Some(span);
+    if let Some(span) = seconds(raw, 1.0) {
+        let since_1970 = answer
+            .date
+            .and_then(|date| date.as_second().try_into().ok());
+        let from_date = since_1970.and_then(|date| span.checked_sub(Duration::from_secs(date)));
+        return Some(from_date.filter(|span| *span <= LONGEST).unwrap_or(span));
     }
     let span = http_date::parse(raw)?.duration_since(answer.date?);
     Some(Duration::try_from(span).unwrap_or(Duration::ZERO))
 }
 
-/// `… again in 37 seconds.`
+/// `… again in 37 seconds.` Where no such wait can be read but one is stated, it counts as [`INSTEAD`].
 fn stated_wait(text: &str) -> Option<Duration> {
-    text.match_indices(" in ").find_map(|(at, found)| {
+    let mut is_stated = false;
+    let read = text.match_indices(" in ").find_map(|(at, found)| {
         let mut words = text[at + found.len()..].split_ascii_whitespace();
         let number = words.next()?;
-        let unit = words.next()?;
-        let unit_seconds = if unit.starts_with("second") {
-            1.0
-        } else if unit.starts_with("minute") {
-            60.0
-        } else if unit.starts_with("hour") {
-            3600.0
-        } else {
-            return None;
-        };
+        let unit_seconds = unit(words.next()?)?;
+        is_stated |= number.contains(|c: char| c.is_ascii_digit());
         seconds(number, unit_seconds)
-    })
+    });
+    (read.is_some() || is_stated).then(|| believed(read))
+}
+
+/// How many seconds the unit has.
+fn unit(word: &str) -> Option<f64> {
+    let units = [
+        ("second", 1.0),
+        ("minute", 60.0),
+        ("hour", 3600.0),
+        ("day", 86_400.0),
+    ];
+    let found = units.into_iter().find(|(unit, _)| word.starts_with(unit));
+    found.map(|(_, seconds)| seconds)
 }
 
 /// `Maximum allowed 100 per 00:01:00 …`: a .NET `TimeSpan`, `[days.]hours:minutes:seconds[.fraction]`.
@@ -125,7 +151,7 @@ mod tests {
     #[test]
     fn every_dialect_of_a_429_is_understood() {
         #[rustfmt::skip]
-        let table: [Dialect; 18] = [
+        let table: [Dialect; 31] = [
             ("body alone",                     None,                                  MINUTE, 37, Some(60)),
             ("the other window",               None,                                  HOUR, 1620, Some(3600)),
             ("the header is later",            Some("55"),                            MINUTE, 55, Some(60)),
@@ -135,12 +161,25 @@ mod tests {
             ("a date that is past",            Some("Mon, 21 Oct 2024 11:20:00 GMT"), "", 1, None),
             ("blanks around",                  Some(" 12 "),                          "", 12, None),
             ("nothing said",                   None,                                  "", 60, None),
-            ("nonsense",                       Some("soon"),                          "<html>busy</html>", 60, None),
-            ("a negative number",              Some("-5"),                            "", 60, None),
+            ("nonsense",                       Some("soon"),                          "<html>busy</html>", 3600, None),
+            ("a negative number",              Some("-5"),                            "", 3600, None),
             ("none at all left to wait",       Some("0"),                             "", 1, None),
             ("a gateway's words",              None, r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 1 second."}"#, 1, None),
             ("minutes",                        None, "again in 3 minutes", 180, None),
             ("a day",                          None, "Maximum allowed 5 per 1.00:00:00, again in 2 hours.", 7200, Some(86400)),
+            ("a page that states none",        None, "<html>in these hours we are busy</html>", 60, None),
+            ("a header of blanks",             Some("  "),                            "", 60, None),
+            ("nonsense beside a body",         Some("soon"),                          MINUTE, 3600, Some(60)),
+            ("a day and a second",             Some("86401"),                         "", 3600, None),
+            ("a longer body beside it",        Some("86401"),                         "again in 2 hours", 7200, None),
+            ("a day in the body",              None, "again in 1 day", 86400, None),
+            ("days in the body",               None, "again in 2 days", 3600, None),
+            ("a number of its own kind",       None, "again in 1,620 seconds", 3600, None),
+            ("one that can be read after it",  None, "again in -5 seconds, or in 9 seconds", 9, None),
+            ("a date after tomorrow",          Some("Thu, 24 Oct 2024 11:26:49 GMT"), "", 3600, None),
+            ("since 1970",                     Some("1729510129"),                    "", 120, None),
+            ("since 1970, beyond a day",       Some("1729596410"),                    "", 3600, None),
+            ("since 1970, and past",           Some("1729509000"),                    "", 3600, None),
             ("an hour and more is not capped", Some("86400"),                         MINUTE, 86400, Some(60)),
             ("a window that is none",          None, "allowed 9 per 00:00:00 in 4 seconds", 4, None),
             ("no window",                      None, "allowed 9 per minute in 4 seconds", 4, None),
@@ -159,24 +198,26 @@ mod tests {
     }
 
     #[test]
-    fn absurd_numbers_hold_for_a_century_and_do_not_overflow() {
+    fn absurd_numbers_hold_for_an_hour_and_do_not_overflow() {
         let answer = Answer {
             status: 429,
             date: None,
             retry_after: Some("9".repeat(400)),
             body: Bytes::new(),
         };
-        assert_eq!(Throttle::of(&answer).hold.as_secs(), 3_155_760_000);
+        assert_eq!(Throttle::of(&answer).hold, INSTEAD);
     }
 
     #[test]
-    fn a_date_without_the_answers_own_clock_says_nothing() {
-        let answer = Answer {
-            status: 429,
-            date: None,
-            retry_after: Some(DATE.to_owned()),
-            body: Bytes::new(),
-        };
-        assert_eq!(Throttle::of(&answer).hold, UNSTATED);
+    fn a_date_without_the_answers_own_clock_cannot_be_read() {
+        for date in [DATE, "1729510129"] {
+            let answer = Answer {
+                status: 429,
+                date: None,
+                retry_after: Some(date.to_owned()),
+                body: Bytes::new(),
+            };
+            assert_eq!(Throttle::of(&answer).hold, INSTEAD);
+        }
     }
 }

@@ -4,9 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     clock::Moment,
+    hold::{Throttle, believed},
     kind::Kind,
     ledger::{CallId, Entry},
-    limiter::{Call, Limiter, Throttle},
+    limiter::{Call, Limiter},
     quota::Quota,
     waiting::Waiting,
 };
@@ -54,7 +55,14 @@ impl Book {
                         self.limiter.conclude(&call, at);
                     }
                 }
+                Entry::Withdrawn { id, .. } => {
+                    if let Some(call) = self.foreign.remove(&id) {
+                        self.limiter.withdraw(&call);
+                    }
+                }
                 Entry::Hold { kind, until, .. } => self.limiter.hold(kind, until),
+                Entry::Lift { kind, at } => self.limiter.lift(kind, at, now),
+                Entry::Joined { .. } => self.limiter.join(now),
             }
         }
     }
@@ -72,10 +80,10 @@ impl Book {
         self.last_was_ours && self.neighbour.is_some_and(is_near)
     }
 
-    /// Gives back a call that was not made. The ledger cannot forget it: other processes may have taken it over.
+    /// Gives back a call that was not made. Other processes, and the next run, take its lane back when they read of it.
     pub(super) fn put_back(&mut self, id: CallId, call: &Call) {
         self.limiter.put_back(call);
-        self.unwritten.push(Entry::Answered {
+        self.unwritten.push(Entry::Withdrawn {
             id,
             kind: call.kind,
             at: call.at,
@@ -95,12 +103,17 @@ impl Book {
     /// Takes the service's refusal of a call at `now`.
     pub(super) fn throttled(&mut self, id: CallId, call: &Call, throttle: &Throttle, now: Moment) {
         self.arm(id, call, now);
+        let joined_before = self.limiter.joined();
         self.limiter.throttled(call, throttle, now);
+        let kind = call.kind;
         self.unwritten.push(Entry::Hold {
-            kind: call.kind,
+            kind,
             at: now,
-            until: now + throttle.retry_after,
+            until: now + believed(throttle.retry_after),
         });
+        if self.limiter.joined() && !joined_before {
+            self.unwritten.push(Entry::Joined { kind, at: now });
+        }
     }
 
     /// Moves what the ledger does not know yet to the end of `entries`.

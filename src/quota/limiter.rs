@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     clock::Moment,
     forecast::{Forecast, Outlook},
+    hold::{Holds, Throttle, believed},
     kind::Kind,
     lanes::Lanes,
     quota::Quota,
@@ -18,8 +19,7 @@ use super::{
 pub(super) struct Limiter {
     windows: Vec<Window>,
     even: Option<Even>,
-    /// No calls of the kind before this moment.
-    holds: [Moment; KINDS],
+    holds: Holds,
     ramps: [Ramp; KINDS],
     /// Whether a call of the kind was ever refused.
     refused: [bool; KINDS],
@@ -43,15 +43,6 @@ pub(super) struct Call {
     pub(super) at: Moment,
     /// Its lane in each window.
     lanes: Vec<usize>,
-}
-
-/// A refusal in the service's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Throttle {
-    /// No calls of the kind for so long.
-    pub retry_after: Duration,
-    /// The length of the window that is full, if the service named one.
-    pub window: Option<Duration>,
 }
 
 /// How far one window is spent.
@@ -79,7 +70,7 @@ impl Limiter {
                 lanes: Lanes::new(KINDS, period),
                 period,
             }),
-            holds: [Moment::ZERO; KINDS],
+            holds: Holds::default(),
             ramps: [Ramp::default(); KINDS],
             refused: [false; KINDS],
             joined: false,
@@ -102,7 +93,7 @@ impl Limiter {
     /// Why no call of the kind may go now. Every window, the pace and the hold are asked, and nothing is spent.
     pub(super) fn waiting(&self, kind: Kind, now: Moment) -> Option<Waiting> {
         let pool = self.pool(kind);
-        let hold = self.holds[pool];
+        let hold = self.holds.until(kind);
         let hold = (hold > now).then_some(Waiting {
             cause: Cause::Hold,
             until: Some(hold),
@@ -147,11 +138,16 @@ impl Limiter {
     /// Gives back a call that was not made. Its turn in an even pace stays spent: another call may have had the next
     /// one since.
     pub(super) fn put_back(&mut self, call: &Call) {
+        self.ramps[self.pool(call.kind)].ended();
+        self.withdraw(call);
+    }
+
+    /// Gives back a call that was observed, and was not made.
+    pub(super) fn withdraw(&mut self, call: &Call) {
         let pool = self.pool(call.kind);
         for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
             window.put_back(pool, lane);
         }
-        self.ramps[pool].ended();
     }
 
     /// Lets the windows of a call that was taken run from `at`.
@@ -182,18 +178,29 @@ impl Limiter {
             }
         }
         self.ramps[pool].refused(now);
-        self.hold(call.kind, now + throttle.retry_after);
+        self.hold(call.kind, now + believed(throttle.retry_after));
     }
 
     /// No calls of the kind before `until`. A hold is never shortened.
     pub(super) fn hold(&mut self, kind: Kind, until: Moment) {
-        let pool = self.pool(kind);
-        self.holds[pool] = self.holds[pool].max(until);
+        self.holds.hold(kind, until);
+    }
+
+    /// Somebody ended the kind's hold at `at`. If it would hold still at `now`, one call goes alone.
+    pub(super) fn lift(&mut self, kind: Kind, at: Moment, now: Moment) {
+        if self.holds.lift(kind, now) {
+            self.ramps[self.pool(kind)].refused(at);
+        }
+    }
+
+    /// When the kind's hold ends; a moment that is past if there is none.
+    pub(super) fn held_until(&self, kind: Kind) -> Moment {
+        self.holds.until(kind)
     }
 
     /// Whether the service has said not to call now.
     pub(super) fn is_held(&self, kind: Kind, now: Moment) -> bool {
-        self.holds[self.pool(kind)] > now
+        self.holds.until(kind) > now
     }
 
     /// Whether all kinds count as one.
@@ -221,7 +228,7 @@ impl Limiter {
         let pace = self.even.as_ref().map(|even| even.lanes.ready_at(pool));
         Forecast {
             now,
-            not_before: self.holds[pool].max(pace.unwrap_or_default()),
+            not_before: self.holds.until(kind).max(pace.unwrap_or_default()),
             even: self
                 .even
                 .as_ref()
@@ -265,12 +272,15 @@ impl Limiter {
         })
     }
 
-    fn join(&mut self, now: Moment) {
-        self.joined = true;
+    /// All kinds count as one from now on, if they do not yet.
+    pub(super) fn join(&mut self, now: Moment) {
+        if std::mem::replace(&mut self.joined, true) {
+            return;
+        }
         for window in &mut self.windows {
             window.join(now);
         }
-        self.holds[0] = self.holds.into_iter().max().unwrap_or_default();
+        self.holds.join();
         let mut all = Ramp::default();
         for ramp in self.ramps {
             all.join(ramp);

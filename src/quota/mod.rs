@@ -8,10 +8,11 @@
 //! counts, holds more than L calls, whatever the latency: take the call in it that was sent last; all others were
 //! answered less than W before that, so each still had a lane.
 //!
-//! From the inside out; the first five know neither tokio nor a clock nor a file:
+//! From the inside out; the first six know neither tokio nor a clock nor a file:
 //!
 //! - `lanes`: lanes on `governor`, which decides whether one is ready. The only user of that crate.
 //! - `cut`, `ramp`: how little may be used, and sent at once, after the service has refused calls.
+//! - `hold`: no calls of a kind before a moment, and how long a moment is believed.
 //! - `window`: one limit: the lanes of each kind, those that are parked, kinds joined.
 //! - `limiter`: all windows, the even pace and holds: asks everything, then spends everything. Says why a call has to
 //!   [wait](Waiting), how far the windows are [spent](Usage), and [forecasts](Forecast) what is to come.
@@ -26,6 +27,7 @@ mod book;
 mod clock;
 mod cut;
 mod forecast;
+mod hold;
 mod kind;
 mod lanes;
 mod ledger;
@@ -50,10 +52,14 @@ mod tests;
 
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use forecast::{Forecast, Schedule};
+pub use hold::Throttle;
 pub use kind::Kind;
-pub use ledger::{LedgerError, LedgerPlace};
+pub use ledger::{
+    Account, LedgerError, LedgerPlace, Lifted, Mark, MarkRow, Process, abandon, accounts, create,
+    lift, marks, processes,
+};
 pub use limit::{Limit, LimitError};
-pub use limiter::{Throttle, Usage};
+pub use limiter::Usage;
 pub use pacer::{LONGEST_WAIT, Pacer};
 pub use permit::{GRACE, PERMIT_LIFE, Permit};
 pub use picture::Picture;

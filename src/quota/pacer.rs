@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     forecast::Forecast,
     kind::Kind,
-    ledger::{FileLedger, Ledger, LedgerError, LedgerPlace, NoLedger},
+    ledger::{FileLedger, Ledger, LedgerError, LedgerPlace, Mark, MarkRow, NoLedger},
     limit::Limit,
     limiter::Usage,
     permit::Permit,
@@ -118,6 +118,50 @@ impl Pacer {
         }
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.flush()).await
+    }
+
+    /// Registers a campaign, or tells anew where its files are and how many targets it has; the higher `committed` is kept,
+    /// the earlier `started` too, and the campaign has not ended any more. From now on every transaction of this pacer with
+    /// the ledger writes how far the mark has grown, with what else it writes or not at all, and never lowers what is there.
+    /// Without a ledger it does nothing.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read or written.
+    pub async fn keep_mark(&self, mark: Arc<Mark>, row: MarkRow) -> Result<(), LedgerError> {
+        self.on_ledger(move |ledger| ledger.keep_mark(mark, row))
+            .await
+    }
+
+    /// Notes that a campaign has finished, or was abandoned. That is remembered for 30 days. Without a ledger, and of a
+    /// campaign that is not registered, nothing is noted.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read or written.
+    pub async fn end_mark(&self, campaign: &str, abandoned: bool) -> Result<(), LedgerError> {
+        let campaign = campaign.to_owned();
+        self.on_ledger(move |ledger| ledger.end_mark(&campaign, abandoned))
+            .await
+    }
+
+    /// Writes as much to the ledger as a burst of 100 calls does, and removes it again, so that a full disk is noticed
+    /// before the first call. Without a ledger it does nothing.
+    ///
+    /// # Errors
+    /// If the ledger cannot be written.
+    pub async fn prove_room(&self) -> Result<(), LedgerError> {
+        self.on_ledger(|ledger| ledger.prove_room()).await
+    }
+
+    /// Does something else with the ledger than to count calls, on a thread that may block.
+    async fn on_ledger(
+        &self,
+        work: impl FnOnce(&mut dyn Ledger) -> Result<(), LedgerError> + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        if !self.shared.remembers() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.on_ledger(work)).await
     }
 
     /// Why the next call of the kind cannot go now; `None` if it can.

@@ -3,11 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    clock::Moment,
-    kind::Kind,
-    ledger::CallId,
-    limiter::{Call, Throttle},
-    shared::Shared,
+    clock::Moment, hold::Throttle, kind::Kind, ledger::CallId, limiter::Call, shared::Shared,
 };
 
 /// How long a permit is good: a process that was frozen for longer must not send what it was allowed before. (One

@@ -1,6 +1,6 @@
 //! The quota as it stands, for who only looks: no call can be had from it, and nothing is written.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     book::Book,
@@ -50,6 +50,13 @@ impl Picture {
     #[must_use]
     pub fn waiting(&self, kind: Kind) -> Option<Waiting> {
         self.book.limiter.waiting(kind, self.now)
+    }
+
+    /// How long the service's word still holds calls of the kind; `None` if it does not.
+    #[must_use]
+    pub fn held(&self, kind: Kind) -> Option<Duration> {
+        let left = self.book.limiter.held_until(kind).since(self.now);
+        (!left.is_zero()).then_some(left)
     }
 
     /// How far each window is spent for the kind, the shortest first.

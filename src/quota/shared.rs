@@ -153,6 +153,11 @@ impl Shared {
         desk.commit()
     }
 
+    /// Does something else with the ledger than to count calls.
+    pub(super) fn on_ledger<T>(&self, work: impl FnOnce(&mut dyn Ledger) -> T) -> T {
+        work(self.desk().ledger.as_mut())
+    }
+
     /// One look: begin, take over, decide, commit.
     pub(super) fn decide(
         self: &Arc<Self>,

@@ -55,7 +55,11 @@ fn a_state_whose_journal_is_gone_sends_nothing_and_keeps_the_results() {
 
     for words in [&[][..], &["--extend"], &["--yes", "--force"]] {
         let output = run(&place, &server, &[&limit[..], words].concat());
-        assert_refused(&output, 5, &["lost its end", "--recover", "Nothing was sent"]);
+        assert_refused(
+            &output,
+            5,
+            &["lost its end", "--recover", "Nothing was sent"],
+        );
     }
     let url = server.url();
     let plan = ["plan", "fleet.csv", "--api-url", &url, "--limit", "none"];
@@ -86,7 +90,11 @@ fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
     }
     let gone = |words: &[&str]| {
         let output = run(&place, &server, &[&limit[..], words].concat());
-        assert_refused(&output, 5, &[&id, "--recover", "--abandon", "Nothing was sent"]);
+        assert_refused(
+            &output,
+            5,
+            &[&id, "--recover", "--abandon", "Nothing was sent"],
+        );
     };
     gone(&["--yes"]);
     gone(&["--force", "--yes"]);
@@ -98,10 +106,22 @@ fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
 
     fs::rename(place.path("kept"), place.path("fleet.results.csv")).unwrap();
     assert_eq!(place.read("fleet.results.csv"), results);
-    let another = run(&place, &server, &[&limit[..], &["--abandon", "zzzzzzzzzz"]].concat());
+    let another = run(
+        &place,
+        &server,
+        &[&limit[..], &["--abandon", "zzzzzzzzzz"]].concat(),
+    );
     assert_refused(&another, 5, &[&id]);
-    let output = run(&place, &server, &[&limit[..], &["--abandon", &id, "--yes"]].concat());
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", said(&output));
+    let output = run(
+        &place,
+        &server,
+        &[&limit[..], &["--abandon", &id, "--yes"]].concat(),
+    );
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{}",
+        said(&output)
+    );
     let kept = place.read(&format!("fleet.{id}.results.csv"));
     assert_eq!(kept, results, "the old results were kept");
 }
@@ -138,18 +158,28 @@ fn machines_of_an_unfinished_campaign_are_not_scanned_by_another_unasked() {
     assert_eq!(run(&place, &server, &braked).status.code(), Some(3));
     let id = campaign(&place);
     let second = [&limit[..], &["-o", "second.csv"]].concat();
-    assert_refused(&run(&place, &server, &second), 2, &[&id, "60 of these machines", "--yes"]);
+    assert_refused(
+        &run(&place, &server, &second),
+        2,
+        &[&id, "60 of these machines", "--yes"],
+    );
     assert!(!place.path("second.campaign.db").exists());
     assert_eq!(scans(&server), 10);
 
     let list = other(&place, &["status"]);
     let list = String::from_utf8(list.stdout).unwrap();
-    assert!(list.contains(&id) && list.contains("not finished, 10 of 60"), "{list}");
+    assert!(
+        list.contains(&id) && list.contains("not finished, 10 of 60"),
+        "{list}"
+    );
     // The campaign itself is not another one; and once it has finished, nobody asks.
     assert_eq!(run(&place, &server, &limit).status.code(), Some(0));
     let list = other(&place, &["status", "--json"]);
     let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
-    assert_eq!((&list[0]["how"], &list[0]["ended"]), (&"finished".into(), &60.into()));
+    assert_eq!(
+        (&list[0]["how"], &list[0]["ended"]),
+        (&"finished".into(), &60.into())
+    );
     let output = run(&place, &server, &second);
     assert!(matches!(output.status.code(), Some(0)), "{}", said(&output));
 }
@@ -162,8 +192,15 @@ fn a_no_to_the_canaries_holds_and_a_canary_without_effect_is_refused() {
 
     // Eight were sent to without canaries.
     let place = Place::new(&fleet(60));
-    assert_eq!(with(&place, &["--max-machines", "8"]).status.code(), Some(3));
-    assert_refused(&with(&place, &["--canary", "5"]), 2, &["no effect", "8 machines"]);
+    assert_eq!(
+        with(&place, &["--max-machines", "8"]).status.code(),
+        Some(3)
+    );
+    assert_refused(
+        &with(&place, &["--canary", "5"]),
+        2,
+        &["no effect", "8 machines"],
+    );
     assert_eq!(scans(&server), 8);
     let output = with(&place, &["--canary", "5", "--canary-answer", "yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -207,7 +244,10 @@ fn a_disk_without_room_is_found_out_before_the_first_call_each_time() {
     assert_eq!(scans(&server), 0);
     let output = run(&place, &server, &["--limit", "none"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert_eq!(outcomes(&place.read("fleet.results.csv")), vec!["accepted"; 300]);
+    assert_eq!(
+        outcomes(&place.read("fleet.results.csv")),
+        vec!["accepted"; 300]
+    );
     assert!(!place.path("fleet.campaign.db.reserve").exists());
     assert!(!PathBuf::from(place.path("fleet.campaign.db.mark")).exists());
 }

@@ -77,7 +77,7 @@ impl RunArgs {
         let file = self.pace.quota_file.clone();
         let counts_calls = !quota.is_unlimited() && (!self.connect.mock || file.is_some());
         let ledger = counts_calls
-            .then(|| file.clone().map_or_else(ledger::default_file, Ok))
+            .then(|| ledger::find(file.clone()))
             .transpose()?;
         let mut found = open::look(self, places, tenant.as_deref(), meant, ledger)?;
         let whose = whose.unwrap_or_else(|why| {

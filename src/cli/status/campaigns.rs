@@ -33,7 +33,7 @@ struct Campaign {
 
 /// Lists them, those that were at work last first.
 pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
-    let file = file.map_or_else(ledger::default_file, Ok)?;
+    let file = ledger::find(file)?;
     let marks = quota::marks(&file).map_err(Failure::storage)?;
     let campaigns: Vec<_> = marks.into_iter().map(Campaign::from).collect();
     let mut stdout = io::stdout().lock();

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-/// Why the ledger could not be read or written. No call may go then.
+/// Why the ledger could not be read or written. No call may go then. No message names another ledger as a way out: calls
+/// that are counted in two of them break the limits.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// The file or its directory cannot be made, opened, read or written.
-    #[error("cannot use the quota ledger {}: {source}; --quota-file names another place", path.display())]
+    #[error(
+        "cannot use the quota ledger {}: {source}; make room on the disk (or mend the rights), then give the same command \
+         again",
+        path.display()
+    )]
     Unusable {
         /// The ledger.
         path: PathBuf,
@@ -15,15 +20,19 @@ pub enum LedgerError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file is something else.
-    #[error("{} is no quota ledger; --quota-file names another place", path.display())]
+    #[error(
+        "{} is no quota ledger, and was left as it is: look at how its name was typed; if a ledger should be there, move \
+         this file away once no campaign has run for an hour ({LONGEST})",
+        path.display()
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// A later release made the file.
     #[error(
-        "the quota ledger {} has version {version} and this release knows up to {known}: use the later release, or name \
-         another place with --quota-file",
+        "the quota ledger {} has version {version} and this release knows up to {known}: use the later release, which \
+         counts the same calls",
         path.display()
     )]
     Newer {
@@ -36,8 +45,7 @@ pub enum LedgerError {
     },
     /// The file's content is not what was written. Counting from it could break the limits.
     #[error(
-        "the quota ledger {} is damaged ({what}): once no campaign has run for an hour, remove it, or name another place \
-         with --quota-file",
+        "the quota ledger {} is damaged ({what}): once no campaign has run for an hour ({LONGEST}), remove it",
         path.display()
     )]
     Damaged {
@@ -48,14 +56,23 @@ pub enum LedgerError {
     },
     /// Another process does not let go of the file.
     #[error(
-        "another process has held the quota ledger {} for a minute: end it, or name another place with --quota-file",
+        "another process has held the quota ledger {} for a minute: end that process, then give the same command again",
         path.display()
     )]
     Busy {
         /// The ledger.
         path: PathBuf,
     },
+    /// A new ledger was to be made, and there is a file of that name.
+    #[error("{} is there already, and was left as it is", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
 }
+
+/// For how long nothing may have been sent before a ledger may be forgotten.
+const LONGEST: &str = "or for the longest window of --limit, if that is longer";
 
 impl LedgerError {
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {

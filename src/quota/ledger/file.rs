@@ -1,24 +1,17 @@
 //! The ledger as a `SQLite` file that processes share.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::{
-    super::{
-        clock::{Clock, Moment},
-        kind::Kind,
-        permit::counted_by,
-    },
-    CallId, Entry, Ledger, LedgerError,
+    super::clock::{Clock, Moment},
+    Entry, Ledger, LedgerError,
+    marks::{self, Mark, MarkRow},
+    others::Others,
     owner::Owner,
-    row::{COLUMNS, Now, Row},
-    schema,
+    row::{Now, Row},
+    rows, schema,
 };
 
 /// Where a quota is remembered, and whose it is. Calls count together if all of this is the same.
@@ -32,6 +25,27 @@ pub struct LedgerPlace {
     pub tenant: String,
     /// The application's id from the token, or `unknown`.
     pub application: String,
+}
+
+impl LedgerPlace {
+    /// How rows name whose they are.
+    fn scope(&self) -> String {
+        [&*self.cloud, &*self.tenant, &*self.application]
+            .map(|part| part.replace('\t', " "))
+            .join("\t")
+    }
+
+    /// Whose rows of that name are, in that file.
+    pub(super) fn of_scope(file: PathBuf, scope: &str) -> Self {
+        let mut parts = scope.split('\t').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Self {
+            file,
+            cloud: next(),
+            tenant: next(),
+            application: next(),
+        }
+    }
 }
 
 /// A ledger file, and how much of it this process has seen.
@@ -49,26 +63,23 @@ pub(in crate::quota) struct FileLedger {
     seen: i64,
     /// What was read and not returned yet: a transaction may fail after it has been read.
     news: Vec<Entry>,
-    /// Calls of others that have not been answered.
-    open: HashMap<CallId, Open>,
+    others: Others,
     /// When it was last asked who lives, and rows were last pruned.
     looked_after: Option<Moment>,
+    /// The mark that this process keeps.
+    mark: Option<Kept>,
 }
 
-/// A call of another process.
+/// The mark of the campaign that this process works on.
 #[derive(Debug)]
-struct Open {
-    kind: Kind,
-    owner: i64,
-    /// By when the service has counted it, if nobody tells.
-    counted_by: Moment,
+struct Kept {
+    mark: Arc<Mark>,
+    /// What of it is in the file.
+    written: u64,
 }
 
 /// How often it is asked who lives, and old rows are removed.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
-
-/// At most so many rows are removed at once, so that no call waits long for it.
-const PRUNE: i64 = 1000;
 
 impl FileLedger {
     /// Opens the ledger for a quota whose longest window is `longest`.
@@ -81,20 +92,16 @@ impl FileLedger {
         let conn = schema::open(&path)?;
         // A minute more, for good measure.
         let keep = longest.as_secs() + 65;
-        let registered = (|| {
-            let failed = |error| LedgerError::sqlite(&path, error);
-            conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        let owner = schema::transaction(&conn, &path, || {
             Owner::sweep(&path);
             let owner = Owner::register(&path).map_err(|error| LedgerError::io(&path, error))?;
             let keep = i64::try_from(keep).unwrap_or(i64::MAX);
             conn.execute("UPDATE keep SET seconds = max(seconds, ?1)", [keep])
-                .map_err(failed)?;
-            conn.execute_batch("COMMIT").map_err(failed)?;
+                .map_err(|error| LedgerError::sqlite(&path, error))?;
             Ok(owner)
-        })();
-        let owner = Some(registered?);
+        })?;
         let keep = Duration::from_secs(keep);
-        Ok(Self::over(conn, place, owner, keep, clock))
+        Ok(Self::over(conn, place, Some(owner), keep, clock))
     }
 
     /// What a ledger that may or may not be there remembers of this quota, as [`begin`](Ledger::begin) tells it first.
@@ -103,13 +110,14 @@ impl FileLedger {
         place: &LedgerPlace,
         clock: Arc<dyn Clock>,
     ) -> Result<Vec<Entry>, LedgerError> {
-        let Some(conn) = schema::look(&place.file)? else {
+        let Some((conn, _)) = schema::look(&place.file)? else {
             return Ok(Vec::new());
         };
         let mut this = Self::over(conn, place, None, Duration::ZERO, clock);
-        let now = Now::of(&*this.clock, &this.boot);
+        let now = this.now();
         this.read(&now)?;
-        this.conclude(now.moment, true);
+        this.others
+            .conclude(&this.path, now.moment, true, &mut this.news);
         Ok(this.news)
     }
 
@@ -121,9 +129,7 @@ impl FileLedger {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            scope: [&*place.cloud, &*place.tenant, &*place.application]
-                .map(|part| part.replace('\t', " "))
-                .join("\t"),
+            scope: place.scope(),
             boot: clock.boot(),
             owner,
             path: place.file.clone(),
@@ -132,179 +138,138 @@ impl FileLedger {
             keep,
             seen: 0,
             news: Vec::new(),
-            open: HashMap::new(),
+            others: Others::default(),
             looked_after: None,
+            mark: None,
         }
     }
 
-    fn is_ours(&self, owner: i64) -> bool {
-        self.owner.as_ref().is_some_and(|ours| ours.id == owner)
+    fn now(&self) -> Now {
+        Now::of(&*self.clock, &self.boot)
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> LedgerError {
+        LedgerError::sqlite(&self.path, error)
     }
 
     /// Reads what was written since the last time, and leaves out what is ours or of other quotas.
     fn read(&mut self, now: &Now) -> Result<(), LedgerError> {
-        let failed = |error| LedgerError::sqlite(&self.path, error);
-        let mut statement = self
-            .conn
-            .prepare_cached(&format!(
-                "SELECT seq, {COLUMNS} FROM entries WHERE seq > ?1 ORDER BY seq"
-            ))
-            .map_err(failed)?;
-        let mut rows = statement.query([self.seen]).map_err(failed)?;
-        let mut before = None;
-        while let Some(sql) = rows.next().map_err(failed)? {
-            let seq: i64 = sql.get(0).map_err(failed)?;
-            if before.is_some_and(|before| before + 1 != seq) {
-                return Err(LedgerError::damaged(
-                    &self.path,
-                    format!("row {seq} follows a gap"),
-                ));
+        let ours = self.owner.as_ref().map(|owner| owner.id);
+        let (seen, news) = (&mut self.seen, &mut self.news);
+        let (others, path) = (&mut self.others, &self.path);
+        rows::each(&self.conn, path, *seen, |seq, row| {
+            let entry = row.entry(now).ok_or_else(|| rows::strange(path, seq))?;
+            *seen = seq;
+            if row.scope == self.scope && Some(row.owner) != ours {
+                news.extend(others.note(entry, row.owner));
             }
-            before = Some(seq);
-            let damaged =
-                || LedgerError::damaged(&self.path, format!("row {seq} is not as it was written"));
-            let row = Row::read(sql, 1).map_err(failed)?.ok_or_else(damaged)?;
-            let entry = row.entry(now).ok_or_else(damaged)?;
-            self.seen = seq;
-            if row.scope == self.scope && !self.is_ours(row.owner) {
-                self.news.extend(note(&mut self.open, entry, row.owner));
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    /// Concludes calls of others that will not be answered any more: those of dead processes, now that their death is
-    /// noticed, and those of processes that stand still. Either way the service may be as slow with them as with a call
-    /// whose time was over ([`counted_by`]): that its caller is dead tells nothing about the service. That a call is
-    /// concluded early by a death changes only that its end is known, and no answer need be looked for.
-    fn conclude(&mut self, now: Moment, ask_who_lives: bool) {
-        let dead: HashSet<i64> = if ask_who_lives {
-            let owners: HashSet<i64> = self.open.values().map(|open| open.owner).collect();
-            owners
-                .into_iter()
-                .filter(|&owner| !Owner::lives(&self.path, owner))
-                .collect()
-        } else {
-            HashSet::new()
+    /// Ends what a failed transaction may have left.
+    fn roll_back(&self) -> Result<(), LedgerError> {
+        if self.conn.is_autocommit() {
+            return Ok(());
+        }
+        let rolled_back = self.conn.execute_batch("ROLLBACK");
+        rolled_back.map_err(|error| self.failed(error))
+    }
+
+    /// Writes the mark within a transaction, if it has grown. Returns how far it has.
+    fn write_mark(&self, now: &Now) -> Result<Option<u64>, LedgerError> {
+        let Some(Kept { mark, written }) = &self.mark else {
+            return Ok(None);
         };
-        let over = self
-            .open
-            .extract_if(|_, call| now >= call.counted_by || dead.contains(&call.owner));
-        self.news.extend(over.map(|(id, call)| Entry::Answered {
-            id,
-            kind: call.kind,
-            at: call.counted_by,
-        }));
-    }
-
-    /// Removes rows that are of no use to anybody any more, the oldest first and never one in the middle.
-    fn prune(&mut self, now: &Now) -> Result<(), LedgerError> {
-        let failed = |error| LedgerError::sqlite(&self.path, error);
-        let keep: i64 = self
-            .conn
-            .query_row("SELECT seconds FROM keep", [], |row| row.get(0))
-            .map_err(failed)?;
-        let keep = self
-            .keep
-            .max(Duration::from_secs(u64::try_from(keep).unwrap_or(0)));
-        let mut statement = self
-            .conn
-            .prepare_cached(&format!(
-                "SELECT seq, {COLUMNS} FROM entries ORDER BY seq LIMIT {PRUNE}"
-            ))
-            .map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        let mut last = None;
-        while let Some(sql) = rows.next().map_err(failed)? {
-            match Row::read(sql, 1).map_err(failed)? {
-                Some(row) if row.is_over(now, keep) => {
-                    last = Some(sql.get::<_, i64>(0).map_err(failed)?);
-                }
-                _ => break,
-            }
+        let committed = mark.committed();
+        if committed <= *written {
+            return Ok(None);
         }
-        drop(rows);
-        drop(statement);
-        if let Some(last) = last {
-            self.conn
-                .execute("DELETE FROM entries WHERE seq <= ?1", [last])
-                .map_err(failed)?;
+        if let Some(mut row) = marks::one(&self.conn, &self.path, mark.campaign())? {
+            row.committed = row.committed.max(committed);
+            row.touched = now.wall_time();
+            marks::put(&self.conn, &self.path, &row)?;
         }
-        Ok(())
+        Ok(Some(committed))
     }
 }
 
 impl Ledger for FileLedger {
     fn begin(&mut self) -> Result<Vec<Entry>, LedgerError> {
-        let failed = |error| LedgerError::sqlite(&self.path, error);
-        if !self.conn.is_autocommit() {
-            self.conn.execute_batch("ROLLBACK").map_err(failed)?;
-        }
-        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-        let now = Now::of(&*self.clock, &self.boot);
+        self.roll_back()?;
+        let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
+        begun.map_err(|error| self.failed(error))?;
+        let now = self.now();
         self.read(&now)?;
         let look_after = self
             .looked_after
             .is_none_or(|last| now.moment.since(last) >= LOOK_AFTER);
-        self.conclude(now.moment, look_after);
+        self.others
+            .conclude(&self.path, now.moment, look_after, &mut self.news);
         if look_after {
             self.looked_after = Some(now.moment);
-            self.prune(&now)?;
+            rows::prune(&self.conn, &now, self.keep)
+                .and_then(|()| marks::prune(&self.conn, now.wall))
+                .map_err(|error| self.failed(error))?;
         }
         Ok(std::mem::take(&mut self.news))
     }
 
     fn commit(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
-        let failed = |error| LedgerError::sqlite(&self.path, error);
-        let now = Now::of(&*self.clock, &self.boot);
+        let now = self.now();
         let owner = self.owner.as_ref().map_or(0, |owner| owner.id);
-        {
-            let mut statement = self
-                .conn
-                .prepare_cached(&format!(
-                    "INSERT INTO entries ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-                ))
-                .map_err(failed)?;
-            for entry in entries {
-                let row = Row::new(entry, &self.scope, owner, &now);
-                statement
-                    .execute(params![
-                        row.scope,
-                        row.kind,
-                        row.event,
-                        row.owner,
-                        row.call,
-                        row.boot,
-                        row.at,
-                        row.until,
-                        row.wall,
-                        row.sum()
-                    ])
-                    .map_err(failed)?;
-            }
+        entries
+            .iter()
+            .map(|entry| Row::new(entry, &self.scope, owner, &now))
+            .try_for_each(|row| rows::insert(&self.conn, &row))
+            .map_err(|error| self.failed(error))?;
+        let grown = self.write_mark(&now)?;
+        let committed = self.conn.execute_batch("COMMIT");
+        committed.map_err(|error| self.failed(error))?;
+        if let (Some(kept), Some(grown)) = (&mut self.mark, grown) {
+            kept.written = grown;
         }
-        self.conn.execute_batch("COMMIT").map_err(failed)
+        Ok(())
     }
-}
 
-/// Keeps track of the calls of others. What concerns a call that was concluded before is no news any more.
-fn note(open: &mut HashMap<CallId, Open>, entry: Entry, owner: i64) -> Option<Entry> {
-    match entry {
-        Entry::Sent {
-            id,
-            kind,
-            at,
-            give_up_at,
-        } => {
-            let call = Open {
-                kind,
-                owner,
-                counted_by: counted_by(at, give_up_at),
+    fn keep_mark(&mut self, mark: Arc<Mark>, row: MarkRow) -> Result<(), LedgerError> {
+        self.roll_back()?;
+        let written = schema::transaction(&self.conn, &self.path, || {
+            let before = marks::one(&self.conn, &self.path, &row.campaign)?;
+            let committed = row.committed.max(mark.committed());
+            let row = MarkRow {
+                committed: before.as_ref().map_or(0, |it| it.committed).max(committed),
+                started: before.as_ref().map_or(row.started, |it| it.started),
+                touched: self.now().wall_time(),
+                ended: None,
+                abandoned: false,
+                ..row
             };
-            open.insert(id, call);
-            Some(entry)
-        }
-        Entry::Answered { id, .. } => open.remove(&id).map(|_| entry),
-        Entry::Hold { .. } => Some(entry),
+            marks::put(&self.conn, &self.path, &row)?;
+            Ok(row.committed)
+        })?;
+        self.mark = Some(Kept { mark, written });
+        Ok(())
+    }
+
+    fn end_mark(&mut self, campaign: &str, abandoned: bool) -> Result<(), LedgerError> {
+        self.roll_back()?;
+        let kept = self.mark.take_if(|kept| kept.mark.campaign() == campaign);
+        schema::transaction(&self.conn, &self.path, || {
+            let Some(mut row) = marks::one(&self.conn, &self.path, campaign)? else {
+                return Ok(());
+            };
+            let committed = kept.as_ref().map_or(0, |kept| kept.mark.committed());
+            row.committed = row.committed.max(committed);
+            let row = row.over(self.now().wall_time(), abandoned);
+            marks::put(&self.conn, &self.path, &row)
+        })
+    }
+
+    fn prove_room(&mut self) -> Result<(), LedgerError> {
+        self.roll_back()?;
+        schema::transaction(&self.conn, &self.path, || {
+            rows::prove_room(&self.conn).map_err(|error| self.failed(error))
+        })
     }
 }

@@ -45,28 +45,30 @@ impl Owner {
 
     /// Removes the marks of processes that died without doing so. What cannot be removed does no harm.
     pub(super) fn sweep(ledger: &Path) {
+        for id in Self::all(ledger) {
+            if !Self::lives(ledger, id) {
+                let _ = std::fs::remove_file(mark(ledger, id));
+            }
+        }
+    }
+
+    /// Every process that has a mark, alive or dead.
+    pub(super) fn all(ledger: &Path) -> Vec<i64> {
         let (Some(name), Some(directory)) = (ledger.file_name(), ledger.parent()) else {
-            return;
+            return Vec::new();
         };
         let directory = if directory.as_os_str().is_empty() {
             Path::new(".")
         } else {
             directory
         };
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            let file = entry.file_name();
-            let id = file
-                .to_str()
-                .zip(name.to_str())
-                .and_then(|(file, name)| file.strip_prefix(name)?.strip_prefix('.'))
-                .and_then(|rest| rest.strip_suffix(".alive"))
-                .and_then(|id| id.parse().ok());
-            if let Some(id) = id
-                && !Self::lives(ledger, id)
-            {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let id = |file: OsString| {
+            let rest = file.to_str()?.strip_prefix(name.to_str()?)?;
+            let id = rest.strip_prefix('.')?.strip_suffix(".alive")?;
+            id.parse().ok()
+        };
+        entries.filter_map(|entry| id(entry.file_name())).collect()
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::Row as SqlRow;
 
 use super::{
     super::{
         clock::{Clock, Moment},
+        hold::believed,
         kind::Kind,
         permit::counted_by,
     },
@@ -28,7 +30,17 @@ pub(super) struct Row {
 }
 
 /// The event of a call that was let go.
-const SENT: &str = "sent";
+pub(super) const SENT: &str = "sent";
+
+const ANSWERED: &str = "answered";
+
+const WITHDRAWN: &str = "withdrawn";
+
+const HOLD: &str = "hold";
+
+const LIFT: &str = "lift";
+
+const JOINED: &str = "joined";
 
 /// The columns of a row, in their order.
 pub(super) const COLUMNS: &str = "scope, kind, event, owner, call, boot, at, until, wall, sum";
@@ -38,7 +50,8 @@ pub(super) const COLUMNS: &str = "scope, kind, event, owner, call, boot, at, unt
 pub(super) struct Now {
     pub(super) boot: String,
     pub(super) moment: Moment,
-    wall: i64,
+    /// Milliseconds since 1970.
+    pub(super) wall: i64,
 }
 
 impl Now {
@@ -48,6 +61,11 @@ impl Now {
             moment: clock.now(),
             wall: clock.wall().as_millisecond(),
         }
+    }
+
+    /// The wall's time.
+    pub(super) fn wall_time(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.wall).unwrap_or_default()
     }
 
     /// The wall's time at a moment of this boot.
@@ -68,8 +86,11 @@ impl Row {
                 at,
                 give_up_at,
             } => (SENT, kind, id.0, at, give_up_at),
-            Entry::Answered { id, kind, at } => ("answered", kind, id.0, at, at),
-            Entry::Hold { kind, at, until } => ("hold", kind, 0, at, until),
+            Entry::Answered { id, kind, at } => (ANSWERED, kind, id.0, at, at),
+            Entry::Withdrawn { id, kind, at } => (WITHDRAWN, kind, id.0, at, at),
+            Entry::Hold { kind, at, until } => (HOLD, kind, 0, at, until),
+            Entry::Lift { kind, at } => (LIFT, kind, 0, at, at),
+            Entry::Joined { kind, at } => (JOINED, kind, 0, at, at),
         };
         Self {
             scope: scope.to_owned(),
@@ -115,12 +136,15 @@ impl Row {
                 at,
                 give_up_at: self.until(now),
             },
-            "answered" => Entry::Answered { id, kind, at },
-            "hold" => Entry::Hold {
+            ANSWERED => Entry::Answered { id, kind, at },
+            WITHDRAWN => Entry::Withdrawn { id, kind, at },
+            HOLD => Entry::Hold {
                 kind,
                 at,
                 until: self.until(now),
             },
+            LIFT => Entry::Lift { kind, at },
+            JOINED => Entry::Joined { kind, at },
             _ => return None,
         })
     }
@@ -146,26 +170,34 @@ impl Row {
         now.moment - Duration::from_millis(u64::try_from(age).unwrap_or(0))
     }
 
-    /// When a call is given up or a hold ends: as long after the row's moment as on the clock that it was written by.
+    /// When a call is given up or a hold ends: as long after the row's moment as on the clock that it was written by. Old
+    /// releases wrote holds of any length, and those are believed no more than any other.
     fn until(&self, now: &Now) -> Moment {
         let span = self
             .until
             .cast_unsigned()
             .saturating_sub(self.at.cast_unsigned());
-        self.at(now) + Duration::from_nanos(span)
+        let span = Duration::from_nanos(span);
+        let is_hold = self.event == HOLD;
+        self.at(now) + if is_hold { believed(span) } else { span }
     }
 
-    /// FNV-1a, 64 bits: it is there to notice damage, not malice.
     pub(super) fn sum(&self) -> i64 {
-        let numbers = [self.owner, self.call, self.at, self.until, self.wall].map(i64::to_le_bytes);
-        let texts = [&self.scope, &self.kind, &self.event, &self.boot];
-        let bytes = texts
-            .into_iter()
-            .flat_map(|text| text.bytes().chain([0]))
-            .chain(numbers.into_iter().flatten());
-        let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        sum.cast_signed()
+        checksum(
+            &[&self.scope, &self.kind, &self.event, &self.boot],
+            &[self.owner, self.call, self.at, self.until, self.wall],
+        )
     }
+}
+
+/// FNV-1a, 64 bits: it is there to notice damage, not malice.
+pub(super) fn checksum(texts: &[&str], numbers: &[i64]) -> i64 {
+    let bytes = texts
+        .iter()
+        .flat_map(|text| text.bytes().chain([0]))
+        .chain(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    sum.cast_signed()
 }

@@ -1,13 +1,18 @@
-//! Opening, making and checking a ledger's file.
+//! Opening, making, migrating and checking a ledger's file.
+//!
+//! Version 1 had no `marks` and no `room`, and no events but sent, answered and hold.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::error::LedgerError;
+use super::{error::LedgerError, marks};
 
 /// The version that this release writes, in `user_version`.
-pub(super) const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// The oldest version that can be read, and is migrated when it is opened.
+const OLDEST: i64 = 1;
 
 /// Marks a ledger among `SQLite` files, in `application_id`: "fswq".
 const APPLICATION_ID: i64 = 0x6673_7771;
@@ -19,9 +24,9 @@ const SCHEMA: &str = "
         seq     INTEGER PRIMARY KEY AUTOINCREMENT,
         scope   TEXT    NOT NULL, -- cloud, tenant and application, tab between
         kind    TEXT    NOT NULL, -- start, list, get, cancel, machines
-        event   TEXT    NOT NULL, -- sent, answered, hold
-        owner   INTEGER NOT NULL, -- the process that wrote it
-        call    INTEGER NOT NULL, -- the call; of a hold 0
+        event   TEXT    NOT NULL, -- sent, answered, withdrawn, hold, lift, joined
+        owner   INTEGER NOT NULL, -- the process that wrote it; of a lift 0
+        call    INTEGER NOT NULL, -- the call; of what concerns a kind 0
         boot    TEXT    NOT NULL, -- the boot whose clock `at` and `until` are on
         at      INTEGER NOT NULL, -- nanoseconds since boot, sleep included
         until   INTEGER NOT NULL, -- likewise: when a call is given up, when a hold ends; else `at`
@@ -32,6 +37,29 @@ const SCHEMA: &str = "
         seconds INTEGER NOT NULL  -- how long rows are kept: for the longest window that anybody has used
     ) STRICT;
     INSERT INTO keep VALUES (3600);
+";
+
+/// What version 2 has in addition. Times of marks are milliseconds since 1970.
+const SCHEMA_2: &str = "
+    CREATE TABLE marks (
+        campaign    TEXT    NOT NULL PRIMARY KEY,
+        committed   INTEGER NOT NULL, -- attempts that its state has committed, at least
+        state       TEXT    NOT NULL, -- its files
+        results     TEXT    NOT NULL,
+        input       TEXT    NOT NULL,
+        cloud       TEXT    NOT NULL,
+        tenant      TEXT    NOT NULL,
+        application TEXT    NOT NULL,
+        targets     INTEGER NOT NULL,
+        started     INTEGER NOT NULL,
+        touched     INTEGER NOT NULL, -- when the row was last written
+        ended       INTEGER,
+        how         TEXT    NOT NULL, -- finished, abandoned; empty while it has not ended
+        sum         INTEGER NOT NULL  -- a checksum of all columns before it
+    ) STRICT;
+    CREATE TABLE room (
+        bytes BLOB NOT NULL           -- written and removed, to find out whether the disk is full
+    ) STRICT;
 ";
 
 /// A file that is held for longer is an error: longer than a process is frozen by accident.
@@ -48,10 +76,37 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     if let Some(directory) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(|e| LedgerError::io(directory, e))?;
     }
+    open_with(path, OpenFlags::SQLITE_OPEN_CREATE)
+}
+
+/// Opens a ledger that is there, and checks all of it.
+pub(super) fn open_existing(path: &Path) -> Result<Connection, LedgerError> {
+    open_with(path, OpenFlags::empty())
+}
+
+/// Makes a new, empty ledger. Folders are not made.
+///
+/// # Errors
+/// There is a file of that name already ([`LedgerError::Exists`]), or it cannot be made.
+pub fn create(path: &Path) -> Result<(), LedgerError> {
+    let made = OpenOptions::new().write(true).create_new(true).open(path);
+    match made {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(LedgerError::Exists {
+                path: path.to_owned(),
+            });
+        }
+        made => made.map_err(|e| LedgerError::io(path, e))?,
+    };
+    open_existing(path).map(drop).inspect_err(|_| {
+        // The error that led here is the one to tell.
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+fn open_with(path: &Path, create: OpenFlags) -> Result<Connection, LedgerError> {
     refuse_stump(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     let failed = |error| LedgerError::sqlite(path, error);
     let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
     conn.busy_handler(Some(wait_a_little)).map_err(failed)?;
@@ -63,15 +118,20 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     conn.pragma_update(None, "synchronous", "FULL")
         .map_err(failed)?;
     if version == 0 {
-        make(&conn, path)?;
+        bring_up(&conn, path)?;
     }
     check(&conn, path)?;
+    // Only what is whole is migrated.
+    if (1..VERSION).contains(&version) {
+        bring_up(&conn, path)?;
+    }
     Ok(conn)
 }
 
-/// Opens the ledger for who only looks, and checks all of it; `None` if it is not there, or has just been made. Readers and
-/// writers do not wait for one another, but for the moment in which a file is made or its log is folded in.
-pub(super) fn look(path: &Path) -> Result<Option<Connection>, LedgerError> {
+/// Opens the ledger for who only looks, and checks all of it; also its version. `None` if it is not there, or has just been
+/// made. An old one is read as it is. Readers and writers do not wait for one another, but for the moment in which a file is
+/// made or its log is folded in.
+pub(super) fn look(path: &Path) -> Result<Option<(Connection, i64)>, LedgerError> {
     match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(LedgerError::io(path, e)),
@@ -86,11 +146,36 @@ pub(super) fn look(path: &Path) -> Result<Option<Connection>, LedgerError> {
         .map_err(failed)?;
     // One snapshot for all that is looked at.
     conn.execute_batch("BEGIN").map_err(failed)?;
-    if version(&conn, path)? == 0 {
+    let version = version(&conn, path)?;
+    if version == 0 {
         return Ok(None);
     }
     check(&conn, path)?;
-    Ok(Some(conn))
+    Ok(Some((conn, version)))
+}
+
+/// Whether a file of that version has marks.
+pub(super) fn has_marks(version: i64) -> bool {
+    version >= 2
+}
+
+/// Does `work` in a transaction of its own, which is void if it fails.
+pub(super) fn transaction<T>(
+    conn: &Connection,
+    path: &Path,
+    work: impl FnOnce() -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    let failed = |error| LedgerError::sqlite(path, error);
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let done = work().and_then(|done| {
+        conn.execute_batch("COMMIT").map_err(failed)?;
+        Ok(done)
+    });
+    if done.is_err() && !conn.is_autocommit() {
+        // The error that led here is the one to tell.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    done
 }
 
 /// `SQLite` takes a stump of a file for a new one.
@@ -115,7 +200,7 @@ fn version(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
         .map_err(|error| LedgerError::sqlite(path, error))?;
     match (application, version) {
         (0, 0) if tables == 0 => Ok(0),
-        (APPLICATION_ID, VERSION) => Ok(VERSION),
+        (APPLICATION_ID, OLDEST..=VERSION) => Ok(version),
         (APPLICATION_ID, version) if version > VERSION => Err(LedgerError::Newer {
             path: path.to_owned(),
             version,
@@ -152,22 +237,22 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
-/// Makes the tables, unless another process has just done so.
-fn make(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+/// Makes the tables that are missing, unless another process has just done so.
+fn bring_up(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     let failed = |error| LedgerError::sqlite(path, error);
-    conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let made = version(conn, path).and_then(|version| {
-        if version == 0 {
+    transaction(conn, path, || {
+        let version = version(conn, path)?;
+        if version < 1 {
             conn.execute_batch(SCHEMA).map_err(failed)?;
             conn.pragma_update(None, "application_id", APPLICATION_ID)
                 .map_err(failed)?;
-            conn.pragma_update(None, "user_version", VERSION)
-                .map_err(failed)?;
         }
-        Ok(())
-    });
-    let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    made.and(conn.execute_batch(end).map_err(failed))
+        if version < 2 {
+            conn.execute_batch(SCHEMA_2).map_err(failed)?;
+        }
+        conn.pragma_update(None, "user_version", VERSION)
+            .map_err(failed)
+    })
 }
 
 /// Looks through the whole file, so that a row that has been lost is noticed too: the last number given out must be
@@ -196,6 +281,9 @@ fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
         .map_err(failed)?;
     if !kept.is_some_and(|seconds| (3600..=2 * 86_400).contains(&seconds)) {
         return Err(LedgerError::damaged(path, "how long it is kept is missing"));
+    }
+    if has_marks(version(conn, path)?) {
+        marks::all(conn, path)?;
     }
     Ok(())
 }

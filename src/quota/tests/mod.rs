@@ -1,8 +1,10 @@
 //! Tests of the whole quota, in virtual time. The judges are written here and share nothing with what they judge.
 
 mod damage;
+mod events;
 mod lengths;
 mod looking;
+mod marks;
 mod neighbour;
 mod pacing;
 mod promise;

@@ -3,10 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{
-    super::{
-        Kind, Moment, Quota,
-        limiter::{Limiter, Throttle},
-    },
+    super::{Kind, Moment, Quota, Throttle, limiter::Limiter},
     Dice, World,
 };
 

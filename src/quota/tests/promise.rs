@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        GRACE, Kind, Limit, Moment, Pace, Quota,
-        limiter::{Call, Limiter, Throttle},
+        GRACE, Kind, Limit, Moment, Pace, Quota, Throttle,
+        limiter::{Call, Limiter},
     },
     Dice, World,
 };

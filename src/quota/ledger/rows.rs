@@ -1,0 +1,103 @@
+//! The table of entries: read in order, written, pruned; and whether the disk has room for more.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, params};
+
+use super::{
+    LedgerError,
+    row::{COLUMNS, Now, Row},
+};
+
+/// At most so many rows are removed at once, so that no call waits long for it.
+const PRUNE: i64 = 1000;
+
+/// What a burst needs: each of 100 sends is a transaction of two pages of 4 KiB, and their answers share some.
+const ROOM: i64 = 256 * 4096;
+
+/// Gives every row after number `after` to `each`, in order.
+pub(super) fn each(
+    conn: &Connection,
+    path: &Path,
+    after: i64,
+    mut each: impl FnMut(i64, &Row) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let failed = |error| LedgerError::sqlite(path, error);
+    let mut statement = conn
+        .prepare_cached(&format!(
+            "SELECT seq, {COLUMNS} FROM entries WHERE seq > ?1 ORDER BY seq"
+        ))
+        .map_err(failed)?;
+    let mut rows = statement.query([after]).map_err(failed)?;
+    let mut before: Option<i64> = None;
+    while let Some(sql) = rows.next().map_err(failed)? {
+        let seq: i64 = sql.get(0).map_err(failed)?;
+        if before.is_some_and(|before| before + 1 != seq) {
+            return Err(LedgerError::damaged(
+                path,
+                format!("row {seq} follows a gap"),
+            ));
+        }
+        before = Some(seq);
+        let row = Row::read(sql, 1).map_err(failed)?;
+        let row = row.ok_or_else(|| strange(path, seq))?;
+        each(seq, &row)?;
+    }
+    Ok(())
+}
+
+/// A row that means nothing, or not what was written.
+pub(super) fn strange(path: &Path, seq: i64) -> LedgerError {
+    LedgerError::damaged(path, format!("row {seq} is not as it was written"))
+}
+
+/// Adds a row.
+pub(super) fn insert(conn: &Connection, row: &Row) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached(&format!(
+        "INSERT INTO entries ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+    ))?;
+    statement.execute(params![
+        row.scope,
+        row.kind,
+        row.event,
+        row.owner,
+        row.call,
+        row.boot,
+        row.at,
+        row.until,
+        row.wall,
+        row.sum()
+    ])?;
+    Ok(())
+}
+
+/// Removes rows that are of no use to anybody any more, the oldest first and never one in the middle. They are kept for
+/// `least`, or for longer if somebody has asked for that.
+pub(super) fn prune(conn: &Connection, now: &Now, least: Duration) -> rusqlite::Result<()> {
+    let keep: i64 = conn.query_row("SELECT seconds FROM keep", [], |row| row.get(0))?;
+    let keep = least.max(Duration::from_secs(u64::try_from(keep).unwrap_or(0)));
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT seq, {COLUMNS} FROM entries ORDER BY seq LIMIT {PRUNE}"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut last = None;
+    while let Some(sql) = rows.next()? {
+        match Row::read(sql, 1)? {
+            Some(row) if row.is_over(now, keep) => last = Some(sql.get::<_, i64>(0)?),
+            _ => break,
+        }
+    }
+    drop(rows);
+    if let Some(last) = last {
+        conn.execute("DELETE FROM entries WHERE seq <= ?1", [last])?;
+    }
+    Ok(())
+}
+
+/// Writes as much as a burst of calls does, and removes it again. It stands in a table that nobody reads.
+pub(super) fn prove_room(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute("INSERT INTO room VALUES (zeroblob(?1))", [ROOM])?;
+    conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    conn.execute("DELETE FROM room", [])?;
+    Ok(())
+}
