@@ -157,3 +157,82 @@ pub(super) fn insert(db: &Connection, decision: &Decision) -> rusqlite::Result<(
     ])
     .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Identity, NewRow, Progress, Record, StoreError};
+
+    fn row(n: u64, machine_id: &str) -> NewRow<'_> {
+        NewRow {
+            n,
+            line: n + 1,
+            machine_id,
+            scan_type: None,
+            comment: None,
+            priority: None,
+            extra: "",
+            ended: None,
+            left_out: false,
+        }
+    }
+
+    fn ended(n: u64, outcome: &'static str) -> Record {
+        Record::Changed {
+            n,
+            attempt: None,
+            progress: Box::new(Progress {
+                outcome: Some(outcome),
+                ..Progress::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn a_yes_covers_what_it_named_and_neither_what_is_added_nor_what_is_reopened() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: Timestamp::UNIX_EPOCH,
+            tenant: String::new(),
+            api: String::new(),
+            scan_type: "quick".into(),
+            comment: String::new(),
+            columns: Vec::new(),
+        };
+        let path = folder.path().join("a.campaign.db");
+        let mut loader = Store::create(&path, &identity).unwrap();
+        for n in 1..=10 {
+            loader.insert(&row(n, &format!("{n:040x}"))).unwrap();
+        }
+        let mut store = loader.finish().unwrap();
+        let records = [ended(1, "accepted"), ended(2, "failed"), ended(3, "refused")];
+        store.commit(0, &records).unwrap();
+        assert_eq!(store.beyond(0).unwrap(), (7, 1));
+
+        let covers = store.last_target().unwrap();
+        let yes = Decision {
+            subject: Subject::Machines,
+            answer: "yes".into(),
+            covers,
+            who: "at a terminal".into(),
+            given: Timestamp::UNIX_EPOCH,
+        };
+        store.decide(&yes).unwrap();
+        assert_eq!(store.beyond(covers).unwrap(), (0, 0));
+        assert_eq!(store.reopen("failed").unwrap(), 1);
+        assert_eq!(store.beyond(covers).unwrap(), (1, 0));
+        store
+            .extend::<StoreError>(|extension| {
+                extension.add(row(0, "new"))?;
+                extension.add(row(0, "newer"))
+            })
+            .unwrap();
+        assert_eq!(store.beyond(covers).unwrap(), (3, 0));
+        let records = [ended(2, "accepted"), ended(12, "accepted")];
+        store.commit(0, &records).unwrap();
+        assert_eq!(store.beyond(covers).unwrap(), (1, 1));
+        store.close().unwrap();
+        assert_eq!(Store::open(&path).unwrap().decisions().unwrap(), [yes]);
+    }
+}
