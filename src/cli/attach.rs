@@ -11,9 +11,9 @@ use clap::Args;
 use super::{
     Failure,
     connect::{ConnectArgs, Connection, UNKNOWN},
-    ledger::QuotaNote,
+    ledger::{self, QuotaNote},
     pace::PaceArgs,
-    paths,
+    paths::{self, FileUse},
     progress::ProgressArgs,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(super) struct AttachArgs {
     pace: PaceArgs,
 
     #[command(flatten)]
-    pub(super) progress: ProgressArgs,
+    progress: ProgressArgs,
 
     /// Answer every question with yes.
     #[arg(long, help_heading = "Options")]
@@ -61,6 +61,32 @@ pub(super) struct Attached {
 }
 
 impl AttachArgs {
+    /// Begins to log, once it is clear that the log is no file of the campaign's.
+    ///
+    /// # Errors
+    /// There is no campaign, two of the files are one, or the log cannot be written.
+    pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
+        let state = paths::state_of(&self.state)?;
+        let mut files = FileUse::state(&state);
+        if state != self.state {
+            files.push(FileUse::read("the campaign's input", &self.state));
+        }
+        // Whatever is wrong with the state is told by who works with it.
+        if let Ok(store) = Store::glance(&state) {
+            let results = store.last_results().ok().flatten();
+            files.extend(results.map(|(path, _)| FileUse::written("the campaign's results", path)));
+            let last = store.last_run().ok().flatten();
+            let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
+            let ledger = self.pace.quota_file.clone();
+            let ledger = ledger.or_else(|| last.as_ref()?.file().cloned());
+            files.extend(ledger::files(ledger.as_ref(), false));
+        }
+        files.extend(self.progress.files());
+        files.extend(self.connect.files());
+        paths::keep_apart(&files)?;
+        self.progress.start()
+    }
+
     /// Finds the campaign and signs in; no call of the API is made.
     ///
     /// # Errors

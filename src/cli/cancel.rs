@@ -48,7 +48,7 @@ pub struct CancelCommand {
 /// # Errors
 /// There is no campaign, the tenant will not have it, or a file cannot be used.
 pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
-    let monitor = args.attach.progress.start()?;
+    let monitor = args.attach.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let terminal = io::stdin().is_terminal();
     if !terminal && !args.attach.yes && !args.dry_run {

@@ -52,7 +52,7 @@ impl FollowArgs {
 /// # Errors
 /// There is no campaign, the tenant will not have it, or a file cannot be used.
 pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
-    let monitor = args.attach.progress.start()?;
+    let monitor = args.attach.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Attached {
         state,
