@@ -570,6 +570,7 @@ fn the_log_of_follow_and_cancel_is_no_file_of_the_campaigns() {
 fn results_that_are_written_through_a_link_on_purpose_stay_allowed() {
     let place = Place::new(IDS);
     fs::create_dir(place.path("share")).unwrap();
+    fs::write(place.path("share/out.csv"), "").unwrap();
     std::os::unix::fs::symlink("share/out.csv", place.path("out.csv")).unwrap();
     let words = ["fleet.csv", "--mock", "-o", "out.csv"];
     let output = place.run(&words);

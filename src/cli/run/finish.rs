@@ -109,7 +109,7 @@ pub(super) async fn finish(
         calls,
         throttled,
         campaign,
-        signals,
+        mut signals,
     } = ending;
     let reason = stop
         .as_ref()
@@ -120,7 +120,7 @@ pub(super) async fn finish(
         troubles,
     } = match tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals) => return Err(stopped_at_once(stop, facts, command)),
+        () = signals::to_stop_at_once(signals.as_mut()) => return Err(stopped_at_once(stop, facts, command)),
         finished = journal.finish(facts.ended, &reason) => finished,
     } {
         Ok(finished) => finished,

@@ -202,9 +202,9 @@ async fn follow_on<D: Defender>(
     monitor: &dyn Monitor,
 ) -> Option<ExitCode> {
     // Until here the engine has heard of Ctrl-C; from here on it ends the following.
-    let (lent, signals) = signals::listen_and_lend();
+    let (lent, mut signals) = signals::listen_and_lend();
     let _orders = Watcher::start(state, lent);
-    match following.follow(|| false, signals).await {
+    match following.follow(|| false, &mut signals).await {
         Ok(told) => {
             monitor.note(&super::follow::told(&told));
             if told.end == FollowEnd::Ordered {
