@@ -53,14 +53,14 @@ impl Conclusion {
     ) -> Result<Finished, JournalError> {
         let run = self.run;
         let waiting = Waiting::default();
-        let is_left = Arc::clone(&waiting.0);
+        let is_left = waiting.is_over();
         let Drawn {
             mut store,
             file,
             tally,
             is_finished,
             troubles,
-        } = on_a_thread(move || self.write(&is_left)).await?;
+        } = on_a_thread(move || self.write(is_left)).await?;
         let placed = file.place(tokio::time::sleep).await?;
         let reason = reason.to_owned();
         on_a_thread(move || {
@@ -79,7 +79,7 @@ impl Conclusion {
         })
     }
 
-    fn write(self, is_left: &AtomicBool) -> Result<Drawn, JournalError> {
+    fn write(self, is_left: impl Fn() -> bool) -> Result<Drawn, JournalError> {
         let Self {
             store,
             results,
@@ -94,7 +94,7 @@ impl Conclusion {
         let mut is_finished = true;
         let mut fresh = Rewrite::start(&path, &layout)?;
         store.each_row(false, |row| {
-            if is_left.load(Ordering::Relaxed) {
+            if is_left() {
                 // Nobody hears of it; the file in the making goes away with this thread.
                 return Err(JournalError::NoResults);
             }
@@ -125,7 +125,15 @@ impl Conclusion {
 
 /// Somebody who waits for a thread. Dropped, it tells the thread that nobody does any more.
 #[derive(Default)]
-struct Waiting(Arc<AtomicBool>);
+pub(super) struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// Whether nobody waits any more, for the thread to ask.
+    pub(super) fn is_over(&self) -> impl Fn() -> bool + Send + 'static {
+        let is_left = Arc::clone(&self.0);
+        move || is_left.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -134,7 +142,7 @@ impl Drop for Waiting {
 }
 
 /// Does something that blocks; virtual time stands still meanwhile.
-async fn on_a_thread<T: Send + 'static>(
+pub(super) async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, JournalError> {
     match tokio::task::spawn_blocking(work).await {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     anew::Anew,
-    conclusion::Conclusion,
+    conclusion::{Conclusion, Waiting, on_a_thread},
     outcome::{Outcome, Tally},
     queue::Place,
     summary::Trouble,
@@ -246,20 +246,31 @@ pub struct Finished {
     pub troubles: Vec<Trouble>,
 }
 
-/// Writes the results of a campaign that no process is at work on anew, every row in the input's order.
+/// Writes the results of a campaign that no process is at work on anew, every row in the input's order. Dropped before its
+/// time, this leaves them as they were, or the new ones, whole.
 ///
 /// # Errors
 /// The store cannot be read or the results cannot be written.
 pub async fn rewrite(
-    store: &Store,
+    store: Store,
     results: &Path,
     layout: &Layout,
 ) -> Result<Placed, JournalError> {
-    let mut fresh = Rewrite::start(results, layout)?;
-    store.each_row(false, |row| {
-        put(&mut fresh, row, outcome(row), store.identity())
-    })?;
-    Ok(fresh.seal()?.place(tokio::time::sleep).await?)
+    let waiting = Waiting::default();
+    let is_left = waiting.is_over();
+    let (results, layout) = (results.to_owned(), layout.clone());
+    let write = move || {
+        let mut fresh = Rewrite::start(&results, &layout)?;
+        store.each_row(false, |row| {
+            if is_left() {
+                return Err(JournalError::NoResults);
+            }
+            put(&mut fresh, row, outcome(row), store.identity())
+        })?;
+        Ok(fresh.seal()?)
+    };
+    let sealed = on_a_thread(write).await?;
+    Ok(sealed.place(tokio::time::sleep).await?)
 }
 
 pub(super) fn put(

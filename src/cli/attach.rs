@@ -7,17 +7,19 @@ use std::{
 };
 
 use clap::Args;
+use tokio::sync::mpsc;
 
 use super::{
-    Failure,
+    ExitCode, Failure,
     connect::{ConnectArgs, Connection, UNKNOWN},
-    ledger::QuotaNote,
+    ledger::{self, QuotaNote},
     pace::PaceArgs,
-    paths,
+    paths::{self, FileUse},
     progress::ProgressArgs,
+    signals,
 };
 use crate::{
-    campaign::journal,
+    campaign::{engine::Signal, journal},
     defender::{HttpDefender, sign_in::Need},
     monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer},
@@ -42,7 +44,7 @@ pub(super) struct AttachArgs {
     pace: PaceArgs,
 
     #[command(flatten)]
-    pub(super) progress: ProgressArgs,
+    progress: ProgressArgs,
 
     /// Answer every question with yes.
     #[arg(long, help_heading = "Options")]
@@ -61,6 +63,32 @@ pub(super) struct Attached {
 }
 
 impl AttachArgs {
+    /// Begins to log, once it is clear that the log is no file of the campaign's.
+    ///
+    /// # Errors
+    /// There is no campaign, two of the files are one, or the log cannot be written.
+    pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
+        let state = paths::state_of(&self.state)?;
+        let mut files = FileUse::state(&state);
+        if state != self.state {
+            files.push(FileUse::read("the campaign's input", &self.state));
+        }
+        // Whatever is wrong with the state is told by who works with it.
+        if let Ok(store) = Store::glance(&state) {
+            let results = store.last_results().ok().flatten();
+            files.extend(results.map(|(path, _)| FileUse::written("the campaign's results", path)));
+            let last = store.last_run().ok().flatten();
+            let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
+            let ledger = self.pace.quota_file.clone();
+            let ledger = ledger.or_else(|| last.as_ref()?.file().cloned());
+            files.extend(ledger::files(ledger.as_ref(), false));
+        }
+        files.extend(self.progress.files());
+        files.extend(self.connect.files());
+        paths::keep_apart(&files)?;
+        self.progress.start()
+    }
+
     /// Finds the campaign and signs in; no call of the API is made.
     ///
     /// # Errors
@@ -77,7 +105,7 @@ impl AttachArgs {
         }
         let state = paths::state_of(&self.state)?;
         // Looked through once; the notes of each round and of each scan do not do it again.
-        let store = Store::look(&state).map_err(Failure::storage)?;
+        let store = look(&state).await?;
         let identity = store.identity().clone();
         let last = store.last_run().map_err(Failure::storage)?;
         let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
@@ -110,6 +138,17 @@ impl AttachArgs {
     }
 }
 
+/// Looks a state through, which takes a second for a million targets: on a thread, so that Ctrl-C is heard meanwhile.
+async fn look(state: &Path) -> Result<Store, Failure> {
+    let state = state.to_owned();
+    match tokio::task::spawn_blocking(move || Store::look(&state)).await {
+        Ok(store) => store.map_err(Failure::storage),
+        Err(e) => Err(Failure::storage(format!(
+            "reading the state broke off: {e}"
+        ))),
+    }
+}
+
 /// Whether the connection leads to the campaign's tenant.
 fn check(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
     let table = [
@@ -129,27 +168,42 @@ fn check(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
 }
 
 /// Puts the states of the scans into the results file, for which the campaign's lock is needed: where a process is at work
-/// on the campaign, it does that itself at its end.
+/// on the campaign, it does that itself at its end. Whoever wants to stop at once is heard.
 ///
 /// # Errors
-/// The state cannot be read or the results cannot be written.
+/// The state cannot be read, the results cannot be written, or somebody has stopped it.
 pub(super) async fn put_into_results(
     state: &Path,
-    lock: Option<&Lock>,
+    lock: Option<Lock>,
     monitor: &dyn Monitor,
+    signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<(), Failure> {
-    let taken = if lock.is_none() {
-        Lock::take(state).ok()
-    } else {
-        None
-    };
-    if lock.or(taken.as_ref()).is_none() {
+    let Some(lock) = lock.or_else(|| Lock::take(state).ok()) else {
         monitor.note(
             "a run is at work on the campaign: it puts the states into the results when it ends",
         );
         return Ok(());
+    };
+    tokio::select! {
+        biased;
+        () = signals::to_stop_at_once(Some(signals)) => {
+            // Nobody else may write before the thread that was left behind is gone, with this process at the latest.
+            std::mem::forget(lock);
+            Err(Failure::new(
+                ExitCode::Interrupted,
+                format!(
+                    "stopped before the states of the scans were in the results; they are in {}, and `fleetsweep follow` puts \
+                     them into the results",
+                    state.display()
+                ),
+            ))
+        }
+        put = rewrite_results(state, monitor) => put,
     }
-    let store = Store::look(state).map_err(Failure::storage)?;
+}
+
+async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Failure> {
+    let store = look(state).await?;
     let Some((path, excel)) = store.last_results().map_err(Failure::storage)? else {
         return Ok(());
     };
@@ -168,7 +222,7 @@ pub(super) async fn put_into_results(
         return Ok(());
     }
     let layout = Layout::new(&store.identity().columns, excel);
-    let placed = journal::rewrite(&store, &path, &layout)
+    let placed = journal::rewrite(store, &path, &layout)
         .await
         .map_err(Failure::storage)?;
     match placed {

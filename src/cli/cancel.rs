@@ -1,8 +1,9 @@
 //! `fleetsweep cancel`: call a campaign back.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
-    path::Path,
+    cell::Cell,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -14,14 +15,17 @@ use super::{
     attach::{self, AttachArgs, Attached},
     follow::failure,
     signals,
+    terminal::Terminal,
 };
 use crate::{
     campaign::{
+        canaries::Asker,
         cancel::{Cancelled, Canceller, Doomed},
         tag::CampaignId,
     },
+    defender::HttpDefender,
     monitor::{Monitor, span},
-    quota::{Clock, Kind, SystemClock},
+    quota::{Clock, Kind, Pacer, SystemClock},
     store::{Lock, LockError, Store},
 };
 
@@ -46,9 +50,66 @@ pub struct CancelCommand {
 /// Calls a campaign back.
 ///
 /// # Errors
-/// There is no campaign, the tenant will not have it, or a file cannot be used.
+/// There is no campaign, the tenant will not have it, a file cannot be used, or somebody stops it before its first call.
 pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
-    let monitor = args.attach.progress.start()?;
+    // From the first line on: looking for the scans, and waiting for a run, may take minutes.
+    let mut signals = signals::listen();
+    let stopped_a_run = Cell::new(false);
+    let preparing = prepare(&args, &stopped_a_run);
+    let Ready {
+        state,
+        caller,
+        pacer,
+        monitor,
+        doomed,
+        lock,
+    } = match signals::unless_stopped(&mut signals, preparing).await {
+        None => {
+            let why = format!("interrupted; {}", nothing(stopped_a_run.get()));
+            return Err(Failure::new(ExitCode::Interrupted, why));
+        }
+        Some(prepared) => match prepared? {
+            Prepared::Over(code) => return Ok(code),
+            Prepared::Ready(ready) => *ready,
+        },
+    };
+    let cancelled = caller.cancel(doomed, &mut signals).await;
+    if let Err(e) = pacer.flush().await {
+        tracing::warn!("{e}");
+    }
+    let cancelled = cancelled.map_err(failure)?;
+    monitor.note(&told(&cancelled, stopped_a_run.get()));
+    attach::put_into_results(&state, Some(lock), monitor.as_ref(), &mut signals).await?;
+    monitor.ended();
+    Ok(match cancelled {
+        Cancelled {
+            interrupted: true, ..
+        } => ExitCode::Interrupted,
+        Cancelled { left: 0, .. } => ExitCode::Clean,
+        _ => ExitCode::Incomplete,
+    })
+}
+
+/// All that is needed to call a campaign back.
+struct Ready {
+    state: PathBuf,
+    caller: Canceller<HttpDefender>,
+    pacer: Pacer,
+    monitor: Arc<dyn Monitor>,
+    doomed: Vec<Doomed>,
+    /// The campaign's.
+    lock: Lock,
+}
+
+enum Prepared {
+    Ready(Box<Ready>),
+    /// Nothing is to be cancelled.
+    Over(ExitCode),
+}
+
+/// Does all that comes before the first call: it may be broken off at any moment, and notes whether it has stopped a run.
+async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Prepared, Failure> {
+    let monitor = args.attach.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let terminal = io::stdin().is_terminal();
     if !terminal && !args.attach.yes && !args.dry_run {
@@ -81,19 +142,21 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
             "{} would be cancelled",
             counted(&doomed, &campaign)
         ));
-        return Ok(ExitCode::Clean);
+        return Ok(Prepared::Over(ExitCode::Clean));
     }
+    let terminal = Terminal {
+        monitor: Arc::clone(&monitor),
+    };
     if !args.attach.yes && Lock::is_held(&state) {
         let question = "a run is at work on the campaign: stop it, and count its scans? [y/N] ";
-        if !ask(question) {
+        if !terminal.ask(question).await {
             monitor.note("nothing was cancelled, and the run goes on");
             let store = Store::glance(&state).map_err(Failure::storage)?;
             let runs = store.has_open_scans_of_ours().map_err(Failure::storage)?;
-            return Ok(exit_code(runs));
+            return Ok(Prepared::Over(exit_code(runs)));
         }
     }
-    let was_running = Lock::is_held(&state);
-    let lock = lock_of(&state, clock.as_ref(), monitor.as_ref()).await?;
+    let lock = lock_of(&state, clock.as_ref(), monitor.as_ref(), stopped_a_run).await?;
     let doomed = caller.look().await.map_err(failure)?;
     if doomed.is_empty() {
         monitor.note("no scan of this campaign is under way");
@@ -102,33 +165,33 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
         let scans = counted(&doomed, &campaign);
         if args.attach.yes {
             monitor.note(&format!("cancelling {scans}; this takes {takes} at least"));
-        } else if !ask(&format!(
-            "cancel {scans}? This takes {takes} at least. [y/N] "
-        )) {
-            monitor.note(if was_running {
-                "nothing was cancelled; the run was stopped, and the same `run` command goes on with it"
-            } else {
-                "nothing was cancelled"
-            });
-            return Ok(exit_code(true));
+        } else if !terminal
+            .ask(&format!(
+                "cancel {scans}? This takes {takes} at least. [y/N] "
+            ))
+            .await
+        {
+            monitor.note(&nothing(stopped_a_run.get()));
+            return Ok(Prepared::Over(exit_code(true)));
         }
     }
-    let signals = signals::listen();
-    let cancelled = caller.cancel(doomed, signals).await;
-    if let Err(e) = pacer.flush().await {
-        tracing::warn!("{e}");
+    Ok(Prepared::Ready(Box::new(Ready {
+        state,
+        caller,
+        pacer,
+        monitor,
+        doomed,
+        lock,
+    })))
+}
+
+/// That nothing was cancelled, and what was done all the same.
+fn nothing(stopped_a_run: bool) -> String {
+    let mut words = "nothing was cancelled".to_owned();
+    if stopped_a_run {
+        words += "; the run was told to stop, and the same `run` command goes on with it";
     }
-    let cancelled = cancelled.map_err(failure)?;
-    monitor.note(&told(&cancelled));
-    attach::put_into_results(&state, Some(&lock), monitor.as_ref()).await?;
-    monitor.ended();
-    Ok(match cancelled {
-        Cancelled {
-            interrupted: true, ..
-        } => ExitCode::Interrupted,
-        Cancelled { left: 0, .. } => ExitCode::Clean,
-        _ => ExitCode::Incomplete,
-    })
+    words
 }
 
 /// "12 scans of campaign ab12cd34ef (9 that have not begun, 3 under way)".
@@ -143,7 +206,14 @@ fn counted(doomed: &[Doomed], campaign: &CampaignId) -> String {
     )
 }
 
-fn told(done: &Cancelled) -> String {
+fn told(done: &Cancelled, stopped_a_run: bool) -> String {
+    if done.interrupted && done.calls == 0 {
+        return format!(
+            "interrupted before the first call; {}; {} scans may still be under way, and the same command goes on",
+            nothing(stopped_a_run),
+            done.left
+        );
+    }
     let mut parts = vec![format!("{} scans cancelled", done.cancelled)];
     let ended = done.ended.iter();
     parts.extend(ended.map(|(status, count)| format!("{count} ended meanwhile as {status}")));
@@ -168,16 +238,13 @@ fn exit_code(any_runs: bool) -> ExitCode {
     }
 }
 
-/// Asks at the terminal; anything but yes is a no.
-fn ask(question: &str) -> bool {
-    let mut answer = String::new();
-    let asked =
-        write!(io::stderr(), "{question}").and_then(|()| io::stdin().lock().read_line(&mut answer));
-    asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
 /// Takes the campaign's lock, so that no run starts scans while they are cancelled; a run that has it is ordered to stop.
-async fn lock_of(state: &Path, clock: &dyn Clock, monitor: &dyn Monitor) -> Result<Lock, Failure> {
+async fn lock_of(
+    state: &Path,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+    stopped_a_run: &Cell<bool>,
+) -> Result<Lock, Failure> {
     let began = clock.now();
     let mut ordered = None;
     loop {
@@ -196,6 +263,7 @@ async fn lock_of(state: &Path, clock: &dyn Clock, monitor: &dyn Monitor) -> Resu
                 .and_then(|mut store| store.order_stop(clock.wall()))
                 .map_err(Failure::storage)?;
             ordered = Some(now);
+            stopped_a_run.set(true);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

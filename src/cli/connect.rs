@@ -21,7 +21,7 @@ use clap::{
 pub use foresee::Foreseen;
 use rehearsal::start_mock;
 
-use super::{ExitCode, Failure};
+use super::{ExitCode, Failure, paths::FileUse};
 use crate::{
     campaign::sign_in_time::SignInTime,
     defender::{
@@ -130,7 +130,33 @@ pub struct Connection {
 /// What is written where a token does not tell.
 pub const UNKNOWN: &str = "unknown";
 
+/// Environment variables that name a file to sign in with.
+const SIGN_IN_FILES: [&str; 2] = [
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_FEDERATED_TOKEN_FILE",
+];
+
 impl ConnectArgs {
+    /// The files that the connection is made with.
+    #[must_use]
+    pub fn files(&self) -> Vec<FileUse> {
+        if self.mock {
+            return Vec::new();
+        }
+        let by_option = [
+            ("the token (--token-file)", &self.token_file),
+            ("the certificates (--ca-cert)", &self.ca_cert),
+        ];
+        let by_option = by_option
+            .into_iter()
+            .filter_map(|(what, path)| Some(FileUse::read(what, path.as_ref()?)));
+        let by_environment = SIGN_IN_FILES.into_iter().filter_map(|name| {
+            let path = std::env::var_os(name).filter(|path| !path.is_empty())?;
+            Some(FileUse::read(name, path))
+        });
+        by_option.chain(by_environment).collect()
+    }
+
     /// Finds address and sign-in; nothing is sent.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ use secrecy::SecretString;
 use super::{
     ExitCode, Failure,
     connect::{ConnectArgs, Connection, Setup},
-    ledger::QuotaNote,
+    ledger::{self, QuotaNote},
+    paths::keep_apart,
     progress::ProgressArgs,
 };
 use crate::{
@@ -58,6 +59,11 @@ const SINCE: SignedDuration = SignedDuration::from_hours(1);
 /// # Errors
 /// An option cannot be used, or the report cannot be written.
 pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
+    let mut files = args.progress.files();
+    files.extend(args.connect.files());
+    let ledger = args.quota_file.as_ref();
+    files.extend(ledger::files(ledger, args.connect.mock));
+    keep_apart(&files)?;
     args.progress.start()?;
     let mut checkup = Checkup::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -52,8 +52,17 @@ impl FollowArgs {
 /// # Errors
 /// There is no campaign, the tenant will not have it, or a file cannot be used.
 pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
-    let monitor = args.attach.progress.start()?;
+    // From the first line on: signing in may take as long as following.
+    let mut signals = signals::listen();
+    let monitor = args.attach.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let attaching = args.attach.attach(&clock, monitor.as_ref());
+    let Some(attached) = signals::unless_stopped(&mut signals, attaching).await else {
+        return Err(Failure::new(
+            ExitCode::Interrupted,
+            "interrupted before the scans were looked at; nothing was changed",
+        ));
+    };
     let Attached {
         state,
         identity,
@@ -61,12 +70,11 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
         client,
         pacer,
         ..
-    } = args.attach.attach(&clock, monitor.as_ref()).await?;
+    } = attached?;
     monitor.note(&format!(
         "following the scans of campaign {}",
         identity.campaign
     ));
-    let signals = signals::listen();
     let following = Follower::new(
         client,
         connection.tokens,
@@ -76,13 +84,15 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
         &state,
         args.follow.options(),
     );
-    let followed = following.follow(|| Lock::is_held(&state), signals).await;
+    let followed = following
+        .follow(|| Lock::is_held(&state), &mut signals)
+        .await;
     if let Err(e) = pacer.flush().await {
         tracing::warn!("{e}");
     }
     let followed = followed.map_err(failure)?;
     monitor.note(&told(&followed));
-    attach::put_into_results(&state, None, monitor.as_ref()).await?;
+    attach::put_into_results(&state, None, monitor.as_ref(), &mut signals).await?;
     monitor.ended();
     Ok(exit_code(&followed))
 }

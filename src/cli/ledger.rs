@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, connect::Connection};
+use super::{Failure, connect::Connection, paths::FileUse};
 use crate::{
     defender::{ApiBase, cloud::quota_realm},
     quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Picture, Quota},
@@ -176,6 +176,17 @@ pub(super) fn find(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
          fleetsweep quota create {0}",
         file.display()
     )))
+}
+
+/// The ledger that calls may be counted in, and what lies beside it; the one of this user where none is named, unless this is
+/// a rehearsal. A run without limits does not touch it, and does not lose by its being kept apart.
+pub(super) fn files(named: Option<&PathBuf>, is_rehearsal: bool) -> Vec<FileUse> {
+    let file = match named {
+        None if is_rehearsal => None,
+        None => default_file().ok(),
+        Some(named) => Some(named.clone()),
+    };
+    file.map(|file| FileUse::ledger(&file)).unwrap_or_default()
 }
 
 /// The ledger of this user on this computer.

@@ -13,8 +13,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use super::{
     ExitCode, Failure,
     connect::{ConnectArgs, Connection},
-    ledger::QuotaNote,
+    ledger::{self, QuotaNote},
     pace::PaceArgs,
+    paths::{FileUse, keep_apart},
     progress::ProgressArgs,
 };
 use crate::{
@@ -98,6 +99,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 /// # Errors
 /// There is no sign-in, the service refuses, or the file cannot be written.
 pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
+    let mut files = args.progress.files();
+    files.extend(args.connect.files());
+    let ledger = args.pace.quota_file.as_ref();
+    files.extend(ledger::files(ledger, args.connect.mock));
+    let output = args.output.as_ref();
+    files.extend(output.map(|file| FileUse::written("the machines (-o)", file)));
+    keep_apart(&files)?;
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Before the sign-in: a bad path fails in the first second.

@@ -1,6 +1,10 @@
-//! Which files a campaign has.
+//! Which files a campaign has, and whether they are kept apart.
+
+mod apart;
 
 use std::path::{Path, PathBuf};
+
+pub use apart::{FileUse, keep_apart};
 
 use super::Failure;
 
@@ -37,35 +41,20 @@ impl Places {
         };
         let state =
             state.unwrap_or_else(|| beside(&results, &[".results.csv", ".csv"], ".campaign.db"));
-        if results == state || results == input || state == input {
-            let why = "input, results and state must be three files; look at -o and --state";
-            return Err(Failure::usage(why));
-        }
         Ok(Self { results, state })
     }
 
-    /// Refuses a summary that would be written over one of the campaign's files, or over its `input`.
-    ///
-    /// # Errors
-    /// It is one of them.
-    pub fn keep_from(&self, summary: Option<&Path>, input: &Path) -> Result<(), Failure> {
-        let Some(summary) = summary.filter(|path| path.as_os_str() != STDIN) else {
-            return Ok(());
-        };
-        // What is not there yet has no other name but another way to say it.
-        let whole = |path: &Path| {
-            std::fs::canonicalize(path)
-                .or_else(|_| std::path::absolute(path))
-                .unwrap_or_else(|_| path.to_owned())
-        };
-        let files = [&self.results, &self.state, input];
-        if files.iter().any(|file| whole(file) == whole(summary)) {
-            return Err(Failure::usage(format!(
-                "--summary {} is the input or one of the campaign's files; name another file",
-                summary.display()
-            )));
+    /// The files that a campaign over `input` reads and writes. An empty path is a state that is not kept.
+    #[must_use]
+    pub fn files(&self, input: &Path) -> Vec<FileUse> {
+        let mut files = vec![
+            FileUse::read("the input", input),
+            FileUse::written("the results (-o)", &self.results),
+        ];
+        if !self.state.as_os_str().is_empty() {
+            files.extend(FileUse::state(&self.state));
         }
-        Ok(())
+        files
     }
 }
 
@@ -140,26 +129,6 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_no_file_of_the_campaign() {
-        let places = Places::find(Path::new("fleet.csv"), None, None).unwrap();
-        for (summary, fits) in [
-            ("fleet.csv", false),
-            ("fleet.results.csv", false),
-            ("./fleet.results.csv", false),
-            ("fleet.campaign.db", false),
-            ("fleet.json", true),
-            ("-", true),
-        ] {
-            let kept = places.keep_from(Some(Path::new(summary)), Path::new("fleet.csv"));
-            assert_eq!(kept.is_ok(), fits, "{summary}");
-        }
-        assert_eq!(
-            found("\u{130}\u{130}.CSV", None, None).0,
-            "\u{130}\u{130}.results.csv"
-        );
-    }
-
-    #[test]
     fn files_lie_beside_the_input_unless_they_are_named() {
         let own = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(
@@ -187,6 +156,10 @@ mod tests {
             own("out.results.csv", "out.campaign.db")
         );
         assert_eq!(
+            found("\u{130}\u{130}.CSV", None, None).0,
+            "\u{130}\u{130}.results.csv"
+        );
+        assert_eq!(
             found("-", Some("x/out"), Some("s.db")),
             own("x/out", "s.db")
         );
@@ -199,7 +172,16 @@ mod tests {
 
     #[test]
     fn no_file_is_two_things() {
-        assert!(Places::find(Path::new("a.csv"), Some("a.csv".into()), None).is_err());
-        assert!(Places::find(Path::new("a.csv"), None, Some("a.csv".into())).is_err());
+        for (results, state) in [
+            (Some("a.csv"), None),
+            (None, Some("a.csv")),
+            (Some("b.csv"), Some("b.csv")),
+            (Some("b.csv"), Some("./b.csv")),
+        ] {
+            let input = Path::new("a.csv");
+            let places = Places::find(input, results.map(Into::into), state.map(Into::into));
+            let files = places.unwrap().files(input);
+            assert!(keep_apart(&files).is_err(), "{results:?} {state:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use clap::{ArgAction, Args, ValueEnum};
 use jiff::tz::TimeZone;
 
-use super::Failure;
+use super::{Failure, paths::FileUse};
 use crate::monitor::{
     Bar, Lines, Monitor, Silent,
     logs::{self, LogFormat, LogOptions, LogTarget},
@@ -56,7 +56,17 @@ enum Format {
 }
 
 impl ProgressArgs {
-    /// Begins to log, and gives the monitor.
+    /// The file that logs go to.
+    #[must_use]
+    pub fn files(&self) -> Vec<FileUse> {
+        let file = self.log_file.as_ref();
+        file.map(|file| FileUse::written("the log (--log-file)", file))
+            .into_iter()
+            .collect()
+    }
+
+    /// Begins to log, and gives the monitor. The log's file is opened here, so whatever it must be
+    /// [kept apart](super::paths::keep_apart) from comes first.
     ///
     /// # Errors
     /// The log cannot be written, or `RUST_LOG` is no filter.

@@ -42,8 +42,8 @@ pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
 }
 
 /// Waits until somebody wants to stop at once. What asks for good order only, changes nothing about work that is just that.
-pub(super) async fn to_stop_at_once(signals: Option<mpsc::Receiver<Signal>>) {
-    if let Some(mut signals) = signals {
+pub(super) async fn to_stop_at_once(signals: Option<&mut mpsc::Receiver<Signal>>) {
+    if let Some(signals) = signals {
         while let Some(signal) = signals.recv().await {
             if signal == Signal::Abort {
                 return;
@@ -51,6 +51,18 @@ pub(super) async fn to_stop_at_once(signals: Option<mpsc::Receiver<Signal>>) {
         }
     }
     pending::<()>().await;
+}
+
+/// Does what may be broken off at any moment without a loss, unless somebody wants to stop: `None` then.
+pub(super) async fn unless_stopped<F: Future>(
+    signals: &mut mpsc::Receiver<Signal>,
+    work: F,
+) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        Some(_) = signals.recv() => None,
+        done = work => Some(done),
+    }
 }
 
 /// What the system passes on: made once, so that nothing is lost between one request and the next.

@@ -206,7 +206,11 @@ mod tests {
             loader.insert(&row(n, &format!("{n:040x}"))).unwrap();
         }
         let mut store = loader.finish().unwrap();
-        let records = [ended(1, "accepted"), ended(2, "failed"), ended(3, "refused")];
+        let records = [
+            ended(1, "accepted"),
+            ended(2, "failed"),
+            ended(3, "refused"),
+        ];
         store.commit(0, &records).unwrap();
         assert_eq!(store.beyond(0).unwrap(), (7, 1));
 

@@ -178,6 +178,7 @@ fn each_third_party_crate_has_one_place() {
         ("encoding_rs_io", &["roster/"]),
         ("indicatif", &["monitor/"]),
         ("clap", &["cli/"]),
+        ("same_file", &["cli/paths/"]),
         ("axum", &["mock/"]),
         ("hyper", &["mock/"]),
         ("hyper_util", &["mock/"]),

@@ -44,8 +44,8 @@ async fn drained(mock: MockConfig, machines: u64) -> Arc<Ground> {
 async fn called_back(ground: &Ground) -> Cancelled {
     let canceller = ground.canceller();
     let doomed = canceller.look().await.unwrap();
-    let (_sender, signals) = mpsc::channel(1);
-    canceller.cancel(doomed, signals).await.unwrap()
+    let (_sender, mut signals) = mpsc::channel(1);
+    canceller.cancel(doomed, &mut signals).await.unwrap()
 }
 
 fn state_of(ground: &Ground, status: &str) -> u64 {
@@ -145,8 +145,8 @@ async fn it_is_never_over_its_quota_and_never_slow_whatever_the_latency() {
     let least = ground.pacer().lower_bound(Called::Cancel, count);
     assert!(least >= HOUR);
     let began = tokio::time::Instant::now();
-    let (_sender, signals) = mpsc::channel(1);
-    let done = canceller.cancel(doomed, signals).await.unwrap();
+    let (_sender, mut signals) = mpsc::channel(1);
+    let done = canceller.cancel(doomed, &mut signals).await.unwrap();
     let elapsed = began.elapsed();
     assert_eq!((done.cancelled, done.left), (count, 0));
     let most = least.mul_f64(1.01) + slowest * 18;
@@ -171,8 +171,8 @@ async fn where_somebody_says_stop_calls_under_way_are_waited_for_and_the_rest_is
     rig.start_on(&ground, &fleet(200)).await.end().await;
     let canceller = ground.canceller();
     let doomed = canceller.look().await.unwrap();
-    let (sender, signals) = mpsc::channel(1);
-    let (done, ()) = tokio::join!(canceller.cancel(doomed, signals), async {
+    let (sender, mut signals) = mpsc::channel(1);
+    let (done, ()) = tokio::join!(canceller.cancel(doomed, &mut signals), async {
         // The first call has gone alone, and 99 are under way.
         tokio::time::sleep(Duration::from_secs(3)).await;
         sender.send(Signal::Drain).await.unwrap();
@@ -220,8 +220,8 @@ async fn a_scan_that_ended_meanwhile_is_reported_as_such() {
         let doomed = canceller.look().await.unwrap();
         assert_eq!(doomed.len(), 5);
         tokio::time::sleep(2 * HOUR).await;
-        let (_sender, signals) = mpsc::channel(1);
-        let done = canceller.cancel(doomed, signals).await.unwrap();
+        let (_sender, mut signals) = mpsc::channel(1);
+        let done = canceller.cancel(doomed, &mut signals).await.unwrap();
         assert_eq!((done.cancelled, done.left), (0, 0));
         assert_eq!(done.ended["Succeeded"], 5);
         assert_eq!(state_of(&ground, "Succeeded"), 5);
@@ -300,4 +300,149 @@ fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
     let said = String::from_utf8(followed.stderr).unwrap();
     assert_eq!(followed.status.code(), Some(1), "{said}");
     assert!(said.contains("100 Cancelled"), "{said}");
+}
+
+/// `follow` and `cancel` hear Ctrl-C from their first line on, as a script starts them that does not: a child of it ignores
+/// Ctrl-C until it listens.
+#[cfg(unix)]
+mod interrupted {
+    use std::{
+        fs::File,
+        io::{BufRead, BufReader, Read},
+        net::TcpListener,
+        path::PathBuf,
+        process::{Child, Command, Stdio},
+        time::Duration,
+    };
+
+    use fleetsweep::store::Lock;
+
+    use crate::{
+        command_line::Place,
+        program::{BINARY, Server, fleet, interrupt, state_home},
+    };
+
+    /// Ten scans that go on for hours, at a tenant that takes a second to answer.
+    fn begun(place: &Place) -> Server {
+        let server = Server::start(&["--scan-time", "2h-3h", "--latency", "1s-1s"]);
+        let ran = place.run_against(&server, &["fleet.csv", "-q"]).status();
+        assert_eq!(ran.unwrap().code(), Some(0));
+        server
+    }
+
+    /// The program as a script that ignores Ctrl-C starts it.
+    fn deaf(place: &Place, words: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' INT; exec \"$0\" \"$@\"", BINARY])
+            .args(words)
+            .current_dir(place.0.path())
+            .env_remove("RUST_LOG")
+            .env("XDG_STATE_HOME", state_home(place.0.path()))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn against(place: &Place, server: &Server, words: &[&str]) -> Child {
+        let mut command = deaf(place, words);
+        command.args(["--api-url", &server.url()]);
+        command.env("FLEETSWEEP_TOKEN", "mock").spawn().unwrap()
+    }
+
+    /// Interrupts it, twice for good measure, a little after it has said this; gives its exit code and what else it says.
+    fn interrupted_after(mut child: Child, words: &str) -> (Option<i32>, String) {
+        let mut report = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(report.read_line(&mut line).unwrap() > 0, "never: {words}");
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        interrupt(&child);
+        std::thread::sleep(Duration::from_millis(20));
+        // It may be gone by now.
+        let _ = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
+        let mut said = String::new();
+        report.read_to_string(&mut said).unwrap();
+        (child.wait().unwrap().code(), said)
+    }
+
+    fn calls(server: &Server, kind: &str) -> u64 {
+        server.saw("/mock/witness")["kinds"][kind]["calls"]
+            .as_u64()
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn while_the_scans_are_looked_for_nothing_is_cancelled() {
+        let place = Place::new(&fleet(10));
+        let server = begun(&place);
+        let child = against(&place, &server, &["cancel", "fleet.csv", "--yes"]);
+        let (code, said) = interrupted_after(child, "signed in");
+        assert_eq!(code, Some(130), "{said}");
+        assert!(said.contains("nothing was cancelled"), "{said}");
+        assert_eq!(calls(&server, "cancel"), 0, "{said}");
+    }
+
+    #[test]
+    fn while_a_run_is_waited_for_nothing_is_cancelled_and_it_is_said_that_the_run_was_told_to_stop()
+    {
+        let place = Place::new(&fleet(10));
+        let server = begun(&place);
+        let _at_work = Lock::take(&place.path("fleet.campaign.db")).unwrap();
+        let child = against(&place, &server, &["cancel", "fleet.csv", "--yes"]);
+        let (code, said) = interrupted_after(child, "told to stop");
+        assert_eq!(code, Some(130), "{said}");
+        assert!(
+            said.contains("nothing was cancelled; the run was told"),
+            "{said}"
+        );
+        assert_eq!(calls(&server, "cancel"), 0, "{said}");
+    }
+
+    #[test]
+    fn after_its_first_call_it_ends_in_good_order() {
+        let place = Place::new(&fleet(10));
+        let server = begun(&place);
+        let child = against(&place, &server, &["cancel", "fleet.csv", "--yes"]);
+        let (code, said) = interrupted_after(child, "cancelling 10 scans");
+        assert_eq!(code, Some(130), "{said}");
+        assert!(calls(&server, "cancel") <= 1, "{said}");
+    }
+
+    #[test]
+    fn a_sign_in_that_hangs_keeps_nobody() {
+        let place = Place::new(&fleet(10));
+        drop(begun(&place));
+        for (command, told) in [
+            ("cancel", "nothing was cancelled"),
+            ("follow", "nothing was changed"),
+        ] {
+            // Taken by the system, and never answered.
+            let authority = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = format!("http://{}", authority.local_addr().unwrap());
+            let log: PathBuf = place.path("log");
+            let words = ["fleet.csv", "--yes", "--authority-url", &address];
+            let mut hanging = deaf(&place, &[command]);
+            hanging
+                .args(words)
+                .args(["--api-url", "http://127.0.0.1:9", "--auth", "secret"])
+                .env_remove("FLEETSWEEP_TOKEN")
+                .env("AZURE_TENANT_ID", "9b1e7a32-5d0c-4b64-8f3e-2c7d90a1b5ef")
+                .env("AZURE_CLIENT_ID", "2f3b1c7e-0a5d-4f5e-9a53-7d4d3c2b1a00")
+                .env("AZURE_CLIENT_SECRET", "x")
+                .stderr(File::create(&log).unwrap());
+            let mut child = hanging.spawn().unwrap();
+            let _asked = authority.accept().unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            interrupt(&child);
+            assert_eq!(child.wait().unwrap().code(), Some(130), "{command}");
+            let said = std::fs::read_to_string(log).unwrap();
+            assert!(said.contains(told), "{command}: {said}");
+        }
+    }
 }

@@ -488,3 +488,92 @@ fn a_reader_who_has_read_enough_is_no_failure() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn no_file_is_written_that_is_another_one_under_a_second_name() {
+    let place = Place::new(IDS);
+    fs::hard_link(place.path("fleet.csv"), place.path("hard.csv")).unwrap();
+    fs::write(place.path("token"), "mock").unwrap();
+    let mut aliases = vec!["fleet.csv", "hard.csv", "./fleet.csv"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("fleet.csv", place.path("soft.csv")).unwrap();
+        aliases.push("soft.csv");
+    }
+    let refused = |command: &str, words: &[&str], named: &[&str]| {
+        let mut program = fleetsweep(place.0.path());
+        program.arg(command).args(words);
+        program.env("FLEETSWEEP_TOKEN", "mock");
+        let output = program.output().unwrap();
+        assert_refused(&output, 2, named);
+        assert_eq!(place.read("fleet.csv"), IDS, "{command} {words:?}");
+        assert_eq!(place.read("token"), "mock", "{command} {words:?}");
+    };
+    for alias in aliases {
+        for command in ["run", "plan"] {
+            for (option, named) in [
+                ("-o", "the results (-o)"),
+                ("--state", "the state (--state)"),
+                ("--summary", "the summary (--summary)"),
+                ("--log-file", "the log (--log-file)"),
+                ("--quota-file", "the quota ledger (--quota-file)"),
+            ] {
+                let words = ["fleet.csv", "--force", option, alias];
+                refused(command, &words, &["the input", named, alias]);
+            }
+        }
+    }
+    let ledger = "state-home/fleetsweep/quota.db";
+    for (option, file, named) in [
+        ("--summary", ledger, "the quota ledger"),
+        ("--log-file", ledger, "the quota ledger"),
+        ("--log-file", "fleet.campaign.db", "the state"),
+        ("--log-file", "fleet.campaign.db-wal", "beside the state"),
+        ("--summary", "fleet.campaign.db.lock", "beside the state"),
+        ("--log-file", "fleet.results.csv", "the results"),
+        ("--log-file", "token", "the token (--token-file)"),
+    ] {
+        let words = ["fleet.csv", "--token-file", "token", option, file];
+        refused("run", &words, &[named, option, file]);
+        assert!(!place.path("fleet.results.csv").exists());
+    }
+    let words = ["--token-file", "token", "-o", "token"];
+    refused("machines", &words, &["the token", "the machines (-o)"]);
+    let words = ["--token-file", "token", "--log-file", "token"];
+    refused("doctor", &words, &["the token", "the log (--log-file)"]);
+}
+
+#[test]
+fn the_log_of_follow_and_cancel_is_no_file_of_the_campaigns() {
+    let server = Server::start(&[]);
+    let place = Place::new(IDS);
+    let ran = place.run_against(&server, &["fleet.csv"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
+    let files = ["fleet.csv", "fleet.results.csv", "fleet.campaign.db"];
+    let before = files.map(|name| fs::read(place.path(name)).unwrap());
+    for command in ["follow", "cancel"] {
+        for file in files {
+            let mut program = fleetsweep(place.0.path());
+            program.args([command, "fleet.csv", "--yes", "--log-file", file]);
+            let output = program.output().unwrap();
+            assert_refused(&output, 2, &["the log (--log-file)", file]);
+        }
+    }
+    assert_eq!(
+        files.map(|name| fs::read(place.path(name)).unwrap()),
+        before
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn results_that_are_written_through_a_link_on_purpose_stay_allowed() {
+    let place = Place::new(IDS);
+    fs::create_dir(place.path("share")).unwrap();
+    fs::write(place.path("share/out.csv"), "").unwrap();
+    std::os::unix::fs::symlink("share/out.csv", place.path("out.csv")).unwrap();
+    let words = ["fleet.csv", "--mock", "-o", "out.csv"];
+    let output = place.run(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(outcomes(&place.read("share/out.csv")), ["accepted"; 3]);
+}

@@ -52,9 +52,9 @@ async fn drained(mock: MockConfig, machines: u64) -> Arc<Ground> {
 }
 
 async fn followed(ground: &Ground, options: FollowOptions) -> Followed {
-    let (_sender, signals) = mpsc::channel(1);
+    let (_sender, mut signals) = mpsc::channel(1);
     let follower = ground.follower(options);
-    follower.follow(|| false, signals).await.unwrap()
+    follower.follow(|| false, &mut signals).await.unwrap()
 }
 
 /// How the store says that the scans ended.
@@ -101,11 +101,11 @@ async fn what_is_broken_off_at_any_moment_is_taken_up_again() {
     let ground = drained(slow_scans(), 300).await;
     let mut rng = fastrand::Rng::with_seed(5);
     for _ in 0..40 {
-        let (_sender, signals) = mpsc::channel(1);
+        let (_sender, mut signals) = mpsc::channel(1);
         let follower = ground.follower(options());
         // Dropped in the middle of whatever it does, as a killed process is.
         let span = Duration::from_millis(rng.u64(0..120_000));
-        let _ = tokio::time::timeout(span, follower.follow(|| false, signals)).await;
+        let _ = tokio::time::timeout(span, follower.follow(|| false, &mut signals)).await;
     }
     let told = followed(&ground, options()).await;
     assert_eq!((told.end, told.left()), (FollowEnd::Done, 0));
@@ -128,9 +128,9 @@ async fn it_ends_at_its_timeout_or_when_it_is_interrupted_with_a_count_of_what_i
     assert_eq!((told.end, told.left()), (FollowEnd::TimedOut, 50));
     assert_eq!(began.elapsed().as_secs(), 300);
 
-    let (sender, signals) = mpsc::channel(1);
+    let (sender, mut signals) = mpsc::channel(1);
     let follower = ground.follower(options());
-    let (told, ()) = tokio::join!(follower.follow(|| false, signals), async {
+    let (told, ()) = tokio::join!(follower.follow(|| false, &mut signals), async {
         tokio::time::sleep(7 * MINUTE).await;
         sender.send(Signal::Drain).await.unwrap();
     });

@@ -14,6 +14,7 @@ mod pass;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 pub use doomed::Doomed;
+use doomed::Survey;
 use pass::Pass;
 use tokio::sync::mpsc;
 
@@ -47,6 +48,8 @@ pub struct Cancelled {
     pub why: String,
     /// Whether somebody broke it off.
     pub interrupted: bool,
+    /// Calls that were sent off.
+    pub calls: u64,
     refused: u64,
 }
 
@@ -113,11 +116,11 @@ impl<D: Defender> Canceller<D> {
     pub async fn cancel(
         &self,
         mut doomed: Vec<Doomed>,
-        mut signals: mpsc::Receiver<Signal>,
+        signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<Cancelled, FollowError> {
         let mut done = Cancelled::default();
         for pass in 0..PASSES {
-            let left = Pass::new(self, doomed, &mut done).run(&mut signals).await?;
+            let left = Pass::new(self, doomed, &mut done).run(signals).await?;
             done.left = left.len() as u64;
             if left.is_empty() || done.interrupted || pass + 1 == PASSES {
                 break;
@@ -126,15 +129,14 @@ impl<D: Defender> Canceller<D> {
                 "{} scans may still be under way; looking again in 30 s",
                 left.len()
             ));
-            tokio::select! {
+            let found = tokio::select! {
                 biased;
                 Some(_) = signals.recv() => {
                     done.interrupted = true;
                     break;
                 }
-                () = tokio::time::sleep(SETTLES_WITHIN) => {}
-            }
-            let found = self.survey().await?;
+                found = self.survey_later() => found?,
+            };
             // What was lost and has been carried out all the same, and what ended by itself.
             for scan in &left {
                 if let Some(status) = found.over.get(&scan.id) {
@@ -144,6 +146,12 @@ impl<D: Defender> Canceller<D> {
             doomed = found.doomed;
         }
         Ok(done)
+    }
+
+    /// Asks the list once it can tell what came of the last calls.
+    async fn survey_later(&self) -> Result<Survey, FollowError> {
+        tokio::time::sleep(SETTLES_WITHIN).await;
+        self.survey().await
     }
 }
 

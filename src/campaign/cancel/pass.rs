@@ -191,6 +191,7 @@ impl<'a, D: Defender> Pass<'a, D> {
             id: turn.scan.id.clone(),
             comment: format!("called back by fleetsweep {}", self.canceller.campaign),
         };
+        self.done.calls += 1;
         // Until its end is known it may be under way.
         self.unsettled.insert(turn.at, turn.scan.clone());
         let errand = Arc::clone(&self.canceller.errand);

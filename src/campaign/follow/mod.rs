@@ -82,7 +82,7 @@ impl<D: Defender> Follower<D> {
     pub async fn follow(
         &self,
         more_to_come: impl Fn() -> bool,
-        mut signals: mpsc::Receiver<Signal>,
+        signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<Followed, FollowError> {
         let began = self.clock.now();
         let deadline = self.options.timeout.map(|timeout| began + timeout);

@@ -11,7 +11,13 @@ use crate::{
         retry::{OnPending, Policy},
     },
     cli::{
-        brakes::BrakeArgs, connect::ConnectArgs, follow::FollowArgs, pace::PaceArgs,
+        Failure,
+        brakes::BrakeArgs,
+        connect::ConnectArgs,
+        follow::FollowArgs,
+        ledger,
+        pace::PaceArgs,
+        paths::{self, FileUse, Places},
         progress::ProgressArgs,
     },
     roster::{self, Delimiter, ScanType, Where, WhereError},
@@ -222,6 +228,26 @@ pub(in crate::cli) fn span(text: &str) -> Result<Duration, String> {
 }
 
 impl RunArgs {
+    /// Where results and state lie. A rehearsal that names no state finds none, and leaves none: its path is empty.
+    pub(super) fn places(&self) -> Result<Places, Failure> {
+        let keeps_state = !self.connect.mock || self.output.state.is_some();
+        let state = self.output.state.clone();
+        let state = state.or_else(|| (!keeps_state).then(PathBuf::new));
+        Places::find(&self.targets, self.output.results.clone(), state)
+    }
+
+    /// Refuses a file that is meant to be two things.
+    pub(super) fn keep_apart(&self) -> Result<(), Failure> {
+        let mut files = self.places()?.files(&self.targets);
+        let summary = self.output.summary.as_ref();
+        files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
+        files.extend(self.progress.files());
+        let ledger = self.pace.quota_file.as_ref();
+        files.extend(ledger::files(ledger, self.connect.mock));
+        files.extend(self.connect.files());
+        paths::keep_apart(&files)
+    }
+
     /// The scan type of rows that do not say.
     pub(super) fn scan_type(&self) -> ScanType {
         match self.scan.scan_type {

@@ -116,7 +116,7 @@ pub(super) async fn finish(
         calls,
         throttled,
         campaign,
-        signals,
+        mut signals,
         ..
     } = ending;
     let reason = stop
@@ -124,7 +124,7 @@ pub(super) async fn finish(
         .map_or_else(|| "done".to_owned(), ToString::to_string);
     let finished = tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals) => return Err(stopped_at_once(stop, facts, command)),
+        () = signals::to_stop_at_once(signals.as_mut()) => return Err(stopped_at_once(stop, facts, command)),
         finished = journal.finish(facts.ended, &reason) => finished,
     };
     // The first thing that failed says more than what failed for the same reason afterwards.

@@ -48,6 +48,8 @@ use crate::{
 /// # Errors
 /// It could not begin, or its results could not be written.
 pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failure> {
+    // Before the log is opened, which may be any of them.
+    args.keep_apart()?;
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
@@ -216,9 +218,9 @@ async fn follow_on<D: Defender>(
     monitor: &dyn Monitor,
 ) -> Option<ExitCode> {
     // Until here the engine has heard of Ctrl-C; from here on it ends the following.
-    let (lent, signals) = signals::listen_and_lend();
+    let (lent, mut signals) = signals::listen_and_lend();
     let _orders = Watcher::start(state, lent);
-    match following.follow(|| false, signals).await {
+    match following.follow(|| false, &mut signals).await {
         Ok(told) => {
             monitor.note(&super::follow::told(&told));
             if told.end == FollowEnd::Ordered {

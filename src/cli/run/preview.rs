@@ -16,7 +16,6 @@ use crate::{
         Failure,
         connect::{Foreseen, UNKNOWN},
         ledger::{self, QuotaNote},
-        paths::Places,
     },
     quota::{Clock, Picture, Quota},
     store::Identity,
@@ -47,17 +46,14 @@ impl RunArgs {
     /// As of a run: an option cannot be meant, the input is refused, the campaign that is there is another one, or a file
     /// cannot be read. That nobody can sign in is no error.
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
+        self.keep_apart()?;
         let brakes = self.brakes.options(clock.wall())?;
         let Foreseen { base, api, whose } = self.connect.foresee().await?;
         let (quota, _) = self.pace.quota(base.is_loopback(), self.yes.is_some())?;
         let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
-        // A rehearsal that names no state finds none, and leaves none.
-        let keeps_state = !self.connect.mock || self.output.state.is_some();
-        let state = self.output.state.clone();
-        let state = state.or_else(|| (!keeps_state).then(PathBuf::new));
-        let places = Places::find(&self.targets, self.output.results.clone(), state)?;
-        let state = keeps_state.then(|| places.state.clone());
+        let places = self.places()?;
+        let state = Some(places.state.clone()).filter(|state| !state.as_os_str().is_empty());
         let tenant = whose.as_ref().ok().map(|(tenant, _)| tenant.clone());
         let mut rng = fastrand::Rng::new();
         let campaign = if self.connect.mock {

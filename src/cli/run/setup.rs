@@ -61,7 +61,6 @@ impl Setup {
             .map(|scratch| scratch.0.join("campaign.db"));
         let state = args.output.state.clone().or(in_scratch);
         let places = Places::find(&args.targets, args.output.results.clone(), state)?;
-        places.keep_from(args.output.summary.as_deref(), &args.targets)?;
         Ok(Self {
             connection,
             quota,
