@@ -19,10 +19,10 @@ use super::{
     signals,
 };
 use crate::{
-    campaign::{engine::Signal, journal},
+    campaign::{engine::Signal, journal, witness},
     defender::{HttpDefender, sign_in::Need},
     monitor::Monitor,
-    quota::{Clock, LONGEST_WAIT, Pacer},
+    quota::{self, Clock, LONGEST_WAIT, Pacer},
     results::{self, Layout, Owner, Placed},
     store::{Identity, Lock, Store},
 };
@@ -109,6 +109,12 @@ impl AttachArgs {
         let identity = store.identity().clone();
         let last = store.last_run().map_err(Failure::storage)?;
         let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
+        // What can be followed or called back still is; a run says the same, and sends nothing.
+        if !Lock::is_held(&state)
+            && let Err(lost) = check_whole(&store, last.as_ref())
+        {
+            monitor.note(&lost.why);
+        }
         drop(store);
         let mock_quota = self.pace.mock_quota();
         let connecting = self.connect.connect(Need::Read, mock_quota, monitor);
@@ -147,6 +153,21 @@ async fn look(state: &Path) -> Result<Store, Failure> {
             "reading the state broke off: {e}"
         ))),
     }
+}
+
+/// Says what a run would say of a state that has lost its end.
+///
+/// # Errors
+/// It has, or a witness cannot be read.
+pub(super) fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
+    let file = note.and_then(QuotaNote::file);
+    let marks = file.map(|file| quota::marks(file).map_err(Failure::storage));
+    let marks = marks.transpose()?.unwrap_or_default();
+    let campaign = &store.identity().campaign;
+    let mark = marks.iter().find(|mark| mark.campaign == *campaign);
+    let results = store.last_results().map_err(Failure::storage)?;
+    let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
+    witness::compare(store, mark.map(|mark| mark.committed), &results).map_err(Failure::from)
 }
 
 /// Whether the connection leads to the campaign's tenant.
@@ -208,6 +229,13 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
         return Ok(());
     };
     let path = PathBuf::from(path);
+    let last = store.last_run().map_err(Failure::storage)?;
+    let note = last.and_then(|run| QuotaNote::from_json(&run.quota));
+    if check_whole(&store, note.as_ref()).is_err() {
+        // They know more than the state does, and are left as they are.
+        monitor.note("the results are left as they are, for the campaign's state has lost its end");
+        return Ok(());
+    }
     let is_ours = match results::owner(&path).map_err(Failure::storage)? {
         Owner::Nobody | Owner::Empty => path.parent().is_some_and(Path::is_dir),
         Owner::Campaign(id) => id == store.identity().campaign,

@@ -15,14 +15,11 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{ExitCode, Failure, ledger::QuotaNote, paths};
+use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths};
 use crate::{
-    campaign::{
-        outcome::{Outcome, Tally},
-        witness,
-    },
+    campaign::outcome::{Outcome, Tally},
     monitor::span,
-    quota::{self, Clock, Kind, Pacer, SystemClock},
+    quota::{Clock, Kind, Pacer, SystemClock},
     store::{Glimpse, LastRun, Lock, Store},
 };
 
@@ -107,21 +104,6 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     whole.map(|()| ExitCode::Clean)
 }
 
-/// Says what a run would say of a state that has lost its end. A run that is at work knows what it has written.
-fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
-    if Lock::is_held(store.path()) {
-        return Ok(());
-    }
-    let file = note.and_then(QuotaNote::file);
-    let marks = file.map(|file| quota::marks(file).map_err(Failure::storage));
-    let marks = marks.transpose()?.unwrap_or_default();
-    let campaign = &store.identity().campaign;
-    let mark = marks.iter().find(|mark| mark.campaign == *campaign);
-    let results = store.last_results().map_err(Failure::storage)?;
-    let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
-    witness::compare(store, mark.map(|mark| mark.committed), &results).map_err(Failure::from)
-}
-
 fn print(status: &Status, json: bool) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = if json {
@@ -157,7 +139,12 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
     let note = run
         .as_ref()
         .and_then(|run| QuotaNote::from_json(&run.quota));
-    let whole = check_whole(&store, note.as_ref());
+    // A run that is at work knows what it has written.
+    let whole = if running {
+        Ok(())
+    } else {
+        check_whole(&store, note.as_ref())
+    };
     let mut quota = Vec::new();
     let mut eta = None;
     if let Some(note) = note
