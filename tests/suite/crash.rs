@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::program::{Server, fleet, fleetsweep};
+use super::program::{Server, fleet, fleetsweep, quota_file};
 
 /// Long enough for whatever the last kill left to do, in the long form too.
 const STUCK: Duration = Duration::from_mins(10);
@@ -76,7 +76,8 @@ impl Campaign {
         fleetsweep(folder)
             .args(["run", "fleet.csv", "--api-url", &self.url])
             .args(["--limit", "40/1s", "--limit", "400/20s", "--workers", "8"])
-            .args(["--quota-file", "quota.db", "--progress", "lines", "--yes"])
+            .args(["--quota-file", quota_file(folder)])
+            .args(["--progress", "lines", "--yes"])
             // What a killed process has sent counts for twice that and some seconds.
             .args(["--max-attempts", "40", "--request-timeout", "2s"])
             .env("FLEETSWEEP_TOKEN", "x")

@@ -1,10 +1,16 @@
 //! The real program over states that have lost their end or are gone, campaigns that overlap, disks that are full, and
 //! answers that were given before.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "processes have no virtual time, and somebody has to wait for them"
+)]
+
 use std::{
     fs,
     path::PathBuf,
     process::{Output, Stdio},
+    time::Duration,
 };
 
 use super::{
@@ -13,15 +19,27 @@ use super::{
     resume::start,
 };
 
-/// A campaign that was killed when some of its machines had ended.
+/// A campaign that was killed when some of its machines had ended, and whose calls have all been carried out since.
 fn killed(server: &Server, machines: u32, words: &[&str]) -> Place {
     let place = Place::new(&fleet(machines));
     let words = [&["fleet.csv"], words].concat();
     let child = start(&place, server, &words, 30);
     signal(&child, "-KILL");
     child.wait_with_output().unwrap();
-    place
+    let mut before = scans(server);
+    loop {
+        // Each look is a call of its own, which comes behind those that were on their way.
+        std::thread::sleep(LATENCY * 3);
+        let now = scans(server);
+        if now == before {
+            return place;
+        }
+        before = now;
+    }
 }
+
+/// How long the mock takes for each call.
+const LATENCY: Duration = Duration::from_millis(20);
 
 fn run(place: &Place, server: &Server, words: &[&str]) -> Output {
     let words = [&["fleet.csv"], words].concat();

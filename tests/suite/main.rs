@@ -61,6 +61,8 @@ mod plan;
 mod plan_length;
 /// The program and the mock as processes, for the modules around.
 mod program;
+/// `fleetsweep quota`, and ledgers that are named and not there.
+mod quota;
 /// The README's commands do what the README says.
 mod readme;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.

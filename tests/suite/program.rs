@@ -27,6 +27,17 @@ pub(super) fn state_home(folder: &Path) -> PathBuf {
     folder.join("state-home")
 }
 
+/// Makes a quota ledger, `quota.db`, in `folder`, if there is none, for who names it by `--quota-file`.
+pub(super) fn quota_file(folder: &Path) -> &'static str {
+    const NAME: &str = "quota.db";
+    if !folder.join(NAME).exists() {
+        let made = fleetsweep(folder).args(["quota", "create", NAME]).output();
+        let made = made.unwrap();
+        assert!(made.status.success(), "{made:?}");
+    }
+    NAME
+}
+
 /// So many machines.
 pub(super) fn fleet(size: u32) -> String {
     let mut list = "machine_id\n".to_owned();

@@ -25,7 +25,7 @@ use fleetsweep::{
 use jiff::Timestamp;
 
 use super::{
-    program::{Server, fleet, fleetsweep, signal},
+    program::{Server, fleet, fleetsweep, quota_file, signal},
     rig::scratch,
 };
 
@@ -74,7 +74,7 @@ impl Pair {
                 "--limit",
                 "60/10s",
                 "--quota-file",
-                "quota.db",
+                quota_file(folder),
             ])
             // What a killed process has sent counts for twice that and some seconds.
             .args(["--request-timeout", "3s"])

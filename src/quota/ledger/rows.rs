@@ -80,16 +80,16 @@ pub(super) fn prune(conn: &Connection, now: &Now, least: Duration) -> rusqlite::
         "SELECT seq, {COLUMNS} FROM entries ORDER BY seq LIMIT {PRUNE}"
     ))?;
     let mut rows = statement.query([])?;
-    let mut last = None;
+    let mut over = None;
     while let Some(sql) = rows.next()? {
         match Row::read(sql, 1)? {
-            Some(row) if row.is_over(now, keep) => last = Some(sql.get::<_, i64>(0)?),
+            Some(row) if row.is_over(now, keep) => over = Some(sql.get::<_, i64>(0)?),
             _ => break,
         }
     }
     drop(rows);
-    if let Some(last) = last {
-        conn.execute("DELETE FROM entries WHERE seq <= ?1", [last])?;
+    if let Some(over) = over {
+        conn.execute("DELETE FROM entries WHERE seq <= ?1", [over])?;
     }
     Ok(())
 }

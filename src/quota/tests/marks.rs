@@ -80,7 +80,7 @@ async fn the_mark_and_the_call_are_written_in_one_transaction_or_not_at_all() {
     let conn = rusqlite::Connection::open(&place.file).unwrap();
     let refuse = |table: &str, what: &str| {
         conn.execute_batch(&format!(
-            "CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{what}'); END"
+            "CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{what}'); END"
         ))
         .unwrap();
     };
@@ -97,17 +97,18 @@ async fn the_mark_and_the_call_are_written_in_one_transaction_or_not_at_all() {
         assert_eq!((committed(&place.file), sent()), (0, 0), "{table}");
         // The connection still has the transaction open that failed; it ends with the next one.
         first.acquire(Kind::Start).await.unwrap_err();
-        drop_trigger(&place.file, &first).await;
+        drop_trigger(&place.file, table, &first).await;
     }
     acquire(&first).await.answered();
     assert_eq!((committed(&place.file), sent()), (1, 1));
 }
 
 /// Takes the trigger away, once the pacer lets go of the file.
-async fn drop_trigger(file: &Path, pacer: &Pacer) {
+async fn drop_trigger(file: &Path, table: &str, pacer: &Pacer) {
     let _ = pacer.end_mark("nobody", false).await;
     let conn = rusqlite::Connection::open(file).unwrap();
-    conn.execute_batch("DROP TRIGGER no").unwrap();
+    conn.execute_batch(&format!("DROP TRIGGER no_{table}"))
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]

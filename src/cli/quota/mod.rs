@@ -1,0 +1,134 @@
+//! `fleetsweep quota`: what is spent and held, and which campaigns a ledger knows; a new ledger; an end to a hold.
+
+mod overview;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use self::overview::Overview;
+use super::{ExitCode, Failure, ledger};
+use crate::{
+    monitor::span,
+    quota::{self, Kind, SystemClock},
+};
+
+/// The quota ledger: what is spent and held, a new one, an end to a hold.
+#[derive(Debug, Args)]
+pub struct QuotaArgs {
+    #[command(subcommand)]
+    command: QuotaCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum QuotaCommand {
+    /// Show what is spent of the documented limits, what is held, who is at work, and the campaigns. Changes nothing.
+    Show {
+        #[command(flatten)]
+        which: Which,
+
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new, empty ledger, for --quota-file. Folders are not made, and no file is overwritten.
+    Create {
+        /// The new ledger.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// End the service's hold on calls of a kind. Campaigns that are running hear of it within 5 s and send one call alone.
+    Lift {
+        /// The kind of call.
+        #[arg(value_enum, value_name = "KIND")]
+        kind: KindArg,
+
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// The ledger. [default: fleetsweep/quota.db in the user's state directory]
+    #[arg(long, value_name = "FILE")]
+    quota_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KindArg {
+    Start,
+    List,
+    Get,
+    Cancel,
+    Machines,
+    All,
+}
+
+impl KindArg {
+    fn kinds(self) -> Vec<Kind> {
+        match self {
+            Self::Start => vec![Kind::Start],
+            Self::List => vec![Kind::List],
+            Self::Get => vec![Kind::Get],
+            Self::Cancel => vec![Kind::Cancel],
+            Self::Machines => vec![Kind::Machines],
+            Self::All => Kind::ALL.to_vec(),
+        }
+    }
+}
+
+/// Does what is asked of the ledger.
+///
+/// # Errors
+/// There is no such ledger, or it cannot be read or written; a new one would overwrite a file.
+pub fn run(args: QuotaArgs) -> Result<ExitCode, Failure> {
+    let said = match args.command {
+        QuotaCommand::Show { which, json } => {
+            let overview = Overview::of(&ledger::find(which.quota_file)?)?;
+            if json {
+                serde_json::to_string(&overview).map_err(Failure::storage)? + "\n"
+            } else {
+                overview.to_string()
+            }
+        }
+        QuotaCommand::Create { file } => {
+            quota::create(&file).map_err(|error| match error {
+                quota::LedgerError::Exists { .. } => Failure::usage(error),
+                _ => Failure::storage(error),
+            })?;
+            format!("{} is a new quota ledger\n", file.display())
+        }
+        QuotaCommand::Lift { kind, which } => lift(&ledger::find(which.quota_file)?, kind)?,
+    };
+    let mut out = io::stdout().lock();
+    match out.write_all(said.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read it has read enough.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::storage(format!("cannot write to stdout: {e}")))
+        }
+        _ => Ok(ExitCode::Clean),
+    }
+}
+
+/// Ends holds, and says which.
+fn lift(file: &Path, kind: KindArg) -> Result<String, Failure> {
+    let lifted = quota::lift(file, &kind.kinds(), &SystemClock).map_err(Failure::storage)?;
+    if lifted.is_empty() {
+        return Ok("nothing was held\n".to_owned());
+    }
+    let lines = lifted.iter().map(|lifted| {
+        format!(
+            "{}, tenant {}, application {}: {} calls were held for {} more, and are not any more\n",
+            lifted.place.cloud,
+            lifted.place.tenant,
+            lifted.place.application,
+            lifted.kind,
+            span::in_words(lifted.left)
+        )
+    });
+    Ok(lines.collect())
+}
