@@ -13,7 +13,7 @@ use crate::{
     cli::{
         Failure,
         brakes::BrakeArgs,
-        connect::ConnectArgs,
+        connect::{ConnectArgs, RowsTenant},
         follow::FollowArgs,
         ledger,
         pace::PaceArgs,
@@ -270,7 +270,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// `--only-status` names no status.
-    pub(super) fn roster(&self, tenant: Option<String>) -> Result<roster::Options, WhereError> {
+    pub(super) fn roster(&self, tenant: &RowsTenant) -> Result<roster::Options, WhereError> {
         let mut wheres = self.input.wheres.clone();
         if let Some(statuses) = &self.resume.only_status {
             wheres.push(format!("action_status={statuses}").parse()?);
@@ -280,7 +280,11 @@ impl RunArgs {
             delimiter: self.input.delimiter,
             wheres,
             any_id: self.input.any_id,
-            tenant,
+            tenant: match tenant {
+                RowsTenant::Known(tenant) => Some(tenant.clone()),
+                RowsTenant::Untold | RowsTenant::Any => None,
+            },
+            one_tenant: *tenant == RowsTenant::Untold,
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     },
     cli::{
         ExitCode, Failure,
-        connect::UNKNOWN,
+        connect::RowsTenant,
         paths::{Places, STDIN},
     },
     results::{self, Owner},
@@ -68,9 +68,7 @@ pub(super) async fn open(
     meant: Identity,
 ) -> Result<Opened, Failure> {
     let places = &setup.places;
-    let tenant = Some(setup.connection.tenant.clone());
-    let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
-    let opening = Opening::of(args, places.clone(), tenant, meant)?;
+    let opening = Opening::of(args, places.clone(), &setup.connection.rows, meant)?;
     results::probe(&places.results).map_err(Failure::storage)?;
     check_place(&places.state).map_err(Failure::storage)?;
     let lock = lock(&places.state).await?;
@@ -108,11 +106,11 @@ struct Opening {
 }
 
 impl Opening {
-    /// What the command says of it. The tenant is `None` where rows of another one cannot be told.
+    /// What the command says of it, with the tenant that its rows are judged by.
     fn of(
         args: &RunArgs,
         places: Places,
-        tenant: Option<String>,
+        tenant: &RowsTenant,
         meant: Identity,
     ) -> Result<Self, Failure> {
         check_retry(&args.resume.retry)?;
