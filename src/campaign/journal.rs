@@ -88,9 +88,12 @@ pub struct Ended {
 /// Something cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The store.
+    /// The store. Nothing of a batch is in it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store has the batch, and what was to be read after it cannot be read.
+    #[error(transparent)]
+    Unread(StoreError),
     /// The results.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -133,9 +136,18 @@ impl Journal {
     /// Writes one batch: once this has returned, it survives any crash.
     ///
     /// # Errors
-    /// The store cannot be written, and nothing of the batch is; or the results cannot, and the store has it.
+    /// The store cannot be written, and nothing of the batch is; or the store has it, and cannot be read any more or the
+    /// results cannot be written.
     pub fn write(&mut self, batch: &Batch) -> Result<Written, JournalError> {
         self.store.commit(self.run, &batch.records)?;
+        self.committed(batch).map_err(|e| match e {
+            JournalError::Store(e) => JournalError::Unread(e),
+            e => e,
+        })
+    }
+
+    /// What follows from a batch that is in the store.
+    fn committed(&mut self, batch: &Batch) -> Result<Written, JournalError> {
         let mut written = Written::default();
         for record in &batch.records {
             let Record::Changed { n, progress, .. } = record else {
