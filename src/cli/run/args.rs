@@ -1,6 +1,6 @@
 //! What can be said to `fleetsweep run`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -20,6 +20,7 @@ use crate::{
         paths::{self, FileUse, Places},
         progress::ProgressArgs,
     },
+    monitor::Monitor,
     roster::{self, Delimiter, ScanType, Where, WhereError},
 };
 
@@ -224,6 +225,12 @@ impl RunArgs {
         let state = self.output.state.clone();
         let state = state.or_else(|| (!keeps_state).then(PathBuf::new));
         Places::find(&self.targets, self.output.results.clone(), state)
+    }
+
+    /// Begins to log, once it is clear that the log is none of the other files.
+    pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
+        self.keep_apart()?;
+        self.progress.start()
     }
 
     /// Refuses a file that is meant to be two things.
