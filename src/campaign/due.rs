@@ -23,6 +23,8 @@ pub struct Due {
     pub doubt: Option<Doubt>,
     /// It is one of the first few, which all others wait for.
     pub canary: bool,
+    /// Its place is at the front of its priority.
+    pub front: bool,
 }
 
 /// One or more attempts of a target may have started a scan.
@@ -36,6 +38,8 @@ pub struct Doubt {
     pub gave_up: Moment,
     /// When the listing began that did not show a scan of ours.
     pub absent: Option<Moment>,
+    /// When its turn among the retries came, after the first finding: later ones do not put it off again.
+    pub turn: Option<Moment>,
     /// The service has said since that a scan is under way: if it is not ours, it is somebody else's.
     pub pending: bool,
     /// The operator would rather risk a second scan than none, where it cannot be looked up.
@@ -51,6 +55,7 @@ impl Doubt {
             lasted,
             gave_up,
             absent: None,
+            turn: None,
             pending: false,
             risk_taken: false,
         }
@@ -73,7 +78,14 @@ impl Due {
             unauthorized: None,
             doubt: None,
             canary: false,
+            front: false,
         }
+    }
+
+    /// Whether what was found of it is void at this moment.
+    pub(super) fn is_void(&self, then: Moment) -> bool {
+        let by = self.doubt.as_ref().and_then(Doubt::send_by);
+        by.is_some_and(|by| by < then)
     }
 
     /// Whether the store has all there is to know of it, and nobody waits for it.

@@ -98,9 +98,12 @@ pub struct Ended {
 /// Something cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The store.
+    /// The store. Nothing of a batch is in it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store has the batch, and what was to be read after it cannot be read.
+    #[error(transparent)]
+    Unread(StoreError),
     /// The results.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -156,12 +159,21 @@ impl Journal {
     /// Writes one batch: once this has returned, it survives any crash.
     ///
     /// # Errors
-    /// The store cannot be written, and nothing of the batch is; or the results cannot, and the store has it.
+    /// The store cannot be written, and nothing of the batch is; or the store has it, and cannot be read any more or the
+    /// results cannot be written.
     pub fn write(&mut self, batch: &Batch) -> Result<Written, JournalError> {
         if let Err(e) = self.store.commit(self.run, &batch.records) {
             self.reserve.release();
             return Err(e.into());
         }
+        self.committed(batch).map_err(|e| match e {
+            JournalError::Store(e) => JournalError::Unread(e),
+            e => e,
+        })
+    }
+
+    /// What follows from a batch that is in the store.
+    fn committed(&mut self, batch: &Batch) -> Result<Written, JournalError> {
         if !batch.records.is_empty() {
             // Before anything that was committed is acted on.
             let committed = self.store.committed()?;

@@ -91,17 +91,20 @@ impl Queue {
     }
 
     /// Puts a target to the front of its priority.
-    pub fn put_back(&mut self, due: Due) {
+    pub fn put_back(&mut self, mut due: Due) {
+        due.front = true;
         self.back.insert((due.priority(), due.target.n), due);
     }
 
     /// Puts a target behind all others.
-    pub fn put_behind(&mut self, due: Due) {
+    pub fn put_behind(&mut self, mut due: Due) {
+        due.front = false;
         self.behind.push_back(due);
     }
 
     /// Keeps a target until `not_before`. If the store has all of it, and it is not due at once, it is only recalled then.
-    pub fn put_later(&mut self, due: Due, not_before: Moment, now: Moment) {
+    pub fn put_later(&mut self, mut due: Due, not_before: Moment, now: Moment) {
+        due.front = false;
         let is_soon = not_before <= now + AHEAD && self.at_hand() < AT_HAND;
         let place = (not_before, due.target.n);
         let mut waiter = Waiter::of(due);
@@ -210,6 +213,54 @@ impl Queue {
             }
             Turn::Behind => self.behind.pop_front(),
         }
+    }
+
+    /// Takes out the targets whose turn comes before `horizon`, and of which a finding will be void by then or so long (`late`)
+    /// after. `turn` tells when the call of that number, from 1, can go. Those behind all others are left alone: they
+    /// were refused, and nobody waits for them.
+    pub fn take_void(
+        &mut self,
+        now: Moment,
+        horizon: Moment,
+        late: Duration,
+        turn: impl Fn(u64) -> Moment,
+    ) -> Vec<Due> {
+        self.ripen(now);
+        let mut void = Vec::new();
+        // As far as the horizon and no further: whoever goes later has time, and those in doubt may be many.
+        let is_void = |due: &Due, before: usize| {
+            let then = turn(before as u64 + 1);
+            (then <= horizon).then(|| due.is_void(then + late))
+        };
+        for (at, (&(priority, n), due)) in self.back.iter().enumerate() {
+            if due.doubt.is_none() {
+                continue;
+            }
+            let fresh = self.fresh.partition_point(|f| f.priority() < priority);
+            let retries = self.due.range(..(priority, Moment::ZERO, 0)).count();
+            match is_void(due, at + fresh + retries) {
+                None => break,
+                Some(true) => void.push((priority, None, n)),
+                Some(false) => {}
+            }
+        }
+        for (at, (&(priority, since, n), waiter)) in self.due.iter().enumerate() {
+            let Some(due) = waiter.due().filter(|due| due.doubt.is_some()) else {
+                continue;
+            };
+            let fresh = self.fresh.partition_point(|f| f.priority() <= priority);
+            let back = self.back.range(..=(priority, u64::MAX)).count();
+            match is_void(due, at + fresh + back) {
+                None => break,
+                Some(true) => void.push((priority, Some(since), n)),
+                Some(false) => {}
+            }
+        }
+        let take = |(priority, since, n)| match since {
+            None => self.back.remove(&(priority, n)),
+            Some(since) => Some(*self.due.remove(&(priority, since, n))?.at_hand?),
+        };
+        void.into_iter().filter_map(take).collect()
     }
 
     /// The places of the stored targets that are to be read now: those that go first of the due ones, and as many of those

@@ -124,7 +124,29 @@ pub struct Connection {
     pub tenant: String,
     /// The token's application, likewise.
     pub application: String,
+    /// The tenant by which rows of another one are told.
+    pub rows: RowsTenant,
     network: Network,
+}
+
+/// The tenant that rows are judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowsTenant {
+    /// By the token, or where that does not tell by `AZURE_TENANT_ID`.
+    Known(String),
+    /// Nobody knows it.
+    Untold,
+    /// It does not matter: nothing leaves the computer, or the sign-in will tell.
+    Any,
+}
+
+impl RowsTenant {
+    /// What the token tells goes first, then a tenant that was named by its id; by its name alone no row can be compared.
+    fn of(told: Option<&str>, named: Option<&str>) -> Self {
+        let named = named.filter(|named| foresee::is_guid(named));
+        told.or(named)
+            .map_or(Self::Untold, |tenant| Self::Known(tenant.to_owned()))
+    }
 }
 
 /// What is written where a token does not tell.
@@ -246,6 +268,7 @@ impl Setup {
     pub fn connection(&self, tokens: Arc<dyn TokenSource>, claims: Option<Claims>) -> Connection {
         let claims = claims.unwrap_or_default();
         Connection {
+            rows: RowsTenant::of(claims.tenant.as_deref(), self.choice.tenant.as_deref()),
             api: self.base.to_string(),
             base: self.base.clone(),
             tokens,

@@ -99,6 +99,21 @@ pub enum RosterError {
         /// The line of the first GUID.
         line: u64,
     },
+    /// Rows of several tenants, and nobody knows which one they would go to.
+    #[error(
+        "{file}: the rows are of more than one tenant (`{}` on line {}, `{}` on line {}), and this token does not tell which one \
+         it is for, so all of them would be sent to one tenant; sign in so that the token tells its tenant, or set \
+         AZURE_TENANT_ID to the id of the token's tenant, or take the rows of one tenant with --where tenant_id={}",
+        first.0, first.1, other.0, other.1, first.0
+    )]
+    Tenants {
+        /// The input's name.
+        file: String,
+        /// The first tenant, and the line of its first row.
+        first: (String, u64),
+        /// The second one, likewise.
+        other: (String, u64),
+    },
     /// Every row is invalid or left out.
     #[error("{file}: nothing is left to send: {}", Reasons { invalid: *invalid, left_out: *left_out, first: first.as_ref() })]
     NothingLeft {

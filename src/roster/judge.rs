@@ -10,6 +10,7 @@ use super::{
     particulars::{Particular, Particulars},
     row::Fate,
     seen::Seen,
+    tenants::Tenants,
     where_clause::Where,
 };
 
@@ -20,12 +21,19 @@ pub(super) struct Judge {
     particulars: Particulars,
     guids: Guids,
     seen: Seen,
+    /// There where nobody knows which tenant the rows go to.
+    tenants: Option<Tenants>,
 }
 
 impl Judge {
-    /// Each condition comes with the place of its column.
-    pub(super) fn new(wheres: Vec<(usize, Where)>, particulars: Particulars) -> Self {
+    /// Each condition comes with the place of its column. Rows of more than `one_tenant` are looked for if that is asked.
+    pub(super) fn new(
+        wheres: Vec<(usize, Where)>,
+        particulars: Particulars,
+        one_tenant: bool,
+    ) -> Self {
         Self {
+            tenants: one_tenant.then(Tenants::default),
             wheres,
             particulars,
             guids: Guids::default(),
@@ -47,6 +55,14 @@ impl Judge {
         };
         if !self.wheres.iter().all(admits) {
             return (Fate::LeftOut, Particular::default());
+        }
+        if let (Some(tenants), Some(tenant)) = (&mut self.tenants, self.particulars.tenant(record))
+        {
+            tenants.add(tenant, line);
+            if let Some(tenant) = tenants.only() {
+                let tenant = excerpt(tenant).replace(char::is_control, "\u{fffd}");
+                notes.add(NoteKind::UntoldTenant(tenant), line);
+            }
         }
         self.guids.add(id, line);
         let said = match check(id).and_then(|()| self.particulars.read(record)) {
@@ -70,6 +86,11 @@ impl Judge {
     /// How many of the ids were GUIDs.
     pub(super) const fn guids(&self) -> &Guids {
         &self.guids
+    }
+
+    /// Two tenants that rows are of, though nobody knows which of them they would go to.
+    pub(super) fn tenants(&self) -> Option<&Tenants> {
+        self.tenants.as_ref().filter(|tenants| tenants.are_many())
     }
 
     /// The columns that are there and have a meaning for the scan.

@@ -31,6 +31,7 @@ mod records;
 mod row;
 mod scan_type;
 mod seen;
+mod tenants;
 mod where_clause;
 
 pub use counts::Counts;

@@ -32,6 +32,8 @@ pub enum NoteKind {
     HiddenIds,
     /// More cells than columns; the surplus was dropped.
     SurplusCells,
+    /// Rows of this tenant, where nobody knows which one they go to.
+    UntoldTenant(String),
 }
 
 impl fmt::Display for Note {
@@ -61,6 +63,11 @@ impl fmt::Display for Note {
             NoteKind::HiddenIds => write!(
                 f,
                 "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be missing)"
+            )?,
+            NoteKind::UntoldTenant(tenant) => write!(
+                f,
+                "tenant_id is `{tenant}`, and this token does not tell its tenant, so nothing was compared; make sure that they are \
+                 the same"
             )?,
             NoteKind::SurplusCells => write!(
                 f,

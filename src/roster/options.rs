@@ -17,6 +17,8 @@ pub struct Options {
     pub any_id: bool,
     /// The tenant that the sign-in belongs to. A row with another one in `tenant_id` is invalid.
     pub tenant: Option<String>,
+    /// The rows go to a tenant that nobody can name, so that rows of more than one are refused as a whole.
+    pub one_tenant: bool,
 }
 
 /// What stands between two cells: one ASCII character.

@@ -47,6 +47,13 @@ impl Particulars {
             .collect()
     }
 
+    /// The tenant that the row says it is of.
+    pub(super) fn tenant<'a>(&self, record: &'a StringRecord) -> Option<&'a str> {
+        let [_, _, _, place] = self.places;
+        let cell = record.get(place?)?.trim();
+        (!cell.is_empty()).then_some(cell)
+    }
+
     /// Reads one row.
     pub(super) fn read<'a>(&self, record: &'a StringRecord) -> Result<Particular<'a>, Flaw> {
         let [scan_type, comment, priority, tenant] = self.places.map(|place| {

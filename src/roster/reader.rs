@@ -108,7 +108,7 @@ impl<R: Read> Roster<R> {
             id_column,
             width,
             columns,
-            judge: Judge::new(wheres, particulars),
+            judge: Judge::new(wheres, particulars, options.one_tenant),
             any_id: options.any_id,
             extra: String::new(),
             notes,
@@ -170,6 +170,9 @@ impl<R: Read> Roster<R> {
         let (fate, said) = self.judge.judge(record, machine_id, line, &mut self.notes);
         if self.judge.guids().are_all() && !self.any_id {
             return Err(self.judge.guids().refusal(&self.file));
+        }
+        if let Some(tenants) = self.judge.tenants() {
+            return Err(tenants.refusal(&self.file));
         }
         if let Fate::Invalid(flaw) = &fate {
             self.first_flaw.get_or_insert_with(|| (line, flaw.clone()));

@@ -57,24 +57,77 @@ impl Drop for Reserve {
 }
 
 impl Store {
-    /// Commits a transaction as large as the attempts of a whole burst, and takes it away again: a disk that has no room for
-    /// it is found out before the first call.
+    /// Writes as much as the attempts of a whole burst do into the log, and takes it back before it is committed: a disk that
+    /// has no room for it is found out before the first call, and the file does not grow.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn prove_room(&mut self) -> Result<(), StoreError> {
         self.vouch()?;
-        // An order that nobody obeys: one that a crash leaves here goes with the next run.
-        let proven = self
+        let at = |e| StoreError::new("write", &self.path, e);
+        let cache: i64 = self
             .db
-            .execute(
-                "INSERT INTO orders (word, given) VALUES ('room ' || hex(randomblob(200000)), 0)",
-                [],
-            )
-            .and_then(|_| {
-                let gone = "DELETE FROM orders WHERE word LIKE 'room %'";
-                self.db.execute(gone, []).map(drop)
-            });
-        proven.map_err(|e| self.failed("write", e))
+            .pragma_query_value(None, "cache_size", |row| row.get(0))
+            .map_err(at)?;
+        // So few pages stay in memory that the rest has to be written at once.
+        self.db.pragma_update(None, "cache_size", 8).map_err(at)?;
+        let written = self.db.execute_batch(
+            "SAVEPOINT room; CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(400000))",
+        );
+        let taken_back = if self.db.is_autocommit() {
+            Ok(())
+        } else {
+            self.db.execute_batch("ROLLBACK TO room; RELEASE room")
+        };
+        self.db
+            .pragma_update(None, "cache_size", cache)
+            .map_err(at)?;
+        written.and(taken_back).map_err(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::Identity;
+
+    #[test]
+    fn room_is_proven_in_the_log_and_the_state_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.campaign.db");
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: Timestamp::UNIX_EPOCH,
+            tenant: String::new(),
+            api: String::new(),
+            scan_type: "quick".into(),
+            comment: String::new(),
+            columns: Vec::new(),
+        };
+        let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
+        let length = |ending: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            std::fs::metadata(PathBuf::from(name)).map_or(0, |file| file.len())
+        };
+        let before = length("");
+        store.prove_room().unwrap();
+        assert!(length("-wal") > 400_000, "{}", length("-wal"));
+        store.close().unwrap();
+        assert_eq!(length(""), before);
+        Store::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_reserve_is_as_large_as_it_says_and_goes_when_it_is_released() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("a.campaign.db");
+        let mut reserve = Reserve::keep(&state).unwrap();
+        let kept = std::fs::metadata(Reserve::place(&state)).unwrap().len();
+        assert_eq!(kept, BYTES as u64);
+        reserve.release();
+        assert!(!Reserve::place(&state).exists());
     }
 }

@@ -113,6 +113,55 @@ async fn nor_where_the_permit_comes_an_hour_after_the_lookup() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_priority_1_machine_in_doubt_goes_with_the_first_lane_though_its_finding_was_void_by_then()
+ {
+    // So long are the windows that what is found half a minute after the first call is void when its lanes come back.
+    for (limit, machines, window) in [
+        ("100/95s", 302_usize, 95),
+        ("10/2m", 60, 120),
+        ("2/95s", 12, 95),
+        ("100/1h", 302, 3600),
+    ] {
+        let rows = (1..=machines).map(|n| {
+            let priority = if n <= 2 { 1 } else { 2 };
+            format!("{},{priority}\n", machine(n as u64))
+        });
+        let csv = format!("machine_id,priority\n{}", rows.collect::<String>());
+        let rig = Rig {
+            quota: Quota::new(vec![limit.parse().unwrap()]),
+            ..Rig::against(MockConfig {
+                latency: Duration::from_millis(20)..=Duration::from_millis(20),
+                faults: vec![
+                    Rule::new(Fault::CutBefore)
+                        .kind(Kind::Start)
+                        .machine(&machine(2))
+                        .nth(1),
+                ],
+                ..MockConfig::default()
+            })
+        };
+        let told = rig.run(&csv).await;
+        assert_eq!(told.of(Outcome::Accepted), machines as u64, "{limit}");
+        assert_eq!(told.cell(2, "attempts"), "2", "{limit}");
+        told.assert_one_scan_each();
+        told.assert_never_over();
+        told.assert_never_slow(SECOND);
+        let at =
+            |row: usize| -> jiff::Timestamp { told.cell(row, "last_answer_utc").parse().unwrap() };
+        let sent: jiff::Timestamp = told.cell(2, "first_sent_utc").parse().unwrap();
+        let waited = at(2).duration_since(sent);
+        assert!(
+            waited <= SignedDuration::from_secs(window + 6),
+            "{limit}: {waited:#}"
+        );
+        // Those that had lanes before it was lost, and nobody who has one since.
+        let overtook = (3..=machines).filter(|&row| at(row) < at(2)).count();
+        let calls: usize = limit.split_once('/').unwrap().0.parse().unwrap();
+        assert!(overtook <= calls.saturating_sub(2), "{limit}: {overtook}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_listing_that_waits_an_hour_for_its_own_permit_counts_from_when_it_went() {
     let lost = |nth| Rule::new(Fault::CutBefore).kind(Kind::Start).nth(nth);
     let rig = Rig {

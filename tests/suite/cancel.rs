@@ -312,7 +312,6 @@ mod interrupted {
         net::TcpListener,
         path::PathBuf,
         process::{Child, Command, Stdio},
-        time::Duration,
     };
 
     use fleetsweep::store::Lock;
@@ -350,7 +349,7 @@ mod interrupted {
         command.env("FLEETSWEEP_TOKEN", "mock").spawn().unwrap()
     }
 
-    /// Interrupts it, twice for good measure, a little after it has said this; gives its exit code and what else it says.
+    /// Interrupts it, twice for good measure, once it has said this; gives its exit code and what else it says.
     fn interrupted_after(mut child: Child, words: &str) -> (Option<i32>, String) {
         let mut report = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -358,9 +357,7 @@ mod interrupted {
             line.clear();
             assert!(report.read_line(&mut line).unwrap() > 0, "never: {words}");
         }
-        std::thread::sleep(Duration::from_millis(300));
         interrupt(&child);
-        std::thread::sleep(Duration::from_millis(20));
         // It may be gone by now.
         let _ = Command::new("kill")
             .args(["-INT", &child.id().to_string()])
@@ -438,7 +435,6 @@ mod interrupted {
                 .stderr(File::create(&log).unwrap());
             let mut child = hanging.spawn().unwrap();
             let _asked = authority.accept().unwrap();
-            std::thread::sleep(Duration::from_millis(100));
             interrupt(&child);
             assert_eq!(child.wait().unwrap().code(), Some(130), "{command}");
             let said = std::fs::read_to_string(log).unwrap();

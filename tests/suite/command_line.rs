@@ -577,3 +577,48 @@ fn results_that_are_written_through_a_link_on_purpose_stay_allowed() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(outcomes(&place.read("share/out.csv")), ["accepted"; 3]);
 }
+
+#[test]
+fn rows_of_two_tenants_go_nowhere_unless_it_is_known_whose_the_token_is() {
+    const OURS: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+    const THEIRS: &str = "bbbbbbbb-0000-4000-8000-000000000002";
+    let list = |tenants: &[&str]| {
+        let rows = tenants.iter().enumerate();
+        let rows = rows.map(|(n, tenant)| format!("{n:040x},{tenant}\n"));
+        format!("machine_id,tenant_id\n{}", rows.collect::<String>())
+    };
+    let server = Server::start(&[]);
+    let posts = || server.saw("/mock/witness")["scans"]["total"].as_u64();
+    let place = Place::new(&list(&[OURS, THEIRS, OURS]));
+    // Nothing of a token can be read that is no JWT.
+    let refused = place.run_against(&server, &["fleet.csv"]).output().unwrap();
+    let ways = ["--where tenant_id=", "AZURE_TENANT_ID", OURS, THEIRS];
+    assert_refused(&refused, 2, &ways);
+    let mut plan = fleetsweep(place.0.path());
+    plan.args(["plan", "fleet.csv", "--api-url", &server.url()]);
+    let planned = plan.env("FLEETSWEEP_TOKEN", "mock").output().unwrap();
+    assert_refused(&planned, 2, &ways);
+    // A name is no id, and cannot be compared with one.
+    let mut named = place.run_against(&server, &["fleet.csv"]);
+    named.env("AZURE_TENANT_ID", "contoso.example");
+    assert_refused(&named.output().unwrap(), 2, &ways);
+    assert_eq!(posts(), Some(0));
+    assert!(!place.path("fleet.results.csv").exists());
+    let mut told = place.run_against(&server, &["fleet.csv"]);
+    let told = told.env("AZURE_TENANT_ID", OURS.to_uppercase()).output();
+    assert_eq!(told.unwrap().status.code(), Some(1));
+    let results = place.read("fleet.results.csv");
+    assert_eq!(outcomes(&results), ["accepted", "invalid", "accepted"]);
+    assert_eq!(posts(), Some(2));
+
+    let place = Place::new(&list(&[OURS, "", OURS]));
+    let one = place.run_against(&server, &["fleet.csv"]).output().unwrap();
+    assert_eq!(one.status.code(), Some(0), "{}", said(&one));
+    let lines = said(&one);
+    let lines = lines.lines().filter(|line| line.contains(OURS));
+    assert_eq!(lines.count(), 1, "{}", said(&one));
+    // Nothing leaves the computer.
+    let place = Place::new(&list(&[OURS, THEIRS]));
+    let rehearsed = place.run(&["fleet.csv", "--mock"]);
+    assert_eq!(rehearsed.status.code(), Some(0), "{}", said(&rehearsed));
+}

@@ -4,11 +4,11 @@ use std::{path::Path, time::Duration};
 
 use fleetsweep::{
     campaign::{
-        journal::{Batch, Reading},
+        journal::{Batch, JournalError, Reading},
         tag::CampaignId,
     },
     mock::MockConfig,
-    store::{Progress, Record, Store},
+    store::{Cursor, Progress, Record, Store},
 };
 
 use super::token_life::journal;
@@ -84,6 +84,53 @@ fn whenever_it_is_left_the_results_are_whole_and_no_end_is_noted_before_they_are
         }
     }
     panic!("it was never finished");
+}
+
+#[test]
+fn a_batch_that_is_in_the_store_stays_written_though_nothing_can_be_read_afterwards() {
+    let wall = MockConfig::default().started;
+    let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(3));
+    let begun = |n| Record::Begun {
+        n,
+        number: 1,
+        sent: wall,
+        sent_server: None,
+    };
+    let accepted = Record::Changed {
+        n: 1,
+        attempt: None,
+        progress: Box::new(Progress {
+            outcome: Some("accepted"),
+            attempts: 1,
+            ..Progress::default()
+        }),
+    };
+    let page = Reading {
+        fresh: Some(Cursor::START),
+        ..Reading::default()
+    };
+    for (records, reading) in [
+        (vec![begun(1)], page),
+        (vec![begun(1), accepted], Reading::default()),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = journal(3, folder.path(), &campaign, wall);
+        // The results are begun, and what is behind them is read no more.
+        while !folder.path().join("results.csv").exists() {
+            std::thread::yield_now();
+        }
+        let state = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+        state.execute_batch("DROP TABLE target").unwrap();
+        let written = journal.write(&Batch { records, reading });
+        let Err(JournalError::Unread(why)) = written else {
+            panic!("{written:?}");
+        };
+        assert!(why.to_string().contains("state.db"), "{why}");
+        let attempts: u32 = state
+            .query_row("SELECT count(*) FROM attempt", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(attempts, 1);
+    }
 }
 
 #[cfg(unix)]

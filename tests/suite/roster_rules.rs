@@ -126,6 +126,55 @@ fn a_row_of_another_tenant_is_invalid_and_says_so() {
 }
 
 #[test]
+fn rows_of_several_tenants_are_refused_where_nobody_knows_which_one_they_go_to() {
+    let heard = |rows: &[&str], wheres: &[&str]| {
+        let rows = rows.iter().enumerate();
+        let rows = rows.map(|(n, tenant)| format!("{n:040x},{tenant}\n"));
+        let input = format!("machine_id,tenant_id\n{}", rows.collect::<String>());
+        let wheres = wheres.iter().map(|clause| clause.parse().unwrap());
+        let options = Options {
+            wheres: wheres.collect(),
+            one_tenant: true,
+            ..Options::default()
+        };
+        let mut roster = Roster::open("in.csv", input.as_bytes(), &options).unwrap();
+        while roster.next_row().map_err(|e| e.to_string())?.is_some() {}
+        let notes = roster.notes().iter().map(ToString::to_string);
+        Ok::<_, String>(notes.collect::<Vec<_>>())
+    };
+    let refusal = heard(&["aaaa", "", "AAAA", "bbbb", "cccc"], &[]).unwrap_err();
+    for word in [
+        "in.csv",
+        "`aaaa` on line 2",
+        "`bbbb` on line 5",
+        "sign in so that the token tells",
+        "AZURE_TENANT_ID",
+        "--where tenant_id=aaaa",
+    ] {
+        assert!(refusal.contains(word), "{word:?}: {refusal}");
+    }
+    let notes = heard(&["aaaa", "", "AAAA", "bbbb"], &["tenant_id=aaaa"]).unwrap();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("tenant_id is `aaaa`"), "{notes:?}");
+    assert!(
+        notes[0].ends_with(": 2 rows, the first on line 2"),
+        "{notes:?}"
+    );
+    assert_eq!(heard(&["", " "], &[]), Ok(Vec::new()));
+    // A row that is invalid for another reason still tells of whom the file is.
+    let input =
+        "machine_id,tenant_id\nno id at all,bbbb\n078db7af58d2b2b0736456bea2ac4988d3d450fb,aaaa\n";
+    let options = Options {
+        one_tenant: true,
+        ..id_column("machine_id")
+    };
+    assert!(matches!(
+        hear("in.csv", input.as_bytes(), &options),
+        Err(RosterError::Tenants { .. })
+    ));
+}
+
+#[test]
 fn what_no_condition_admits_is_left_out_and_its_id_not_met() {
     let input = format!(
         "id,group,os\n{a},Test,win\n{a},SERVERS,win\n{b},dmz,mac\n{c},dmz,win\n",

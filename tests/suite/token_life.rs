@@ -40,11 +40,21 @@ fn scratch() -> tempfile::TempDir {
 struct Came {
     ending: Ending,
     tenant: Arc<Tenant>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A campaign over real HTTP, in virtual time, with tokens of this life from a desk that is down at times.
 async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) -> Came {
+    campaign_meanwhile(machines, life, down, |_| {}).await
+}
+
+/// The same, while something happens to its folder between its first hundred calls and the next.
+async fn campaign_meanwhile(
+    machines: u64,
+    life: Duration,
+    down: Option<Range<Duration>>,
+    meanwhile: impl FnOnce(&Path),
+) -> Came {
     let faults = down.map(|span| Rule::new(Fault::CutBefore).kind(Call::Token).during(span));
     let (tenant, base) = served(MockConfig {
         latency: Duration::from_millis(20)..=Duration::from_millis(400),
@@ -92,11 +102,14 @@ async fn campaign(machines: u64, life: Duration, down: Option<Range<Duration>>) 
     };
     let dispatcher = Dispatcher::new(settings, targets, Tally::default());
     let (_signal, signals) = mpsc::channel(1);
-    let ending = engine.run(dispatcher, journal, signals).await;
+    let (ending, ()) = tokio::join!(engine.run(dispatcher, journal, signals), async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        meanwhile(folder.path());
+    });
     Came {
         ending,
         tenant,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -181,4 +194,26 @@ async fn a_token_endpoint_that_is_down_for_a_minute_fails_nobody() {
         tenant.witness().machines_scanned_more_than_once(),
         Vec::<String>::new()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_after_it_was_written_stops_the_run_and_leaves_no_machine_in_doubt() {
+    let life = Duration::from_hours(1);
+    let came = campaign_meanwhile(300, life, None, |folder| {
+        let state = rusqlite::Connection::open(folder.join("state.db")).unwrap();
+        state.execute_batch("DROP TABLE target").unwrap();
+    })
+    .await;
+    let Some(StopReason::Disk(why)) = &came.ending.stop else {
+        panic!("{:?}", came.ending.stop);
+    };
+    assert!(why.contains("state.db"), "{why}");
+    let state = rusqlite::Connection::open(came.folder.path().join("state.db")).unwrap();
+    let count = |sql: &str| -> u64 { state.query_row(sql, [], |row| row.get(0)).unwrap() };
+    // Each attempt that is noted went out and has its end: those that were called back are not there any more.
+    let open = count("SELECT count(*) FROM attempt WHERE ended IS NULL");
+    assert_eq!(open, 0, "{why}");
+    let noted = count("SELECT count(*) FROM attempt");
+    assert!((101..300).contains(&noted), "{noted}");
+    assert_eq!(noted, came.tenant.witness().calls(Call::Start));
 }

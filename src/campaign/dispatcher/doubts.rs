@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Dispatcher;
 use crate::{
     campaign::{
+        brakes::Admitted,
         due::{Doubt, Due},
         lookup::{Finding, Listing, ListingError, Sought, Wanted},
         outcome::Outcome,
@@ -14,7 +15,7 @@ use crate::{
         retry,
         stop::StopReason,
     },
-    quota::Moment,
+    quota::{Moment, PERMIT_LIFE},
     store::{AttemptEnd, Left, SentAt, Unfinished},
 };
 
@@ -29,8 +30,15 @@ const AFTER_LOOKUP: Duration = Duration::from_secs(10);
 /// A call of a process that died was under way for no longer than this.
 const LONGEST_CALL: Duration = Duration::from_mins(5);
 
+/// So long before its turn a target is looked up again whose finding will be void by then: the listing may have to wait for
+/// another to be [`LISTING_APART`], and has as much time for itself; most of the minute that a finding is good for is left.
+const LOOKED_UP_BEFORE: Duration = Duration::from_secs(20);
+
 /// Listings begin at least this far apart; one serves all.
 const LISTING_APART: Duration = Duration::from_secs(10);
+
+/// It is looked ahead at most this often: a second more or less does not matter, and those who wait may be many.
+const LOOK_AHEAD_EVERY: Duration = Duration::from_secs(1);
 
 /// So many listings may fail in a row before the targets that wait for one end as unsure.
 const LISTINGS_FAILED: u32 = 5;
@@ -46,9 +54,34 @@ pub(super) struct Listings {
     pub(super) running: bool,
     pub(super) not_before: Moment,
     pub(super) failed: u32,
+    /// When it was last looked ahead whose finding would be void.
+    looked_ahead: Option<Moment>,
 }
 
 impl Dispatcher {
+    /// Whether it is time to [look ahead](Self::look_ahead), while a permit is waited for.
+    #[must_use]
+    pub fn wants_look_ahead(&self, now: Moment) -> bool {
+        let last = self.listings.looked_ahead;
+        let is_time = last.is_none_or(|last| now.since(last) >= LOOK_AHEAD_EVERY);
+        is_time && !self.is_stopping() && self.brakes.admitted() == Admitted::Anybody
+    }
+
+    /// A permit is waited for, and the start call of each number, from 1, can go at its `turn`. The targets whose turn is near
+    /// and whose finding will be void by then are looked up again now: noticed when the permit is there, it would give their
+    /// turn to others, again and again where the permits come a minute apart.
+    pub fn look_ahead(&mut self, now: Moment, turn: impl Fn(u64) -> Moment) {
+        self.listings.looked_ahead = Some(now);
+        if self.listings.forbidden.is_some() {
+            return;
+        }
+        let horizon = now + LOOKED_UP_BEFORE;
+        // A call may go so much later than its permit.
+        for due in self.queue.take_void(now, horizon, PERMIT_LIFE, turn) {
+            self.doubtful.insert(due.target.n, due);
+        }
+    }
+
     /// What is to be looked up in the list of scans, if it is time to. The listing then counts as running until
     /// [`listed`](Self::listed).
     pub fn wants_listing(&mut self, now: Moment) -> Option<Wanted> {
@@ -192,9 +225,15 @@ impl Dispatcher {
                         due.doubt = None;
                         self.end(due, None, Outcome::Failed);
                     } else {
-                        let delay = retry::backoff(due.target.progress.tries, &mut self.rng)
-                            .min(AFTER_LOOKUP);
-                        self.queue.put_later(due, now + delay, now);
+                        let (tries, rng) = (due.target.progress.tries, &mut self.rng);
+                        let backoff = || now + retry::backoff(tries, rng).min(AFTER_LOOKUP);
+                        // One that was looked up before keeps the place that it had.
+                        let turn = *doubt.turn.get_or_insert_with(backoff);
+                        if due.front {
+                            self.queue.put_back(due);
+                        } else {
+                            self.queue.put_later(due, turn, now);
+                        }
                     }
                 }
             }

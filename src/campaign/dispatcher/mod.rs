@@ -320,6 +320,7 @@ impl Dispatcher {
             send_by: due.doubt.and_then(|doubt| doubt.send_by()),
         };
         due.canary = self.brakes.tries_canaries();
+        due.front = false;
         self.in_flight.insert(n, due);
         self.brakes.begun(n, number == 1);
         self.drop_the_rest();

@@ -222,6 +222,7 @@ impl Dispatcher {
             *doubt = Doubt {
                 gave_up: ended,
                 absent: None,
+                turn: None,
                 pending: true,
                 ..*doubt
             };

@@ -158,6 +158,11 @@ impl<D: Defender> Drive<D> {
                 }
             }
         }
+        if self.permit.is_some() && self.dispatcher.wants_look_ahead(now) {
+            let forecast = self.engine.pacer.forecast(Kind::Start);
+            self.dispatcher
+                .look_ahead(now, |calls| now + forecast.lower_bound(calls));
+        }
         if let Some(wanted) = self.dispatcher.wants_listing(now) {
             let lister = Arc::clone(&self.lister);
             self.listing = Some(Box::pin(async move { lister.look_up(wanted).await }));

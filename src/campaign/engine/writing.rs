@@ -68,7 +68,10 @@ impl<D: Defender> Drive<D> {
                 self.unwritten.extend(records);
                 self.dispatcher.stop(StopReason::Disk(e.to_string()));
             }
-            Err(e @ (JournalError::Results(_) | JournalError::NoResults)) => {
+            Err(
+                e @ (JournalError::Unread(_) | JournalError::Results(_) | JournalError::NoResults),
+            ) => {
+                // Their attempts are in the store: they are called back, and that is written too.
                 self.desks.take(orders);
                 self.dispatcher.stop(StopReason::Disk(e.to_string()));
             }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{ConnectArgs, Setup, UNKNOWN};
+use super::{ConnectArgs, RowsTenant, Setup, UNKNOWN};
 use crate::{
     cli::{ExitCode, Failure},
     defender::{ApiBase, sign_in::Claims},
@@ -18,6 +18,8 @@ pub struct Foreseen {
     pub api: String,
     /// Tenant and application, or why they are not known.
     pub whose: Result<(String, String), String>,
+    /// The tenant by which rows of another one are told.
+    pub rows: RowsTenant,
 }
 
 impl ConnectArgs {
@@ -32,21 +34,30 @@ impl ConnectArgs {
                 base: ApiBase::parse("http://127.0.0.1").map_err(Failure::usage)?,
                 api: "mock".to_owned(),
                 whose: Ok(("mock".to_owned(), "mock".to_owned())),
+                rows: RowsTenant::Any,
             });
         }
         let (base, _) = self.base()?;
-        let whose = match self.setup(Arc::new(SystemClock)) {
-            Ok(setup) => whose(&setup).await,
+        let (whose, named) = match self.setup(Arc::new(SystemClock)) {
+            Ok(setup) => (whose(&setup).await, setup.choice.tenant),
             Err(Failure {
                 code: ExitCode::Tenant,
                 why,
-            }) => Err(why),
+            }) => (Err(why), None),
             Err(failure) => return Err(failure),
+        };
+        let rows = match &whose {
+            Ok((tenant, _)) => {
+                let told = (tenant != UNKNOWN).then_some(tenant.as_str());
+                RowsTenant::of(told, named.as_deref())
+            }
+            Err(_) => RowsTenant::Any,
         };
         Ok(Foreseen {
             api: base.to_string(),
             base,
             whose,
+            rows,
         })
     }
 }
@@ -78,7 +89,7 @@ async fn whose(setup: &Setup) -> Result<(String, String), String> {
 }
 
 /// Whether it is an id of the form `8-4-4-4-12`, which a tenant's domain is not.
-fn is_guid(text: &str) -> bool {
+pub(super) fn is_guid(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
         && parts

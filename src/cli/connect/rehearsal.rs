@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use super::{ConnectArgs, Connection, Setup, not_signed_in};
+use super::{ConnectArgs, Connection, RowsTenant, Setup, not_signed_in};
 use crate::{
     campaign::sign_in_time::SignInTime,
     cli::Failure,
@@ -72,6 +72,7 @@ pub(super) async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure
         tokens: Arc::new(token),
         tenant: "mock".into(),
         application: "mock".into(),
+        rows: RowsTenant::Any,
         network: Network::default(),
     })
 }

@@ -1,6 +1,6 @@
 //! What can be said to `fleetsweep run`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -13,13 +13,14 @@ use crate::{
     cli::{
         Failure,
         brakes::BrakeArgs,
-        connect::ConnectArgs,
+        connect::{ConnectArgs, RowsTenant},
         follow::FollowArgs,
         ledger,
         pace::PaceArgs,
         paths::{self, FileUse, Places},
         progress::ProgressArgs,
     },
+    monitor::Monitor,
     roster::{self, Delimiter, ScanType, Where, WhereError},
 };
 
@@ -236,6 +237,12 @@ impl RunArgs {
         Places::find(&self.targets, self.output.results.clone(), state)
     }
 
+    /// Begins to log, once it is clear that the log is none of the other files.
+    pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
+        self.keep_apart()?;
+        self.progress.start()
+    }
+
     /// Refuses a file that is meant to be two things.
     pub(super) fn keep_apart(&self) -> Result<(), Failure> {
         let mut files = self.places()?.files(&self.targets);
@@ -280,7 +287,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// `--only-status` names no status.
-    pub(super) fn roster(&self, tenant: Option<String>) -> Result<roster::Options, WhereError> {
+    pub(super) fn roster(&self, tenant: &RowsTenant) -> Result<roster::Options, WhereError> {
         let mut wheres = self.input.wheres.clone();
         if let Some(statuses) = &self.resume.only_status {
             wheres.push(format!("action_status={statuses}").parse()?);
@@ -290,7 +297,11 @@ impl RunArgs {
             delimiter: self.input.delimiter,
             wheres,
             any_id: self.input.any_id,
-            tenant,
+            tenant: match tenant {
+                RowsTenant::Known(tenant) => Some(tenant.clone()),
+                RowsTenant::Untold | RowsTenant::Any => None,
+            },
+            one_tenant: *tenant == RowsTenant::Untold,
         })
     }
 }

@@ -48,9 +48,7 @@ use crate::{
 /// # Errors
 /// It could not begin, or its results could not be written.
 pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failure> {
-    // Before the log is opened, which may be any of them.
-    args.keep_apart()?;
-    let monitor = args.progress.start()?;
+    let monitor = args.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 

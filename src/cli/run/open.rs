@@ -28,7 +28,7 @@ use crate::{
     },
     cli::{
         ExitCode, Failure,
-        connect::UNKNOWN,
+        connect::RowsTenant,
         ledger,
         paths::{Places, STDIN},
     },
@@ -76,12 +76,10 @@ pub(super) async fn open(
     meant: Identity,
 ) -> Result<Opened, Failure> {
     let places = &setup.places;
-    let tenant = Some(setup.connection.tenant.clone());
-    let tenant = tenant.filter(|tenant| tenant != UNKNOWN && !args.connect.mock);
     let opening = Opening::of(
         args,
         places.clone(),
-        tenant,
+        &setup.connection.rows,
         meant,
         setup.note.file().cloned(),
     )?;
@@ -160,11 +158,11 @@ struct Opening {
 }
 
 impl Opening {
-    /// What the command says of it. The tenant is `None` where rows of another one cannot be told.
+    /// What the command says of it, with the tenant that its rows are judged by.
     fn of(
         args: &RunArgs,
         places: Places,
-        tenant: Option<String>,
+        tenant: &RowsTenant,
         meant: Identity,
         ledger: Option<PathBuf>,
     ) -> Result<Self, Failure> {

@@ -48,7 +48,12 @@ impl RunArgs {
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
         self.keep_apart()?;
         let brakes = self.brakes.options(clock.wall())?;
-        let Foreseen { base, api, whose } = self.connect.foresee().await?;
+        let Foreseen {
+            base,
+            api,
+            whose,
+            rows,
+        } = self.connect.foresee().await?;
         let (quota, _) = self.pace.quota(base.is_loopback(), self.yes.is_some())?;
         let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
@@ -75,7 +80,7 @@ impl RunArgs {
         let ledger = counts_calls
             .then(|| ledger::find(file.clone()))
             .transpose()?;
-        let mut found = open::look(self, places, tenant.as_deref(), meant, ledger)?;
+        let mut found = open::look(self, places, tenant.as_deref(), &rows, meant, ledger)?;
         let whose = whose.unwrap_or_else(|why| {
             let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
             let whose = if last.is_some() {

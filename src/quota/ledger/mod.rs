@@ -84,7 +84,7 @@ pub(super) trait Ledger: Debug + Send {
         Ok(())
     }
 
-    /// Commits as much as a burst of calls, and removes it again: fails if there is no room for it.
+    /// Writes as much as a burst of calls does, and takes it back: fails if there is no room for it.
     fn prove_room(&mut self) -> Result<(), LedgerError> {
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Opening, making, migrating and checking a ledger's file.
 //!
-//! Version 1 had no `marks` and no `room`, and no events but sent, answered and hold.
+//! Version 1 had no `marks`, and no events but sent, answered and hold.
 
 use std::{fs::OpenOptions, path::Path, time::Duration};
 
@@ -56,9 +56,6 @@ const SCHEMA_2: &str = "
         ended       INTEGER,
         how         TEXT    NOT NULL, -- finished, abandoned; empty while it has not ended
         sum         INTEGER NOT NULL  -- a checksum of all columns before it
-    ) STRICT;
-    CREATE TABLE room (
-        bytes BLOB NOT NULL           -- written and removed, to find out whether the disk is full
     ) STRICT;
 ";
 

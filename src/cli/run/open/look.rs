@@ -13,7 +13,12 @@ use crate::{
         resume::Rejoined,
         tag::CampaignId,
     },
-    cli::{Failure, connect::UNKNOWN, ledger::QuotaNote, paths::Places},
+    cli::{
+        Failure,
+        connect::{RowsTenant, UNKNOWN},
+        ledger::QuotaNote,
+        paths::Places,
+    },
     quota::MarkRow,
     store::{Identity, Lock, Reach, Store},
 };
@@ -70,7 +75,7 @@ pub(in crate::cli) struct Refusal {
 const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome::NotAttempted];
 
 /// Looks at what is there. The tenant is `None` where it is not known beforehand; that of a campaign that is there is taken
-/// then.
+/// then. Rows are judged by the tenant in `rows`.
 ///
 /// # Errors
 /// As of a run: the input is refused, the campaign that is there is another one, or a file cannot be read.
@@ -78,11 +83,11 @@ pub(in crate::cli::run) fn look(
     args: &RunArgs,
     places: Places,
     tenant: Option<&str>,
+    rows: &RowsTenant,
     meant: Identity,
     ledger: Option<PathBuf>,
 ) -> Result<Found, Failure> {
-    let told = tenant.filter(|tenant| *tenant != UNKNOWN && !args.connect.mock);
-    let mut opening = Opening::of(args, places, told.map(str::to_owned), meant, ledger)?;
+    let mut opening = Opening::of(args, places, rows, meant, ledger)?;
     let marks = opening.marks()?;
     let state = &opening.places.state;
     if !state.exists() {
