@@ -72,7 +72,7 @@ impl Store {
         // So few pages stay in memory that the rest has to be written at once.
         self.db.pragma_update(None, "cache_size", 8).map_err(at)?;
         let written = self.db.execute_batch(
-            "SAVEPOINT room; CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(400000))",
+            "SAVEPOINT room; CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(500000))",
         );
         let taken_back = if self.db.is_autocommit() {
             Ok(())

@@ -1,9 +1,10 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
-//! - `aside`: another campaign's files make room for it. `look`: what opening it would find.
+//! - `aside`: another campaign's files make room for it. `locks`: one process a campaign. `look`: what opening it would find.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
+mod locks;
 mod look;
 mod loss;
 
@@ -11,10 +12,11 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use aside::{Aside, put_aside, put_back};
+pub(super) use locks::Locks;
+use locks::lock;
 pub(super) use look::look;
 pub(in crate::cli) use look::{Found, Refusals};
 
@@ -29,13 +31,12 @@ use crate::{
     cli::{
         ExitCode, Failure,
         connect::RowsTenant,
-        ledger,
         paths::{Places, STDIN},
     },
     quota::MarkRow,
     results,
     roster::{self, Note, Roster},
-    store::{Identity, Lock, LockError, Store, StoreError, check_place},
+    store::{Identity, Lock, Store, StoreError, check_place},
 };
 
 /// A campaign that is open, and ours alone.
@@ -57,10 +58,6 @@ pub(super) struct Opened {
     /// What the person should know.
     pub(super) notes: Vec<String>,
 }
-
-/// How often, and how far apart, a lock is asked for that another process holds: `status` holds it for an instant.
-const LOCK_TRIES: u32 = 4;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The ways on from a campaign that has finished.
 const FURTHER: &str =
@@ -94,50 +91,6 @@ pub(super) async fn open(
         Err(e) => Err(Failure::storage(format!(
             "opening the campaign broke off: {e}"
         ))),
-    }
-}
-
-async fn lock(state: &Path) -> Result<Lock, Failure> {
-    let mut tries = 0;
-    loop {
-        match Lock::take(state) {
-            Ok(lock) => return Ok(lock),
-            Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
-            // Nothing was sent, and nothing is broken: the campaign is at work.
-            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
-            Err(e) => return Err(Failure::storage(e)),
-        }
-        tokio::time::sleep(LOCK_PAUSE).await;
-    }
-}
-
-/// A campaign's locks.
-#[derive(Debug)]
-pub(super) struct Locks {
-    _state: Lock,
-    /// None where this user has no folder for state, and of a rehearsal.
-    _campaign: Option<Lock>,
-}
-
-impl Locks {
-    /// Adds the lock of the campaign, so that a copy of its state, or a link to it, does not run at the same time.
-    fn with_campaign(state: Lock, campaign: &CampaignId) -> Result<Self, Failure> {
-        let folder = if campaign.is_rehearsal() {
-            None
-        } else {
-            ledger::state_folder()
-        };
-        let campaign = folder
-            .map(|folder| Lock::of_campaign(&folder.join("locks"), campaign.as_str()))
-            .transpose();
-        match campaign {
-            Ok(campaign) => Ok(Self {
-                _state: state,
-                _campaign: campaign,
-            }),
-            Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
-            Err(e) => Err(Failure::storage(e)),
-        }
     }
 }
 

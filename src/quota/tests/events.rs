@@ -140,7 +140,7 @@ async fn that_kinds_are_joined_is_known_to_others_and_after_a_restart() {
 /// The ledger as version 1 had it.
 fn make_old(file: &Path) {
     let conn = Connection::open(file).unwrap();
-    conn.execute_batch("DROP TABLE marks; DROP TABLE room; PRAGMA user_version = 1")
+    conn.execute_batch("DROP TABLE marks; PRAGMA user_version = 1")
         .unwrap();
 }
 

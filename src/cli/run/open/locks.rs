@@ -1,0 +1,58 @@
+//! One process a campaign: by the place of its state, and by its id.
+
+use std::{path::Path, time::Duration};
+
+use crate::{
+    campaign::tag::CampaignId,
+    cli::{Failure, ledger},
+    store::{Lock, LockError},
+};
+
+/// How often, and how far apart, a lock is asked for that another process holds: `status` holds it for an instant.
+const LOCK_TRIES: u32 = 4;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// A campaign's locks.
+#[derive(Debug)]
+pub(in crate::cli::run) struct Locks {
+    _state: Lock,
+    /// None where this user has no folder for state, and of a rehearsal.
+    _campaign: Option<Lock>,
+}
+
+impl Locks {
+    /// Adds the lock of the campaign, so that a copy of its state, or a link to it, does not run at the same time.
+    pub(super) fn with_campaign(state: Lock, campaign: &CampaignId) -> Result<Self, Failure> {
+        let folder = if campaign.is_rehearsal() {
+            None
+        } else {
+            ledger::state_folder()
+        };
+        let campaign = folder
+            .map(|folder| Lock::of_campaign(&folder.join("locks"), campaign.as_str()))
+            .transpose();
+        match campaign {
+            Ok(campaign) => Ok(Self {
+                _state: state,
+                _campaign: campaign,
+            }),
+            Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
+            Err(e) => Err(Failure::storage(e)),
+        }
+    }
+}
+
+/// Takes the lock of the state's place.
+pub(super) async fn lock(state: &Path) -> Result<Lock, Failure> {
+    let mut tries = 0;
+    loop {
+        match Lock::take(state) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
+            // Nothing was sent, and nothing is broken: the campaign is at work.
+            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
+            Err(e) => return Err(Failure::storage(e)),
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+}
