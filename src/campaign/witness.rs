@@ -166,16 +166,16 @@ fn unknown_to(store: &Store, results: &Path) -> Result<Option<String>, WitnessEr
             digest.hash_one(bare)
         }
     };
-    let mut known: HashMap<u64, Knows> = HashMap::new();
+    let mut machines: HashMap<u64, Knows> = HashMap::new();
     store.each_touched(|touched| {
-        let knows = known.entry(digest(touched.machine_id)).or_default();
+        let knows = machines.entry(digest(touched.machine_id)).or_default();
         knows.attempts = knows.attempts.max(touched.attempts);
         knows.has_ended |= touched.has_ended;
     })?;
     let mut missing = None;
     results::each_row::<ResultsError>(results, campaign, |row| {
         if missing.is_none() && tells_of_calls(row) {
-            let knows = known.get(&digest(&row.machine_id));
+            let knows = machines.get(&digest(&row.machine_id));
             let is_known = knows.is_some_and(|knows| {
                 knows.attempts >= row.attempts && (knows.has_ended || is_open(row))
             });

@@ -122,7 +122,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.command {
-            Command::Run(args_of_run) => run::run(*args_of_run, &args).await,
+            Command::Run(args_of_run) => Box::pin(run::run(*args_of_run, &args)).await,
             Command::Plan(args) => plan::run(*args).await,
             Command::Status(args) => status::run(args).await,
             Command::Follow(args) => follow::run(*args).await,

@@ -33,7 +33,7 @@ impl Reserve {
         let path = Self::place(state);
         let this = Self(Some(path.clone()));
         // Not zeros: a file system may keep those without a block.
-        let bytes: Vec<u8> = (0..BYTES).map(|at| (at % 251) as u8 + 1).collect();
+        let bytes: Vec<u8> = (1..=u8::MAX).cycle().take(BYTES).collect();
         let kept = File::create(&path).and_then(|mut file| {
             file.write_all(&bytes)?;
             file.sync_all()

@@ -8,7 +8,6 @@
 
 use std::{
     fs,
-    path::PathBuf,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -267,5 +266,5 @@ fn a_disk_without_room_is_found_out_before_the_first_call_each_time() {
         vec!["accepted"; 300]
     );
     assert!(!place.path("fleet.campaign.db.reserve").exists());
-    assert!(!PathBuf::from(place.path("fleet.campaign.db.mark")).exists());
+    assert!(!place.path("fleet.campaign.db.mark").exists());
 }

@@ -390,28 +390,27 @@ impl Ground {
     pub(crate) async fn recover(&self, rig: &Rig, csv: &str) -> Recovered {
         let campaign = rig.campaign();
         let mark = self.mark_of(&campaign);
-        let mut store = match Store::open(&self.state()) {
-            Ok(store) => store,
-            Err(_) => {
-                for ending in ["", "-wal", "-shm", "-journal"] {
-                    let mut name = self.state().into_os_string();
-                    name.push(ending);
-                    let _ = std::fs::remove_file(name);
-                }
-                let made = mark
-                    .as_ref()
-                    .map_or_else(|| rig.mock.started, |mark| mark.started);
-                let identity = identity(&campaign, made);
-                let begun = recover::begun(self.clock.wall(), 0);
-                let taken = take_in_after::<_, IntakeError>(
-                    roster(csv),
-                    &self.state(),
-                    identity,
-                    Some(&begun),
-                    || Ok(()),
-                );
-                taken.unwrap().store
+        let mut store = if let Ok(store) = Store::open(&self.state()) {
+            store
+        } else {
+            for ending in ["", "-wal", "-shm", "-journal"] {
+                let mut name = self.state().into_os_string();
+                name.push(ending);
+                let _ = std::fs::remove_file(name);
             }
+            let made = mark
+                .as_ref()
+                .map_or_else(|| rig.mock.started, |mark| mark.started);
+            let identity = identity(&campaign, made);
+            let begun = recover::begun(self.clock.wall(), 0);
+            let taken = take_in_after::<_, IntakeError>(
+                roster(csv),
+                &self.state(),
+                identity,
+                Some(&begun),
+                || Ok(()),
+            );
+            taken.unwrap().store
         };
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
         let clock: Arc<dyn Clock> = self.clock.clone();

@@ -1,18 +1,20 @@
 //! What has to be so before the first call of a run: the state is whole, somebody means what is asked for, the disk has room.
 
-use std::{path::absolute, sync::Arc};
+use std::{ffi::OsString, path::absolute, sync::Arc};
 
 use tokio::sync::mpsc;
 
 use super::{
     RunArgs, ask,
     open::{self, Counts, Opened},
+    record,
     setup::Setup,
 };
 use crate::{
     campaign::{
         brakes::BrakeOptions,
         engine::Signal,
+        journal::Journal,
         listing::ScanList,
         recover::{self, Evidence, RecoverError, Recovered},
         tag::CampaignId,
@@ -21,6 +23,7 @@ use crate::{
     defender::{HttpDefender, cloud::quota_realm},
     monitor::Monitor,
     quota::{self, Clock, Mark, MarkRow, Pacer},
+    results::Layout,
     store::Store,
 };
 
@@ -142,15 +145,34 @@ impl World<'_> {
         Ok(marks.into_iter().find(|mark| mark.campaign == campaign))
     }
 
+    /// Notes that the run begins, and begins to write: the ledger's mark, the reserve, the results.
+    ///
+    /// # Errors
+    /// One of the files cannot be written. Nothing was sent.
+    pub(super) async fn journal(
+        &self,
+        mut store: Store,
+        targets: u64,
+        command: &[OsString],
+    ) -> Result<Journal, Failure> {
+        let layout = Layout::new(&store.identity().columns, self.args.output.excel);
+        let this_run = record::of(
+            &self.setup.connection,
+            self.clock.as_ref(),
+            command,
+            self.setup.note.to_json(),
+        );
+        let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
+        let mark = self.keep_mark(&store, targets).await?;
+        let journal = Journal::begin(store, this_run, &self.setup.places.results, &layout);
+        Ok(journal.map_err(Failure::storage)?.with_ledger(mark))
+    }
+
     /// Lets the ledger remember the campaign, and how far its state is, from here on.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub(super) async fn keep_mark(
-        &self,
-        store: &Store,
-        targets: u64,
-    ) -> Result<Arc<Mark>, Failure> {
+    async fn keep_mark(&self, store: &Store, targets: u64) -> Result<Arc<Mark>, Failure> {
         let identity = store.identity();
         let committed = store.committed().map_err(Failure::storage)?;
         let mark = Mark::new(identity.campaign.as_str(), committed);

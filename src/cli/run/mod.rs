@@ -34,13 +34,11 @@ use crate::{
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
-        journal::Journal,
         stop::StopReason,
     },
     defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},
     quota::{Clock, Kind, Pacer, SystemClock},
-    results::Layout,
 };
 
 /// Runs a campaign to its end.
@@ -77,7 +75,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         monitor: &monitor,
     };
     let Opened {
-        mut store,
+        store,
         lock,
         campaign,
         targets,
@@ -87,14 +85,6 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let reach = store.reach().map_err(Failure::storage)?;
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
-    let layout = Layout::new(&store.identity().columns, args.output.excel);
-    let this_run = record::of(
-        &setup.connection,
-        clock.as_ref(),
-        command,
-        setup.note.to_json(),
-    );
-    let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
     let began = clock.now();
     let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reach);
@@ -104,10 +94,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     if args.retry.skip_busy {
         dispatcher.skip_busy(clock.wall());
     }
-    let mark = world.keep_mark(&store, targets).await?;
-    let journal = Journal::begin(store, this_run, &setup.places.results, &layout)
-        .map_err(Failure::storage)?
-        .with_ledger(mark);
+    let journal = world.journal(store, targets, command).await?;
     monitor.began(&Began {
         campaign: campaign.as_str(),
         targets,

@@ -94,6 +94,10 @@ pub(super) async fn open(
     }
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 struct Opening {
     targets: PathBuf,
     options: roster::Options,

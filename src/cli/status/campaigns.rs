@@ -17,7 +17,8 @@ use crate::{
 /// One campaign.
 #[derive(Debug, Serialize)]
 struct Campaign {
-    campaign: String,
+    #[serde(rename = "campaign")]
+    id: String,
     state: PathBuf,
     results: PathBuf,
     input: PathBuf,
@@ -79,7 +80,7 @@ impl From<MarkRow> for Campaign {
             running,
             how,
             last_call: format!("{:.0}", mark.touched),
-            campaign: mark.campaign,
+            id: mark.campaign,
             state: mark.state,
             results: mark.results,
             input: mark.input,
@@ -91,7 +92,7 @@ impl From<MarkRow> for Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.campaign, self.how)?;
+        write!(f, "{}: {}", self.id, self.how)?;
         match self.ended {
             Some(ended) => write!(f, ", {ended} of {} rows have ended", self.targets)?,
             None => write!(f, ", {} rows", self.targets)?,

@@ -101,12 +101,11 @@ impl Opening {
         if let Owner::Campaign(id) = results::owner(results).map_err(Failure::storage)?
             && is_real(&id)
         {
-            let is_unfinished = match ended(&id) {
-                Some(ended) => !ended,
-                None => {
-                    let rows = self.rows()?;
-                    witness::are_unfinished(results, &id, Some(rows)).map_err(Failure::storage)?
-                }
+            let is_unfinished = if let Some(ended) = ended(&id) {
+                !ended
+            } else {
+                let rows = self.rows()?;
+                witness::are_unfinished(results, &id, Some(rows)).map_err(Failure::storage)?
             };
             if is_unfinished {
                 return Ok(Some(Gone {
@@ -128,7 +127,7 @@ impl Opening {
         let place = std::path::absolute(state).unwrap_or_else(|_| state.clone());
         let mark = marks
             .iter()
-            .find(|mark| mark.ended.is_none() && mark.state == place);
+            .find(|mark| mark.ended.is_none() && mark.state == place && is_real(&mark.campaign));
         Ok(mark.zip(self.ledger.clone()).map(|(mark, ledger)| Gone {
             campaign: mark.campaign.clone(),
             witness: ledger,
