@@ -26,7 +26,7 @@ use super::{
     server_clock::ServerClock,
     tag::{CampaignId, MARK},
     verdict::Scan,
-    witness,
+    witness::{self, Ledger},
 };
 use crate::{
     defender::{Defender, wire::MachineAction},
@@ -106,8 +106,8 @@ fn decision(answer: &str, given: Timestamp, covers: u64) -> Decision {
 pub struct Evidence<'a> {
     /// The results file; what it says of this campaign is taken over.
     pub results: &'a Path,
-    /// How many batches the ledger says were committed, if it remembers the campaign.
-    pub ledger: Option<u64>,
+    /// What the ledger remembers of the campaign.
+    pub ledger: Ledger,
     /// When the last call may have been sent, by this computer's clock: now, where nobody knows.
     pub last_sent: Timestamp,
 }

@@ -22,7 +22,7 @@ use crate::{
     campaign::{engine::Signal, journal, witness},
     defender::{HttpDefender, sign_in::Need},
     monitor::Monitor,
-    quota::{self, Clock, LONGEST_WAIT, Pacer},
+    quota::{Clock, LONGEST_WAIT, Pacer},
     results::{self, Layout, Owner, Placed},
     store::{Identity, Lock, Store},
 };
@@ -160,14 +160,10 @@ async fn look(state: &Path) -> Result<Store, Failure> {
 /// # Errors
 /// It has, or a witness cannot be read.
 pub(super) fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
-    let file = note.and_then(QuotaNote::file);
-    let marks = file.map(|file| quota::marks(file).map_err(Failure::storage));
-    let marks = marks.transpose()?.unwrap_or_default();
-    let campaign = &store.identity().campaign;
-    let mark = marks.iter().find(|mark| mark.campaign == *campaign);
+    let ledger = ledger::remembers(note.and_then(QuotaNote::file), &store.identity().campaign)?;
     let results = store.last_results().map_err(Failure::storage)?;
     let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
-    witness::compare(store, mark.map(|mark| mark.committed), &results).map_err(Failure::from)
+    witness::compare(store, ledger, &results).map_err(Failure::from)
 }
 
 /// Whether the connection leads to the campaign's tenant.

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection, paths::FileUse};
 use crate::{
+    campaign::witness,
     defender::{ApiBase, cloud::quota_realm},
-    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Picture, Quota},
+    quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Picture, Quota},
 };
 
 /// How a run counts its calls.
@@ -147,6 +148,24 @@ impl QuotaNote {
             application: place.application,
         })
     }
+}
+
+/// What a ledger, if there is one, remembers of a campaign.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn remembers(
+    file: Option<&PathBuf>,
+    campaign: &str,
+) -> Result<witness::Ledger, Failure> {
+    let Some(file) = file else {
+        return Ok(witness::Ledger::None);
+    };
+    let marks = quota::marks(file).map_err(Failure::storage)?;
+    let mark = marks.into_iter().find(|mark| mark.campaign == campaign);
+    Ok(mark.map_or(witness::Ledger::Unaware, |mark| {
+        witness::Ledger::Marked(mark.committed)
+    }))
 }
 
 /// This user's folder for state on this computer, if there is a place for it.

@@ -383,7 +383,7 @@ impl Ground {
             return false;
         };
         let mark = self.mark_of(&rig.campaign());
-        witness::compare(&store, mark.map(|mark| mark.committed), &self.results()).is_ok()
+        witness::compare(&store, remembered(mark.as_ref()), &self.results()).is_ok()
     }
 
     /// Makes the campaign whole as `--recover` does, from whatever is there.
@@ -423,7 +423,7 @@ impl Ground {
         let results = self.results();
         let evidence = Evidence {
             results: &results,
-            ledger: mark.as_ref().map(|mark| mark.committed),
+            ledger: remembered(mark.as_ref()),
             last_sent: clock.wall(),
         };
         let ear = Ear::default();
@@ -628,6 +628,13 @@ async fn gated(
         store.decide(&decision).unwrap();
     }
     brakes
+}
+
+/// What the ledger remembers of a campaign.
+fn remembered(mark: Option<&MarkRow>) -> witness::Ledger {
+    mark.map_or(witness::Ledger::Unaware, |mark| {
+        witness::Ledger::Marked(mark.committed)
+    })
 }
 
 fn identity(campaign: &CampaignId, created: jiff::Timestamp) -> Identity {

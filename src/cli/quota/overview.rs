@@ -190,10 +190,9 @@ fn write_campaign(f: &mut fmt::Formatter<'_>, mark: &MarkRow) -> fmt::Result {
     let touched = mark.touched.to_zoned(TimeZone::system());
     writeln!(
         f,
-        "campaign {}: {how}; {} targets, {} attempts by {}; {}",
+        "campaign {}: {how}; {} targets; last at work {}; {}",
         mark.campaign,
         mark.targets,
-        mark.committed,
         touched.strftime("%Y-%m-%d %H:%M"),
         mark.state.display()
     )

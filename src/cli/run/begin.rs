@@ -18,6 +18,7 @@ use crate::{
         listing::ScanList,
         recover::{self, Evidence, RecoverError, Recovered},
         tag::CampaignId,
+        witness::Ledger,
     },
     cli::{ExitCode, Failure},
     defender::{HttpDefender, cloud::quota_realm},
@@ -100,7 +101,9 @@ impl World<'_> {
         let mark = self.mark_of(opened.campaign.as_str())?;
         let evidence = Evidence {
             results: &self.setup.places.results,
-            ledger: mark.as_ref().map(|mark| mark.committed),
+            ledger: mark
+                .as_ref()
+                .map_or(Ledger::None, |mark| Ledger::Marked(mark.committed)),
             // Every send is in the ledger before it leaves, and leaves within seconds.
             last_sent: mark.map_or(now, |mark| mark.touched + quota::PERMIT_LIFE),
         };

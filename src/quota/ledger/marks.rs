@@ -1,4 +1,4 @@
-//! What is remembered of campaigns outside of their states: how many attempts each has committed. A state that knows of
+//! What is remembered of campaigns outside of their states: how many batches each has committed. A state that knows of
 //! fewer has lost its end.
 
 use std::{
@@ -20,7 +20,7 @@ use super::{super::clock::Clock, LedgerError, row::checksum, schema};
 pub struct MarkRow {
     /// The campaign's id.
     pub campaign: String,
-    /// How many attempts its state had committed when this was written: never more than it really had.
+    /// How many batches its state had committed when this was written: never more than it really had.
     pub committed: u64,
     /// The state file.
     pub state: PathBuf,
@@ -54,7 +54,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The mark of a campaign whose state has committed so many attempts.
+    /// The mark of a campaign whose state has committed so many batches.
     #[must_use]
     pub fn new(campaign: impl Into<String>, committed: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -63,12 +63,12 @@ impl Mark {
         })
     }
 
-    /// So many attempts have been committed: to be told only once they are on disk. Never lowers the mark.
+    /// So many batches have been committed: to be told only once they are on disk. Never lowers the mark.
     pub fn raise(&self, committed: u64) {
         self.committed.fetch_max(committed, Ordering::AcqRel);
     }
 
-    /// How many attempts have been committed.
+    /// How many batches have been committed.
     #[must_use]
     pub fn committed(&self) -> u64 {
         self.committed.load(Ordering::Acquire)

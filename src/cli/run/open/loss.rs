@@ -10,7 +10,7 @@ use crate::{
         intake::take_in_after,
         recover,
         tag::CampaignId,
-        witness::{self, Loss, WitnessError},
+        witness::{self, Ledger, Loss, WitnessError},
     },
     cli::Failure,
     quota::{self, MarkRow},
@@ -39,7 +39,13 @@ impl Opening {
 
     /// Whether the state is as far as its witnesses say.
     pub(super) fn compare(&self, store: &Store, marks: &[MarkRow]) -> Result<(), Failure> {
-        let ledger = committed(marks, &store.identity().campaign);
+        let campaign = &store.identity().campaign;
+        let mark = marks.iter().find(|mark| mark.campaign == *campaign);
+        let ledger = match mark {
+            Some(mark) => Ledger::Marked(mark.committed),
+            None if self.ledger.is_some() => Ledger::Unaware,
+            None => Ledger::None,
+        };
         witness::compare(store, ledger, &self.places.results).map_err(Failure::from)
     }
 
@@ -315,12 +321,6 @@ impl Opening {
             path.display()
         )))
     }
-}
-
-/// How many batches of a campaign the ledger says were committed, if it remembers it.
-pub(in crate::cli) fn committed(marks: &[MarkRow], campaign: &str) -> Option<u64> {
-    let mark = marks.iter().find(|mark| mark.campaign == campaign);
-    mark.map(|mark| mark.committed)
 }
 
 impl From<WitnessError> for Failure {
