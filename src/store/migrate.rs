@@ -134,6 +134,8 @@ fn rebuild(db: &Connection) -> rusqlite::Result<()> {
             "INSERT INTO {table} ({cells}{more}) SELECT {cells}{values} FROM old_{table}; DROP TABLE old_{table}"
         ))?;
     }
+    // Which open targets had ended before was not noted, so the results may say so of any of them.
+    db.execute("UPDATE progress SET reopened = 1 WHERE outcome IS NULL", [])?;
     // What earlier runs have committed was not counted, and no mark outside of the file says more.
     db.execute("INSERT INTO mark VALUES (0)", [])?;
     db.pragma_update(None, "user_version", schema::VERSION)

@@ -46,11 +46,12 @@ impl Asking<'_> {
         machines: u64,
     ) -> Result<(), Failure> {
         // A yes at a terminal covers the targets that it named; one by --yes is for its own run.
-        let covers = covered(store, Subject::Machines)?;
-        let (beyond, _) = store.beyond(covers).map_err(Failure::storage)?;
-        let asked_about = match self.args.yes {
-            None => machines.min(beyond),
-            Some(_) => machines,
+        let asked_about = if self.args.yes.is_some() || machines <= ASKED_ABOVE {
+            machines
+        } else {
+            let covers = covered(store, Subject::Machines)?;
+            let (beyond, _) = store.beyond(covers).map_err(Failure::storage)?;
+            machines.min(beyond)
         };
         let takes = self.pacer.lower_bound(Kind::Start, machines);
         match permission(self.args.yes, asked_about, takes, can_ask())? {

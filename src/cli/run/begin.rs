@@ -66,9 +66,9 @@ impl World<'_> {
         if opened.recovers {
             self.recover(opened, signals).await?;
         }
-        let reach = opened.store.reach().map_err(Failure::storage)?;
+        opened.reach = opened.store.reach().map_err(Failure::storage)?;
         let open = opened.targets - opened.tally.total();
-        let machines = brakes.most(&reach).min(open);
+        let machines = brakes.most(&opened.reach).min(open);
         let mut asking = ask::Asking {
             args: self.args,
             pacer: self.pacer,

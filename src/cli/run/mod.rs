@@ -80,9 +80,9 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         campaign,
         targets,
         tally,
+        reach,
         ..
     } = world.allowed(opened, &mut brakes, &mut signals).await?;
-    let reach = store.reach().map_err(Failure::storage)?;
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();

@@ -36,7 +36,7 @@ use crate::{
     quota::MarkRow,
     results,
     roster::{self, Note, Roster},
-    store::{Identity, Lock, Store, StoreError, check_place},
+    store::{Identity, Lock, Reach, Store, StoreError, check_place},
 };
 
 /// A campaign that is open, and ours alone.
@@ -50,6 +50,8 @@ pub(super) struct Opened {
     pub(super) recovers: bool,
     /// Rows that this command has added.
     pub(super) added: u64,
+    /// How far earlier runs have reached; told when it is known that the state is whole.
+    pub(super) reach: Reach,
     pub(super) campaign: CampaignId,
     /// Rows in all.
     pub(super) targets: u64,
@@ -288,6 +290,7 @@ impl Opening {
             campaign,
             recovers: false,
             added: 0,
+            reach: Reach::default(),
         }
     }
 
