@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, connect};
 
 /// A hundred ends touch two pages of 4 KiB each, and the log of them is written before they are: 1 MB.
 const BYTES: usize = 1 << 20;
@@ -64,25 +64,16 @@ impl Store {
     /// The file cannot be written.
     pub fn prove_room(&mut self) -> Result<(), StoreError> {
         self.vouch()?;
-        let at = |e| StoreError::new("write", &self.path, e);
-        let cache: i64 = self
-            .db
-            .pragma_query_value(None, "cache_size", |row| row.get(0))
-            .map_err(at)?;
-        // So few pages stay in memory that the rest has to be written at once.
-        self.db.pragma_update(None, "cache_size", 8).map_err(at)?;
-        let written = self.db.execute_batch(
-            "SAVEPOINT room; CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(500000))",
-        );
-        let taken_back = if self.db.is_autocommit() {
-            Ok(())
-        } else {
-            self.db.execute_batch("ROLLBACK TO room; RELEASE room")
-        };
-        self.db
-            .pragma_update(None, "cache_size", cache)
-            .map_err(at)?;
-        written.and(taken_back).map_err(at)
+        // Through a connection of its own, of which so few pages stay in memory that the rest has to be written at once.
+        let written = connect(&self.path).and_then(|mut db| {
+            db.pragma_update(None, "cache_size", 8)?;
+            let room = db.transaction()?;
+            room.execute_batch(
+                "CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(500000))",
+            )?;
+            room.rollback()
+        });
+        written.map_err(|e| self.failed("write", e))
     }
 }
 
