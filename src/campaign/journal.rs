@@ -105,7 +105,9 @@ pub enum JournalError {
     #[error(transparent)]
     Unread(StoreError),
     /// The results.
-    #[error(transparent)]
+    #[error(
+        "{0}; make room on the disk, or mend what keeps the file from being used, then give the same command again"
+    )]
     Results(#[from] ResultsError),
     /// They could not be begun, as was said before; or nobody waits for them any more.
     #[error("the results file could not be written")]

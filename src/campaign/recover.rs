@@ -33,7 +33,7 @@ use crate::{
     monitor::{Monitor, span},
     quota::Clock,
     results::{self, ReadRow, ResultsError},
-    store::{Decision, OpenTarget, Progress, Record, Store, StoreError, Subject},
+    store::{Decision, OpenTarget, Progress, Record, SentAt, Store, StoreError, Subject},
 };
 
 /// The list is read no sooner than this after the last call that may have been sent: a call is given up within its time, may
@@ -69,6 +69,12 @@ pub enum RecoverError {
         "the list of scans could not be read: {0}. Nothing was sent; the same command with --recover tries again"
     )]
     List(String),
+    /// The input is not the one that the campaign began with.
+    #[error(
+        "the results tell what became of machine {0}, and it is not in the input; nothing was sent. Give --recover the input that \
+         the campaign began with"
+    )]
+    Input(String),
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -110,6 +116,8 @@ pub struct Evidence<'a> {
     pub ledger: Ledger,
     /// When the last call may have been sent, by this computer's clock: now, where nobody knows.
     pub last_sent: Timestamp,
+    /// How long a call is waited for.
+    pub patience: Duration,
 }
 
 /// Settles every target that has not ended, once.
@@ -124,9 +132,16 @@ pub async fn recover<D: Defender>(
     monitor: &dyn Monitor,
 ) -> Result<Recovered, RecoverError> {
     let covers = store.last_target()?;
+    let ends = ends_in(evidence.results, &store.identity().campaign)?;
+    if let Some(machine) = missing(store, &ends)? {
+        return Err(RecoverError::Input(machine));
+    }
     store.decide(&begun(clock.wall(), covers))?;
-    let open = store.open_targets()?;
-    wait(evidence.last_sent, clock, monitor).await;
+    let open = store.targets_to_recover()?;
+    let last_sent = evidence
+        .last_sent
+        .max(store.last_sent()?.unwrap_or_default());
+    wait(last_sent, evidence.patience, clock, monitor).await;
     let mut listed = Listed::new(&open, &store.identity().campaign);
     let since = store.identity().created.saturating_sub(BLIND_MARGIN);
     let mut server = ServerClock::default();
@@ -137,7 +152,6 @@ pub async fn recover<D: Defender>(
         ControlFlow::Continue(())
     });
     read.await?;
-    let ends = ends_in(evidence.results, &store.identity().campaign)?;
     let recovered = settle(store, &open, &listed, &ends, clock.wall())?;
     let marked = witness::marked(store, evidence.ledger)?;
     store.decide(&decision("done", clock.wall(), covers))?;
@@ -145,12 +159,22 @@ pub async fn recover<D: Defender>(
     Ok(recovered)
 }
 
-async fn wait(last_sent: Timestamp, clock: &dyn Clock, monitor: &dyn Monitor) {
+/// A machine of the results that is no target.
+fn missing(store: &Store, ends: &HashMap<String, ReadRow>) -> Result<Option<String>, StoreError> {
+    let mut left: HashSet<&str> = ends.keys().map(String::as_str).collect();
+    store.every_machine(|machine| {
+        left.remove(machine);
+    })?;
+    Ok(left.into_iter().min().map(str::to_owned))
+}
+
+async fn wait(last_sent: Timestamp, patience: Duration, clock: &dyn Clock, monitor: &dyn Monitor) {
     let ago = clock
         .wall()
         .duration_since(last_sent)
         .max(SignedDuration::ZERO);
-    let left = SETTLED_AFTER.saturating_sub(Duration::try_from(ago).unwrap_or_default());
+    let settled = SETTLED_AFTER.max(2 * patience);
+    let left = settled.saturating_sub(Duration::try_from(ago).unwrap_or_default());
     monitor.note(&format!(
         "recovering the campaign: the list of scans is read in {}, when the last call that may have been sent shows there",
         span::in_words(left)
@@ -231,6 +255,7 @@ fn settle(
     ends: &HashMap<String, ReadRow>,
     at: Timestamp,
 ) -> Result<Recovered, StoreError> {
+    let made = store.identity().created;
     let mut recovered = Recovered::default();
     for batch in open.chunks(BATCH) {
         let known: HashMap<u64, Progress> = store
@@ -246,12 +271,12 @@ fn settle(
                 let ended = if let Some(scan) = listed.ours.get(machine) {
                     recovered.by_list += 1;
                     by_list(before, scan.clone(), ends.get(machine))
-                } else if let Some(row) = ends.get(machine) {
+                } else if let Some(row) = ends.get(machine).filter(|_| !target.reopened) {
                     recovered.by_results += 1;
                     by_results(before, row)
                 } else if listed.untold.contains(machine) {
                     recovered.unsure += 1;
-                    untold(before)
+                    untold(before, made)
                 } else {
                     recovered.open += 1;
                     return Record::Absent { n: target.n, at };
@@ -277,6 +302,7 @@ fn by_list(mut progress: Progress, scan: Scan, row: Option<&ReadRow>) -> Progres
     }
     progress.outcome = Some(Outcome::Accepted.as_str());
     progress.attempts = progress.attempts.max(1);
+    progress.first_sent = progress.first_sent.or_else(|| scan.created.parse().ok());
     progress.unsure_since = None;
     progress.set_action(scan.id, scan.status, scan.created);
     progress
@@ -299,10 +325,17 @@ fn by_results(mut progress: Progress, row: &ReadRow) -> Progress {
     progress
 }
 
-fn untold(mut progress: Progress) -> Progress {
+/// One that is looked up, by its tag or its age, before anything is sent to it again.
+fn untold(mut progress: Progress, made: Timestamp) -> Progress {
+    progress.attempts = progress.attempts.max(1);
+    progress.first_sent.get_or_insert(made);
+    progress.unsure_since.get_or_insert(SentAt {
+        at: made,
+        by_server: false,
+    });
     progress.outcome = Some(Outcome::Unsure.as_str());
-    "the list shows a scan of this machine whose comment does not tell who started it; look at the machine, and use --retry \
-     unsure if it was not scanned"
+    "the list shows a scan of this machine whose comment does not tell who started it: it may be this campaign's; look at the \
+     machine"
         .clone_into(&mut progress.message);
     progress
 }

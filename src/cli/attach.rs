@@ -13,13 +13,14 @@ use super::{
     ExitCode, Failure,
     connect::{ConnectArgs, Connection, UNKNOWN},
     ledger::{self, QuotaNote},
+    locks,
     pace::PaceArgs,
     paths::{self, FileUse},
     progress::ProgressArgs,
     signals,
 };
 use crate::{
-    campaign::{engine::Signal, journal, witness},
+    campaign::{engine::Signal, journal, tag::CampaignId, witness},
     defender::{HttpDefender, sign_in::Need},
     monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer},
@@ -221,6 +222,14 @@ pub(super) async fn put_into_results(
 
 async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Failure> {
     let store = look(state).await?;
+    let campaign = CampaignId::known(store.identity().campaign.as_str());
+    let Ok(_lock) = locks::of_campaign(&campaign) else {
+        monitor.note(
+            "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states into the \
+             results when it ends",
+        );
+        return Ok(());
+    };
     let Some((path, excel)) = store.last_results().map_err(Failure::storage)? else {
         return Ok(());
     };

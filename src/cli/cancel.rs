@@ -14,7 +14,7 @@ use super::{
     ExitCode, Failure,
     attach::{self, AttachArgs, Attached},
     follow::failure,
-    signals,
+    locks, signals,
     terminal::Terminal,
 };
 use crate::{
@@ -157,6 +157,8 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
         }
     }
     let lock = lock_of(&state, clock.as_ref(), monitor.as_ref(), stopped_a_run).await?;
+    // A run over a copy of this state, or a link to it, would start scans meanwhile, and hears no order that lies here.
+    drop(locks::of_campaign(&campaign)?);
     let doomed = caller.look().await.map_err(failure)?;
     if doomed.is_empty() {
         monitor.note("no scan of this campaign is under way");

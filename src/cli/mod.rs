@@ -4,7 +4,7 @@
 //!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`. [`quota`]: `fleetsweep quota`.
 //! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
-//!   remembered. [`paths`]: which files. [`progress`]: what is shown.
+//!   remembered. [`paths`]: which files. `locks`: one process a campaign. [`progress`]: what is shown.
 //! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. `overlap`: machines that stand in another campaign too. [`terminal`]: a person who can be asked.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - [`exit`]: the exit codes, and which one wins.
@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod exit;
 pub mod follow;
 pub mod ledger;
+mod locks;
 pub mod machines;
 pub mod mock;
 mod orders;

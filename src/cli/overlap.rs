@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-use super::Failure;
+use super::{Failure, paths};
 use crate::{
     quota::{self, MarkRow},
     store::{Lock, Store, StoreError},
@@ -54,6 +54,7 @@ pub(super) fn find(
         return Ok(None);
     };
     let ours = store.identity();
+    let is_stdin = input.as_os_str() == paths::STDIN;
     let input = absolute(input).unwrap_or_else(|_| input.to_owned());
     let marks = quota::marks(ledger).map_err(Failure::storage)?;
     let others = marks
@@ -64,7 +65,8 @@ pub(super) fn find(
         let machines = shared(store, &mark).map_err(Failure::storage)?;
         let is_meant = match machines {
             Some(machines) => machines > 0,
-            None => mark.input == input,
+            // Every list from standard input has the same name.
+            None => mark.input == input && !is_stdin,
         };
         if is_meant {
             return Ok(Some(Overlap {

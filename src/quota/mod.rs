@@ -56,7 +56,7 @@ pub use hold::Throttle;
 pub use kind::Kind;
 pub use ledger::{
     Account, LedgerError, LedgerPlace, Lifted, Mark, MarkRow, Process, abandon, accounts, create,
-    lift, marks, processes,
+    finish, lift, marks, processes,
 };
 pub use limit::{Limit, LimitError};
 pub use limiter::Usage;

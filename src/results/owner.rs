@@ -91,21 +91,28 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
     let directory = directory(path);
     if !directory.is_dir() {
         return wrong(format!(
-            "there is no directory {}; make it, or give another path with --results",
+            "there is no directory {}; make it, or give a new campaign another path with --results",
             directory.display()
         ));
     }
     match fs::metadata(path) {
         Ok(there) if there.is_dir() => {
-            return wrong("that is a directory; give a file with --results".to_owned());
+            return wrong(
+                "that is a directory; give a new campaign a file with --results".to_owned(),
+            );
         }
         Ok(there) if !there.is_file() => {
-            return wrong("that is no regular file; give another path with --results".to_owned());
+            return wrong(
+                "that is no regular file; give a new campaign another path with --results"
+                    .to_owned(),
+            );
         }
         // Opened for nothing but to see whether it may be: a read-only file is not replaced behind its owner's back.
         Ok(_) => {
             if let Err(why) = OpenOptions::new().append(true).open(path) {
-                return wrong(format!("{why}; give another path with --results"));
+                return wrong(format!(
+                    "{why}; mend its rights, or give a new campaign another path with --results"
+                ));
             }
         }
         Err(_) => {}
@@ -120,7 +127,7 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
     match made.and(removed) {
         Ok(()) => Ok(()),
         Err(why) => wrong(format!(
-            "nothing can be written to {}: {why}; give another path with --results",
+            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with --results",
             directory.display()
         )),
     }

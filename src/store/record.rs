@@ -210,7 +210,7 @@ fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6, not_before = ?7,
          unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
-         correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17, reopened = reopened AND ?2 IS NULL WHERE n = ?1",
+         correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17, left_out = 0, reopened = reopened AND ?2 IS NULL WHERE n = ?1",
     )?
     .execute(params![
         n,

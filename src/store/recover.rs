@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError, millis, timestamp};
 
 /// A target as a witness is compared with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct OpenTarget {
     pub machine: String,
     /// POSTs on the wire.
     pub attempts: u32,
+    /// Whether it had ended and was reopened, so that an end which the results tell of is no end any more.
+    pub reopened: bool,
 }
 
 impl Store {
@@ -55,13 +57,28 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn open_targets(&self) -> Result<Vec<OpenTarget>, StoreError> {
-        let sql = "SELECT t.n, lower(t.machine_id), coalesce(p.attempts, 0)
-                   FROM target t LEFT JOIN progress p ON p.n = t.n WHERE p.outcome IS NULL ORDER BY t.n";
-        let found = self.read(sql, |row| {
+        self.targets_that("p.outcome IS NULL")
+    }
+
+    /// The same, and those that the operator's `--where` leaves out: a later command may admit them.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn targets_to_recover(&self) -> Result<Vec<OpenTarget>, StoreError> {
+        self.targets_that("p.outcome IS NULL OR p.left_out")
+    }
+
+    fn targets_that(&self, which: &str) -> Result<Vec<OpenTarget>, StoreError> {
+        let sql = format!(
+            "SELECT t.n, lower(t.machine_id), coalesce(p.attempts, 0), coalesce(p.reopened, 0)
+             FROM target t LEFT JOIN progress p ON p.n = t.n WHERE {which} ORDER BY t.n"
+        );
+        let found = self.read(&sql, |row| {
             Ok(OpenTarget {
                 n: row.get(0)?,
                 machine: row.get(1)?,
                 attempts: row.get(2)?,
+                reopened: row.get(3)?,
             })
         });
         found.map_err(|e| self.failed("read", e))
@@ -71,11 +88,27 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn each_machine(&self, mut visit: impl FnMut(&str)) -> Result<(), StoreError> {
-        let sql = "SELECT lower(t.machine_id) FROM target t LEFT JOIN progress p ON p.n = t.n
-                   WHERE p.outcome IS NULL OR p.outcome NOT IN ('invalid', 'duplicate', 'not_attempted')";
+    pub fn each_machine(&self, visit: impl FnMut(&str)) -> Result<(), StoreError> {
+        self.machines_that(
+            "p.outcome IS NULL OR p.outcome NOT IN ('invalid', 'duplicate', 'not_attempted')",
+            visit,
+        )
+    }
+
+    /// Shows `visit` the machine of every target, in lower case.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn every_machine(&self, visit: impl FnMut(&str)) -> Result<(), StoreError> {
+        self.machines_that("1", visit)
+    }
+
+    fn machines_that(&self, which: &str, mut visit: impl FnMut(&str)) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT lower(t.machine_id) FROM target t LEFT JOIN progress p ON p.n = t.n WHERE {which}"
+        );
         let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(sql)?;
+            let mut statement = self.db.prepare(&sql)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 visit(row.get_ref(0)?.as_str()?);
@@ -83,6 +116,17 @@ impl Store {
             Ok(())
         };
         read().map_err(|e| self.failed("read", e))
+    }
+
+    /// When the last attempt was sent that the state knows of, by this computer's clock.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_sent(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sent = self
+            .db
+            .query_row("SELECT max(sent) FROM attempt", [], |row| row.get(0));
+        Ok(timestamp(sent.map_err(|e| self.failed("read", e))?))
     }
 
     /// Ends every recovery that was begun: from here on the state is as whole as its witnesses, and further than any mark of

@@ -38,7 +38,7 @@ impl Reserve {
             file.write_all(&bytes)?;
             file.sync_all()
         });
-        kept.map_err(|source| StoreError::file("keep 1 MB for the end of", state, source))?;
+        kept.map_err(|source| StoreError::file("keep 1 MB of room beside", state, source))?;
         Ok(this)
     }
 

@@ -202,6 +202,49 @@ fn machines_of_an_unfinished_campaign_are_not_scanned_by_another_unasked() {
 }
 
 #[test]
+fn a_refused_overlap_is_not_forgotten_by_the_next_command() {
+    let server = Server::start(&["--limit", "none"]);
+    let limit = ["--limit", "10000/1s"];
+    let place = Place::new(&fleet(60));
+    let braked = [&limit[..], &["--max-machines", "10"]].concat();
+    assert_eq!(run(&place, &server, &braked).status.code(), Some(3));
+    // A campaign of one other machine, which is extended by those of the first.
+    let other = format!("machine_id\n{}\n", "f".repeat(40));
+    fs::write(place.path("other.csv"), &other).unwrap();
+    let again = |words: &[&str]| {
+        let words = [&["other.csv"], &limit[..], words].concat();
+        place.run_against(&server, &words).output().unwrap()
+    };
+    assert_eq!(again(&[]).status.code(), Some(0));
+    let more = other + fleet(60).split_once('\n').unwrap().1;
+    fs::write(place.path("other.csv"), more).unwrap();
+    for _ in 0..2 {
+        assert_refused(&again(&["--extend"]), 2, &["60 of these machines"]);
+        assert_refused(&again(&[]), 2, &["60 of these machines"]);
+    }
+    assert_eq!(scans(&server), 11);
+    assert_eq!(again(&["--yes"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_state_that_lies_elsewhere_is_named_and_no_second_one_is_made() {
+    let server = Server::start(&["--limit", "none"]);
+    let place = Place::new(&fleet(60));
+    let limit = ["--limit", "10000/1s"];
+    let elsewhere = ["--state", "elsewhere.db"];
+    let words = [&limit[..], &elsewhere, &["--max-machines", "10"]].concat();
+    assert_eq!(run(&place, &server, &words).status.code(), Some(3));
+    for words in [&[][..], &["--recover"]] {
+        let output = run(&place, &server, &[&limit[..], words].concat());
+        assert_refused(&output, 2, &["elsewhere.db", "--state", "nothing was sent"]);
+        assert!(!place.path("fleet.campaign.db").exists());
+    }
+    let words = [&limit[..], &elsewhere].concat();
+    assert_eq!(run(&place, &server, &words).status.code(), Some(0));
+    assert_eq!(scans(&server), 60);
+}
+
+#[test]
 fn a_no_to_the_canaries_holds_and_a_canary_without_effect_is_refused() {
     let server = Server::start(&["--limit", "none"]);
     let limit = ["--limit", "none"];

@@ -425,6 +425,7 @@ impl Ground {
             results: &results,
             ledger: remembered(mark.as_ref()),
             last_sent: clock.wall(),
+            patience: rig.timeout,
         };
         let ear = Ear::default();
         let recovering = recover::recover(&mut store, &list, &evidence, clock.as_ref(), &ear);

@@ -49,9 +49,10 @@ impl Asking<'_> {
         let asked_about = if self.args.yes.is_some() || machines <= ASKED_ABOVE {
             machines
         } else {
-            let covers = covered(store, Subject::Machines)?;
+            let (covers, named) = covered(store, Subject::Machines)?;
             let (beyond, _) = store.beyond(covers).map_err(Failure::storage)?;
-            machines.min(beyond)
+            // Fewer may have been admitted then than are now.
+            beyond.max(machines.saturating_sub(named)).min(machines)
         };
         let takes = self.pacer.lower_bound(Kind::Start, machines);
         match permission(self.args.yes, asked_about, takes, can_ask())? {
@@ -63,7 +64,8 @@ impl Asking<'_> {
                 if !self.ask(&question).await? {
                     return Err(Failure::usage("the answer was no; nothing was sent"));
                 }
-                self.decide(store, Subject::Machines, "yes", AT_A_TERMINAL)
+                let answer = format!("yes to {machines}");
+                self.decide(store, Subject::Machines, &answer, AT_A_TERMINAL)
             }
         }
     }
@@ -77,12 +79,14 @@ impl Asking<'_> {
         opened: &mut Opened,
         setup: &Setup,
     ) -> Result<(), Failure> {
-        if opened.begun.is_none() && opened.added == 0 {
+        let (covers, _) = covered(&opened.store, Subject::Overlap)?;
+        if covers >= opened.store.last_target().map_err(Failure::storage)? {
             return Ok(());
         }
         let Some(found) = overlap::find(&opened.store, setup.note.file(), &self.args.targets)?
         else {
-            return Ok(());
+            let nobody = "no other campaign names them";
+            return self.decide(&mut opened.store, Subject::Overlap, "yes", nobody);
         };
         let who = if self.args.yes.is_some() {
             "by --yes"
@@ -100,7 +104,11 @@ impl Asking<'_> {
             return Err(Failure::usage("the answer was no; nothing was sent"));
         };
         self.monitor.note(&format!("{found}"));
-        self.decide(&mut opened.store, Subject::Overlap, "yes", who)
+        let answer = match self.args.yes {
+            Some(_) => "yes by --yes",
+            None => "yes",
+        };
+        self.decide(&mut opened.store, Subject::Overlap, answer, who)
     }
 
     /// Finds out how the canaries stand, and asks where that needs an answer.
@@ -196,11 +204,15 @@ impl Asking<'_> {
     }
 }
 
-/// Up to which target a yes to this reaches; 0 if there is none.
-fn covered(store: &Store, subject: Subject) -> Result<u64, Failure> {
+/// Up to which target the last yes to this reaches, and how many machines it named; 0 if there is none.
+fn covered(store: &Store, subject: Subject) -> Result<(u64, u64), Failure> {
     let decisions = store.decisions().map_err(Failure::storage)?;
     let mut about = decisions
         .iter()
-        .filter(|decision| decision.subject == subject && decision.answer == "yes");
-    Ok(about.next_back().map_or(0, |yes| yes.covers))
+        .filter(|decision| decision.subject == subject && !decision.answer.ends_with("by --yes"));
+    Ok(about.next_back().map_or((0, 0), |yes| {
+        let named = yes.answer.rsplit(' ').next();
+        let named = named.and_then(|named| named.parse().ok());
+        (yes.covers, named.unwrap_or(0))
+    }))
 }

@@ -106,6 +106,7 @@ impl World<'_> {
                 .map_or(Ledger::None, |mark| Ledger::Marked(mark.committed)),
             // Every send is in the ledger before it leaves, and leaves within seconds.
             last_sent: mark.map_or(now, |mark| mark.touched + quota::PERMIT_LIFE),
+            patience: self.args.retry.request_timeout,
         };
         let recovering = recover::recover(
             &mut opened.store,
@@ -220,6 +221,7 @@ impl World<'_> {
 fn failure(e: RecoverError) -> Failure {
     match e {
         e @ RecoverError::Forbidden(_) => Failure::new(ExitCode::Tenant, e),
+        e @ RecoverError::Input(_) => Failure::usage(e),
         e => Failure::storage(e),
     }
 }

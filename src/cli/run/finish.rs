@@ -18,11 +18,9 @@ use crate::{
         stop::StopReason,
         summary::Summary,
     },
-    cli::{ExitCode, Failure, paths::Places, signals},
+    cli::{ExitCode, Failure, locks::Locks, paths::Places, signals},
     results::Placed,
 };
-
-use super::open::Locks;
 
 /// What is known of the run besides its ending.
 pub(super) struct Facts<'a> {

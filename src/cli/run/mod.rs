@@ -118,6 +118,10 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         never = follow_along(watch.as_deref()) => match never {},
     };
     drop(orders);
+    // Before its scans are followed, which takes hours: nothing is left to be lost.
+    if ending.is_finished() {
+        world.end_mark(&ending.campaign).await;
+    }
     let followed = match (&watch, &ending.stop) {
         (Some(all), None) => follow_on(all, &mut ending, &setup.places.state, &*monitor).await,
         _ => None,
@@ -139,9 +143,6 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         is_quiet: args.progress.is_quiet(),
         lock,
     };
-    if ending.is_finished() {
-        world.end_mark(&ending.campaign).await;
-    }
     finish::finish(ending, facts, summary, command).await
 }
 

@@ -1,10 +1,9 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
-//! - `aside`: another campaign's files make room for it. `locks`: one process a campaign. `look`: what opening it would find.
+//! - `aside`: another campaign's files make room for it.  `look`: what opening it would find.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
-mod locks;
 mod look;
 mod loss;
 
@@ -15,8 +14,6 @@ use std::{
 };
 
 use aside::{Aside, put_aside, put_back};
-pub(super) use locks::Locks;
-use locks::lock;
 pub(super) use look::look;
 pub(in crate::cli) use look::{Found, Refusals};
 
@@ -31,6 +28,7 @@ use crate::{
     cli::{
         ExitCode, Failure,
         connect::RowsTenant,
+        locks::{Locks, lock},
         paths::{Places, STDIN},
     },
     quota::MarkRow,
@@ -48,8 +46,6 @@ pub(super) struct Opened {
     pub(super) lock: Locks,
     /// The state has lost its end, and is to be recovered before anything is sent.
     pub(super) recovers: bool,
-    /// Rows that this command has added.
-    pub(super) added: u64,
     /// How far earlier runs have reached; told when it is known that the state is whole.
     pub(super) reach: Reach,
     pub(super) campaign: CampaignId,
@@ -177,6 +173,7 @@ impl Opening {
         if self.again && Counts::of(&store)?.open == 0 {
             let old = CampaignId::known(store.identity().campaign.as_str());
             store.close().map_err(Failure::storage)?;
+            self.end_mark(&old)?;
             return self.begin(lock, Some(&old), &marks);
         }
         self.go_on(store, lock, &marks)
@@ -232,6 +229,7 @@ impl Opening {
         let counts = Counts::of(&store)?;
         if counts.open == 0 && !self.recover && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
+            self.end_mark(&campaign)?;
             return Err(Failure::new(
                 ExitCode::FinishedBefore,
                 format!(
@@ -242,7 +240,6 @@ impl Opening {
         }
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
-        opened.added = added;
         if added > 0 {
             opened
                 .notes
@@ -289,7 +286,6 @@ impl Opening {
             lock,
             campaign,
             recovers: false,
-            added: 0,
             reach: Reach::default(),
         }
     }

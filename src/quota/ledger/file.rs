@@ -176,13 +176,14 @@ impl FileLedger {
         rolled_back.map_err(|error| self.failed(error))
     }
 
-    /// Writes the mark within a transaction, if it has grown. Returns how far it has.
-    fn write_mark(&self, now: &Now) -> Result<Option<u64>, LedgerError> {
+    /// Writes the mark within a transaction, if it has grown, or a call is let go: its row tells when the last one may have been
+    /// sent. Returns how far it has grown.
+    fn write_mark(&self, now: &Now, sends: bool) -> Result<Option<u64>, LedgerError> {
         let Some(Kept { mark, written }) = &self.mark else {
             return Ok(None);
         };
         let committed = mark.committed();
-        if committed <= *written {
+        if committed <= *written && !sends {
             return Ok(None);
         }
         if let Some(mut row) = marks::one(&self.conn, &self.path, mark.campaign())? {
@@ -223,7 +224,12 @@ impl Ledger for FileLedger {
             .map(|entry| Row::new(entry, &self.scope, owner, &now))
             .try_for_each(|row| rows::insert(&self.conn, &row))
             .map_err(|error| self.failed(error))?;
-        let grown = self.write_mark(&now)?;
+        let grown = self.write_mark(
+            &now,
+            entries
+                .iter()
+                .any(|entry| matches!(entry, Entry::Sent { .. })),
+        )?;
         let committed = self.conn.execute_batch("COMMIT");
         committed.map_err(|error| self.failed(error))?;
         if let (Some(kept), Some(grown)) = (&mut self.mark, grown) {

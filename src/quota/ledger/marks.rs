@@ -114,6 +114,24 @@ pub fn marks(file: &Path) -> Result<Vec<MarkRow>, LedgerError> {
 /// # Errors
 /// The ledger cannot be read or written.
 pub fn abandon(file: &Path, campaign: &str, clock: &dyn Clock) -> Result<bool, LedgerError> {
+    end(file, campaign, true, clock)
+}
+
+/// Notes that a campaign has come to its end, where its last run did not live to note it. `false` if there is no mark of it
+/// that has not ended. Blocks.
+///
+/// # Errors
+/// The ledger cannot be read or written.
+pub fn finish(file: &Path, campaign: &str, clock: &dyn Clock) -> Result<bool, LedgerError> {
+    end(file, campaign, false, clock)
+}
+
+fn end(
+    file: &Path,
+    campaign: &str,
+    abandoned: bool,
+    clock: &dyn Clock,
+) -> Result<bool, LedgerError> {
     let is_open = |mark: &MarkRow| mark.campaign == campaign && mark.ended.is_none();
     // Looked for first, so that nothing is made or written for a campaign that is not there.
     if !marks(file)?.iter().any(is_open) {
@@ -124,7 +142,7 @@ pub fn abandon(file: &Path, campaign: &str, clock: &dyn Clock) -> Result<bool, L
         let Some(mark) = one(&conn, file, campaign)?.filter(is_open) else {
             return Ok(false);
         };
-        put(&conn, file, &mark.over(clock.wall(), true))?;
+        put(&conn, file, &mark.over(clock.wall(), abandoned))?;
         Ok(true)
     })
 }

@@ -26,7 +26,7 @@ use super::{clock::Moment, kind::Kind};
 pub use error::LedgerError;
 pub(super) use file::FileLedger;
 pub use file::LedgerPlace;
-pub use marks::{Mark, MarkRow, abandon, marks};
+pub use marks::{Mark, MarkRow, abandon, finish, marks};
 pub use schema::create;
 pub use survey::{Account, Lifted, Process, accounts, lift, processes};
 

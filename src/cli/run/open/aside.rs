@@ -64,7 +64,7 @@ pub(super) fn put_back(aside: Aside) -> Result<(), Failure> {
 }
 
 /// SQLite's journal of a file.
-fn journal_of(state: &Path) -> PathBuf {
+pub(super) fn journal_of(state: &Path) -> PathBuf {
     let mut name = state.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

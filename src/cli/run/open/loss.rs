@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Counts, Locks, Opened, Opening, aside};
+use crate::cli::locks;
 use crate::{
     campaign::{
         intake::take_in_after,
@@ -103,7 +104,7 @@ impl Opening {
             mark.map(|mark| mark.ended.is_some())
         };
         let is_real = |id: &str| !CampaignId::known(id).is_rehearsal();
-        let results = &self.places.results;
+        let (state, results) = (&self.places.state, &self.places.results);
         if let Owner::Campaign(id) = results::owner(results).map_err(Failure::storage)?
             && is_real(&id)
         {
@@ -114,17 +115,18 @@ impl Opening {
                 witness::are_unfinished(results, &id, Some(rows)).map_err(Failure::storage)?
             };
             if is_unfinished {
+                refuse_elsewhere(&id, state, marks)?;
                 return Ok(Some(Gone {
                     campaign: id,
                     witness: results.clone(),
                 }));
             }
         }
-        let state = &self.places.state;
         if let Some((id, _)) = MarkFile::read(state).map_err(Failure::storage)?
             && is_real(&id)
             && ended(&id) != Some(true)
         {
+            refuse_elsewhere(&id, state, marks)?;
             return Ok(Some(Gone {
                 campaign: id,
                 witness: MarkFile::place(state),
@@ -182,9 +184,14 @@ impl Opening {
     /// The same where there is a file that cannot be read: it makes room, and stays.
     pub(super) fn rebuild_damaged(self, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let state = self.places.state.clone();
-        let mut name = state.as_os_str().to_owned();
-        name.push(".damaged");
-        let damaged = PathBuf::from(name);
+        let Some(gone) = self.gone(marks)? else {
+            return Err(Failure::storage(format!(
+                "the campaign's state {} is damaged, and nothing else tells which campaign it is: neither results nor a mark. \
+                 Nothing was sent",
+                state.display()
+            )));
+        };
+        let damaged = free_name(&state);
         let renamed = |from: &Path, to: &Path| {
             std::fs::rename(from, to).map_err(|e| {
                 let (from, to) = (from.display(), to.display());
@@ -193,15 +200,14 @@ impl Opening {
                 ))
             })
         };
-        renamed(&state, &damaged)?;
-        let Some(gone) = self.gone(marks)? else {
-            renamed(&damaged, &state)?;
-            return Err(Failure::storage(format!(
-                "the campaign's state {} is damaged, and nothing else tells which campaign it is: neither results nor a mark. \
-                 Nothing was sent",
-                state.display()
-            )));
-        };
+        // The log first: what is in it belongs to the file, wherever that lies.
+        let (log, damaged_log) = (aside::journal_of(&state), aside::journal_of(&damaged));
+        let mut files = vec![(state, damaged.clone())];
+        if log.exists() {
+            renamed(&log, &damaged_log)?;
+            files.insert(0, (log, damaged_log));
+        }
+        renamed(&files[files.len() - 1].0, &damaged)?;
         let id = gone.campaign;
         match self.rebuild(lock, &id, marks) {
             Ok(mut opened) => {
@@ -210,11 +216,11 @@ impl Opening {
                     damaged.display()
                 );
                 opened.notes.push(note);
-                opened.begun = Some(vec![(state, damaged)]);
+                opened.begun = Some(files);
                 Ok(opened)
             }
             Err(e) => {
-                renamed(&damaged, &state)?;
+                aside::put_back(files)?;
                 Err(e)
             }
         }
@@ -253,8 +259,21 @@ impl Opening {
         self.begin(lock, Some(&old), marks)
     }
 
-    /// Notes in the ledger that a campaign is given up.
+    /// Notes in the ledger that a campaign has come to its end, where its last run did not live to do so.
+    pub(super) fn end_mark(&self, campaign: &CampaignId) -> Result<(), Failure> {
+        match &self.ledger {
+            Some(file) if file.exists() => {
+                quota::finish(file, campaign.as_str(), &quota::SystemClock)
+                    .map(drop)
+                    .map_err(Failure::storage)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes in the ledger that a campaign is given up, on which nobody may be at work.
     fn forget(&self, id: &str) -> Result<(), Failure> {
+        drop(locks::of_campaign(&CampaignId::known(id))?);
         match &self.ledger {
             Some(file) if file.exists() => quota::abandon(file, id, &quota::SystemClock)
                 .map(drop)
@@ -263,11 +282,15 @@ impl Opening {
         }
     }
 
-    /// Refuses to give up a campaign that is not here, unless it is that of the results.
-    pub(super) fn refuse_abandon(&self, _: &[MarkRow]) -> Result<(), Failure> {
+    /// Refuses to give up a campaign that is not here, unless it is that of the results, or one that the ledger remembers.
+    pub(super) fn refuse_abandon(&self, marks: &[MarkRow]) -> Result<(), Failure> {
         let Some(id) = &self.abandon else {
             return Ok(());
         };
+        let is_remembered = |mark: &MarkRow| mark.campaign == *id && mark.ended.is_none();
+        if marks.iter().any(is_remembered) {
+            return self.forget(id);
+        }
         match results::owner(&self.places.results).map_err(Failure::storage)? {
             Owner::Campaign(owner) if owner == *id => Ok(()),
             _ => Err(Failure::usage(format!(
@@ -321,6 +344,37 @@ impl Opening {
             path.display()
         )))
     }
+}
+
+/// Refuses where the campaign's state is whole and lies somewhere else: a second one would leave that behind.
+fn refuse_elsewhere(id: &str, state: &Path, marks: &[MarkRow]) -> Result<(), Failure> {
+    let place = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+    let mark = marks.iter().find(|mark| mark.campaign == id);
+    let mark = mark.filter(|mark| mark.state != place);
+    let there = mark.filter(|mark| {
+        Store::glance(&mark.state).is_ok_and(|store| store.identity().campaign == id)
+    });
+    match there {
+        None => Ok(()),
+        Some(mark) => Err(Failure::usage(format!(
+            "the state of campaign {id} is {0}, and nothing was sent; go on with it by --state {0}",
+            mark.state.display()
+        ))),
+    }
+}
+
+/// A name for a damaged file that no other one has.
+fn free_name(state: &Path) -> PathBuf {
+    let numbered = |number: u32| {
+        let mut name = state.as_os_str().to_owned();
+        name.push(match number {
+            0 => ".damaged".to_owned(),
+            number => format!(".damaged-{number}"),
+        });
+        PathBuf::from(name)
+    };
+    let free = (0..1000).map(numbered).find(|path| !path.exists());
+    free.unwrap_or_else(|| numbered(0))
 }
 
 impl From<WitnessError> for Failure {

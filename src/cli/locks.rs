@@ -14,7 +14,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A campaign's locks.
 #[derive(Debug)]
-pub(in crate::cli::run) struct Locks {
+pub(super) struct Locks {
     _state: Lock,
     /// None where this user has no folder for state, and of a rehearsal.
     _campaign: Option<Lock>,
@@ -23,21 +23,29 @@ pub(in crate::cli::run) struct Locks {
 impl Locks {
     /// Adds the lock of the campaign, so that a copy of its state, or a link to it, does not run at the same time.
     pub(super) fn with_campaign(state: Lock, campaign: &CampaignId) -> Result<Self, Failure> {
-        let folder = if campaign.is_rehearsal() {
-            None
-        } else {
-            ledger::state_folder()
-        };
-        let campaign = folder
-            .map(|folder| Lock::of_campaign(&folder.join("locks"), campaign.as_str()))
-            .transpose();
-        match campaign {
-            Ok(campaign) => Ok(Self {
-                _state: state,
-                _campaign: campaign,
-            }),
-            Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
-            Err(e) => Err(Failure::storage(e)),
+        Ok(Self {
+            _state: state,
+            _campaign: of_campaign(campaign)?,
+        })
+    }
+}
+
+/// Takes the lock of a campaign by its id. There is none of a rehearsal, and none where this user has no folder for state that
+/// can be written: the lock of the state's place holds all the same.
+///
+/// # Errors
+/// Another process is at work on the campaign, through this state or a copy of it.
+pub(super) fn of_campaign(campaign: &CampaignId) -> Result<Option<Lock>, Failure> {
+    let folder = ledger::state_folder().filter(|_| !campaign.is_rehearsal());
+    let Some(folder) = folder else {
+        return Ok(None);
+    };
+    match Lock::of_campaign(&folder.join("locks"), campaign.as_str()) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
+        Err(e) => {
+            tracing::warn!("{e}; a copy of the campaign's state could run beside it unnoticed");
+            Ok(None)
         }
     }
 }
