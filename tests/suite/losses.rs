@@ -146,8 +146,15 @@ fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
 #[test]
 fn a_copy_of_a_state_does_not_run_beside_it_nor_after_it() {
     let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
-    let words = ["fleet.csv", "--limit", "10000/1s", "--workers", "2"];
-    let place = Place::new(&fleet(200));
+    let words = [
+        "fleet.csv",
+        "--limit",
+        "10000/1s",
+        "--workers",
+        "2",
+        "--yes",
+    ];
+    let place = Place::new(&fleet(800));
     let mut first = start(&place, &server, &words, 5);
     for ending in ["", "-wal"] {
         let from = place.path(&format!("fleet.campaign.db{ending}"));
@@ -157,11 +164,11 @@ fn a_copy_of_a_state_does_not_run_beside_it_nor_after_it() {
         let own = ["--state", "copy.campaign.db", "-o", "copy.results.csv"];
         run(&place, &server, &[words, &own].concat())
     };
-    let limit = ["--limit", "10000/1s"];
+    let limit = ["--limit", "10000/1s", "--yes"];
     assert_refused(&copy(&limit), 2, &["another fleetsweep is at work"]);
     first.wait().unwrap();
     let before = scans(&server);
-    assert_eq!(before, 200);
+    assert_eq!(before, 800);
     assert_refused(&copy(&limit), 5, &["lost its end"]);
     assert_eq!(scans(&server), before);
 }
