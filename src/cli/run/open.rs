@@ -28,7 +28,7 @@ use crate::{
     cli::{
         ExitCode, Failure,
         connect::RowsTenant,
-        locks::{Locks, lock},
+        locks::{self, Locks, lock},
         paths::{Places, STDIN},
     },
     quota::MarkRow,
@@ -163,6 +163,8 @@ impl Opening {
                 vouched => vouched.map_err(Failure::storage)?,
             }
         }
+        // Of a copy of a campaign that is at work, that is what there is to say; that it is behind follows from it.
+        drop(locks::of_campaign(&CampaignId::known(id))?);
         if let Err(e) = self.compare(&store, &marks)
             && !self.recover
         {
