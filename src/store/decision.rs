@@ -82,10 +82,12 @@ impl Store {
         self.vouch()?;
         let written = self.db.savepoint().and_then(|tx| {
             insert(&tx, decision)?;
-            mark::count(&tx)?;
-            tx.commit()
+            let counted = mark::count(&tx)?;
+            tx.commit()?;
+            Ok(counted)
         });
-        written.map_err(|e| self.failed("write", e))
+        self.counted = Some(written.map_err(|e| self.failed("write", e))?);
+        Ok(())
     }
 
     /// All decisions, in the order in which they were made.

@@ -77,6 +77,7 @@ impl Store {
             db,
             identity,
             looking: None,
+            counted: None,
         })
     }
 

@@ -99,6 +99,9 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn committed(&self) -> Result<u64, StoreError> {
+        if let Some(counted) = self.counted {
+            return Ok(counted);
+        }
         self.db
             .prepare_cached("SELECT committed FROM mark")
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
@@ -106,11 +109,10 @@ impl Store {
     }
 }
 
-/// Counts a batch, in its own transaction.
-pub(super) fn count(db: &Connection) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE mark SET committed = committed + 1")?
-        .execute([])
-        .map(drop)
+/// Counts a batch, in its own transaction, and tells how many there are with it.
+pub(super) fn count(db: &Connection) -> rusqlite::Result<u64> {
+    db.prepare_cached("UPDATE mark SET committed = committed + 1 RETURNING committed")?
+        .query_row([], |row| row.get(0))
 }
 
 #[cfg(test)]

@@ -106,6 +106,8 @@ pub struct Store {
     identity: Identity,
     /// The look through the file, while it goes on.
     looking: Option<JoinHandle<Result<(), StoreError>>>,
+    /// How many batches there were after the last one of this process.
+    counted: Option<u64>,
 }
 
 impl Store {
@@ -172,6 +174,7 @@ impl Store {
             db,
             identity,
             looking: None,
+            counted: None,
         })
     }
 
@@ -190,6 +193,7 @@ impl Store {
             db,
             identity: self.identity.clone(),
             looking: None,
+            counted: None,
         })
     }
 

@@ -138,10 +138,12 @@ impl Store {
             for record in records {
                 write(&tx, run, record)?;
             }
-            mark::count(&tx)?;
-            tx.commit()
+            let counted = mark::count(&tx)?;
+            tx.commit()?;
+            Ok(counted)
         });
-        written.map_err(|e| self.failed("write", e))
+        self.counted = Some(written.map_err(|e| self.failed("write", e))?);
+        Ok(())
     }
 }
 

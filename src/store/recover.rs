@@ -135,6 +135,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn end_recovery(&mut self, marked: u64) -> Result<(), StoreError> {
+        self.counted = None;
         self.db
             .execute(
                 "UPDATE mark SET committed = max(committed, ?1) + 1",

@@ -41,6 +41,7 @@ impl Store {
             db,
             identity,
             looking: None,
+            counted: None,
         })
     }
 
