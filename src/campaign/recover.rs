@@ -52,7 +52,7 @@ pub struct Recovered {
     pub by_list: u64,
     /// Targets where the list shows a scan that may or may not be ours.
     pub unsure: u64,
-    /// Targets that were surely not scanned.
+    /// Targets that were surely not scanned, those that `--where` leaves out included.
     pub open: u64,
 }
 

@@ -165,6 +165,56 @@ mod tests {
     use crate::store::{Decision, Identity, NewRow, Record, Subject};
 
     #[test]
+    fn a_target_that_is_left_out_is_recovered_too_and_its_scan_keeps_it_from_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: Timestamp::UNIX_EPOCH,
+            tenant: String::new(),
+            api: String::new(),
+            scan_type: "quick".into(),
+            comment: String::new(),
+            columns: Vec::new(),
+        };
+        let mut loader = Store::create(&folder.path().join("a.db"), &identity).unwrap();
+        for n in 1..=2 {
+            loader
+                .insert(&NewRow {
+                    n,
+                    line: n + 1,
+                    machine_id: "ab",
+                    scan_type: None,
+                    comment: None,
+                    priority: None,
+                    extra: "",
+                    ended: (n == 1).then_some(("not_attempted", "left out by --where")),
+                    left_out: n == 1,
+                })
+                .unwrap();
+        }
+        let mut store = loader.finish().unwrap();
+        assert_eq!(store.open_targets().unwrap().len(), 1);
+        assert_eq!(store.targets_to_recover().unwrap().len(), 2);
+        let found = Record::Changed {
+            n: 1,
+            attempt: None,
+            progress: Box::new(crate::store::Progress {
+                outcome: Some("accepted"),
+                attempts: 1,
+                ..Default::default()
+            }),
+        };
+        store.commit(0, &[found]).unwrap();
+        // A later command that admits it finds it ended: nothing is left out any more.
+        let row = store.row(1).unwrap();
+        assert_eq!(
+            (row.outcome.as_deref(), row.left_out),
+            (Some("accepted"), false)
+        );
+        assert_eq!(store.targets_to_recover().unwrap().len(), 1);
+    }
+
+    #[test]
     fn what_is_absent_is_open_and_no_longer_unsure() {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity {

@@ -123,19 +123,19 @@ impl World<'_> {
             }
             recovered = recovering => recovered.map_err(failure)?,
         };
+        let Counts { tally, open } = Counts::of(&opened.store)?;
+        opened.targets = tally.total() + open;
+        opened.tally = tally;
         let Recovered {
             by_results,
             by_list,
             unsure,
-            open,
+            ..
         } = recovered;
         self.monitor.note(&format!(
             "recovered: {by_list} machines found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} \
              still to be scanned"
         ));
-        let Counts { tally, open } = Counts::of(&opened.store)?;
-        opened.targets = tally.total() + open;
-        opened.tally = tally;
         // What was made whole stays, whatever is answered to the questions that come.
         opened.begun = None;
         Ok(())
