@@ -185,6 +185,7 @@ impl Journal {
             }
         }
         let mut written = Written::default();
+        let mut rows = self.store.rows()?;
         for record in &batch.records {
             let Record::Changed { n, progress, .. } = record else {
                 continue;
@@ -195,7 +196,7 @@ impl Journal {
             else {
                 continue;
             };
-            let row = self.store.row(*n)?;
+            let row = rows.row(*n)?;
             let extra = split_extra(&row.extra);
             self.results
                 .file()?
@@ -207,6 +208,7 @@ impl Journal {
                 message: row.message,
             });
         }
+        drop(rows);
         let Reading {
             fresh,
             retries,

@@ -75,7 +75,7 @@ impl AttachArgs {
             files.push(FileUse::read("the campaign's input", &self.state));
         }
         // Whatever is wrong with the state is told by who works with it.
-        if let Ok(store) = Store::glance(&state) {
+        if let Ok(store) = Store::peek(&state) {
             let results = store.last_results().ok().flatten();
             files.extend(results.map(|(path, _)| FileUse::written("the campaign's results", path)));
             let last = store.last_run().ok().flatten();

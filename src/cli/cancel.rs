@@ -151,7 +151,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
         let question = "a run is at work on the campaign: stop it, and count its scans? [y/N] ";
         if !terminal.ask(question).await {
             monitor.note("nothing was cancelled, and the run goes on");
-            let store = Store::glance(&state).map_err(Failure::storage)?;
+            let store = Store::peek(&state).map_err(Failure::storage)?;
             let runs = store.has_open_scans_of_ours().map_err(Failure::storage)?;
             return Ok(Prepared::Over(exit_code(runs)));
         }

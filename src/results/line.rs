@@ -6,6 +6,7 @@ use std::{
 };
 
 use csv::{Terminator, Writer, WriterBuilder};
+use jiff::Timestamp;
 
 use super::{Layout, Row, guard::needs_guard, layout::COLUMNS};
 
@@ -64,8 +65,8 @@ impl Pen {
         text(w, cell, row.error_code)?;
         text(w, cell, row.message)?;
         shown(w, cell, Some(row.attempts))?;
-        shown(w, cell, row.first_sent.map(|t| t.strftime(TIME)))?;
-        shown(w, cell, row.last_answer.map(|t| t.strftime(TIME)))?;
+        time(w, cell, row.first_sent)?;
+        time(w, cell, row.last_answer)?;
         text(w, cell, row.scan_type)?;
         text(w, cell, row.correlation_id)?;
         text(w, cell, row.campaign)?;
@@ -76,9 +77,6 @@ impl Pen {
         end(writer)
     }
 }
-
-/// Milliseconds: what tells the order of calls, and no more digits than a person can read.
-const TIME: &str = "%Y-%m-%dT%H:%M:%S.%3fZ";
 
 fn text(writer: &mut Writer<&mut Vec<u8>>, cell: &mut String, text: &str) -> io::Result<()> {
     if needs_guard(text) {
@@ -100,6 +98,20 @@ fn shown(
     cell.clear();
     if let Some(value) = value {
         write!(cell, "{value}").map_err(io::Error::other)?;
+    }
+    writer.write_field(cell.as_str())?;
+    Ok(())
+}
+
+/// To milliseconds: what tells the order of calls, and no more digits than a person can read.
+fn time(
+    writer: &mut Writer<&mut Vec<u8>>,
+    cell: &mut String,
+    time: Option<Timestamp>,
+) -> io::Result<()> {
+    cell.clear();
+    if let Some(time) = time {
+        write!(cell, "{time:.3}").map_err(io::Error::other)?;
     }
     writer.write_field(cell.as_str())?;
     Ok(())

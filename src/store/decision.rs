@@ -3,9 +3,9 @@
 //! | decision | where it is recorded | over which targets | what voids it |
 //! |---|---|---|---|
 //! | the canaries are tried (`--canary`) | here, `canary` `begun` | those up to the last number then | its answer |
-//! | the others may start | here, `canary` `yes` | those up to the last number then | `--extend` and `--retry`, for what they add |
+//! | the others may start | here, `canary` `yes to N` | those up to the last number then, N machines sent to in all | `--extend` and `--retry`, for what they add; a higher `--max-machines` |
 //! | the others must not start | here, `canary` `no` | all | a yes at a terminal, or `--canary-answer yes` |
-//! | more than 500 machines are meant, at a terminal | here, `machines` `yes` | those up to the last number then | `--extend` and `--retry`, for what they add |
+//! | more than 500 machines are meant, at a terminal | here, `machines` `yes to N` | those up to the last number then, N machines sent to in all | `--extend` and `--retry`, for what they add; a higher `--max-machines` |
 //! | the same by `--yes` | here, `machines` `yes by --yes` | those of that run | the end of that run |
 //! | machines of another unfinished campaign are meant | here, `overlap` `yes` | those up to the last number then | `--extend`, for what it adds |
 //! | a lost end is recovered | here, `recover` `begun` and `done` | all that are open | nothing |
@@ -71,6 +71,23 @@ pub struct Decision {
     pub who: String,
     /// When.
     pub given: Timestamp,
+}
+
+impl Decision {
+    /// A yes to so many machines, all that were ever sent to counted in.
+    #[must_use]
+    pub fn yes(machines: u64) -> String {
+        format!("yes to {machines}")
+    }
+
+    /// To how many machines in all this is a yes; none if it is no yes. One without a number is a yes to whatever it covers.
+    #[must_use]
+    pub fn yes_to(&self) -> Option<u64> {
+        match self.answer.strip_prefix("yes")? {
+            "" => Some(u64::MAX),
+            rest => rest.strip_prefix(" to ")?.parse().ok(),
+        }
+    }
 }
 
 impl Store {

@@ -43,6 +43,12 @@ pub enum StoreError {
     /// Some other database, or no database.
     #[error("{} is no state file of fleetsweep: put the campaign's own file back in its place, or move this one away", .0.display())]
     Foreign(PathBuf),
+    /// Of an earlier version, and in use by a release that could not go on once it were brought to ours.
+    #[error(
+        "an earlier release of fleetsweep is at work on the campaign {}: wait for its end, or stop it with Ctrl-C where it \
+         runs, then give the same command again", .0.display()
+    )]
+    OlderAtWork(PathBuf),
     /// Written by another version of fleetsweep.
     #[error(
         "{} has version {found} of the state's format, this fleetsweep knows version {known}; go on with the campaign with \

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Store, StoreError, connect, migrate, schema, sums, timestamp};
+use super::{Lock, Store, StoreError, connect, migrate, schema, sums, timestamp};
 
 /// A target that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -58,13 +58,31 @@ impl Store {
         Self::at(db, path)
     }
 
-    /// Opens a campaign whose file somebody has looked through before: a millisecond, however large it is. For what is done
-    /// again and again, as looking for orders; whoever begins to act on a campaign looks through the whole file first.
+    /// Opens a campaign to read a word or two of it, without looking through the whole file.
     ///
     /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
+    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or an earlier one
+    /// and damaged.
+    pub fn peek(path: &Path) -> Result<Self, StoreError> {
+        let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
+        if schema::version(&db, path)? < schema::VERSION {
+            return Self::rehearse(path);
+        }
+        Self::at(db, path)
+    }
+
+    /// Opens a campaign whose file somebody has looked through before: a millisecond, however large it is. For small changes
+    /// beside the process that runs it, such as orders; whoever begins to act on a campaign looks through the whole file
+    /// first.
+    ///
+    /// # Errors
+    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or an earlier
+    /// release that cannot read ours is at work on it.
     pub fn glance(path: &Path) -> Result<Self, StoreError> {
         let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
+        if schema::version(&db, path)? < schema::VERSION && Lock::is_held(path) {
+            return Err(StoreError::OlderAtWork(path.to_owned()));
+        }
         migrate::bring_up(&db, path)?;
         Self::at(db, path)
     }

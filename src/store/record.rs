@@ -1,7 +1,7 @@
 //! What happens to targets, written in batches: one transaction each.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::{Decision, Store, StoreError, decision, mark, millis, recover};
 
@@ -135,9 +135,11 @@ impl Store {
             return Ok(());
         }
         let written = self.db.transaction().and_then(|tx| {
+            let mut writer = Writer::new(&tx, run)?;
             for record in records {
-                write(&tx, run, record)?;
+                writer.write(record)?;
             }
+            drop(writer);
             let counted = mark::count(&tx)?;
             tx.commit()?;
             Ok(counted)
@@ -147,91 +149,117 @@ impl Store {
     }
 }
 
-fn write(db: &Connection, run: i64, record: &Record) -> rusqlite::Result<()> {
-    match record {
-        Record::Begun {
-            n,
-            number,
-            sent,
-            sent_server,
-        } => {
-            let sent = millis(*sent);
-            db.prepare_cached(
+/// Writes records, by statements that are prepared once a batch.
+struct Writer<'a> {
+    db: &'a Connection,
+    run: i64,
+    begin: CachedStatement<'a>,
+    count_attempt: CachedStatement<'a>,
+    end: CachedStatement<'a>,
+    change: CachedStatement<'a>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(db: &'a Connection, run: i64) -> rusqlite::Result<Self> {
+        Ok(Self {
+            db,
+            run,
+            begin: db.prepare_cached(
                 "INSERT INTO attempt (n, number, run, sent, sent_server) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![n, number, run, sent, sent_server.map(millis)])?;
-            db.prepare_cached(
+            )?,
+            count_attempt: db.prepare_cached(
                 "INSERT INTO progress (n, attempts, first_sent) VALUES (?1, ?2, ?3)
                  ON CONFLICT (n) DO UPDATE SET attempts = excluded.attempts,
                      first_sent = coalesce(first_sent, excluded.first_sent)",
-            )?
-            .execute(params![n, number, sent])?;
-        }
-        Record::Unsent { n, number } => {
-            db.prepare_cached("DELETE FROM attempt WHERE n = ?1 AND number = ?2")?
-                .execute(params![n, number])?;
-            db.prepare_cached(
-                "UPDATE progress SET attempts = ?2 - 1, first_sent = iif(?2 = 1, NULL, first_sent) WHERE n = ?1",
-            )?
-            .execute(params![n, number])?;
-        }
-        Record::Absent { n, at } => recover::absent(db, *n, *at)?,
-        Record::Decided(decision) => decision::insert(db, decision)?,
-        Record::Changed {
-            n,
-            attempt,
-            progress,
-        } => {
-            if let Some(end) = attempt {
-                db.prepare_cached(
-                    "UPDATE attempt SET ended = ?3, verdict = ?4, http_status = ?5, error_code = ?6
-                     WHERE n = ?1 AND number = ?2",
-                )?
-                .execute(params![
-                    n,
-                    end.number,
-                    millis(end.at),
-                    end.verdict,
-                    end.http_status,
-                    progress.error_code
-                ])?;
-            }
-            if change(db, *n, progress)? == 0 {
-                // A target that nothing was sent to has no row yet.
-                db.prepare_cached("INSERT INTO progress (n) VALUES (?1)")?
-                    .execute([n])?;
-                change(db, *n, progress)?;
-            }
-        }
+            )?,
+            end: db.prepare_cached(
+                "UPDATE attempt SET ended = ?3, verdict = ?4, http_status = ?5, error_code = ?6
+                 WHERE n = ?1 AND number = ?2",
+            )?,
+            change: db.prepare_cached(
+                "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6,
+                     not_before = ?7, unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10,
+                     http_status = ?11, error_code = ?12, message = ?13, correlation_id = ?14, action_id = ?15,
+                     action_status = ?16, action_created = ?17, left_out = 0, reopened = reopened AND ?2 IS NULL
+                 WHERE n = ?1",
+            )?,
+        })
     }
-    Ok(())
+
+    fn write(&mut self, record: &Record) -> rusqlite::Result<()> {
+        match record {
+            Record::Begun {
+                n,
+                number,
+                sent,
+                sent_server,
+            } => {
+                let (sent, sent_server) = (millis(*sent), sent_server.map(millis));
+                self.begin
+                    .execute(params![n, number, self.run, sent, sent_server])?;
+                self.count_attempt.execute(params![n, number, sent])?;
+            }
+            Record::Unsent { n, number } => unsent(self.db, *n, *number)?,
+            Record::Absent { n, at } => recover::absent(self.db, *n, *at)?,
+            Record::Decided(decision) => decision::insert(self.db, decision)?,
+            Record::Changed {
+                n,
+                attempt,
+                progress,
+            } => {
+                if let Some(end) = attempt {
+                    self.end.execute(params![
+                        n,
+                        end.number,
+                        millis(end.at),
+                        end.verdict,
+                        end.http_status,
+                        progress.error_code
+                    ])?;
+                }
+                if self.change(*n, progress)? == 0 {
+                    // A target that nothing was sent to has no row yet.
+                    self.db
+                        .prepare_cached("INSERT INTO progress (n) VALUES (?1)")?
+                        .execute([n])?;
+                    self.change(*n, progress)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how many rows were there to be changed: one or none.
+    fn change(&mut self, n: u64, p: &Progress) -> rusqlite::Result<usize> {
+        self.change.execute(params![
+            n,
+            p.outcome,
+            p.attempts,
+            p.tries,
+            p.pending_tries,
+            p.not_found,
+            p.not_before.map(millis),
+            p.unsure_since.map(|sent| millis(sent.at)),
+            p.first_sent.map(millis),
+            p.last_answer.map(millis),
+            p.http_status,
+            p.error_code,
+            p.message,
+            p.correlation_id,
+            p.action_id,
+            p.action_status,
+            p.action_created,
+            p.unsure_since.is_some_and(|sent| sent.by_server),
+        ])
+    }
 }
 
-/// Tells how many rows were there to be changed: one or none.
-fn change(db: &Connection, n: u64, p: &Progress) -> rusqlite::Result<usize> {
+fn unsent(db: &Connection, n: u64, number: u32) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM attempt WHERE n = ?1 AND number = ?2")?
+        .execute(params![n, number])?;
     db.prepare_cached(
-        "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6, not_before = ?7,
-         unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10, http_status = ?11, error_code = ?12, message = ?13,
-         correlation_id = ?14, action_id = ?15, action_status = ?16, action_created = ?17, left_out = 0, reopened = reopened AND ?2 IS NULL WHERE n = ?1",
+        "UPDATE progress SET attempts = ?2 - 1, first_sent = iif(?2 = 1, NULL, first_sent) WHERE n = ?1",
     )?
-    .execute(params![
-        n,
-        p.outcome,
-        p.attempts,
-        p.tries,
-        p.pending_tries,
-        p.not_found,
-        p.not_before.map(millis),
-        p.unsure_since.map(|sent| millis(sent.at)),
-        p.first_sent.map(millis),
-        p.last_answer.map(millis),
-        p.http_status,
-        p.error_code,
-        p.message,
-        p.correlation_id,
-        p.action_id,
-        p.action_status,
-        p.action_created,
-        p.unsure_since.is_some_and(|sent| sent.by_server),
-    ])
+    .execute(params![n, number])
+    .map(drop)
 }

@@ -206,7 +206,7 @@ mod tests {
         };
         store.commit(0, &[found]).unwrap();
         // A later command that admits it finds it ended: nothing is left out any more.
-        let row = store.row(1).unwrap();
+        let row = store.rows().unwrap().row(1).unwrap();
         assert_eq!(
             (row.outcome.as_deref(), row.left_out),
             (Some("accepted"), false)

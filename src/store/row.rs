@@ -1,7 +1,7 @@
 //! Whole rows, as the results file shows them.
 
 use jiff::Timestamp;
-use rusqlite::{Row, params};
+use rusqlite::{CachedStatement, Row, Transaction, params};
 
 use super::{Store, StoreError, timestamp};
 
@@ -55,16 +55,41 @@ const SELECT: &str = "
         coalesce(p.action_created, ''), coalesce(p.left_out, 0)
     FROM target t LEFT JOIN progress p ON p.n = t.n";
 
-impl Store {
+/// Rows that are read by their numbers.
+pub struct Rows<'a> {
+    select: CachedStatement<'a>,
+    _locked: Transaction<'a>,
+    store: &'a Store,
+}
+
+impl Rows<'_> {
     /// The row of target `n`.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn row(&self, n: u64) -> Result<StoredRow, StoreError> {
-        self.db
-            .prepare_cached(&format!("{SELECT} WHERE t.n = ?1"))
-            .and_then(|mut statement| statement.query_row(params![n], stored_row))
-            .map_err(|e| self.failed("read", e))
+    pub fn row(&mut self, n: u64) -> Result<StoredRow, StoreError> {
+        self.select
+            .query_row(params![n], stored_row)
+            .map_err(|e| self.store.failed("read", e))
+    }
+}
+
+impl Store {
+    /// Begins to read rows by their numbers, all as the file is now.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn rows(&self) -> Result<Rows<'_>, StoreError> {
+        let failed = |e| self.failed("read", e);
+        Ok(Rows {
+            // Without it SQLite would lock and unlock the file for each row.
+            _locked: self.db.unchecked_transaction().map_err(failed)?,
+            select: self
+                .db
+                .prepare_cached(&format!("{SELECT} WHERE t.n = ?1"))
+                .map_err(failed)?,
+            store: self,
+        })
     }
 
     /// Shows `visit` every row in the input's order, or only those that have ended, until it says stop by an error of its

@@ -18,7 +18,7 @@ use fleetsweep::{
     campaign::intake::take_in,
     quota::{Kind, LedgerPlace, Mark, MarkRow, Pacer, Quota, TokioClock, marks},
     roster::{Options, Roster},
-    store::{AttemptEnd, Cursor, Identity, Progress, Record, Run, SentAt, Store, StoreError},
+    store::{AttemptEnd, Cursor, Identity, Lock, Progress, Record, Run, SentAt, Store, StoreError},
 };
 use jiff::Timestamp;
 
@@ -308,6 +308,14 @@ fn who_only_looks_at_a_state_of_format_1_leaves_it_as_it_is() {
     let old = fs::read(format("campaign-1.db")).unwrap();
     put(&path, &old);
     let looked_at = Store::look(&path).unwrap().tally().unwrap();
+    assert_eq!(Store::peek(&path).unwrap().tally().unwrap(), looked_at);
+    // An earlier release that is at work on it could not go on once it were changed.
+    let at_work = Lock::take(&path).unwrap();
+    assert!(matches!(
+        Store::glance(&path),
+        Err(StoreError::OlderAtWork(_))
+    ));
+    drop(at_work);
     assert_eq!(fs::read(&path).unwrap(), old);
     assert_eq!(Store::open(&path).unwrap().tally().unwrap(), looked_at);
     assert_ne!(fs::read(&path).unwrap(), old, "it was brought to version 2");

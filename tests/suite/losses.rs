@@ -286,6 +286,91 @@ fn a_no_to_the_canaries_holds_and_a_canary_without_effect_is_refused() {
     // And the yes is remembered: nothing is left, and nobody is asked.
     assert_eq!(with(&place, &["--canary", "5"]).status.code(), Some(6));
     assert_eq!(scans(&server), 120);
+
+    // A yes to the few of --max-machines is no yes to the rest: two more go first.
+    let place = Place::new(&fleet(60).replace("0000000", "000000b"));
+    let few = ["--canary", "2", "--canary-answer", "yes"];
+    let output = with(&place, &[&few[..], &["--max-machines", "8"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert_eq!(scans(&server), 128);
+    let output = with(&place, &["--canary", "2", "--canary-answer", "no"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert_eq!(scans(&server), 130);
+}
+
+/// A run none of whose files may grow past so many kilobytes.
+fn run_on_a_small_disk(place: &Place, server: &Server, words: &[&str], kilobytes: u32) -> Output {
+    let run = place.run_against(server, &[&["fleet.csv"], words].concat());
+    let mut command = std::process::Command::new("bash");
+    let script = format!("ulimit -f {kilobytes}; trap '' XFSZ; exec \"$0\" \"$@\"");
+    command
+        .args(["-c", &script, BINARY])
+        .args(run.get_args())
+        .current_dir(place.0.path())
+        .env("XDG_STATE_HOME", state_home(place.0.path()))
+        .env("FLEETSWEEP_TOKEN", "mock")
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+/// The long form is `FLEETSWEEP_DISK_FAULTS=100 cargo test --test suite losses`.
+#[test]
+fn a_disk_that_fills_up_and_a_state_that_is_copied_scan_no_machine_twice() {
+    let faults = std::env::var("FLEETSWEEP_DISK_FAULTS").ok();
+    let faults = faults.and_then(|text| text.parse().ok()).unwrap_or(6);
+    let server = Server::start(&["--latency", "2ms-30ms", "--limit", "none"]);
+    let words = ["--limit", "10000/1s", "--workers", "8", "--yes"];
+    let (mut done, mut scanned, mut full) = (0, 0, 0);
+    while done < faults {
+        let ids = (1..=300).map(|n| format!("{done:032x}{n:08x}\n"));
+        let place = Place::new(&format!("machine_id\n{}", ids.collect::<String>()));
+        for most in [150..400, 300..1500, 300..2500] {
+            let most = fastrand::u32(most);
+            let output = run_on_a_small_disk(&place, &server, &words, most);
+            let code = output.status.code().unwrap();
+            assert!([0, 5, 6].contains(&code), "{most} kB: {}", said(&output));
+            assert!(!said(&output).contains("--recover"), "{}", said(&output));
+            full += u32::from(code == 5);
+            done += 1;
+        }
+
+        // Killed, and gone on with from its own place and from a copy at once.
+        let mut run = place.run_against(&server, &[&["fleet.csv"][..], &words].concat());
+        let child = run.stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(fastrand::u64(1..1200)));
+        signal(&child, "-KILL");
+        child.wait_with_output().unwrap();
+        for ending in ["", "-wal", ".mark"] {
+            let from = place.path(&format!("fleet.campaign.db{ending}"));
+            if from.exists() {
+                fs::copy(from, place.path(&format!("copy.db{ending}"))).unwrap();
+            }
+        }
+        let copied = [&words[..], &["--state", "copy.db", "-o", "copy.csv"]].concat();
+        let both = [&words[..], &copied].map(|words| {
+            let mut command = place.run_against(&server, &[&["fleet.csv"], words].concat());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        });
+        let both = both.map(|child| child.wait_with_output().unwrap());
+        done += 1;
+        let ended = both.iter().position(|output| {
+            let code = output.status.code().unwrap();
+            assert!([0, 2, 5, 6].contains(&code), "{}", said(output));
+            matches!(code, 0 | 6)
+        });
+        let results = match ended {
+            Some(0) => "fleet.results.csv",
+            Some(_) => "copy.csv",
+            None => panic!("{} {}", said(&both[0]), said(&both[1])),
+        };
+        assert_eq!(outcomes(&place.read(results)), vec!["accepted"; 300]);
+        scanned += 300;
+        assert_eq!(scans(&server), scanned);
+        let saw = server.saw("/mock/witness");
+        assert_eq!(saw["scans"]["machines_scanned_more_than_once"], 0, "{saw}");
+    }
+    assert!(full > 0, "no disk was ever full");
 }
 
 #[test]
@@ -293,18 +378,9 @@ fn a_disk_without_room_is_found_out_before_the_first_call_each_time() {
     let server = Server::start(&["--limit", "none"]);
     let place = Place::new(&fleet(300));
     for _ in 0..3 {
-        let run = place.run_against(&server, &["fleet.csv", "--limit", "none", "--yes"]);
-        // No file may grow past 300 kB: there is room for the state, and none for what a burst writes.
-        let mut command = std::process::Command::new("bash");
-        let script = "ulimit -f 300; trap '' XFSZ; exec \"$0\" \"$@\"";
-        command
-            .args(["-c", script, BINARY])
-            .args(run.get_args())
-            .current_dir(place.0.path())
-            .env("XDG_STATE_HOME", state_home(place.0.path()))
-            .env("FLEETSWEEP_TOKEN", "mock")
-            .stdin(Stdio::null());
-        let output = command.output().unwrap();
+        // There is room for the state, and none for what a burst writes.
+        let words = ["--limit", "none", "--yes"];
+        let output = run_on_a_small_disk(&place, &server, &words, 300);
         assert_refused(&output, 5, &["Make room", "same command"]);
         assert!(!said(&output).contains("--state"), "{}", said(&output));
     }

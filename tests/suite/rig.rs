@@ -14,7 +14,7 @@ use fleetsweep::{
     campaign::{
         brakes::{
             BrakeOptions,
-            gate::{Gate, gate},
+            gate::{Gate, ThisRun, gate},
         },
         canaries::{Asker, Jury, Word},
         cancel::Canceller,
@@ -600,7 +600,14 @@ async fn gated(
     }
     let mut store = Store::glance(&ground.state()).unwrap();
     let decisions = store.decisions().unwrap();
-    let stands = gate(brakes.canary, &decisions, |covers| store.beyond(covers)).unwrap();
+    let run = ThisRun {
+        in_all: u64::MAX,
+        says_yes: false,
+    };
+    let stands = gate(brakes.canary, &decisions, run, |covers| {
+        store.beyond(covers)
+    })
+    .unwrap();
     let answer = match stands {
         Gate::Open => {
             brakes.canary = None;

@@ -30,20 +30,34 @@ pub enum Gate {
     },
 }
 
-/// How the canaries stand, of which `wanted` are asked for. `beyond` tells, of the targets that a decision does not cover which
-/// covers those up to a number, how many have not ended, and how many are accepted.
+/// Who decided, where `--yes` did: that holds for runs that say it too.
+pub const BY_YES: &str = "by --yes";
+
+/// What a run brings along that earlier decisions are held against.
+#[derive(Debug, Clone, Copy)]
+pub struct ThisRun {
+    /// How many machines have ever been sent to at its end.
+    pub in_all: u64,
+    /// Whether it says `--yes`.
+    pub says_yes: bool,
+}
+
+/// How the canaries stand, of which `wanted` are asked for, in this run. `beyond` tells, of the targets that a decision does not cover which covers those up to a number, how many have not
+/// ended, and how many are accepted.
 ///
 /// # Errors
 /// Those of `beyond`.
 pub fn gate<E>(
     wanted: Option<u64>,
     decisions: &[Decision],
+    run: ThisRun,
     beyond: impl FnOnce(u64) -> Result<(u64, u64), E>,
 ) -> Result<Gate, E> {
-    let mut about = decisions
+    let about = decisions
         .iter()
+        .rev()
         .filter(|decision| decision.subject == Subject::Canary);
-    let last = about.clone().next_back();
+    let last = about.clone().next();
     if let Some(no) = last.filter(|last| last.answer == "no") {
         return Ok(Gate::Refused {
             who: no.who.clone(),
@@ -53,9 +67,12 @@ pub fn gate<E>(
     let Some(wanted) = wanted else {
         return Ok(Gate::Open);
     };
-    let yes = about.rfind(|decision| decision.answer == "yes");
-    let (open, accepted) = beyond(yes.map_or(0, |yes| yes.covers))?;
-    if yes.is_some() && open == 0 {
+    let yes = about
+        .filter(|decision| run.says_yes || decision.who != BY_YES)
+        .find_map(|decision| Some((decision.covers, decision.yes_to()?)));
+    let (covers, named) = yes.unwrap_or_default();
+    let (open, accepted) = beyond(covers)?;
+    if yes.is_some() && open == 0 && run.in_all <= named {
         return Ok(Gate::Open);
     }
     let is_new = last.is_none_or(|last| last.answer != "begun");
@@ -90,7 +107,27 @@ mod tests {
                 (60 - accepted, accepted)
             })
         };
-        gate(wanted, &decided(answers), beyond).unwrap()
+        gate(wanted, &decided(answers), run(false), beyond).unwrap()
+    }
+
+    fn run(says_yes: bool) -> ThisRun {
+        ThisRun {
+            in_all: 60,
+            says_yes,
+        }
+    }
+
+    #[test]
+    fn a_yes_by_the_option_is_not_inherited_by_a_run_without_it() {
+        let mut decisions = decided(&[("begun", 60), ("yes to 60", 60)]);
+        decisions[1].who = BY_YES.into();
+        let of = |says_yes| {
+            gate(Some(5), &decisions, run(says_yes), |covers| {
+                Ok::<_, ()>(if covers == 60 { (0, 0) } else { (40, 20) })
+            })
+        };
+        assert_eq!(of(true), Ok(Gate::Open));
+        assert_eq!(of(false), Ok(Gate::NoEffect { accepted: 20 }));
     }
 
     #[test]
@@ -112,11 +149,23 @@ mod tests {
             (None, &[("begun", 60), ("no", 60)], 8, refused),
             (
                 Some(5),
-                &[("begun", 60), ("no", 60), ("yes", 60)],
+                &[("begun", 60), ("no", 60), ("yes to 60", 60)],
                 8,
                 Gate::Open,
             ),
-            (Some(5), &[("begun", 50), ("yes", 50)], 3, tried(3, true)),
+            (
+                Some(5),
+                &[("begun", 50), ("yes to 50", 50)],
+                3,
+                tried(3, true),
+            ),
+            // The yes was for the eight of --max-machines, and more are admitted now.
+            (
+                Some(5),
+                &[("begun", 60), ("yes to 8", 60)],
+                0,
+                tried(0, true),
+            ),
         ];
         for (wanted, answers, accepted, expected) in table {
             assert_eq!(

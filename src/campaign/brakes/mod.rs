@@ -230,10 +230,7 @@ impl Brakes {
     /// The canaries are through, and somebody has to say whether the others may start; told once. `left` targets have not
     /// ended.
     pub fn wants_judgement(&mut self, left: u64) -> Option<Passed> {
-        let may = self
-            .options
-            .max_machines
-            .map_or(left, |max| left.min(max.saturating_sub(self.sent_to)));
+        let may = self.may(left);
         let canary = self.canary.as_mut()?;
         let passed = canary.wants_judgement(may);
         if may == 0 && canary.has_done() {
@@ -241,6 +238,18 @@ impl Brakes {
             self.passed();
         }
         passed
+    }
+
+    /// How many of `left` targets may be sent to.
+    fn may(&self, left: u64) -> u64 {
+        let max = self.options.max_machines;
+        max.map_or(left, |max| left.min(max.saturating_sub(self.sent_to)))
+    }
+
+    /// How many machines have ever been sent to once all that may be of `left` targets were.
+    #[must_use]
+    pub fn in_all(&self, left: u64) -> u64 {
+        self.sent_to.saturating_add(self.may(left))
     }
 
     /// The others may start.

@@ -60,7 +60,8 @@ impl Dispatcher {
     pub fn canaries_judged(&mut self, answer: Answer, wall: Timestamp) {
         match answer {
             Answer::Yes(who) => {
-                self.decided("yes", who, wall);
+                let in_all = self.brakes.in_all(self.open_targets());
+                self.decided(&Decision::yes(in_all), who, wall);
                 self.brakes.passed();
             }
             Answer::No(who, reason) => {

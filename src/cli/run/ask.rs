@@ -9,7 +9,7 @@ use crate::{
     campaign::{
         brakes::{
             BrakeOptions,
-            gate::{Gate, gate},
+            gate::{BY_YES, Gate, ThisRun, gate},
         },
         canaries::{AT_A_TERMINAL, Asker},
         engine::Signal,
@@ -36,7 +36,8 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Asks whether scans on so many `machines` are meant, if they are many and nobody has said yes to them before.
+    /// Asks whether scans on so many `machines` are meant, which are then `in_all` that were ever sent to, if they are many and
+    /// nobody has said yes to them before.
     ///
     /// # Errors
     /// They are not, or nobody can be asked. Nothing has been sent.
@@ -44,6 +45,7 @@ impl Asking<'_> {
         &mut self,
         store: &mut Store,
         machines: u64,
+        in_all: u64,
     ) -> Result<(), Failure> {
         // A yes at a terminal covers the targets that it named; one by --yes is for its own run.
         let asked_about = if self.args.yes.is_some() || machines <= ASKED_ABOVE {
@@ -52,19 +54,19 @@ impl Asking<'_> {
             let (covers, named) = covered(store, Subject::Machines)?;
             let (beyond, _) = store.beyond(covers).map_err(Failure::storage)?;
             // Fewer may have been admitted then than are now.
-            beyond.max(machines.saturating_sub(named)).min(machines)
+            beyond.max(in_all.saturating_sub(named)).min(machines)
         };
         let takes = self.pacer.lower_bound(Kind::Start, machines);
         match permission(self.args.yes, asked_about, takes, can_ask())? {
             Permission::Given if machines > ASKED_ABOVE && self.args.yes.is_some() => {
-                self.decide(store, Subject::Machines, "yes by --yes", "by --yes")
+                self.decide(store, Subject::Machines, "yes by --yes", BY_YES)
             }
             Permission::Given => Ok(()),
             Permission::Ask(question) => {
                 if !self.ask(&question).await? {
                     return Err(Failure::usage("the answer was no; nothing was sent"));
                 }
-                let answer = format!("yes to {machines}");
+                let answer = Decision::yes(in_all);
                 self.decide(store, Subject::Machines, &answer, AT_A_TERMINAL)
             }
         }
@@ -89,7 +91,7 @@ impl Asking<'_> {
             return self.decide(&mut opened.store, Subject::Overlap, "yes", nobody);
         };
         let who = if self.args.yes.is_some() {
-            "by --yes"
+            BY_YES
         } else if !can_ask() {
             return Err(Failure::usage(format!(
                 "{found}; nothing was sent. Finish that campaign first, leave its machines out of the input, or say --yes if \
@@ -111,7 +113,8 @@ impl Asking<'_> {
         self.decide(&mut opened.store, Subject::Overlap, answer, who)
     }
 
-    /// Finds out how the canaries stand, and asks where that needs an answer.
+    /// Finds out how the canaries stand, where this run brings the machines that were ever sent to up to `in_all`, and asks
+    /// where that needs an answer.
     ///
     /// # Errors
     /// The others are not to start, or canaries can have no effect, and nobody can be asked. Nothing has been sent.
@@ -119,10 +122,17 @@ impl Asking<'_> {
         &mut self,
         store: &mut Store,
         brakes: &mut BrakeOptions,
+        in_all: u64,
     ) -> Result<(), Failure> {
         let decisions = store.decisions().map_err(Failure::storage)?;
-        let stands = gate(brakes.canary, &decisions, |covers| store.beyond(covers))
-            .map_err(Failure::storage)?;
+        let run = ThisRun {
+            in_all,
+            says_yes: self.args.yes.is_some(),
+        };
+        let stands = gate(brakes.canary, &decisions, run, |covers| {
+            store.beyond(covers)
+        })
+        .map_err(Failure::storage)?;
         let (question, refused) = match stands {
             Gate::Open => {
                 brakes.canary = None;
@@ -171,7 +181,7 @@ impl Asking<'_> {
             Some(CanaryAnswer::No) | None => return Err(refused),
         };
         brakes.canary = None;
-        self.decide(store, Subject::Canary, "yes", who)
+        self.decide(store, Subject::Canary, &Decision::yes(in_all), who)
     }
 
     /// Puts a question; Ctrl-C is an answer too.
@@ -204,15 +214,12 @@ impl Asking<'_> {
     }
 }
 
-/// Up to which target the last yes to this reaches, and how many machines it named; 0 if there is none.
+/// Up to which target the last yes to this reaches, and how many machines it named in all; 0 if there is none.
 fn covered(store: &Store, subject: Subject) -> Result<(u64, u64), Failure> {
     let decisions = store.decisions().map_err(Failure::storage)?;
-    let mut about = decisions
+    let about = decisions
         .iter()
-        .filter(|decision| decision.subject == subject && !decision.answer.ends_with("by --yes"));
-    Ok(about.next_back().map_or((0, 0), |yes| {
-        let named = yes.answer.rsplit(' ').next();
-        let named = named.and_then(|named| named.parse().ok());
-        (yes.covers, named.unwrap_or(0))
-    }))
+        .filter(|decision| decision.subject == subject);
+    let yes = about.filter_map(|decision| Some((decision.covers, decision.yes_to()?)));
+    Ok(yes.max_by_key(|(covers, _)| *covers).unwrap_or_default())
 }

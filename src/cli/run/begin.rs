@@ -69,6 +69,8 @@ impl World<'_> {
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
         let open = opened.targets - opened.tally.total();
         let machines = brakes.most(&opened.reach).min(open);
+        let ended = opened.reach.sent_to.saturating_sub(opened.reach.open);
+        let in_all = ended.saturating_add(machines);
         let mut asking = ask::Asking {
             args: self.args,
             pacer: self.pacer,
@@ -78,9 +80,9 @@ impl World<'_> {
         };
         if !self.args.connect.mock {
             asking.overlap(opened, self.setup).await?;
-            asking.machines(&mut opened.store, machines).await?;
+            asking.machines(&mut opened.store, machines, in_all).await?;
         }
-        asking.canaries(&mut opened.store, brakes).await?;
+        asking.canaries(&mut opened.store, brakes, in_all).await?;
         opened.store.prove_room().map_err(Failure::storage)?;
         self.pacer.prove_room().await.map_err(Failure::storage)
     }

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     campaign::{
+        brakes::gate::BY_YES,
         canaries::{Jury, Word},
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
@@ -175,7 +176,7 @@ fn jury(
     let word = match args.brakes.canary_answer {
         Some(answer @ CanaryAnswer::Yes) => Word::Yes(answer.who()),
         Some(answer @ CanaryAnswer::No) => Word::No(answer.who()),
-        None if args.yes.is_some() => Word::Yes("by --yes"),
+        None if args.yes.is_some() => Word::Yes(BY_YES),
         None if yes::can_ask() => Word::Asked(Arc::new(Terminal {
             monitor: Arc::clone(monitor),
         })),

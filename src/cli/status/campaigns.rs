@@ -60,7 +60,7 @@ pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failur
 
 impl From<MarkRow> for Campaign {
     fn from(mark: MarkRow) -> Self {
-        let store = Store::glance(&mark.state).ok();
+        let store = Store::peek(&mark.state).ok();
         let store = store.filter(|store| store.identity().campaign == mark.campaign);
         let ended = store.and_then(|store| {
             let tally = store.tally().ok()?;
