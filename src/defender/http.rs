@@ -11,8 +11,8 @@ use reqwest::{
 use secrecy::ExposeSecret;
 
 use super::{
-    Answer, ApiBase, Call, Defender, Lost, Network, Reply, http_date, network::why, sign_in::Token,
-    wire,
+    Answer, ApiBase, Call, Defender, Lost, Network, Order, Reply, http_date, network::why,
+    sign_in::Token, wire,
 };
 
 /// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup of
@@ -94,14 +94,14 @@ impl HttpDefender {
 
     async fn send(&self, call: &Call, token: &Token) -> Reply {
         let Some((method, url, body)) = self.request(call) else {
-            return Err(Lost::NotSent(
-                "not sent: the id is nothing that a URL can carry".to_owned(),
+            return Err(Lost::Unsendable(
+                "the id is nothing that a URL can carry".to_owned(),
             ));
         };
         let bearer = format!("Bearer {}", token.secret.expose_secret());
         let Ok(mut bearer) = HeaderValue::try_from(bearer) else {
-            return Err(Lost::NotSent(
-                "not sent: the token has characters in it that no header can carry".to_owned(),
+            return Err(Lost::Blocked(
+                "the token has characters in it that no header can carry".to_owned(),
             ));
         };
         bearer.set_sensitive(true);
@@ -120,11 +120,17 @@ impl HttpDefender {
     }
 
     fn request(&self, call: &Call) -> Option<(Method, Url, Option<Vec<u8>>)> {
-        let page = |filter: Option<String>, top: u32, skip: u32| {
-            let mut query = Vec::with_capacity(3);
+        let page = |filter: Option<String>, top: u32, skip: u32, order: Order| {
+            let mut query = Vec::with_capacity(5);
             query.extend(filter.map(|filter| ("$filter", filter)));
             query.push(("$top", top.to_string()));
             query.push(("$skip", skip.to_string()));
+            if order.count {
+                query.push(("$count", "true".to_owned()));
+            }
+            if order.newest_first {
+                query.push(("$orderby", "creationDateTimeUtc desc".to_owned()));
+            }
             query
         };
         Some(match call {
@@ -141,8 +147,13 @@ impl HttpDefender {
                 let body = serde_json::to_vec(&body).ok()?;
                 (Method::POST, self.base.at(&path, &[])?, Some(body))
             }
-            Call::ListScans { since, skip, top } => {
-                let query = page(Some(scans_since(*since)), *top, *skip);
+            Call::ListScans {
+                since,
+                skip,
+                top,
+                order,
+            } => {
+                let query = page(Some(scans_since(*since)), *top, *skip, *order);
                 let url = self.base.at(&["api", "machineactions"], &query)?;
                 (Method::GET, url, None)
             }
@@ -158,8 +169,13 @@ impl HttpDefender {
                 let body = serde_json::to_vec(&body).ok()?;
                 (Method::POST, self.base.at(&path, &[])?, Some(body))
             }
-            Call::Machines { filter, skip, top } => {
-                let query = page(filter.clone(), *top, *skip);
+            Call::Machines {
+                filter,
+                skip,
+                top,
+                order,
+            } => {
+                let query = page(filter.clone(), *top, *skip, *order);
                 let url = self.base.at(&["api", "machines"], &query)?;
                 (Method::GET, url, None)
             }

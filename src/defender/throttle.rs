@@ -42,18 +42,21 @@ impl Throttle {
     pub fn of(answer: &Answer) -> Self {
         let head = &answer.body[..answer.body.len().min(SEARCHED)];
         let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-        let header = answer
-            .retry_after
-            .as_deref()
-            .map(str::trim)
-            .filter(|raw| !raw.is_empty())
-            .map(|raw| believed(retry_after(raw, answer)));
-        let hold = header.max(stated_wait(&text)).unwrap_or(UNSTATED);
+        let hold = header_wait(answer)
+            .max(stated_wait(&text))
+            .unwrap_or(UNSTATED);
         Self {
             hold: hold.max(SHORTEST),
             window: stated_window(&text),
         }
     }
+}
+
+/// The wait that the `Retry-After` header states, if there is one.
+#[must_use]
+pub fn header_wait(answer: &Answer) -> Option<Duration> {
+    let raw = answer.retry_after.as_deref()?.trim();
+    (!raw.is_empty()).then(|| believed(retry_after(raw, answer)))
 }
 
 /// What a stated wait counts as; none is one that cannot be read.

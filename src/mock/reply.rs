@@ -53,7 +53,7 @@ impl Reply {
             message,
         } = error;
         let error = ErrorBody {
-            code: code.to_owned(),
+            code: Some(code.to_owned()),
             message: Some(message),
             target: Some(guid(correlation_id)),
         };

@@ -820,10 +820,21 @@ fn request(call: &Call, token: &str) -> Request {
             let path = format!("/api/machines/{machine}/runAntiVirusScan");
             Request::post(&path, token, body)
         }
-        Call::ListScans { since, skip, top } => {
+        Call::ListScans {
+            since,
+            skip,
+            top,
+            order,
+        } => {
             let since = since.strftime("%Y-%m-%dT%H:%M:%SZ");
             let filter = format!("type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {since}");
-            let path = format!("/api/machineactions?$filter={filter}&$top={top}&$skip={skip}");
+            let mut path = format!("/api/machineactions?$filter={filter}&$top={top}&$skip={skip}");
+            if order.count {
+                path += "&$count=true";
+            }
+            if order.newest_first {
+                path += "&$orderby=creationDateTimeUtc desc";
+            }
             Request::get(&path, token)
         }
         Call::GetAction { id } => Request::get(&format!("/api/machineactions/{id}"), token),

@@ -19,7 +19,11 @@ use pass::Pass;
 use tokio::sync::mpsc;
 
 use super::{
-    borrowed::Borrowed, engine::Signal, errand::Errand, follow::FollowError, listing::ScanList,
+    borrowed::Borrowed,
+    caller::{Caller, Patience},
+    engine::Signal,
+    follow::FollowError,
+    listing::ScanList,
     tag::CampaignId,
 };
 use crate::{
@@ -56,7 +60,7 @@ pub struct Cancelled {
 /// What cancelling needs of the world.
 pub struct Canceller<D> {
     list: ScanList<D>,
-    errand: Arc<Errand<D>>,
+    caller: Arc<Caller<D>>,
     pacer: Pacer,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
@@ -78,19 +82,22 @@ impl<D: Defender> Canceller<D> {
         campaign: CampaignId,
         workers: usize,
     ) -> Self {
+        let caller = || {
+            let patience = Patience::Holds {
+                at_most: None,
+                monitor: Arc::clone(monitor),
+            };
+            Caller::new(
+                Arc::clone(defender),
+                Arc::clone(tokens),
+                pacer.clone(),
+                Arc::clone(clock),
+                patience,
+            )
+        };
         Self {
-            list: ScanList::new(
-                Arc::clone(defender),
-                Arc::clone(tokens),
-                pacer.clone(),
-                Arc::clone(clock),
-            ),
-            errand: Arc::new(Errand::new(
-                Arc::clone(defender),
-                Arc::clone(tokens),
-                pacer.clone(),
-                Arc::clone(clock),
-            )),
+            list: ScanList::new(caller()),
+            caller: Arc::new(caller()),
             pacer: pacer.clone(),
             clock: Arc::clone(clock),
             monitor: Arc::clone(monitor),

@@ -1,28 +1,279 @@
-//! Whether the API can be reached, as far as that has been said.
+//! What an outage changes: nothing is started, no try is counted, and from time to time it is found out whether the API answers.
+//!
+//! It begins with a call that never connected, with an obstacle, or with three different machines in a row whose answers are not
+//! the service's own. The list of scans is asked then. If it answers, and three machines' starts had failed, starts alone are
+//! down: then one machine is tried at a time, those first that have been looked up, in turn. Any start that the service itself
+//! answers ends it, whatever the answer; one call goes alone then, and twice as many after each answer.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use crate::quota::Moment;
+use super::Dispatcher;
+use crate::{
+    campaign::{
+        lookup::ListingError,
+        outage::Outage,
+        reply::{Class, Trouble},
+        stop::StopReason,
+    },
+    monitor::span,
+    quota::Moment,
+};
 
-/// A connection that comes and goes is not spoken of more often.
-const APART: Duration = Duration::from_mins(1);
+/// So many different machines in a row.
+const IN_A_ROW: usize = 3;
 
-/// What people have heard of it.
+/// What is known of whether the API can be reached.
 #[derive(Debug, Default)]
-pub(super) struct Outage {
-    is_on: bool,
-    said: Option<Moment>,
+pub(super) struct Reachability {
+    /// Whether the service has answered this run.
+    heard: bool,
+    /// The machines since the last answer of the service's own.
+    failed: Vec<u64>,
+    held: Option<Held>,
+    /// So many calls may be on their way after an outage.
+    width: Option<usize>,
+    /// When the last outage ended: what was sent before is nobody's fault.
+    ended: Option<Moment>,
+    pub(super) give_up_after: Option<Duration>,
 }
 
-impl Outage {
-    /// A call could not be sent, or could: whether people should hear of that.
-    pub(super) fn is_news(&mut self, not_sent: bool, now: Moment) -> bool {
-        let begins = not_sent && !self.is_on;
-        self.is_on = not_sent;
-        let is_news = begins && self.said.is_none_or(|said| now.since(said) >= APART);
-        if is_news {
-            self.said = Some(now);
+/// An outage that goes on.
+#[derive(Debug)]
+struct Held {
+    outage: Outage,
+    /// A list call is on its way that finds out.
+    is_probing: bool,
+    /// The list answers, and starts do not.
+    starts_only: bool,
+    /// A machine that nothing is in doubt about has been tried since.
+    tried_another: bool,
+    /// It is an outage for sure, and no machine is to blame.
+    is_sure: bool,
+    /// Those that are tried, in turn.
+    suspects: HashSet<u64>,
+}
+
+impl Reachability {
+    /// Whether starts are held.
+    pub(super) fn is_out(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Whether the list is not to be read now, for nobody would answer.
+    pub(super) fn list_is_out(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.starts_only)
+    }
+
+    /// How many calls may be on their way.
+    pub(super) fn width(&self) -> usize {
+        match (&self.held, self.width) {
+            (Some(_), _) => 1,
+            (None, width) => width.unwrap_or(usize::MAX),
         }
-        is_news
+    }
+
+    /// Whether nobody is to blame for an attempt that was sent then and not answered.
+    pub(super) fn is_blameless(&self, sent: Moment) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_sure)
+            || self.ended.is_some_and(|ended| sent <= ended)
+    }
+
+    /// When it is looked again, if it is.
+    pub(super) fn next_look(&self) -> Option<Moment> {
+        let held = self.held.as_ref()?;
+        (!held.is_probing).then(|| held.outage.next_look())
+    }
+
+    /// Those of whom one is to be tried now; none if anybody may.
+    pub(super) fn suspects(&self) -> Option<&HashSet<u64>> {
+        let held = self.held.as_ref()?;
+        (held.tried_another && !held.suspects.is_empty()).then_some(&held.suspects)
+    }
+}
+
+impl Dispatcher {
+    /// The same, with an outage stopping the campaign after so long.
+    #[must_use]
+    pub fn giving_up_after(mut self, limit: Option<Duration>) -> Self {
+        self.reach.give_up_after = limit;
+        self
+    }
+
+    /// Whether a start may go out though the API may not be reached: as the look that finds out.
+    pub(super) fn may_start(&self, now: Moment) -> bool {
+        let Some(held) = &self.reach.held else {
+            return true;
+        };
+        let by_start = held.starts_only || self.listings.forbidden.is_some();
+        by_start && !held.is_probing && held.outage.next_look() <= now
+    }
+
+    /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until
+    /// [`probed`](Self::probed).
+    pub fn wants_probe(&mut self, now: Moment) -> bool {
+        if self.is_stopping() || self.listings.forbidden.is_some() {
+            return false;
+        }
+        let Some(held) = &mut self.reach.held else {
+            return false;
+        };
+        let is_time = !held.starts_only && !held.is_probing && held.outage.next_look() <= now;
+        held.is_probing |= is_time;
+        is_time
+    }
+
+    /// The list was asked whether the API can be reached.
+    pub fn probed(&mut self, result: Result<(), ListingError>, now: Moment) {
+        let Some(held) = &mut self.reach.held else {
+            return;
+        };
+        held.is_probing = false;
+        match result {
+            Err(ListingError::Unanswered { trouble, .. }) => self.still_out(&trouble, now),
+            Err(ListingError::Unauthorized(why) | ListingError::Blocked(why)) => {
+                self.stop(StopReason::Tenant(why));
+            }
+            Err(ListingError::Ledger(why)) => self.stop(StopReason::Disk(why)),
+            Err(ListingError::Forbidden(why)) => {
+                self.list_answered(now);
+                self.cannot_list(why, now);
+            }
+            Ok(()) | Err(ListingError::Failed(_)) => self.list_answered(now),
+        }
+    }
+
+    /// The list has answered, whatever it said.
+    fn list_answered(&mut self, now: Moment) {
+        self.reach.heard = true;
+        let starts_failed = self.reach.failed.len() >= IN_A_ROW;
+        let enough = self.open_targets() >= IN_A_ROW as u64;
+        match &mut self.reach.held {
+            Some(held) if starts_failed && enough => {
+                held.starts_only = true;
+                held.tried_another = false;
+            }
+            _ => self.outage_over(now),
+        }
+    }
+
+    /// What a reply to a start says of whether the API can be reached.
+    pub(super) fn reached(&mut self, n: u64, class: &Class, now: Moment) {
+        match class {
+            Class::Own(_) => {
+                self.reach.heard = true;
+                self.reach.failed.clear();
+                if self.reach.is_out() {
+                    self.outage_over(now);
+                } else if let Some(width) = self.reach.width {
+                    let wider = width.saturating_mul(2);
+                    self.reach.width = (wider < self.settings.capacity).then_some(wider);
+                }
+            }
+            Class::NeverSent(trouble) => self.out(trouble, false, now),
+            Class::Perhaps(trouble) => {
+                if !self.reach.failed.contains(&n) {
+                    self.reach.failed.push(n);
+                }
+                let is_row = self.reach.failed.len() >= IN_A_ROW;
+                if is_row || trouble.obstacle.is_some() || self.reach.is_out() {
+                    self.out(trouble, is_row, now);
+                }
+                if let Some(held) = &mut self.reach.held {
+                    held.suspects.insert(n);
+                }
+            }
+            Class::Unsendable(_) => {}
+        }
+    }
+
+    /// A call could not be made, or was not answered by the service.
+    pub(super) fn out(&mut self, trouble: &Trouble, is_sure: bool, now: Moment) {
+        if self.reach.held.is_some() {
+            let by_start = self.may_start(now);
+            let held = self.reach.held.as_mut();
+            if let Some(held) = held {
+                held.is_sure |= is_sure;
+                held.tried_another |= by_start;
+            }
+            // Only the answer to a look is news: others were on their way when it began.
+            if by_start {
+                self.still_out(trouble, now);
+            }
+            return;
+        }
+        let outage = Outage::begin(now, trouble, self.reach.heard);
+        self.notes.push(outage.in_words());
+        self.reach.held = Some(Held {
+            outage,
+            is_probing: false,
+            starts_only: false,
+            tried_another: false,
+            is_sure,
+            suspects: self.reach.failed.iter().copied().collect(),
+        });
+        self.blame_nobody();
+    }
+
+    /// A look came to nothing.
+    fn still_out(&mut self, trouble: &Trouble, now: Moment) {
+        let Some(held) = &mut self.reach.held else {
+            return;
+        };
+        held.is_sure = true;
+        if let Some(why) = held.outage.failed(now, trouble) {
+            self.stop(StopReason::Tenant(why));
+        }
+        self.blame_nobody();
+    }
+
+    /// What is in doubt by an outage costs no try.
+    fn blame_nobody(&mut self) {
+        let Some(held) = self.reach.held.as_ref().filter(|held| held.is_sure) else {
+            return;
+        };
+        for n in &held.suspects {
+            if let Some(doubt) = self.doubtful.get_mut(n).and_then(|due| due.doubt.as_mut()) {
+                doubt.is_blameless = true;
+            }
+        }
+    }
+
+    fn outage_over(&mut self, now: Moment) {
+        let Some(held) = self.reach.held.take() else {
+            return;
+        };
+        self.notes.push(held.outage.over_in_words(now));
+        self.reach.failed.clear();
+        self.reach.width = Some(1);
+        if held.is_sure {
+            self.reach.ended = Some(now);
+        }
+    }
+
+    /// A target has ended: nobody tries it any more.
+    pub(super) fn no_suspect(&mut self, n: u64) {
+        if let Some(held) = &mut self.reach.held {
+            held.suspects.remove(&n);
+        }
+    }
+
+    /// Stops the campaign if an outage, or a list that cannot be read, has lasted for longer than the operator wants.
+    pub(super) fn look_at_outage(&mut self, now: Moment) {
+        let Some(limit) = self.reach.give_up_after else {
+            return;
+        };
+        let starts = self.reach.held.as_ref().map(|held| held.outage.since());
+        let list = self.listings.outage.as_ref().map(Outage::since);
+        let lasts = starts
+            .into_iter()
+            .chain(list)
+            .map(|since| now.since(since))
+            .max();
+        if let Some(lasts) = lasts.filter(|lasts| *lasts >= limit) {
+            self.stop(StopReason::Brake(format!(
+                "--give-up-after: the API has not answered for {}; the same command goes on with the campaign",
+                span::in_words(lasts)
+            )));
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     campaign::{
         due::{Doubt, Due},
         outcome::Outcome,
+        reply::Class,
         retry::{self, OnPending},
         stop::StopReason,
         verdict::{Judgement, Scan, Verdict},
@@ -47,8 +48,13 @@ impl Dispatcher {
                 date,
                 token,
             } => {
-                self.attempts += 1;
                 self.server.hear(ended, date);
+                self.reached(due.target.n, &judgement.class, ended);
+                if let Verdict::NotSent(_) = judgement.verdict {
+                    self.unsent(due);
+                    return;
+                }
+                self.attempts += 1;
                 let progress = &mut due.target.progress;
                 progress.http_status = judgement.http_status;
                 progress.error_code.clone_from(&judgement.error_code);
@@ -64,23 +70,21 @@ impl Dispatcher {
                         "the service does not give comments back whole: scans are told apart by their age instead".into(),
                     );
                 }
-                let not_sent = judgement.verdict == Verdict::NotSent;
-                if self.outage.is_news(not_sent, ended) {
-                    let note = format!("{}; it is tried again", judgement.message);
-                    self.notes.push(note);
-                }
                 let end = AttemptEnd {
                     number: progress.attempts,
                     at: wall,
                     verdict: word(&judgement.verdict),
                     http_status: judgement.http_status,
                 };
-                if judgement.services_own && judgement.verdict != Verdict::Unauthorized {
+                if matches!(judgement.class, Class::Own(_))
+                    && judgement.verdict != Verdict::Unauthorized
+                {
                     self.tokens.good = self.tokens.good.max(token);
                 }
                 self.judged(due, end, *judgement, (sent, ended), token, wall);
             }
         }
+        self.conclude_suspicion();
     }
 
     pub(super) fn unsent(&mut self, mut due: Due) {
@@ -106,11 +110,14 @@ impl Dispatcher {
         token: u64,
         wall: Timestamp,
     ) {
-        if !matches!(judgement.verdict, Verdict::Stop(_) | Verdict::Unauthorized)
-            && self.phase == Phase::Alone
-        {
+        let says_nothing = matches!(
+            judgement.verdict,
+            Verdict::Stop(_) | Verdict::Unauthorized | Verdict::Forbidden(_) | Verdict::Unsure(_)
+        );
+        if self.phase == Phase::Alone && !says_nothing {
             self.phase = Phase::Open;
         }
+        self.weigh_suspicion(&judgement, ended);
         if !matches!(judgement.verdict, Verdict::Throttled(_)) {
             due.throttled = 0;
         }
@@ -156,9 +163,11 @@ impl Dispatcher {
                 self.queue.put_back(due);
                 self.stop(StopReason::Tenant(why));
             }
-            Verdict::NotSent => self.try_again(due, Some(end), ended, wall, Duration::ZERO),
-            Verdict::Unsure => {
-                due.target.progress.tries += 1;
+            Verdict::Forbidden(why) => self.forbidden(due, end, sent, why),
+            // It was taken back before.
+            Verdict::NotSent(_) => self.unsent(due),
+            Verdict::Unsure(_) => {
+                let is_blameless = self.reach.is_blameless(sent);
                 let lasted = ended.since(sent);
                 let sent = self.sent_at(sent, ended, wall);
                 let doubt = match due.doubt {
@@ -168,6 +177,10 @@ impl Dispatcher {
                         ..Doubt::new(sent, lasted, ended)
                     },
                     None => Doubt::new(sent, lasted, ended),
+                };
+                let doubt = Doubt {
+                    is_blameless,
+                    ..doubt
                 };
                 due.target.progress.unsure_since = Some(doubt.sent);
                 due.doubt = Some(doubt);
@@ -298,7 +311,8 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::Throttled(_) => "throttled",
         Verdict::Unauthorized => "unauthorized",
         Verdict::Stop(_) => "stopped",
-        Verdict::Unsure => "unsure",
-        Verdict::NotSent => "not_sent",
+        Verdict::Unsure(_) => "unsure",
+        Verdict::NotSent(_) => "not_sent",
+        Verdict::Forbidden(_) => "forbidden",
     }
 }

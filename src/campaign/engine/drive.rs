@@ -46,6 +46,7 @@ enum Event {
     Permitted(Result<Permit, NoPermit>),
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
+    Probed(Result<(), ListingError>),
     Renewed(Result<Token, SignInError>),
     Judged(Answer),
     Signalled(Option<Signal>),
@@ -66,6 +67,7 @@ pub(super) struct Drive<D> {
     pub(super) unwritten: Vec<Record>,
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
+    probe: Option<Boxed<Result<(), ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
     judgement: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
@@ -104,6 +106,7 @@ impl<D: Defender> Drive<D> {
             unwritten: Vec::new(),
             permit: None,
             listing: None,
+            probe: None,
             renewal: None,
             judgement: None,
             lister,
@@ -137,7 +140,7 @@ impl<D: Defender> Drive<D> {
     /// Begins whatever the dispatcher wants.
     async fn begin(&mut self) {
         let now = self.engine.clock.now();
-        self.dispatcher.look(self.engine.clock.wall());
+        self.dispatcher.look(now, self.engine.clock.wall());
         self.heed_stop();
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
@@ -166,6 +169,11 @@ impl<D: Defender> Drive<D> {
         if let Some(wanted) = self.dispatcher.wants_listing(now) {
             let lister = Arc::clone(&self.lister);
             self.listing = Some(Box::pin(async move { lister.look_up(wanted).await }));
+        }
+        if self.dispatcher.wants_probe(now) {
+            let lister = Arc::clone(&self.lister);
+            let since = self.engine.clock.wall();
+            self.probe = Some(Box::pin(async move { lister.probe(since).await }));
         }
         if self.renewal.is_none()
             && let Some(serial) = self.dispatcher.wants_renewal()
@@ -208,6 +216,7 @@ impl<D: Defender> Drive<D> {
             }
             Some(permit) = maybe(self.permit.as_mut()) => Event::Permitted(permit),
             Some(listed) = maybe(self.listing.as_mut()) => Event::Listed(listed),
+            Some(probed) = maybe(self.probe.as_mut()) => Event::Probed(probed),
             Some(token) = maybe(self.renewal.as_mut()) => Event::Renewed(token),
             Some(judged) = maybe(self.judgement.as_mut()) => Event::Judged(judged),
             () = tokio::time::sleep(wake) => Event::Ticked,
@@ -241,6 +250,10 @@ impl<D: Defender> Drive<D> {
                 self.listing = None;
                 self.dispatcher.listed(result, now, wall);
             }
+            Event::Probed(result) => {
+                self.probe = None;
+                self.dispatcher.probed(result, now);
+            }
             Event::Renewed(result) => {
                 self.renewal = None;
                 self.dispatcher
@@ -265,6 +278,7 @@ impl<D: Defender> Drive<D> {
         if self.dispatcher.stop_reason().is_some() {
             self.permit = None;
             self.listing = None;
+            self.probe = None;
             self.judgement = None;
             self.call_back();
         }
