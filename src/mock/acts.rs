@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     config::{BusyShape, CancelOfFinal},
+    denial,
     fate::within,
     filter::{Filter, Row},
     machine::{Machine, Nature, is_well_formed},
@@ -78,6 +79,7 @@ impl Tenant {
         passage: &Passage,
         now: Duration,
     ) -> Result<Reply, Error> {
+        denial::of_everybody(&self.config, now)?;
         let body: wire::StartScan<'_> = read_body(&passage.request.body)?;
         if !matches!(&*body.scan_type, "Quick" | "Full") {
             return Err(Error::new(
@@ -89,6 +91,7 @@ impl Tenant {
         if !is_well_formed(machine) {
             return Err(Error::new(400, "InvalidInput", "Invalid machine id"));
         }
+        denial::of_machine(&self.config, machine)?;
         let nature = Nature::of(machine, self.config.seed, &self.config.chances);
         if nature.unknown {
             return Err(Error::new(
@@ -132,15 +135,16 @@ impl Tenant {
             BusyShape::Mixed => SHAPES[state.rng.usize(..SHAPES.len())],
             shape => shape,
         };
+        let error = |code| Error::new(400, code, "Action is already in progress");
         let status = match shape {
             BusyShape::Success200 => 200,
             BusyShape::Success201 => 201,
-            BusyShape::Error | BusyShape::Mixed => {
-                return Err(Error::new(
-                    400,
-                    "ActiveRequestAlreadyExists",
-                    "Action is already in progress",
-                ));
+            BusyShape::Error | BusyShape::Mixed => return Err(error("ActiveRequestAlreadyExists")),
+            BusyShape::ErrorInLowerCase => return Err(error("activerequestalreadyexists")),
+            BusyShape::BadRequest => return Err(error("BadRequest")),
+            BusyShape::ErrorWithMark => {
+                let reply = Reply::error(error("ActiveRequestAlreadyExists"), state.rng.u128(..));
+                return Ok(reply.with_mark());
             }
         };
         let action = state.scans.get(running).ok_or_else(|| no_action(""))?;
