@@ -219,7 +219,7 @@ impl Witness {
         }
     }
 
-    pub(super) fn listed(&self, kind: Kind, option: ListOption) {
+    pub(super) fn carried_option(&self, kind: Kind, option: ListOption) {
         self.lock().kinds[kind.index()].carried[option as usize] += 1;
     }
 

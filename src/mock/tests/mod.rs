@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use super::*;
 
+mod denials;
+mod lists;
+mod outages;
+
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
