@@ -16,11 +16,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 use tower_service::Service;
 
 use super::{
+    door::Door,
     request::{Method, Request, Served},
     tenant::Tenant,
 };
@@ -30,7 +32,8 @@ use super::{
 /// Beside the API there are `GET /mock/witness`, the [`super::Summary`] of what was seen, and `GET /mock/scans`, the scanned
 /// machines with the first comment and the number of their scans; both cost no quota.
 pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Future<Output = ()>) {
-    let router = router(tenant);
+    let router = router(Arc::clone(&tenant));
+    let mut door = Door::new(listener);
     // Dropped at the end, and its connections with it.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -38,9 +41,10 @@ pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Fu
         tokio::select! {
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone()));
+            is_shut = door.next_move(&tenant) => door.set(is_shut).await,
+            accepted = door.accept() => match accepted {
+                Ok(stream) => {
+                    connections.spawn(connection(stream, router.clone(), door.shutting()));
                 }
                 // Out of file descriptors, most likely: some will be free in a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -65,7 +69,7 @@ struct CutMark;
 #[error("the connection is cut, as the mock was told")]
 struct Cut;
 
-async fn connection(stream: TcpStream, router: Router) {
+async fn connection(stream: TcpStream, router: Router, mut shutting: watch::Receiver<bool>) {
     // Small answers go out at once or the latency is the kernel's. A socket that refuses this is closing anyway.
     stream.set_nodelay(true).ok();
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
@@ -77,11 +81,14 @@ async fn connection(stream: TcpStream, router: Router) {
             if cut { Err(Cut) } else { Ok(response) }
         }
     });
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
     // However a connection ends, the next is none the worse.
-    http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .ok();
+    tokio::select! {
+        _ = served.as_mut() => return,
+        Ok(_) = shutting.wait_for(|is_shut| *is_shut) => served.as_mut().graceful_shutdown(),
+    }
+    served.await.ok();
 }
 
 /// No call of the API has a body of this size.
@@ -110,7 +117,7 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
         body,
     };
     match tenant.handle(request).await {
-        Served::Cut => (axum::Extension(CutMark), StatusCode::OK).into_response(),
+        Served::Cut | Served::Refused => (axum::Extension(CutMark), StatusCode::OK).into_response(),
         Served::Response(served) => {
             let mut builder = http::Response::builder().status(served.status);
             for (name, value) in served.headers {

@@ -791,6 +791,7 @@ impl Defender for Client {
                     .map(Result::unwrap)
                 {
                     Err(_) => Err(Lost::TimedOut(*timeout)),
+                    Ok(Served::Refused) => Err(Lost::NotSent("the connection was refused".into())),
                     Ok(Served::Cut) => Err(Lost::Unknown("the connection was cut".into())),
                     Ok(Served::Response(response)) => Ok(Answer {
                         date: response.header("date").and_then(date),
