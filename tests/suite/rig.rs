@@ -16,6 +16,7 @@ use fleetsweep::{
             BrakeOptions,
             gate::{Gate, ThisRun, gate},
         },
+        caller::{Caller, Patience},
         canaries::{Asker, Jury, Word},
         cancel::Canceller,
         dispatcher::{Dispatcher, Settings},
@@ -414,12 +415,13 @@ impl Ground {
         };
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
         let clock: Arc<dyn Clock> = self.clock.clone();
-        let list = ScanList::new(
+        let list = ScanList::new(Caller::new(
             Arc::new(client),
             Arc::clone(&rig.tokens),
             rig.pacer(self),
             Arc::clone(&clock),
-        );
+            Patience::None,
+        ));
         let results = self.results();
         let evidence = Evidence {
             results: &results,
@@ -601,7 +603,7 @@ async fn gated(
     let mut store = Store::glance(&ground.state()).unwrap();
     let decisions = store.decisions().unwrap();
     let run = ThisRun {
-        in_all: u64::MAX,
+        in_all: brakes.max_machines.unwrap_or(u64::MAX).min(store.last_target().unwrap()),
         says_yes: false,
     };
     let stands = gate(brakes.canary, &decisions, run, |covers| {

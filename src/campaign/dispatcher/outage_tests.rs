@@ -1,5 +1,7 @@
 //! Outages, and forbidden machines.
 
+use std::time::Duration;
+
 use super::{
     tests::{WALL, answer, at, call, dispatcher},
     *,
@@ -119,8 +121,8 @@ fn one_machine_that_is_never_answered_pays_its_tries_and_fails() {
     let mut now = at(0);
     let mut calls = 0;
     while dispatcher.tally().of(Outcome::Failed) == 0 {
-        if dispatcher.wants_permit(now) {
-            call(&mut dispatcher, lost(), now);
+        if let Some(attempt) = dispatcher.assign(now, WALL) {
+            answer(&mut dispatcher, attempt.n, lost(), now, 1);
             calls += 1;
         }
         if dispatcher.wants_listing(now).is_some() {
