@@ -25,7 +25,8 @@ pub struct Outage {
 /// What a client sees of an outage. No shape carries a call out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {
-    /// No connection comes about ([`super::Served::Refused`]): the call never reaches the service.
+    /// No connection comes about ([`super::Served::Refused`]): the call never reaches the service. Over HTTP it is the whole
+    /// server that does not listen, its sign-in included ([`super::serve`]).
     Refused,
     /// No answer ever comes. The call has reached the service, which counts it.
     TimesOut,

@@ -31,6 +31,10 @@ use super::{
 ///
 /// Beside the API there are `GET /mock/witness`, the [`super::Summary`] of what was seen, and `GET /mock/scans`, the scanned
 /// machines with the first comment and the number of their scans; both cost no quota.
+///
+/// While an [`Outage`](super::Outage) refuses everything the server does not listen: the system refuses to connect, to sign in
+/// and to the two pages above too. Connections that wait for a request are closed when it begins, calls that are under way get
+/// their answers. A refusal of starts alone cannot be told before the request was read, and is a cut here.
 pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Future<Output = ()>) {
     let router = router(Arc::clone(&tenant));
     let mut door = Door::new(listener);
@@ -151,7 +155,7 @@ fn json(body: &impl Serialize) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::{Chances, Fault, Kind, MockConfig, Rule};
+    use crate::mock::{Chances, Fault, Kind, MockConfig, Outage, Rule, Shape};
 
     /// A tenant that is served in this runtime, and where it is.
     async fn served(config: MockConfig) -> (Arc<Tenant>, String) {
@@ -250,6 +254,56 @@ mod tests {
         assert!(error.is_timeout());
         tokio::time::sleep(Duration::from_secs(90)).await;
         assert_eq!(tenant.witness().scans_of("aa"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_door_is_shut_the_system_refuses_to_connect_and_calls_inside_get_their_answers()
+     {
+        let outage = Outage::of_everything(
+            Duration::from_secs(10),
+            Duration::from_mins(1),
+            Shape::Refused,
+        );
+        let (tenant, base) = served(MockConfig {
+            latency: Duration::from_secs(5)..=Duration::from_secs(5),
+            outages: vec![outage],
+            ..MockConfig::default()
+        })
+        .await;
+        let client = client();
+        for machine in ["aa", "bb"] {
+            // The second is inside when the door is shut, the connection is the first one's.
+            let response = start(&client, &base, machine).await.unwrap();
+            assert_eq!(response.status(), http::StatusCode::CREATED);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        for _ in 0..3 {
+            let error = start(&client, &base, "cc").await.unwrap_err();
+            assert!(error.is_connect(), "{error:?}");
+            tokio::time::sleep(Duration::from_secs(15)).await;
+        }
+        let response = start(&client, &base, "cc").await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::CREATED);
+        assert_eq!(tenant.witness().calls(Kind::Start), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_is_a_timeout_and_a_refusal_that_comes_late_is_a_cut() {
+        let hour = Duration::from_hours(1);
+        for (shape, is_timeout) in [(Shape::TimesOut, true), (Shape::Refused, false)] {
+            let outage = Outage::of_starts(Duration::ZERO, hour, shape);
+            let (tenant, base) = served(MockConfig {
+                outages: vec![outage],
+                ..MockConfig::default()
+            })
+            .await;
+            let error = start(&client(), &base, "aa").await.unwrap_err();
+            assert_eq!(
+                (error.is_timeout(), error.is_connect()),
+                (is_timeout, false)
+            );
+            assert_eq!(tenant.witness().scans(), 0);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,9 +10,11 @@ use crate::mock::{Affects, ForbidWords, MockConfig, Outage, Shape};
 /// What the mock answers, or does not, whatever the call.
 #[derive(Debug, Clone, Args)]
 pub struct TroubleArgs {
-    /// An outage, repeatable, as in `10s-5m=refused`: FROM-UNTIL since the start, then what clients see, then `,starts` if only
-    /// calls that start scans suffer. `refused` (nobody can connect, to sign in neither), `timeout` (no answer ever), `reset`,
-    /// `503` or `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as page:200 or page:407)
+    /// An outage, repeatable, as in `10s-5m=refused` or `1m-2m=503,starts`
+    ///
+    /// FROM and UNTIL count from the mock's start; with `,starts` only calls that start scans suffer. The shapes: `refused`
+    /// (nobody can connect, to sign in neither), `timeout` (no answer, ever), `reset` (cut without an answer), `503` or
+    /// `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as `page:200` or `page:407`).
     #[arg(long, value_name = "FROM-UNTIL=SHAPE")]
     pub outage: Vec<OutageArg>,
     /// A machine each start on which is answered with 500, repeatable
@@ -21,7 +23,7 @@ pub struct TroubleArgs {
     /// A machine each start on which is answered with the service's 403, repeatable
     #[arg(long, value_name = "ID")]
     pub restricted: Vec<String>,
-    /// So long after the start each call that starts a scan begins to be answered with the service's 403
+    /// From when on after the mock's start every start is answered with the service's 403
     #[arg(long, value_name = "DURATION")]
     pub revoke_after: Option<DurationArg>,
     /// What that 403 says
