@@ -8,7 +8,7 @@
 //!
 //! One renewal runs at a time, in a task of its own, so that nobody who stops waiting stops it. One that fails for the
 //! moment is tried again; while the old token lives nobody notices. How often the service is asked is bounded, whatever
-//! becomes of the tokens: see [`Asking`].
+//! becomes of the tokens: see `asking.rs`.
 
 use std::{
     fmt,
