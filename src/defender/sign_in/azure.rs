@@ -144,7 +144,7 @@ impl AzureSignIn {
             (_, Some(refusal), _) => Err(self.refused(&refusal)),
             (_, None, Some(lost)) => Err(self.lost(&lost)),
             (Some(Err(error)), None, None) => Err(self.failed(&error)),
-            (None, None, None) => Err(self.lost("there was no answer")),
+            (None, None, None) => Err(self.lost(&"there was no answer".to_owned().into())),
         }
     }
 
