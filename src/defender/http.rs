@@ -11,8 +11,10 @@ use reqwest::{
 use secrecy::ExposeSecret;
 
 use super::{
-    Answer, ApiBase, Call, Defender, Lost, Network, Order, Reply, http_date, network::why,
-    sign_in::Token, wire,
+    Answer, ApiBase, Call, Defender, Lost, Network, Order, Reply, http_date,
+    network::{Obstacle, obstacle, why},
+    sign_in::Token,
+    wire,
 };
 
 /// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup of
@@ -115,8 +117,11 @@ impl HttpDefender {
             Some(body) => request.body(body),
             None => request,
         };
-        let response = request.send().await.map_err(|e| self.lost(e))?;
-        self.answer(response, largest(call)).await
+        match request.send().await {
+            Ok(response) => self.answer(response, largest(call)).await,
+            Err(error) if error.is_connect() => Err(self.not_connected(error).await),
+            Err(error) => Err(self.lost(error)),
+        }
     }
 
     fn request(&self, call: &Call) -> Option<(Method, Url, Option<Vec<u8>>)> {
@@ -216,17 +221,33 @@ impl HttpDefender {
         })
     }
 
-    /// What is known of a call without an answer: only a connection that never stood is surely nothing sent.
-    fn lost(&self, error: reqwest::Error) -> Lost {
+    /// A connection that never stood: surely nothing was sent. Some of what is in the way a person must remove.
+    async fn not_connected(&self, error: reqwest::Error) -> Lost {
+        let origin = self.base.origin();
+        if let Some(obstacle) = obstacle(&error) {
+            let obstacle = match self.base.at(&["api"], &[]) {
+                Some(url) => obstacle.looked_into(&url).await,
+                None => obstacle,
+            };
+            let told = format!("no connection to {origin}: {obstacle}");
+            let is_unknown = matches!(obstacle, Obstacle::Proxy { status: None, .. });
+            return if is_unknown || obstacle.is_outage() {
+                Lost::NotSent(told)
+            } else {
+                Lost::Blocked(told)
+            };
+        }
         // The URL is long, and the person knows it.
         let error = error.without_url();
-        if error.is_connect() {
-            let origin = self.base.origin();
-            return Lost::NotSent(format!("no connection to {origin}: {}", why(&error)));
-        }
+        Lost::NotSent(format!("no connection to {origin}: {}", why(&error)))
+    }
+
+    /// What is known of a call without a whole answer.
+    fn lost(&self, error: reqwest::Error) -> Lost {
         if error.is_timeout() {
             return Lost::TimedOut(self.timeout);
         }
+        let error = error.without_url();
         Lost::Unknown(format!("no whole answer: {}", why(&error)))
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Rig {
     pub(crate) followed: Option<FollowOptions>,
     /// The client's patience.
     pub(crate) timeout: Duration,
+    /// `--give-up-after`
+    pub(crate) give_up_after: Option<Duration>,
     /// How far the client's wall clock is ahead of the tenant's.
     pub(crate) ahead: SignedDuration,
     pub(crate) tokens: Arc<dyn TokenSource>,
@@ -141,6 +143,7 @@ impl Rig {
             asker: None,
             followed: None,
             timeout: Duration::from_secs(30),
+            give_up_after: None,
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
             http: false,
@@ -288,7 +291,9 @@ impl Rig {
         };
         let began = clock.now();
         let brakes = gated(self.brakes, self.asker, &ground).await;
-        let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reach);
+        let mut dispatcher = Dispatcher::new(settings, targets, tally)
+            .with_brakes(brakes, reach)
+            .giving_up_after(self.give_up_after);
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }
@@ -603,7 +608,10 @@ async fn gated(
     let mut store = Store::glance(&ground.state()).unwrap();
     let decisions = store.decisions().unwrap();
     let run = ThisRun {
-        in_all: brakes.max_machines.unwrap_or(u64::MAX).min(store.last_target().unwrap()),
+        in_all: brakes
+            .max_machines
+            .unwrap_or(u64::MAX)
+            .min(store.last_target().unwrap()),
         says_yes: false,
     };
     let stands = gate(brakes.canary, &decisions, run, |covers| {

@@ -19,6 +19,9 @@ use crate::{
     quota::Moment,
 };
 
+/// A connection that comes and goes is not spoken of more often.
+const SAID_APART: Duration = Duration::from_mins(1);
+
 /// So many different machines in a row.
 const IN_A_ROW: usize = 3;
 
@@ -34,6 +37,8 @@ pub(super) struct Reachability {
     width: Option<usize>,
     /// When the last outage ended: what was sent before is nobody's fault.
     ended: Option<Moment>,
+    /// When people last heard of one.
+    said: Option<Moment>,
     pub(super) give_up_after: Option<Duration>,
 }
 
@@ -202,7 +207,11 @@ impl Dispatcher {
             return;
         }
         let outage = Outage::begin(now, trouble, self.reach.heard);
-        self.notes.push(outage.in_words());
+        let said = self.reach.said;
+        if said.is_none_or(|said| now.since(said) >= SAID_APART) {
+            self.notes.push(outage.in_words());
+            self.reach.said = Some(now);
+        }
         self.reach.held = Some(Held {
             outage,
             is_probing: false,
@@ -242,7 +251,9 @@ impl Dispatcher {
         let Some(held) = self.reach.held.take() else {
             return;
         };
-        self.notes.push(held.outage.over_in_words(now));
+        if self.reach.said.is_some_and(|said| said >= held.outage.since()) {
+            self.notes.push(held.outage.over_in_words(now));
+        }
         self.reach.failed.clear();
         self.reach.width = Some(1);
         if held.is_sure {

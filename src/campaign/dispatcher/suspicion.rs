@@ -26,10 +26,10 @@ pub(super) struct Suspicion {
     in_question: Vec<Due>,
     /// What the service said last.
     why: String,
-    /// When the first of them was answered.
-    since: Option<Moment>,
-    /// Those of them that were drawn since.
-    drawn: u32,
+    /// Who was drawn last.
+    drawn: Option<u64>,
+    /// Of those that were drawn, how many were forbidden too.
+    others: u32,
     /// When the last answer came by which calls are permitted.
     permitted: Option<Moment>,
 }
@@ -44,6 +44,11 @@ impl Suspicion {
         self.in_question.is_empty()
     }
 
+    /// This one was drawn.
+    pub(super) fn drew(&mut self, n: u64) {
+        self.drawn = Some(n);
+    }
+
     /// How many calls may be on their way.
     pub(super) fn width(&self) -> usize {
         if self.is_on() { 1 } else { usize::MAX }
@@ -53,11 +58,8 @@ impl Suspicion {
 impl Dispatcher {
     /// The service has forbidden a start, in words that may be about this machine alone.
     pub(super) fn forbidden(&mut self, due: Due, end: AttemptEnd, sent: Moment, why: String) {
-        if self
-            .suspicion
-            .permitted
-            .is_some_and(|permitted| sent <= permitted)
-        {
+        let permitted = self.suspicion.permitted;
+        if permitted.is_some_and(|permitted| sent <= permitted) {
             self.end(due, Some(end), Outcome::Refused);
             return;
         }
@@ -65,12 +67,10 @@ impl Dispatcher {
         // Another may be tried in its place.
         self.brakes.waits(due.target.n);
         let suspicion = &mut self.suspicion;
-        let since = *suspicion.since.get_or_insert(sent);
-        suspicion.drawn +=
-            u32::from(sent > since && suspicion.is_on() && self.in_flight.is_empty());
+        suspicion.others += u32::from(suspicion.drawn == Some(due.target.n));
         suspicion.why = why;
         suspicion.in_question.push(due);
-        if self.suspicion.drawn >= OTHERS {
+        if self.suspicion.others >= OTHERS {
             self.forbidden_for_all();
         }
     }
@@ -106,8 +106,8 @@ impl Dispatcher {
     }
 
     fn forbidden_for_these(&mut self) {
-        self.suspicion.since = None;
-        self.suspicion.drawn = 0;
+        self.suspicion.drawn = None;
+        self.suspicion.others = 0;
         for due in std::mem::take(&mut self.suspicion.in_question) {
             self.end(due, None, Outcome::Refused);
         }
