@@ -129,7 +129,7 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Calls made so far.
+    /// Calls made so far, those that found no connection left out.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -218,12 +218,13 @@ impl<D: Defender> Caller<D> {
             permit.give_back();
             return Ok(Once::Again(refused));
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
         let sent = self.clock.now();
         let reply = self.defender.call(call, &token).await;
         let ms = self.clock.now().since(sent).as_millis();
         tracing::debug!(kind = %permit.kind(), ms, "answered");
         let class = classify(&reply, |answer| is_asked(call, answer));
+        let was_sent = !matches!(class, Class::NeverSent(_) | Class::Unsendable(_));
+        self.calls.fetch_add(u64::from(was_sent), Ordering::Relaxed);
         self.heard
             .fetch_or(matches!(class, Class::Own(_)), Ordering::Relaxed);
         match (class, reply) {
@@ -266,7 +267,7 @@ impl<D: Defender> Caller<D> {
                 renewed.map_err(|SignInError(why)| {
                     let words = said.words();
                     CallError::SignIn(format!(
-                        "the service refuses the token (HTTP 401: {words}), and there is no other: {why}"
+                        "the service refuses the token (HTTP 401: {words}); {why}"
                     ))
                 })?;
                 Ok(Once::Again(token))

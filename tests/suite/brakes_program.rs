@@ -73,7 +73,9 @@ fn a_brake_is_exit_code_3_and_its_reason_is_in_summary_and_status() {
 
 #[test]
 fn failures_and_deadlines_are_brakes_too() {
-    let server = Server::start(&["--unknown", "100%"]);
+    let restricted = [3, 30].map(|n| format!("{n:040x}"));
+    let restricted = restricted.iter().flat_map(|id| ["--restricted", id]);
+    let server = Server::start(&restricted.collect::<Vec<_>>());
     let url = server.url();
     let place = folder(60);
     let stopped = run_against(place.path(), &url, &["--max-failures", "2"]);

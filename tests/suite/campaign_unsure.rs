@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fleetsweep::{
     campaign::{
-        stop::StopReason,
         outcome::Outcome,
         retry::{OnPending, Policy},
+        stop::StopReason,
     },
     mock::{BusyShape, Chances, Comments, Fault, Kind, MockConfig, Rule, SignIn},
     quota::Quota,

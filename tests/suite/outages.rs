@@ -20,7 +20,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How long one is.
-const LENGTHS: [Duration; 3] = [Duration::from_secs(10), Duration::from_mins(5), Duration::from_hours(6)];
+const LENGTHS: [Duration; 3] = [
+    Duration::from_secs(10),
+    Duration::from_mins(5),
+    Duration::from_hours(6),
+];
 
 /// Where in the campaign it begins.
 const PLACES: [f64; 3] = [0.0, 0.5, 0.97];
@@ -60,13 +64,25 @@ struct Case {
 }
 
 impl Case {
-    fn of(length: usize, place: usize, fleet: usize, shape: usize, poison: usize, starts: bool) -> Self {
+    fn of(
+        length: usize,
+        place: usize,
+        fleet: usize,
+        shape: usize,
+        poison: usize,
+        starts: bool,
+    ) -> Self {
         let machines = FLEETS[fleet];
         let shape = shapes()[shape].clone();
         // Nobody's list is answered while starts find no connection.
         let starts = starts && shape != Shape::Refused;
         let at = |share: f64| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a fleet")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a place in a fleet"
+            )]
             let n = (share * (machines - 1) as f64) as u64;
             n + 1
         };
@@ -75,28 +91,52 @@ impl Case {
             place: PLACES[place],
             machines,
             shape,
-            affects: if starts { Affects::Starts } else { Affects::Everything },
+            affects: if starts {
+                Affects::Starts
+            } else {
+                Affects::Everything
+            },
             poison: POISON[poison].map(at),
         }
     }
 
     /// Every fifth pair or so of all that there are.
     fn short() -> Vec<Self> {
-        let case = |n: usize| Self::of(n % 3, n / 3 % 3, (n + n / 3 + n / 9) % 3, (n + n / 4) % 4, (n * 3 / 2) % 4, n % 5 == 1);
+        let case = |n: usize| {
+            Self::of(
+                n % 3,
+                n / 3 % 3,
+                (n + n / 3 + n / 9) % 3,
+                (n + n / 4) % 4,
+                (n * 3 / 2) % 4,
+                n % 5 == 1,
+            )
+        };
         (0..14).map(case).collect()
     }
 
     fn all() -> Vec<Self> {
         let mut cases = Vec::new();
         for n in 0..3 * 3 * 3 * 4 * 4 * 2 {
-            cases.push(Self::of(n % 3, n / 3 % 3, n / 9 % 3, n / 27 % 4, n / 108 % 4, n / 432 == 1));
+            cases.push(Self::of(
+                n % 3,
+                n / 3 % 3,
+                n / 9 % 3,
+                n / 27 % 4,
+                n / 108 % 4,
+                n / 432 == 1,
+            ));
         }
         cases
     }
 
     async fn run(self) {
         let from = bound(self.machines).mul_f64(self.place) + Duration::from_millis(100);
-        let from = if self.place == 0.0 { Duration::ZERO } else { from };
+        let from = if self.place == 0.0 {
+            Duration::ZERO
+        } else {
+            from
+        };
         let outage = Outage {
             from,
             until: from + self.length,
@@ -123,9 +163,18 @@ impl Case {
         told.assert_one_scan_each();
         told.assert_never_over();
         // A poison machine's tries are spread over ten minutes at least, each looked up.
-        let slack = if self.poison.is_some() { 16 * MINUTE } else { Duration::ZERO };
-        let most = told.lower_bound.mul_f64(1.01) + self.length + MINUTE + 2 * timeout + MINUTE + slack;
-        assert!(told.elapsed <= most, "{self:?}: {:?} where {most:?} is allowed", told.elapsed);
+        let slack = if self.poison.is_some() {
+            16 * MINUTE
+        } else {
+            Duration::ZERO
+        };
+        let most =
+            told.lower_bound.mul_f64(1.01) + self.length + MINUTE + 2 * timeout + MINUTE + slack;
+        assert!(
+            told.elapsed <= most,
+            "{self:?}: {:?} where {most:?} is allowed",
+            told.elapsed
+        );
     }
 }
 
@@ -151,8 +200,14 @@ fn page(status: u16, from: Duration, until: Duration) -> MockConfig {
 #[tokio::test(start_paused = true)]
 async fn a_portal_hears_few_tokens_before_a_run_stops_at_its_start() {
     for status in [200, 302, 403, 404, 407] {
-        let told = Rig::against(page(status, Duration::ZERO, HOUR)).run(&fleet(500)).await;
-        assert!(matches!(told.stop, Some(StopReason::Tenant(_))), "{status}: {:?}", told.stop);
+        let told = Rig::against(page(status, Duration::ZERO, HOUR))
+            .run(&fleet(500))
+            .await;
+        assert!(
+            matches!(told.stop, Some(StopReason::Tenant(_))),
+            "{status}: {:?}",
+            told.stop
+        );
         assert!(told.elapsed < 30 * SECOND, "{status}: {:?}", told.elapsed);
         let witness = told.tenant.witness();
         let heard = witness.turned_away(Kind::Start).len() + witness.turned_away(Kind::List).len();
@@ -169,13 +224,24 @@ async fn a_portal_in_mid_campaign_is_waited_for_and_hears_one_token_a_look() {
     assert_eq!(told.of(Outcome::Accepted), 500);
     told.assert_one_scan_each();
     let looks = told.tenant.witness().turned_away(Kind::List);
-    assert!(looks.windows(2).all(|two| two[1] - two[0] >= SECOND), "{looks:?}");
+    assert!(
+        looks.windows(2).all(|two| two[1] - two[0] >= SECOND),
+        "{looks:?}"
+    );
 
     let rig = Rig::against(page(200, 150 * SECOND, 20 * HOUR));
     let told = rig.run(&fleet(500)).await;
-    assert!(matches!(told.stop, Some(StopReason::Tenant(_))), "{:?}", told.stop);
+    assert!(
+        matches!(told.stop, Some(StopReason::Tenant(_))),
+        "{:?}",
+        told.stop
+    );
     assert_eq!(told.of(Outcome::Failed), 0);
-    assert!(told.elapsed > 17 * MINUTE && told.elapsed < 20 * MINUTE, "{:?}", told.elapsed);
+    assert!(
+        told.elapsed > 17 * MINUTE && told.elapsed < 20 * MINUTE,
+        "{:?}",
+        told.elapsed
+    );
     let witness = told.tenant.witness();
     assert!(witness.turned_away(Kind::List).len() <= 25);
 }
@@ -191,10 +257,16 @@ async fn a_restricted_machine_does_not_stop_the_fleet_and_a_revoked_consent_does
     .run(&fleet(500))
     .await;
     assert_eq!(told.stop, None);
-    assert_eq!((told.of(Outcome::Refused), told.of(Outcome::Accepted)), (32, 468));
+    assert_eq!(
+        (told.of(Outcome::Refused), told.of(Outcome::Accepted)),
+        (32, 468)
+    );
     told.assert_one_scan_each();
 
-    for words in [fleetsweep::mock::ForbidWords::Roles, fleetsweep::mock::ForbidWords::Plain] {
+    for words in [
+        fleetsweep::mock::ForbidWords::Roles,
+        fleetsweep::mock::ForbidWords::Plain,
+    ] {
         let told = Rig::against(MockConfig {
             forbid_starts_from: Some(90 * SECOND),
             forbid_words: words,
@@ -203,8 +275,53 @@ async fn a_restricted_machine_does_not_stop_the_fleet_and_a_revoked_consent_does
         })
         .run(&fleet(500))
         .await;
-        assert!(matches!(told.stop, Some(StopReason::Tenant(_))), "{:?}", told.stop);
+        assert!(
+            matches!(told.stop, Some(StopReason::Tenant(_))),
+            "{:?}",
+            told.stop
+        );
         assert!(told.of(Outcome::Accepted) >= 200);
         assert!(told.of(Outcome::Refused) <= 1, "{:?}", told.tally);
     }
+}
+
+/// What a killed run, and another process, know of calls that found no connection.
+#[tokio::test(start_paused = true)]
+async fn calls_that_found_no_connection_cost_no_quota_after_a_restart_either() {
+    let rig = || Rig {
+        ledger: true,
+        ..Rig::against(MockConfig {
+            outages: vec![Outage::of_everything(
+                30 * SECOND,
+                20 * MINUTE,
+                Shape::Refused,
+            )],
+            latency: SECOND / 10..=SECOND / 5,
+            ..MockConfig::default()
+        })
+    };
+    let ground = std::sync::Arc::new(rig().ground());
+    let csv = fleet(300);
+    for kill_after in [5 * MINUTE, 7 * MINUTE, 4 * MINUTE] {
+        let running = rig().start_on(&ground, &csv).await;
+        tokio::time::sleep(kill_after).await;
+        assert!(!running.is_over());
+        running.kill().await;
+    }
+    let told = rig().start_on(&ground, &csv).await.end().await;
+    assert_eq!(told.stop, None);
+    assert_eq!(told.of(Outcome::Accepted), 300);
+    told.assert_one_scan_each();
+    told.assert_never_over();
+    let seen = ground.tenant().witness().seen(Kind::Start);
+    let after = seen
+        .iter()
+        .map(|call| call.arrived)
+        .filter(|at| *at > MINUTE);
+    let (first, last) = (after.clone().min().unwrap(), after.max().unwrap());
+    assert!(first <= 21 * MINUTE + 5 * SECOND, "{first:?}");
+    assert!(
+        last <= first + MINUTE + 20 * SECOND,
+        "{first:?} to {last:?}"
+    );
 }

@@ -331,6 +331,11 @@ impl Rig {
 }
 
 impl Ground {
+    /// The time since some moment that stays the same.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.now().since(quota::Moment::ZERO)
+    }
+
     pub(crate) fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
     }
@@ -425,7 +430,10 @@ impl Ground {
             Arc::clone(&rig.tokens),
             rig.pacer(self),
             Arc::clone(&clock),
-            Patience::None,
+            Patience::Holds {
+                at_most: None,
+                monitor: Arc::new(Ear::default()),
+            },
         ));
         let results = self.results();
         let evidence = Evidence {

@@ -52,6 +52,8 @@ pub struct Cancelled {
     pub why: String,
     /// Whether somebody broke it off.
     pub interrupted: bool,
+    /// Whether something is in the way that a person must remove.
+    pub gave_up: bool,
     /// Calls that were sent off.
     pub calls: u64,
     refused: u64,
@@ -129,7 +131,7 @@ impl<D: Defender> Canceller<D> {
         for pass in 0..PASSES {
             let left = Pass::new(self, doomed, &mut done).run(signals).await?;
             done.left = left.len() as u64;
-            if left.is_empty() || done.interrupted || pass + 1 == PASSES {
+            if left.is_empty() || done.interrupted || done.gave_up || pass + 1 == PASSES {
                 break;
             }
             self.monitor.note(&format!(

@@ -141,7 +141,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         let all = self.queue.len();
         let mut tell = Box::pin(tokio::time::sleep(TELL_EVERY));
         loop {
-            let stopping = self.done.interrupted || self.trouble.is_some();
+            let stopping = self.done.interrupted || self.done.gave_up || self.trouble.is_some();
             if stopping {
                 self.leave = None;
                 self.hold = None;
@@ -174,7 +174,14 @@ impl<'a, D: Defender> Pass<'a, D> {
                 }
                 Some(over) = maybe(self.hold.as_mut()) => {
                     self.hold = None;
-                    self.trouble = over.err().map(failure);
+                    match over {
+                        Ok(()) => {}
+                        Err(CallError::Blocked(why)) => {
+                            self.done.why = why;
+                            self.done.gave_up = true;
+                        }
+                        Err(e) => self.trouble = Some(failure(e)),
+                    }
                 }
                 () = &mut tell => {
                     tell = Box::pin(tokio::time::sleep(TELL_EVERY));

@@ -1,6 +1,6 @@
 //! What an outage changes: nothing is started, no try is counted, and from time to time it is found out whether the API answers.
 //!
-//! It begins with a call that never connected, with an obstacle, or with three different machines in a row whose answers are not
+//! It begins with a call that never connected, with an obstacle, with a 503 that says when to come again, or with three different machines in a row whose answers are not
 //! the service's own. The list of scans is asked then. If it answers, and three machines' starts had failed, starts alone are
 //! down: then one machine is tried at a time, those first that have been looked up, in turn. Any start that the service itself
 //! answers ends it, whatever the answer; one call goes alone then, and twice as many after each answer.
@@ -180,7 +180,8 @@ impl Dispatcher {
                     self.reach.failed.push(n);
                 }
                 let is_row = self.reach.failed.len() >= IN_A_ROW;
-                if is_row || trouble.obstacle.is_some() || self.reach.is_out() {
+                let is_told = trouble.obstacle.is_some() || trouble.retry_after.is_some();
+                if is_row || is_told || self.reach.is_out() {
                     self.out(trouble, is_row, now);
                 }
                 if let Some(held) = &mut self.reach.held {
@@ -251,7 +252,11 @@ impl Dispatcher {
         let Some(held) = self.reach.held.take() else {
             return;
         };
-        if self.reach.said.is_some_and(|said| said >= held.outage.since()) {
+        if self
+            .reach
+            .said
+            .is_some_and(|said| said >= held.outage.since())
+        {
             self.notes.push(held.outage.over_in_words(now));
         }
         self.reach.failed.clear();

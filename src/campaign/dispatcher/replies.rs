@@ -27,6 +27,8 @@ pub(super) struct Tokens {
     pub(super) refused: u64,
     /// A newer one than [`refused`](Self::refused) is being fetched.
     pub(super) renewing: bool,
+    /// What the service said when it refused the last one.
+    pub(super) words: String,
 }
 
 impl Dispatcher {
@@ -203,6 +205,7 @@ impl Dispatcher {
         } else {
             self.tokens.refused = token;
             self.tokens.renewing = true;
+            message.clone_into(&mut self.tokens.words);
         }
     }
 
@@ -210,7 +213,10 @@ impl Dispatcher {
     pub fn renewed(&mut self, result: Result<u64, String>) {
         self.tokens.renewing = false;
         if let Err(why) = result {
-            self.stop(StopReason::Tenant(why));
+            let words = &self.tokens.words;
+            self.stop(StopReason::Tenant(format!(
+                "the service refuses the token (HTTP 401: {words}); {why}"
+            )));
         }
     }
 

@@ -163,6 +163,7 @@ impl AzureSignIn {
         let text = SecretString::from(token.token.secret());
         let secret = bearer(&text, "the token that was given").map_err(|error| FetchError {
             passing: false,
+            obstacle: false,
             error,
         })?;
         Ok(Fetched { secret, life })

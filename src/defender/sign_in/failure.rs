@@ -52,6 +52,7 @@ impl AzureSignIn {
         };
         FetchError {
             passing: refusal.is_passing(),
+            obstacle: false,
             error: SignInError(text),
         }
     }
@@ -59,7 +60,10 @@ impl AzureSignIn {
     pub(super) fn lost(&self, Lost { text, has_cure }: &Lost) -> FetchError {
         let name = self.way.name();
         if *has_cure {
-            return FetchError::passing(format!("sign-in with {name} failed: {text}"));
+            return FetchError {
+                obstacle: true,
+                ..FetchError::passing(format!("sign-in with {name} failed: {text}"))
+            };
         }
         let cure = if matches!(self.way, Way::ManagedIdentity(_)) {
             "a managed identity exists only on Azure's own hosts; look at --auth"

@@ -29,6 +29,8 @@ pub struct Fetched {
 pub struct FetchError {
     /// It may come to something if it is tried again: no connection, a timeout, a 5xx, a 429.
     pub passing: bool,
+    /// Something is in the way that a person must remove; it passes when somebody has.
+    pub obstacle: bool,
     /// In words.
     pub error: SignInError,
 }
@@ -37,6 +39,7 @@ impl FetchError {
     pub(super) fn last(text: impl Into<String>) -> Self {
         Self {
             passing: false,
+            obstacle: false,
             error: SignInError(text.into()),
         }
     }
@@ -44,6 +47,7 @@ impl FetchError {
     pub(super) fn passing(text: impl Into<String>) -> Self {
         Self {
             passing: true,
+            obstacle: false,
             error: SignInError(text.into()),
         }
     }

@@ -36,9 +36,11 @@ const LONGEST_FETCH: Duration = Duration::from_mins(1);
 /// How long a first sign-in is tried: somebody sits in front of it.
 const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long a later one is tried. Outages of the sign-in service last minutes to an hour; the campaign can be gone on
-/// with afterwards.
-const PATIENCE: Duration = Duration::from_mins(30);
+/// How long a later one is tried: an outage is waited for, as one of the API is; it lasts for a day at most.
+const PATIENCE: Duration = Duration::from_hours(24);
+
+/// How long a later one is tried where something is in the way that a person must remove.
+const OBSTACLE_PATIENCE: Duration = Duration::from_mins(15);
 
 /// After a refusal (not a failure) while the old token lives: somebody may be replacing the secret just now.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
@@ -271,16 +273,22 @@ impl Round {
             );
         }
         shared.turn().await;
-        let patience = if shared.state().serial > 0 {
-            PATIENCE
-        } else {
-            FIRST_PATIENCE
-        };
+        let is_first = shared.state().serial == 0;
         let first = shared.time.now();
         let mut told = false;
         loop {
-            let Err(FetchError { passing, error }) = shared.ask().await else {
+            let Err(FetchError {
+                passing,
+                obstacle,
+                error,
+            }) = shared.ask().await
+            else {
                 return Ok(());
+            };
+            let patience = match (is_first, obstacle) {
+                (true, _) => FIRST_PATIENCE,
+                (false, true) => OBSTACLE_PATIENCE,
+                (false, false) => PATIENCE,
             };
             let now = shared.time.now();
             let pause = shared.state().asking.wait(now);
