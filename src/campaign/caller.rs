@@ -76,7 +76,7 @@ pub enum CallError {
     #[error("{trouble}")]
     Unanswered {
         /// Why.
-        trouble: Trouble,
+        trouble: Box<Trouble>,
         /// No byte of it was written.
         never_sent: bool,
     },
@@ -357,11 +357,11 @@ fn is_asked(call: &Call, answer: &Answer) -> bool {
 fn unanswered(class: Class) -> CallError {
     match class {
         Class::NeverSent(trouble) => CallError::Unanswered {
-            trouble,
+            trouble: Box::new(trouble),
             never_sent: true,
         },
         Class::Perhaps(trouble) => CallError::Unanswered {
-            trouble,
+            trouble: Box::new(trouble),
             never_sent: false,
         },
         Class::Unsendable(why) => CallError::Refused(Said {

@@ -39,7 +39,7 @@ pub enum ListingError {
     /// The service has not answered.
     Unanswered {
         /// Why.
-        trouble: Trouble,
+        trouble: Box<Trouble>,
         /// No byte of the call was written.
         never_sent: bool,
     },

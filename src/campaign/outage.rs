@@ -142,12 +142,12 @@ mod tests {
         }
         assert_eq!(looks, [2, 6, 14, 30, 62, 122, 182]);
         let paced = Trouble {
-            retry_after: Some(Duration::from_secs(600)),
+            retry_after: Some(Duration::from_mins(10)),
             ..refused()
         };
         let now = outage.next_look();
         outage.failed(now, &paced);
-        assert_eq!(outage.next_look().since(now), Duration::from_secs(600));
+        assert_eq!(outage.next_look().since(now), Duration::from_mins(10));
     }
 
     #[test]

@@ -230,6 +230,10 @@ mod tests {
     const ACTION: &str = r#"{"id":"a-1"}"#;
     const PAGE: &str = "<html>sign in</html>";
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what is classified is a reply: an answer, or none"
+    )]
     fn answer(status: u16, body: &'static str, retry_after: Option<&str>) -> Reply {
         Ok(Answer {
             status,

@@ -262,9 +262,9 @@ impl Rig {
         let defender = Arc::new(client);
         let follower = self.followed.map(|options| {
             Arc::new(Follower::new(
-                Arc::clone(&defender),
-                Arc::clone(&self.tokens),
-                pacer.clone(),
+                &defender,
+                &self.tokens,
+                &pacer,
                 clock.clone(),
                 monitor.clone(),
                 &ground.state(),
@@ -471,9 +471,9 @@ impl Ground {
         let rig = Rig::default();
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
         Follower::new(
-            Arc::new(client),
-            rig.tokens,
-            self.pacer.clone(),
+            &Arc::new(client),
+            &rig.tokens,
+            &self.pacer,
             self.clock.clone(),
             Arc::new(Ear::default()),
             &self.state(),

@@ -88,9 +88,9 @@ enum End {
     /// Surely not carried out; the token that was refused, if one was.
     NotCarriedOut(u64),
     /// No byte of it was written.
-    NeverSent(Trouble),
+    NeverSent(Box<Trouble>),
     /// Nobody knows whether it was carried out.
-    Lost(Trouble),
+    Lost(Box<Trouble>),
     Failed(FollowError),
 }
 
@@ -317,7 +317,7 @@ impl<'a, D: Defender> Pass<'a, D> {
     }
 
     /// A call was not answered: the list is asked whether the API answers at all, before anything else is sent.
-    fn hold(&mut self, trouble: Trouble) {
+    fn hold(&mut self, trouble: Box<Trouble>) {
         if self.hold.is_none() {
             let caller = Arc::clone(&self.canceller.caller);
             self.hold = Some(Box::pin(async move { caller.hold(&trouble).await }));

@@ -46,16 +46,25 @@ pub(super) struct Reachability {
 #[derive(Debug)]
 struct Held {
     outage: Outage,
-    /// A list call is on its way that finds out.
-    is_probing: bool,
-    /// The list answers, and starts do not.
-    starts_only: bool,
-    /// A machine that nothing is in doubt about has been tried since.
-    tried_another: bool,
+    look: Look,
     /// It is an outage for sure, and no machine is to blame.
     is_sure: bool,
     /// Those that are tried, in turn.
     suspects: HashSet<u64>,
+}
+
+/// How it is found out whether it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// By a list call, when it is time.
+    ByList,
+    /// A list call is on its way.
+    Asked,
+    /// The list answers, and starts do not: by a start at a time.
+    ByStarts {
+        /// A machine that nothing is in doubt about has been tried.
+        tried_another: bool,
+    },
 }
 
 impl Reachability {
@@ -66,7 +75,8 @@ impl Reachability {
 
     /// Whether the list is not to be read now, for nobody would answer.
     pub(super) fn list_is_out(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| !held.starts_only)
+        let held = self.held.as_ref();
+        held.is_some_and(|held| !matches!(held.look, Look::ByStarts { .. }))
     }
 
     /// How many calls may be on their way.
@@ -86,13 +96,19 @@ impl Reachability {
     /// When it is looked again, if it is.
     pub(super) fn next_look(&self) -> Option<Moment> {
         let held = self.held.as_ref()?;
-        (!held.is_probing).then(|| held.outage.next_look())
+        (held.look != Look::Asked).then(|| held.outage.next_look())
     }
 
     /// Those of whom one is to be tried now; none if anybody may.
     pub(super) fn suspects(&self) -> Option<&HashSet<u64>> {
         let held = self.held.as_ref()?;
-        (held.tried_another && !held.suspects.is_empty()).then_some(&held.suspects)
+        let tried_another = matches!(
+            held.look,
+            Look::ByStarts {
+                tried_another: true
+            }
+        );
+        (tried_another && !held.suspects.is_empty()).then_some(&held.suspects)
     }
 }
 
@@ -109,8 +125,12 @@ impl Dispatcher {
         let Some(held) = &self.reach.held else {
             return true;
         };
-        let by_start = held.starts_only || self.listings.forbidden.is_some();
-        by_start && !held.is_probing && held.outage.next_look() <= now
+        let by_start = match held.look {
+            Look::ByStarts { .. } => true,
+            Look::ByList => self.listings.forbidden.is_some(),
+            Look::Asked => false,
+        };
+        by_start && held.outage.next_look() <= now
     }
 
     /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until
@@ -122,8 +142,10 @@ impl Dispatcher {
         let Some(held) = &mut self.reach.held else {
             return false;
         };
-        let is_time = !held.starts_only && !held.is_probing && held.outage.next_look() <= now;
-        held.is_probing |= is_time;
+        let is_time = held.look == Look::ByList && held.outage.next_look() <= now;
+        if is_time {
+            held.look = Look::Asked;
+        }
         is_time
     }
 
@@ -132,7 +154,7 @@ impl Dispatcher {
         let Some(held) = &mut self.reach.held else {
             return;
         };
-        held.is_probing = false;
+        held.look = Look::ByList;
         match result {
             Err(ListingError::Unanswered { trouble, .. }) => self.still_out(&trouble, now),
             Err(ListingError::Unauthorized(why) | ListingError::Blocked(why)) => {
@@ -154,8 +176,9 @@ impl Dispatcher {
         let enough = self.open_targets() >= IN_A_ROW as u64;
         match &mut self.reach.held {
             Some(held) if starts_failed && enough => {
-                held.starts_only = true;
-                held.tried_another = false;
+                held.look = Look::ByStarts {
+                    tried_another: false,
+                };
             }
             _ => self.outage_over(now),
         }
@@ -199,7 +222,9 @@ impl Dispatcher {
             let held = self.reach.held.as_mut();
             if let Some(held) = held {
                 held.is_sure |= is_sure;
-                held.tried_another |= by_start;
+                if let Look::ByStarts { tried_another } = &mut held.look {
+                    *tried_another |= by_start;
+                }
             }
             // Only the answer to a look is news: others were on their way when it began.
             if by_start {
@@ -215,9 +240,7 @@ impl Dispatcher {
         }
         self.reach.held = Some(Held {
             outage,
-            is_probing: false,
-            starts_only: false,
-            tried_another: false,
+            look: Look::ByList,
             is_sure,
             suspects: self.reach.failed.iter().copied().collect(),
         });

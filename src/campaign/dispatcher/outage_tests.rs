@@ -35,7 +35,7 @@ fn accepted() -> Verdict {
 
 fn not_answered() -> Result<(), ListingError> {
     Err(ListingError::Unanswered {
-        trouble: trouble(None),
+        trouble: Box::new(trouble(None)),
         never_sent: true,
     })
 }
@@ -141,7 +141,7 @@ fn an_obstacle_at_the_start_stops_at_the_second_look_and_later_holds() {
     let page = || Verdict::Unsure(trouble(Some(Obstacle::Page)));
     let page_again = || {
         Err(ListingError::Unanswered {
-            trouble: trouble(Some(Obstacle::Page)),
+            trouble: Box::new(trouble(Some(Obstacle::Page))),
             never_sent: false,
         })
     };
@@ -172,7 +172,7 @@ fn an_outage_ends_the_run_only_where_the_operator_says_so() {
     patient.look(at(100_000), WALL);
     assert_eq!(patient.stop_reason(), None);
     let mut impatient =
-        dispatcher(2, Policy::default()).giving_up_after(Some(Duration::from_secs(60)));
+        dispatcher(2, Policy::default()).giving_up_after(Some(Duration::from_mins(1)));
     call(&mut impatient, never_sent(), at(0));
     impatient.look(at(59), WALL);
     assert_eq!(impatient.stop_reason(), None);

@@ -70,16 +70,16 @@ impl<D: Defender> Calls<D> {
 impl<D: Defender> Follower<D> {
     /// A follower of the scans of the campaign at `state`.
     pub fn new(
-        defender: Arc<D>,
-        tokens: Arc<dyn TokenSource>,
-        pacer: Pacer,
+        defender: &Arc<D>,
+        tokens: &Arc<dyn TokenSource>,
+        pacer: &Pacer,
         clock: Arc<dyn Clock>,
         monitor: Arc<dyn Monitor>,
         state: &Path,
         options: FollowOptions,
     ) -> Self {
         let caller = |patience| {
-            let (defender, tokens) = (Arc::clone(&defender), Arc::clone(&tokens));
+            let (defender, tokens) = (Arc::clone(defender), Arc::clone(tokens));
             Caller::new(
                 defender,
                 tokens,

@@ -159,9 +159,9 @@ fn follower(
     monitor: &Arc<dyn Monitor>,
 ) -> Follower<HttpDefender> {
     Follower::new(
-        Arc::clone(defender),
-        Arc::clone(&setup.connection.tokens),
-        pacer.clone(),
+        defender,
+        &setup.connection.tokens,
+        pacer,
         Arc::clone(clock),
         Arc::clone(monitor),
         &setup.places.state,
