@@ -148,7 +148,7 @@ impl<D: Defender> Canceller<D> {
             };
             // What was lost and has been carried out all the same, and what ended by itself.
             for scan in &left {
-                if let Some(status) = found.over.get(&scan.id) {
+                if let Some(status) = found.over.get(&scan.id.to_ascii_lowercase()) {
                     done.count(status);
                 }
             }
