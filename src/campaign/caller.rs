@@ -31,6 +31,9 @@ use crate::{
 /// So many times a call is made that the service may have received, while it answers others; 429 and the first 401 cost none.
 const TRIES: u32 = 5;
 
+/// So long a look whether the API answers waits for the quota of list calls.
+const PROBE_WAITS: Duration = Duration::from_mins(1);
+
 /// What a caller does about calls that the service has not answered.
 #[derive(Clone)]
 pub enum Patience {
@@ -54,7 +57,7 @@ pub struct Caller<D> {
     patience: Patience,
     calls: AtomicU64,
     /// Whether the service itself has ever answered.
-    heard: AtomicBool,
+    heard: Arc<AtomicBool>,
 }
 
 /// Why a call came to nothing.
@@ -125,7 +128,21 @@ impl<D: Defender> Caller<D> {
             clock,
             patience,
             calls: AtomicU64::new(0),
-            heard: AtomicBool::new(false),
+            heard: Arc::default(),
+        }
+    }
+
+    /// Another that knows what this one has heard.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            defender: Arc::clone(&self.defender),
+            tokens: Arc::clone(&self.tokens),
+            pacer: self.pacer.clone(),
+            clock: Arc::clone(&self.clock),
+            patience: self.patience.clone(),
+            calls: AtomicU64::new(0),
+            heard: Arc::clone(&self.heard),
         }
     }
 
@@ -286,18 +303,25 @@ impl<D: Defender> Caller<D> {
         };
         let began = self.clock.now();
         let mut outage = Outage::begin(began, trouble, self.heard.load(Ordering::Relaxed));
-        monitor.note(&outage.in_words());
+        monitor.note(&outage.in_words(began));
         loop {
             self.wait_until(outage.next_look()).await;
             let since = self
                 .clock
                 .wall()
                 .saturating_sub(SignedDuration::from_secs(1));
-            let probe = probe(since.unwrap_or(Timestamp::MIN));
-            let trouble = match self.until_made(Kind::List, &probe).await {
-                Err(CallError::Unanswered { trouble, .. }) => trouble,
-                Err(e @ (CallError::Ledger(_) | CallError::SignIn(_))) => return Err(e),
-                Ok(_) | Err(CallError::Refused(_) | CallError::Blocked(_)) => {
+            let probing = self.probe(since.unwrap_or(Timestamp::MIN));
+            let left = at_most.map(|at_most| at_most.saturating_sub(self.clock.now().since(began)));
+            let trouble = match within(left, probing).await {
+                None => {
+                    return Err(CallError::Unanswered {
+                        trouble: Box::new(trouble.clone()),
+                        never_sent: false,
+                    });
+                }
+                Some(Err(CallError::Unanswered { trouble, .. })) => trouble,
+                Some(Err(e @ (CallError::Ledger(_) | CallError::SignIn(_)))) => return Err(e),
+                Some(Ok(()) | Err(CallError::Refused(_) | CallError::Blocked(_))) => {
                     monitor.note(&outage.over_in_words(self.clock.now()));
                     return Ok(());
                 }
@@ -315,6 +339,31 @@ impl<D: Defender> Caller<D> {
         }
     }
 
+    /// Finds out whether the service answers, by one list call for one row; a 429 is an answer too. Where the quota has no room
+    /// for it soon, nobody is asked: another call finds out.
+    ///
+    /// # Errors
+    /// It does not answer, or it refuses.
+    pub async fn probe(&self, since: Timestamp) -> Result<(), CallError> {
+        let waiting = self.pacer.waiting(Kind::List);
+        let left = waiting.and_then(|waiting| waiting.left(self.clock.now()));
+        if left.is_some_and(|left| left > PROBE_WAITS) {
+            return Ok(());
+        }
+        let mut refused = 0;
+        for _ in 0..TRIES {
+            let permit = self.acquire_permit(Kind::List).await?;
+            match self.once(permit, &probe(since), refused).await? {
+                Once::Again(serial) if serial > refused => refused = serial,
+                // Refused by the quota, which is an answer, or too late to be sent.
+                Once::Again(_) if self.heard.load(Ordering::Relaxed) => return Ok(()),
+                Once::Again(_) => {}
+                Once::Answered(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     async fn wait_until(&self, moment: Moment) {
         loop {
             let left = moment.since(self.clock.now());
@@ -323,6 +372,14 @@ impl<D: Defender> Caller<D> {
             }
             tokio::time::sleep(left.min(LONGEST_WAIT)).await;
         }
+    }
+}
+
+/// What it comes to, if that comes in time.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+        None => Some(work.await),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    caller::{Answered, CallError, Caller, probe},
+    caller::{Answered, CallError, Caller},
     paging::{Paging, Step},
     reply::{Said, Trouble},
     server_clock::ServerClock,
@@ -98,8 +98,7 @@ impl<D: Defender> ScanList<D> {
     /// # Errors
     /// It does not, or it refuses.
     pub async fn probe(&self, since: Timestamp) -> Result<(), ListingError> {
-        self.caller.ask(Kind::List, &probe(since)).await?;
-        Ok(())
+        Ok(self.caller.probe(since).await?)
     }
 
     /// Shows `visit` the scans that were created at `since` or later, newest first, page by page, until the end of the list or

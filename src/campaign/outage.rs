@@ -91,11 +91,18 @@ impl Outage {
         self.next
     }
 
+    /// What a person must remove, if anything.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.obstacle.map(|(obstacle, _)| obstacle)
+    }
+
     /// What is in the way, for those who wait.
     #[must_use]
-    pub fn in_words(&self) -> String {
+    pub fn in_words(&self, now: Moment) -> String {
+        let next = span::in_words(self.next.since(now));
         format!(
-            "{}; nothing is sent until the API answers again, which is tried every 2 s to 60 s",
+            "{}; nothing is sent until the API answers again, the next look is in {next}",
             self.why
         )
     }

@@ -16,7 +16,7 @@ use std::{fmt, time::Duration};
 use crate::{
     defender::{
         Answer, Lost, Reply,
-        throttle::header_wait,
+        throttle::stated,
         wire::{self, Envelope},
     },
     quota::Permit,
@@ -128,12 +128,16 @@ pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class 
     let obstacle = match status {
         200..300 if is_page(answer) => Some(Obstacle::Page),
         300..400 => Some(Obstacle::Page),
-        400..500 => Some(Obstacle::Refusal(status)),
+        403 | 407 | 511 => Some(Obstacle::Refusal(status)),
+        400..500 if is_page(answer) => Some(Obstacle::Refusal(status)),
         _ => None,
     };
     Class::Perhaps(Trouble {
         why: foreign(status, &said, obstacle),
-        retry_after: header_wait(answer).map(|span| span.min(LONGEST_PACE)),
+        // On anything else it is nobody's word on when the service is there again.
+        retry_after: stated(answer)
+            .filter(|_| status == 503)
+            .map(|span| span.min(LONGEST_PACE)),
         said,
         obstacle,
         gave_up_after: None,
@@ -285,7 +289,9 @@ mod tests {
             ("another's 403",                answer(403, PAGE, None),                      "perhaps", refusal(403)),
             ("another's 403 in JSON",        answer(403, r#"{"error":"denied"}"#, None),   "perhaps", refusal(403)),
             ("another's 404",                answer(404, PAGE, None),                      "perhaps", refusal(404)),
-            ("another's 400",                answer(400, "", None),                        "perhaps", refusal(400)),
+            ("an empty 400",                 answer(400, "", None),                        "perhaps", None),
+            ("an empty 403",                 answer(403, "", None),                        "perhaps", refusal(403)),
+            ("a gateway's 404 in JSON",      answer(404, r#"{"statusCode":404}"#, None),   "perhaps", None),
             ("a proxy's 407",                answer(407, PAGE, None),                      "perhaps", refusal(407)),
         ];
         for (name, reply, class, obstacle) in table {
@@ -300,6 +306,13 @@ mod tests {
             panic!("a 503 is no answer of the service's own");
         };
         assert_eq!(trouble.retry_after, Some(LONGEST_PACE), "at most an hour");
+        for (status, header) in [(503, "soon"), (502, "60"), (200, "60")] {
+            let Class::Perhaps(other) = classify(&answer(status, PAGE, Some(header)), |_| false)
+            else {
+                panic!("{status}");
+            };
+            assert_eq!(other.retry_after, None, "{status} {header}");
+        }
         assert_eq!(trouble.said.correlation_id, "c-1");
         assert_eq!(trouble.why, "HTTP 503: no");
         assert!(trouble.said.is("FORBIDDEN"));

@@ -42,9 +42,11 @@ impl Throttle {
     pub fn of(answer: &Answer) -> Self {
         let head = &answer.body[..answer.body.len().min(SEARCHED)];
         let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-        let hold = header_wait(answer)
-            .max(stated_wait(&text))
-            .unwrap_or(UNSTATED);
+        let header = answer.retry_after.as_deref().map(str::trim);
+        let header = header
+            .filter(|raw| !raw.is_empty())
+            .map(|raw| believed(retry_after(raw, answer)));
+        let hold = header.max(stated_wait(&text)).unwrap_or(UNSTATED);
         Self {
             hold: hold.max(SHORTEST),
             window: stated_window(&text),
@@ -52,11 +54,11 @@ impl Throttle {
     }
 }
 
-/// The wait that the `Retry-After` header states, if there is one.
+/// The wait that the `Retry-After` header states, if there is one that can be read.
 #[must_use]
-pub fn header_wait(answer: &Answer) -> Option<Duration> {
+pub fn stated(answer: &Answer) -> Option<Duration> {
     let raw = answer.retry_after.as_deref()?.trim();
-    (!raw.is_empty()).then(|| believed(retry_after(raw, answer)))
+    retry_after(raw, answer)
 }
 
 /// What a stated wait counts as; none is one that cannot be read.

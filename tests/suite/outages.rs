@@ -325,3 +325,147 @@ async fn calls_that_found_no_connection_cost_no_quota_after_a_restart_either() {
         "{first:?} to {last:?}"
     );
 }
+
+fn lossless() -> MockConfig {
+    MockConfig {
+        latency: SECOND / 10..=SECOND / 5,
+        ..MockConfig::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_that_are_never_answered_fail_however_many_stand_together() {
+    for poison in [3, 5, 8] {
+        for first in [1, 150, 300 - poison + 1] {
+            let told = Rig::against(MockConfig {
+                poison: (first..first + poison).map(machine).collect(),
+                ..lossless()
+            })
+            .run(&fleet(300))
+            .await;
+            assert_eq!(told.stop, None, "{poison} from {first}");
+            assert_eq!(
+                (told.of(Outcome::Failed), told.of(Outcome::Accepted)),
+                (poison, 300 - poison),
+                "{poison} from {first}"
+            );
+            // At the end nobody is left who tells that it is no outage of all starts, which is waited for.
+            let most = if first > 150 && poison > 3 { 26 } else { 2 };
+            assert!(
+                told.elapsed < most * HOUR,
+                "{poison} from {first}: {:?}",
+                told.elapsed
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_that_alone_are_blocked_or_paced_cost_no_machine_anything() {
+    let shapes = [
+        Shape::Page { status: 403 },
+        Shape::Unavailable {
+            retry_after: Some("1".into()),
+            empty: true,
+        },
+        Shape::Unavailable {
+            retry_after: Some("soon".into()),
+            empty: true,
+        },
+    ];
+    for shape in shapes {
+        let outage = Outage::of_starts(90 * SECOND, 100 * SECOND + 8 * MINUTE, shape.clone());
+        let rig = Rig {
+            policy: fleetsweep::campaign::retry::Policy {
+                max_attempts: 2,
+                ..fleetsweep::campaign::retry::Policy::default()
+            },
+            ..Rig::against(MockConfig {
+                outages: vec![outage],
+                ..lossless()
+            })
+        };
+        let told = rig.run(&fleet(500)).await;
+        assert_eq!(told.stop, None, "{shape:?}");
+        assert_eq!(
+            told.of(Outcome::Accepted),
+            500,
+            "{shape:?}: {:?}",
+            told.tally
+        );
+        assert!(told.elapsed < 20 * MINUTE, "{shape:?}: {:?}", told.elapsed);
+        let witness = told.tenant.witness();
+        let starts = witness.calls(Kind::Start) as usize + witness.turned_away(Kind::Start).len();
+        // A minute's burst was on its way when it began.
+        assert!(starts < 640, "{shape:?}: {starts}");
+    }
+    let blocked = Outage::of_starts(90 * SECOND, 20 * HOUR, Shape::Page { status: 403 });
+    let told = Rig::against(MockConfig {
+        outages: vec![blocked],
+        ..lossless()
+    })
+    .run(&fleet(500))
+    .await;
+    assert!(
+        matches!(told.stop, Some(StopReason::Tenant(_))),
+        "{:?}",
+        told.stop
+    );
+    assert_eq!(told.of(Outcome::Failed), 0);
+    assert!(told.elapsed < 30 * MINUTE, "{:?}", told.elapsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_in_question_ends_though_a_listing_ended_the_last_of_the_others() {
+    let told = Rig::against(MockConfig {
+        restricted: vec![machine(1)],
+        poison: vec![machine(2)],
+        ..lossless()
+    })
+    .run(&fleet(2))
+    .await;
+    // Nothing was ever answered well: it may be the application's role.
+    assert!(
+        matches!(told.stop, Some(StopReason::Tenant(_))),
+        "{:?}",
+        told.stop
+    );
+    let told = Rig::against(MockConfig {
+        restricted: vec![machine(9)],
+        poison: vec![machine(10)],
+        ..lossless()
+    })
+    .run(&fleet(10))
+    .await;
+    assert_eq!(told.stop, None);
+    assert_eq!(
+        (
+            told.of(Outcome::Refused),
+            told.of(Outcome::Failed),
+            told.of(Outcome::Accepted)
+        ),
+        (1, 1, 8)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_that_may_not_list_loses_few_machines_to_an_outage() {
+    let told = Rig::against(MockConfig {
+        sign_in: fleetsweep::mock::SignIn {
+            roles: vec!["Machine.Scan".into()],
+            ..fleetsweep::mock::SignIn::default()
+        },
+        outages: vec![Outage::of_everything(
+            90 * SECOND,
+            6 * HOUR,
+            Shape::Page { status: 502 },
+        )],
+        ..lossless()
+    })
+    .run(&fleet(500))
+    .await;
+    assert_eq!(told.stop, None);
+    assert_eq!(told.of(Outcome::Failed), 0);
+    assert!(told.of(Outcome::Unsure) <= 100, "{:?}", told.tally);
+    assert_eq!(told.of(Outcome::Unsure) + told.of(Outcome::Accepted), 500);
+}

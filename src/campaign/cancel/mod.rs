@@ -84,22 +84,20 @@ impl<D: Defender> Canceller<D> {
         campaign: CampaignId,
         workers: usize,
     ) -> Self {
-        let caller = || {
-            let patience = Patience::Holds {
-                at_most: None,
-                monitor: Arc::clone(monitor),
-            };
-            Caller::new(
-                Arc::clone(defender),
-                Arc::clone(tokens),
-                pacer.clone(),
-                Arc::clone(clock),
-                patience,
-            )
+        let patience = Patience::Holds {
+            at_most: None,
+            monitor: Arc::clone(monitor),
         };
+        let caller = Caller::new(
+            Arc::clone(defender),
+            Arc::clone(tokens),
+            pacer.clone(),
+            Arc::clone(clock),
+            patience,
+        );
         Self {
-            list: ScanList::new(caller()),
-            caller: Arc::new(caller()),
+            list: ScanList::new(caller.another()),
+            caller: Arc::new(caller),
             pacer: pacer.clone(),
             clock: Arc::clone(clock),
             monitor: Arc::clone(monitor),

@@ -116,6 +116,7 @@ impl Dispatcher {
         }
         if !matches!(result, Err(ListingError::Unanswered { .. })) {
             self.listings.outage = None;
+            self.reach.heard = true;
         }
         match result {
             Ok(mut listing) => {
@@ -133,7 +134,7 @@ impl Dispatcher {
             Err(ListingError::Unanswered {
                 trouble,
                 never_sent: true,
-            }) => self.out(&trouble, false, now),
+            }) => self.out(&trouble, true, now),
             Err(ListingError::Unanswered { trouble, .. }) => self.list_not_answered(&trouble, now),
             Err(ListingError::Failed(why)) => {
                 self.listings.failed += 1;
@@ -168,7 +169,7 @@ impl Dispatcher {
             ));
             None
         };
-        let heard = self.attempts > 0;
+        let heard = self.reach.heard;
         let outage = self
             .listings
             .outage

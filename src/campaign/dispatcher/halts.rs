@@ -36,6 +36,8 @@ impl Dispatcher {
     /// The clock on the wall shows this. To be said before anything else is asked.
     pub fn look(&mut self, now: Moment, wall: Timestamp) {
         self.look_at_outage(now);
+        // Whatever ended the last of the others may have been a listing.
+        self.conclude_suspicion();
         let open = self.open_targets();
         let left = open.saturating_sub(self.in_flight.len() as u64);
         let over = self.brakes.look(wall, left);

@@ -1,9 +1,12 @@
 //! What an outage changes: nothing is started, no try is counted, and from time to time it is found out whether the API answers.
 //!
 //! It begins with a call that never connected, with an obstacle, with a 503 that says when to come again, or with three different machines in a row whose answers are not
-//! the service's own. The list of scans is asked then. If it answers, and three machines' starts had failed, starts alone are
-//! down: then one machine is tried at a time, those first that have been looked up, in turn. Any start that the service itself
-//! answers ends it, whatever the answer; one call goes alone then, and twice as many after each answer.
+//! the service's own. The list of scans is asked then. If it answers, and three machines' starts had failed, starts alone may be
+//! down: one machine is tried at a time, first another, then those that have been looked up, in turn, and another again. Any start
+//! that the service itself answers ends it, whatever the answer; one call goes alone then, and twice as many after each answer.
+//!
+//! It is an outage for sure, and no machine is to blame, where a call never connected, where the list is not answered either, and
+//! where another machine's start fails like those of the first three.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -12,12 +15,15 @@ use crate::{
     campaign::{
         lookup::ListingError,
         outage::Outage,
-        reply::{Class, Trouble},
+        reply::{Class, Obstacle, Trouble},
         stop::StopReason,
     },
     monitor::span,
     quota::Moment,
 };
+
+/// So long starts may be down while the list answers; then the machines are to blame that are left.
+const STARTS_DOWN: Duration = Duration::from_hours(24);
 
 /// A connection that comes and goes is not spoken of more often.
 const SAID_APART: Duration = Duration::from_mins(1);
@@ -29,17 +35,21 @@ const IN_A_ROW: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Reachability {
     /// Whether the service has answered this run.
-    heard: bool,
+    pub(super) heard: bool,
     /// The machines since the last answer of the service's own.
     failed: Vec<u64>,
     held: Option<Held>,
     /// So many calls may be on their way after an outage.
     width: Option<usize>,
+    /// Machines whose starts failed while another's was answered: they say nothing of an outage.
+    known_bad: HashSet<u64>,
     /// When the last outage ended: what was sent before is nobody's fault.
     ended: Option<Moment>,
     /// When people last heard of one.
     said: Option<Moment>,
     pub(super) give_up_after: Option<Duration>,
+    /// Since when the sign-in does not answer.
+    waits_for_token: Option<Moment>,
 }
 
 /// An outage that goes on.
@@ -51,6 +61,10 @@ struct Held {
     is_sure: bool,
     /// Those that are tried, in turn.
     suspects: HashSet<u64>,
+    /// Whether people have heard of it.
+    is_told: bool,
+    /// What is in the way, as they have heard.
+    told: Option<Obstacle>,
 }
 
 /// How it is found out whether it is over.
@@ -60,11 +74,8 @@ enum Look {
     ByList,
     /// A list call is on its way.
     Asked,
-    /// The list answers, and starts do not: by a start at a time.
-    ByStarts {
-        /// A machine that nothing is in doubt about has been tried.
-        tried_another: bool,
-    },
+    /// The list answers, and starts do not: by a start at a time, of which so many have come to nothing.
+    ByStarts(usize),
 }
 
 impl Reachability {
@@ -76,7 +87,7 @@ impl Reachability {
     /// Whether the list is not to be read now, for nobody would answer.
     pub(super) fn list_is_out(&self) -> bool {
         let held = self.held.as_ref();
-        held.is_some_and(|held| !matches!(held.look, Look::ByStarts { .. }))
+        held.is_some_and(|held| !matches!(held.look, Look::ByStarts(_)))
     }
 
     /// How many calls may be on their way.
@@ -99,16 +110,25 @@ impl Reachability {
         (held.look != Look::Asked).then(|| held.outage.next_look())
     }
 
+    /// Whether this one is none of those that failed before.
+    fn is_another(&self, n: u64) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| !held.suspects.contains(&n))
+    }
+
+    /// Whether one is to be tried now that is none of those, whichever.
+    pub(super) fn is_anothers_turn(&self) -> bool {
+        self.held.is_some() && self.suspects().is_none()
+    }
+
     /// Those of whom one is to be tried now; none if anybody may.
     pub(super) fn suspects(&self) -> Option<&HashSet<u64>> {
         let held = self.held.as_ref()?;
-        let tried_another = matches!(
-            held.look,
-            Look::ByStarts {
-                tried_another: true
-            }
-        );
-        (tried_another && !held.suspects.is_empty()).then_some(&held.suspects)
+        let Look::ByStarts(tried) = held.look else {
+            return None;
+        };
+        let is_anothers_turn = tried.is_multiple_of(held.suspects.len() + 1);
+        (!is_anothers_turn).then_some(&held.suspects)
     }
 }
 
@@ -120,15 +140,25 @@ impl Dispatcher {
         self
     }
 
+    /// Whether nothing is started because the API cannot be reached.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.reach.is_out()
+    }
+
+    /// Since when a token is waited for, if it is. To be said before [`look`](Self::look).
+    pub fn waits_for_token(&mut self, since: Option<Moment>) {
+        self.reach.waits_for_token = since;
+    }
+
     /// Whether a start may go out though the API may not be reached: as the look that finds out.
     pub(super) fn may_start(&self, now: Moment) -> bool {
         let Some(held) = &self.reach.held else {
             return true;
         };
         let by_start = match held.look {
-            Look::ByStarts { .. } => true,
-            Look::ByList => self.listings.forbidden.is_some(),
-            Look::Asked => false,
+            Look::ByStarts(_) => true,
+            Look::ByList | Look::Asked => false,
         };
         by_start && held.outage.next_look() <= now
     }
@@ -136,7 +166,7 @@ impl Dispatcher {
     /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until
     /// [`probed`](Self::probed).
     pub fn wants_probe(&mut self, now: Moment) -> bool {
-        if self.is_stopping() || self.listings.forbidden.is_some() {
+        if self.is_stopping() {
             return false;
         }
         let Some(held) = &mut self.reach.held else {
@@ -163,7 +193,9 @@ impl Dispatcher {
             Err(ListingError::Ledger(why)) => self.stop(StopReason::Disk(why)),
             Err(ListingError::Forbidden(why)) => {
                 self.list_answered(now);
-                self.cannot_list(why, now);
+                if self.listings.forbidden.is_none() {
+                    self.cannot_list(why, now);
+                }
             }
             Ok(()) | Err(ListingError::Failed(_)) => self.list_answered(now),
         }
@@ -176,36 +208,38 @@ impl Dispatcher {
         let enough = self.open_targets() >= IN_A_ROW as u64;
         match &mut self.reach.held {
             Some(held) if starts_failed && enough => {
-                held.look = Look::ByStarts {
-                    tried_another: false,
-                };
+                held.look = Look::ByStarts(0);
             }
             _ => self.outage_over(now),
         }
     }
 
     /// What a reply to a start says of whether the API can be reached.
-    pub(super) fn reached(&mut self, n: u64, class: &Class, now: Moment) {
+    pub(super) fn reached(&mut self, n: u64, tries: u32, class: &Class, now: Moment) {
         match class {
             Class::Own(_) => {
                 self.reach.heard = true;
                 self.reach.failed.clear();
-                if self.reach.is_out() {
+                if let Some(held) = &mut self.reach.held {
+                    held.suspects.remove(&n);
+                    self.are_bad();
                     self.outage_over(now);
                 } else if let Some(width) = self.reach.width {
                     let wider = width.saturating_mul(2);
                     self.reach.width = (wider < self.settings.capacity).then_some(wider);
                 }
             }
-            Class::NeverSent(trouble) => self.out(trouble, false, now),
+            Class::NeverSent(trouble) => self.out(trouble, true, now),
             Class::Perhaps(trouble) => {
-                if !self.reach.failed.contains(&n) {
+                let is_known = tries > 0 || self.reach.known_bad.contains(&n);
+                if !is_known && !self.reach.failed.contains(&n) {
                     self.reach.failed.push(n);
                 }
                 let is_row = self.reach.failed.len() >= IN_A_ROW;
                 let is_told = trouble.obstacle.is_some() || trouble.retry_after.is_some();
                 if is_row || is_told || self.reach.is_out() {
-                    self.out(trouble, is_row, now);
+                    let is_another = !is_known && self.may_start(now) && self.reach.is_another(n);
+                    self.out(trouble, is_another, now);
                 }
                 if let Some(held) = &mut self.reach.held {
                     held.suspects.insert(n);
@@ -222,8 +256,8 @@ impl Dispatcher {
             let held = self.reach.held.as_mut();
             if let Some(held) = held {
                 held.is_sure |= is_sure;
-                if let Look::ByStarts { tried_another } = &mut held.look {
-                    *tried_another |= by_start;
+                if let Look::ByStarts(tried) = &mut held.look {
+                    *tried += usize::from(by_start);
                 }
             }
             // Only the answer to a look is news: others were on their way when it began.
@@ -233,18 +267,33 @@ impl Dispatcher {
             return;
         }
         let outage = Outage::begin(now, trouble, self.reach.heard);
-        let said = self.reach.said;
-        if said.is_none_or(|said| now.since(said) >= SAID_APART) {
-            self.notes.push(outage.in_words());
-            self.reach.said = Some(now);
-        }
         self.reach.held = Some(Held {
             outage,
             look: Look::ByList,
             is_sure,
             suspects: self.reach.failed.iter().copied().collect(),
+            is_told: false,
+            told: None,
         });
+        self.tell_outage(now);
         self.blame_nobody();
+    }
+
+    /// Says it, unless it was said a moment ago, or has been said like that.
+    fn tell_outage(&mut self, now: Moment) {
+        let said_apart = |said: Moment| now.since(said) >= SAID_APART;
+        let is_time = self.reach.said.is_none_or(said_apart);
+        let Some(held) = &mut self.reach.held else {
+            return;
+        };
+        let obstacle = held.outage.obstacle();
+        let is_new = held.is_told && held.told != obstacle;
+        if is_new || (is_time && !held.is_told) {
+            held.is_told = true;
+            held.told = obstacle;
+            self.notes.push(held.outage.in_words(now));
+            self.reach.said = Some(now);
+        }
     }
 
     /// A look came to nothing.
@@ -252,11 +301,27 @@ impl Dispatcher {
         let Some(held) = &mut self.reach.held else {
             return;
         };
-        held.is_sure = true;
+        // A start that fails while the list answers does not say so.
+        held.is_sure |= !matches!(held.look, Look::ByStarts(_));
+        if matches!(held.look, Look::ByStarts(_)) && now.since(held.outage.since()) >= STARTS_DOWN {
+            self.are_bad();
+            self.outage_over(now);
+            return;
+        }
         if let Some(why) = held.outage.failed(now, trouble) {
             self.stop(StopReason::Tenant(why));
         }
+        self.tell_outage(now);
         self.blame_nobody();
+    }
+
+    /// Starts were tried while the list answered: whoever failed meanwhile is to blame from now on.
+    fn are_bad(&mut self) {
+        if let Some(held) = &self.reach.held
+            && matches!(held.look, Look::ByStarts(_))
+        {
+            self.reach.known_bad.extend(&held.suspects);
+        }
     }
 
     /// What is in doubt by an outage costs no try.
@@ -275,14 +340,9 @@ impl Dispatcher {
         let Some(held) = self.reach.held.take() else {
             return;
         };
-        if self
-            .reach
-            .said
-            .is_some_and(|said| said >= held.outage.since())
-        {
+        if held.is_told {
             self.notes.push(held.outage.over_in_words(now));
         }
-        self.reach.failed.clear();
         self.reach.width = Some(1);
         if held.is_sure {
             self.reach.ended = Some(now);
@@ -291,6 +351,7 @@ impl Dispatcher {
 
     /// A target has ended: nobody tries it any more.
     pub(super) fn no_suspect(&mut self, n: u64) {
+        self.reach.known_bad.remove(&n);
         if let Some(held) = &mut self.reach.held {
             held.suspects.remove(&n);
         }
@@ -303,14 +364,16 @@ impl Dispatcher {
         };
         let starts = self.reach.held.as_ref().map(|held| held.outage.since());
         let list = self.listings.outage.as_ref().map(Outage::since);
+        let token = self.reach.waits_for_token;
         let lasts = starts
             .into_iter()
             .chain(list)
+            .chain(token)
             .map(|since| now.since(since))
             .max();
         if let Some(lasts) = lasts.filter(|lasts| *lasts >= limit) {
             self.stop(StopReason::Brake(format!(
-                "--give-up-after: the API has not answered for {}; the same command goes on with the campaign",
+                "--give-up-after: the API, or the sign-in, has not answered for {}; the same command goes on with the campaign",
                 span::in_words(lasts)
             )));
         }

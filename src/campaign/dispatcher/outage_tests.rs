@@ -99,10 +99,11 @@ fn three_machines_in_a_row_are_an_outage_that_costs_no_try() {
     assert!(dispatcher.wants_probe(at(2)));
     dispatcher.probed(Ok(()), at(2));
     // Starts alone are down: another is tried, then those that were looked up, in turn.
-    assert_eq!(call(&mut dispatcher, lost(), at(2)), 7);
+    let another = call(&mut dispatcher, lost(), at(2));
+    assert!((7..=9).contains(&another));
     assert!(!dispatcher.wants_permit(at(6)), "none of them is looked up");
     assert!(dispatcher.wants_listing(at(32)).is_some());
-    dispatcher.listed(Ok(absent(&[2, 4, 5, 6, 7], at(32))), at(32), WALL);
+    dispatcher.listed(Ok(absent(&[2, 4, 5, 6, another], at(32))), at(32), WALL);
     assert_eq!(
         dispatcher.tally().of(Outcome::Failed),
         1,

@@ -51,10 +51,18 @@ impl Dispatcher {
                 token,
             } => {
                 self.server.hear(ended, date);
-                self.reached(due.target.n, &judgement.class, ended);
-                if let Verdict::NotSent(_) = judgement.verdict {
-                    self.unsent(due);
-                    return;
+                let (n, tries) = (due.target.n, due.target.progress.tries);
+                self.reached(n, tries, &judgement.class, ended);
+                match &judgement.class {
+                    Class::NeverSent(_) => {
+                        self.unsent(due);
+                        return;
+                    }
+                    Class::Unsendable(_) => {
+                        self.unsendable(due, &judgement);
+                        return;
+                    }
+                    Class::Own(_) | Class::Perhaps(_) => {}
                 }
                 self.attempts += 1;
                 let progress = &mut due.target.progress;
@@ -101,6 +109,23 @@ impl Dispatcher {
         }
         self.brakes.taken_back(due.target.n, number == 1);
         self.queue.put_back(due);
+    }
+
+    /// No request can carry it: it ends without an attempt.
+    fn unsendable(&mut self, mut due: Due, judgement: &Judgement) {
+        let number = due.target.progress.attempts;
+        self.records.push(Record::Unsent {
+            n: due.target.n,
+            number,
+        });
+        let progress = &mut due.target.progress;
+        progress.attempts = number - 1;
+        if number == 1 {
+            progress.first_sent = None;
+        }
+        progress.message.clone_from(&judgement.message);
+        self.brakes.taken_back(due.target.n, number == 1);
+        self.end(due, None, Outcome::Refused);
     }
 
     pub(super) fn judged(

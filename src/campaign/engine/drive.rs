@@ -1,6 +1,12 @@
 //! A run from its first call to its last.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -66,6 +72,8 @@ pub(super) struct Drive<D> {
     /// Records that could not be written; they are tried once more at the end.
     pub(super) unwritten: Vec<Record>,
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
+    /// Since when a token is waited for.
+    waits_for_token: Arc<Mutex<Option<Moment>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
     probe: Option<Boxed<Result<(), ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
@@ -105,6 +113,7 @@ impl<D: Defender> Drive<D> {
             being_written: Vec::new(),
             unwritten: Vec::new(),
             permit: None,
+            waits_for_token: Arc::default(),
             listing: None,
             probe: None,
             renewal: None,
@@ -140,15 +149,21 @@ impl<D: Defender> Drive<D> {
     /// Begins whatever the dispatcher wants.
     async fn begin(&mut self) {
         let now = self.engine.clock.now();
+        let waits = self.permit.as_ref().and(*locked(&self.waits_for_token));
+        self.dispatcher.waits_for_token(waits);
         self.dispatcher.look(now, self.engine.clock.wall());
         self.heed_stop();
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
                 let pacer = self.engine.pacer.clone();
                 let tokens = Arc::clone(&self.engine.tokens);
+                let waits = Arc::clone(&self.waits_for_token);
+                *locked(&waits) = Some(now);
                 Box::pin(async move {
                     // First, so that waiting for a token costs no permit.
-                    tokens.token().await.map_err(NoPermit::Token)?;
+                    let token = tokens.token().await;
+                    *locked(&waits) = None;
+                    token.map_err(NoPermit::Token)?;
                     pacer.acquire(Kind::Start).await.map_err(NoPermit::Ledger)
                 })
             });
@@ -317,6 +332,10 @@ impl<D: Defender> Drive<D> {
             self.dispatcher.reported(report, wall);
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A future that may not be there, which then never comes.

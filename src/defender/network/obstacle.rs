@@ -35,6 +35,10 @@ impl Obstacle {
     #[must_use]
     pub async fn looked_into(self, url: &reqwest::Url) -> Self {
         match self {
+            // A wrong password given twice is two bad sign-ins, and a few lock an account.
+            Self::Proxy {
+                status: Some(407), ..
+            } if tunnel::signs_in(url) => self,
             Self::Proxy { .. } => match tunnel::asked(url).await {
                 // It lets us through now: what it refused before is not known, and passes.
                 None | Some(tunnel::Answer { status: 200, .. }) => self,

@@ -35,6 +35,16 @@ pub(super) async fn asked(url: &Url) -> Option<Answer> {
         .ok()?
 }
 
+/// Whether the client gives the proxy that it uses for this URL a name and a password.
+pub(super) fn signs_in(url: &Url) -> bool {
+    let proxy = url
+        .as_str()
+        .parse()
+        .ok()
+        .and_then(|uri| Matcher::from_system().intercept(&uri));
+    proxy.is_some_and(|proxy| proxy.basic_auth().is_some())
+}
+
 async fn connect(proxy: &Intercept, target: &str) -> Option<Answer> {
     let uri = proxy.uri();
     if uri.scheme_str() != Some("http") {

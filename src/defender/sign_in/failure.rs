@@ -50,9 +50,11 @@ impl AzureSignIn {
                 }
             ),
         };
+        // Whoever answers in words that are not the sign-in service's stands before it.
+        let obstacle = refusal.is_foreign() && !metadata;
         FetchError {
-            passing: refusal.is_passing(),
-            obstacle: false,
+            passing: refusal.is_passing() || obstacle,
+            obstacle,
             error: SignInError(text),
         }
     }

@@ -55,6 +55,11 @@ impl Refusal {
             || matches!(self.code, Some(50_196 | 90_033 | 90_055))
     }
 
+    /// Whether it is not in the words of a sign-in service, and not a failure of one.
+    pub(super) const fn is_foreign(&self) -> bool {
+        self.code.is_none() && self.said.is_none() && self.status < 500
+    }
+
     /// What to do, if it is known. `ahead_s`: by how much this computer's clock is ahead of the service's.
     pub(super) fn cure(&self, way: &Wording<'_>, ahead_s: Option<i64>) -> Option<String> {
         let Wording { tenant, client, .. } = way;

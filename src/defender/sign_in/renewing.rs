@@ -39,6 +39,10 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a later one is tried: an outage is waited for, as one of the API is; it lasts for a day at most.
 const PATIENCE: Duration = Duration::from_hours(24);
 
+/// Where something is in the way of the first, it is tried once more so much later: more bad sign-ins at a proxy might lock an
+/// account.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
 /// How long a later one is tried where something is in the way that a person must remove.
 const OBSTACLE_PATIENCE: Duration = Duration::from_mins(15);
 
@@ -275,7 +279,7 @@ impl Round {
         shared.turn().await;
         let is_first = shared.state().serial == 0;
         let first = shared.time.now();
-        let mut told = false;
+        let (mut told, mut looked_twice) = (false, false);
         loop {
             let Err(FetchError {
                 passing,
@@ -285,6 +289,14 @@ impl Round {
             else {
                 return Ok(());
             };
+            if is_first && obstacle {
+                if std::mem::replace(&mut looked_twice, true) {
+                    return Err(error);
+                }
+                time::sleep(SECOND_LOOK).await;
+                shared.turn().await;
+                continue;
+            }
             let patience = match (is_first, obstacle) {
                 (true, _) => FIRST_PATIENCE,
                 (false, true) => OBSTACLE_PATIENCE,
