@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use fleetsweep::{
     campaign::{outcome::Outcome, stop::StopReason},
-    mock::{Affects, Kind, MockConfig, Outage, Shape},
+    mock::{Affects, Chances, Kind, MockConfig, Outage, Shape, SignIn},
 };
+use proptest::prelude::*;
 
-use super::rig::{Rig, fleet, machine};
+use super::{
+    campaign_quota::in_virtual_time,
+    rig::{Rig, fleet, machine},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -468,4 +472,63 @@ async fn an_application_that_may_not_list_loses_few_machines_to_an_outage() {
     assert_eq!(told.of(Outcome::Failed), 0);
     assert!(told.of(Outcome::Unsure) <= 100, "{:?}", told.tally);
     assert_eq!(told.of(Outcome::Unsure) + told.of(Outcome::Accepted), 500);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is in the way, whoever is poison or restricted, and whether the list may be read.
+    #[test]
+    fn every_campaign_comes_to_an_end_with_one_scan_a_machine(
+        seed: u64,
+        machines in 1..80_u64,
+        spans in prop::collection::vec((0..400_u64, 1..1200_u64, 0..6_usize, prop::bool::ANY), 0..3),
+        poison in prop::collection::vec(1..80_u64, 0..7),
+        restricted in prop::collection::vec(1..80_u64, 0..7),
+        lost in 0.0..0.12_f64,
+        may_list in prop::bool::weighted(0.8),
+        skip_busy in prop::bool::weighted(0.3),
+    ) {
+        in_virtual_time(async move {
+            let outages = spans.into_iter().map(|(from, length, shape, starts)| Outage {
+                from: Duration::from_secs(from),
+                until: Duration::from_secs(from + length),
+                shape: shapes().get(shape).cloned().unwrap_or(if shape == 4 {
+                    Shape::Reset
+                } else {
+                    Shape::Page { status: 403 }
+                }),
+                affects: if starts && shape > 0 { Affects::Starts } else { Affects::Everything },
+            });
+            let roles: &[&str] = if may_list { &["Machine.Scan", "Machine.Read.All"] } else { &["Machine.Scan"] };
+            let rig = Rig {
+                seed,
+                skip_busy: skip_busy && may_list,
+                ..Rig::against(MockConfig {
+                    seed,
+                    outages: outages.collect(),
+                    poison: poison.into_iter().map(machine).collect(),
+                    restricted: restricted.into_iter().map(machine).collect(),
+                    chances: Chances {
+                        busy: 0.05,
+                        reset_before: lost,
+                        reset_after: lost,
+                        error_before: lost,
+                        error_after: lost,
+                        ..Chances::default()
+                    },
+                    sign_in: SignIn {
+                        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+                        ..SignIn::default()
+                    },
+                    ..lossless()
+                })
+            };
+            let told = tokio::time::timeout(60 * HOUR, rig.run(&fleet(machines))).await;
+            let told = told.expect("an end");
+            assert!(matches!(told.stop, None | Some(StopReason::Tenant(_) | StopReason::Brake(_))), "{:?}", told.stop);
+            told.assert_one_scan_each();
+            told.assert_never_over();
+        });
+    }
 }

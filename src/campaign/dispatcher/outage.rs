@@ -8,7 +8,10 @@
 //! It is an outage for sure, and no machine is to blame, where a call never connected, where the list is not answered either, and
 //! where another machine's start fails like those of the first three.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use super::Dispatcher;
 use crate::{
@@ -36,8 +39,8 @@ const IN_A_ROW: usize = 3;
 pub(super) struct Reachability {
     /// Whether the service has answered this run.
     pub(super) heard: bool,
-    /// The machines since the last answer of the service's own.
-    failed: Vec<u64>,
+    /// The machines that failed since a start was last answered, and whether each is still to be tried.
+    failed: BTreeMap<u64, bool>,
     held: Option<Held>,
     /// So many calls may be on their way after an outage.
     width: Option<usize>,
@@ -108,6 +111,11 @@ impl Reachability {
     pub(super) fn next_look(&self) -> Option<Moment> {
         let held = self.held.as_ref()?;
         (held.look != Look::Asked).then(|| held.outage.next_look())
+    }
+
+    fn open_failed(&self) -> HashSet<u64> {
+        let open = self.failed.iter().filter(|(_, is_open)| **is_open);
+        open.map(|(n, _)| *n).collect()
     }
 
     /// Whether this one is none of those that failed before.
@@ -232,8 +240,8 @@ impl Dispatcher {
             Class::NeverSent(trouble) => self.out(trouble, true, now),
             Class::Perhaps(trouble) => {
                 let is_known = tries > 0 || self.reach.known_bad.contains(&n);
-                if !is_known && !self.reach.failed.contains(&n) {
-                    self.reach.failed.push(n);
+                if !is_known {
+                    self.reach.failed.insert(n, true);
                 }
                 let is_row = self.reach.failed.len() >= IN_A_ROW;
                 let is_told = trouble.obstacle.is_some() || trouble.retry_after.is_some();
@@ -271,7 +279,7 @@ impl Dispatcher {
             outage,
             look: Look::ByList,
             is_sure,
-            suspects: self.reach.failed.iter().copied().collect(),
+            suspects: self.reach.open_failed(),
             is_told: false,
             told: None,
         });
@@ -352,6 +360,9 @@ impl Dispatcher {
     /// A target has ended: nobody tries it any more.
     pub(super) fn no_suspect(&mut self, n: u64) {
         self.reach.known_bad.remove(&n);
+        if let Some(is_open) = self.reach.failed.get_mut(&n) {
+            *is_open = false;
+        }
         if let Some(held) = &mut self.reach.held {
             held.suspects.remove(&n);
         }
