@@ -51,10 +51,14 @@ pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
 impl From<ListingError> for FollowError {
     fn from(e: ListingError) -> Self {
         Self::Tenant(match e {
+            ListingError::Ledger(why) => return Self::Disk(why),
             ListingError::Forbidden(why) => {
                 format!("{why}; grant the application the role Machine.Read.All")
             }
-            ListingError::Failed(why) | ListingError::Unauthorized(why) => why,
+            ListingError::Unanswered { trouble, .. } => trouble.why,
+            ListingError::Failed(why)
+            | ListingError::Unauthorized(why)
+            | ListingError::Blocked(why) => why,
         })
     }
 }

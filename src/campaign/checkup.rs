@@ -12,7 +12,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::errand::said;
+use super::{
+    caller::is_page_of_scans,
+    reply::{Class, Trouble, classify},
+};
 use crate::defender::{
     Reply,
     sign_in::{Claims, Need, SignInError, apart, fit},
@@ -127,56 +130,55 @@ impl Checkup {
         took: Duration,
         by: &str,
     ) {
-        let answer = match reply {
-            Ok(answer) => answer,
-            Err(lost) => {
-                self.add("clock", State::Skipped, "no answer, so no Date header");
-                self.add(
-                    "reachability",
-                    State::Failed,
-                    format!(
-                        "{lost} ({by}); look at the network, HTTPS_PROXY, NO_PROXY and --ca-cert"
-                    ),
-                );
-                self.add("list", State::Skipped, "the API was not reached");
+        match reply {
+            Ok(answer) => self.clock(answer.date, wall),
+            Err(_) => self.add("clock", State::Skipped, "no answer, so no Date header"),
+        }
+        let said = match classify(reply, is_page_of_scans) {
+            Class::Own(said) => said,
+            Class::NeverSent(trouble) | Class::Perhaps(trouble) => {
+                self.unreached(&trouble, by);
+                return;
+            }
+            Class::Unsendable(why) => {
+                self.add("reachability", State::Failed, why);
                 return;
             }
         };
-        self.clock(answer.date, wall);
-        let error = said(answer);
         let ms = took.as_millis();
-        let is_api = match answer.status {
-            200 => serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(),
-            _ => error.is_some(),
-        };
-        if !is_api {
-            let why = format!(
-                "something answered HTTP {} ({by}), but not in the API's words; look at the proxy, the firewall and --api-url",
-                answer.status
-            );
-            self.add("reachability", State::Failed, why);
-            self.add("list", State::Skipped, "the API was not reached");
-            return;
-        }
         self.add(
             "reachability",
             State::Ok,
             format!("answered in {ms} ms ({by})"),
         );
-        let error = error.unwrap_or_else(|| "it gave no reason".to_owned());
-        match answer.status {
+        let words = said.words();
+        match said.status {
             _ if !signed_in => self.add("list", State::Skipped, "there is no token to list with"),
-            200 => self.add("list", State::Ok, "scans can be listed"),
+            200..300 => self.add("list", State::Ok, "scans can be listed"),
             401 => self.add(
                 "list",
                 State::Failed,
-                format!("the service refuses the token (HTTP 401: {error}); if it names the account or a licence, a new token does not cure it"),
+                format!("the service refuses the token (HTTP 401: {words}); if it names the account or a licence, a new token does not cure it"),
             ),
             // The roles have their own step; without this one a campaign is possible.
-            403 => self.add("list", State::Warning, format!("the service forbids listing: {error}")),
-            429 => self.add("list", State::Warning, format!("the quota for listing is spent just now: {error}")),
-            status => self.add("list", State::Failed, format!("HTTP {status}: {error}; try again later")),
+            403 => self.add("list", State::Warning, format!("the service forbids listing: {words}")),
+            429 => self.add("list", State::Warning, format!("the quota for listing is spent just now: {words}")),
+            status => self.add("list", State::Failed, format!("HTTP {status}: {words}; try again later")),
         }
+    }
+
+    fn unreached(&mut self, trouble: &Trouble, by: &str) {
+        let cure = match trouble.obstacle {
+            // It has its cure in its words.
+            Some(_) => "",
+            None => "; look at the network, HTTPS_PROXY, NO_PROXY and --ca-cert",
+        };
+        self.add(
+            "reachability",
+            State::Failed,
+            format!("{trouble} ({by}){cure}"),
+        );
+        self.add("list", State::Skipped, "the API was not reached");
     }
 
     fn clock(&mut self, date: Option<Timestamp>, wall: Timestamp) {

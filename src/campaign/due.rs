@@ -44,6 +44,8 @@ pub struct Doubt {
     pub pending: bool,
     /// The operator would rather risk a second scan than none, where it cannot be looked up.
     pub risk_taken: bool,
+    /// The API could not be reached when its last attempt was sent: that costs no try.
+    pub is_blameless: bool,
 }
 
 impl Doubt {
@@ -58,6 +60,7 @@ impl Doubt {
             turn: None,
             pending: false,
             risk_taken: false,
+            is_blameless: false,
         }
     }
 

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::errand::{Answered, Errand, ErrandError};
+use super::{
+    caller::{Answered, CallError, Caller},
+    paging::{Paging, Step},
+};
 use crate::{
     defender::{
-        Call, Defender,
-        wire::{Machine, Page},
+        Call, Defender, Order,
+        wire::{self, Machine, Page},
     },
     quota::Kind,
 };
@@ -100,18 +103,21 @@ fn quoted(text: &str) -> String {
 pub struct Listed {
     /// Machines that were passed on.
     pub machines: u64,
-    /// Machines that came again, and were passed over.
-    pub repeated: u64,
+    /// The list moved each time that it was read: a machine may be missing.
+    pub moved: bool,
     /// Calls that it took.
     pub calls: u64,
 }
 
-/// Lists the machines until a short page, and passes each on once. `told` hears of each page.
+/// So many times the list is read anew whose rows moved away while it was read.
+const BEGINNINGS: u32 = 3;
+
+/// Lists the machines to the end of the list, and passes each on once. `told` hears of each page.
 ///
 /// # Errors
-/// A page was refused or lost, or `take` fails: its error comes out as the second kind.
+/// A page was refused or lost, the list has no end, or `take` fails: its error comes out as the second kind.
 pub async fn list<D: Defender, E>(
-    errand: &Errand<D>,
+    caller: &Caller<D>,
     wanted: &Wanted,
     now: Timestamp,
     mut take: impl FnMut(&Machine) -> Result<(), E>,
@@ -120,48 +126,75 @@ pub async fn list<D: Defender, E>(
     let filter = wanted.odata(now);
     let mut seen = HashSet::new();
     let mut listed = Listed::default();
-    let mut skip = 0;
+    let mut paging = Paging::default();
+    let mut order = Order {
+        count: true,
+        newest_first: false,
+    };
+    let mut beginnings = 1;
     loop {
-        let call = Call::Machines {
-            filter: filter.clone(),
-            skip,
-            top: TOP,
-        };
-        let answered = errand
-            .ask(Kind::Machines, &call)
+        let Page { value, count } = page(caller, filter.as_deref(), paging.skip(), &mut order)
             .await
             .map_err(Broken::Call)?;
-        let page = match answered {
-            // "No match may be an empty list or 404."
-            Answered::NotThere => Vec::new(),
-            Answered::Well(answer) => {
-                let page: Page<Machine> = serde_json::from_slice(&answer.body).map_err(|why| {
-                    Broken::Call(ErrandError::Refused(format!(
-                        "the answer is no list of machines ({why}); look at --api-url and the proxy"
-                    )))
-                })?;
-                page.value
+        let mut new = 0;
+        for machine in &value {
+            let is_first = seen.insert(machine.id.to_ascii_lowercase());
+            if paging.is_new(&machine.id) {
+                new += 1;
             }
-        };
-        let before = seen.len();
-        for machine in &page {
-            if !seen.insert(machine.id.to_ascii_lowercase()) {
-                listed.repeated += 1;
-            } else if wanted.admits(machine) {
+            if is_first && wanted.admits(machine) {
                 listed.machines += 1;
                 take(machine).map_err(Broken::Take)?;
             }
         }
-        listed.calls = errand.calls();
+        let step = paging.came(value.iter().map(|machine| machine.id.as_str()), new, count);
+        listed.calls = caller.calls();
         told(&listed);
-        if page.len() < TOP as usize {
-            return Ok(listed);
+        match step {
+            Step::More => {}
+            Step::End => return Ok(listed),
+            Step::Moved if beginnings < BEGINNINGS => {
+                beginnings += 1;
+                paging = Paging::default();
+            }
+            Step::Moved => {
+                listed.moved = true;
+                return Ok(listed);
+            }
+            Step::Endless => return Err(Broken::Endless(listed.machines)),
         }
-        if seen.len() == before {
-            let why = "the service shows the same page again, whatever is to be skipped";
-            return Err(Broken::Call(ErrandError::Failed(why.to_owned())));
-        }
-        skip += TOP;
+    }
+}
+
+async fn page<D: Defender>(
+    caller: &Caller<D>,
+    filter: Option<&str>,
+    skip: u32,
+    order: &mut Order,
+) -> Result<Page<Machine>, CallError> {
+    loop {
+        let call = Call::Machines {
+            filter: filter.map(str::to_owned),
+            skip,
+            top: TOP,
+            order: *order,
+        };
+        return match caller.ask(Kind::Machines, &call).await {
+            // "No match may be an empty list or 404."
+            Ok(Answered::NotThere) => Ok(Page {
+                value: Vec::new(),
+                count: None,
+            }),
+            Ok(Answered::Well(answer)) => Ok(wire::json(&answer.body).unwrap_or(Page {
+                value: Vec::new(),
+                count: None,
+            })),
+            Err(CallError::Refused(said)) if said.status == 400 && order.count => {
+                order.count = false;
+                continue;
+            }
+            Err(e) => Err(e),
+        };
     }
 }
 
@@ -169,7 +202,9 @@ pub async fn list<D: Defender, E>(
 #[derive(Debug)]
 pub enum Broken<E> {
     /// A call.
-    Call(ErrandError),
+    Call(CallError),
+    /// The list has no end; so many machines had come.
+    Endless(u64),
     /// Whoever took the machines.
     Take(E),
 }

@@ -1,78 +1,109 @@
-//! The list of scans, page by page: looking up, following and cancelling all read it here.
+//! The list of scans, read to its end: looking up, following and cancelling all read it here.
 
 use std::{
-    collections::HashSet,
     ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use jiff::Timestamp;
 
-use super::{loss, retry, server_clock::ServerClock};
+use super::{
+    caller::{Answered, CallError, Caller},
+    paging::{Paging, Step},
+    reply::{Said, Trouble},
+    server_clock::ServerClock,
+};
 use crate::{
     defender::{
-        Answer, Call, Defender, Lost,
-        sign_in::TokenSource,
-        throttle::Throttle,
-        wire::{Envelope, MachineAction, Page},
+        Call, Defender, Order,
+        wire::{self, MachineAction, Page},
     },
-    quota::{Clock, Kind, Moment, Pacer},
+    quota::{Kind, Moment},
 };
 
 /// The largest page that the API gives (MDE-API.md, section 3).
 const TOP: u32 = 10_000;
 
-/// So many times one page is asked for before the listing fails.
-const PAGE_TRIES: u32 = 5;
+/// So many times a listing is begun whose rows moved away while it was read.
+const BEGINNINGS: u32 = 3;
 
 /// Why there is no complete listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListingError {
     /// The application may not list.
     Forbidden(String),
-    /// The token is refused, a new one too.
+    /// There is no token, or a new one is refused too.
     Unauthorized(String),
-    /// It failed for the moment.
+    /// The service refuses to list, or the list could not be read to its end: nothing can be told from it.
     Failed(String),
+    /// The service has not answered.
+    Unanswered {
+        /// Why.
+        trouble: Box<Trouble>,
+        /// No byte of the call was written.
+        never_sent: bool,
+    },
+    /// Something is in the way that a person must remove.
+    Blocked(String),
+    /// The quota cannot be kept.
+    Ledger(String),
+}
+
+impl From<CallError> for ListingError {
+    fn from(e: CallError) -> Self {
+        match e {
+            CallError::Refused(said) if said.status == 403 => {
+                Self::Forbidden(said.words().to_owned())
+            }
+            CallError::Refused(_) => Self::Failed(e.to_string()),
+            CallError::SignIn(why) => Self::Unauthorized(why),
+            CallError::Blocked(why) => Self::Blocked(why),
+            CallError::Unanswered {
+                trouble,
+                never_sent,
+            } => Self::Unanswered {
+                trouble,
+                never_sent,
+            },
+            CallError::Ledger(e) => Self::Ledger(e.to_string()),
+        }
+    }
 }
 
 /// Reads the list, each page with leave of the quota for list calls.
 pub struct ScanList<D> {
-    defender: Arc<D>,
-    tokens: Arc<dyn TokenSource>,
-    pacer: Pacer,
-    clock: Arc<dyn Clock>,
-    calls: AtomicU64,
+    caller: Caller<D>,
+    /// What the service has refused to be asked for besides the rows.
+    without_count: AtomicBool,
+    without_order: AtomicBool,
 }
 
 impl<D: Defender> ScanList<D> {
-    /// A reader of the list.
-    pub fn new(
-        defender: Arc<D>,
-        tokens: Arc<dyn TokenSource>,
-        pacer: Pacer,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// A reader of the list, by this caller.
+    pub fn new(caller: Caller<D>) -> Self {
         Self {
-            defender,
-            tokens,
-            pacer,
-            clock,
-            calls: AtomicU64::new(0),
+            caller,
+            without_count: AtomicBool::new(false),
+            without_order: AtomicBool::new(false),
         }
     }
 
     /// Calls made so far.
     pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.caller.calls()
     }
 
-    /// Shows `visit` the scans that were created at `since` or later, newest first, page by page, until a short page or
-    /// until it has seen enough; tells when the first page was asked for. `server` hears of every answer's `Date`.
+    /// Finds out whether the service answers: one call for one row.
+    ///
+    /// # Errors
+    /// It does not, or it refuses.
+    pub async fn probe(&self, since: Timestamp) -> Result<(), ListingError> {
+        Ok(self.caller.probe(since).await?)
+    }
+
+    /// Shows `visit` the scans that were created at `since` or later, newest first, page by page, until the end of the list or
+    /// until it has seen enough; tells when the first page was asked for. A scan may be shown again where the list had to be
+    /// begun anew, for its rows had moved away. `server` hears of every answer's `Date`.
     ///
     /// # Errors
     /// Listing is not permitted, or the list could not be read to its end.
@@ -82,24 +113,49 @@ impl<D: Defender> ScanList<D> {
         server: &mut ServerClock,
         mut visit: impl FnMut(&[MachineAction]) -> ControlFlow<()>,
     ) -> Result<Moment, ListingError> {
-        let mut began = None;
-        let mut seen = HashSet::new();
-        let mut skip = 0;
-        loop {
-            let (sent, page) = self.page(since, skip, server).await?;
-            // Not before its first page went out: the permit may have taken an hour to come.
-            let began = *began.get_or_insert(sent);
-            let enough = visit(&page).is_break();
-            if enough || page.len() < TOP as usize {
+        for _ in 0..BEGINNINGS {
+            let read = self.read_once(since, server, &mut visit).await?;
+            if let Some(began) = read {
                 return Ok(began);
             }
-            let before = seen.len();
-            seen.extend(page.into_iter().map(|action| action.id));
-            if seen.len() == before {
-                let why = "the service shows the same page again, whatever is to be skipped";
-                return Err(ListingError::Failed(why.to_owned()));
+        }
+        let why = format!("its rows moved while it was read, {BEGINNINGS} times running");
+        Err(ListingError::Failed(why))
+    }
+
+    /// The same, until rows have moved away; then it tells nothing.
+    async fn read_once(
+        &self,
+        since: Timestamp,
+        server: &mut ServerClock,
+        visit: &mut impl FnMut(&[MachineAction]) -> ControlFlow<()>,
+    ) -> Result<Option<Moment>, ListingError> {
+        let mut began = None;
+        let mut paging = Paging::default();
+        loop {
+            let (sent, Page { value, count }) = self.page(since, paging.skip(), server).await?;
+            // Not before its first page went out: the permit may have taken an hour to come.
+            let began = *began.get_or_insert(sent);
+            if visit(&value).is_break() {
+                return Ok(Some(began));
             }
-            skip += TOP;
+            let new = value
+                .iter()
+                .filter(|action| paging.is_new(&action.id))
+                .count();
+            let ids = value.iter().map(|action| action.id.as_str());
+            match paging.came(ids, new, count) {
+                Step::More => {}
+                Step::End => return Ok(Some(began)),
+                Step::Moved => return Ok(None),
+                Step::Endless => {
+                    let why = format!(
+                        "it has no end: after {} scans the service shows the same or ever more",
+                        paging.rows()
+                    );
+                    return Err(ListingError::Failed(why));
+                }
+            }
         }
     }
 
@@ -109,120 +165,48 @@ impl<D: Defender> ScanList<D> {
         since: Timestamp,
         skip: u32,
         server: &mut ServerClock,
-    ) -> Result<(Moment, Vec<MachineAction>), ListingError> {
-        let call = Call::ListScans {
-            since,
-            skip,
-            top: TOP,
-        };
-        let mut rng = fastrand::Rng::new();
-        let mut tries = 0;
-        let mut refused = 0;
+    ) -> Result<(Moment, Page<MachineAction>), ListingError> {
         loop {
-            // First, so that waiting for a token costs no permit.
-            if let Err(e) = self.tokens.token().await {
-                return Err(ListingError::Unauthorized(e.to_string()));
-            }
-            let permit = match self.pacer.acquire(Kind::List).await {
-                Ok(permit) => permit,
-                Err(e) => return Err(ListingError::Failed(e.to_string())),
+            let order = Order {
+                count: !self.without_count.load(Ordering::Relaxed),
+                newest_first: !self.without_order.load(Ordering::Relaxed),
             };
-            let token = match self.tokens.token().await {
-                Ok(token) => token,
-                Err(e) => {
-                    permit.give_back();
-                    return Err(ListingError::Unauthorized(e.to_string()));
-                }
+            let call = Call::ListScans {
+                since,
+                skip,
+                top: TOP,
+                order,
             };
-            if permit.is_stale() {
-                permit.give_back();
-                continue;
-            }
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            let sent = self.clock.now();
-            let reply = self.defender.call(&call, &token).await;
-            if let Ok(answer) = &reply {
-                server.hear(self.clock.now(), answer.date);
-            }
-            match read(reply) {
-                Read::Page(page) => {
-                    permit.answered();
-                    return Ok((sent, page));
-                }
-                Read::Throttled(throttle) => {
-                    permit.throttled(&throttle.into());
-                }
-                Read::Unauthorized(why) => {
-                    permit.answered();
-                    if refused > 0 {
-                        return Err(ListingError::Unauthorized(why));
-                    }
-                    refused = token.serial;
-                    self.tokens
-                        .renew(token.serial)
-                        .await
-                        .map_err(|e| ListingError::Unauthorized(e.to_string()))?;
-                }
-                Read::Forbidden(why) => {
-                    permit.answered();
-                    return Err(ListingError::Forbidden(why));
-                }
-                Read::Failed { why, lost } => {
-                    loss::settle(permit, lost.as_ref());
-                    tries += 1;
-                    if tries >= PAGE_TRIES {
-                        return Err(ListingError::Failed(why));
-                    }
-                    tokio::time::sleep(
-                        retry::backoff(tries, &mut rng).min(Duration::from_secs(30)),
-                    )
-                    .await;
-                }
-            }
+            let asked = self.caller.ask_timed(Kind::List, &call).await;
+            let (sent, answered) = match asked {
+                Err(CallError::Refused(said)) if self.asks_for_less(&said, order) => continue,
+                asked => asked?,
+            };
+            let Answered::Well(answer) = answered else {
+                return Err(ListingError::Failed(
+                    "the service knows no list (HTTP 404)".to_owned(),
+                ));
+            };
+            server.hear(self.caller.clock().now(), answer.date);
+            return match wire::json(&answer.body) {
+                Some(page) => Ok((sent, page)),
+                None => Err(ListingError::Failed("the list cannot be read".to_owned())),
+            };
         }
     }
-}
 
-/// What a reply to a listing means.
-enum Read {
-    Page(Vec<MachineAction>),
-    Throttled(Throttle),
-    Unauthorized(String),
-    Forbidden(String),
-    Failed { why: String, lost: Option<Lost> },
-}
-
-fn read(reply: Result<Answer, Lost>) -> Read {
-    let answer = match reply {
-        Ok(answer) => answer,
-        Err(lost) => {
-            return Read::Failed {
-                why: lost.to_string(),
-                lost: Some(lost),
-            };
+    /// Whether the service refuses what was asked for besides the rows; the next call asks for less.
+    fn asks_for_less(&self, said: &Said, order: Order) -> bool {
+        if said.status != 400 {
+            return false;
         }
-    };
-    let error = serde_json::from_slice::<Envelope>(&answer.body)
-        .ok()
-        .map(|e| e.error);
-    let said = error
-        .as_ref()
-        .and_then(|e| e.message.clone())
-        .unwrap_or_default();
-    match answer.status {
-        200 => match serde_json::from_slice::<Page<MachineAction>>(&answer.body) {
-            Ok(page) => Read::Page(page.value),
-            Err(e) => Read::Failed {
-                why: format!("the list cannot be read: {e}"),
-                lost: None,
-            },
-        },
-        429 => Read::Throttled(Throttle::of(&answer)),
-        401 => Read::Unauthorized(said),
-        403 if error.is_some() => Read::Forbidden(said),
-        status => Read::Failed {
-            why: format!("HTTP {status} {said}"),
-            lost: None,
-        },
+        if order.count {
+            self.without_count.store(true, Ordering::Relaxed);
+        } else if order.newest_first {
+            self.without_order.store(true, Ordering::Relaxed);
+            // It may have been this alone.
+            self.without_count.store(false, Ordering::Relaxed);
+        }
+        order.count || order.newest_first
     }
 }

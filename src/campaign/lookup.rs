@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use super::listing::ListingError;
 use super::{
+    caller::{Caller, Patience},
     due::Doubt,
     listing::ScanList,
     running::Running,
@@ -223,7 +224,8 @@ impl<D: Defender> Lister<D> {
         campaign: CampaignId,
     ) -> Self {
         Self {
-            list: ScanList::new(defender, tokens, pacer, clock),
+            // Whoever looks up decides what an outage changes.
+            list: ScanList::new(Caller::new(defender, tokens, pacer, clock, Patience::None)),
             campaign,
         }
     }
@@ -233,7 +235,15 @@ impl<D: Defender> Lister<D> {
         self.list.calls()
     }
 
-    /// Lists until a short page, or until nothing more can be told, and says of each wanted target whether its scan, or
+    /// Finds out whether the service answers.
+    ///
+    /// # Errors
+    /// It does not, or it refuses.
+    pub async fn probe(&self, since: Timestamp) -> Result<(), ListingError> {
+        self.list.probe(since).await
+    }
+
+    /// Lists to the end, or until nothing more can be told, and says of each wanted target whether its scan, or
     /// somebody else's, is there.
     ///
     /// # Errors

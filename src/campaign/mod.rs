@@ -10,9 +10,10 @@
 //! - [`tag`]: how a scan is known as ours.
 //! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an extended input changes about it. [`summary`]: what a run came to.
 //! - [`witness`]: whether the state is as far as the marks and the results say. [`recover`]: a state that is not, made whole.
-//! - [`loss`]: how long a lost call counts. [`errand`]: a call that may be repeated without harm. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong
-//!   with a connection, before anything depends on it. [`sign_in_time`]: the clock that tokens age by.
-//! - [`listing`]: the list of scans, page by page. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
+//! - [`reply`]: whose a reply is, and how long its call counts. [`outage`]: whether the API can be reached. [`caller`]: one way to make a
+//!   call that is not a scan start. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong with a connection, before
+//!   anything depends on it. [`sign_in_time`]: the clock that tokens age by.
+//! - [`paging`](self): how a listing is read to its end. [`listing`]: the list of scans. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
 //! - [`timeline`]: when the calls go out, reckoned beforehand; [`slots`]: by stretches of time.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
@@ -21,6 +22,7 @@
 mod anew;
 mod borrowed;
 pub mod brakes;
+pub mod caller;
 pub mod canaries;
 pub mod cancel;
 pub mod checkup;
@@ -29,7 +31,6 @@ pub mod deadline;
 pub mod dispatcher;
 pub mod due;
 pub mod engine;
-pub mod errand;
 pub mod follow;
 pub mod hours;
 pub mod intake;
@@ -37,10 +38,12 @@ pub mod inventory;
 pub mod journal;
 pub mod listing;
 pub mod lookup;
-pub mod loss;
+pub mod outage;
 pub mod outcome;
+mod paging;
 pub mod queue;
 pub mod recover;
+pub mod reply;
 pub mod resume;
 pub mod retry;
 mod revision;

@@ -215,6 +215,15 @@ impl Queue {
         }
     }
 
+    /// Takes a fresh target at random, or the one that goes next where there is none.
+    pub fn draw(&mut self, now: Moment, rng: &mut fastrand::Rng) -> Option<Due> {
+        if self.fresh.is_empty() {
+            return self.pop(now);
+        }
+        let at = rng.usize(..self.fresh.len());
+        self.fresh.remove(at)
+    }
+
     /// Takes out the targets whose turn comes before `horizon`, and of which a finding will be void by then or so long (`late`)
     /// after. `turn` tells when the call of that number, from 1, can go. Those behind all others are left alone: they
     /// were refused, and nobody waits for them.

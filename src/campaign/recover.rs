@@ -75,6 +75,9 @@ pub enum RecoverError {
          the campaign began with"
     )]
     Input(String),
+    /// The quota cannot be kept.
+    #[error("{0}")]
+    Ledger(String),
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,7 +90,9 @@ impl From<ListingError> for RecoverError {
     fn from(e: ListingError) -> Self {
         match e {
             ListingError::Forbidden(why) | ListingError::Unauthorized(why) => Self::Forbidden(why),
-            ListingError::Failed(why) => Self::List(why),
+            ListingError::Failed(why) | ListingError::Blocked(why) => Self::List(why),
+            ListingError::Unanswered { trouble, .. } => Self::List(trouble.why),
+            ListingError::Ledger(why) => Self::Ledger(why),
         }
     }
 }

@@ -39,7 +39,21 @@ pub struct Policy {
     pub on_pending: OnPending,
 }
 
+/// While the API answers others, the tries of a machine whose calls it does not answer are spread over at least so long:
+/// whatever ails it may be over by then.
+const SPREAD: Duration = Duration::from_mins(10);
+
 impl Policy {
+    /// How long after it was given up an attempt is followed by the next, where so many `tries` have come to nothing: twice as long
+    /// each time, ten minutes in all.
+    #[must_use]
+    pub fn spread(&self, tries: u32, rng: &mut fastrand::Rng) -> Duration {
+        let gaps = self.max_attempts.saturating_sub(1).clamp(1, 31);
+        let shares = f64::from(u32::MAX >> (32 - gaps));
+        let share = f64::from(1_u32 << tries.saturating_sub(1).min(gaps - 1));
+        SPREAD.mul_f64(share / shares * (1.0 + rng.f64() / 10.0))
+    }
+
     /// No target waits for longer than this before it is tried again.
     #[must_use]
     pub fn longest_delay(&self) -> Duration {
@@ -80,6 +94,25 @@ mod tests {
             let delay = backoff(tries, &mut fastrand::Rng::with_seed(seed));
             prop_assert!(delay <= CEILING);
             prop_assert!(delay <= BASE * 2_u32.pow((tries - 1).min(20)));
+        }
+    }
+
+    #[test]
+    fn the_tries_of_a_machine_are_spread_over_ten_minutes() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        for max_attempts in 2..40 {
+            let policy = Policy {
+                max_attempts,
+                ..Policy::default()
+            };
+            let all: Duration = (1..max_attempts)
+                .map(|tries| policy.spread(tries, &mut rng))
+                .sum();
+            assert!(
+                all + Duration::from_secs(1) >= SPREAD,
+                "{max_attempts}: {all:?}"
+            );
+            assert!(policy.spread(1, &mut rng) <= SPREAD.mul_f64(1.1));
         }
     }
 

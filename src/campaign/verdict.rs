@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::tag::CampaignId;
+use super::{
+    reply::{Class, Said, Trouble, classify},
+    tag::CampaignId,
+};
 use crate::defender::{
-    Answer, Lost, Reply,
+    Answer, Reply,
     throttle::Throttle,
-    wire::{Envelope, ErrorBody, MachineAction},
+    wire::{self, MachineAction},
 };
 
 /// An action whose comment does not tell whose it is counts as ours if it is at most this much older than the call.
@@ -46,12 +49,14 @@ pub enum Verdict {
     Throttled(Throttle),
     /// The token is not accepted.
     Unauthorized,
+    /// The service's own 403: of this machine, or of all; the text says what to do where it is of all.
+    Forbidden(String),
     /// Every further call would fare alike. The text says what to do.
     Stop(String),
     /// A scan may have been started.
-    Unsure,
+    Unsure(Trouble),
     /// Surely nothing was sent.
-    NotSent,
+    NotSent(Trouble),
 }
 
 /// A scan as the service tells of it.
@@ -88,8 +93,8 @@ pub struct Judgement {
     pub message: String,
     /// The id to give to support, empty if the service gave none.
     pub correlation_id: String,
-    /// Whether the service itself answered, so that it has counted the call.
-    pub services_own: bool,
+    /// Whose the reply is.
+    pub class: Class,
     /// Whether the action came back without the comment that it was asked for with.
     pub comment_lost: bool,
 }
@@ -118,103 +123,82 @@ pub fn whose(found: Option<&str>, sent: &str, campaign: &CampaignId, n: u64) -> 
 /// Judges one reply.
 #[must_use]
 pub fn judge(reply: &Reply, sent: &Sent<'_>) -> Judgement {
-    let answer = match reply {
-        Ok(answer) => answer,
-        Err(lost) => {
-            let (verdict, message) = match lost {
-                Lost::NotSent(why) => (Verdict::NotSent, format!("not sent: {why}")),
-                Lost::TimedOut(_) => (Verdict::Unsure, lost.to_string()),
-                Lost::Unknown(why) => (Verdict::Unsure, format!("no answer: {why}")),
+    let mut action = None;
+    let class = classify(reply, |answer| {
+        action = action_in(answer, sent);
+        action.is_some()
+    });
+    let (said, verdict, message) = match &class {
+        Class::Own(said) => {
+            let (verdict, message) = match (&action, reply) {
+                (Some(action), Ok(answer)) => judge_success(action, answer, sent),
+                (_, reply) => judge_error(said, reply),
             };
-            return Judgement {
-                verdict,
-                http_status: None,
-                error_code: String::new(),
-                message,
-                correlation_id: String::new(),
-                services_own: false,
-                comment_lost: false,
-            };
+            (said.clone(), verdict, message)
         }
-    };
-    if (200..300).contains(&answer.status) {
-        return judge_success(answer, sent);
-    }
-    let error = serde_json::from_slice::<Envelope>(&answer.body)
-        .ok()
-        .map(|envelope| envelope.error);
-    let verdict = judge_error(answer, error.as_ref());
-    let services_own = error.is_some() && answer.status < 500;
-    let (error_code, said, correlation_id) = match error {
-        Some(ErrorBody {
-            code,
-            message,
-            target,
-        }) => (
-            code,
-            message.unwrap_or_default(),
-            target.unwrap_or_default(),
+        Class::NeverSent(trouble) => {
+            let message = format!("not sent: {trouble}");
+            (
+                trouble.said.clone(),
+                Verdict::NotSent(trouble.clone()),
+                message,
+            )
+        }
+        Class::Perhaps(trouble) => (
+            trouble.said.clone(),
+            Verdict::Unsure(trouble.clone()),
+            trouble.why.clone(),
         ),
-        None => <_>::default(),
+        Class::Unsendable(why) => (
+            Said::default(),
+            Verdict::Refused,
+            format!("not sent: {why}"),
+        ),
     };
-    let message = match &verdict {
-        Verdict::Stop(advice) => advice.clone(),
-        _ if said.is_empty() => format!("HTTP {} without the API's own words", answer.status),
-        _ => said,
-    };
+    let comment = action
+        .as_ref()
+        .map(|action| action.requestor_comment.as_deref());
+    let comment_lost = comment.is_some_and(|comment| {
+        whose(comment, sent.comment, sent.campaign, sent.n) == Whose::Untold
+    });
     Judgement {
         verdict,
-        http_status: Some(answer.status),
-        error_code,
+        http_status: reply.as_ref().ok().map(|answer| answer.status),
+        error_code: said.code,
         message,
-        correlation_id,
-        services_own,
-        comment_lost: false,
+        correlation_id: said.correlation_id,
+        class,
+        comment_lost,
     }
 }
 
-fn judge_success(answer: &Answer, sent: &Sent<'_>) -> Judgement {
-    let action = serde_json::from_slice::<MachineAction>(&answer.body)
-        .ok()
-        .filter(|action| {
-            let machine = action.machine_id.as_deref();
-            !action.id.trim().is_empty()
-                && machine.is_none_or(|id| id.eq_ignore_ascii_case(sent.machine))
-        });
-    let told = action.as_ref().map(|action| {
-        whose(
-            action.requestor_comment.as_deref(),
-            sent.comment,
-            sent.campaign,
-            sent.n,
-        )
-    });
-    let (verdict, message) = match (&action, told) {
-        (Some(action), Some(Whose::Ours)) => (Verdict::Accepted(action.into()), String::new()),
-        (Some(action), Some(Whose::Foreign)) => already_pending(action),
-        (Some(action), Some(Whose::Untold)) => match age(action, answer) {
-            Some(age) if age <= sent.took + AGE_SLACK => {
-                (Verdict::Accepted(action.into()), String::new())
-            }
+/// The action in the body, if it is one of this machine.
+fn action_in(answer: &Answer, sent: &Sent<'_>) -> Option<MachineAction> {
+    wire::json::<MachineAction>(&answer.body).filter(|action| {
+        let machine = action.machine_id.as_deref();
+        !action.id.trim().is_empty()
+            && machine.is_none_or(|id| id.eq_ignore_ascii_case(sent.machine))
+    })
+}
+
+fn judge_success(action: &MachineAction, answer: &Answer, sent: &Sent<'_>) -> (Verdict, String) {
+    let accepted = || (Verdict::Accepted(action.into()), String::new());
+    let comment = action.requestor_comment.as_deref();
+    match whose(comment, sent.comment, sent.campaign, sent.n) {
+        Whose::Ours => accepted(),
+        Whose::Foreign => already_pending(action),
+        Whose::Untold => match age(action, answer) {
+            Some(age) if age <= sent.took + AGE_SLACK => accepted(),
             Some(_) => already_pending(action),
             None => {
                 let why = "the service named an action without its comment and its age, so nobody can tell whose it is";
-                (Verdict::Unsure, why.to_owned())
+                let trouble = Trouble {
+                    why: why.to_owned(),
+                    ..Trouble::default()
+                };
+                (Verdict::Unsure(trouble), why.to_owned())
             }
         },
-        _ => (
-            Verdict::Unsure,
-            format!("HTTP {} without a readable action", answer.status),
-        ),
-    };
-    Judgement {
-        verdict,
-        http_status: Some(answer.status),
-        error_code: String::new(),
-        message,
-        correlation_id: String::new(),
-        services_own: action.is_some(),
-        comment_lost: told == Some(Whose::Untold),
     }
 }
 
@@ -232,38 +216,72 @@ fn age(action: &MachineAction, answer: &Answer) -> Option<Duration> {
     Some(Duration::try_from(age).unwrap_or(Duration::ZERO))
 }
 
-fn judge_error(answer: &Answer, error: Option<&ErrorBody>) -> Verdict {
-    let code = error.map_or("", |e| e.code.as_str());
-    let said = error
-        .and_then(|e| e.message.as_deref())
-        .unwrap_or("it gave no reason");
-    match (answer.status, code) {
-        (400, "ActiveRequestAlreadyExists") => Verdict::AlreadyPending(None),
-        (400, "OsPlatformNotSupported" | "ClientVersionNotSupported") => Verdict::Unsupported,
-        (400, "InvalidRequestBody" | "MissingRequiredParameter") => Verdict::Stop(format!(
-            "the service calls the request malformed ({code}: {said}), so every further call would fail alike; \
-             fleetsweep and the API no longer agree: look for a newer version"
+/// Judges the service's own refusal, by status and code; by its words only where the code says nothing.
+fn judge_error(said: &Said, reply: &Reply) -> (Verdict, String) {
+    let words = said.words();
+    let is_one_of = |codes: &[&str]| codes.iter().any(|code| said.is(code));
+    let verdict = match said.status {
+        400 if said.is("ActiveRequestAlreadyExists") => Verdict::AlreadyPending(None),
+        400 if is_one_of(&["BadRequest", ""]) && says_pending(&said.message) => {
+            Verdict::AlreadyPending(None)
+        }
+        400 if is_one_of(&["OsPlatformNotSupported", "ClientVersionNotSupported"]) => {
+            Verdict::Unsupported
+        }
+        400 if is_one_of(&["InvalidRequestBody", "MissingRequiredParameter"]) => {
+            Verdict::Stop(format!(
+                "the service calls the request malformed ({}: {words}), so every further call would fail alike; fleetsweep and the \
+                 API no longer agree: look for a newer version",
+                said.code
+            ))
+        }
+        401 => Verdict::Unauthorized,
+        403 if said.is("DisallowedOperation") => Verdict::Refused,
+        403 if said.is("DisabledFeature") => Verdict::Stop(format!(
+            "the tenant has this feature switched off ({words}); switch it on in the Defender portal's settings, then run the same \
+             command again"
         )),
-        (401, _) => Verdict::Unauthorized,
-        (403, "DisallowedOperation") => Verdict::Refused,
-        (403, "DisabledFeature") => Verdict::Stop(format!(
-            "the tenant has this feature switched off ({said}); switch it on in the Defender portal's settings, then run the \
-             same command again"
+        403 => {
+            let why = format!(
+                "the service forbids it ({words}); grant the application the role Machine.Scan, and Machine.Read.All for look-ups, \
+                 with an administrator's consent, then run the same command again with a new token"
+            );
+            if said
+                .message
+                .to_ascii_lowercase()
+                .contains("missing application roles")
+            {
+                Verdict::Stop(why)
+            } else {
+                Verdict::Forbidden(why)
+            }
+        }
+        404 => Verdict::NotFound,
+        410 => Verdict::Stop(format!(
+            "the service says that this call is gone for good ({words}); look for a newer version of fleetsweep, and at Microsoft's \
+             notices about the API"
         )),
-        (403, _) if error.is_some() => Verdict::Stop(format!(
-            "the service forbids it ({said}); grant the application the role Machine.Scan, and Machine.Read.All for \
-             look-ups, with an administrator's consent, then run the same command again with a new token"
-        )),
-        (403 | 407, _) => Verdict::Stop(format!(
-            "something between us and the API refused this (HTTP {} without the API's error body); look at the proxy, the \
-             firewall and --api-url",
-            answer.status
-        )),
-        (404, _) => Verdict::NotFound,
-        (429, _) => Verdict::Throttled(Throttle::of(answer)),
-        (400..500, _) => Verdict::Refused,
-        _ => Verdict::Unsure,
-    }
+        429 => match reply {
+            Ok(answer) => Verdict::Throttled(Throttle::of(answer)),
+            Err(_) => Verdict::Refused,
+        },
+        _ => Verdict::Refused,
+    };
+    let message = match &verdict {
+        Verdict::Stop(advice) => advice.clone(),
+        _ if said.message.is_empty() => {
+            format!("HTTP {} without the API's own words", said.status)
+        }
+        _ => said.message.clone(),
+    };
+    (verdict, message)
+}
+
+/// One client has seen a machine under scan told by these words alone (MDE-API.md, section 9).
+fn says_pending(message: &str) -> bool {
+    message
+        .to_ascii_lowercase()
+        .contains("action is already in progress")
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl Watch {
                 let machine = action.machine_id.to_lowercase();
                 watch.by_machine.insert(machine, action);
             } else {
-                watch.by_id.insert(action.action_id.clone(), action);
+                let id = action.action_id.to_ascii_lowercase();
+                watch.by_id.insert(id, action);
             }
         }
         watch
@@ -85,7 +86,7 @@ impl Watch {
 
     /// An action of the list, which comes newest first.
     pub fn saw(&mut self, action: &MachineAction) {
-        if let Some(open) = self.by_id.get(&action.id) {
+        if let Some(open) = self.by_id.get(&action.id.to_ascii_lowercase()) {
             if self.seen.insert(open.n) {
                 self.updates.extend(update(open, action));
             }
@@ -139,7 +140,8 @@ impl Watch {
 pub(super) fn update(open: &OpenAction, action: &MachineAction) -> Option<ActionUpdate> {
     let status = action.status.clone().unwrap_or_default();
     let is_known = status.is_empty() || status == open.status;
-    (open.action_id != action.id || !is_known).then(|| ActionUpdate {
+    let is_same = open.action_id.eq_ignore_ascii_case(&action.id);
+    (!is_same || !is_known).then(|| ActionUpdate {
         n: open.n,
         action_id: action.id.clone(),
         status,
@@ -201,7 +203,7 @@ mod tests {
         let mut watch = Watch::new([open(1, "a"), open(2, "b")]);
         watch.saw(&action("a", "m1", "Pending", NOON, NOON));
         assert!(!watch.is_complete());
-        watch.saw(&action("b", "m2", "Dreaming", NOON, NOON));
+        watch.saw(&action("B", "m2", "Dreaming", NOON, NOON));
         assert!(watch.is_complete());
         let (updates, unseen) = watch.end(None);
         assert_eq!(updates.len(), 1);

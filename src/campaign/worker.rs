@@ -7,7 +7,6 @@ use tokio::sync::{mpsc, watch};
 use super::{
     brakes::SendTimes,
     dispatcher::{Attempt, Report, Sending},
-    loss,
     tag::CampaignId,
     verdict::{Judgement, Sent, Verdict, judge},
 };
@@ -104,7 +103,7 @@ impl<D: Defender> Worker<D> {
         if slept {
             permit.cut_off();
         } else {
-            settle(permit, reply.as_ref().err(), &judgement);
+            settle(permit, &judgement);
         }
         let date = reply.ok().and_then(|answer| answer.date);
         Report {
@@ -120,11 +119,10 @@ impl<D: Defender> Worker<D> {
     }
 }
 
-fn settle(permit: Permit, lost: Option<&Lost>, judgement: &Judgement) {
+fn settle(permit: Permit, judgement: &Judgement) {
     match &judgement.verdict {
         Verdict::Throttled(throttle) => permit.throttled(&(*throttle).into()),
-        _ if judgement.services_own => permit.answered(),
-        _ => loss::settle(permit, lost),
+        _ => judgement.class.settle(permit),
     }
 }
 

@@ -222,7 +222,7 @@ fn told(done: &Cancelled, stopped_a_run: bool) -> String {
     if done.left > 0 {
         let left = done.left;
         parts.push(format!(
-            "{left} may still be under way; the same command goes on"
+            "not cancelled yet: {left}, which may still be under way; the same command goes on"
         ));
         if !done.why.is_empty() {
             parts.push(done.why.clone());

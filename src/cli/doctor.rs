@@ -20,11 +20,12 @@ use super::{
 };
 use crate::{
     campaign::{
+        caller::{is_page_of_scans, probe},
         checkup::{Checkup, State},
-        loss,
+        reply::classify,
     },
     defender::{
-        Call, Defender, Reply, Throttle,
+        Defender, Reply, Throttle,
         sign_in::{Claims, FixedToken, Token, TokenSource},
     },
     quota::{Clock, Kind, LONGEST_WAIT, Quota, SystemClock},
@@ -179,18 +180,13 @@ async fn ask(
         Ok(permit) => permit.map_err(Failure::storage)?,
         Err(_) => return Ok(None),
     };
-    let call = Call::ListScans {
-        since: clock.wall().saturating_sub(SINCE).unwrap_or(Timestamp::MIN),
-        skip: 0,
-        top: 1,
-    };
+    let call = probe(clock.wall().saturating_sub(SINCE).unwrap_or(Timestamp::MIN));
     let sent = clock.now();
     let reply = client.call(&call, token).await;
     let took = clock.now().since(sent);
     match &reply {
         Ok(answer) if answer.status == 429 => permit.throttled(&Throttle::of(answer).into()),
-        Ok(answer) if answer.status < 500 => permit.answered(),
-        _ => loss::settle(permit, reply.as_ref().err()),
+        reply => classify(reply, is_page_of_scans).settle(permit),
     }
     pacer.flush().await.map_err(Failure::storage)?;
     Ok(Some((reply, took)))

@@ -76,9 +76,9 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
         identity.campaign
     ));
     let following = Follower::new(
-        client,
-        connection.tokens,
-        pacer.clone(),
+        &client,
+        &connection.tokens,
+        &pacer,
         clock,
         Arc::clone(&monitor),
         &state,

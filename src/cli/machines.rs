@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        errand::{Errand, ErrandError},
+        caller::{CallError, Caller, Patience},
         inventory::{self, Broken, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
@@ -91,6 +91,9 @@ struct WhichArgs {
     onboarded: bool,
 }
 
+/// So long it waits for the end of an outage: somebody sits in front of it.
+const WAITS: Duration = Duration::from_mins(2);
+
 /// One page of 10,000 machines is 30 MB on a bad line.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -119,16 +122,20 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         args.connect.mock,
     )?;
     let pacer = note.pacer(&quota, &clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
-    let errand = Errand::new(
+    let caller = Caller::new(
         Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
         Arc::clone(&connection.tokens),
         pacer.clone(),
         Arc::clone(&clock),
+        Patience::Holds {
+            at_most: Some(WAITS),
+            monitor: Arc::clone(&monitor),
+        },
     );
     let wanted = args.which.wanted();
     let shows_pages = io::stderr().is_terminal();
     let listed = inventory::list(
-        &errand,
+        &caller,
         &wanted,
         clock.wall(),
         |machine| write(&mut out, machine),
@@ -140,14 +147,12 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     );
     let listed = listed.await;
     pacer.flush().await.map_err(Failure::storage)?;
-    let listed = listed.map_err(failure)?;
+    let listed = listed.map_err(|broken| failure(broken, &wanted))?;
     out.finish().map_err(Failure::storage)?;
-    if listed.repeated > 0 {
-        monitor.note(&format!(
-            "{} machines came twice, as the list moved while it was read, and were written once; run it again if every last \
-             machine counts",
-            listed.repeated
-        ));
+    if listed.moved {
+        monitor.note(
+            "the list moved each time that it was read, so a machine may be missing: run it again if every last one counts",
+        );
     }
     monitor.note(&summary(listed.machines, &wanted, args.output.as_deref()));
     monitor.ended();
@@ -188,17 +193,35 @@ fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
     out.row(cells.each_ref().map(String::as_str))
 }
 
-fn failure(broken: Broken<ResultsError>) -> Failure {
-    match broken {
-        Broken::Take(e) => Failure::storage(e),
-        Broken::Call(ErrandError::Ledger(e)) => Failure::storage(e),
-        Broken::Call(e @ (ErrandError::SignIn(_) | ErrandError::Refused(_))) => Failure::new(
-            ExitCode::Tenant,
-            format!("the machines could not be listed: {e}"),
-        ),
-        Broken::Call(e @ ErrandError::Failed(_)) => Failure::new(
+fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
+    let e = match broken {
+        Broken::Take(e) => return Failure::storage(e),
+        Broken::Endless(machines) => {
+            return Failure::new(
+                ExitCode::Tenant,
+                format!(
+                    "the list of machines has no end: after {machines} machines the service shows the same or ever more; look at \
+                     --api-url and the proxy"
+                ),
+            );
+        }
+        Broken::Call(e) => e,
+    };
+    match e {
+        CallError::Ledger(e) => Failure::storage(e),
+        CallError::Refused(said) if said.status == 400 && !wanted.is_everything() => {
+            Failure::usage(format!(
+                "the service does not understand the filter: {}; look at --filter and the other options that choose machines",
+                said.words()
+            ))
+        }
+        e @ CallError::Unanswered { .. } => Failure::new(
             ExitCode::Tenant,
             format!("the machines could not be listed: {e}; nothing was changed, try again"),
+        ),
+        e => Failure::new(
+            ExitCode::Tenant,
+            format!("the machines could not be listed: {e}"),
         ),
     }
 }

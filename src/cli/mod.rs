@@ -7,10 +7,11 @@
 //!   remembered. [`paths`]: which files. `locks`: one process a campaign. [`progress`]: what is shown.
 //! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. `overlap`: machines that stand in another campaign too. [`terminal`]: a person who can be asked.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
-//! - [`exit`]: the exit codes, and which one wins.
+//! - [`exit`]: the exit codes, and which one wins. [`bug`]: what ends a program that has a bug.
 
 mod attach;
 pub mod brakes;
+pub mod bug;
 pub mod cancel;
 pub mod connect;
 pub mod doctor;

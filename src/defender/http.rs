@@ -11,7 +11,9 @@ use reqwest::{
 use secrecy::ExposeSecret;
 
 use super::{
-    Answer, ApiBase, Call, Defender, Lost, Network, Reply, http_date, network::why, sign_in::Token,
+    Answer, ApiBase, Call, Defender, Lost, Network, Order, Reply, http_date,
+    network::{Obstacle, obstacle, why},
+    sign_in::Token,
     wire,
 };
 
@@ -94,14 +96,14 @@ impl HttpDefender {
 
     async fn send(&self, call: &Call, token: &Token) -> Reply {
         let Some((method, url, body)) = self.request(call) else {
-            return Err(Lost::NotSent(
-                "not sent: the id is nothing that a URL can carry".to_owned(),
+            return Err(Lost::Unsendable(
+                "the id is nothing that a URL can carry".to_owned(),
             ));
         };
         let bearer = format!("Bearer {}", token.secret.expose_secret());
         let Ok(mut bearer) = HeaderValue::try_from(bearer) else {
-            return Err(Lost::NotSent(
-                "not sent: the token has characters in it that no header can carry".to_owned(),
+            return Err(Lost::Blocked(
+                "the token has characters in it that no header can carry".to_owned(),
             ));
         };
         bearer.set_sensitive(true);
@@ -115,16 +117,25 @@ impl HttpDefender {
             Some(body) => request.body(body),
             None => request,
         };
-        let response = request.send().await.map_err(|e| self.lost(e))?;
-        self.answer(response, largest(call)).await
+        match request.send().await {
+            Ok(response) => self.answer(response, largest(call)).await,
+            Err(error) if error.is_connect() => Err(self.not_connected(error).await),
+            Err(error) => Err(self.lost(error)),
+        }
     }
 
     fn request(&self, call: &Call) -> Option<(Method, Url, Option<Vec<u8>>)> {
-        let page = |filter: Option<String>, top: u32, skip: u32| {
-            let mut query = Vec::with_capacity(3);
+        let page = |filter: Option<String>, top: u32, skip: u32, order: Order| {
+            let mut query = Vec::with_capacity(5);
             query.extend(filter.map(|filter| ("$filter", filter)));
             query.push(("$top", top.to_string()));
             query.push(("$skip", skip.to_string()));
+            if order.count {
+                query.push(("$count", "true".to_owned()));
+            }
+            if order.newest_first {
+                query.push(("$orderby", "creationDateTimeUtc desc".to_owned()));
+            }
             query
         };
         Some(match call {
@@ -141,8 +152,13 @@ impl HttpDefender {
                 let body = serde_json::to_vec(&body).ok()?;
                 (Method::POST, self.base.at(&path, &[])?, Some(body))
             }
-            Call::ListScans { since, skip, top } => {
-                let query = page(Some(scans_since(*since)), *top, *skip);
+            Call::ListScans {
+                since,
+                skip,
+                top,
+                order,
+            } => {
+                let query = page(Some(scans_since(*since)), *top, *skip, *order);
                 let url = self.base.at(&["api", "machineactions"], &query)?;
                 (Method::GET, url, None)
             }
@@ -158,8 +174,13 @@ impl HttpDefender {
                 let body = serde_json::to_vec(&body).ok()?;
                 (Method::POST, self.base.at(&path, &[])?, Some(body))
             }
-            Call::Machines { filter, skip, top } => {
-                let query = page(filter.clone(), *top, *skip);
+            Call::Machines {
+                filter,
+                skip,
+                top,
+                order,
+            } => {
+                let query = page(filter.clone(), *top, *skip, *order);
                 let url = self.base.at(&["api", "machines"], &query)?;
                 (Method::GET, url, None)
             }
@@ -200,17 +221,33 @@ impl HttpDefender {
         })
     }
 
-    /// What is known of a call without an answer: only a connection that never stood is surely nothing sent.
-    fn lost(&self, error: reqwest::Error) -> Lost {
+    /// A connection that never stood: surely nothing was sent. Some of what is in the way a person must remove.
+    async fn not_connected(&self, error: reqwest::Error) -> Lost {
+        let origin = self.base.origin();
+        if let Some(obstacle) = obstacle(&error) {
+            let obstacle = match self.base.at(&["api"], &[]) {
+                Some(url) => obstacle.looked_into(&url).await,
+                None => obstacle,
+            };
+            let told = format!("no connection to {origin}: {obstacle}");
+            let is_unknown = matches!(obstacle, Obstacle::Proxy { status: None, .. });
+            return if is_unknown || obstacle.is_outage() {
+                Lost::NotSent(told)
+            } else {
+                Lost::Blocked(told)
+            };
+        }
         // The URL is long, and the person knows it.
         let error = error.without_url();
-        if error.is_connect() {
-            let origin = self.base.origin();
-            return Lost::NotSent(format!("no connection to {origin}: {}", why(&error)));
-        }
+        Lost::NotSent(format!("no connection to {origin}: {}", why(&error)))
+    }
+
+    /// What is known of a call without a whole answer.
+    fn lost(&self, error: reqwest::Error) -> Lost {
         if error.is_timeout() {
             return Lost::TimedOut(self.timeout);
         }
+        let error = error.without_url();
         Lost::Unknown(format!("no whole answer: {}", why(&error)))
     }
 }

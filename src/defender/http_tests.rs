@@ -165,9 +165,23 @@ async fn every_kind_of_call_asks_for_what_it_means() {
                 since,
                 skip: 20_000,
                 top: 10_000,
+                order: Order::default(),
             },
             "GET /prefix/api/machineactions?$filter=type%20eq%20%27RunAntiVirusScan%27%20and%20\
              creationDateTimeUtc%20ge%202024-10-21T11%3A26%3A49Z&$top=10000&$skip=20000 ",
+        ),
+        (
+            Call::ListScans {
+                since,
+                skip: 0,
+                top: 1,
+                order: Order {
+                    count: true,
+                    newest_first: true,
+                },
+            },
+            "GET /prefix/api/machineactions?$filter=type%20eq%20%27RunAntiVirusScan%27%20and%20\
+             creationDateTimeUtc%20ge%202024-10-21T11%3A26%3A49Z&$top=1&$skip=0&$count=true&$orderby=creationDateTimeUtc%20desc ",
         ),
         (
             Call::GetAction { id: "a-1".into() },
@@ -185,6 +199,7 @@ async fn every_kind_of_call_asks_for_what_it_means() {
                 filter: Some("osPlatform eq 'A&B'".into()),
                 skip: 0,
                 top: 5,
+                order: Order::default(),
             },
             "GET /prefix/api/machines?$filter=osPlatform%20eq%20%27A%26B%27&$top=5&$skip=0 ",
         ),
@@ -193,6 +208,7 @@ async fn every_kind_of_call_asks_for_what_it_means() {
                 filter: None,
                 skip: 0,
                 top: 5,
+                order: Order::default(),
             },
             "GET /prefix/api/machines?$top=5&$skip=0 ",
         ),
@@ -210,7 +226,7 @@ async fn an_id_that_names_another_resource_is_not_sent() {
     let server = server(Script::Silence).await;
     for id in ["..", ".", ""] {
         let reply = server.call(&Call::GetAction { id: id.into() }).await;
-        assert!(matches!(reply, Err(Lost::NotSent(_))), "{reply:?}");
+        assert!(matches!(reply, Err(Lost::Unsendable(_))), "{reply:?}");
     }
     assert!(server.seen.lock().unwrap().is_empty());
 }
@@ -320,6 +336,6 @@ async fn a_token_that_no_header_can_carry_is_not_sent() {
         serial: 1,
     };
     let reply = server.defender.call(&start(), &token).await;
-    assert!(matches!(reply, Err(Lost::NotSent(_))), "{reply:?}");
+    assert!(matches!(reply, Err(Lost::Blocked(_))), "{reply:?}");
     assert!(!format!("{reply:?}").contains("s3cret"));
 }

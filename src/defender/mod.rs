@@ -47,6 +47,8 @@ pub enum Call {
         skip: u32,
         /// The page's size, at most 10,000.
         top: u32,
+        /// Newest first, and with the number of all: where the service takes it.
+        order: Order,
     },
     /// `GET /api/machineactions/{id}`
     GetAction {
@@ -68,7 +70,19 @@ pub enum Call {
         skip: u32,
         /// The page's size, at most 10,000.
         top: u32,
+        /// With the number of all: where the service takes it.
+        order: Order,
     },
+}
+
+/// What a listing asks for besides its rows. Nobody has written down whether the service takes either; each is left out once
+/// it has been answered with 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Order {
+    /// `$count=true`
+    pub count: bool,
+    /// `$orderby=creationDateTimeUtc desc`; for scans only.
+    pub newest_first: bool,
 }
 
 /// An HTTP answer, whoever gave it.
@@ -87,8 +101,12 @@ pub struct Answer {
 /// A call without an answer. The text says what the transport said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
+    /// The id or the token is nothing that a request can carry.
+    Unsendable(String),
     /// No connection was made, so nothing can have been sent.
     NotSent(String),
+    /// The same, by what a person must remove: a certificate that is not trusted, a proxy that does not let us through.
+    Blocked(String),
     /// Given up by us because its time was over, which was so long: the service is slow, and may act yet.
     TimedOut(Duration),
     /// Reset, broken off: the service may have acted.
@@ -98,7 +116,10 @@ pub enum Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Unsendable(text)
+            | Self::NotSent(text)
+            | Self::Blocked(text)
+            | Self::Unknown(text) => f.write_str(text),
             Self::TimedOut(patience) => write!(f, "no answer within {patience:?}"),
         }
     }

@@ -1,7 +1,14 @@
 //! How this computer reaches others: proxies, roots of trust, TLS.
+//!
+//! - [`obstacle`](mod@obstacle): what stands in the way until a person removes it. `tunnel`: what a proxy answered.
+
+pub mod obstacle;
+mod tunnel;
 
 use std::{error::Error, fmt};
 
+pub use obstacle::Obstacle;
+pub(crate) use obstacle::obstacle;
 use reqwest::{Certificate, ClientBuilder, redirect, retry, tls};
 
 /// What company networks ask for. The environment's proxy (`HTTPS_PROXY`, `NO_PROXY`) is found by the client itself.

@@ -42,10 +42,8 @@ impl Throttle {
     pub fn of(answer: &Answer) -> Self {
         let head = &answer.body[..answer.body.len().min(SEARCHED)];
         let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-        let header = answer
-            .retry_after
-            .as_deref()
-            .map(str::trim)
+        let header = answer.retry_after.as_deref().map(str::trim);
+        let header = header
             .filter(|raw| !raw.is_empty())
             .map(|raw| believed(retry_after(raw, answer)));
         let hold = header.max(stated_wait(&text)).unwrap_or(UNSTATED);
@@ -54,6 +52,13 @@ impl Throttle {
             window: stated_window(&text),
         }
     }
+}
+
+/// The wait that the `Retry-After` header states, if there is one that can be read.
+#[must_use]
+pub fn stated(answer: &Answer) -> Option<Duration> {
+    let raw = answer.retry_after.as_deref()?.trim();
+    retry_after(raw, answer)
 }
 
 /// What a stated wait counts as; none is one that cannot be read.

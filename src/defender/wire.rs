@@ -95,6 +95,25 @@ pub struct Machine {
 pub struct Page<T> {
     /// The page's items, newest first.
     pub value: Vec<T>,
+    /// How many items the whole listing has, where that was asked for.
+    #[serde(
+        rename = "@odata.count",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub count: Option<u64>,
+}
+
+/// Reads a body, which may begin with a byte-order mark; `None` where it is not what is asked for.
+#[must_use]
+pub fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(without_mark(body)).ok()
+}
+
+/// The body behind its byte-order mark, if it has one.
+#[must_use]
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// The envelope of every error.
@@ -104,11 +123,11 @@ pub struct Envelope {
     pub error: ErrorBody,
 }
 
-/// An error in words of the service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// An error in words of the service. Any of them may be missing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What decisions rest on.
-    pub code: String,
+    pub code: Option<String>,
     /// Free text that may change.
     #[serde(default)]
     pub message: Option<String>,

@@ -1,19 +1,17 @@
-//! The calls themselves: start, list, get, cancel, machines.
+//! The calls themselves: start, get, cancel; `listing` has those that list.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use serde::Serialize;
 
 use super::{
     config::{BusyShape, CancelOfFinal},
+    denial,
     fate::within,
-    filter::{Filter, Row},
-    machine::{Machine, Nature, is_well_formed},
-    query::Paging,
+    machine::{Nature, is_well_formed},
     reply::{Error, Reply},
     request::Route,
-    scans::{Action, Filtered, LIST_CONTEXT, Status, View},
+    scans::{Action, Status, View},
     sign_in::Now,
     tenant::{Passage, State, Tenant},
     witness::ScanRecord,
@@ -22,15 +20,6 @@ use crate::defender::wire;
 
 /// The application's name: the requestor of the scans that calls start.
 const REQUESTOR: &str = "fleetsweep";
-const MACHINES_CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#Machines";
-
-/// A page of a listing.
-#[derive(Serialize)]
-struct Page<'a, T> {
-    #[serde(rename = "@odata.context")]
-    context: &'a str,
-    value: Vec<T>,
-}
 
 impl Tenant {
     /// Carries a call out that the quota has admitted.
@@ -56,12 +45,7 @@ impl Tenant {
             }
             Route::Identity => Ok(state.desk.identity(request, both, state.rng.u128(..))),
             Route::Start { machine } => self.start(state, machine, passage, now),
-            Route::List => {
-                let view = self.view(now);
-                let rows = state.scans.listed(now).map(|action| Filtered(action, view));
-                let item = |Filtered(action, view)| view.item(action);
-                page(LIST_CONTEXT, &request.query, rows, item)
-            }
+            Route::List => self.list(state, &request.query, now),
             Route::Get { id } => {
                 let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
                 Ok(Reply::json(200, &self.view(now).single(action)))
@@ -78,6 +62,7 @@ impl Tenant {
         passage: &Passage,
         now: Duration,
     ) -> Result<Reply, Error> {
+        denial::of_everybody(&self.config, now)?;
         let body: wire::StartScan<'_> = read_body(&passage.request.body)?;
         if !matches!(&*body.scan_type, "Quick" | "Full") {
             return Err(Error::new(
@@ -89,6 +74,7 @@ impl Tenant {
         if !is_well_formed(machine) {
             return Err(Error::new(400, "InvalidInput", "Invalid machine id"));
         }
+        denial::of_machine(&self.config, machine)?;
         let nature = Nature::of(machine, self.config.seed, &self.config.chances);
         if nature.unknown {
             return Err(Error::new(
@@ -132,15 +118,16 @@ impl Tenant {
             BusyShape::Mixed => SHAPES[state.rng.usize(..SHAPES.len())],
             shape => shape,
         };
+        let error = |code| Error::new(400, code, "Action is already in progress");
         let status = match shape {
             BusyShape::Success200 => 200,
             BusyShape::Success201 => 201,
-            BusyShape::Error | BusyShape::Mixed => {
-                return Err(Error::new(
-                    400,
-                    "ActiveRequestAlreadyExists",
-                    "Action is already in progress",
-                ));
+            BusyShape::Error | BusyShape::Mixed => return Err(error("ActiveRequestAlreadyExists")),
+            BusyShape::ErrorInLowerCase => return Err(error("activerequestalreadyexists")),
+            BusyShape::BadRequest => return Err(error("BadRequest")),
+            BusyShape::ErrorWithMark => {
+                let reply = Reply::error(error("ActiveRequestAlreadyExists"), state.rng.u128(..));
+                return Ok(reply.with_mark());
             }
         };
         let action = state.scans.get(running).ok_or_else(|| no_action(""))?;
@@ -203,6 +190,7 @@ impl Tenant {
             ends: now + scan,
             end,
             cancelled: None,
+            vanished: false,
         })
     }
 
@@ -230,21 +218,7 @@ impl Tenant {
         Ok(Reply::json(200, &self.view(now).single(action)))
     }
 
-    fn machines(&self, query: &str) -> Result<Reply, Error> {
-        let reply = page(MACHINES_CONTEXT, query, self.inventory.iter(), |machine| {
-            machine
-        })?;
-        if self.config.empty_inventory_is_404 && reply.body.ends_with(b"[]}") {
-            return Err(Error::new(
-                404,
-                "ResourceNotFound",
-                "No machines were found",
-            ));
-        }
-        Ok(reply)
-    }
-
-    const fn view(&self, now: Duration) -> View<'_> {
+    pub(super) const fn view(&self, now: Duration) -> View<'_> {
         View {
             now,
             clock: &self.clock,
@@ -252,38 +226,6 @@ impl Tenant {
             requestor: REQUESTOR,
         }
     }
-}
-
-impl Row for &Machine {
-    const FIELDS: &'static [(&'static str, super::filter::Type)] = Machine::FIELDS;
-
-    fn value(&self, field: &str) -> super::filter::Value<'_> {
-        (**self).value(field)
-    }
-}
-
-/// One page of the rows that the query's filter admits.
-fn page<R: Row, T: Serialize>(
-    context: &str,
-    query: &str,
-    rows: impl Iterator<Item = R>,
-    item: impl Fn(R) -> T,
-) -> Result<Reply, Error> {
-    let unreadable = |message| Error::new(400, "ODataError", message);
-    let paging = Paging::parse(query).map_err(unreadable)?;
-    let filter = paging
-        .filter
-        .as_deref()
-        .map(Filter::parse::<R>)
-        .transpose()
-        .map_err(unreadable)?;
-    let admitted = rows.filter(|row| filter.as_ref().is_none_or(|filter| filter.admits(row)));
-    let value = admitted
-        .skip(paging.skip)
-        .take(paging.top)
-        .map(item)
-        .collect();
-    Ok(Reply::json(200, &Page { context, value }))
 }
 
 /// Reads a body; a JSON object in which something is missing is told from what is none.

@@ -4,7 +4,11 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
 
-use super::fate::Rule;
+use super::{
+    fate::Rule,
+    listing::{Endless, ListOption, Moving},
+    outage::Outage,
+};
 
 /// The tenant's settings. The default is polite: the documented quota, no faults, no latency.
 #[derive(Debug, Clone)]
@@ -39,6 +43,24 @@ pub struct MockConfig {
     pub empty_inventory_is_404: bool,
     /// Tokens and roles.
     pub sign_in: SignIn,
+    /// When the network or the service is down. An outage decides before a script and chances do.
+    pub outages: Vec<Outage>,
+    /// Machines each start on which gets a 500 from the service, and no scan.
+    pub poison: Vec<String>,
+    /// Machines each start on which gets the service's own 403, with words that name no role.
+    pub restricted: Vec<String>,
+    /// From this moment after the tenant's start on every start gets the service's own 403.
+    pub forbid_starts_from: Option<Duration>,
+    /// What that 403 says.
+    pub forbid_words: ForbidWords,
+    /// The most rows of any page of actions or machines, whatever `$top` says.
+    pub page_limit: Option<u32>,
+    /// How the list of actions moves while it is read.
+    pub moving: Moving,
+    /// Whether, and how, lists have no end.
+    pub endless: Option<Endless>,
+    /// Options of listings that are answered with 400.
+    pub refuses: Vec<ListOption>,
     /// A script of faults; the first rule that matches a call decides it, and chances are not drawn.
     pub faults: Vec<Rule>,
     /// Off, the witness only counts calls and keeps neither times nor scans: for benchmarks.
@@ -64,6 +86,15 @@ impl Default for MockConfig {
             machines: 100,
             empty_inventory_is_404: false,
             sign_in: SignIn::default(),
+            outages: Vec::new(),
+            poison: Vec::new(),
+            restricted: Vec::new(),
+            forbid_starts_from: None,
+            forbid_words: ForbidWords::Roles,
+            page_limit: None,
+            moving: Moving::default(),
+            endless: None,
+            refuses: Vec::new(),
             faults: Vec::new(),
             record: true,
         }
@@ -205,11 +236,17 @@ pub struct Ends {
 pub enum BusyShape {
     /// 400 `ActiveRequestAlreadyExists`.
     Error,
+    /// The same after a byte-order mark.
+    ErrorWithMark,
+    /// The same with its code in lower case, `activerequestalreadyexists`.
+    ErrorInLowerCase,
+    /// 400 `BadRequest`, which says it in the message alone.
+    BadRequest,
     /// 200 with the action that runs.
     Success200,
     /// 201 with the action that runs.
     Success201,
-    /// Any of these at random.
+    /// [`Self::Error`] or either success, at random.
     Mixed,
 }
 
@@ -222,6 +259,15 @@ pub enum Comments {
     Truncated(usize),
     /// Not at all.
     Null,
+}
+
+/// What the 403 says that every start gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForbidWords {
+    /// `Missing application roles. …`, as after a consent was revoked.
+    Roles,
+    /// Words that name no role.
+    Plain,
 }
 
 /// The answer to the cancelling of an action that has ended.

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     config::{Chances, MockConfig},
+    outage::Shape,
     reply::{Error, Reply},
     request::{Kind, Route},
 };
@@ -114,6 +115,10 @@ pub(super) enum Counted {
 pub(super) enum Instead {
     Answer(Reply),
     Cut,
+    /// No answer, ever.
+    Silence,
+    /// No connection.
+    Refusal,
 }
 
 /// Draws the fates. Rules count the calls that they are for, also those that an earlier rule has decided.
@@ -176,6 +181,22 @@ impl Fates {
 }
 
 impl Fate {
+    /// What an outage makes of a call.
+    pub(super) fn of_outage(shape: &Shape, config: &MockConfig, rng: &mut fastrand::Rng) -> Self {
+        let (latency, counted) = if shape.lets_calls_in() {
+            let latency = within(rng, &config.latency);
+            (latency, Counted::Within(latency.mul_f64(rng.f64())))
+        } else {
+            (Duration::ZERO, Counted::Never)
+        };
+        Self {
+            latency,
+            counted,
+            carried_out: false,
+            instead: Some(shape.instead(rng)),
+        }
+    }
+
     fn suffer(&mut self, fault: Fault) {
         let (carried_out, instead) = match fault {
             Fault::Status(status, body) => (false, Some(Instead::Answer(Reply::raw(status, body)))),

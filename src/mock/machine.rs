@@ -41,7 +41,7 @@ impl Nature {
 }
 
 /// Draws that depend on nothing but the seed and the text.
-fn stable(seed: u64, text: &str) -> fastrand::Rng {
+pub(super) fn stable(seed: u64, text: &str) -> fastrand::Rng {
     // FNV-1a: it need not be strong, it must be the same on every computer.
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let mixed = text
@@ -58,6 +58,12 @@ fn stable(seed: u64, text: &str) -> fastrand::Rng {
 pub(super) fn is_well_formed(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !id.is_empty() && id.len() <= 128 && id.chars().all(plain)
+}
+
+/// An id as the service makes them.
+pub(super) fn random_id(rng: &mut fastrand::Rng) -> String {
+    let digits = (0..40).filter_map(|_| char::from_digit(rng.u32(..16), 16));
+    digits.collect()
 }
 
 pub(super) fn dns_name(machine: &str) -> String {
@@ -99,9 +105,7 @@ impl Machine {
     /// The inventory's machine of this number.
     pub(super) fn number(number: usize, seed: u64, clock: &ServerClock) -> Self {
         let mut rng = stable(seed, &format!("machine {number}"));
-        let hex: String = (0..40)
-            .filter_map(|_| char::from_digit(rng.u32(..16), 16))
-            .collect();
+        let hex = random_id(&mut rng);
         let mut pick = |of: &[&'static str]| of[rng.usize(..of.len())];
         let os_platform = pick(&[
             "Windows11",
@@ -183,6 +187,14 @@ impl Row for Machine {
             "machineTags" => Value::Texts(&self.tags),
             _ => Value::Null,
         }
+    }
+}
+
+impl Row for &Machine {
+    const FIELDS: &'static [(&'static str, Type)] = <Machine as Row>::FIELDS;
+
+    fn value(&self, field: &str) -> Value<'_> {
+        (**self).value(field)
     }
 }
 

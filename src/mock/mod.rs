@@ -12,15 +12,18 @@
 //! - `request`: [`Request`], [`Response`], [`Served`], and the [`Kind`] of a call.
 //! - `tenant`: [`Tenant`], the service itself, on tokio's time.
 //! - `acts`: the calls: start, list, get, cancel, machines.
+//! - `denial`: starts that are not carried out although their calls are in order.
 //! - `fate`: what happens to a call on its way, by chance or by a script of [`Rule`]s.
+//! - `outage`: [`Outage`], spans in which calls do not get through.
 //! - `quota`: the calls a window holds, in three models.
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like, and the inventory.
-//! - `filter`, `query`: `OData` filters, `$top`, `$skip`.
+//! - `listing`: pages, and lists that are hard to read.
+//! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `judge`: to whom it issues one. `base64url`: how it is written.
 //! - `reply`: the answers' shapes.
 //! - `witness`, `summary`: [`Witness`], what the tenant saw. It records and does not judge.
-//! - `server`: [`serve`], the tenant over HTTP.
+//! - `server`: [`serve`], the tenant over HTTP. `door`: where clients connect, or cannot.
 //!
 //! Nothing of the client is used here but its wire types: a bug that both sides share would agree with itself. Time is
 //! tokio's, hence virtual under a paused clock; the wall is [`MockConfig::started`] and what has passed since.
@@ -29,10 +32,14 @@ mod acts;
 mod base64url;
 mod clock;
 mod config;
+mod denial;
+mod door;
 mod fate;
 mod filter;
 mod judge;
+mod listing;
 mod machine;
+mod outage;
 mod query;
 mod quota;
 mod reply;
@@ -45,10 +52,12 @@ mod tenant;
 mod witness;
 
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Comments, Ends, Kinds, Limit, MockConfig, Model,
-    QuotaConfig, SignIn, Tokens,
+    BusyShape, CancelOfFinal, Chances, Comments, Ends, ForbidWords, Kinds, Limit, MockConfig,
+    Model, QuotaConfig, SignIn, Tokens,
 };
 pub use fate::{Fault, Rule};
+pub use listing::{Endless, ListOption, Moving, Vanish};
+pub use outage::{Affects, Outage, Shape};
 pub use request::{Kind, Method, Request, Response, Served};
 pub use server::serve;
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};

@@ -41,6 +41,9 @@ pub(super) struct Paging {
     pub(super) filter: Option<String>,
     pub(super) top: usize,
     pub(super) skip: usize,
+    /// Whether the number of all rows is asked for, if the query says anything of it.
+    pub(super) count: Option<bool>,
+    pub(super) order: Option<String>,
 }
 
 /// The most that one page holds, whatever `$top` says (MDE-API.md, section 3).
@@ -53,6 +56,8 @@ impl Paging {
             filter: None,
             top: LARGEST_PAGE,
             skip: 0,
+            count: None,
+            order: None,
         };
         for (name, value) in pairs(query) {
             let number = || {
@@ -63,6 +68,12 @@ impl Paging {
                 "$filter" => paging.filter = Some(value),
                 "$top" => paging.top = number()?.min(LARGEST_PAGE),
                 "$skip" => paging.skip = number()?,
+                "$count" => {
+                    let said = value.to_ascii_lowercase().parse();
+                    let wrong = |_| format!("Invalid value '{value}' for $count query option");
+                    paging.count = Some(said.map_err(wrong)?);
+                }
+                "$orderby" => paging.order = Some(value),
                 // An option that would change the answer must not be passed over in silence.
                 _ if name.starts_with('$') => {
                     return Err(format!("The query option '{name}' is not supported"));
@@ -91,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_reads_its_three_options_and_refuses_others() {
+    fn a_listing_reads_its_options_and_refuses_others() {
         let paging =
             Paging::parse("$filter=a+eq+'%2B'&%24top=50000&$skip=7&api-version=1").unwrap();
         assert_eq!(
@@ -99,10 +110,18 @@ mod tests {
             Paging {
                 filter: Some("a eq '+'".into()),
                 top: 10_000,
-                skip: 7
+                skip: 7,
+                count: None,
+                order: None,
             }
         );
         assert!(Paging::parse("$top=x").is_err());
-        assert!(Paging::parse("$orderby=id").is_err());
+        assert!(Paging::parse("$count=perhaps").is_err());
+        assert!(Paging::parse("$expand=all").is_err());
+        let paging = Paging::parse("$count=True&$orderby=a+desc").unwrap();
+        assert_eq!(
+            (paging.count, paging.order.as_deref()),
+            (Some(true), Some("a desc"))
+        );
     }
 }

@@ -13,7 +13,7 @@ use crate::defender::wire::{Envelope, ErrorBody};
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Bytes,
-    pub(super) retry_after: Option<u64>,
+    headers: Vec<(&'static str, String)>,
     content_type: &'static str,
 }
 
@@ -25,7 +25,7 @@ impl Reply {
             status,
             // The mock's own types have string keys and no way to fail.
             body: serde_json::to_vec(body).unwrap_or_default().into(),
-            retry_after: None,
+            headers: Vec::new(),
             content_type: JSON,
         }
     }
@@ -41,7 +41,7 @@ impl Reply {
         Self {
             status,
             body,
-            retry_after: None,
+            headers: Vec::new(),
             content_type,
         }
     }
@@ -53,7 +53,7 @@ impl Reply {
             message,
         } = error;
         let error = ErrorBody {
-            code: code.to_owned(),
+            code: Some(code.to_owned()),
             message: Some(message),
             target: Some(guid(correlation_id)),
         };
@@ -68,20 +68,29 @@ impl Reply {
             refusal.limit.calls,
             time_span(refusal.limit.window),
         );
-        Self {
-            retry_after: Some(seconds),
-            ..Self::error(Error::new(429, "429", message), correlation_id)
-        }
+        Self::error(Error::new(429, "429", message), correlation_id)
+            .with_headers([("retry-after", seconds.to_string())])
+    }
+
+    /// The same after a byte-order mark, as some gateways rewrite bodies.
+    pub(super) fn with_mark(mut self) -> Self {
+        self.body = ["\u{feff}".as_bytes(), &self.body].concat().into();
+        self
+    }
+
+    pub(super) fn with_headers(
+        mut self,
+        headers: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        self.headers.extend(headers);
+        self
     }
 
     /// The answer with all of its headers.
     pub(super) fn into_response(self, date: Option<String>) -> Response {
         let mut headers = vec![("content-type", self.content_type.to_owned())];
         headers.extend(date.map(|date| ("date", date)));
-        headers.extend(
-            self.retry_after
-                .map(|seconds| ("retry-after", seconds.to_string())),
-        );
+        headers.extend(self.headers);
         Response {
             status: self.status,
             headers,

@@ -226,6 +226,8 @@ pub enum Served {
     Response(Response),
     /// The connection was cut without a byte of an answer.
     Cut,
+    /// No connection came about: nothing of the request was sent.
+    Refused,
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub(super) struct Action {
     pub(super) ends: Duration,
     pub(super) end: Status,
     pub(super) cancelled: Option<(Duration, String)>,
+    /// No list shows it any more.
+    pub(super) vanished: bool,
 }
 
 impl Action {
@@ -76,6 +78,10 @@ impl Action {
 
     pub(super) fn is_active(&self, now: Duration) -> bool {
         matches!(self.status(now), Status::Pending | Status::InProgress)
+    }
+
+    fn is_listed(&self, now: Duration) -> bool {
+        self.listed_from <= now && !self.vanished
     }
 
     fn updated(&self, now: Duration, clock: &ServerClock) -> Timestamp {
@@ -118,11 +124,17 @@ impl Scans {
             .actions
             .iter()
             .rev()
-            .filter(|a| a.listed_from <= now)
+            .filter(|action| action.is_listed(now))
             .collect();
         // Nearly in order already: only somebody else's actions are older than the moment they came in.
         newest_first.sort_by_key(|action| std::cmp::Reverse(action.created));
         newest_first.into_iter()
+    }
+
+    /// The same in no order, for those that are to vanish.
+    pub(super) fn listed_mut(&mut self, now: Duration) -> impl Iterator<Item = &mut Action> {
+        let all = self.actions.iter_mut();
+        all.filter(move |action| action.is_listed(now))
     }
 }
 
@@ -278,6 +290,7 @@ mod tests {
             ends: Duration::from_secs(2),
             end: Status::Succeeded,
             cancelled: None,
+            vanished: false,
         };
         let view = View {
             now: Duration::ZERO,

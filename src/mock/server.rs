@@ -16,11 +16,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 use tower_service::Service;
 
 use super::{
+    door::Door,
     request::{Method, Request, Served},
     tenant::Tenant,
 };
@@ -29,8 +31,13 @@ use super::{
 ///
 /// Beside the API there are `GET /mock/witness`, the [`super::Summary`] of what was seen, and `GET /mock/scans`, the scanned
 /// machines with the first comment and the number of their scans; both cost no quota.
+///
+/// While an [`Outage`](super::Outage) refuses everything the server does not listen: the system refuses to connect, to sign in
+/// and to the two pages above too. Connections that wait for a request are closed when it begins, calls that are under way get
+/// their answers. A refusal of starts alone cannot be told before the request was read, and is a cut here.
 pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Future<Output = ()>) {
-    let router = router(tenant);
+    let router = router(Arc::clone(&tenant));
+    let mut door = Door::new(listener);
     // Dropped at the end, and its connections with it.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -38,9 +45,10 @@ pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Fu
         tokio::select! {
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone()));
+            is_shut = door.next_move(&tenant) => door.set(is_shut).await,
+            accepted = door.accept() => match accepted {
+                Ok(stream) => {
+                    connections.spawn(connection(stream, router.clone(), door.shutting()));
                 }
                 // Out of file descriptors, most likely: some will be free in a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -65,7 +73,7 @@ struct CutMark;
 #[error("the connection is cut, as the mock was told")]
 struct Cut;
 
-async fn connection(stream: TcpStream, router: Router) {
+async fn connection(stream: TcpStream, router: Router, mut shutting: watch::Receiver<bool>) {
     // Small answers go out at once or the latency is the kernel's. A socket that refuses this is closing anyway.
     stream.set_nodelay(true).ok();
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
@@ -77,11 +85,14 @@ async fn connection(stream: TcpStream, router: Router) {
             if cut { Err(Cut) } else { Ok(response) }
         }
     });
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
     // However a connection ends, the next is none the worse.
-    http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .ok();
+    tokio::select! {
+        _ = served.as_mut() => return,
+        Ok(_) = shutting.wait_for(|is_shut| *is_shut) => served.as_mut().graceful_shutdown(),
+    }
+    served.await.ok();
 }
 
 /// No call of the API has a body of this size.
@@ -110,7 +121,7 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
         body,
     };
     match tenant.handle(request).await {
-        Served::Cut => (axum::Extension(CutMark), StatusCode::OK).into_response(),
+        Served::Cut | Served::Refused => (axum::Extension(CutMark), StatusCode::OK).into_response(),
         Served::Response(served) => {
             let mut builder = http::Response::builder().status(served.status);
             for (name, value) in served.headers {
@@ -144,7 +155,7 @@ fn json(body: &impl Serialize) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::{Chances, Fault, Kind, MockConfig, Rule};
+    use crate::mock::{Chances, Fault, Kind, MockConfig, Outage, Rule, Shape};
 
     /// A tenant that is served in this runtime, and where it is.
     async fn served(config: MockConfig) -> (Arc<Tenant>, String) {
@@ -243,6 +254,56 @@ mod tests {
         assert!(error.is_timeout());
         tokio::time::sleep(Duration::from_secs(90)).await;
         assert_eq!(tenant.witness().scans_of("aa"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_door_is_shut_the_system_refuses_to_connect_and_calls_inside_get_their_answers()
+     {
+        let outage = Outage::of_everything(
+            Duration::from_secs(10),
+            Duration::from_mins(1),
+            Shape::Refused,
+        );
+        let (tenant, base) = served(MockConfig {
+            latency: Duration::from_secs(5)..=Duration::from_secs(5),
+            outages: vec![outage],
+            ..MockConfig::default()
+        })
+        .await;
+        let client = client();
+        for machine in ["aa", "bb"] {
+            // The second is inside when the door is shut, the connection is the first one's.
+            let response = start(&client, &base, machine).await.unwrap();
+            assert_eq!(response.status(), http::StatusCode::CREATED);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        for _ in 0..3 {
+            let error = start(&client, &base, "cc").await.unwrap_err();
+            assert!(error.is_connect(), "{error:?}");
+            tokio::time::sleep(Duration::from_secs(15)).await;
+        }
+        let response = start(&client, &base, "cc").await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::CREATED);
+        assert_eq!(tenant.witness().calls(Kind::Start), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_is_a_timeout_and_a_refusal_that_comes_late_is_a_cut() {
+        let hour = Duration::from_hours(1);
+        for (shape, is_timeout) in [(Shape::TimesOut, true), (Shape::Refused, false)] {
+            let outage = Outage::of_starts(Duration::ZERO, hour, shape);
+            let (tenant, base) = served(MockConfig {
+                outages: vec![outage],
+                ..MockConfig::default()
+            })
+            .await;
+            let error = start(&client(), &base, "aa").await.unwrap_err();
+            assert_eq!(
+                (error.is_timeout(), error.is_connect()),
+                (is_timeout, false)
+            );
+            assert_eq!(tenant.witness().scans(), 0);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -33,6 +33,8 @@ pub struct KindSummary {
     pub throttled: u64,
     /// How many came before a `Retry-After` had passed.
     pub early: u64,
+    /// How many an outage kept from the service, so that they were not counted.
+    pub turned_away: usize,
     /// For each configured limit the interval that held most; signing in has no limit.
     pub busiest: Vec<Busiest>,
 }
@@ -78,6 +80,7 @@ impl Summary {
             calls: witness.calls(kind),
             throttled: witness.throttled(kind),
             early: witness.early(kind),
+            turned_away: witness.turned_away(kind).len(),
             busiest: if kind == Kind::Token {
                 Vec::new()
             } else {
@@ -121,11 +124,13 @@ impl Busiest {
 impl fmt::Display for Summary {
     /// A line for each kind that was called, one for the scans, and one for each thing that should not be.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, kind) in self.kinds.iter().filter(|(_, kind)| kind.calls > 0) {
+        let was_called = |kind: &KindSummary| kind.calls > 0 || kind.turned_away > 0;
+        for (name, kind) in self.kinds.iter().filter(|(_, kind)| was_called(kind)) {
             let KindSummary {
                 calls,
                 throttled,
                 early,
+                turned_away,
                 busiest,
             } = kind;
             write!(
@@ -133,6 +138,9 @@ impl fmt::Display for Summary {
                 "{name}: {calls} calls, {throttled} refused (429), {early} before Retry-After had passed"
             )?;
             write_busiest(f, busiest)?;
+            if *turned_away > 0 {
+                write!(f, "; {turned_away} more kept away by an outage")?;
+            }
             writeln!(f)?;
         }
         if !self.together.is_empty() {
@@ -183,6 +191,7 @@ mod tests {
         for second in 0..2 {
             let at = Duration::from_secs(second);
             witness.counted(Kind::Start, at, at);
+            witness.turn_away(Kind::Start, at);
             let scan = ScanRecord {
                 comment: "c".into(),
                 answer_lost: second == 0,
@@ -201,7 +210,8 @@ mod tests {
         let summary = Summary::of(&witness, &quota);
         assert_eq!(
             summary.to_string(),
-            "start: 2 calls, 0 refused (429), 0 before Retry-After had passed; at most 2 of 100 in any 60s\n\
+            "start: 2 calls, 0 refused (429), 0 before Retry-After had passed; at most 2 of 100 in any 60s; \
+             2 more kept away by an outage\n\
              all kinds together; at most 2 of 100 in any 60s\n\
              scans: 2 started on 1 machines, 1 of them with their answer lost, 1 machines scanned more than once\n\
              scanned more than once: ab\n\

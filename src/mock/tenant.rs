@@ -11,6 +11,7 @@ use super::{
     config::{Kinds, MockConfig},
     fate::{Counted, Fate, Fates, Instead},
     machine::Machine,
+    outage::{self, Shape},
     quota::Quota,
     reply::{Error, Reply, whole_seconds},
     request::{Kind, Request, Route, Served},
@@ -93,11 +94,7 @@ impl Tenant {
             );
             return self.answer(Reply::error(error, self.lock().rng.u128(..)));
         };
-        self.witness.arrived(route.kind(), arrived);
-        let fate = {
-            let State { rng, fates, .. } = &mut *self.lock();
-            fates.draw(&route, arrived, &self.config, rng)
-        };
+        let fate = self.fate_of(&route, arrived);
         let passage = Passage {
             answer_at: whole_millis(arrived.saturating_add(fate.latency)),
             request,
@@ -108,11 +105,38 @@ impl Tenant {
         };
         let at_once = passage.fate.latency.is_zero();
         let carried = Arc::clone(self).carry(passage);
-        if at_once {
-            return carried.await;
+        let served = if at_once {
+            carried.await
+        } else {
+            // The task fails only when the runtime ends, and the connection with it.
+            tokio::spawn(carried).await.unwrap_or(Some(Served::Cut))
+        };
+        match served {
+            Some(served) => served,
+            None => std::future::pending().await,
         }
-        // The task fails only when the runtime ends, and the connection with it.
-        tokio::spawn(carried).await.unwrap_or(Served::Cut)
+    }
+
+    /// Whether nobody can connect now, and after how long that may be otherwise.
+    pub(super) fn door(&self) -> (bool, Option<Duration>) {
+        let now = self.clock.now();
+        let (is_shut, next) = outage::door(&self.config.outages, now);
+        (is_shut, next.map(|next| next.saturating_sub(now)))
+    }
+
+    fn fate_of(&self, route: &Route, arrived: Duration) -> Fate {
+        let kind = route.kind();
+        let outage = outage::met(&self.config.outages, kind, arrived);
+        if outage.is_none_or(Shape::lets_calls_in) {
+            self.witness.arrived(kind, arrived);
+        } else {
+            self.witness.turn_away(kind, arrived);
+        }
+        let State { rng, fates, .. } = &mut *self.lock();
+        match outage {
+            Some(shape) => Fate::of_outage(shape, &self.config, rng),
+            None => fates.draw(route, arrived, &self.config, rng),
+        }
     }
 
     /// Spends quota as another client of the same application would, and tells how many of the calls were admitted.
@@ -168,7 +192,8 @@ impl Tenant {
         self.inventory.iter().map(|machine| machine.id.as_str())
     }
 
-    async fn carry(self: Arc<Self>, mut passage: Passage) -> Served {
+    /// Takes a call to its answer. None: there is no answer, ever.
+    async fn carry(self: Arc<Self>, mut passage: Passage) -> Option<Served> {
         let (arrived, answer_at) = (passage.arrived, passage.answer_at);
         let instead = passage.fate.instead.take();
         let own = match passage.fate.counted {
@@ -188,8 +213,10 @@ impl Tenant {
         };
         self.clock.sleep_until(answer_at).await;
         match (instead, own) {
-            (Some(Instead::Answer(reply)), _) | (None, Some(reply)) => self.answer(reply),
-            (Some(Instead::Cut), _) | (None, None) => Served::Cut,
+            (Some(Instead::Answer(reply)), _) | (None, Some(reply)) => Some(self.answer(reply)),
+            (Some(Instead::Cut), _) | (None, None) => Some(Served::Cut),
+            (Some(Instead::Refusal), _) => Some(Served::Refused),
+            (Some(Instead::Silence), _) => None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::request::Kind;
+use super::{listing::ListOption, request::Kind};
 
 /// The tenant's memory of the calls that met its quota and of the scans that they started.
 ///
@@ -34,6 +34,10 @@ struct KindRecord {
     /// Arrival and count, in nanoseconds since the tenant's start, by the time of the count.
     times: Vec<(u64, u64)>,
     hold: Option<Hold>,
+    /// When calls came to a shut door or to somebody in between.
+    turned_away: Vec<Duration>,
+    /// How many carried each of the options of listings.
+    carried: [u64; 2],
 }
 
 /// From the answer that told a client to wait to the end of that wait.
@@ -133,6 +137,19 @@ impl Witness {
         seen.collect()
     }
 
+    /// When calls of the kind were made that an outage kept from the service: neither counted nor received. Over HTTP nothing
+    /// is known of those that could not connect.
+    #[must_use]
+    pub fn turned_away(&self, kind: Kind) -> Vec<Duration> {
+        self.lock().kinds[kind.index()].turned_away.clone()
+    }
+
+    /// How many admitted calls of the kind carried this option: `Kind::List` and `Kind::Machines` have such.
+    #[must_use]
+    pub fn carried(&self, kind: Kind, option: ListOption) -> u64 {
+        self.lock().kinds[kind.index()].carried[option as usize]
+    }
+
     /// How many scans calls have started.
     #[must_use]
     pub fn scans(&self) -> usize {
@@ -194,6 +211,16 @@ impl Witness {
         {
             record.kinds[kind.index()].early += 1;
         }
+    }
+
+    pub(super) fn turn_away(&self, kind: Kind, at: Duration) {
+        if self.record {
+            self.lock().kinds[kind.index()].turned_away.push(at);
+        }
+    }
+
+    pub(super) fn carried_option(&self, kind: Kind, option: ListOption) {
+        self.lock().kinds[kind.index()].carried[option as usize] += 1;
     }
 
     pub(super) fn counted(&self, kind: Kind, arrived: Duration, at: Duration) {

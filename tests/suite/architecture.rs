@@ -181,7 +181,8 @@ fn each_third_party_crate_has_one_place() {
         ("same_file", &["cli/paths/"]),
         ("axum", &["mock/"]),
         ("hyper", &["mock/"]),
-        ("hyper_util", &["mock/"]),
+        ("hyper_util", &["mock/", "defender/network/"]),
+        ("rustls", &["defender/network/"]),
         ("tower_service", &["mock/"]),
         (
             "rustix",
@@ -234,4 +235,17 @@ fn what_is_pure_knows_no_runtime_no_files_and_no_clock() {
             );
         }
     }
+}
+
+#[test]
+fn a_bug_ends_the_program_in_words_from_its_first_line_on() {
+    let main = sources()
+        .into_iter()
+        .find(|source| source.path == "main.rs")
+        .unwrap();
+    let (before, _) = main.code.split_once("cli::main(").unwrap();
+    assert!(before.contains("bug::ends_the_process();"), "{before}");
+    // An abort would be another end, with another exit code.
+    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    assert!(!manifest.lines().any(|line| line.starts_with("panic")));
 }

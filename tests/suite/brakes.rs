@@ -395,7 +395,11 @@ proptest! {
             }
             match person.asked().pop() {
                 Some((_, scans)) => assert_eq!(scans as u64, n),
-                None => assert!(matches!(ended, Some(StopReason::Brake(_))), "{ended:?}"),
+                // Where nearly every call is lost, an hour is not enough for them.
+                None => assert!(
+                    matches!(ended, Some(StopReason::Brake(_) | StopReason::Interrupted)),
+                    "{ended:?}"
+                ),
             }
         });
     }

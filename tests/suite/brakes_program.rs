@@ -73,16 +73,25 @@ fn a_brake_is_exit_code_3_and_its_reason_is_in_summary_and_status() {
 
 #[test]
 fn failures_and_deadlines_are_brakes_too() {
-    let server = Server::start(&[]);
+    let restricted = [3, 30].map(|n| format!("{n:040x}"));
+    let restricted = restricted.iter().flat_map(|id| ["--restricted", id]);
+    let server = Server::start(&restricted.collect::<Vec<_>>());
     let url = server.url();
-    drop(server);
-    // Nobody is there any more: a try each, and it has failed.
     let place = folder(60);
-    let words = ["--max-failures", "2", "--max-attempts", "1"];
-    let stopped = run_against(place.path(), &url, &words);
+    let stopped = run_against(place.path(), &url, &["--max-failures", "2"]);
     assert_eq!(code(&stopped), 3, "{stopped:?}");
     let why = summary(&stopped)["stopped"].as_str().unwrap().to_owned();
     assert!(why.starts_with("--max-failures 2: "), "{why}");
+
+    // Nobody is there any more: that is no machine's fault.
+    drop(server);
+    let place = folder(60);
+    let stopped = run_against(place.path(), &url, &["--give-up-after", "3s"]);
+    assert_eq!(code(&stopped), 3, "{stopped:?}");
+    let summary_now = summary(&stopped);
+    let why = summary_now["stopped"].as_str().unwrap();
+    assert!(why.starts_with("--give-up-after: "), "{why}");
+    assert_eq!(summary_now["calls"], 0, "nothing was ever sent");
 
     let place = folder(60);
     let words = ["--not-after", "2020-01-01T00:00:00Z"];

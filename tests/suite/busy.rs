@@ -207,23 +207,34 @@ async fn skipped_machines_wait_where_busy_ones_are_to_be_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_list_cannot_be_read_skip_busy_does_not_start() {
-    for fault in [
-        Fault::Status(403, FORBIDDEN.into()),
-        Fault::Status(500, String::new()),
-    ] {
-        let mock = MockConfig {
+    let with = |fault| {
+        skipping(MockConfig {
             faults: vec![Rule::new(fault).kind(Kind::List)],
             ..MockConfig::default()
-        };
-        let told = skipping(mock).run(&fleet(30)).await;
-        let Some(StopReason::Tenant(why)) = &told.stop else {
-            panic!("{:?}", told.stop);
-        };
-        assert!(why.contains("Machine.Read.All"), "{why}");
-        assert!(why.contains("--skip-busy"), "{why}");
-        assert_eq!(calls(&told).0, 0);
-        assert_eq!(told.of(Outcome::NotAttempted), 30);
-    }
+        })
+    };
+    let forbidden = Fault::Status(403, FORBIDDEN.into());
+    let told = with(forbidden).run(&fleet(30)).await;
+    let Some(StopReason::Tenant(why)) = &told.stop else {
+        panic!("{:?}", told.stop);
+    };
+    assert!(why.contains("Machine.Read.All"), "{why}");
+    assert!(why.contains("--skip-busy"), "{why}");
+    assert_eq!(calls(&told).0, 0);
+    assert_eq!(told.of(Outcome::NotAttempted), 30);
+
+    // One that is not answered is asked again, until somebody gives up.
+    let rig = Rig {
+        give_up_after: Some(60 * MINUTE),
+        ..with(Fault::Status(500, String::new()))
+    };
+    let told = rig.run(&fleet(30)).await;
+    assert!(
+        matches!(told.stop, Some(StopReason::Brake(_))),
+        "{:?}",
+        told.stop
+    );
+    assert_eq!(calls(&told).0, 0);
 }
 
 #[tokio::test(start_paused = true)]

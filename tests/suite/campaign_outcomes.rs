@@ -164,23 +164,31 @@ async fn pending_machines_are_asked_again_where_that_was_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_every_further_call_would_meet_costs_exactly_one_call() {
-    for fault in [
-        error(403, "Forbidden"),
-        error(403, "DisabledFeature"),
-        error(400, "InvalidRequestBody"),
-        error(400, "MissingRequiredParameter"),
-        Fault::Status(403, "<html>".into()),
-        Fault::Status(407, String::new()),
+async fn what_every_further_call_would_meet_costs_a_handful_of_calls() {
+    for (fault, starts, lists) in [
+        (error(403, "DisabledFeature"), 1, 0),
+        (error(410, "Gone"), 1, 0),
+        (error(400, "InvalidRequestBody"), 1, 0),
+        (error(400, "MissingRequiredParameter"), 1, 0),
+        // It may be one restricted machine: three others are asked.
+        (error(403, "Forbidden"), 4, 0),
+        // It is looked at twice.
+        (Fault::Status(403, "<html>".into()), 1, 1),
+        (Fault::Status(407, String::new()), 1, 1),
+        (Fault::Status(200, "<html>".into()), 1, 1),
     ] {
+        let name = format!("{fault:?}");
         let told = scripted(vec![Rule::new(fault)]).run(&fleet(300)).await;
         assert!(
             matches!(told.stop, Some(StopReason::Tenant(_))),
-            "{:?}",
+            "{name}: {:?}",
             told.stop
         );
-        assert_eq!(told.tenant.witness().calls(Kind::Start), 1);
-        assert_eq!(told.of(Outcome::NotAttempted), 300);
+        let witness = told.tenant.witness();
+        assert_eq!(witness.calls(Kind::Start), starts, "{name}");
+        assert_eq!(witness.calls(Kind::List), lists, "{name}");
+        assert!(told.elapsed < Duration::from_secs(15), "{name}");
+        assert_eq!(told.of(Outcome::Refused), 0, "{name}");
     }
 }
 

@@ -6,6 +6,7 @@ use fleetsweep::{
     campaign::{
         outcome::Outcome,
         retry::{OnPending, Policy},
+        stop::StopReason,
     },
     mock::{BusyShape, Chances, Comments, Fault, Kind, MockConfig, Rule, SignIn},
     quota::Quota,
@@ -347,24 +348,30 @@ async fn where_listings_fail_for_a_while_they_are_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_listings_fail_for_ever_the_target_ends_as_unsure() {
+async fn where_listings_fail_for_ever_the_target_waits_until_somebody_gives_up() {
     let faults = vec![
         Rule::new(Fault::Status(500, String::new())).kind(Kind::List),
         Rule::new(Fault::CutAfter).machine(&machine(2)),
     ];
-    let told = Rig::against(MockConfig {
-        faults,
-        ..MockConfig::default()
-    })
-    .run(&fleet(30))
-    .await;
+    let rig = Rig {
+        give_up_after: Some(Duration::from_hours(1)),
+        ..Rig::against(MockConfig {
+            faults,
+            ..MockConfig::default()
+        })
+    };
+    let told = rig.run(&fleet(30)).await;
+    assert!(
+        matches!(told.stop, Some(StopReason::Brake(_))),
+        "{:?}",
+        told.stop
+    );
     assert_eq!(
         (told.of(Outcome::Unsure), told.of(Outcome::Accepted)),
         (1, 29)
     );
     let message = told.cell(2, "message");
-    assert!(message.contains("--retry unsure"), "{message}");
-    assert!(!message.contains("Machine.Read.All"), "{message}");
+    assert!(message.contains("looks it up"), "{message}");
     told.assert_one_scan_each();
     told.assert_never_over();
 }

@@ -7,7 +7,7 @@ use fleetsweep::{
         cancel::{Cancelled, Doomed},
         engine::Signal,
     },
-    mock::{CancelOfFinal, Chances, Fault, Kind, MockConfig, QuotaConfig, Rule},
+    mock::{CancelOfFinal, Chances, Fault, Kind, MockConfig, Outage, QuotaConfig, Rule, Shape},
     quota::{Kind as Called, Quota},
     store::Store,
 };
@@ -69,6 +69,37 @@ async fn its_own_scans_are_cancelled_and_nobody_elses() {
     assert!(ground.canceller().look().await.unwrap().is_empty());
     assert_eq!(called_back(&ground).await.cancelled, 0);
     assert_eq!(ground.tenant().witness().calls(Kind::Cancel), ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_for_and_what_is_in_the_way_gives_up_with_a_count() {
+    let second = Duration::from_secs(1);
+    let through = |shape, until| MockConfig {
+        outages: vec![Outage::of_everything(10 * second, until, shape)],
+        ..long_scans()
+    };
+    for shape in [Shape::Refused, Shape::TimesOut, Shape::Page { status: 502 }] {
+        let ground = drained(through(shape.clone(), HOUR), 50).await;
+        let ours = ground.tenant().witness().scans() as u64;
+        let began = ground.elapsed();
+        let doomed = ground.canceller().look().await.unwrap();
+        tokio::time::sleep(11 * second).await;
+        let (_sender, mut signals) = mpsc::channel(1);
+        let done = ground.canceller().cancel(doomed, &mut signals).await;
+        let done = done.unwrap();
+        assert_eq!((done.cancelled, done.left), (ours, 0), "{shape:?}");
+        let took = ground.elapsed().saturating_sub(began);
+        assert!(took < HOUR + HOUR / 20, "{shape:?}: {took:?}");
+    }
+    let ground = drained(through(Shape::Page { status: 200 }, 100 * HOUR), 50).await;
+    let doomed = ground.canceller().look().await.unwrap();
+    let all = doomed.len() as u64;
+    tokio::time::sleep(11 * second).await;
+    let (_sender, mut signals) = mpsc::channel(1);
+    let done = ground.canceller().cancel(doomed, &mut signals).await;
+    let done = done.unwrap();
+    assert_eq!((done.cancelled, done.left, done.gave_up), (0, all, true));
+    assert!(done.why.contains("a page of its own"), "{}", done.why);
 }
 
 #[tokio::test(start_paused = true)]

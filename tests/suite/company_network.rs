@@ -2,7 +2,8 @@
 
 use std::{fs, sync::Arc};
 
-use jiff::SignedDuration;
+use fleetsweep::{defender::sign_in::Auth, quota::TokioClock};
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -11,7 +12,7 @@ use tokio::{
 use crate::{
     doctor::{doctor, secret, steps, tenant},
     shell::fleetsweep,
-    sign_in::{openssl, strict},
+    sign_in::{openssl, source, strict},
 };
 
 /// A proxy that refuses everything, and the first line of what it was asked.
@@ -157,4 +158,23 @@ async fn a_companys_own_certificates_are_trusted_when_they_are_named() {
     assert_eq!(done.code, 4);
     assert_eq!(steps(&done)[5], "FAILED reachability", "{}", done.out);
     assert!(done.out.contains("--ca-cert"), "{}", done.out);
+}
+
+#[tokio::test]
+async fn a_sign_in_service_that_is_not_trusted_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_tenant, base) = tenant(strict(), SignedDuration::ZERO).await;
+    let base = behind_tls(folder.path(), &base).await;
+    tokio::time::pause();
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+    let tokens = source(Auth::Auto, &secret(), &base, clock);
+    let told = tokens.token().await.unwrap_err().to_string();
+    let begins = format!(
+        "sign-in with the client secret failed: no connection to {base}: the certificate that was shown is not trusted ("
+    );
+    assert!(told.starts_with(&begins), "{told}");
+    assert!(
+        told.ends_with("name that authority's certificate by --ca-cert FILE (PEM)"),
+        "{told}"
+    );
 }

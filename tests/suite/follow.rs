@@ -8,7 +8,7 @@ use fleetsweep::{
         follow::{FollowEnd, FollowOptions, Followed},
         outcome::Outcome,
     },
-    mock::{BusyShape, Chances, Ends, Fault, Kind, MockConfig, QuotaConfig, Rule},
+    mock::{BusyShape, Chances, Ends, Fault, Kind, MockConfig, Outage, QuotaConfig, Rule, Shape},
     quota::Quota,
     store::Store,
 };
@@ -61,6 +61,23 @@ async fn followed(ground: &Ground, options: FollowOptions) -> Followed {
 fn states(ground: &Ground) -> BTreeMap<String, u64> {
     let store = Store::look(&ground.state()).unwrap();
     store.action_tally().unwrap().into_iter().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_hours_is_waited_for() {
+    for shape in [Shape::Refused, Shape::TimesOut, Shape::Page { status: 502 }] {
+        let outage = Outage::of_everything(15 * MINUTE, 300 * MINUTE, shape.clone());
+        let ground = drained(
+            MockConfig {
+                outages: vec![outage],
+                ..slow_scans()
+            },
+            200,
+        )
+        .await;
+        let done = followed(&ground, options()).await;
+        assert_eq!((done.end, done.left()), (FollowEnd::Done, 0), "{shape:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

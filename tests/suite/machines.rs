@@ -128,12 +128,16 @@ async fn a_machine_that_comes_twice_is_written_once() {
             .nth(nth)
     };
     let config = MockConfig {
-        faults: vec![answer(1, page(0, 10_000)), answer(2, page(9_990, 10_050))],
+        faults: vec![
+            answer(1, page(0, 10_000)),
+            answer(2, page(9_990, 10_050)),
+            answer(3, page(10_049, 10_050)),
+            answer(4, page(0, 0)),
+        ],
         ..fleet(0)
     };
     let (done, _) = machines(config, "").await;
     assert_eq!((done.code, ids(&done.out).len()), (0, 10_050));
-    assert!(done.err.contains("10 machines came twice"), "{}", done.err);
 
     let endless = MockConfig {
         faults: vec![Rule::new(Fault::Status(200, page(0, 10_000))).kind(Kind::Machines)],
@@ -141,8 +145,8 @@ async fn a_machine_that_comes_twice_is_written_once() {
     };
     let (done, tenant) = machines(endless, "").await;
     assert_eq!(done.code, 4);
-    assert!(done.err.contains("same page again"), "{}", done.err);
-    assert_eq!(tenant.witness().calls(Kind::Machines), 2);
+    assert!(done.err.contains("has no end"), "{}", done.err);
+    assert!(tenant.witness().calls(Kind::Machines) < 10);
 }
 
 #[tokio::test]
@@ -166,6 +170,6 @@ async fn what_is_refused_is_told_and_leaves_no_half_file() {
     let args = format!("machines {} -o no/such/fleet.csv", at(&base));
     assert_eq!(fleetsweep(folder.path(), &args, &token()).await.code, 5);
     let (done, _) = machines(fleet(10), "--filter nonsense").await;
-    assert_eq!(done.code, 4);
-    assert!(done.err.contains("HTTP 400"), "{}", done.err);
+    assert_eq!(done.code, 2);
+    assert!(done.err.contains("--filter"), "{}", done.err);
 }

@@ -56,6 +56,7 @@ mod losses;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
 /// What a run would do, told beforehand.
+mod outages;
 mod plan;
 /// The end that is planned, against campaigns that run.
 mod plan_length;

@@ -125,13 +125,6 @@ impl Server {
         assert_eq!(scans["total"], machines, "{scans:#}");
     }
 
-    /// Ends the mock, and keeps its address.
-    pub(super) fn gone(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self
-    }
-
     /// Ends the mock by Ctrl-C and gives what it says that it saw.
     #[cfg(unix)]
     pub(super) fn stop(mut self) -> String {

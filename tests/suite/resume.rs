@@ -224,13 +224,11 @@ fn outcomes_column(results: &str, column: &str) -> String {
 #[cfg(unix)]
 #[test]
 fn retry_reopens_by_outcome_and_looks_up_first() {
-    // Nobody is there: surely nothing is sent.
-    let failing = Server::start(&[]);
+    let failing = Server::start(&["--unknown", "100%"]);
     let listen = failing.url().replace("http://", "");
-    let failing = failing.gone();
     let place = Place::new(&fleet(3));
-    assert_code(&run(&place, &failing, &["--max-attempts", "1"]), 1);
-    assert_eq!(outcomes(&place.read("fleet.results.csv")), ["failed"; 3]);
+    assert_code(&run(&place, &failing, &[]), 1);
+    assert_eq!(outcomes(&place.read("fleet.results.csv")), ["not_found"; 3]);
     assert_code(&run(&place, &failing, &[]), 6);
     assert_code(&run(&place, &failing, &["--retry", "unsure,refused"]), 6);
     for (word, way) in [
@@ -238,19 +236,20 @@ fn retry_reopens_by_outcome_and_looks_up_first() {
         ("invalid", "mend"),
         ("duplicate", "mend"),
     ] {
-        let output = run(&place, &failing, &["--retry", &format!("failed,{word}")]);
+        let output = run(&place, &failing, &["--retry", &format!("not_found,{word}")]);
         assert_refused(&output, 2, &[word, way]);
     }
     assert_refused(
         &run(&place, &failing, &["--retry", "broken"]),
         2,
-        &["broken", "not_found"],
+        &["broken", "failed"],
     );
     // Nothing was reopened by what was refused.
     assert_code(&run(&place, &failing, &[]), 6);
 
+    drop(failing);
     let well = Server::start(&["--listen", &listen]);
-    assert_code(&run(&place, &well, &["--retry", "failed,unsure"]), 0);
+    assert_code(&run(&place, &well, &["--retry", "not_found,unsure"]), 0);
     assert_eq!(outcomes(&place.read("fleet.results.csv")), ["accepted"; 3]);
     let saw = well.stop();
     assert!(

@@ -16,6 +16,7 @@ use fleetsweep::{
             BrakeOptions,
             gate::{Gate, ThisRun, gate},
         },
+        caller::{Caller, Patience},
         canaries::{Asker, Jury, Word},
         cancel::Canceller,
         dispatcher::{Dispatcher, Settings},
@@ -62,6 +63,8 @@ pub(crate) struct Rig {
     pub(crate) followed: Option<FollowOptions>,
     /// The client's patience.
     pub(crate) timeout: Duration,
+    /// `--give-up-after`
+    pub(crate) give_up_after: Option<Duration>,
     /// How far the client's wall clock is ahead of the tenant's.
     pub(crate) ahead: SignedDuration,
     pub(crate) tokens: Arc<dyn TokenSource>,
@@ -140,6 +143,7 @@ impl Rig {
             asker: None,
             followed: None,
             timeout: Duration::from_secs(30),
+            give_up_after: None,
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
             http: false,
@@ -258,9 +262,9 @@ impl Rig {
         let defender = Arc::new(client);
         let follower = self.followed.map(|options| {
             Arc::new(Follower::new(
-                Arc::clone(&defender),
-                Arc::clone(&self.tokens),
-                pacer.clone(),
+                &defender,
+                &self.tokens,
+                &pacer,
                 clock.clone(),
                 monitor.clone(),
                 &ground.state(),
@@ -287,7 +291,9 @@ impl Rig {
         };
         let began = clock.now();
         let brakes = gated(self.brakes, self.asker, &ground).await;
-        let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reach);
+        let mut dispatcher = Dispatcher::new(settings, targets, tally)
+            .with_brakes(brakes, reach)
+            .giving_up_after(self.give_up_after);
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }
@@ -325,6 +331,11 @@ impl Rig {
 }
 
 impl Ground {
+    /// The time since some moment that stays the same.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.now().since(quota::Moment::ZERO)
+    }
+
     pub(crate) fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
     }
@@ -414,12 +425,16 @@ impl Ground {
         };
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
         let clock: Arc<dyn Clock> = self.clock.clone();
-        let list = ScanList::new(
+        let list = ScanList::new(Caller::new(
             Arc::new(client),
             Arc::clone(&rig.tokens),
             rig.pacer(self),
             Arc::clone(&clock),
-        );
+            Patience::Holds {
+                at_most: None,
+                monitor: Arc::new(Ear::default()),
+            },
+        ));
         let results = self.results();
         let evidence = Evidence {
             results: &results,
@@ -456,9 +471,9 @@ impl Ground {
         let rig = Rig::default();
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
         Follower::new(
-            Arc::new(client),
-            rig.tokens,
-            self.pacer.clone(),
+            &Arc::new(client),
+            &rig.tokens,
+            &self.pacer,
             self.clock.clone(),
             Arc::new(Ear::default()),
             &self.state(),
@@ -601,7 +616,10 @@ async fn gated(
     let mut store = Store::glance(&ground.state()).unwrap();
     let decisions = store.decisions().unwrap();
     let run = ThisRun {
-        in_all: u64::MAX,
+        in_all: brakes
+            .max_machines
+            .unwrap_or(u64::MAX)
+            .min(store.last_target().unwrap()),
         says_yes: false,
     };
     let stands = gate(brakes.canary, &decisions, run, |covers| {
@@ -791,6 +809,7 @@ impl Defender for Client {
                     .map(Result::unwrap)
                 {
                     Err(_) => Err(Lost::TimedOut(*timeout)),
+                    Ok(Served::Refused) => Err(Lost::NotSent("the connection was refused".into())),
                     Ok(Served::Cut) => Err(Lost::Unknown("the connection was cut".into())),
                     Ok(Served::Response(response)) => Ok(Answer {
                         date: response.header("date").and_then(date),
@@ -820,10 +839,21 @@ fn request(call: &Call, token: &str) -> Request {
             let path = format!("/api/machines/{machine}/runAntiVirusScan");
             Request::post(&path, token, body)
         }
-        Call::ListScans { since, skip, top } => {
+        Call::ListScans {
+            since,
+            skip,
+            top,
+            order,
+        } => {
             let since = since.strftime("%Y-%m-%dT%H:%M:%SZ");
             let filter = format!("type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {since}");
-            let path = format!("/api/machineactions?$filter={filter}&$top={top}&$skip={skip}");
+            let mut path = format!("/api/machineactions?$filter={filter}&$top={top}&$skip={skip}");
+            if order.count {
+                path += "&$count=true";
+            }
+            if order.newest_first {
+                path += "&$orderby=creationDateTimeUtc desc";
+            }
             Request::get(&path, token)
         }
         Call::GetAction { id } => Request::get(&format!("/api/machineactions/{id}"), token),

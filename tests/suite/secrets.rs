@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use crate::{
     shell::{Done, at, fleetsweep},
     sign_in::{SECRET, app, certificate, served, strict},
+    token_life::desk,
 };
 
 async fn tenant(
@@ -237,4 +238,26 @@ async fn a_token_that_says_nothing_is_used_with_one_warning() {
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.err.matches("no JWT").count(), 1, "{}", done.err);
     assert_eq!(tenant.witness().scans(), 5);
+}
+
+#[tokio::test]
+async fn a_sign_in_service_that_quotes_the_secret_is_quoted_without_it() {
+    let in_a_form = SECRET.replace('~', "%7E");
+    let refusal = format!(
+        r#"{{"error":"invalid_client","error_description":"AADSTS7000215: not {SECRET}, nor client_secret={in_a_form}, {}{SECRET}"}}"#,
+        "x".repeat(520)
+    );
+    let (base, _) = desk("401 Unauthorized", refusal).await;
+    let folder = tempfile::tempdir().unwrap();
+    let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
+    let done = run(folder.path(), &base, "", &variables).await;
+    assert_eq!(done.code, 4, "{}", done.err);
+    assert!(
+        done.err
+            .contains("not [secret], nor client_secret=[secret],"),
+        "{}",
+        done.err
+    );
+    // Nor is its beginning left where a long text is cut.
+    assert!(!done.err.contains(&SECRET[..5]), "{}", done.err);
 }

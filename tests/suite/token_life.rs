@@ -1,6 +1,16 @@
 //! Campaigns that outlive their tokens, over real HTTP in virtual time.
 
-use std::{fmt::Write as _, io::Cursor, ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    io::Cursor,
+    ops::Range,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use fleetsweep::{
     campaign::{
@@ -22,7 +32,11 @@ use fleetsweep::{
     store::{Identity, Run},
 };
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::mpsc,
+};
 
 use crate::sign_in::{CLIENT, SECRET, TENANT, app, served, source, strict};
 
@@ -216,4 +230,45 @@ async fn what_cannot_be_read_after_it_was_written_stops_the_run_and_leaves_no_ma
     let noted = count("SELECT count(*) FROM attempt");
     assert!((101..300).contains(&noted), "{noted}");
     assert_eq!(noted, came.tenant.witness().calls(Call::Start));
+}
+
+/// A desk that gives this answer to each who asks, and says how many did.
+pub(crate) async fn desk(status: &'static str, answer: String) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut bytes = [0; 4096];
+            let _ = socket.read(&mut bytes).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+            let length = answer.len();
+            let whole = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+            );
+            let _ = socket.write_all(whole.as_bytes()).await;
+        }
+    });
+    (base, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_beyond_all_measure_or_none_at_all_is_no_storm_of_sign_ins() {
+    for life in ["1e18", "1000000000000000000", "-1", "0", "\"soon\"", "null"] {
+        let answer = format!(r#"{{"token_type":"Bearer","expires_in":{life},"access_token":"t"}}"#);
+        let (base, asked) = desk("200 OK", answer).await;
+        let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+        let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
+        let tokens = source(Auth::Auto, &variables, &base, clock);
+        for _ in 0..600 {
+            tokens.token().await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let asked = asked.load(Ordering::Relaxed);
+        assert!(
+            (1..=3).contains(&asked),
+            "expires_in {life}: {asked} sign-ins in 10 min"
+        );
+    }
 }

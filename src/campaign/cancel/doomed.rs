@@ -91,7 +91,7 @@ impl<D: Defender> Canceller<D> {
         let ours: HashMap<String, _> = open
             .into_iter()
             .filter(|open| open.ours && !open.action_id.is_empty())
-            .map(|open| (open.action_id.clone(), open))
+            .map(|open| (open.action_id.to_ascii_lowercase(), open))
             .collect();
         let known = ours.values().map(|open| {
             let asked = || open.asked.map_or(Timestamp::MIN, |asked| asked.at);
@@ -111,21 +111,22 @@ impl<D: Defender> Canceller<D> {
         let mut server = ServerClock::default();
         let read = self.list.read(since, &mut server, |page| {
             for action in page {
-                let known = ours.get(&action.id);
+                let id = action.id.to_ascii_lowercase();
+                let known = ours.get(&id);
                 let tagged = action.requestor_comment.as_deref();
                 let tagged = tagged.and_then(|comment| self.campaign.target_of(comment));
                 let Some(n) = known.map(|open| open.n).or(tagged) else {
                     continue;
                 };
                 let scan = Doomed::new(n, action);
-                let is_new = !found.contains_key(&scan.id) && !over.contains_key(&scan.id);
+                let is_new = !found.contains_key(&id) && !over.contains_key(&id);
                 seen += usize::from(known.is_some() && is_new);
                 let place = if is_final(&scan.status) {
                     &mut over
                 } else {
                     &mut found
                 };
-                place.insert(scan.id.clone(), scan);
+                place.insert(id, scan);
             }
             if in_doubt.is_none() && seen >= ours.len() {
                 ControlFlow::Break(())

@@ -19,7 +19,11 @@ use pass::Pass;
 use tokio::sync::mpsc;
 
 use super::{
-    borrowed::Borrowed, engine::Signal, errand::Errand, follow::FollowError, listing::ScanList,
+    borrowed::Borrowed,
+    caller::{Caller, Patience},
+    engine::Signal,
+    follow::FollowError,
+    listing::ScanList,
     tag::CampaignId,
 };
 use crate::{
@@ -48,6 +52,8 @@ pub struct Cancelled {
     pub why: String,
     /// Whether somebody broke it off.
     pub interrupted: bool,
+    /// Whether something is in the way that a person must remove.
+    pub gave_up: bool,
     /// Calls that were sent off.
     pub calls: u64,
     refused: u64,
@@ -56,7 +62,7 @@ pub struct Cancelled {
 /// What cancelling needs of the world.
 pub struct Canceller<D> {
     list: ScanList<D>,
-    errand: Arc<Errand<D>>,
+    caller: Arc<Caller<D>>,
     pacer: Pacer,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
@@ -78,19 +84,20 @@ impl<D: Defender> Canceller<D> {
         campaign: CampaignId,
         workers: usize,
     ) -> Self {
+        let patience = Patience::Holds {
+            at_most: None,
+            monitor: Arc::clone(monitor),
+        };
+        let caller = Caller::new(
+            Arc::clone(defender),
+            Arc::clone(tokens),
+            pacer.clone(),
+            Arc::clone(clock),
+            patience,
+        );
         Self {
-            list: ScanList::new(
-                Arc::clone(defender),
-                Arc::clone(tokens),
-                pacer.clone(),
-                Arc::clone(clock),
-            ),
-            errand: Arc::new(Errand::new(
-                Arc::clone(defender),
-                Arc::clone(tokens),
-                pacer.clone(),
-                Arc::clone(clock),
-            )),
+            list: ScanList::new(caller.another()),
+            caller: Arc::new(caller),
             pacer: pacer.clone(),
             clock: Arc::clone(clock),
             monitor: Arc::clone(monitor),
@@ -122,7 +129,7 @@ impl<D: Defender> Canceller<D> {
         for pass in 0..PASSES {
             let left = Pass::new(self, doomed, &mut done).run(signals).await?;
             done.left = left.len() as u64;
-            if left.is_empty() || done.interrupted || pass + 1 == PASSES {
+            if left.is_empty() || done.interrupted || done.gave_up || pass + 1 == PASSES {
                 break;
             }
             self.monitor.note(&format!(
@@ -139,7 +146,7 @@ impl<D: Defender> Canceller<D> {
             };
             // What was lost and has been carried out all the same, and what ended by itself.
             for scan in &left {
-                if let Some(status) = found.over.get(&scan.id) {
+                if let Some(status) = found.over.get(&scan.id.to_ascii_lowercase()) {
                     done.count(status);
                 }
             }

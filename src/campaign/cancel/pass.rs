@@ -20,11 +20,15 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::{Cancelled, Canceller, Doomed};
 use crate::{
     campaign::{
+        caller::{Answered, CallError, Caller, Once},
         engine::Signal,
-        errand::{Answered, Errand, ErrandError, Once},
         follow::FollowError,
+        reply::Trouble,
     },
-    defender::{Call, Defender, wire::MachineAction},
+    defender::{
+        Call, Defender,
+        wire::{self, MachineAction},
+    },
     monitor::span,
     quota::{Kind, Permit},
     store::{CancelEnd, is_final},
@@ -36,7 +40,10 @@ const REFUSED_IN_A_ROW: u64 = 5;
 /// How often somebody who waits is told how things stand: a minute, as the quota's.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-type Leave = Pin<Box<dyn Future<Output = Result<Permit, ErrandError>> + Send>>;
+type Leave = Pin<Box<dyn Future<Output = Result<Permit, CallError>> + Send>>;
+
+/// Waits until the API answers again.
+type Hold = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
 
 /// A pass at work.
 pub(super) struct Pass<'a, D> {
@@ -46,6 +53,8 @@ pub(super) struct Pass<'a, D> {
     /// What was called and is not over, as far as is known, by its place in the order.
     unsettled: BTreeMap<usize, Doomed>,
     leave: Option<Leave>,
+    /// An outage: nothing is sent before this is over.
+    hold: Option<Hold>,
     /// Dropped, it gives its calls up.
     calls: JoinSet<Report>,
     /// Until one call was not refused they go one by one: a missing role costs a few calls, not a hundred.
@@ -78,8 +87,10 @@ enum End {
     Refused(String, Result<Option<MachineAction>, FollowError>),
     /// Surely not carried out; the token that was refused, if one was.
     NotCarriedOut(u64),
+    /// No byte of it was written.
+    NeverSent(Box<Trouble>),
     /// Nobody knows whether it was carried out.
-    Lost(String),
+    Lost(Box<Trouble>),
     Failed(FollowError),
 }
 
@@ -90,7 +101,9 @@ impl End {
             Self::Answered(_) => Some("answered"),
             Self::NotThere => Some("not_found"),
             Self::Refused(..) => Some("refused"),
-            Self::NotCarriedOut(_) | Self::Failed(_) => Some("not_carried_out"),
+            Self::NotCarriedOut(_) | Self::NeverSent(_) | Self::Failed(_) => {
+                Some("not_carried_out")
+            }
             Self::Lost(_) => None,
         }
     }
@@ -112,6 +125,7 @@ impl<'a, D: Defender> Pass<'a, D> {
             queue: turns.collect(),
             unsettled: BTreeMap::new(),
             leave: None,
+            hold: None,
             calls: JoinSet::new(),
             is_proven: done.cancelled > 0,
             trouble: None,
@@ -127,12 +141,17 @@ impl<'a, D: Defender> Pass<'a, D> {
         let all = self.queue.len();
         let mut tell = Box::pin(tokio::time::sleep(TELL_EVERY));
         loop {
-            let stopping = self.done.interrupted || self.trouble.is_some();
+            let stopping = self.done.interrupted || self.done.gave_up || self.trouble.is_some();
             if stopping {
                 self.leave = None;
+                self.hold = None;
+            } else if self.hold.is_some() {
+                self.leave = None;
             } else if self.leave.is_none() && !self.queue.is_empty() && self.has_room() {
-                let errand = Arc::clone(&self.canceller.errand);
-                self.leave = Some(Box::pin(async move { errand.leave(Kind::Cancel).await }));
+                let caller = Arc::clone(&self.canceller.caller);
+                self.leave = Some(Box::pin(async move {
+                    caller.acquire_permit(Kind::Cancel).await
+                }));
             }
             if self.calls.is_empty() && (stopping || self.queue.is_empty()) {
                 break;
@@ -150,6 +169,17 @@ impl<'a, D: Defender> Pass<'a, D> {
                     self.leave = None;
                     match permit {
                         Ok(permit) => self.send(permit).await?,
+                        Err(e) => self.trouble = Some(failure(e)),
+                    }
+                }
+                Some(over) = maybe(self.hold.as_mut()) => {
+                    self.hold = None;
+                    match over {
+                        Ok(()) => {}
+                        Err(CallError::Blocked(why)) => {
+                            self.done.why = why;
+                            self.done.gave_up = true;
+                        }
                         Err(e) => self.trouble = Some(failure(e)),
                     }
                 }
@@ -194,9 +224,9 @@ impl<'a, D: Defender> Pass<'a, D> {
         self.done.calls += 1;
         // Until its end is known it may be under way.
         self.unsettled.insert(turn.at, turn.scan.clone());
-        let errand = Arc::clone(&self.canceller.errand);
+        let caller = Arc::clone(&self.canceller.caller);
         self.calls.spawn(async move {
-            let end = call_once(&errand, permit, &call, &turn).await;
+            let end = call_once(&caller, permit, &call, &turn).await;
             Report { turn, number, end }
         });
         Ok(())
@@ -249,7 +279,7 @@ impl<'a, D: Defender> Pass<'a, D> {
             self.done.count(status);
         }
         let is_over = status.is_some();
-        if is_over || matches!(end, End::NotCarriedOut(_)) {
+        if is_over || matches!(end, End::NotCarriedOut(_) | End::NeverSent(_)) {
             self.unsettled.remove(&turn.at);
         }
         self.is_proven |= is_over || matches!(end, End::Answered(_) | End::NotThere);
@@ -273,8 +303,24 @@ impl<'a, D: Defender> Pass<'a, D> {
                 let place = self.queue.partition_point(|other| other.at < turn.at);
                 self.queue.insert(place, Turn { refused, ..turn });
             }
-            End::Lost(why) => self.done.why = why,
+            End::NeverSent(trouble) => {
+                let place = self.queue.partition_point(|other| other.at < turn.at);
+                self.queue.insert(place, turn);
+                self.hold(trouble);
+            }
+            End::Lost(trouble) => {
+                self.done.why.clone_from(&trouble.why);
+                self.hold(trouble);
+            }
             End::Failed(e) => self.trouble = Some(e),
+        }
+    }
+
+    /// A call was not answered: the list is asked whether the API answers at all, before anything else is sent.
+    fn hold(&mut self, trouble: Box<Trouble>) {
+        if self.hold.is_none() {
+            let caller = Arc::clone(&self.canceller.caller);
+            self.hold = Some(Box::pin(async move { caller.hold(&trouble).await }));
         }
     }
 
@@ -305,43 +351,47 @@ impl Report {
 
 /// Makes one call, and asks for the scan where the service refuses to cancel it.
 async fn call_once<D: Defender>(
-    errand: &Errand<D>,
+    caller: &Caller<D>,
     permit: Permit,
     call: &Call,
     turn: &Turn,
 ) -> End {
-    match errand.once(permit, call, turn.refused).await {
-        Ok(Once::Answered(Answered::Well(answer))) => {
-            End::Answered(serde_json::from_slice(&answer.body).ok())
-        }
+    match caller.once(permit, call, turn.refused).await {
+        Ok(Once::Answered(Answered::Well(answer))) => End::Answered(wire::json(&answer.body)),
         Ok(Once::Answered(Answered::NotThere)) => End::NotThere,
         Ok(Once::Again(refused)) => End::NotCarriedOut(refused),
-        Err(ErrandError::Refused(why)) => End::Refused(why, get(errand, &turn.scan).await),
-        Err(ErrandError::Failed(why)) => End::Lost(why),
+        Err(e @ CallError::Refused(_)) => {
+            End::Refused(e.to_string(), get(caller, &turn.scan).await)
+        }
+        Err(CallError::Unanswered {
+            trouble,
+            never_sent: true,
+        }) => End::NeverSent(trouble),
+        Err(CallError::Unanswered { trouble, .. }) => End::Lost(trouble),
         Err(e) => End::Failed(failure(e)),
     }
 }
 
 async fn get<D: Defender>(
-    errand: &Errand<D>,
+    caller: &Caller<D>,
     scan: &Doomed,
 ) -> Result<Option<MachineAction>, FollowError> {
     let call = Call::GetAction {
         id: scan.id.clone(),
     };
-    match errand.ask(Kind::Get, &call).await {
-        Ok(Answered::Well(answer)) => Ok(serde_json::from_slice(&answer.body).ok()),
-        Ok(Answered::NotThere) | Err(ErrandError::Failed(_) | ErrandError::Refused(_)) => Ok(None),
+    match caller.ask(Kind::Get, &call).await {
+        Ok(Answered::Well(answer)) => Ok(wire::json(&answer.body)),
+        Ok(Answered::NotThere) | Err(CallError::Unanswered { .. } | CallError::Refused(_)) => {
+            Ok(None)
+        }
         Err(e) => Err(failure(e)),
     }
 }
 
-fn failure(e: ErrandError) -> FollowError {
+fn failure(e: CallError) -> FollowError {
     match e {
-        ErrandError::Ledger(e) => FollowError::Disk(e.to_string()),
-        ErrandError::SignIn(why) | ErrandError::Refused(why) | ErrandError::Failed(why) => {
-            FollowError::Tenant(why)
-        }
+        CallError::Ledger(e) => FollowError::Disk(e.to_string()),
+        e => FollowError::Tenant(e.to_string()),
     }
 }
 

@@ -10,8 +10,10 @@ use crate::{
         brakes::Admitted,
         due::{Doubt, Due},
         lookup::{Finding, Listing, ListingError, Sought, Wanted},
+        outage::Outage,
         outcome::Outcome,
         queue::Stored,
+        reply::Trouble,
         retry,
         stop::StopReason,
     },
@@ -24,8 +26,8 @@ use crate::{
 /// to second scans of short scans where listings lag 20 s; of the minute that a finding is good for, half is left.
 pub const SHOWS_WITHIN: Duration = Duration::from_secs(30);
 
-/// The longest backoff after a lookup, which has taken longer than most backoffs and is void in a minute.
-const AFTER_LOOKUP: Duration = Duration::from_secs(10);
+/// So long a target whose machine may be busy waits for a list that is not answered.
+const LOOKS_WAIT: Duration = Duration::from_mins(2);
 
 /// A call of a process that died was under way for no longer than this.
 const LONGEST_CALL: Duration = Duration::from_mins(5);
@@ -54,6 +56,8 @@ pub(super) struct Listings {
     pub(super) running: bool,
     pub(super) not_before: Moment,
     pub(super) failed: u32,
+    /// The list alone is not answered.
+    pub(super) outage: Option<Outage>,
     /// When it was last looked ahead whose finding would be void.
     looked_ahead: Option<Moment>,
 }
@@ -110,6 +114,10 @@ impl Dispatcher {
             self.stop_unasked(why);
             return;
         }
+        if !matches!(result, Err(ListingError::Unanswered { .. })) {
+            self.listings.outage = None;
+            self.reach.heard = true;
+        }
         match result {
             Ok(mut listing) => {
                 self.listings.failed = 0;
@@ -118,13 +126,16 @@ impl Dispatcher {
                 self.settle_looks(&mut listing, now, wall);
                 self.settle_skip(&mut listing, wall);
             }
-            Err(ListingError::Forbidden(why)) => {
-                self.notes.push(format!("scans cannot be looked up: {why}"));
-                self.listings.forbidden = Some(why);
-                self.give_up_doubts(now);
-                self.give_up_looks(now);
+            Err(ListingError::Forbidden(why)) => self.cannot_list(why, now),
+            Err(ListingError::Unauthorized(why) | ListingError::Blocked(why)) => {
+                self.stop(StopReason::Tenant(why));
             }
-            Err(ListingError::Unauthorized(why)) => self.stop(StopReason::Tenant(why)),
+            Err(ListingError::Ledger(why)) => self.stop(StopReason::Disk(why)),
+            Err(ListingError::Unanswered {
+                trouble,
+                never_sent: true,
+            }) => self.out(&trouble, true, now),
+            Err(ListingError::Unanswered { trouble, .. }) => self.list_not_answered(&trouble, now),
             Err(ListingError::Failed(why)) => {
                 self.listings.failed += 1;
                 self.notes
@@ -140,8 +151,42 @@ impl Dispatcher {
         }
     }
 
+    /// The application may not list: what is in doubt stays so.
+    pub(super) fn cannot_list(&mut self, why: String, now: Moment) {
+        self.notes.push(format!("scans cannot be looked up: {why}"));
+        self.listings.forbidden = Some(why);
+        self.give_up_doubts(now);
+        self.give_up_looks(now);
+    }
+
+    /// The service may have received the call: starts may be answered all the same, and go on. What is in doubt waits.
+    fn list_not_answered(&mut self, trouble: &Trouble, now: Moment) {
+        let stops = if let Some(outage) = &mut self.listings.outage {
+            outage.failed(now, trouble)
+        } else {
+            self.notes.push(format!(
+                "the list of scans could not be read: {trouble}; it is asked again"
+            ));
+            None
+        };
+        let heard = self.reach.heard;
+        let outage = self
+            .listings
+            .outage
+            .get_or_insert_with(|| Outage::begin(now, trouble, heard));
+        self.listings.not_before = outage.next_look().max(now + LISTING_APART);
+        if let Some(why) = stops {
+            self.stop(StopReason::Tenant(why));
+        }
+        // Who is busy can be asked by a call too.
+        let since = self.listings.outage.as_ref().map(Outage::since);
+        if since.is_some_and(|since| now.since(since) >= LOOKS_WAIT) {
+            self.give_up_looks(now);
+        }
+    }
+
     pub(super) fn next_listing(&self) -> Option<Moment> {
-        if self.listings.running {
+        if self.listings.running || self.reach.list_is_out() {
             return None;
         }
         let doubts = self.doubtful.values();
@@ -221,22 +266,38 @@ impl Dispatcher {
                     doubt.absent = Some(listing.began);
                     if was_pending {
                         self.somebody_elses(due, None, None, now, wall);
-                    } else if due.target.progress.tries >= self.settings.policy.max_attempts {
-                        due.doubt = None;
-                        self.end(due, None, Outcome::Failed);
                     } else {
-                        let (tries, rng) = (due.target.progress.tries, &mut self.rng);
-                        let backoff = || now + retry::backoff(tries, rng).min(AFTER_LOOKUP);
-                        // One that was looked up before keeps the place that it had.
-                        let turn = *doubt.turn.get_or_insert_with(backoff);
-                        if due.front {
-                            self.queue.put_back(due);
-                        } else {
-                            self.queue.put_later(due, turn, now);
-                        }
+                        self.surely_not_started(due, now);
                     }
                 }
             }
+        }
+    }
+
+    /// The list has shown that an attempt started no scan. That the list was answered and the attempt was not costs a try.
+    fn surely_not_started(&mut self, mut due: Due, now: Moment) {
+        let Some(doubt) = &mut due.doubt else {
+            return;
+        };
+        // One that was looked up before keeps the place that it had, and has paid.
+        let is_first = doubt.turn.is_none();
+        let tries = &mut due.target.progress.tries;
+        *tries += u32::from(is_first && !doubt.is_blameless);
+        if *tries >= self.settings.policy.max_attempts {
+            due.doubt = None;
+            self.end(due, None, Outcome::Failed);
+            return;
+        }
+        let turn = match doubt.turn {
+            Some(turn) => turn,
+            None if doubt.is_blameless => now,
+            None => doubt.gave_up + self.settings.policy.spread(*tries, &mut self.rng),
+        };
+        doubt.turn = Some(turn);
+        if due.front {
+            self.queue.put_back(due);
+        } else {
+            self.queue.put_later(due, turn.max(now), now);
         }
     }
 

@@ -54,6 +54,7 @@ impl Dispatcher {
         }
         let by_call = progress.attempts > 0;
         self.busy.forget(due.target.n);
+        self.no_suspect(due.target.n);
         self.changed(&due, end);
         self.tally.add(outcome);
         let end = End {

@@ -8,6 +8,7 @@ use crate::{
         brakes::{BrakeOptions, Brakes, Passed, SendTimes},
         canaries::Answer,
     },
+    quota::Moment,
     store::{Decision, Reach, Record, Subject},
 };
 
@@ -33,7 +34,10 @@ impl Dispatcher {
     }
 
     /// The clock on the wall shows this. To be said before anything else is asked.
-    pub fn look(&mut self, wall: Timestamp) {
+    pub fn look(&mut self, now: Moment, wall: Timestamp) {
+        self.look_at_outage(now);
+        // Whatever ended the last of the others may have been a listing.
+        self.conclude_suspicion();
         let open = self.open_targets();
         let left = open.saturating_sub(self.in_flight.len() as u64);
         let over = self.brakes.look(wall, left);
@@ -83,7 +87,7 @@ impl Dispatcher {
     }
 
     /// Targets that have not ended.
-    fn open_targets(&self) -> u64 {
+    pub(super) fn open_targets(&self) -> u64 {
         self.targets.saturating_sub(self.tally.total())
     }
 

@@ -5,7 +5,7 @@
 //! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
-//! - `outage`: whether it has been said that nobody can be reached. `attempt`: what goes to a worker, and what comes back.
+//! - `outage`: what it changes that the API cannot be reached. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod busy;
@@ -15,6 +15,7 @@ mod halts;
 mod outage;
 mod replies;
 mod skip;
+mod suspicion;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -25,8 +26,9 @@ use busy::Busy;
 use doubts::Listings;
 use doubts::MOST_IN_DOUBT;
 pub use doubts::SHOWS_WITHIN;
-use outage::Outage;
+use outage::Reachability;
 use replies::Tokens;
+use suspicion::Suspicion;
 
 use super::{
     brakes::{Admitted, Brakes},
@@ -105,7 +107,8 @@ pub struct Dispatcher {
     listings: Listings,
     notes: Vec<String>,
     comment_lost: bool,
-    outage: Outage,
+    reach: Reachability,
+    suspicion: Suspicion,
 }
 
 impl Dispatcher {
@@ -134,7 +137,8 @@ impl Dispatcher {
             listings: Listings::default(),
             notes: Vec::new(),
             comment_lost: false,
-            outage: Outage::default(),
+            reach: Reachability::default(),
+            suspicion: Suspicion::default(),
         }
     }
 
@@ -160,16 +164,42 @@ impl Dispatcher {
         let room = match self.phase {
             Phase::Alone => self.in_flight.is_empty(),
             Phase::Open => {
-                self.in_flight.len() < self.settings.capacity && self.doubtful.len() < MOST_IN_DOUBT
+                let most = self.settings.capacity.min(self.reach.width());
+                let most = most.min(self.suspicion.width());
+                self.in_flight.len() < most && self.doubtful.len() < MOST_IN_DOUBT
             }
             Phase::Stopping(_) => false,
         };
-        let due = match self.brakes.admitted() {
-            Admitted::Anybody => self.queue.has_due(now),
-            Admitted::Only(these) => self.queue.has_due_of(these, now),
-            Admitted::Nobody => false,
-        };
-        room && !self.tokens.renewing && self.busy.has_room() && due
+        room && !self.tokens.renewing
+            && self.busy.has_room()
+            && self.may_start(now)
+            && self.has_due(now)
+    }
+
+    fn has_due(&mut self, now: Moment) -> bool {
+        match (self.brakes.admitted(), self.reach.suspects()) {
+            (Admitted::Nobody, _) => false,
+            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
+                self.queue.has_due_of(these, now)
+            }
+            (Admitted::Anybody, None) => self.queue.has_due(now),
+        }
+    }
+
+    /// Takes the target that goes next.
+    fn pop(&mut self, now: Moment) -> Option<Due> {
+        match (self.brakes.admitted(), self.reach.suspects()) {
+            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
+                self.queue.pop_of(these, now)
+            }
+            _ if self.reach.is_anothers_turn() => self.queue.draw(now, &mut self.rng),
+            _ if self.suspicion.is_on() => {
+                let due = self.queue.draw(now, &mut self.rng)?;
+                self.suspicion.drew(due.target.n);
+                Some(due)
+            }
+            _ => self.queue.pop(now),
+        }
     }
 
     /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
@@ -179,8 +209,10 @@ impl Dispatcher {
         if self.is_stopping() {
             return None;
         }
-        [self.queue.next_later(), self.next_listing()]
+        let looks = [self.next_listing(), self.reach.next_look()];
+        [self.queue.next_later()]
             .into_iter()
+            .chain(looks)
             .flatten()
             .filter(|wake| *wake > now)
             .min()
@@ -261,6 +293,7 @@ impl Dispatcher {
         let page = self.without_busy(page);
         self.queue.add_fresh(page);
         self.drop_the_rest();
+        self.conclude_suspicion();
     }
 
     /// What was [wanted](Self::wants_reading) besides a page has been read.
@@ -282,10 +315,7 @@ impl Dispatcher {
             return None;
         }
         let mut due = loop {
-            let due = match self.brakes.admitted() {
-                Admitted::Only(these) => self.queue.pop_of(these, now)?,
-                _ => self.queue.pop(now)?,
-            };
+            let due = self.pop(now)?;
             if due.target.progress.attempts == 0 && !self.brakes.admits_new() {
                 continue;
             }
@@ -348,6 +378,7 @@ impl Dispatcher {
         let nobody_waits = self.queue.is_empty()
             && self.doubtful.is_empty()
             && self.left_in_doubt.is_empty()
+            && self.suspicion.nobody_waits()
             && self.busy.nobody_waits();
         nobody_waits && self.cursor.is_none()
     }
@@ -374,5 +405,7 @@ fn scan_type(target: &Target, default: &'static str) -> &'static str {
 mod busy_tests;
 #[cfg(test)]
 mod halts_tests;
+#[cfg(test)]
+mod outage_tests;
 #[cfg(test)]
 mod tests;

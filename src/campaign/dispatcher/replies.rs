@@ -9,6 +9,7 @@ use crate::{
     campaign::{
         due::{Doubt, Due},
         outcome::Outcome,
+        reply::Class,
         retry::{self, OnPending},
         stop::StopReason,
         verdict::{Judgement, Scan, Verdict},
@@ -26,6 +27,8 @@ pub(super) struct Tokens {
     pub(super) refused: u64,
     /// A newer one than [`refused`](Self::refused) is being fetched.
     pub(super) renewing: bool,
+    /// What the service said when it refused the last one.
+    pub(super) words: String,
 }
 
 impl Dispatcher {
@@ -47,8 +50,21 @@ impl Dispatcher {
                 date,
                 token,
             } => {
-                self.attempts += 1;
                 self.server.hear(ended, date);
+                let (n, tries) = (due.target.n, due.target.progress.tries);
+                self.reached(n, tries, &judgement.class, ended);
+                match &judgement.class {
+                    Class::NeverSent(_) => {
+                        self.unsent(due);
+                        return;
+                    }
+                    Class::Unsendable(_) => {
+                        self.unsendable(due, &judgement);
+                        return;
+                    }
+                    Class::Own(_) | Class::Perhaps(_) => {}
+                }
+                self.attempts += 1;
                 let progress = &mut due.target.progress;
                 progress.http_status = judgement.http_status;
                 progress.error_code.clone_from(&judgement.error_code);
@@ -64,23 +80,21 @@ impl Dispatcher {
                         "the service does not give comments back whole: scans are told apart by their age instead".into(),
                     );
                 }
-                let not_sent = judgement.verdict == Verdict::NotSent;
-                if self.outage.is_news(not_sent, ended) {
-                    let note = format!("{}; it is tried again", judgement.message);
-                    self.notes.push(note);
-                }
                 let end = AttemptEnd {
                     number: progress.attempts,
                     at: wall,
                     verdict: word(&judgement.verdict),
                     http_status: judgement.http_status,
                 };
-                if judgement.services_own && judgement.verdict != Verdict::Unauthorized {
+                if matches!(judgement.class, Class::Own(_))
+                    && judgement.verdict != Verdict::Unauthorized
+                {
                     self.tokens.good = self.tokens.good.max(token);
                 }
                 self.judged(due, end, *judgement, (sent, ended), token, wall);
             }
         }
+        self.conclude_suspicion();
     }
 
     pub(super) fn unsent(&mut self, mut due: Due) {
@@ -97,6 +111,23 @@ impl Dispatcher {
         self.queue.put_back(due);
     }
 
+    /// No request can carry it: it ends without an attempt.
+    fn unsendable(&mut self, mut due: Due, judgement: &Judgement) {
+        let number = due.target.progress.attempts;
+        self.records.push(Record::Unsent {
+            n: due.target.n,
+            number,
+        });
+        let progress = &mut due.target.progress;
+        progress.attempts = number - 1;
+        if number == 1 {
+            progress.first_sent = None;
+        }
+        progress.message.clone_from(&judgement.message);
+        self.brakes.taken_back(due.target.n, number == 1);
+        self.end(due, None, Outcome::Refused);
+    }
+
     pub(super) fn judged(
         &mut self,
         mut due: Due,
@@ -106,11 +137,14 @@ impl Dispatcher {
         token: u64,
         wall: Timestamp,
     ) {
-        if !matches!(judgement.verdict, Verdict::Stop(_) | Verdict::Unauthorized)
-            && self.phase == Phase::Alone
-        {
+        let says_nothing = matches!(
+            judgement.verdict,
+            Verdict::Stop(_) | Verdict::Unauthorized | Verdict::Forbidden(_) | Verdict::Unsure(_)
+        );
+        if self.phase == Phase::Alone && !says_nothing {
             self.phase = Phase::Open;
         }
+        self.weigh_suspicion(&judgement, ended);
         if !matches!(judgement.verdict, Verdict::Throttled(_)) {
             due.throttled = 0;
         }
@@ -156,9 +190,11 @@ impl Dispatcher {
                 self.queue.put_back(due);
                 self.stop(StopReason::Tenant(why));
             }
-            Verdict::NotSent => self.try_again(due, Some(end), ended, wall, Duration::ZERO),
-            Verdict::Unsure => {
-                due.target.progress.tries += 1;
+            Verdict::Forbidden(why) => self.forbidden(due, end, sent, why),
+            // It was taken back before.
+            Verdict::NotSent(_) => self.unsent(due),
+            Verdict::Unsure(_) => {
+                let is_blameless = self.reach.is_blameless(sent);
                 let lasted = ended.since(sent);
                 let sent = self.sent_at(sent, ended, wall);
                 let doubt = match due.doubt {
@@ -168,6 +204,10 @@ impl Dispatcher {
                         ..Doubt::new(sent, lasted, ended)
                     },
                     None => Doubt::new(sent, lasted, ended),
+                };
+                let doubt = Doubt {
+                    is_blameless,
+                    ..doubt
                 };
                 due.target.progress.unsure_since = Some(doubt.sent);
                 due.doubt = Some(doubt);
@@ -190,6 +230,7 @@ impl Dispatcher {
         } else {
             self.tokens.refused = token;
             self.tokens.renewing = true;
+            message.clone_into(&mut self.tokens.words);
         }
     }
 
@@ -197,7 +238,10 @@ impl Dispatcher {
     pub fn renewed(&mut self, result: Result<u64, String>) {
         self.tokens.renewing = false;
         if let Err(why) = result {
-            self.stop(StopReason::Tenant(why));
+            let words = &self.tokens.words;
+            self.stop(StopReason::Tenant(format!(
+                "the service refuses the token (HTTP 401: {words}); {why}"
+            )));
         }
     }
 
@@ -298,7 +342,8 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::Throttled(_) => "throttled",
         Verdict::Unauthorized => "unauthorized",
         Verdict::Stop(_) => "stopped",
-        Verdict::Unsure => "unsure",
-        Verdict::NotSent => "not_sent",
+        Verdict::Unsure(_) => "unsure",
+        Verdict::NotSent(_) => "not_sent",
+        Verdict::Forbidden(_) => "forbidden",
     }
 }

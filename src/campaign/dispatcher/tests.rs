@@ -6,6 +6,7 @@ use crate::{
     campaign::{
         lookup::{Finding, Listing},
         outcome::Outcome,
+        reply::{Class, Said, Trouble},
         verdict::{Judgement, Scan, Verdict},
     },
     store::{Progress, Target},
@@ -54,14 +55,32 @@ pub(super) fn call(dispatcher: &mut Dispatcher, verdict: Verdict, now: Moment) -
     n
 }
 
-fn answer(dispatcher: &mut Dispatcher, n: u64, verdict: Verdict, now: Moment, token: u64) {
+pub(super) fn answer(
+    dispatcher: &mut Dispatcher,
+    n: u64,
+    verdict: Verdict,
+    now: Moment,
+    token: u64,
+) {
+    let class = match &verdict {
+        Verdict::NotSent(trouble) => Class::NeverSent(trouble.clone()),
+        Verdict::Unsure(trouble) if trouble.why.is_empty() => Class::Own(Said::default()),
+        Verdict::Unsure(trouble) => Class::Perhaps(trouble.clone()),
+        _ => Class::Own(Said::default()),
+    };
+    let status = match &verdict {
+        Verdict::Forbidden(_) => 403,
+        Verdict::Unauthorized => 401,
+        Verdict::Throttled(_) => 429,
+        _ => 299,
+    };
     let judgement = Judgement {
         verdict,
-        http_status: Some(299),
+        http_status: Some(status),
         error_code: String::new(),
         message: String::new(),
         correlation_id: String::new(),
-        services_own: true,
+        class,
         comment_lost: false,
     };
     let event = Sending::Replied {
@@ -72,6 +91,11 @@ fn answer(dispatcher: &mut Dispatcher, n: u64, verdict: Verdict, now: Moment, to
         token,
     };
     dispatcher.reported(Report { n, event }, WALL);
+}
+
+/// An answer of the service's own that does not tell what happened.
+pub(super) fn unsure() -> Verdict {
+    Verdict::Unsure(Trouble::default())
 }
 
 fn throttled() -> Verdict {
@@ -113,27 +137,10 @@ fn nobody_wakes_up_for_what_is_due_already() {
 }
 
 #[test]
-fn that_nobody_can_be_reached_is_said_once_an_outage_and_once_a_minute_at_most() {
-    let mut dispatcher = dispatcher(7, Policy::default());
-    for (verdict, second, notes) in [
-        (Verdict::NotSent, 0, 1),
-        (Verdict::NotSent, 90, 0),
-        (Verdict::Refused, 90, 0),
-        (Verdict::NotSent, 100, 1),
-        (Verdict::Unsure, 101, 0),
-        (Verdict::NotSent, 102, 0),
-    ] {
-        call(&mut dispatcher, verdict.clone(), at(second));
-        let told = dispatcher.take_notes();
-        assert_eq!(told.len(), notes, "{verdict:?} at {second} s: {told:?}");
-    }
-}
-
-#[test]
 fn nobody_wakes_up_while_the_campaign_stops() {
     let mut dispatcher = dispatcher(3, Policy::default());
     call(&mut dispatcher, Verdict::NotFound, at(0));
-    call(&mut dispatcher, Verdict::Unsure, at(0));
+    call(&mut dispatcher, unsure(), at(0));
     dispatcher.stop(StopReason::Interrupted);
     assert_eq!(dispatcher.next_wake(at(0)), None);
     assert_eq!(dispatcher.wants_listing(at(60)).map(|_| ()), None);
@@ -237,7 +244,7 @@ fn beyond_twenty_thousand_in_doubt_nothing_is_sent_until_a_listing_has_told() {
     let mut dispatcher = dispatcher(20_002, Policy::default());
     call(&mut dispatcher, Verdict::Accepted(Scan::default()), at(0));
     for _ in 0..20_000 {
-        call(&mut dispatcher, Verdict::Unsure, at(0));
+        call(&mut dispatcher, unsure(), at(0));
     }
     assert!(!dispatcher.wants_permit(at(0)));
     assert!(dispatcher.wants_listing(at(30)).is_some());
@@ -313,7 +320,7 @@ fn a_finding_that_will_be_void_when_its_turn_comes_is_made_anew_shortly_before_a
         call(&mut dispatcher, Verdict::Accepted(Scan::default()), at(0)),
         1
     );
-    assert_eq!(call(&mut dispatcher, Verdict::Unsure, at(0)), 2);
+    assert_eq!(call(&mut dispatcher, unsure(), at(0)), 2);
     assert!(dispatcher.wants_listing(at(30)).is_some());
     dispatcher.listed(Ok(absent(2, at(30))), at(30), WALL);
     // Its turn is in a quarter of an hour, a minute, half a minute: it is too early to look, and would be for nothing.
@@ -343,7 +350,7 @@ fn a_finding_that_will_be_void_when_its_turn_comes_is_made_anew_shortly_before_a
 fn whoever_was_put_to_the_front_is_there_again_after_it_was_looked_up() {
     let mut dispatcher = dispatcher(3, Policy::default());
     call(&mut dispatcher, Verdict::Accepted(Scan::default()), at(0));
-    assert_eq!(call(&mut dispatcher, Verdict::Unsure, at(0)), 2);
+    assert_eq!(call(&mut dispatcher, unsure(), at(0)), 2);
     assert!(dispatcher.wants_listing(at(30)).is_some());
     dispatcher.listed(Ok(absent(2, at(30))), at(30), WALL);
     // Of its priority, and fresh.

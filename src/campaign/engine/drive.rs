@@ -1,6 +1,12 @@
 //! A run from its first call to its last.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -46,6 +52,7 @@ enum Event {
     Permitted(Result<Permit, NoPermit>),
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
+    Probed(Result<(), ListingError>),
     Renewed(Result<Token, SignInError>),
     Judged(Answer),
     Signalled(Option<Signal>),
@@ -65,7 +72,10 @@ pub(super) struct Drive<D> {
     /// Records that could not be written; they are tried once more at the end.
     pub(super) unwritten: Vec<Record>,
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
+    /// Since when a token is waited for.
+    waits_for_token: Arc<Mutex<Option<Moment>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
+    probe: Option<Boxed<Result<(), ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
     judgement: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
@@ -103,7 +113,9 @@ impl<D: Defender> Drive<D> {
             being_written: Vec::new(),
             unwritten: Vec::new(),
             permit: None,
+            waits_for_token: Arc::default(),
             listing: None,
+            probe: None,
             renewal: None,
             judgement: None,
             lister,
@@ -137,15 +149,21 @@ impl<D: Defender> Drive<D> {
     /// Begins whatever the dispatcher wants.
     async fn begin(&mut self) {
         let now = self.engine.clock.now();
-        self.dispatcher.look(self.engine.clock.wall());
+        let waits = self.permit.as_ref().and(*locked(&self.waits_for_token));
+        self.dispatcher.waits_for_token(waits);
+        self.dispatcher.look(now, self.engine.clock.wall());
         self.heed_stop();
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
                 let pacer = self.engine.pacer.clone();
                 let tokens = Arc::clone(&self.engine.tokens);
+                let waits = Arc::clone(&self.waits_for_token);
+                *locked(&waits) = Some(now);
                 Box::pin(async move {
                     // First, so that waiting for a token costs no permit.
-                    tokens.token().await.map_err(NoPermit::Token)?;
+                    let token = tokens.token().await;
+                    *locked(&waits) = None;
+                    token.map_err(NoPermit::Token)?;
                     pacer.acquire(Kind::Start).await.map_err(NoPermit::Ledger)
                 })
             });
@@ -166,6 +184,11 @@ impl<D: Defender> Drive<D> {
         if let Some(wanted) = self.dispatcher.wants_listing(now) {
             let lister = Arc::clone(&self.lister);
             self.listing = Some(Box::pin(async move { lister.look_up(wanted).await }));
+        }
+        if self.dispatcher.wants_probe(now) {
+            let lister = Arc::clone(&self.lister);
+            let since = self.engine.clock.wall();
+            self.probe = Some(Box::pin(async move { lister.probe(since).await }));
         }
         if self.renewal.is_none()
             && let Some(serial) = self.dispatcher.wants_renewal()
@@ -208,6 +231,7 @@ impl<D: Defender> Drive<D> {
             }
             Some(permit) = maybe(self.permit.as_mut()) => Event::Permitted(permit),
             Some(listed) = maybe(self.listing.as_mut()) => Event::Listed(listed),
+            Some(probed) = maybe(self.probe.as_mut()) => Event::Probed(probed),
             Some(token) = maybe(self.renewal.as_mut()) => Event::Renewed(token),
             Some(judged) = maybe(self.judgement.as_mut()) => Event::Judged(judged),
             () = tokio::time::sleep(wake) => Event::Ticked,
@@ -241,6 +265,10 @@ impl<D: Defender> Drive<D> {
                 self.listing = None;
                 self.dispatcher.listed(result, now, wall);
             }
+            Event::Probed(result) => {
+                self.probe = None;
+                self.dispatcher.probed(result, now);
+            }
             Event::Renewed(result) => {
                 self.renewal = None;
                 self.dispatcher
@@ -265,6 +293,7 @@ impl<D: Defender> Drive<D> {
         if self.dispatcher.stop_reason().is_some() {
             self.permit = None;
             self.listing = None;
+            self.probe = None;
             self.judgement = None;
             self.call_back();
         }
@@ -303,6 +332,10 @@ impl<D: Defender> Drive<D> {
             self.dispatcher.reported(report, wall);
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A future that may not be there, which then never comes.

@@ -100,8 +100,13 @@ impl<D: Defender> Drive<D> {
             return None;
         }
         let wake = self.dispatcher.next_wake(now)?;
+        let what = if self.dispatcher.is_out() {
+            "outage, next look"
+        } else {
+            "next lookup or retry"
+        };
         Some(monitor::Waiting {
-            what: "next lookup or retry".to_owned(),
+            what: what.to_owned(),
             left: Some(wake.since(now)),
         })
     }

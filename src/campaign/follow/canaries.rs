@@ -17,7 +17,7 @@ impl<D: Defender> Follower<D> {
         let deadline = self.options.timeout.map(|timeout| began + timeout);
         let mut memory = Memory::default();
         loop {
-            let round = self.round(&mut memory).await?;
+            let round = self.round(&mut memory, &self.patient).await?;
             let pause = round.map(|round| self.tell(&round));
             let scans = self.state.with(Store::own_action_tally).await?;
             let succeeded = |(status, _): &(String, u64)| status == "Succeeded";

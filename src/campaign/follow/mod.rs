@@ -22,7 +22,12 @@ use tokio::sync::mpsc;
 pub use followed::{FollowEnd, FollowError, Followed};
 use round::{Memory, Round};
 
-use super::{borrowed::Borrowed, engine::Signal, errand::Errand, listing::ScanList};
+use super::{
+    borrowed::Borrowed,
+    caller::{Caller, Patience},
+    engine::Signal,
+    listing::ScanList,
+};
 use crate::{
     defender::{Defender, sign_in::TokenSource},
     monitor::{Monitor, span},
@@ -40,33 +45,59 @@ pub struct FollowOptions {
 
 /// What following needs of the world.
 pub struct Follower<D> {
-    list: ScanList<D>,
-    gets: Errand<D>,
+    /// Waits for the end of an outage.
+    patient: Calls<D>,
+    /// Does not: the run beside which it follows finds out whether the API answers.
+    beside: Calls<D>,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
     state: Borrowed,
     options: FollowOptions,
 }
 
+/// The calls that a follower makes.
+struct Calls<D> {
+    list: ScanList<D>,
+    gets: Caller<D>,
+}
+
+impl<D: Defender> Calls<D> {
+    fn made(&self) -> u64 {
+        self.list.calls() + self.gets.calls()
+    }
+}
+
 impl<D: Defender> Follower<D> {
     /// A follower of the scans of the campaign at `state`.
     pub fn new(
-        defender: Arc<D>,
-        tokens: Arc<dyn TokenSource>,
-        pacer: Pacer,
+        defender: &Arc<D>,
+        tokens: &Arc<dyn TokenSource>,
+        pacer: &Pacer,
         clock: Arc<dyn Clock>,
         monitor: Arc<dyn Monitor>,
         state: &Path,
         options: FollowOptions,
     ) -> Self {
-        Self {
-            list: ScanList::new(
-                Arc::clone(&defender),
-                Arc::clone(&tokens),
+        let caller = |patience| {
+            let (defender, tokens) = (Arc::clone(defender), Arc::clone(tokens));
+            Caller::new(
+                defender,
+                tokens,
                 pacer.clone(),
                 Arc::clone(&clock),
-            ),
-            gets: Errand::new(defender, tokens, pacer, Arc::clone(&clock)),
+                patience,
+            )
+        };
+        let calls = |patience: Patience| Calls {
+            list: ScanList::new(caller(patience.clone())),
+            gets: caller(patience),
+        };
+        Self {
+            patient: calls(Patience::Holds {
+                at_most: None,
+                monitor: Arc::clone(&monitor),
+            }),
+            beside: calls(Patience::None),
             clock,
             monitor,
             state: Borrowed::new(state),
@@ -92,7 +123,9 @@ impl<D: Defender> Follower<D> {
             let round = tokio::select! {
                 biased;
                 Some(signal) = signals.recv() => break FollowEnd::by(signal),
-                round = self.round(&mut memory) => round?,
+                round = self.round(&mut memory, &self.patient) => round?,
+                // An outage may last for longer than anybody wants to wait.
+                () = self.wait_for(deadline) => break FollowEnd::TimedOut,
             };
             let pause = match round {
                 Some(round) => self.tell(&round),
@@ -128,7 +161,7 @@ impl<D: Defender> Follower<D> {
         let mut pause = self.options.interval;
         loop {
             self.wait_until(self.clock.now() + pause).await;
-            match self.round(&mut memory).await {
+            match self.round(&mut memory, &self.beside).await {
                 Ok(round) => {
                     pause = round.map_or(self.options.interval, |round| {
                         tracing::info!("{}", round.stands);
@@ -146,7 +179,7 @@ impl<D: Defender> Follower<D> {
 
     /// Calls so far.
     pub fn calls(&self) -> u64 {
-        self.list.calls() + self.gets.calls()
+        self.patient.made() + self.beside.made()
     }
 
     /// Tells how the scans stand, and how long until the next round.
@@ -157,6 +190,13 @@ impl<D: Defender> Follower<D> {
             self.monitor.note(&note);
         }
         round.pause
+    }
+
+    async fn wait_for(&self, deadline: Option<Moment>) {
+        match deadline {
+            Some(deadline) => self.wait_until(deadline).await,
+            None => pending().await,
+        }
     }
 
     async fn wait_until(&self, moment: Moment) {

@@ -11,15 +11,18 @@ use jiff::SignedDuration;
 use super::{
     super::{
         borrowed::all_open,
-        errand::{Answered, ErrandError},
+        caller::{Answered, CallError, Caller},
         listing::ListingError,
         server_clock::ServerClock,
         watch::{Watch, update},
     },
-    FollowError, Follower,
+    Calls, FollowError, Follower,
 };
 use crate::{
-    defender::{Call, Defender, wire::MachineAction},
+    defender::{
+        Call, Defender,
+        wire::{self, MachineAction},
+    },
     quota::Kind,
     store::{ActionUpdate, OpenAction, is_final},
 };
@@ -58,7 +61,11 @@ pub(super) struct Round {
 
 impl<D: Defender> Follower<D> {
     /// One round; `None` if there is nothing left to follow.
-    pub(super) async fn round(&self, memory: &mut Memory) -> Result<Option<Round>, FollowError> {
+    pub(super) async fn round(
+        &self,
+        memory: &mut Memory,
+        calls: &Calls<D>,
+    ) -> Result<Option<Round>, FollowError> {
         let open = self.state.with(|store| all_open(store)).await?;
         let (by_id, listed): (Vec<_>, Vec<_>) = open
             .into_iter()
@@ -75,7 +82,7 @@ impl<D: Defender> Follower<D> {
         let mut missing = by_id;
         if let Some(since) = watch.since() {
             memory.rounds += 1;
-            let read = self.list.read(since, &mut memory.server, |page| {
+            let read = calls.list.read(since, &mut memory.server, |page| {
                 for action in page {
                     watch.saw(action);
                 }
@@ -99,13 +106,14 @@ impl<D: Defender> Follower<D> {
                         missing.push(open);
                     }
                 }
-                Err(ListingError::Failed(why)) => {
-                    memory.failed += 1;
+                Err(e @ (ListingError::Failed(_) | ListingError::Unanswered { .. })) => {
+                    // What is not answered is nobody's fault.
+                    memory.failed += u32::from(matches!(e, ListingError::Failed(_)));
+                    let e = FollowError::from(e);
                     if memory.failed >= ROUNDS_FAILED {
-                        return Err(FollowError::Tenant(why));
+                        return Err(e);
                     }
-                    self.monitor
-                        .note(&format!("the list of scans could not be read: {why}"));
+                    tracing::info!("{e}");
                     return Ok(Some(Round {
                         pause,
                         stands: counts.in_words(),
@@ -117,7 +125,7 @@ impl<D: Defender> Follower<D> {
         // What the list has told is on disk before anything else is asked.
         counts.change(&updates);
         self.write(updates).await?;
-        let asked = self.ask(missing, memory).await?;
+        let asked = self.ask(missing, memory, &calls.gets).await?;
         counts.change(&asked);
         self.write(asked).await?;
         // With nothing open any more the next round tells at once whether the run has started others meanwhile.
@@ -137,25 +145,24 @@ impl<D: Defender> Follower<D> {
         &self,
         missing: Vec<OpenAction>,
         memory: &mut Memory,
+        gets: &Caller<D>,
     ) -> Result<Vec<ActionUpdate>, FollowError> {
         let mut updates = Vec::new();
         for open in missing.into_iter().take(GETS) {
             let call = Call::GetAction {
                 id: open.action_id.clone(),
             };
-            match self.gets.ask(Kind::Get, &call).await {
+            match gets.ask(Kind::Get, &call).await {
                 Ok(Answered::Well(answer)) => {
-                    if let Ok(action) = serde_json::from_slice::<MachineAction>(&answer.body) {
+                    if let Some(action) = wire::json::<MachineAction>(&answer.body) {
                         updates.extend(update(&open, &action));
                     }
                 }
                 Ok(Answered::NotThere) => *memory.unlisted.entry(open.n).or_default() += 1,
-                Err(ErrandError::Ledger(e)) => return Err(FollowError::Disk(e.to_string())),
-                Err(ErrandError::SignIn(why) | ErrandError::Refused(why)) => {
-                    return Err(FollowError::Tenant(why));
-                }
+                Err(CallError::Ledger(e)) => return Err(FollowError::Disk(e.to_string())),
                 // Another round asks again.
-                Err(ErrandError::Failed(_)) => {}
+                Err(CallError::Unanswered { .. }) => {}
+                Err(e) => return Err(FollowError::Tenant(e.to_string())),
             }
         }
         Ok(updates)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::defender::Lost;
 
 const MACHINE: &str = "0a1b2c3d4e0a1b2c3d4e0a1b2c3d4e0a1b2c3d4e";
 const COMMENT: &str = "[fleetsweep:ab12cd34ef:7] weekly sweep";
@@ -58,8 +59,9 @@ fn name(verdict: &Verdict) -> &'static str {
         Verdict::Throttled(_) => "throttled",
         Verdict::Unauthorized => "unauthorized",
         Verdict::Stop(_) => "stop",
-        Verdict::Unsure => "unsure",
-        Verdict::NotSent => "not sent",
+        Verdict::Unsure(_) => "unsure",
+        Verdict::NotSent(_) => "not sent",
+        Verdict::Forbidden(_) => "forbidden",
     }
 }
 
@@ -75,10 +77,11 @@ fn errors_are_judged_by_status_and_code() {
         (400, "InvalidRequestBody", "stop"),
         (400, "MissingRequiredParameter", "stop"),
         (401, "Unauthorized", "unauthorized"),
-        (403, "Forbidden", "stop"),
+        (403, "Forbidden", "forbidden"),
         (403, "DisabledFeature", "stop"),
         (403, "DisallowedOperation", "refused"),
-        (403, "NeverHeardOf", "stop"),
+        (403, "NeverHeardOf", "forbidden"),
+        (410, "Gone", "stop"),
         (404, "ResourceNotFound", "not found"),
         (404, "NotFound", "not found"),
         (405, "", "refused"),
@@ -92,26 +95,55 @@ fn errors_are_judged_by_status_and_code() {
     for (status, code, expected) in table {
         let judgement = judged(&error(status, code));
         assert_eq!(name(&judgement.verdict), expected, "{status} {code}");
-        assert_eq!(judgement.services_own, status < 500, "{status} {code}");
+        let is_own = matches!(judgement.class, Class::Own(_));
+        assert_eq!(is_own, status < 500, "{status} {code}");
         assert_eq!(judgement.correlation_id, "c-1");
         assert_eq!(judgement.error_code, code);
     }
 }
 
 #[test]
+fn codes_are_known_in_any_case_and_a_body_may_begin_with_a_mark() {
+    for (status, code, expected) in [
+        (400, "activerequestalreadyexists", "pending"),
+        (400, "OSPLATFORMNOTSUPPORTED", "unsupported"),
+        (403, "disabledfeature", "stop"),
+    ] {
+        assert_eq!(name(&judged(&error(status, code)).verdict), expected);
+    }
+    let marked = "\u{feff}{\"error\":{\"code\":\"ActiveRequestAlreadyExists\"}}";
+    assert_eq!(name(&judged(&answer(400, marked)).verdict), "pending");
+}
+
+#[test]
+fn words_tell_only_where_the_code_says_nothing() {
+    let said = |code: &str| {
+        let body = format!(r#"{{"error":{{{code}"message":"Action is already in progress"}}}}"#);
+        name(&judged(&answer(400, body)).verdict)
+    };
+    assert_eq!(said(""), "pending");
+    assert_eq!(said(r#""code":"BadRequest","#), "pending");
+    assert_eq!(said(r#""code":"InvalidInput","#), "refused");
+    let roles = r#"{"error":{"code":"Forbidden","message":"Missing application roles. API required roles: Machine.Scan, application roles: ."}}"#;
+    assert_eq!(name(&judged(&answer(403, roles)).verdict), "stop");
+}
+
+#[test]
 fn answers_that_are_not_the_services_own_are_known_as_such() {
     for (status, expected) in [
+        (200, "unsure"),
         (301, "unsure"),
-        (400, "refused"),
+        (400, "unsure"),
         (401, "unauthorized"),
-        (403, "stop"),
-        (407, "stop"),
+        (403, "unsure"),
+        (404, "unsure"),
+        (407, "unsure"),
+        (410, "unsure"),
         (429, "throttled"),
         (502, "unsure"),
     ] {
         let judgement = judged(&answer(status, "<html>gateway</html>"));
         assert_eq!(name(&judgement.verdict), expected, "{status}");
-        assert!(!judgement.services_own, "{status}");
     }
 }
 
@@ -169,21 +201,25 @@ fn a_success_without_a_readable_action_is_unsure() {
     ] {
         let judgement = judged(&answer(200, body));
         assert_eq!(name(&judgement.verdict), "unsure", "{body}");
-        assert!(!judgement.services_own);
+        assert!(matches!(judgement.class, Class::Perhaps(_)));
     }
 }
 
 #[test]
 fn a_lost_call_is_unsure_unless_it_was_never_sent() {
-    assert_eq!(
-        judged(&Err(Lost::NotSent("refused".into()))).verdict,
-        Verdict::NotSent
-    );
+    for lost in [
+        Lost::NotSent("refused".into()),
+        Lost::Blocked("a certificate".into()),
+    ] {
+        assert_eq!(name(&judged(&Err(lost)).verdict), "not sent");
+    }
+    let unsendable = judged(&Err(Lost::Unsendable("no id".into())));
+    assert_eq!(name(&unsendable.verdict), "refused");
     for lost in [
         Lost::Unknown("reset".into()),
         Lost::TimedOut(Duration::from_secs(30)),
     ] {
-        assert_eq!(judged(&Err(lost)).verdict, Verdict::Unsure);
+        assert_eq!(name(&judged(&Err(lost)).verdict), "unsure");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `fleetsweep mock`: the tenant in a box, as a server for another terminal.
 //!
 //! - this file: the options, and the wiring.
+//! - `trouble`, `lists`: the options for outages and the like, and for lists that are hard to read.
 //! - `values`: what an option's value may be.
 
 use std::{
@@ -15,14 +16,18 @@ use tokio::net::TcpListener;
 
 use crate::{
     cli::signals,
-    mock::{
-        BusyShape, Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve,
-    },
+    mock::{Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve},
     quota::{Clock, SystemClock},
 };
 
+mod lists;
+#[cfg(test)]
+mod tests;
+mod trouble;
 mod values;
 
+pub use lists::{EndlessArg, ListArgs, ListOptionArg, VanishArg};
+pub use trouble::{OutageArg, RevokeWordsArg, TroubleArgs};
 pub use values::{
     BusyShapeArg, DurationArg, KindsArg, LimitArg, PercentArg, QuotaModelArg, RangeArg,
 };
@@ -102,6 +107,12 @@ pub struct MockArgs {
     /// Machines in the inventory
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub machines: usize,
+    /// Outages, machines that never work, a consent that is gone.
+    #[command(flatten)]
+    pub trouble: TroubleArgs,
+    /// How lists are hard to read.
+    #[command(flatten)]
+    pub lists: ListArgs,
     /// Keep no record of calls and scans, for benchmarks
     #[arg(long)]
     pub no_record: bool,
@@ -173,7 +184,7 @@ impl MockArgs {
             sign_in.expires_in = life.0;
             sign_in.tokens = Tokens::Issued;
         }
-        Ok(MockConfig {
+        let mut config = MockConfig {
             sign_in,
             seed: self.seed,
             started: SystemClock.wall(),
@@ -193,15 +204,14 @@ impl MockArgs {
                 reset_after: self.reset_after.0,
                 early: 0.0,
             },
-            busy_shape: match self.busy_shape {
-                BusyShapeArg::Error => BusyShape::Error,
-                BusyShapeArg::Success => BusyShape::Success201,
-                BusyShapeArg::Mixed => BusyShape::Mixed,
-            },
+            busy_shape: self.busy_shape.into(),
             machines: self.machines,
             record: !self.no_record,
             ..MockConfig::default()
-        })
+        };
+        self.trouble.put_into(&mut config);
+        self.lists.put_into(&mut config);
+        Ok(config)
     }
 
     fn quota(&self) -> Result<QuotaConfig, MockError> {
@@ -235,110 +245,5 @@ impl MockArgs {
                 KindsArg::Together => Kinds::Together,
             },
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::mock::Limit;
-
-    #[derive(Debug, Parser)]
-    struct Cli {
-        #[command(flatten)]
-        mock: MockArgs,
-    }
-
-    fn config(options: &str) -> Result<MockConfig, String> {
-        let words = std::iter::once("mock").chain(options.split_whitespace());
-        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        cli.mock.config().map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn without_options_the_mock_has_the_documented_quota_and_no_faults() {
-        let config = config("").unwrap();
-        assert_eq!(config.quota, QuotaConfig::default());
-        assert_eq!(config.chances, Chances::default());
-        assert_eq!(config.latency, Duration::ZERO..=Duration::ZERO);
-        assert!(config.record);
-    }
-
-    #[test]
-    fn options_become_settings() {
-        let config = config(
-            "--limit 20/2s --limit 60/10s --quota-model fixed --phase 13s --kinds together --count-refused --busy 5% \
-             --busy-shape mixed --latency 20ms-150ms --scan-time 1m --token-life 1m --no-record",
-        )
-        .unwrap();
-        let limit = |calls, seconds| Limit {
-            calls,
-            window: Duration::from_secs(seconds),
-        };
-        let quota = QuotaConfig {
-            limits: vec![limit(20, 2), limit(60, 10)],
-            model: Model::Fixed {
-                phase: Duration::from_secs(13),
-            },
-            count_refused: true,
-            kinds: Kinds::Together,
-        };
-        assert_eq!(config.quota, quota);
-        assert!((config.chances.busy - 0.05).abs() < f64::EPSILON);
-        assert_eq!(
-            config.latency,
-            Duration::from_millis(20)..=Duration::from_millis(150)
-        );
-        assert_eq!(
-            config.scan_time,
-            Duration::from_mins(1)..=Duration::from_mins(1)
-        );
-        assert_eq!(config.sign_in.expires_in, Duration::from_mins(1));
-        assert_eq!(config.sign_in.tokens, Tokens::Issued);
-        assert!(!config.record);
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_in_words() {
-        for (options, text) in [
-            ("--limit 100", "CALLS/WINDOW"),
-            ("--limit 0/1m", "at least one call"),
-            ("--limit none --limit 5/1m", "goes with no other"),
-            ("--phase 3s", "--quota-model fixed"),
-            (
-                "--quota-model fixed --bucket-size 3",
-                "--quota-model bucket",
-            ),
-            ("--busy 120%", "from 0% to 100%"),
-            ("--busy NaN", "from 0% to 100%"),
-            ("--latency 5s-1s", "longer than its second"),
-            ("--latency=-5s", "expected a duration"),
-            ("--scan-time 30s-900h", "at most 744h"),
-        ] {
-            let error = config(options).unwrap_err();
-            assert!(error.contains(text), "{options}: {error}");
-        }
-    }
-
-    #[test]
-    fn no_limit_is_a_limit_too() {
-        assert_eq!(config("--limit none").unwrap().quota, QuotaConfig::none());
-    }
-
-    #[tokio::test]
-    async fn an_address_in_use_is_named_with_the_way_out() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = taken.local_addr().unwrap();
-        let cli = Cli::parse_from(["mock".to_owned(), format!("--listen={address}")]);
-        let error = run(cli.mock, &mut Vec::new())
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(&address.to_string()) && error.contains("--listen"),
-            "{error}"
-        );
     }
 }

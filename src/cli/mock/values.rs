@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 use clap::ValueEnum;
 use jiff::SignedDuration;
 
-use crate::mock::Limit;
+use crate::mock::{BusyShape, Limit};
 
 /// How windows are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -37,8 +37,27 @@ pub enum BusyShapeArg {
     Error,
     /// 201 with the action that runs
     Success,
+    /// The error after a byte-order mark
+    ErrorWithMark,
+    /// The error with its code in lower case
+    ErrorInLowerCase,
+    /// 400 `BadRequest`, which says it in the message alone
+    BadRequest,
     /// The error, or 200 or 201 with the action that runs
     Mixed,
+}
+
+impl From<BusyShapeArg> for BusyShape {
+    fn from(arg: BusyShapeArg) -> Self {
+        match arg {
+            BusyShapeArg::Error => Self::Error,
+            BusyShapeArg::Success => Self::Success201,
+            BusyShapeArg::ErrorWithMark => Self::ErrorWithMark,
+            BusyShapeArg::ErrorInLowerCase => Self::ErrorInLowerCase,
+            BusyShapeArg::BadRequest => Self::BadRequest,
+            BusyShapeArg::Mixed => Self::Mixed,
+        }
+    }
 }
 
 /// `5%`: from 0 to 100.

@@ -209,6 +209,11 @@ pub(super) struct RetryArgs {
     /// How long one call may take.
     #[arg(long, value_name = "D", default_value = "30s", value_parser = span)]
     pub(super) request_timeout: Duration,
+
+    /// Stop (exit code 3) when the API could not be reached for so long; the same command goes on. Without it the campaign
+    /// waits until the API answers again, however long that takes.
+    #[arg(long, value_name = "D", value_parser = span)]
+    pub(super) give_up_after: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

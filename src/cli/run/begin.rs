@@ -13,6 +13,7 @@ use super::{
 use crate::{
     campaign::{
         brakes::BrakeOptions,
+        caller::{Caller, Patience},
         engine::Signal,
         journal::Journal,
         listing::ScanList,
@@ -93,12 +94,16 @@ impl World<'_> {
         opened: &mut Opened,
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<(), Failure> {
-        let list = ScanList::new(
+        let list = ScanList::new(Caller::new(
             Arc::clone(self.defender),
             Arc::clone(&self.setup.connection.tokens),
             self.pacer.clone(),
             Arc::clone(self.clock),
-        );
+            Patience::Holds {
+                at_most: self.args.retry.give_up_after,
+                monitor: Arc::clone(self.monitor),
+            },
+        ));
         let now = self.clock.wall();
         let mark = self.mark_of(opened.campaign.as_str())?;
         let evidence = Evidence {

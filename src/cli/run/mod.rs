@@ -88,7 +88,9 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
     let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
-    let mut dispatcher = Dispatcher::new(settings, targets, tally).with_brakes(brakes, reach);
+    let mut dispatcher = Dispatcher::new(settings, targets, tally)
+        .with_brakes(brakes, reach)
+        .giving_up_after(args.retry.give_up_after);
     store
         .each_left(|left| dispatcher.left(left, began, clock.wall()))
         .map_err(Failure::storage)?;
@@ -157,9 +159,9 @@ fn follower(
     monitor: &Arc<dyn Monitor>,
 ) -> Follower<HttpDefender> {
     Follower::new(
-        Arc::clone(defender),
-        Arc::clone(&setup.connection.tokens),
-        pacer.clone(),
+        defender,
+        &setup.connection.tokens,
+        pacer,
         Arc::clone(clock),
         Arc::clone(monitor),
         &setup.places.state,

@@ -144,7 +144,7 @@ impl AzureSignIn {
             (_, Some(refusal), _) => Err(self.refused(&refusal)),
             (_, None, Some(lost)) => Err(self.lost(&lost)),
             (Some(Err(error)), None, None) => Err(self.failed(&error)),
-            (None, None, None) => Err(self.lost("there was no answer")),
+            (None, None, None) => Err(self.lost(&"there was no answer".to_owned().into())),
         }
     }
 
@@ -163,6 +163,7 @@ impl AzureSignIn {
         let text = SecretString::from(token.token.secret());
         let secret = bearer(&text, "the token that was given").map_err(|error| FetchError {
             passing: false,
+            obstacle: false,
             error,
         })?;
         Ok(Fetched { secret, life })

@@ -5,7 +5,9 @@ use secrecy::ExposeSecret;
 use super::{
     AzureSignIn, SignInError, Way,
     fetch::FetchError,
-    refusal::{Refusal, Wording},
+    masking::masked,
+    refusal::{Refusal, Wording, one_line},
+    transport::Lost,
 };
 
 impl AzureSignIn {
@@ -21,7 +23,9 @@ impl AzureSignIn {
             .map(|date| self.time.wall().as_second() - date.as_second());
         let metadata = matches!(self.way, Way::ManagedIdentity(_));
         let cure = refusal.cure(&wording, ahead);
-        let said = refusal.said.as_deref().map(|said| self.scrubbed(said));
+        // Masked while it is whole: what is cut short could end within the secret.
+        let said = refusal.said.as_deref();
+        let said = said.map(|said| one_line(&self.masked(said)));
         let status = refusal.status;
         let name = self.way.name();
         let text = match (cure, said) {
@@ -46,20 +50,29 @@ impl AzureSignIn {
                 }
             ),
         };
+        // Whoever answers in words that are not the sign-in service's stands before it.
+        let obstacle = refusal.is_foreign() && !metadata;
         FetchError {
-            passing: refusal.is_passing(),
+            passing: refusal.is_passing() || obstacle,
+            obstacle,
             error: SignInError(text),
         }
     }
 
-    pub(super) fn lost(&self, lost: &str) -> FetchError {
+    pub(super) fn lost(&self, Lost { text, has_cure }: &Lost) -> FetchError {
         let name = self.way.name();
+        if *has_cure {
+            return FetchError {
+                obstacle: true,
+                ..FetchError::passing(format!("sign-in with {name} failed: {text}"))
+            };
+        }
         let cure = if matches!(self.way, Way::ManagedIdentity(_)) {
             "a managed identity exists only on Azure's own hosts; look at --auth"
         } else {
             "look at the network, at HTTPS_PROXY and --ca-cert"
         };
-        FetchError::passing(format!("sign-in with {name} failed: {lost}; {cure}"))
+        FetchError::passing(format!("sign-in with {name} failed: {text}; {cure}"))
     }
 
     /// What broke before anything was sent.
@@ -69,7 +82,7 @@ impl AzureSignIn {
         let text = text
             .split_once("authentication failed.")
             .map_or(text, |(_, rest)| rest);
-        let text = self.scrubbed(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let text = one_line(&self.masked(text));
         let cure = match &self.way {
             Way::AzureCli(_) if text.contains("not found on PATH") => {
                 "; install the Azure CLI, or choose another --auth"
@@ -87,13 +100,11 @@ impl AzureSignIn {
         ))
     }
 
-    /// A service that quotes the secret would have it in our logs.
-    fn scrubbed(&self, text: &str) -> String {
-        match &self.way {
-            Way::Secret(_, secret) if !secret.expose_secret().is_empty() => {
-                text.replace(secret.expose_secret(), "[secret]")
-            }
-            _ => text.to_owned(),
-        }
+    fn masked(&self, text: &str) -> String {
+        let secret = match &self.way {
+            Way::Secret(_, secret) => Some(secret.expose_secret()),
+            _ => None,
+        };
+        masked(text, secret)
     }
 }

@@ -7,12 +7,20 @@ use secrecy::SecretString;
 
 use super::SignInError;
 
+/// No token lives longer (MDE-API.md, section 6: 10 minutes to a day). What the server says beyond that is cut to it, so that
+/// no slip of the server's leads to a token that is never renewed, or to a moment that no clock can tell.
+pub const LONGEST_LIFE: Duration = Duration::from_hours(24);
+
+/// The life of a token whose answer says nothing of it that makes sense: nothing at all, no number, zero or less. Short enough
+/// that it is asked again soon, long enough that it is not asked all the time.
+pub const UNTOLD_LIFE: Duration = Duration::from_mins(5);
+
 /// A token, and for how long the server says that it lives.
 #[derive(Debug, Clone)]
 pub struct Fetched {
     /// The text that follows `Bearer`.
     pub secret: SecretString,
-    /// From the answer on.
+    /// From the answer on; beyond [`LONGEST_LIFE`] it counts as that.
     pub life: Duration,
 }
 
@@ -21,6 +29,8 @@ pub struct Fetched {
 pub struct FetchError {
     /// It may come to something if it is tried again: no connection, a timeout, a 5xx, a 429.
     pub passing: bool,
+    /// Something is in the way that a person must remove; it passes when somebody has.
+    pub obstacle: bool,
     /// In words.
     pub error: SignInError,
 }
@@ -29,6 +39,7 @@ impl FetchError {
     pub(super) fn last(text: impl Into<String>) -> Self {
         Self {
             passing: false,
+            obstacle: false,
             error: SignInError(text.into()),
         }
     }
@@ -36,6 +47,7 @@ impl FetchError {
     pub(super) fn passing(text: impl Into<String>) -> Self {
         Self {
             passing: true,
+            obstacle: false,
             error: SignInError(text.into()),
         }
     }

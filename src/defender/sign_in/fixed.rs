@@ -31,8 +31,8 @@ impl TokenSource for FixedToken {
 
     fn renew(&self, _refused: u64) -> TokenFuture<'_> {
         let told = format!(
-            "{} was refused by the service (401), and there is no newer one: it has probably expired; put a fresh one \
-             there and start the same command again, or use --token-file, which is read again when it changes",
+            "{} was refused by the service (401), and a ready token cannot be renewed; if that is what it lacks, put a new one there \
+             and start the same command again, or use --token-file, which is read again when it changes",
             self.place
         );
         Box::pin(std::future::ready(Err(SignInError(told))))
@@ -53,6 +53,8 @@ mod tests {
         assert_eq!(token.serial, 1);
         let told = source.renew(token.serial).await.unwrap_err().to_string();
         assert!(told.contains("FLEETSWEEP_TOKEN"), "{told}");
+        // Why it was refused is the service's to say.
+        assert!(!told.contains("expired"), "{told}");
         assert!(!told.contains("s3cret"), "{told}");
         assert!(!format!("{source:?}").contains("s3cret"));
     }

@@ -11,7 +11,7 @@ pub(super) struct Refusal {
     pub(super) date: Option<Timestamp>,
     /// `AADSTS…`
     pub(super) code: Option<u32>,
-    /// Its own text, on one line.
+    /// Its own text, as it came.
     pub(super) said: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Refusal {
             status,
             date,
             code,
-            said: description.map(|text| one_line(&text)),
+            said: description,
         }
     }
 
@@ -53,6 +53,11 @@ impl Refusal {
         // 50196 is a loop that the service has noticed, 90033 and 90055 a passing trouble of its own.
         matches!(self.status, 408 | 429 | 500..=599)
             || matches!(self.code, Some(50_196 | 90_033 | 90_055))
+    }
+
+    /// Whether it is not in the words of a sign-in service, and not a failure of one.
+    pub(super) const fn is_foreign(&self) -> bool {
+        self.code.is_none() && self.said.is_none() && self.status < 500
     }
 
     /// What to do, if it is known. `ahead_s`: by how much this computer's clock is ahead of the service's.
@@ -85,6 +90,30 @@ impl Refusal {
                 ),
                 _ => "the assertion is not valid at this time: set this computer's clock right".to_owned(),
             },
+            7_000_112 => format!(
+                "the application {client} is disabled in the tenant {tenant}: have it enabled in the Entra admin center (Enterprise \
+                 applications, Properties, Enabled for users to sign-in)"
+            ),
+            7_000_229 => format!(
+                "the application {client} is registered, but has no service principal in the tenant {tenant}: have an administrator of \
+                 that tenant consent to it (Enterprise applications), or look at AZURE_TENANT_ID"
+            ),
+            50_105 => "who signs in is not assigned to the application: assign it in the Entra admin center (Enterprise applications, \
+                       Users and groups), or set \"Assignment required\" to No there"
+                .to_owned(),
+            50_012 => "the certificate or its signature was not accepted: look whether the certificate has expired, and whether the \
+                       application has this very one (App registrations, Certificates & secrets)"
+                .to_owned(),
+            530_035 => "the tenant's security defaults block this sign-in: sign in with an application (secret or certificate), or ask \
+                        the tenant's administrators"
+                .to_owned(),
+            53_011 => "the account is blocked because of a risk in its home tenant: have its administrators look at it in Entra ID \
+                       Protection and dismiss the risk, or sign in otherwise"
+                .to_owned(),
+            500_213 => format!(
+                "the tenant {tenant} lets nobody of your tenant in (its cross-tenant access settings, inbound): sign in with an \
+                 application of that tenant, or have it changed there"
+            ),
             53_003 | 50_076 | 50_079 => "a Conditional Access policy forbids this sign-in: sign in with an application (secret or \
                                          certificate), or ask for an exception"
                 .to_owned(),
@@ -124,7 +153,8 @@ fn code_in(text: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-fn one_line(text: &str) -> String {
+/// A text as it fits into a message.
+pub(super) fn one_line(text: &str) -> String {
     let plain: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -162,8 +192,8 @@ mod tests {
         );
         assert_eq!(told.code, Some(700_016));
         assert_eq!(
-            told.said.as_deref(),
-            Some("AADSTS700016: Application 'x' Trace ID: 1")
+            one_line(&told.said.unwrap()),
+            "AADSTS700016: Application 'x' Trace ID: 1"
         );
         let bare = refusal(r#"{"error":"invalid_request"}"#);
         assert_eq!(
@@ -174,7 +204,8 @@ mod tests {
             assert_eq!((refusal(nothing).code, refusal(nothing).said), (None, None));
         }
         let endless = refusal(&format!(r#"{{"error":"{}"}}"#, "é".repeat(5000)));
-        assert_eq!(endless.said.unwrap().chars().count(), 601);
+        let told = one_line(&endless.said.unwrap());
+        assert_eq!(told.chars().count(), 601);
     }
 
     #[test]
@@ -189,9 +220,15 @@ mod tests {
     fn each_known_code_has_its_cure_and_an_unknown_one_none() {
         for code in [
             7_000_215, 7_000_222, 700_016, 90_002, 500_011, 70_011, 1_002_012, 700_027, 700_024,
+            7_000_112, 7_000_229, 50_105, 50_012, 530_035, 53_011, 500_213,
         ] {
             let refusal = refusal(&format!(r#"{{"error":"x","error_codes":[{code}]}}"#));
-            assert!(refusal.cure(&WAY, None).is_some(), "{code}");
+            let cure = refusal.cure(&WAY, None).unwrap();
+            // One sentence: what is wrong, and what to do.
+            assert!(
+                cure.contains(": ") && !cure.contains(". "),
+                "{code}: {cure}"
+            );
             assert!(!refusal.is_passing(), "{code}");
         }
         assert_eq!(

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! One renewal runs at a time, in a task of its own, so that nobody who stops waiting stops it. One that fails for the
-//! moment is tried again; while the old token lives nobody notices.
+//! moment is tried again; while the old token lives nobody notices. How often the service is asked is bounded, whatever
+//! becomes of the tokens: see `asking.rs`.
 
 use std::{
     fmt,
@@ -19,7 +20,8 @@ use tokio::{sync::Notify, time};
 
 use super::{
     SignInError, Token, TokenFuture, TokenSource,
-    fetch::{Fetch, FetchError, Fetched, Time},
+    asking::{Asking, MOST_A_MINUTE},
+    fetch::{Fetch, FetchError, Fetched, LONGEST_LIFE, Time},
 };
 
 /// A token is renewed when so much of its life is left, or a fifth of it.
@@ -34,15 +36,24 @@ const LONGEST_FETCH: Duration = Duration::from_mins(1);
 /// How long a first sign-in is tried: somebody sits in front of it.
 const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long a later one is tried. Outages of the sign-in service last minutes to an hour; the campaign can be gone on
-/// with afterwards.
-const PATIENCE: Duration = Duration::from_mins(30);
+/// How long a later one is tried: an outage is waited for, as one of the API is; it lasts for a day at most.
+const PATIENCE: Duration = Duration::from_hours(24);
 
-/// The first and the longest pause between two tries.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// Where something is in the way of the first, it is tried once more so much later: more bad sign-ins at a proxy might lock an
+/// account.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+/// How long a later one is tried where something is in the way that a person must remove.
+const OBSTACLE_PATIENCE: Duration = Duration::from_mins(15);
 
 /// After a refusal (not a failure) while the old token lives: somebody may be replacing the secret just now.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+/// A renewal that has to wait longer than this for its turn says so: that is no pause after a failure any more.
+const WORTH_A_WORD: Duration = Duration::from_secs(15);
+
+/// What those are told who wait for a sign-in that is dropped.
+const BROKEN_OFF: &str = "the sign-in was broken off: fleetsweep is ending, or has met a bug";
 
 /// A [`TokenSource`] over a [`Fetch`].
 pub struct Renewing {
@@ -61,6 +72,7 @@ struct State {
     held: Option<Held>,
     serial: u64,
     renewing: bool,
+    asking: Asking,
     /// Renewals that came to nothing, and why the last one did.
     failures: u64,
     failure: Option<SignInError>,
@@ -95,7 +107,7 @@ impl Renewing {
             // Before the look, so that no end after it is missed.
             let mut ended = std::pin::pin!(self.shared.ended.notified());
             ended.as_mut().enable();
-            {
+            let round = {
                 let now = self.shared.time.now();
                 let mut state = self.shared.state();
                 if let Some(held) = state.held.as_ref()
@@ -103,9 +115,10 @@ impl Renewing {
                     && now < held.dead_at
                 {
                     let token = held.token.clone();
-                    if now >= held.renew_at && now >= state.not_before {
-                        self.shared.begin(&mut state);
-                    }
+                    let due = now >= held.renew_at && now >= state.not_before;
+                    let round = due.then(|| self.shared.round(&mut state)).flatten();
+                    drop(state);
+                    Round::begin(round);
                     return Ok(token);
                 }
                 if let Some(why) = state.failure.as_ref()
@@ -113,8 +126,9 @@ impl Renewing {
                 {
                     return Err(why.clone());
                 }
-                self.shared.begin(&mut state);
-            }
+                self.shared.round(&mut state)
+            };
+            Round::begin(round);
             ended.await;
         }
     }
@@ -135,48 +149,90 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a renewal, unless one is under way.
-    fn begin(self: &Arc<Self>, state: &mut State) {
-        if !std::mem::replace(&mut state.renewing, true) {
-            let round = Round(Arc::clone(self));
-            tokio::spawn(round.run());
+    /// A renewal to begin, unless one is under way.
+    fn round(self: &Arc<Self>, state: &mut State) -> Option<Round> {
+        let under_way = std::mem::replace(&mut state.renewing, true);
+        (!under_way).then(|| Round {
+            shared: Arc::clone(self),
+            over: false,
+        })
+    }
+
+    /// Waits until the service may be asked, and notes that it is.
+    async fn turn(&self) {
+        loop {
+            let wait = {
+                let now = self.time.now();
+                let mut state = self.state();
+                let wait = state.asking.wait(now);
+                if wait.is_zero() {
+                    return state.asking.asks(now);
+                }
+                wait
+            };
+            time::sleep(wait).await;
         }
     }
 
-    fn succeeded(&self, began: Duration, fetched: Fetched) {
-        let Fetched { secret, life } = fetched;
-        let end = began + life;
+    /// One sign-in, and what becomes of it.
+    async fn ask(&self) -> Result<(), FetchError> {
+        let began = self.time.now();
+        let fetched = match time::timeout(LONGEST_FETCH, self.fetch.fetch()).await {
+            Ok(Ok(fetched)) => self.taken(began, fetched),
+            Ok(Err(why)) => Err(why),
+            Err(_) => Err(FetchError::passing(format!(
+                "the sign-in did not come to an end within {} s",
+                LONGEST_FETCH.as_secs()
+            ))),
+        };
+        let now = self.time.now();
+        let mut state = self.state();
+        match fetched {
+            Ok(()) => state.asking.succeeded(),
+            Err(_) => state.asking.failed(now),
+        }
+        fetched
+    }
+
+    fn taken(&self, began: Duration, fetched: Fetched) -> Result<(), FetchError> {
+        let life = fetched.life.min(LONGEST_LIFE);
+        let end = began.saturating_add(life);
+        let dead_at = end.saturating_sub(TOO_LATE.min(life / 20));
+        let now = self.time.now();
+        if dead_at <= now {
+            return Err(FetchError::passing(format!(
+                "sign-in failed: the token that was given lives {} s, and was dead when it came",
+                life.as_secs()
+            )));
+        }
         let mut state = self.state();
         state.serial += 1;
         state.held = Some(Held {
             token: Token {
-                secret,
+                secret: fetched.secret,
                 serial: state.serial,
             },
             renew_at: end.saturating_sub(AHEAD.min(life / 5)),
-            dead_at: end.saturating_sub(TOO_LATE.min(life / 20)),
+            dead_at,
         });
         state.failure = None;
         tracing::debug!(serial = state.serial, life_s = life.as_secs(), "signed in");
+        Ok(())
     }
 
-    /// Whether there was a token, and its life is over.
-    fn has_died(&self) -> bool {
+    /// How long the token that there is has to live; `None` if there is none, or if its life is over.
+    fn left(&self) -> Option<Duration> {
         let now = self.time.now();
         let state = self.state();
-        state.held.as_ref().is_some_and(|held| held.dead_at <= now)
+        let left = state.held.as_ref()?.dead_at.checked_sub(now)?;
+        (!left.is_zero()).then_some(left)
     }
 
+    /// A renewal came to nothing.
     fn failed(&self, why: SignInError) {
-        let now = self.time.now();
+        let (now, left) = (self.time.now(), self.left());
         let mut state = self.state();
-        if let Some(held) = &state.held
-            && let Some(left) = held.dead_at.checked_sub(now)
-        {
-            tracing::warn!(
-                left_s = left.as_secs(),
-                "the token could not be renewed: {why}"
-            );
+        if let Some(left) = left {
             state.not_before = now + AFTER_REFUSAL.min(left / 4);
         }
         state.failures += 1;
@@ -184,52 +240,97 @@ impl Shared {
     }
 }
 
-/// A renewal, from its first try to its end. Dropped, however that comes about, it wakes those who wait.
-struct Round(Arc<Shared>);
+/// A renewal, from its first try to its end. Dropped without one, by a panic or because its runtime is going, it has
+/// failed; dropped in any way, it wakes those who wait.
+struct Round {
+    shared: Arc<Shared>,
+    over: bool,
+}
 
 impl Round {
-    async fn run(self) {
-        let shared = &self.0;
-        let patience = if shared.state().serial > 0 {
-            PATIENCE
-        } else {
-            FIRST_PATIENCE
-        };
-        let first = shared.time.now();
-        let mut pause = PAUSES.0;
-        let mut told = false;
-        loop {
-            let began = shared.time.now();
-            let fetched = time::timeout(LONGEST_FETCH, shared.fetch.fetch()).await;
-            let FetchError { passing, error } = match fetched {
-                Ok(Ok(fetched)) => return shared.succeeded(began, fetched),
-                Ok(Err(why)) => why,
-                Err(_) => FetchError::passing(format!(
-                    "the sign-in did not come to an end within {} s",
-                    LONGEST_FETCH.as_secs()
-                )),
-            };
-            let waited = shared.time.now().saturating_sub(first);
-            if !passing || waited + pause > patience {
-                return shared.failed(error);
+    /// In a task of its own. Whoever calls this must not hold the state: a runtime that is going drops the task at once.
+    fn begin(round: Option<Self>) {
+        if let Some(round) = round {
+            tokio::spawn(round.run());
+        }
+    }
+
+    async fn run(mut self) {
+        let came = self.tries().await;
+        if let Err(why) = came {
+            if let Some(left) = self.shared.left() {
+                let left_s = left.as_secs();
+                tracing::warn!(left_s, "the token could not be renewed: {why}");
             }
-            if shared.has_died() && !std::mem::replace(&mut told, true) {
+            self.shared.failed(why);
+        }
+        self.over = true;
+    }
+
+    async fn tries(&self) -> Result<(), SignInError> {
+        let shared = &self.shared;
+        let wait = shared.state().asking.wait(shared.time.now());
+        if wait > WORTH_A_WORD {
+            let wait_s = wait.as_secs();
+            tracing::warn!(
+                "tokens are asked for at most {MOST_A_MINUTE} times a minute; the next in {wait_s} s"
+            );
+        }
+        shared.turn().await;
+        let is_first = shared.state().serial == 0;
+        let first = shared.time.now();
+        let (mut told, mut looked_twice) = (false, false);
+        loop {
+            let Err(FetchError {
+                passing,
+                obstacle,
+                error,
+            }) = shared.ask().await
+            else {
+                return Ok(());
+            };
+            if is_first && obstacle {
+                if std::mem::replace(&mut looked_twice, true) {
+                    return Err(error);
+                }
+                time::sleep(SECOND_LOOK).await;
+                shared.turn().await;
+                continue;
+            }
+            let patience = match (is_first, obstacle) {
+                (true, _) => FIRST_PATIENCE,
+                (false, true) => OBSTACLE_PATIENCE,
+                (false, false) => PATIENCE,
+            };
+            let now = shared.time.now();
+            let pause = shared.state().asking.wait(now);
+            if !passing || now.saturating_sub(first) + pause > patience {
+                return Err(error);
+            }
+            let waited_for = shared.left().is_none() && shared.state().serial > 0;
+            if waited_for && !std::mem::replace(&mut told, true) {
                 tracing::warn!("calls wait for a token: {error}; trying again");
             } else {
                 tracing::info!("{error}; trying again in {} s", pause.as_secs());
             }
-            time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSES.1);
+            shared.turn().await;
         }
     }
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        if !self.over {
+            self.shared.failed(SignInError(BROKEN_OFF.to_owned()));
+        }
+        let now = self.shared.time.now();
+        let mut state = self.shared.state();
         state.renewing = false;
+        if !self.over {
+            state.asking.failed(now);
+        }
         drop(state);
-        self.0.ended.notify_waiters();
+        self.shared.ended.notify_waiters();
     }
 }
 
@@ -242,3 +343,7 @@ impl fmt::Debug for Renewing {
 #[cfg(test)]
 #[path = "renewing_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "asking_tests.rs"]
+mod asking_tests;

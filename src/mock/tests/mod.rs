@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use super::*;
 
+mod denials;
+mod lists;
+mod outages;
+
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -23,7 +27,7 @@ fn start_request(machine: &str) -> Request {
 async fn call(tenant: &Arc<Tenant>, request: Request) -> Response {
     match tenant.handle(request).await {
         Served::Response(response) => response,
-        Served::Cut => panic!("the connection was cut"),
+        other => panic!("no answer: {other:?}"),
     }
 }
 
@@ -157,7 +161,7 @@ async fn what_is_lost_before_was_not_carried_out_and_what_is_lost_after_was() {
         let served = tenant.handle(start_request(machine)).await;
         let answered = match &served {
             Served::Response(response) => Some(response.status),
-            Served::Cut => None,
+            Served::Cut | Served::Refused => None,
         };
         assert_eq!(
             (answered, tenant.witness().scans_of(machine)),

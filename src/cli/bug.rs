@@ -1,0 +1,118 @@
+//! A panic anywhere in the program ends it, in words and with exit code 5.
+//!
+//! It need not be the main task's: a task or thread that is gone leaves others waiting for it for ever, or going on without what it
+//! was to write down. So the process ends at once, wherever the panic was, as if it had been killed: state, results and ledger are
+//! whole at every moment, and the same command goes on.
+
+use std::{
+    any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{IsTerminal as _, Write as _, stderr},
+    panic,
+};
+
+use super::ExitCode;
+
+/// From here on a panic of any thread or task ends the process. For `main`, and nobody else: it holds for the whole process.
+pub fn ends_the_process() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let told = in_words(panic.payload(), place.as_deref());
+        let mut out = stderr().lock();
+        // The cursor stands at the end of the bar, if there is one. That nobody may be left to read this changes nothing.
+        let bar_ends = if out.is_terminal() { "\n" } else { "" };
+        let _ = writeln!(out, "{bar_ends}{told}");
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            let _ = writeln!(out, "{trace}");
+        }
+        #[expect(
+            clippy::exit,
+            clippy::disallowed_methods,
+            reason = "the panic may be of a thread that nobody waits for, so no code can be returned from main"
+        )]
+        std::process::exit(ExitCode::Storage.number().into());
+    }));
+}
+
+/// What is told of a panic.
+fn in_words(payload: &(dyn Any + Send), place: Option<&str>) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it says nothing of itself");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = place.unwrap_or("an unknown place");
+    format!(
+        "fleetsweep met a bug: {text}, at {place}. What has been reported is on disk; the same command goes on with the \
+         campaign. Please report this."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, future, process::Command, thread};
+
+    use super::*;
+
+    /// Tells the child below what to do.
+    const DEED: &str = "FLEETSWEEP_TEST_PANIC";
+
+    #[test]
+    #[ignore = "the child of the test below: it ends its process"]
+    fn child() {
+        let Ok(deed) = env::var(DEED) else { return };
+        ends_the_process();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            match deed.as_str() {
+                "main" => panic!("a slip\nin {}", "two lines"),
+                "task" => drop(tokio::spawn(async { panic!("a slip in a task") })),
+                "blocking" => drop(tokio::task::spawn_blocking(|| {
+                    panic!("a slip in a task that blocks")
+                })),
+                "thread" => drop(thread::spawn(|| panic!("a slip in a thread"))),
+                "payload" => panic::panic_any(5),
+                "caught" => drop(panic::catch_unwind(|| panic!("a slip that is caught"))),
+                other => panic!("what is {other}?"),
+            }
+            // Nobody waits for what panicked, and the rest would wait for ever.
+            future::pending::<()>().await;
+        });
+    }
+
+    #[test]
+    fn a_panic_anywhere_ends_the_process_in_words_with_5() {
+        for (deed, words) in [
+            ("main", "a slip in two lines, at src/cli/bug.rs:"),
+            ("task", "a slip in a task, at src/cli/bug.rs:"),
+            ("blocking", "a slip in a task that blocks, at src/"),
+            ("thread", "a slip in a thread, at src/cli/bug.rs:"),
+            ("payload", "it says nothing of itself, at src/"),
+            ("caught", "a slip that is caught, at src/"),
+        ] {
+            let done = Command::new(env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "cli::bug::tests::child",
+                    "--ignored",
+                    "--nocapture",
+                ])
+                .env(DEED, deed)
+                .env_remove("RUST_BACKTRACE")
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&done.stderr);
+            assert_eq!(done.status.code(), Some(5), "{deed}: {told}");
+            let line = told.trim_end();
+            assert!(!line.contains('\n'), "{deed}: {told}");
+            let begins = line.starts_with("fleetsweep met a bug: ");
+            assert!(begins && line.contains(words), "{deed}: {told}");
+            assert!(line.ends_with("Please report this."), "{deed}: {told}");
+        }
+    }
+}

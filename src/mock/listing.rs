@@ -1,0 +1,275 @@
+//! Lists as clients should be able to survive them: short pages, rows that move, lists without an end.
+
+use std::{fmt::Display, ops::Range, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    fate::within,
+    filter::{Filter, Row},
+    machine::{Machine, random_id, stable},
+    query::Paging,
+    reply::{Error, Reply},
+    request::Kind,
+    scans::{Action, Filtered, LIST_CONTEXT, Status},
+    tenant::{State, Tenant},
+};
+
+/// How the list of actions moves while it is read. The default is a list that stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moving {
+    /// So many scans of others come in after each page that was read: the newest, hence at the top of the list.
+    pub arriving: u32,
+    /// So many rows are gone from the list after each page that was read.
+    pub vanishing: u32,
+    /// Which rows those are.
+    pub vanish: Vanish,
+}
+
+/// Which rows vanish from the list of actions. Each can still be asked for by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vanish {
+    /// The oldest, whose time the service keeps no longer.
+    #[default]
+    Oldest,
+    /// Any of other people's, so that rows further down move up.
+    Others,
+}
+
+/// A list that does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endless {
+    /// Where the rows are at an end, pages are filled up with others: made up, but the same at the same place.
+    New,
+    /// Every page is the first one, whatever `$skip` says.
+    Same,
+}
+
+/// An option of a listing that a service may not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListOption {
+    /// `$count`
+    Count,
+    /// `$orderby`
+    OrderBy,
+}
+
+const MACHINES_CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#Machines";
+
+/// A page of a listing.
+#[derive(Serialize)]
+struct Page<'a, T> {
+    #[serde(rename = "@odata.context")]
+    context: &'a str,
+    #[serde(rename = "@odata.count", skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    value: Vec<T>,
+}
+
+/// What is to be listed, and how.
+#[derive(Debug)]
+struct Listing {
+    filter: Option<Filter>,
+    oldest_first: bool,
+    counted: bool,
+    /// Where the page begins.
+    skip: usize,
+    /// What the page holds at most.
+    room: usize,
+    endless: Option<Endless>,
+}
+
+impl Tenant {
+    /// A page of the actions, after which the list may have moved.
+    pub(super) fn list(
+        &self,
+        state: &mut State,
+        query: &str,
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        let listing = self.listing::<Filtered<'_>>(query, Kind::List)?;
+        let view = self.view(now);
+        let filtered = |action| Filtered(action, view);
+        let mut rows: Vec<_> = state.scans.listed(now).map(filtered).collect();
+        if listing.oldest_first {
+            rows.reverse();
+        }
+        let rows = listing.admitted(rows);
+        let made_up: Vec<_> = listing
+            .beyond(rows.len())
+            .map(|n| self.made_up(n, now))
+            .collect();
+        let item = |Filtered(action, view)| view.item(action);
+        let reply = listing.page(LIST_CONTEXT, rows, made_up.iter().map(filtered), item);
+        self.move_on(state, now);
+        Ok(reply)
+    }
+
+    /// A page of the inventory.
+    pub(super) fn machines(&self, query: &str) -> Result<Reply, Error> {
+        let listing = self.listing::<&Machine>(query, Kind::Machines)?;
+        let rows = listing.admitted(self.inventory.iter());
+        let numbers = listing.beyond(rows.len());
+        let made_up: Vec<_> = numbers
+            .map(|n| Machine::number(self.inventory.len() + n, self.config.seed, &self.clock))
+            .collect();
+        let reply = listing.page(MACHINES_CONTEXT, rows, made_up.iter(), |machine| machine);
+        if self.config.empty_inventory_is_404 && reply.body.ends_with(b"[]}") {
+            return Err(Error::new(
+                404,
+                "ResourceNotFound",
+                "No machines were found",
+            ));
+        }
+        Ok(reply)
+    }
+
+    /// Reads a query, and refuses what the settings say that the service does not know.
+    fn listing<R: Row>(&self, query: &str, kind: Kind) -> Result<Listing, Error> {
+        let paging = Paging::parse(query).map_err(unreadable)?;
+        let carried = [
+            (ListOption::Count, "$count", paging.count.is_some()),
+            (ListOption::OrderBy, "$orderby", paging.order.is_some()),
+        ];
+        for (option, _, _) in carried.iter().filter(|(_, _, is_there)| *is_there) {
+            self.witness.carried_option(kind, *option);
+        }
+        for (option, name, is_there) in carried {
+            if is_there && self.config.refuses.contains(&option) {
+                return Err(unreadable(format!("Query option '{name}' is not allowed")));
+            }
+        }
+        let filter = paging.filter.as_deref().map(Filter::parse::<R>).transpose();
+        let endless = self.config.endless;
+        let limit = self.config.page_limit.map_or(usize::MAX, |l| l as usize);
+        Ok(Listing {
+            filter: filter.map_err(unreadable)?,
+            oldest_first: is_oldest_first(paging.order.as_deref(), kind)?,
+            counted: paging.count == Some(true),
+            skip: if endless == Some(Endless::Same) {
+                0
+            } else {
+                paging.skip
+            },
+            room: paging.top.min(limit),
+            endless,
+        })
+    }
+
+    /// An action that is in no list but an endless one: the n-th of them.
+    fn made_up(&self, number: usize, now: Duration) -> Action {
+        let mut rng = stable(self.config.seed, &format!("action {number}"));
+        self.stranger(&mut rng, now)
+    }
+
+    /// Moves the list, if it is one that moves.
+    fn move_on(&self, state: &mut State, now: Duration) {
+        let State { rng, scans, .. } = state;
+        let Moving {
+            arriving,
+            vanishing,
+            vanish,
+        } = self.config.moving;
+        for _ in 0..vanishing {
+            let of_others = vanish == Vanish::Others;
+            let mut listed = scans.listed_mut(now).filter(|a| a.foreign || !of_others);
+            let gone = match vanish {
+                Vanish::Oldest => listed.min_by_key(|action| action.created),
+                Vanish::Others => {
+                    let mut others: Vec<_> = listed.by_ref().collect();
+                    let any = (!others.is_empty()).then(|| rng.usize(..others.len()));
+                    any.map(|any| others.swap_remove(any))
+                }
+            };
+            if let Some(gone) = gone {
+                gone.vanished = true;
+            }
+        }
+        for _ in 0..arriving {
+            let action = self.stranger(rng, now);
+            scans.add(action);
+        }
+    }
+
+    /// Somebody else's scan on somebody else's machine, begun now.
+    fn stranger(&self, rng: &mut fastrand::Rng, now: Duration) -> Action {
+        Action {
+            id: rng.u128(..),
+            machine: random_id(rng).into(),
+            comment: "Scan of another team".into(),
+            foreign: true,
+            created: self.clock.wall(now),
+            listed_from: now,
+            begins: now,
+            ends: now.saturating_add(within(rng, &self.config.scan_time)),
+            end: Status::Succeeded,
+            cancelled: None,
+            vanished: false,
+        }
+    }
+}
+
+impl Listing {
+    fn admits(&self, row: &impl Row) -> bool {
+        self.filter.as_ref().is_none_or(|f| f.admits(row))
+    }
+
+    fn admitted<R: Row>(&self, rows: impl IntoIterator<Item = R>) -> Vec<R> {
+        rows.into_iter().filter(|row| self.admits(row)).collect()
+    }
+
+    /// The made-up rows that the page may show after the list's own, which are so many: by their numbers from 0.
+    fn beyond(&self, own: usize) -> Range<usize> {
+        if self.endless != Some(Endless::New) {
+            return 0..0;
+        }
+        let end = self.skip.saturating_add(self.room);
+        self.skip.saturating_sub(own)..end.saturating_sub(own)
+    }
+
+    /// The page: of the rows that were admitted, then of the made-up ones.
+    fn page<R: Row, T: Serialize>(
+        &self,
+        context: &str,
+        rows: Vec<R>,
+        made_up: impl Iterator<Item = R>,
+        item: impl Fn(R) -> T,
+    ) -> Reply {
+        let own = rows.len();
+        let made_up = made_up.filter(|row| self.admits(row));
+        let shown = rows.into_iter().skip(self.skip).chain(made_up);
+        let value: Vec<_> = shown.take(self.room).map(item).collect();
+        let count = match self.endless {
+            // There is always one more.
+            Some(Endless::New) => own.max(self.skip.saturating_add(value.len() + 1)),
+            _ => own,
+        };
+        let count = self.counted.then_some(count);
+        Reply::json(
+            200,
+            &Page {
+                context,
+                count,
+                value,
+            },
+        )
+    }
+}
+
+fn unreadable(message: impl Display) -> Error {
+    Error::new(400, "ODataError", message.to_string())
+}
+
+/// The one order that is known beside the default, in which the newest comes first.
+fn is_oldest_first(order: Option<&str>, kind: Kind) -> Result<bool, Error> {
+    let Some(order) = order else {
+        return Ok(false);
+    };
+    let order = order.trim().to_ascii_lowercase();
+    let (field, direction) = order.split_once(' ').unwrap_or((&order, "asc"));
+    match (kind, field, direction.trim()) {
+        (Kind::List, "creationdatetimeutc", "asc") => Ok(true),
+        (Kind::List, "creationdatetimeutc", "desc") => Ok(false),
+        _ => Err(unreadable(format!("Cannot order by '{order}'"))),
+    }
+}
