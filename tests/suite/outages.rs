@@ -399,7 +399,7 @@ async fn starts_that_alone_are_blocked_or_paced_cost_no_machine_anything() {
         );
         assert!(told.elapsed < 20 * MINUTE, "{shape:?}: {:?}", told.elapsed);
         let witness = told.tenant.witness();
-        let starts = witness.calls(Kind::Start) as usize + witness.turned_away(Kind::Start).len();
+        let starts = witness.calls(Kind::Start) + witness.turned_away(Kind::Start).len() as u64;
         // A minute's burst was on its way when it began.
         assert!(starts < 640, "{shape:?}: {starts}");
     }
