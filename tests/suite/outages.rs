@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fleetsweep::{
     campaign::{outcome::Outcome, stop::StopReason},
-    mock::{Affects, Chances, Kind, MockConfig, Outage, Shape, SignIn},
+    mock::{Affects, Chances, Kind, MockConfig, Moving, Outage, Shape, SignIn},
 };
 use proptest::prelude::*;
 
@@ -472,6 +472,33 @@ async fn an_application_that_may_not_list_loses_few_machines_to_an_outage() {
     assert_eq!(told.of(Outcome::Failed), 0);
     assert!(told.of(Outcome::Unsure) <= 100, "{:?}", told.tally);
     assert_eq!(told.of(Outcome::Unsure) + told.of(Outcome::Accepted), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clamped_and_moving_pages_lead_to_no_second_scan() {
+    for (page, arriving, seed) in [(7, 0, 2), (50, 0, 3), (9_999, 9, 4)] {
+        let told = Rig::against(MockConfig {
+            seed,
+            page_limit: Some(page),
+            moving: Moving {
+                arriving,
+                ..Moving::default()
+            },
+            listing_lag: Duration::ZERO..=20 * SECOND,
+            chances: Chances {
+                reset_after: 0.1,
+                error_after: 0.1,
+                ..Chances::default()
+            },
+            ..lossless()
+        })
+        .run(&fleet(120))
+        .await;
+        assert_eq!(told.stop, None, "{page}");
+        assert_eq!(told.of(Outcome::Accepted), 120, "{page}: {:?}", told.tally);
+        told.assert_one_scan_each();
+        told.assert_never_over();
+    }
 }
 
 proptest! {
