@@ -46,6 +46,8 @@ pub struct Doubt {
     pub risk_taken: bool,
     /// The API could not be reached when its last attempt was sent: that costs no try.
     pub is_blameless: bool,
+    /// So many listings took longer to read than a finding is good for.
+    pub slow_listings: u8,
 }
 
 impl Doubt {
@@ -61,6 +63,7 @@ impl Doubt {
             pending: false,
             risk_taken: false,
             is_blameless: false,
+            slow_listings: 0,
         }
     }
 

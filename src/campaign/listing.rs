@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -23,6 +24,11 @@ use crate::{
 
 /// The largest page that the API gives (MDE-API.md, section 3).
 const TOP: u32 = 10_000;
+
+/// So many times a page behind the first is asked for again that was not answered, and how much later: the service has just
+/// answered others. The first page is not, for whoever asks decides what an outage is.
+const PAGE_LOST: u32 = 4;
+const PAGE_AGAIN: Duration = Duration::from_secs(1);
 
 /// So many times a listing is begun whose rows moved away while it was read.
 const BEGINNINGS: u32 = 3;
@@ -166,6 +172,7 @@ impl<D: Defender> ScanList<D> {
         skip: u32,
         server: &mut ServerClock,
     ) -> Result<(Moment, Page<MachineAction>), ListingError> {
+        let mut lost = 0;
         loop {
             let order = Order {
                 count: !self.without_count.load(Ordering::Relaxed),
@@ -180,6 +187,14 @@ impl<D: Defender> ScanList<D> {
             let asked = self.caller.ask_timed(Kind::List, &call).await;
             let (sent, answered) = match asked {
                 Err(CallError::Refused(said)) if self.asks_for_less(&said, order) => continue,
+                // What came before it need not be read again.
+                Err(CallError::Unanswered {
+                    never_sent: false, ..
+                }) if skip > 0 && lost < PAGE_LOST => {
+                    lost += 1;
+                    tokio::time::sleep(PAGE_AGAIN).await;
+                    continue;
+                }
                 asked => asked?,
             };
             let Answered::Well(answer) = answered else {

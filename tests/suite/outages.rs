@@ -476,7 +476,7 @@ async fn an_application_that_may_not_list_loses_few_machines_to_an_outage() {
 
 #[tokio::test(start_paused = true)]
 async fn clamped_and_moving_pages_lead_to_no_second_scan() {
-    for (page, arriving, seed) in [(7, 0, 2), (50, 0, 3), (9_999, 9, 4)] {
+    for (page, arriving, seed) in [(1, 0, 1), (7, 0, 2), (7, 2, 5), (50, 9, 3), (9_999, 9, 4)] {
         let told = Rig::against(MockConfig {
             seed,
             page_limit: Some(page),
@@ -495,7 +495,10 @@ async fn clamped_and_moving_pages_lead_to_no_second_scan() {
         .run(&fleet(120))
         .await;
         assert_eq!(told.stop, None, "{page}");
-        assert_eq!(told.of(Outcome::Accepted), 120, "{page}: {:?}", told.tally);
+        // A list that is read a row a call tells too late: nobody is scanned twice for it.
+        let unsure = told.of(Outcome::Unsure);
+        assert!(unsure == 0 || page == 1, "{page}: {:?}", told.tally);
+        assert_eq!(told.of(Outcome::Accepted) + unsure, 120, "{page}");
         told.assert_one_scan_each();
         told.assert_never_over();
     }

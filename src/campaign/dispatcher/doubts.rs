@@ -8,7 +8,7 @@ use super::Dispatcher;
 use crate::{
     campaign::{
         brakes::Admitted,
-        due::{Doubt, Due},
+        due::{Doubt, Due, FINDING},
         lookup::{Finding, Listing, ListingError, Sought, Wanted},
         outage::Outage,
         outcome::Outcome,
@@ -41,6 +41,10 @@ const LISTING_APART: Duration = Duration::from_secs(10);
 
 /// It is looked ahead at most this often: a second more or less does not matter, and those who wait may be many.
 const LOOK_AHEAD_EVERY: Duration = Duration::from_secs(1);
+
+/// So many listings may take longer than a finding is good for before a target ends as unsure: pages of a few rows each would
+/// be read for ever.
+const SLOW_LISTINGS: u8 = 3;
 
 /// So many listings may fail in a row before the targets that wait for one end as unsure.
 const LISTINGS_FAILED: u32 = 5;
@@ -264,7 +268,11 @@ impl Dispatcher {
                 Finding::Absent => {
                     let was_pending = std::mem::replace(&mut doubt.pending, false);
                     doubt.absent = Some(listing.began);
-                    if was_pending {
+                    doubt.slow_listings += u8::from(listing.began + FINDING < now);
+                    if doubt.slow_listings >= SLOW_LISTINGS {
+                        let why = "the list takes longer to read than what it tells is good for";
+                        self.end_unsure(due, None, why);
+                    } else if was_pending {
                         self.somebody_elses(due, None, None, now, wall);
                     } else {
                         self.surely_not_started(due, now);
