@@ -177,7 +177,8 @@ impl Dispatcher {
     }
 
     fn has_due(&mut self, now: Moment) -> bool {
-        match (self.brakes.admitted(), self.reach.suspects()) {
+        let round = self.round(now);
+        match (self.brakes.admitted(), self.reach.suspects(round)) {
             (Admitted::Nobody, _) => false,
             (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
                 self.queue.has_due_of(these, now)
@@ -188,7 +189,8 @@ impl Dispatcher {
 
     /// Takes the target that goes next.
     fn pop(&mut self, now: Moment) -> Option<Due> {
-        match (self.brakes.admitted(), self.reach.suspects()) {
+        let round = self.round(now);
+        match (self.brakes.admitted(), self.reach.suspects(round)) {
             (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
                 self.queue.pop_of(these, now)
             }

@@ -62,12 +62,56 @@ struct Held {
     look: Look,
     /// It is an outage for sure, and no machine is to blame.
     is_sure: bool,
-    /// Those that are tried, in turn.
-    suspects: HashSet<u64>,
+    suspects: Suspects,
     /// Whether people have heard of it.
     is_told: bool,
     /// What is in the way, as they have heard.
     told: Option<Obstacle>,
+}
+
+/// Machines whose starts failed, which are tried in turn.
+#[derive(Debug, Default)]
+struct Suspects {
+    all: HashSet<u64>,
+    /// Those of them that have not been tried in this round: one that is looked up sooner than the others would else take
+    /// every turn.
+    left: HashSet<u64>,
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// Those that have not been tried in this round.
+    Left,
+    All,
+}
+
+impl Suspects {
+    fn new(all: HashSet<u64>) -> Self {
+        Self {
+            left: all.clone(),
+            all,
+        }
+    }
+
+    fn add(&mut self, n: u64) {
+        if self.all.insert(n) {
+            self.left.insert(n);
+        }
+    }
+
+    /// This one has had its turn.
+    fn tried(&mut self, n: u64) {
+        self.left.remove(&n);
+        if self.left.is_empty() {
+            self.left.clone_from(&self.all);
+        }
+    }
+
+    fn remove(&mut self, n: u64) {
+        self.all.remove(&n);
+        self.tried(n);
+    }
 }
 
 /// How it is found out whether it is over.
@@ -121,22 +165,27 @@ impl Reachability {
     /// Whether this one is none of those that failed before.
     fn is_another(&self, n: u64) -> bool {
         let held = self.held.as_ref();
-        held.is_some_and(|held| !held.suspects.contains(&n))
+        held.is_some_and(|held| !held.suspects.all.contains(&n))
     }
 
     /// Whether one is to be tried now that is none of those, whichever.
     pub(super) fn is_anothers_turn(&self) -> bool {
-        self.held.is_some() && self.suspects().is_none()
+        self.held.is_some() && self.suspects(Round::All).is_none()
     }
 
     /// Those of whom one is to be tried now; none if anybody may.
-    pub(super) fn suspects(&self) -> Option<&HashSet<u64>> {
+    pub(super) fn suspects(&self, whose: Round) -> Option<&HashSet<u64>> {
         let held = self.held.as_ref()?;
         let Look::ByStarts(tried) = held.look else {
             return None;
         };
-        let is_anothers_turn = tried.is_multiple_of(held.suspects.len() + 1);
-        (!is_anothers_turn).then_some(&held.suspects)
+        let Suspects { all, left } = &held.suspects;
+        let is_anothers_turn = tried.is_multiple_of(all.len() + 1);
+        let these = match whose {
+            Round::Left => left,
+            Round::All => all,
+        };
+        (!is_anothers_turn).then_some(these)
     }
 }
 
@@ -169,6 +218,16 @@ impl Dispatcher {
             Look::ByList | Look::Asked => false,
         };
         by_start && held.outage.next_look() <= now
+    }
+
+    /// Whose turn it is while starts are down. Who has been tried waits for the others that can be tried soon, and not for those
+    /// that may not be due for long.
+    pub(super) fn round(&mut self, now: Moment) -> Round {
+        let can_go = self.reach.suspects(Round::Left).is_some_and(|left| {
+            let mut left_in_doubt = left.iter().filter(|n| self.doubtful.contains_key(n));
+            left_in_doubt.next().is_some() || self.queue.has_due_of(left, now)
+        });
+        if can_go { Round::Left } else { Round::All }
     }
 
     /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until
@@ -229,7 +288,7 @@ impl Dispatcher {
                 self.reach.heard = true;
                 self.reach.failed.clear();
                 if let Some(held) = &mut self.reach.held {
-                    held.suspects.remove(&n);
+                    held.suspects.remove(n);
                     self.are_bad();
                     self.outage_over(now);
                 } else if let Some(width) = self.reach.width {
@@ -243,14 +302,18 @@ impl Dispatcher {
                 if !is_known {
                     self.reach.failed.insert(n, true);
                 }
+                let is_turn = self.may_start(now);
                 let is_row = self.reach.failed.len() >= IN_A_ROW;
                 let is_told = trouble.obstacle.is_some() || trouble.retry_after.is_some();
                 if is_row || is_told || self.reach.is_out() {
-                    let is_another = !is_known && self.may_start(now) && self.reach.is_another(n);
+                    let is_another = !is_known && is_turn && self.reach.is_another(n);
                     self.out(trouble, is_another, now);
                 }
                 if let Some(held) = &mut self.reach.held {
-                    held.suspects.insert(n);
+                    held.suspects.add(n);
+                    if is_turn {
+                        held.suspects.tried(n);
+                    }
                 }
             }
             Class::Unsendable(_) => {}
@@ -279,7 +342,7 @@ impl Dispatcher {
             outage,
             look: Look::ByList,
             is_sure,
-            suspects: self.reach.open_failed(),
+            suspects: Suspects::new(self.reach.open_failed()),
             is_told: false,
             told: None,
         });
@@ -328,7 +391,7 @@ impl Dispatcher {
         if let Some(held) = &self.reach.held
             && matches!(held.look, Look::ByStarts(_))
         {
-            self.reach.known_bad.extend(&held.suspects);
+            self.reach.known_bad.extend(&held.suspects.all);
         }
     }
 
@@ -337,7 +400,7 @@ impl Dispatcher {
         let Some(held) = self.reach.held.as_ref().filter(|held| held.is_sure) else {
             return;
         };
-        for n in &held.suspects {
+        for n in &held.suspects.all {
             if let Some(doubt) = self.doubtful.get_mut(n).and_then(|due| due.doubt.as_mut()) {
                 doubt.is_blameless = true;
             }
@@ -364,7 +427,7 @@ impl Dispatcher {
             *is_open = false;
         }
         if let Some(held) = &mut self.reach.held {
-            held.suspects.remove(&n);
+            held.suspects.remove(n);
         }
     }
 
