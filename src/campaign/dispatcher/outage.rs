@@ -272,10 +272,14 @@ impl Dispatcher {
     fn list_answered(&mut self, now: Moment) {
         self.reach.heard = true;
         let starts_failed = self.reach.failed.len() >= IN_A_ROW;
+        let more_failed = self.reach.open_failed().len() > IN_A_ROW;
         let enough = self.open_targets() >= IN_A_ROW as u64;
         match &mut self.reach.held {
             Some(held) if starts_failed && enough => {
                 held.look = Look::ByStarts(0);
+                // Those that were on their way are others too, and nobody else may be left to be tried.
+                held.is_sure |= more_failed;
+                self.blame_nobody();
             }
             _ => self.outage_over(now),
         }
