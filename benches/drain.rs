@@ -179,6 +179,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         scan_type: "quick".into(),
         comment: DEFAULT_TEXT.to_owned(),
         columns: Vec::new(),
+        id_rule: "hex40".to_owned(),
     };
     let fleet = format!("machine_id\n{}\n", ids().join("\n"));
     let roster = Roster::open("fleet.csv", fleet.as_bytes(), &Options::default()).expect("a fleet");

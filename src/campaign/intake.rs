@@ -56,6 +56,7 @@ pub fn take_in_after<R: Read, E: From<IntakeError>>(
 ) -> Result<Intake, E> {
     let wrong = |e: StoreError| E::from(IntakeError::from(e));
     identity.columns = roster.columns().to_vec();
+    roster.rule().as_str().clone_into(&mut identity.id_rule);
     let mut loader = Store::create(state, &identity).map_err(wrong)?;
     while let Some(row) = roster.next_row().map_err(IntakeError::from)? {
         new_row(&row, |row| loader.insert(&row)).map_err(wrong)?;

@@ -61,6 +61,8 @@ pub struct Rejoined {
     pub added: u64,
     /// What the person should know of the input.
     pub notes: Vec<Note>,
+    /// What the person should know of the command.
+    pub note: Option<String>,
 }
 
 /// Says what differs between the campaign that is there and the one that is meant, apart from the targets.
@@ -128,6 +130,7 @@ pub fn rejoin<R: Read>(
     Ok(Rejoined {
         added: 0,
         notes: roster.notes().to_vec(),
+        note: None,
     })
 }
 
@@ -159,6 +162,7 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
     Ok(Rejoined {
         added,
         notes: roster.notes().to_vec(),
+        note: None,
     })
 }
 

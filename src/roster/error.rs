@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::flaw::Flaw;
+use super::{flaw::Flaw, foreign::Foreign};
 
 /// Why an input is refused. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,36 @@ pub enum RosterError {
         file: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// No table at all.
+    #[error("{file}: {what}")]
+    Foreign {
+        /// The input's name.
+        file: String,
+        /// What it is.
+        what: Foreign,
+    },
+    /// The results of a campaign, one completion away from its input.
+    #[error(
+        "{file}: this is the results file of a campaign, not its input. To go on with that campaign, or to try again what \
+         failed: `fleetsweep run {} --retry failed,unsure` (with the input that it began with). To begin another campaign with \
+         machines from here, say which: `fleetsweep run {file} --only-status Failed,TimedOut`, or with --where",
+        input_of(file)
+    )]
+    Results {
+        /// The input's name.
+        file: String,
+    },
+    /// A list of names.
+    #[error(
+        "{file}: this is a list of names (`{first}`), and the API wants machine ids, which have 40 hex digits. \
+         `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there"
+    )]
+    Names {
+        /// The input's name.
+        file: String,
+        /// One of the names.
+        first: String,
     },
     /// Nothing but blank lines.
     #[error(
@@ -126,6 +156,13 @@ pub enum RosterError {
         /// The first invalid row's line, and what is wrong with it.
         first: Option<(u64, Flaw)>,
     },
+}
+
+/// What a campaign's input is called, as a rule, whose results have this name.
+fn input_of(results: &str) -> String {
+    results
+        .strip_suffix(".results.csv")
+        .map_or_else(|| "INPUT.csv".to_owned(), |stem| format!("{stem}.csv"))
 }
 
 /// Names of columns, for a message.

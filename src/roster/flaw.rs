@@ -1,5 +1,7 @@
 //! Why a row cannot be sent.
 
+use super::id_rule::IdRule;
+
 /// The longest comment of one's own, in characters: the API's own limit is not documented, and the tag comes on top.
 pub(super) const MAX_COMMENT: usize = 200;
 /// The longest machine id, in characters: three times what any id known has (MDE-API.md, section 1).
@@ -13,6 +15,47 @@ pub enum Flaw {
     /// Nothing where the id should be.
     #[error("the machine id is missing")]
     NoId,
+    /// A word that stands for nothing.
+    #[error("`{0}` is a placeholder, no machine id")]
+    Placeholder(String),
+    /// More than one id: a row is one target.
+    #[error("{0} machine ids in one cell; give each of them a row of its own")]
+    SeveralIds(usize),
+    /// What a spreadsheet makes of an id whose digits could be a number. The id cannot be got back from it.
+    #[error(
+        "a spreadsheet has turned this id into the number `{0}`; export the ids again, and import the column as text"
+    )]
+    SpreadsheetNumber(String),
+    /// Hex digits, and not as many as an id has.
+    #[error("the machine id has {found} hex digits instead of {}", match rule { IdRule::Hex32 => 32, _ => 40 })]
+    Digits {
+        /// How many there are.
+        found: usize,
+        /// The column's rule.
+        rule: IdRule,
+    },
+    /// An id of Entra or Intune.
+    #[error("`{0}` is a GUID, as Entra and Intune have them, and no Defender machine id")]
+    Guid(String),
+    /// A number too short to be an id.
+    #[error("`{0}` is a number, no machine id")]
+    Number(String),
+    /// The name of a computer, it seems.
+    #[error(
+        "`{0}` looks like a name, and the API wants machine ids (`fleetsweep machines` lists both)"
+    )]
+    Name(String),
+    /// An address without an id where the portal has it.
+    #[error("`{0}` is a link without a machine id in it")]
+    Link(String),
+    /// Something else.
+    #[error("`{cell}` is no machine id (an id has {rule} here)")]
+    NotAnId {
+        /// The cell, or its beginning.
+        cell: String,
+        /// The column's rule.
+        rule: IdRule,
+    },
     /// More characters than any id has.
     #[error("the machine id has {0} characters, at most {MAX_ID} are possible")]
     LongId(usize),

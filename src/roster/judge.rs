@@ -5,11 +5,13 @@ use csv::StringRecord;
 use super::{
     counts::Guids,
     flaw::excerpt,
-    machine_id::{check, digest},
+    id_rule::IdRule,
+    machine_id::digest,
     note::{NoteKind, Notes},
     particulars::{Particular, Particulars},
     row::Fate,
     seen::Seen,
+    slip,
     tenants::Tenants,
     where_clause::Where,
 };
@@ -17,6 +19,7 @@ use super::{
 /// Judges the rows of one input, in their order.
 #[derive(Debug)]
 pub(super) struct Judge {
+    rule: IdRule,
     wheres: Vec<(usize, Where)>,
     particulars: Particulars,
     guids: Guids,
@@ -28,12 +31,14 @@ pub(super) struct Judge {
 impl Judge {
     /// Each condition comes with the place of its column. Rows of more than `one_tenant` are looked for if that is asked.
     pub(super) fn new(
+        rule: IdRule,
         wheres: Vec<(usize, Where)>,
         particulars: Particulars,
         one_tenant: bool,
     ) -> Self {
         Self {
             tenants: one_tenant.then(Tenants::default),
+            rule,
             wheres,
             particulars,
             guids: Guids::default(),
@@ -65,15 +70,19 @@ impl Judge {
             }
         }
         self.guids.add(id, line);
-        let said = match check(id).and_then(|()| self.particulars.read(record)) {
+        let digest = digest(id);
+        let is_id = match (digest, self.rule) {
+            (Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
+            _ => slip::judge(id, self.rule),
+        };
+        let said = match is_id.and_then(|()| self.particulars.read(record)) {
             Ok(said) => said,
             Err(flaw) => return (Fate::Invalid(flaw), Particular::default()),
         };
         if let Some(cell) = said.bad_priority {
             notes.add(NoteKind::Priority(excerpt(cell)), line);
         }
-        let digest = digest(id);
-        if digest.is_none() {
+        if digest.is_none() && self.rule != IdRule::Hex32 {
             notes.add(NoteKind::UnusualId, line);
         }
         let fate = match self.seen.insert(id, digest, line) {

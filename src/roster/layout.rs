@@ -3,29 +3,36 @@
 use csv::StringRecord;
 
 use super::{
+    bare::trim,
+    columns::{self, Chosen, choose},
     error::{Columns, RosterError},
-    machine_id::{digest, is_id_like},
-    options::{Delimiter, Options},
-    records::{Broken, Records},
+    id_rule::IdRule,
+    note::NoteKind,
+    options::Options,
+    records::Broken,
+    sheet::Sheet,
 };
 
-/// Names by which the ids' column is known, in any case; the first that is there counts.
-const KNOWN: [&str; 5] = ["machine_id", "machineId", "id", "DeviceId", "Device ID"];
-/// How many values decide whether a column without a known name holds ids.
-const SAMPLE: usize = 100;
+/// The columns by which a results file is known, whatever else it holds.
+const RESULTS: [&str; 4] = ["outcome", "action_id", "action_status", "attempts"];
 
 /// How the input is laid out.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) delimiter: u8,
-    /// How many records come before the first row: a line `sep=X`, a header.
+    /// What separates the cells within the first one, if that holds the whole line.
+    pub(super) inner: Option<u8>,
+    /// How many records come before the first row: `sep=X`, `#TYPE …`, a header.
     pub(super) preamble: usize,
+    pub(super) header: Option<StringRecord>,
     /// The columns; a plain list has the one column `machine_id`.
     pub(super) names: Vec<String>,
     /// The place of the ids among them.
     pub(super) id: usize,
-    /// The header's line, if the ids' column is known by its values alone.
-    pub(super) guessed: Option<u64>,
+    /// By which rule ids are told from slips.
+    pub(super) rule: IdRule,
+    /// What is to be said of it, with the header's line.
+    pub(super) notes: Vec<(NoteKind, u64)>,
 }
 
 impl Layout {
@@ -36,74 +43,53 @@ impl Layout {
         whole: bool,
         options: &Options,
     ) -> Result<Self, RosterError> {
-        let sep = sep_line(head);
-        let skipped = usize::from(sep.is_some());
-        let delimiter = options
-            .delimiter
-            .or(sep)
-            .map_or_else(|| guess(head), Delimiter::as_byte);
-        let sample =
-            sample(head, whole, delimiter, skipped).map_err(|broken| broken.into_error(file))?;
-        let Some(((line, first), values)) = sample.split_first() else {
+        let sheet = Sheet::best(head, whole, options).map_err(|broken| broken.into_error(file))?;
+        let Some(header) = sheet.header() else {
             return Err(RosterError::Empty {
                 file: file.to_owned(),
             });
         };
-        let names: Vec<_> = first.iter().map(|name| name.trim().to_owned()).collect();
-        let with_header = |id, guessed| Self {
-            delimiter,
-            preamble: skipped + 1,
-            names: names.clone(),
-            id,
-            guessed,
-        };
-
-        if let Some(name) = &options.id_column {
-            return Ok(with_header(
-                position(file, &names, "--id-column", name)?,
-                None,
-            ));
-        }
-        if let Some(id) = known(first) {
-            return Ok(with_header(id, None));
-        }
-        if is_id_like(&names[0]) && names[1..].iter().all(String::is_empty) {
-            return Ok(Self {
-                delimiter,
-                preamble: skipped,
-                names: vec![KNOWN[0].to_owned()],
-                id: 0,
-                guessed: None,
+        let names: Vec<_> = header.iter().map(|name| trim(name).to_owned()).collect();
+        if !options.of_results && is_results(&names) {
+            return Err(RosterError::Results {
+                file: file.to_owned(),
             });
         }
-        let file = file.to_owned();
-        if names.iter().any(|name| digest(name).is_some()) {
-            return Err(RosterError::NoHeader { file, line: *line });
-        }
-        let holds_ids = |&place: &usize| {
-            !values.is_empty()
-                && values.iter().all(|(_, row)| {
-                    row.get(place)
-                        .is_some_and(|cell| digest(cell.trim()).is_some())
-                })
+        let chosen = match &options.id_column {
+            Some(name) => {
+                let id = position(file, &names, "--id-column", name)?;
+                Chosen {
+                    id,
+                    has_header: true,
+                    rule: columns::rule_of(&sheet, id),
+                    note: None,
+                }
+            }
+            None => choose(file, &sheet, header)?,
         };
-        let found: Vec<_> = (0..names.len()).filter(holds_ids).collect();
-        match found[..] {
-            [id] => Ok(with_header(id, Some(*line))),
-            [] => Err(RosterError::NoIdColumn {
-                file,
-                columns: Columns(names),
-            }),
-            _ => Err(RosterError::ManyIdColumns {
-                file,
-                columns: Columns(
-                    found
-                        .into_iter()
-                        .map(|place| names[place].clone())
-                        .collect(),
-                ),
-            }),
-        }
+        let nested = sheet.inner.map(|_| NoteKind::LinesInCells);
+        // Who insists on unusual ids knows that they look like none.
+        let notes = chosen.note.filter(|_| !options.any_id);
+        let notes = notes.into_iter().chain(nested);
+        let found = if options.any_id {
+            IdRule::Any
+        } else {
+            chosen.rule
+        };
+        Ok(Self {
+            delimiter: sheet.delimiter,
+            inner: sheet.inner,
+            preamble: sheet.skipped + usize::from(chosen.has_header),
+            header: chosen.has_header.then(|| header.clone()),
+            id: chosen.id,
+            rule: options.rule.unwrap_or(found),
+            notes: notes.map(|note| (note, sheet.first_line())).collect(),
+            names: if chosen.has_header {
+                names
+            } else {
+                vec![columns::NAME.to_owned()]
+            },
+        })
     }
 }
 
@@ -138,69 +124,11 @@ impl Broken {
     }
 }
 
-fn known(header: &StringRecord) -> Option<usize> {
-    KNOWN.iter().find_map(|known| {
-        header
-            .iter()
-            .position(|name| name.trim().eq_ignore_ascii_case(known))
-    })
-}
-
-/// The delimiter of a first line `sep=X`, with which a spreadsheet is told.
-fn sep_line(head: &[u8]) -> Option<Delimiter> {
-    let line = head
-        .split(|&byte| byte == b'\n' || byte == b'\r')
-        .find(|line| !line.trim_ascii().is_empty())?;
-    let line = line
-        .strip_prefix(b"\"")
-        .and_then(|line| line.strip_suffix(b"\""))
-        .unwrap_or(line);
-    match line.split_at_checked(4)? {
-        (sep, &[delimiter]) if sep.eq_ignore_ascii_case(b"sep=") => Delimiter::new(delimiter),
-        _ => None,
-    }
-}
-
-/// The delimiter that shows a known column in the first record, or else the most columns.
-fn guess(head: &[u8]) -> u8 {
-    // The last of equals wins.
-    [b'\t', b';', b',']
-        .into_iter()
-        .max_by_key(|&delimiter| {
-            let mut records = Records::new(head, delimiter);
-            match records.advance() {
-                Ok(true) => (known(records.record()).is_some(), records.record().len()),
-                Ok(false) | Err(_) => (false, 0),
-            }
-        })
-        .unwrap_or(b',')
-}
-
-/// The first records and their lines; one that the head may have cut off is not among them.
-fn sample(
-    head: &[u8],
-    whole: bool,
-    delimiter: u8,
-    skipped: usize,
-) -> Result<Vec<(u64, StringRecord)>, Broken> {
-    let mut records = Records::new(head, delimiter);
-    let mut sample = Vec::new();
-    for _ in 0..skipped {
-        records.advance()?;
-    }
-    while sample.len() <= SAMPLE {
-        match records.advance() {
-            Ok(true) => sample.push((records.line(), records.record().clone())),
-            Ok(false) if whole || sample.len() < 2 => break,
-            Ok(false) => {
-                sample.pop();
-                break;
-            }
-            Err(Broken::UnclosedQuote { .. }) if !whole && !sample.is_empty() => break,
-            Err(broken) => return Err(broken),
-        }
-    }
-    Ok(sample)
+/// Whether the columns are those of a results file of ours.
+fn is_results(names: &[String]) -> bool {
+    RESULTS
+        .iter()
+        .all(|known| names.iter().any(|name| name == known))
 }
 
 #[cfg(test)]
@@ -245,11 +173,9 @@ mod tests {
     #[test]
     fn a_column_without_a_known_name_is_found_by_its_values() {
         let layout = find(&format!("name,asset\npc,{A}\npc2, {B} \n")).unwrap();
-        assert_eq!((layout.id, layout.guessed), (1, Some(1)));
-        assert!(matches!(
-            find(&format!("name,asset\npc,{A}\npc2,\n")),
-            Err(RosterError::NoIdColumn { .. })
-        ));
+        let guessed = (NoteKind::GuessedColumn("asset".into()), 1);
+        assert_eq!((layout.id, layout.notes), (1, vec![guessed]));
+        assert_eq!(found(&format!("name,asset\npc,{A}\npc2,\n")), (',', 1, 1));
         assert!(matches!(
             find(&format!("x,y\n{A},{B}\n")),
             Err(RosterError::ManyIdColumns { .. })
@@ -263,7 +189,7 @@ mod tests {
         assert_eq!(found(&format!("Machines\n{A}\n{B}\n")), (',', 1, 0));
         assert!(matches!(
             find("PC-1\nPC-2\n"),
-            Err(RosterError::NoIdColumn { .. })
+            Err(RosterError::Names { .. })
         ));
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use csv::StringRecord;
 
-use super::machine_id::hides_ids;
+use super::{around::Passed, machine_id::hides_ids};
 
 /// Something that the person should know, said once however many rows it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,21 @@ pub enum NoteKind {
     Windows1252,
     /// The ids stand in this column, known by its values alone.
     GuessedColumn(String),
+    /// The ids stand in this column, known by its name, though not all of its values are ids.
+    NamedColumn {
+        /// Its name.
+        name: String,
+        /// How many of the values that were looked at are ids.
+        ids: u64,
+        /// How many were looked at.
+        values: u64,
+    },
+    /// Each line is one quoted cell that holds the line's cells.
+    LinesInCells,
+    /// A line that is surely no row.
+    PassedOver(Passed),
+    /// Something was taken off around the id.
+    Unwrapped,
     /// Ids other than 40 hex digits.
     UnusualId,
     /// A priority that is no integer; the first one.
@@ -49,6 +64,25 @@ impl fmt::Display for Note {
                     f,
                     "the machine ids are taken from column `{column}`, for its values look like ids (line {first_line} is the header)"
                 );
+            }
+            NoteKind::NamedColumn { name, ids, values } => {
+                return write!(
+                    f,
+                    "the machine ids are taken from column `{name}` for its name; machine ids among its first {values} values: {ids}"
+                );
+            }
+            NoteKind::LinesInCells => {
+                return write!(
+                    f,
+                    "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells within it are read"
+                );
+            }
+            NoteKind::PassedOver(what) => write!(f, "{what} is no row and is passed over")?,
+            NoteKind::Unwrapped => {
+                write!(
+                    f,
+                    "quotes, brackets or a link around the machine id are taken off"
+                )?;
             }
             NoteKind::Windows1252 => write!(f, "not UTF-8, read as Windows-1252")?,
             NoteKind::UnusualId => {
@@ -88,8 +122,10 @@ pub(super) struct Notes(Vec<Note>);
 impl Notes {
     /// Notes one more row; the first one of a kind says what and where.
     pub(super) fn add(&mut self, kind: NoteKind, line: u64) {
-        let same =
-            |note: &&mut Note| std::mem::discriminant(&note.kind) == std::mem::discriminant(&kind);
+        let same = |note: &&mut Note| match (&note.kind, &kind) {
+            (NoteKind::PassedOver(one), NoteKind::PassedOver(other)) => one == other,
+            (one, other) => std::mem::discriminant(one) == std::mem::discriminant(other),
+        };
         match self.0.iter_mut().find(same) {
             Some(note) => note.rows += 1,
             None => self.0.push(Note {

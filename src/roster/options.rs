@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::where_clause::Where;
+use super::{id_rule::IdRule, where_clause::Where};
 
 /// What the person said about the input; the default leaves everything to be found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,8 +13,12 @@ pub struct Options {
     pub delimiter: Option<Delimiter>,
     /// `--where`: a row that fails one of these is left out.
     pub wheres: Vec<Where>,
-    /// `--any-id`: take the ids even if most of them are GUIDs.
+    /// `--any-id`: take whatever a URL can carry for an id, even if most of them are GUIDs.
     pub any_id: bool,
+    /// The rule that a campaign began with; it holds whatever the column looks like today.
+    pub rule: Option<IdRule>,
+    /// The input may be a results file.
+    pub of_results: bool,
     /// The tenant that the sign-in belongs to. A row with another one in `tenant_id` is invalid.
     pub tenant: Option<String>,
     /// The rows go to a tenant that nobody can name, so that rows of more than one are refused as a whole.

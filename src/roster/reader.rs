@@ -5,14 +5,21 @@ use std::{
     io::{self, Chain, Cursor, Read},
 };
 
+use csv::StringRecord;
+
 use super::{
+    around::Around,
+    bare::{trim, unwrap},
     counts::Counts,
     decode::Decoded,
     error::RosterError,
     extra::join_extra,
     flaw::Flaw,
+    foreign::Foreign,
+    id_rule::IdRule,
     judge::Judge,
     layout::{Layout, position},
+    machine_id::digest,
     note::{Note, NoteKind, Notes},
     options::Options,
     particulars::Particulars,
@@ -20,8 +27,8 @@ use super::{
     row::{Fate, Row},
 };
 
-/// How much of the input is looked at to find its layout: a hundred rows of ample length.
-const HEAD: u64 = 256 * 1024;
+/// How much of the input is looked at to find its layout: a thousand rows of ample length.
+const HEAD: u64 = 1024 * 1024;
 
 /// An input, read row by row in bounded memory: a buffer, and the set of ids.
 pub struct Roster<R> {
@@ -32,6 +39,8 @@ pub struct Roster<R> {
     /// Columns of the input, that of the ids included.
     width: usize,
     columns: Vec<String>,
+    rule: IdRule,
+    around: Around,
     judge: Judge,
     any_id: bool,
     extra: String,
@@ -69,6 +78,10 @@ impl<R: Read> Roster<R> {
             .read_to_end(&mut head)
             .map_err(unreadable)?;
         let whole = (head.len() as u64) < HEAD;
+        if let Some(what) = Foreign::of(&head) {
+            let file = file.to_owned();
+            return Err(RosterError::Foreign { file, what });
+        }
         let layout = Layout::find(file, &head, whole, options)?;
         let wheres = options
             .wheres
@@ -82,13 +95,11 @@ impl<R: Read> Roster<R> {
             .collect::<Result<_, RosterError>>()?;
 
         let mut notes = Notes::default();
-        if let Some(line) = layout.guessed {
-            notes.add(
-                NoteKind::GuessedColumn(layout.names[layout.id].clone()),
-                line,
-            );
+        for (note, line) in layout.notes {
+            notes.add(note, line);
         }
-        let mut records = Records::new(Cursor::new(head).chain(input), layout.delimiter);
+        let mut records =
+            Records::new(Cursor::new(head).chain(input), layout.delimiter).within(layout.inner);
         for _ in 0..layout.preamble {
             records
                 .advance()
@@ -108,7 +119,9 @@ impl<R: Read> Roster<R> {
             id_column,
             width,
             columns,
-            judge: Judge::new(wheres, particulars, options.one_tenant),
+            rule: layout.rule,
+            around: Around::new(layout.header, layout.id),
+            judge: Judge::new(layout.rule, wheres, particulars, options.one_tenant),
             any_id: options.any_id,
             extra: String::new(),
             notes,
@@ -127,6 +140,12 @@ impl<R: Read> Roster<R> {
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// By which rule machine ids are told from slips.
+    #[must_use]
+    pub const fn rule(&self) -> IdRule {
+        self.rule
     }
 
     /// Those of the columns that have a meaning for the scan: `scan_type`, `comment`, `priority`, `tenant_id`.
@@ -153,8 +172,7 @@ impl<R: Read> Roster<R> {
     /// The input cannot be read further, its ids are GUIDs, or it has ended and nothing is left to send. Nothing may be
     /// sent until `None` has come.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RosterError> {
-        let more = self.records.advance();
-        if !more.map_err(|broken| broken.into_error(&self.file))? {
+        if !self.advance()? {
             self.conclude()?;
             return Ok(None);
         }
@@ -166,7 +184,10 @@ impl<R: Read> Roster<R> {
         }
         join_extra(record, self.width, self.id, &mut self.extra);
 
-        let machine_id = record.get(self.id).unwrap_or_default().trim();
+        let (machine_id, is_unwrapped) = identify(record, self.id, self.rule);
+        if is_unwrapped {
+            self.notes.add(NoteKind::Unwrapped, line);
+        }
         let (fate, said) = self.judge.judge(record, machine_id, line, &mut self.notes);
         if self.judge.guids().are_all() && !self.any_id {
             return Err(self.judge.guids().refusal(&self.file));
@@ -190,6 +211,23 @@ impl<R: Read> Roster<R> {
         }))
     }
 
+    /// Goes to the next record that is a row; false if there is none.
+    fn advance(&mut self) -> Result<bool, RosterError> {
+        loop {
+            let more = self.records.advance();
+            if !more.map_err(|broken| broken.into_error(&self.file))? {
+                return Ok(false);
+            }
+            let passed = self.around.passes(self.records.record());
+            match passed.filter(|_| self.rule != IdRule::AsTyped) {
+                Some(what) => self
+                    .notes
+                    .add(NoteKind::PassedOver(what), self.records.line()),
+                None => return Ok(true),
+            }
+        }
+    }
+
     /// Whether the input as a whole can be meant.
     fn conclude(&self) -> Result<(), RosterError> {
         let file = self.file.clone();
@@ -208,5 +246,22 @@ impl<R: Read> Roster<R> {
             });
         }
         Ok(())
+    }
+}
+
+/// The row's machine id: what stands in the cell's wrapping where that is an id beyond doubt, else the trimmed cell. And
+/// whether there was a wrapping.
+fn identify(record: &StringRecord, place: usize, rule: IdRule) -> (&str, bool) {
+    let cell = record.get(place).unwrap_or_default();
+    if rule == IdRule::AsTyped {
+        return (cell.trim(), false);
+    }
+    let trimmed = trim(cell);
+    if digest(trimmed).is_some() {
+        return (trimmed, false);
+    }
+    match unwrap(trimmed, rule) {
+        Some(id) => (id, id != trimmed),
+        None => (trimmed, false),
     }
 }

@@ -10,9 +10,13 @@ use super::lines::Lines;
 /// The records of a CSV, one at a time. Blank lines are none.
 pub(super) struct Records<R> {
     reader: Reader<Lines<R>>,
+    /// What separates the cells within a record's only cell, where each line is one quoted cell.
+    inner: Option<u8>,
     record: StringRecord,
     line: u64,
     is_utf8: bool,
+    width: usize,
+    is_unfolded: bool,
 }
 
 /// Why there is no further record.
@@ -31,10 +35,19 @@ impl<R: Read> Records<R> {
                 .delimiter(delimiter)
                 .buffer_capacity(64 * 1024)
                 .from_reader(Lines::new(input)),
+            inner: None,
             record: StringRecord::new(),
             line: 0,
             is_utf8: true,
+            width: 0,
+            is_unfolded: false,
         }
+    }
+
+    /// Reads a record that is a single cell as the cells within it, with this delimiter.
+    pub(super) fn within(mut self, inner: Option<u8>) -> Self {
+        self.inner = inner;
+        self
     }
 
     /// Goes to the next record; false if there is none.
@@ -59,6 +72,12 @@ impl<R: Read> Records<R> {
             }
             self.line = line;
             (self.record, self.is_utf8) = decode(bytes);
+            self.width = self.record.len();
+            let unfolded = self.inner.and_then(|inner| unfold(&self.record, inner));
+            self.is_unfolded = unfolded.is_some();
+            if let Some(cells) = unfolded {
+                self.record = cells;
+            }
             if !is_blank(&self.record) {
                 return Ok(true);
             }
@@ -72,6 +91,16 @@ impl<R: Read> Records<R> {
     /// The line that the record begins on, from 1.
     pub(super) const fn line(&self) -> u64 {
         self.line
+    }
+
+    /// Cells of the record, before the only one was found to hold the cells.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether the record was one cell that held the cells.
+    pub(super) const fn is_unfolded(&self) -> bool {
+        self.is_unfolded
     }
 
     /// Whether the record was UTF-8, and not Windows-1252.
@@ -95,6 +124,20 @@ fn decode(bytes: ByteRecord) -> (StringRecord, bool) {
             (cells.collect(), false)
         }
     }
+}
+
+/// The cells within the only cell that is not empty, if there are several.
+fn unfold(record: &StringRecord, delimiter: u8) -> Option<StringRecord> {
+    let line = record.get(0)?;
+    if !record.iter().skip(1).all(str::is_empty) || !line.as_bytes().contains(&delimiter) {
+        return None;
+    }
+    let reader = ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(delimiter)
+        .from_reader(line.as_bytes());
+    // Text in memory cannot fail to be read, and a line has one record.
+    reader.into_records().next()?.ok()
 }
 
 /// Only space on the line. (`""` is a row without an id, and csv itself passes over empty lines.)

@@ -218,6 +218,7 @@ mod tests {
             scan_type: "quick".into(),
             comment: String::new(),
             columns: Vec::new(),
+            id_rule: "hex40".to_owned(),
         };
         let path = folder.path().join("a.campaign.db");
         let mut loader = Store::create(&path, &identity).unwrap();

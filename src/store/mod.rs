@@ -96,6 +96,8 @@ pub struct Identity {
     pub comment: String,
     /// The names of the input's other columns, in order.
     pub columns: Vec<String>,
+    /// By which rule the input's cells were taken for machine ids: `any` in campaigns from before there were several.
+    pub id_rule: String,
 }
 
 /// An open state file.

@@ -175,6 +175,7 @@ mod tests {
             scan_type: "quick".into(),
             comment: String::new(),
             columns: Vec::new(),
+            id_rule: "hex40".to_owned(),
         };
         let mut loader = Store::create(&folder.path().join("a.db"), &identity).unwrap();
         for n in 1..=2 {
@@ -225,6 +226,7 @@ mod tests {
             scan_type: "quick".into(),
             comment: String::new(),
             columns: Vec::new(),
+            id_rule: "hex40".to_owned(),
         };
         let mut loader = Store::create(&folder.path().join("a.db"), &identity).unwrap();
         loader

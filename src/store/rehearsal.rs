@@ -78,6 +78,7 @@ mod tests {
             scan_type: "quick".into(),
             comment: "c".into(),
             columns: Vec::new(),
+            id_rule: "hex40".to_owned(),
         };
         let mut loader = Store::create(path, &identity).unwrap();
         for n in 1..=1000 {

@@ -96,6 +96,7 @@ mod tests {
             scan_type: "quick".into(),
             comment: String::new(),
             columns: Vec::new(),
+            id_rule: "hex40".to_owned(),
         };
         let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
         let length = |ending: &str| {

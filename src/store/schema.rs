@@ -17,7 +17,8 @@ pub(super) const VERSION: i64 = 2;
 /// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record. Every
 /// row ends with the sum of its cells (`sums.rs`), which SQLite keeps up to date.
 ///
-/// `campaign.id_rule` says by which rule cells were taken for machine ids: `any` is what a URL can carry. `target.tenant` is
+/// `campaign.id_rule` says by which rule cells were taken for machine ids: `hex40`, `hex32`, `any-id`, or `any`, which is what
+/// a URL can carry, in a campaign from before there were several. `target.tenant` is
 /// part of a target's key; empty means the campaign's own. `mark` holds one row: how many batches have been committed, which
 /// is also kept outside of this file (`mark.rs`). `progress.reopened` is set where the operator opened an ended target again.
 /// `decision` holds what somebody decided, never what could be inferred (`decision.rs`).
@@ -106,7 +107,7 @@ pub(super) fn make(db: &Connection, identity: &Identity) -> rusqlite::Result<()>
             identity.scan_type,
             identity.comment,
             serde_json::to_string(&identity.columns).unwrap_or_default(),
-            ANY_ID,
+            identity.id_rule,
         ],
     )?;
     db.execute("INSERT INTO mark VALUES (0)", [])?;
@@ -139,7 +140,7 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, StoreError> {
 /// What the campaign is.
 pub(super) fn identity(db: &Connection) -> rusqlite::Result<Identity> {
     db.query_row(
-        "SELECT id, created, tenant, api, scan_type, comment, columns FROM campaign",
+        "SELECT id, created, tenant, api, scan_type, comment, columns, id_rule FROM campaign",
         [],
         |row| {
             let columns: String = row.get(6)?;
@@ -150,6 +151,7 @@ pub(super) fn identity(db: &Connection) -> rusqlite::Result<Identity> {
                 api: row.get(3)?,
                 scan_type: row.get(4)?,
                 comment: row.get(5)?,
+                id_rule: row.get(7)?,
                 columns: serde_json::from_str(&columns).map_err(|e| {
                     rusqlite::Error::FromSqlConversionFailure(
                         6,

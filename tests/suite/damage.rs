@@ -54,6 +54,7 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
         scan_type: "quick".into(),
         comment: "antivirus scan by fleetsweep".into(),
         columns: Vec::new(),
+        id_rule: "hex40".to_owned(),
     };
     let roster = Roster::open("in.csv", Bytes::new(csv), &Options::default()).unwrap();
     let mut store = take_in(roster, path, identity).unwrap().store;

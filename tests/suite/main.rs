@@ -76,6 +76,8 @@ mod roster_formats;
 mod roster_random;
 /// What the options and a row's own columns change.
 mod roster_rules;
+/// Slips are never sent, never dropped, and never repeat one another.
+mod roster_slips;
 /// Nothing that is written holds a secret.
 mod secrets;
 /// Promise 1, for several processes of one user.

@@ -672,6 +672,7 @@ fn identity(campaign: &CampaignId, created: jiff::Timestamp) -> Identity {
         scan_type: "quick".into(),
         comment: "weekly sweep".into(),
         columns: Vec::new(),
+        id_rule: "hex40".to_owned(),
     }
 }
 

@@ -39,7 +39,14 @@ fn a_row_has_a_scan_type_a_comment_and_a_priority_of_its_own() {
 #[test]
 fn the_id_column_can_be_named_in_any_case() {
     let heard = hear_file("id-column-needed.csv", &id_column("ASSET")).unwrap();
-    assert_eq!(heard.rows, ["2 a due", "3 ? due", "4 c due"]);
+    assert_eq!(
+        heard.rows,
+        [
+            "2 a due",
+            "3 ? invalid: the machine id has 32 hex digits instead of 40",
+            "4 c due"
+        ]
+    );
     assert_eq!(heard.columns, ["name", "os"]);
     let heard = hear_file("two-id-columns.csv", &id_column("parent")).unwrap();
     assert_eq!(heard.rows, ["2 b due", "3 d due"]);

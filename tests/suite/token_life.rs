@@ -148,6 +148,7 @@ pub(crate) fn journal(
         scan_type: "quick".into(),
         comment: "sweep".into(),
         columns: Vec::new(),
+        id_rule: "hex40".to_owned(),
     };
     let intake = take_in(roster, &folder.join("state.db"), identity).unwrap();
     let targets = intake.counts.rows();

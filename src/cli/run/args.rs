@@ -96,7 +96,7 @@ pub(super) struct InputArgs {
     #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
     pub(super) wheres: Vec<Where>,
 
-    /// Take the ids as they are, even if most of them are GUIDs, which Defender's are not.
+    /// Send whatever a URL can carry, also what is not like the other ids in its column: names, GUIDs, ids of another length.
     #[arg(long)]
     pub(super) any_id: bool,
 }
@@ -288,6 +288,14 @@ impl RunArgs {
         self.resume.retry.contains(&Outcome::Unsure)
     }
 
+    /// Whether `--where` names a column that only a results file has: who asks for that knows what the file is.
+    fn chooses_results(&self) -> bool {
+        let columns = self.input.wheres.iter().map(Where::column);
+        columns.into_iter().any(|column| {
+            ["outcome", "action_status", "error_code", "http_status"].contains(&column)
+        })
+    }
+
     /// How the input is read, for a sign-in to `tenant`.
     ///
     /// # Errors
@@ -302,6 +310,8 @@ impl RunArgs {
             delimiter: self.input.delimiter,
             wheres,
             any_id: self.input.any_id,
+            rule: None,
+            of_results: self.resume.only_status.is_some() || self.chooses_results(),
             tenant: match tenant {
                 RowsTenant::Known(tenant) => Some(tenant.clone()),
                 RowsTenant::Untold | RowsTenant::Any => None,

@@ -33,7 +33,7 @@ use crate::{
     },
     quota::MarkRow,
     results,
-    roster::{self, Note, Roster},
+    roster::{self, IdRule, Note, Roster},
     store::{Identity, Lock, Reach, Store, StoreError, check_place},
 };
 
@@ -224,7 +224,7 @@ impl Opening {
         let joined = self.join(&mut store, &campaign, marks);
         // What was read of a damaged file says nothing, not even what is wrong with the input.
         store.vouch().map_err(Failure::storage)?;
-        let Rejoined { added, notes } = joined?;
+        let Rejoined { added, notes, note } = joined?;
         for outcome in &self.retry {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
@@ -242,6 +242,7 @@ impl Opening {
         }
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
+        opened.notes.extend(note);
         if added > 0 {
             opened
                 .notes
@@ -259,13 +260,23 @@ impl Opening {
     ) -> Result<Rejoined, Failure> {
         check_identity(store.identity(), &self.meant).map_err(refused)?;
         self.check_results(campaign, marks)?;
-        let roster = self.roster()?;
+        let rule = rule_of(store)?;
+        let roster = self.roster_by(Some(rule))?;
         let joined = if self.extend {
             extend(roster, store)
         } else {
             rejoin(roster, store, &self.file())
         };
-        joined.map_err(refused)
+        let joined = joined.map_err(refused)?;
+        Ok(Rejoined {
+            note: (self.options.any_id && rule != IdRule::Any).then(|| {
+                format!(
+                    "--any-id has no effect on campaign {campaign}, which began without it; rows that are invalid there stay so. \
+                     Another campaign takes such ids: give it files of its own with -o and --state"
+                )
+            }),
+            ..joined
+        })
     }
 
     fn opened(
@@ -293,13 +304,22 @@ impl Opening {
     }
 
     fn roster(&self) -> Result<Roster<Box<dyn Read>>, Failure> {
+        self.roster_by(None)
+    }
+
+    /// The input, its ids judged by the rule of the campaign that is there.
+    fn roster_by(&self, rule: Option<IdRule>) -> Result<Roster<Box<dyn Read>>, Failure> {
         let input: Box<dyn Read> = if self.targets.as_os_str() == STDIN {
             Box::new(io::stdin().lock())
         } else {
             let file = File::open(&self.targets);
             Box::new(file.map_err(|e| Failure::usage(format!("cannot read {}: {e}", self.file())))?)
         };
-        Roster::open(&self.file(), input, &self.options).map_err(Failure::usage)
+        let options = roster::Options {
+            rule,
+            ..self.options.clone()
+        };
+        Roster::open(&self.file(), input, &options).map_err(Failure::usage)
     }
 
     fn file(&self) -> String {
@@ -378,6 +398,16 @@ fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--retry {outcome}: {why}")));
     }
     Ok(())
+}
+
+/// By which rule a campaign's ids were told from slips.
+fn rule_of(store: &Store) -> Result<IdRule, Failure> {
+    let word = store.identity().id_rule.parse();
+    word.map_err(|e| {
+        Failure::storage(format!(
+            "the campaign's state: {e}; a newer fleetsweep may know it"
+        ))
+    })
 }
 
 fn refused(e: ResumeError) -> Failure {

@@ -74,6 +74,7 @@ impl RunArgs {
             scan_type: self.scan_type().as_str().to_owned(),
             comment,
             columns: Vec::new(),
+            id_rule: String::new(),
         };
         let file = self.pace.quota_file.clone();
         let counts_calls = !quota.is_unlimited() && (!self.connect.mock || file.is_some());

@@ -92,6 +92,7 @@ impl Setup {
             scan_type: args.scan_type().as_str().to_owned(),
             comment: self.comment.clone(),
             columns: Vec::new(),
+            id_rule: String::new(),
         }
     }
 

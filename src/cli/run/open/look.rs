@@ -158,11 +158,12 @@ impl Opening {
     /// What would be left of a campaign after what a run changes about it before its first call.
     fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let Rejoined { added, notes } = self.join(&mut store, &campaign, marks)?;
+        let Rejoined { added, notes, note } = self.join(&mut store, &campaign, marks)?;
         for outcome in &self.retry {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
         let mut found = Found::of(&store)?;
+        found.notes.extend(note);
         for note in &notes {
             found.notes.push(format!("{}: {note}", self.file()));
         }

@@ -1,0 +1,225 @@
+//! Lines around and within a table that are surely no rows of it: a header that is repeated, an underline, a total.
+
+use std::fmt;
+
+use csv::StringRecord;
+
+use super::bare::trim;
+
+/// What a line was that was passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// The header once more, as where exports were put together.
+    Header,
+    /// Dashes below a header, or a border, as tables in plain text have them.
+    Rule,
+    /// A total, or how many rows there are.
+    Total,
+    /// Nothing but marks that nobody sees, such as the NULs at the end of a file that was made too long.
+    Blank,
+}
+
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "a repeated header",
+            Self::Rule => "a line of dashes below the header",
+            Self::Total => "a line with a total",
+            Self::Blank => "a line of invisible characters",
+        })
+    }
+}
+
+/// Words that a total begins with.
+const TOTALS: [&str; 8] = [
+    "total",
+    "totals",
+    "grand total",
+    "sum",
+    "count",
+    "gesamt",
+    "summe",
+    "anzahl",
+];
+
+/// Tells such lines from rows. Where it is not certain, a line is a row, which is invalid then, and says so.
+#[derive(Debug)]
+pub(super) struct Around {
+    header: Option<StringRecord>,
+    id: usize,
+    /// The record before was the header, or a border around it.
+    below_header: bool,
+}
+
+impl Around {
+    /// With the header, if there is one, and the place of the ids.
+    pub(super) fn new(header: Option<StringRecord>, id: usize) -> Self {
+        Self {
+            below_header: header.is_some(),
+            header,
+            id,
+        }
+    }
+
+    /// What the record is, if it is no row. The next one is asked for next.
+    pub(super) fn passes(&mut self, record: &StringRecord) -> Option<Passed> {
+        let below_header = std::mem::take(&mut self.below_header);
+        let id = trim(record.get(self.id).unwrap_or_default());
+        // All that is no row is short there, and nearly every row is not.
+        if id.len() > 30 {
+            return None;
+        }
+        if is_blank(record) {
+            return Some(Passed::Blank);
+        }
+        if self.is_header(record) {
+            self.below_header = true;
+            return Some(Passed::Header);
+        }
+        if is_rule(record) && (below_header || record.as_slice().contains('+')) {
+            return Some(Passed::Rule);
+        }
+        is_total(record, id).then_some(Passed::Total)
+    }
+
+    fn is_header(&self, record: &StringRecord) -> bool {
+        let Some(header) = &self.header else {
+            return false;
+        };
+        let filled =
+            |record: &StringRecord| record.iter().filter(|cell| !cell.trim().is_empty()).count();
+        filled(header) == filled(record)
+            && header
+                .iter()
+                .zip(record)
+                .all(|(name, cell)| trim(name).eq_ignore_ascii_case(trim(cell)))
+    }
+}
+
+/// Marks that nobody sees, and nothing else.
+fn is_blank(record: &StringRecord) -> bool {
+    record.iter().any(|cell| !cell.trim().is_empty())
+        && record.iter().all(|cell| trim(cell).is_empty())
+}
+
+/// Nothing but dashes and their like, at least two of them in each cell that is not empty.
+pub(super) fn is_rule(record: &StringRecord) -> bool {
+    let mut some = false;
+    for cell in record.iter().map(str::trim).filter(|cell| !cell.is_empty()) {
+        some = true;
+        if cell.len() < 2
+            || !cell.bytes().all(|byte| b"-=+| ".contains(&byte))
+            || !cell.contains(['-', '='])
+        {
+            return false;
+        }
+    }
+    some
+}
+
+/// A word for a total where the id should be, or in another cell of a row without an id, and nothing but numbers beside it.
+fn is_total(record: &StringRecord, id: &str) -> bool {
+    let is_word = |cell: &str| {
+        let (word, count) = cell.split_once(':').unwrap_or((cell, ""));
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
+        is_number(count)
+            && TOTALS
+                .iter()
+                .any(|total| total.eq_ignore_ascii_case(word.trim()))
+    };
+    let is_count_of_rows = |cell: &str| {
+        cell.strip_prefix('(').is_some_and(|text| {
+            text.starts_with(|c: char| c.is_ascii_digit())
+                && (text.ends_with("rows affected)")
+                    || text.ends_with("rows)")
+                    || text.ends_with("row)"))
+        })
+    };
+    let mut words = 0;
+    for cell in record.iter().map(trim) {
+        if is_word(cell) || is_count_of_rows(cell) {
+            words += 1;
+        } else if !is_number(cell) {
+            return false;
+        }
+    }
+    // A number in the place of an id is a row.
+    words > 0 && (id.is_empty() || !is_number(id))
+}
+
+/// A number in whatever notation, or nothing.
+fn is_number(cell: &str) -> bool {
+    cell.bytes()
+        .all(|byte| byte.is_ascii_digit() || b" .,'%+-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(cells: &[&str]) -> StringRecord {
+        StringRecord::from(cells.to_vec())
+    }
+
+    fn around() -> Around {
+        Around::new(Some(record(&["Device ID", "Name"])), 0)
+    }
+
+    #[test]
+    fn a_repeated_header_and_dashes_below_it_are_no_rows() {
+        let mut around = around();
+        assert_eq!(
+            around.passes(&record(&["---------", "----"])),
+            Some(Passed::Rule)
+        );
+        assert_eq!(around.passes(&record(&["---------", "----"])), None);
+        assert_eq!(
+            around.passes(&record(&["device id ", "NAME", ""])),
+            Some(Passed::Header)
+        );
+        assert_eq!(around.passes(&record(&["--", "--"])), Some(Passed::Rule));
+        assert_eq!(
+            around.passes(&record(&["+------+-----+"])),
+            Some(Passed::Rule)
+        );
+    }
+
+    #[test]
+    fn a_total_is_no_row() {
+        for cells in [
+            &["Total", "1,234"][..],
+            &["", "Total: 7"],
+            &["Gesamt", ""],
+            &["(3 rows affected)"],
+            &["Count: 3"],
+        ] {
+            assert_eq!(
+                around().passes(&record(cells)),
+                Some(Passed::Total),
+                "{cells:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_padding_of_a_file_is_no_row() {
+        assert_eq!(around().passes(&record(&["\0\0\0"])), Some(Passed::Blank));
+        assert_eq!(around().passes(&record(&["\u{1a}"])), Some(Passed::Blank));
+    }
+
+    #[test]
+    fn in_doubt_a_line_is_a_row() {
+        for cells in [
+            &["-", "pc-5"][..],
+            &["Total", "pc-5"],
+            &["17", "Total"],
+            &["", ""],
+            &["Device ID", "pc-1"],
+            &["null", ""],
+        ] {
+            let mut around = around();
+            around.below_header = false;
+            assert_eq!(around.passes(&record(cells)), None, "{cells:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The machine id in a cell, without what stands around it: quotes, brackets, invisible marks, the portal's address.
+
+use super::{id_rule::IdRule, machine_id::digest};
+
+/// The cell without blanks and invisible marks at its edges.
+pub(super) fn trim(cell: &str) -> &str {
+    // Nearly every cell has nothing to be taken off, and ASCII at both ends.
+    match cell.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
+        _ => cell.trim_matches(|c: char| c.is_whitespace() || is_invisible(c)),
+    }
+}
+
+/// Whether the mark takes no room on a screen: control characters, byte order marks, zero-width marks, marks of direction,
+/// soft hyphens.
+pub(super) fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+        )
+}
+
+/// The id in the cell: what is left when the cell's wrapping is taken off, if that is an id beyond doubt. `None` where it is
+/// not, and where there is no wrapping.
+pub(super) fn unwrap(cell: &str, rule: IdRule) -> Option<&str> {
+    if rule == IdRule::AsTyped {
+        return None;
+    }
+    let bare = trim_wrapping(cell);
+    if rule.is_certain(bare) {
+        return Some(bare);
+    }
+    in_link(bare).filter(|id| rule.is_certain(id))
+}
+
+/// Takes off quotes of every kind, brackets, `="…"`, an apostrophe in front and a full stop behind.
+fn trim_wrapping(cell: &str) -> &str {
+    let is_quote = |c: char| {
+        matches!(
+            c,
+            '"' | '\''
+                | '`'
+                | '´'
+                | '‘'
+                | '’'
+                | '‚'
+                | '‛'
+                | '“'
+                | '”'
+                | '„'
+                | '‟'
+                | '‹'
+                | '›'
+                | '«'
+                | '»'
+        )
+    };
+    let is_blank = |c: char| c.is_whitespace() || is_invisible(c);
+    cell.trim_start_matches(|c: char| is_quote(c) || is_blank(c) || "{[(<=".contains(c))
+        .trim_end_matches(|c: char| is_quote(c) || is_blank(c) || "}])>.".contains(c))
+}
+
+/// The id in an address of the portal: the step after `machines/`, or after `machines/v2/`.
+fn in_link(cell: &str) -> Option<&str> {
+    let (_, path) = cell.split_once("://")?;
+    let path = path.split(['?', '#']).next()?;
+    let mut steps = path
+        .split('/')
+        .skip_while(|step| !step.eq_ignore_ascii_case("machines"));
+    steps.next()?;
+    let step = steps.next()?;
+    if step.eq_ignore_ascii_case("v2") {
+        steps.next()
+    } else {
+        Some(step)
+    }
+}
+
+/// How many ids of 40 or 32 hex digits stand in the cell.
+pub(super) fn count_ids(cell: &str) -> usize {
+    // An id cannot be shorter, and nearly no cell is long enough for two.
+    if cell.len() < 65 {
+        return usize::from(digest(cell).is_some());
+    }
+    cell.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| IdRule::Any.is_certain(word))
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+
+    #[test]
+    fn what_people_and_programs_put_around_an_id_is_taken_off() {
+        for (before, after) in [
+            ("{", "}"),
+            ("'", "'"),
+            ("\u{2019}", "\u{201d}"),
+            ("`", "`"),
+            ("<", ">"),
+            ("", "."),
+            ("=\"", "\""),
+            ("'", ""),
+            ("[\"", "\"]"),
+            ("« ", " »"),
+            ("\u{feff}", "\u{ad}"),
+            ("\u{202a}", "\u{202c}"),
+            (
+                "https://security.microsoft.com/machines/",
+                "/overview?tid=x",
+            ),
+            ("https://security.microsoft.com/machines/v2/", ""),
+            ("<https://security.microsoft.us/Machines/", "#timeline>"),
+        ] {
+            let cell = format!("{before}{ID}{after}");
+            assert_eq!(unwrap(trim(&cell), IdRule::Hex40), Some(ID), "{cell}");
+            assert_eq!(unwrap(trim(&cell), IdRule::AsTyped), None, "{cell}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_beyond_doubt_stays_as_it_is() {
+        let other = "https://security.microsoft.com/machines/";
+        for cell in [
+            "{pc-1}".to_owned(),
+            format!("{ID},{ID}"),
+            format!("{ID}0"),
+            format!("{{{}}}", &ID[1..]),
+            format!("{other}pc-1/{ID}"),
+            format!("https://example.com/{ID}"),
+            format!("{{{}}}", &ID[..32]),
+        ] {
+            assert_eq!(unwrap(&cell, IdRule::Hex40), None, "{cell}");
+        }
+        assert_eq!(unwrap(&ID[..32], IdRule::Hex32), Some(&ID[..32]));
+    }
+
+    #[test]
+    fn ids_in_one_cell_are_counted() {
+        assert_eq!(count_ids(&format!("{ID};{ID}")), 2);
+        assert_eq!(count_ids(&format!("[\"{ID}\",\"{ID}\",\"pc\"]")), 2);
+        assert_eq!(count_ids(ID), 1);
+        assert_eq!(count_ids(&format!("{ID}{ID}")), 0);
+    }
+}

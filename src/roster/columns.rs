@@ -1,0 +1,201 @@
+//! Which column holds the machine ids: by what its values are, and by its name.
+
+use csv::StringRecord;
+
+use super::{
+    around::Around,
+    bare::{trim, unwrap},
+    error::{Columns, RosterError},
+    id_rule::{IdRule, Values},
+    machine_id::digest,
+    note::NoteKind,
+    sheet::Sheet,
+    slip::{is_row_rather_than_heading, looks_like_name},
+};
+
+/// Names by which the ids' column is known, in lower case and without blanks, hyphens and underscores; the first that is
+/// there counts.
+const KNOWN: [&str; 3] = ["machineid", "id", "deviceid"];
+/// Parts of the names of columns whose values are as long as ids are and mean something else.
+const HASHES: [&str; 5] = ["sha1", "md5", "hash", "thumbprint", "fingerprint"];
+/// The column's name in a plain list, which has none.
+pub(super) const NAME: &str = "machine_id";
+/// Nothing shorter is an id.
+const SHORTEST: usize = 32;
+
+/// Where the ids are.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) id: usize,
+    pub(super) has_header: bool,
+    pub(super) rule: IdRule,
+    /// What is to be said of the choice.
+    pub(super) note: Option<NoteKind>,
+}
+
+/// How well a delimiter explains the input: the higher, the better. Columns count last.
+pub(super) fn score(sheet: &Sheet, wanted: Option<&str>) -> (u8, usize, usize) {
+    let Some(header) = sheet.header() else {
+        return (0, 0, 0);
+    };
+    let is_wanted =
+        |name: &str| wanted.is_some_and(|wanted| trim(name).eq_ignore_ascii_case(wanted.trim()));
+    let is_named =
+        |&place: &usize| known(header).any(|known| known == place) || is_wanted(&header[place]);
+    let named: Vec<_> = (0..header.len()).filter(is_named).collect();
+    let holds_ids = named.iter().any(|&place| values(sheet, place).ids() > 0);
+    // A delimiter that stands in rows and not in the header belongs into a cell.
+    let fits = |record: &StringRecord| {
+        record
+            .iter()
+            .skip(header.len())
+            .all(|cell| cell.trim().is_empty())
+    };
+    let misfits = sheet.values().filter(|record| !fits(record)).count();
+    let by_content = (misfits == 0 || misfits * 2 < sheet.values().count())
+        && (0..header.len()).any(|place| values(sheet, place).are_ids())
+        || header.iter().any(|cell| is_id(trim(cell)));
+    let sense = match (holds_ids, by_content, named.is_empty()) {
+        (true, ..) => 3,
+        (false, true, _) => 2,
+        (false, false, false) => 1,
+        (false, false, true) => 0,
+    };
+    (sense, header.len(), sheet.width())
+}
+
+/// Finds the column.
+pub(super) fn choose(
+    file: &str,
+    sheet: &Sheet,
+    header: &StringRecord,
+) -> Result<Chosen, RosterError> {
+    let names: Vec<_> = header.iter().map(trim).collect();
+    let is_list = names[1..].iter().all(|name| name.is_empty());
+    if is_list && known(header).next().is_none() && is_row_rather_than_heading(names[0]) {
+        let mut all = values(sheet, 0);
+        all.add(unwrap(names[0], IdRule::Any).unwrap_or(names[0]));
+        return Ok(Chosen {
+            id: 0,
+            has_header: false,
+            rule: all.rule(),
+            note: None,
+        });
+    }
+    if names.iter().any(|name| is_id(name)) {
+        return Err(no_header(file, sheet));
+    }
+    let columns: Vec<_> = (0..names.len()).map(|place| values(sheet, place)).collect();
+    let named: Vec<_> = known(header).collect();
+    let chosen = |id: usize, note| {
+        Ok(Chosen {
+            id,
+            has_header: true,
+            rule: columns[id].rule(),
+            note,
+        })
+    };
+    if let Some(&id) = named.iter().find(|&&place| columns[place].are_ids()) {
+        return chosen(id, None);
+    }
+    let hold_ids: Vec<_> = (0..names.len())
+        .filter(|&place| columns[place].are_ids() && !is_hash(names[place]))
+        .collect();
+    // One of a known name that holds ids and slips may be the one that is meant.
+    let rival = named
+        .iter()
+        .copied()
+        .find(|&place| columns[place].ids() > 0);
+    match (&hold_ids[..], rival.or_else(|| named.first().copied())) {
+        (&[id], _) if rival.is_none() => {
+            if is_row_rather_than_heading(names[id]) {
+                return Err(no_header(file, sheet));
+            }
+            chosen(id, Some(NoteKind::GuessedColumn(names[id].to_owned())))
+        }
+        ([], Some(id)) => chosen(id, doubt(names[id], columns[id])),
+        ([], None) => Err(nothing_found(file, sheet, &names)),
+        (several, _) => {
+            let places = rival.into_iter().chain(several.iter().copied());
+            Err(RosterError::ManyIdColumns {
+                file: file.to_owned(),
+                columns: Columns(places.map(|place| names[place].to_owned()).collect()),
+            })
+        }
+    }
+}
+
+/// What the values of a column say of the ids in it.
+pub(super) fn rule_of(sheet: &Sheet, place: usize) -> IdRule {
+    values(sheet, place).rule()
+}
+
+/// What is to be said of a column that is taken for its name.
+fn doubt(name: &str, values: Values) -> Option<NoteKind> {
+    (values.ids() < values.filled).then(|| NoteKind::NamedColumn {
+        name: name.to_owned(),
+        ids: values.ids(),
+        values: values.filled,
+    })
+}
+
+fn no_header(file: &str, sheet: &Sheet) -> RosterError {
+    RosterError::NoHeader {
+        file: file.to_owned(),
+        line: sheet.first_line(),
+    }
+}
+
+/// Says what is there instead of ids.
+fn nothing_found(file: &str, sheet: &Sheet, names: &[&str]) -> RosterError {
+    let file = file.to_owned();
+    let cells = || sheet.values().filter_map(|record| record.get(0)).map(trim);
+    if names.len() == 1 && looks_like_name(names[0]) && cells().all(looks_like_name) {
+        let first = cells().next().unwrap_or(names[0]).to_owned();
+        return RosterError::Names { file, first };
+    }
+    RosterError::NoIdColumn {
+        file,
+        columns: Columns(names.iter().map(|&name| name.to_owned()).collect()),
+    }
+}
+
+/// The places of columns with a known name, the best first.
+fn known(header: &StringRecord) -> impl Iterator<Item = usize> {
+    let plain = |name: &str| -> String {
+        trim(name)
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '_' | '-'))
+            .map(|c| c.to_ascii_lowercase())
+            .collect()
+    };
+    let names: Vec<_> = header.iter().map(plain).collect();
+    KNOWN
+        .iter()
+        .filter_map(move |known| names.iter().position(|name| name == known))
+}
+
+fn is_hash(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    HASHES.iter().any(|hash| name.contains(hash))
+}
+
+fn is_id(cell: &str) -> bool {
+    let id = unwrap(cell, IdRule::Any).unwrap_or(cell);
+    digest(id).is_some()
+}
+
+/// What the column's values are, lines that are no rows apart.
+fn values(sheet: &Sheet, place: usize) -> Values {
+    let mut values = Values::default();
+    let mut around = Around::new(sheet.header().cloned(), place);
+    for record in sheet.values() {
+        let cell = trim(record.get(place).unwrap_or_default());
+        if cell.is_empty() || around.passes(record).is_some() {
+            continue;
+        }
+        let bare = (cell.len() >= SHORTEST).then(|| unwrap(cell, IdRule::Any));
+        values.add(bare.flatten().unwrap_or(cell));
+    }
+    values
+}
