@@ -100,7 +100,7 @@ impl Conclusion {
             }
             let outcome = outcome(row);
             is_finished &= row.outcome.is_some();
-            if row.left_out {
+            if row.left_out && row.outcome.is_some() {
                 tally.leave_out(1);
             } else {
                 tally.add(outcome);

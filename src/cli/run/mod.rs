@@ -87,7 +87,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
-    let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
+    let settings = setup.settings(&args, store.identity(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally)
         .with_brakes(brakes, reach)
         .giving_up_after(args.retry.give_up_after);

@@ -1,11 +1,13 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
 //! - `aside`: another campaign's files make room for it.  `look`: what opening it would find.
+//! - `succession`: a finished campaign is followed by another one.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
 mod look;
 mod loss;
+mod succession;
 
 use std::{
     fs::File,
@@ -22,7 +24,7 @@ use crate::{
     campaign::{
         intake::{IntakeError, take_in_after},
         outcome::{Outcome, Tally},
-        resume::{Rejoined, ResumeError, check_identity, extend, rejoin},
+        resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
         tag::CampaignId,
     },
     cli::{
@@ -173,10 +175,7 @@ impl Opening {
             return Err(e);
         }
         if self.again && Counts::of(&store)?.open == 0 {
-            let old = CampaignId::known(store.identity().campaign.as_str());
-            store.close().map_err(Failure::storage)?;
-            self.end_mark(&old)?;
-            return self.begin(lock, Some(&old), &marks);
+            return self.succeed(store, lock, &marks);
         }
         self.go_on(store, lock, &marks)
     }
@@ -221,15 +220,17 @@ impl Opening {
     fn go_on(self, mut store: Store, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let lock = Locks::with_campaign(lock, &campaign)?;
-        let joined = self.join(&mut store, &campaign, marks);
+        let joined = store.all_or_nothing(|store| self.join(store, &campaign, marks));
         // What was read of a damaged file says nothing, not even what is wrong with the input.
         store.vouch().map_err(Failure::storage)?;
-        let Rejoined { added, notes } = joined?;
-        for outcome in &self.retry {
-            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
-        }
+        let Rejoined {
+            added,
+            changed,
+            notes,
+            remarks,
+        } = joined?;
         let counts = Counts::of(&store)?;
-        if counts.open == 0 && !self.recover && self.was_concluded(&store)? {
+        if counts.open == 0 && changed == 0 && !self.recover && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
             self.end_mark(&campaign)?;
             return Err(Failure::new(
@@ -242,30 +243,47 @@ impl Opening {
         }
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
-        if added > 0 {
-            opened
+        opened.notes.extend(remarks);
+        match added {
+            0 => {}
+            1 => opened
                 .notes
-                .push(format!("{added} rows were added to the campaign"));
+                .push("1 row was added to the campaign".to_owned()),
+            _ => opened
+                .notes
+                .push(format!("{added} rows were added to the campaign")),
         }
         Ok(opened)
     }
 
-    /// Compares command and input with the campaign that is there.
+    /// Compares command and input with the campaign that is there, and makes what they change about it.
     fn join(
         &self,
         store: &mut Store,
         campaign: &CampaignId,
         marks: &[MarkRow],
     ) -> Result<Rejoined, Failure> {
-        check_identity(store.identity(), &self.meant).map_err(refused)?;
+        let mut meant = self.meant.clone();
+        // Whoever comes every night brings another comment every night.
+        let is_nightly = self.again && self.extend;
+        let put_off = is_nightly
+            .then(|| put_off(store.identity(), &mut meant))
+            .flatten();
+        check_identity(store.identity(), &meant).map_err(refused)?;
         self.check_results(campaign, marks)?;
         let roster = self.roster()?;
+        // First, so that the input has the last word about what is tried again.
+        for outcome in &self.retry {
+            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
+        }
         let joined = if self.extend {
             extend(roster, store)
         } else {
             rejoin(roster, store, &self.file())
         };
-        joined.map_err(refused)
+        let mut joined = joined.map_err(refused)?;
+        joined.remarks.extend(put_off);
+        Ok(joined)
     }
 
     fn opened(
@@ -352,6 +370,12 @@ pub(super) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Resu
     std::fs::remove_file(state)
         .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))?;
     put_back(aside)
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        Self::storage(e)
+    }
 }
 
 impl From<IntakeError> for Failure {

@@ -158,17 +158,25 @@ impl Opening {
     /// What would be left of a campaign after what a run changes about it before its first call.
     fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let Rejoined { added, notes } = self.join(&mut store, &campaign, marks)?;
-        for outcome in &self.retry {
-            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
-        }
+        let Rejoined {
+            added,
+            notes,
+            remarks,
+            ..
+        } = self.join(&mut store, &campaign, marks)?;
         let mut found = Found::of(&store)?;
         for note in &notes {
             found.notes.push(format!("{}: {note}", self.file()));
         }
-        if added > 0 {
-            let note = format!("{added} rows would be added to the campaign");
-            found.notes.push(note);
+        found.notes.extend(remarks);
+        match added {
+            0 => {}
+            1 => found
+                .notes
+                .push("1 row would be added to the campaign".to_owned()),
+            _ => found
+                .notes
+                .push(format!("{added} rows would be added to the campaign")),
         }
         if found.due == 0 {
             let note = format!("campaign {campaign} has finished. {FURTHER}");
