@@ -55,8 +55,12 @@ mod interruptions;
 mod losses;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
-/// What a run would do, told beforehand.
+/// Campaigns that come every night, and need nobody.
+#[cfg(unix)]
+mod nights;
+/// Promises 3 and 4 when nothing answers, or only some of it.
 mod outages;
+/// What a run would do, told beforehand.
 mod plan;
 /// The end that is planned, against campaigns that run.
 mod plan_length;

@@ -98,8 +98,13 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         dispatcher.skip_busy(clock.wall());
     }
     let journal = world.journal(store, targets, command).await?;
+    let named = if campaign.is_rehearsal() {
+        format!("{campaign} (a rehearsal)")
+    } else {
+        campaign.to_string()
+    };
     monitor.began(&Began {
-        campaign: campaign.as_str(),
+        campaign: &named,
         targets,
         already_ended: tally.total(),
     });

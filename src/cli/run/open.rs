@@ -2,11 +2,13 @@
 //!
 //! - `aside`: another campaign's files make room for it.  `look`: what opening it would find.
 //! - `succession`: a finished campaign is followed by another one.
+//! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
 mod look;
 mod loss;
+mod rehearsal;
 mod succession;
 
 use std::{
@@ -80,6 +82,7 @@ pub(super) async fn open(
         meant,
         setup.note.file().cloned(),
     )?;
+    opening.check_kind()?;
     results::probe(&places.results).map_err(Failure::storage)?;
     check_place(&places.state).map_err(Failure::storage)?;
     let lock = lock(&places.state).await?;

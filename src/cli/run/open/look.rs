@@ -88,6 +88,7 @@ pub(in crate::cli::run) fn look(
     ledger: Option<PathBuf>,
 ) -> Result<Found, Failure> {
     let mut opening = Opening::of(args, places, rows, meant, ledger)?;
+    opening.check_kind()?;
     let marks = opening.marks()?;
     let state = &opening.places.state;
     if !state.exists() {
