@@ -70,6 +70,8 @@ mod program;
 mod quota;
 /// The README's commands do what the README says.
 mod readme;
+/// Campaigns against the mock tenant inside the process, beside real ones.
+mod rehearsals;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.
 mod resume;
 /// Whole campaigns in virtual time, for the modules above.

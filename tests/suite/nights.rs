@@ -20,7 +20,6 @@ use proptest::prelude::*;
 use super::{
     command_line::{Place, outcomes, said},
     program::Server,
-    resume::start,
     rig::{self, Rig},
 };
 
@@ -107,10 +106,22 @@ impl Nights {
         output
     }
 
-    /// A night whose process is killed when so many of its rows have ended.
-    fn killed(&self, date: &str, more: &[&str], ended: usize) {
+    /// A night whose process is killed when its results tell of so many accepted machines.
+    fn killed(&self, date: &str, more: &[&str], accepted: usize) {
         let words = self.words(date, more);
-        let mut child = start(&self.place, &self.server, &words, ended);
+        let read = || fs::read_to_string(self.place.path("fleet.results.csv")).unwrap_or_default();
+        let before = read();
+        let mut command = self.place.run_against(&self.server, &words);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        loop {
+            let results = read();
+            let there = results.matches(",accepted,").count();
+            if results != before && there >= accepted {
+                break;
+            }
+            assert_eq!(child.try_wait().unwrap(), None, "it ended before");
+            std::thread::yield_now();
+        }
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -180,7 +191,7 @@ fn nights_that_finish_are_braked_or_killed_need_nobody_and_scan_each_machine_onc
     nights.come([15, 16]);
     nights.go([sent, open[0], open[1]]);
     let date = "sweep of 26 November";
-    nights.killed(date, &slow, 14 - open.len() + 2 + 1);
+    nights.killed(date, &slow, 14 - open.len() + 2);
     nights.come([open[0]]);
     let last = nights.night("sweep of 27 November", &fast);
     assert_code(&last, 0);
@@ -281,6 +292,34 @@ fn a_changed_comment_or_scan_type_is_refused_where_a_person_is_there() {
     let types = nights.place.read("fleet.results.csv");
     assert!(!types.contains(",full,"), "{types}");
     nights.assert_one_scan_a_campaign();
+}
+
+#[test]
+fn canaries_that_come_too_late_keep_no_night_waiting_and_a_no_does() {
+    let nights = Nights::new(1..=6);
+    let words = |more: &[&'static str]| [&["--limit", "none"], more].concat();
+    let braked = nights.night("one", &words(&["--max-machines", "3"]));
+    assert_code(&braked, 3);
+    let no = ["--canary", "4", "--canary-answer", "no"];
+    assert_code(&nights.night("two", &words(&no)), 3);
+    let held = nights.night("three", &words(&["--canary", "4"]));
+    assert_code(&held, 3);
+    assert!(
+        said(&held).contains("--canary-answer yes"),
+        "{}",
+        said(&held)
+    );
+
+    let nights = Nights::new(1..=6);
+    let run = |more: &[&'static str]| {
+        let mut command = nights.place.run_against(&nights.server, &words(more));
+        let form = ["fleet.csv", "--again", "--extend"];
+        command.args(form).stdin(Stdio::null()).output().unwrap()
+    };
+    fs::write(nights.place.path("fleet.csv"), export(1..=6)).unwrap();
+    assert_code(&run(&["--max-machines", "3"]), 3);
+    assert_code(&run(&["--canary", "2"]), 0);
+    nights.assert_counts(&[("accepted", 6)]);
 }
 
 #[test]
