@@ -315,3 +315,7 @@ fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Resul
     )?
     .execute(params![n, outcome, message])
 }
+
+#[cfg(test)]
+#[path = "amend_tests.rs"]
+mod tests;

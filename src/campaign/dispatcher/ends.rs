@@ -60,10 +60,12 @@ impl Dispatcher {
         self.no_suspect(due.target.n);
         self.changed(&due, end);
         if is_left_out {
+            // By its row's absence, which says nothing about the others.
             self.tally.leave_out(1);
-        } else {
-            self.tally.add(outcome);
+            self.brakes.waits(due.target.n);
+            return;
         }
+        self.tally.add(outcome);
         let end = End {
             n: due.target.n,
             line: due.target.line,

@@ -1,11 +1,13 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
 //! - `aside`: another campaign's files make room for it.  `look`: what opening it would find.
+//! - `joining`: what command and input change about a campaign that is there.
 //! - `succession`: a finished campaign is followed by another one.
 //! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
+mod joining;
 mod look;
 mod loss;
 mod rehearsal;
@@ -26,7 +28,7 @@ use crate::{
     campaign::{
         intake::{IntakeError, take_in_after},
         outcome::{Outcome, Tally},
-        resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
+        resume::Rejoined,
         tag::CampaignId,
     },
     cli::{
@@ -233,7 +235,8 @@ impl Opening {
             remarks,
         } = joined?;
         let counts = Counts::of(&store)?;
-        if counts.open == 0 && changed == 0 && !self.recover && self.was_concluded(&store)? {
+        let is_as_before = added == 0 && changed == 0;
+        if counts.open == 0 && is_as_before && !self.recover && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
             self.end_mark(&campaign)?;
             return Err(Failure::new(
@@ -257,36 +260,6 @@ impl Opening {
                 .push(format!("{added} rows were added to the campaign")),
         }
         Ok(opened)
-    }
-
-    /// Compares command and input with the campaign that is there, and makes what they change about it.
-    fn join(
-        &self,
-        store: &mut Store,
-        campaign: &CampaignId,
-        marks: &[MarkRow],
-    ) -> Result<Rejoined, Failure> {
-        let mut meant = self.meant.clone();
-        // Whoever comes every night brings another comment every night.
-        let is_nightly = self.again && self.extend;
-        let put_off = is_nightly
-            .then(|| put_off(store.identity(), &mut meant))
-            .flatten();
-        check_identity(store.identity(), &meant).map_err(refused)?;
-        self.check_results(campaign, marks)?;
-        let roster = self.roster()?;
-        // First, so that the input has the last word about what is tried again.
-        for outcome in &self.retry {
-            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
-        }
-        let joined = if self.extend {
-            extend(roster, store)
-        } else {
-            rejoin(roster, store, &self.file())
-        };
-        let mut joined = joined.map_err(refused)?;
-        joined.remarks.extend(put_off);
-        Ok(joined)
     }
 
     fn opened(
@@ -405,11 +378,4 @@ fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--retry {outcome}: {why}")));
     }
     Ok(())
-}
-
-fn refused(e: ResumeError) -> Failure {
-    match e {
-        ResumeError::Store(e) => Failure::storage(e),
-        e => Failure::usage(e),
-    }
 }

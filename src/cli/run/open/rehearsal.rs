@@ -6,7 +6,7 @@ use crate::{
     campaign::tag::CampaignId,
     cli::{Failure, paths::Places},
     results::Owner,
-    store::Store,
+    store::{MarkFile, Store},
 };
 
 impl Opening {
@@ -29,7 +29,14 @@ impl Opening {
                 "--abandon {id}: a rehearsal (--mock) gives no real campaign up; nothing was changed"
             )));
         }
-        let Some(there) = campaign_at(&self.places) else {
+        let mut there = campaign_at(&self.places);
+        let names_state = !self.places.state.as_os_str().is_empty();
+        if there.is_none() && names_state && self.is_rehearsal() {
+            // What tells of a campaign whose state is gone is not to be overwritten either.
+            let mark = MarkFile::read(&self.places.state).map_err(Failure::storage)?;
+            there = mark.map(|(id, _)| CampaignId::known(id));
+        }
+        let Some(there) = there else {
             return Ok(());
         };
         match (self.is_rehearsal(), there.is_rehearsal()) {
