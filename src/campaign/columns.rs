@@ -15,8 +15,8 @@ pub(super) struct Carriage {
 }
 
 impl Carriage {
-    /// From the columns that were `found` in the input to those that the campaign is `known` to have. Names are compared as
-    /// people read them; of several columns of one name the first is the first.
+    /// From the columns that were `found` in the input to those that the campaign is `known` to have. Names are
+    /// compared as people read them; of several columns of one name the first is the first.
     pub(super) fn between(found: &[String], known: &[String]) -> Self {
         let mut places = HashMap::<_, Vec<usize>>::new();
         for (at, name) in found.iter().enumerate().rev() {
@@ -33,8 +33,8 @@ impl Carriage {
         }
     }
 
-    /// A row's other cells as one CSV record, in the order of the campaign's columns; a cell that the input does not have is
-    /// empty.
+    /// A row's other cells as one CSV record, in the order of the campaign's columns; a cell that the input does not
+    /// have is empty.
     pub(super) fn carry<'a>(&'a mut self, extra: &'a str) -> &'a str {
         let Some(places) = &self.places else {
             return extra;

@@ -84,8 +84,8 @@ impl Conclusion {
         })
     }
 
-    /// Where the results go, and why that is not where they were: a real campaign may have begun while a rehearsal went on,
-    /// and has replaced its results.
+    /// Where the results go, and why that is not where they were: a real campaign may have begun while a rehearsal went
+    /// on, and has replaced its results.
     fn place(&self) -> Result<(PathBuf, Option<String>), JournalError> {
         let is_rehearsal = |id: &str| CampaignId::known(id).is_rehearsal();
         let ours = &self.store.identity().campaign;

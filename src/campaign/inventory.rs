@@ -36,8 +36,8 @@ pub struct Wanted {
     pub groups: Vec<String>,
     /// Seen within so long.
     pub seen_within: Option<SignedDuration>,
-    /// Only those that are onboarded, and neither merged into another nor excluded. The latter is judged here: the service does
-    /// not filter by it.
+    /// Only those that are onboarded, and neither merged into another nor excluded. The latter is judged here: the
+    /// service does not filter by it.
     pub onboarded: bool,
 }
 

@@ -58,8 +58,8 @@ pub struct Rejoined {
     pub remarks: Vec<String>,
 }
 
-/// Lets what is meant go on with the campaign that is there although scan type or comment are others today, and says so: they
-/// wait for the next campaign.
+/// Lets what is meant go on with the campaign that is there although scan type or comment are others today, and says
+/// so: they wait for the next campaign.
 pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
     let mut waits = Vec::new();
     let words = [
@@ -151,8 +151,8 @@ pub fn rejoin<R: Read>(
     })
 }
 
-/// Adds the input's rows whose machines are new, makes what today's `--where` changes about the others that are in the input,
-/// and withdraws targets whose machines are not in it. Cells are carried by the names of their columns.
+/// Adds the input's rows whose machines are new, makes what today's `--where` changes about the others that are in the
+/// input, and withdraws targets whose machines are not in it. Cells are carried by the names of their columns.
 ///
 /// # Errors
 /// The input is refused, or the store cannot be written. Nothing is changed then.

@@ -1,5 +1,5 @@
-//! What the rows of an extended input say about targets that were there before: a machine is due if one of its rows is, and
-//! gone if none names it.
+//! What the rows of an extended input say about targets that were there before: a machine is due if one of its rows is,
+//! and gone if none names it.
 
 use super::{
     intake::{GONE, LEFT_OUT},

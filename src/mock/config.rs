@@ -41,7 +41,8 @@ pub struct MockConfig {
     pub fleet: Fleet,
     /// How many machines the inventory lists, where the fleet is not named one by one; their ids come from the seed.
     pub machines: usize,
-    /// Every so many-th machine of that inventory was merged into the one before it, and as many are excluded; 0 for none.
+    /// Every so many-th machine of that inventory was merged into the one before it, and as many are excluded; 0 for
+    /// none.
     pub departed_every: usize,
     /// No matching machine is answered with 404 and not with an empty list.
     pub empty_inventory_is_404: bool,

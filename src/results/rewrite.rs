@@ -254,6 +254,7 @@ impl Drop for Fresh {
 }
 
 /// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free: one of another day may be unread still.
+#[must_use]
 pub fn beside(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default();
     let numbered = |number: u32| {

@@ -27,8 +27,8 @@ pub enum Amendment {
         /// Why.
         message: &'static str,
     },
-    /// Its row is gone from the input: it is not sent any more. Where a scan of ours may be under way, it stays open, to be
-    /// looked up and never sent.
+    /// Its row is gone from the input: it is not sent any more. Where a scan of ours may be under way, it stays open,
+    /// to be looked up and never sent.
     Withdraw {
         /// The target.
         n: u64,
@@ -283,7 +283,8 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
                  ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 1,
                      not_before = NULL
                  WHERE (progress.outcome IS NULL AND NOT {IN_DOUBT})
-                     OR (progress.outcome = 'not_attempted' AND progress.left_out AND progress.message <> excluded.message)",
+                     OR (progress.outcome = 'not_attempted' AND progress.left_out
+                         AND progress.message <> excluded.message)",
             ))?
             .execute(params![n, message]),
         // A row that held no usable id, and was mended, is gone too.
@@ -294,7 +295,8 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
                      outcome = iif(progress.outcome IS NULL AND {IN_DOUBT}, NULL, excluded.outcome),
                      message = excluded.message, left_out = 1, not_before = NULL
                  WHERE (progress.outcome IS NULL AND NOT progress.left_out)
-                     OR (progress.outcome = 'not_attempted' AND progress.left_out AND progress.message <> excluded.message)
+                     OR (progress.outcome = 'not_attempted' AND progress.left_out
+                         AND progress.message <> excluded.message)
                      OR (progress.outcome = 'invalid' AND progress.attempts = 0)",
             ))?
             .execute(params![n, message]),

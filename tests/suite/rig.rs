@@ -50,6 +50,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 /// A campaign before its start. The default is polite: the documented limits on both sides, no faults, no latency.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the program, or of the rig"
+)]
 pub(crate) struct Rig {
     pub(crate) mock: MockConfig,
     pub(crate) quota: Quota,

@@ -152,10 +152,10 @@ pub(super) struct ResumeArgs {
     #[arg(long)]
     pub(super) again: bool,
 
-    /// Add the machines that are new in the input. The others go by today's --where; those that are gone from the input are not
-    /// sent (`not_attempted`, and no failure), and are due again when they come back. With --again, the form for an input that
-    /// is exported anew every night: an unfinished campaign is extended, after a finished one a new one begins, and a changed
-    /// comment or scan type waits for the next.
+    /// Add the machines that are new in the input. The others go by today's --where; those that are gone from the input
+    /// are not sent (`not_attempted`, and no failure), and are due again when they come back. With --again, the form
+    /// for an input that is exported anew every night: an unfinished campaign is extended, after a finished one a new
+    /// one begins, and a changed comment or scan type waits for the next.
     #[arg(long)]
     pub(super) extend: bool,
 

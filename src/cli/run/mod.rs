@@ -36,6 +36,7 @@ use crate::{
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
+        tag::CampaignId,
     },
     defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},
@@ -98,13 +99,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         dispatcher.skip_busy(clock.wall());
     }
     let journal = world.journal(store, targets, command).await?;
-    let named = if campaign.is_rehearsal() {
-        format!("{campaign} (a rehearsal)")
-    } else {
-        campaign.to_string()
-    };
     monitor.began(&Began {
-        campaign: &named,
+        campaign: &named(&campaign),
         targets,
         already_ended: tally.total(),
     });
@@ -152,6 +148,15 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         lock,
     };
     finish::finish(ending, facts, summary, command).await
+}
+
+/// The campaign as a person reads it.
+fn named(campaign: &CampaignId) -> String {
+    if campaign.is_rehearsal() {
+        format!("{campaign} (a rehearsal)")
+    } else {
+        campaign.to_string()
+    }
 }
 
 /// Whoever follows scans of this run.

@@ -1,5 +1,5 @@
-//! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, and a rehearsal leaves
-//! real results alone.
+//! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, and a rehearsal
+//! leaves real results alone.
 
 use super::Opening;
 use crate::{
@@ -15,7 +15,8 @@ impl Opening {
         CampaignId::known(self.meant.campaign.as_str()).is_rehearsal()
     }
 
-    /// Refuses a real campaign's state to a rehearsal, and a rehearsal's to a real campaign. Nothing is opened to be written.
+    /// Refuses a real campaign's state to a rehearsal, and a rehearsal's to a real campaign. Nothing is opened to be
+    /// written.
     ///
     /// # Errors
     /// The state that is there is the other kind's.
@@ -41,12 +42,12 @@ impl Opening {
         };
         match (self.is_rehearsal(), there.is_rehearsal()) {
             (true, false) => Err(Failure::usage(format!(
-                "{state} is the state of the real campaign {there}, and a rehearsal (--mock) neither goes on with it nor takes its \
-                 place; nothing was changed. Rehearse without --state, or name another file with it"
+                "{state} is the state of the real campaign {there}, and a rehearsal (--mock) neither goes on with it \
+                 nor takes its place; nothing was changed. Rehearse without --state, or name another file with it"
             ))),
             (false, true) => Err(Failure::usage(format!(
-                "{state} is the state of the rehearsal {there}, and a real campaign neither goes on with it nor takes its place; \
-                 nothing was sent. Delete that file, or name another one with --state"
+                "{state} is the state of the rehearsal {there}, and a real campaign neither goes on with it nor takes \
+                 its place; nothing was sent. Delete that file, or name another one with --state"
             ))),
             _ => Ok(()),
         }
@@ -68,8 +69,8 @@ impl Opening {
         match id.filter(|id| !id.is_rehearsal()) {
             None => Ok(()),
             Some(id) => Err(Failure::usage(format!(
-                "the results in {} are those of the real campaign {id}, and a rehearsal (--mock) never takes their place, with \
-                 --force neither; nothing was changed. Name another file with -o",
+                "the results in {} are those of the real campaign {id}, and a rehearsal (--mock) never takes their \
+                 place, with --force neither; nothing was changed. Name another file with -o",
                 self.places.results.display()
             ))),
         }

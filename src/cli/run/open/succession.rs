@@ -32,8 +32,8 @@ impl Opening {
     }
 }
 
-/// Puts the results of a campaign in order whose last run was killed when every row had ended: what was heard of its scans
-/// until then is in the state alone, and nobody comes back to it.
+/// Puts the results of a campaign in order whose last run was killed when every row had ended: what was heard of its
+/// scans until then is in the state alone, and nobody comes back to it.
 fn conclude(store: Store) -> Result<(), Failure> {
     let last = store.last_results().map_err(Failure::storage)?;
     let Some((path, excel)) = last else {
