@@ -1,7 +1,7 @@
 //! The end of a run on disk: every row once more, in the input's order, by a thread that can be left behind.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,9 +15,10 @@ use super::{
     journal::{Finished, JournalError, outcome, put},
     outcome::{Outcome, Tally},
     summary::{Trouble, Troubles},
+    tag::CampaignId,
 };
 use crate::{
-    results::{Layout, Rewrite, Sealed},
+    results::{self, Layout, Owner, Placed, Rewrite, Sealed},
     store::{MarkFile, Store},
 };
 
@@ -52,6 +53,7 @@ impl Conclusion {
         reason: &str,
     ) -> Result<Finished, JournalError> {
         let run = self.run;
+        let (place, why) = self.place()?;
         let waiting = Waiting::default();
         let is_left = waiting.is_over();
         let Drawn {
@@ -60,8 +62,11 @@ impl Conclusion {
             tally,
             is_finished,
             troubles,
-        } = on_a_thread(move || self.write(is_left)).await?;
-        let placed = file.place(tokio::time::sleep).await?;
+        } = on_a_thread(move || self.write(&place, is_left)).await?;
+        let placed = match (file.place(tokio::time::sleep).await?, why) {
+            (Placed::There(path), Some(why)) => Placed::Aside { path, why },
+            (placed, _) => placed,
+        };
         let reason = reason.to_owned();
         on_a_thread(move || {
             store.end_run(run, ended, &reason)?;
@@ -79,11 +84,35 @@ impl Conclusion {
         })
     }
 
-    fn write(self, is_left: impl Fn() -> bool) -> Result<Drawn, JournalError> {
+    /// Where the results go, and why that is not where they were: a real campaign may have begun while a rehearsal went
+    /// on, and has replaced its results.
+    fn place(&self) -> Result<(PathBuf, Option<String>), JournalError> {
+        let is_rehearsal = |id: &str| CampaignId::known(id).is_rehearsal();
+        let ours = &self.store.identity().campaign;
+        if !is_rehearsal(ours) {
+            return Ok((self.path.clone(), None));
+        }
+        let others = match results::owner(&self.path)? {
+            Owner::Campaign(id) if !is_rehearsal(&id) => id,
+            Owner::Empty if self.has_ended_rows()? => "that has just begun".to_owned(),
+            _ => return Ok((self.path.clone(), None)),
+        };
+        let why = format!("it holds the results of the real campaign {others}");
+        Ok((results::beside(&self.path), Some(why)))
+    }
+
+    /// Whether there are rows that were in the results before.
+    fn has_ended_rows(&self) -> Result<bool, JournalError> {
+        let tally = self.store.tally()?;
+        Ok(tally
+            .iter()
+            .any(|(outcome, _, count)| outcome.is_some() && *count > 0))
+    }
+
+    fn write(self, path: &Path, is_left: impl Fn() -> bool) -> Result<Drawn, JournalError> {
         let Self {
             store,
             results,
-            path,
             layout,
             ..
         } = self;
@@ -92,7 +121,7 @@ impl Conclusion {
         let mut tally = Tally::default();
         let mut troubles = Troubles::default();
         let mut is_finished = true;
-        let mut fresh = Rewrite::start(&path, &layout)?;
+        let mut fresh = Rewrite::start(path, &layout)?;
         store.each_row(false, |row| {
             if is_left() {
                 // Nobody hears of it; the file in the making goes away with this thread.
@@ -100,7 +129,7 @@ impl Conclusion {
             }
             let outcome = outcome(row);
             is_finished &= row.outcome.is_some();
-            if row.left_out {
+            if row.left_out && row.outcome.is_some() {
                 tally.leave_out(1);
             } else {
                 tally.add(outcome);

@@ -76,6 +76,9 @@ pub fn take_in_after<R: Read, E: From<IntakeError>>(
 /// Why a row is not attempted that the operator's `--where` does not admit.
 pub(super) const LEFT_OUT: &str = "left out by --where";
 
+/// Why a target is not attempted whose row an extended input does not have any more.
+pub(super) const GONE: &str = "no longer in the input";
+
 /// How a row ends that is not to be sent, and why; `None` for one that is.
 #[must_use]
 pub fn ended_by_reading(fate: &Fate) -> Option<(Outcome, Cow<'static, str>)> {

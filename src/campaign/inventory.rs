@@ -36,7 +36,8 @@ pub struct Wanted {
     pub groups: Vec<String>,
     /// Seen within so long.
     pub seen_within: Option<SignedDuration>,
-    /// Only those that are onboarded.
+    /// Only those that are onboarded, and neither merged into another nor excluded. The latter is judged here: the
+    /// service does not filter by it.
     pub onboarded: bool,
 }
 
@@ -85,6 +86,14 @@ impl Wanted {
     }
 
     fn admits(&self, machine: &Machine) -> bool {
+        let has_departed = machine.is_excluded == Some(true)
+            || machine
+                .merged_into_machine_id
+                .as_deref()
+                .is_some_and(|into| !into.trim().is_empty());
+        if self.onboarded && has_departed {
+            return false;
+        }
         let group = machine.rbac_group_name.as_deref().unwrap_or_default();
         self.groups.is_empty()
             || self

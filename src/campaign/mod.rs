@@ -8,7 +8,9 @@
 //! - [`brakes`]: what stops a campaign before it does harm. [`canaries`]: whether the others may start.
 //! - [`hours`]: the hours of the day in which calls may go out. [`deadline`]: the instant after which none may.
 //! - [`tag`]: how a scan is known as ours.
-//! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an extended input changes about it. [`summary`]: what a run came to.
+//! - [`intake`]: from the input to the store. [`resume`]: the same campaign, the next day; [`revision`](self): what an
+//!   extended input changes about it; [`columns`](self): which of its cells are carried.
+//!   [`summary`]: what a run came to.
 //! - [`witness`]: whether the state is as far as the marks and the results say. [`recover`]: a state that is not, made whole.
 //! - [`reply`]: whose a reply is, and how long its call counts. [`outage`]: whether the API can be reached. [`caller`]: one way to make a
 //!   call that is not a scan start. [`inventory`]: the tenant's machines. [`checkup`]: what is wrong with a connection, before
@@ -26,6 +28,7 @@ pub mod caller;
 pub mod canaries;
 pub mod cancel;
 pub mod checkup;
+mod columns;
 mod conclusion;
 pub mod deadline;
 pub mod dispatcher;

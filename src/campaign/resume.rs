@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use super::{
-    intake::{IntakeError, new_row},
+    columns::Carriage,
+    intake::{IntakeError, LEFT_OUT, new_row},
     outcome::Outcome,
     revision::Revision,
 };
@@ -33,16 +34,6 @@ pub enum ResumeError {
         /// What is different.
         difference: String,
     },
-    /// Rows of an extended input that cannot be carried through.
-    #[error(
-        "--extend: the input's columns are {found:?}, the campaign's are {known:?}; give the same columns in the same order"
-    )]
-    Columns {
-        /// Those of the input.
-        found: Vec<String>,
-        /// Those of the campaign.
-        known: Vec<String>,
-    },
 }
 
 impl From<IntakeError> for ResumeError {
@@ -59,10 +50,37 @@ impl From<IntakeError> for ResumeError {
 pub struct Rejoined {
     /// Rows that were added.
     pub added: u64,
+    /// Targets that are not as they were: left out, admitted, or ended by being read.
+    pub changed: u64,
     /// What the person should know of the input.
     pub notes: Vec<Note>,
-    /// What the person should know of the command.
-    pub note: Option<String>,
+    /// The same of what becomes of it in this campaign.
+    pub remarks: Vec<String>,
+}
+
+/// Lets what is meant go on with the campaign that is there although scan type or comment are others today, and says
+/// so: they wait for the next campaign.
+pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
+    let mut waits = Vec::new();
+    let words = [
+        ("scan type", &there.scan_type, &mut meant.scan_type),
+        ("comment", &there.comment, &mut meant.comment),
+    ];
+    for (what, there, meant) in words {
+        if there != meant {
+            waits.push(format!(
+                "the {what} `{meant}` (it is `{there}` in this one)"
+            ));
+            meant.clone_from(there);
+        }
+    }
+    (!waits.is_empty()).then(|| {
+        format!(
+            "campaign {} has not finished and goes on: for the next one waits {}",
+            there.campaign,
+            waits.join(", and ")
+        )
+    })
 }
 
 /// Says what differs between the campaign that is there and the one that is meant, apart from the targets.
@@ -126,43 +144,41 @@ pub fn rejoin<R: Read>(
         );
         return Err(another(store.identity(), difference));
     }
-    store.amend(&amendments)?;
     Ok(Rejoined {
-        added: 0,
+        changed: store.amend(&amendments)?,
         notes: roster.notes().to_vec(),
-        note: None,
+        ..Rejoined::default()
     })
 }
 
-/// Adds the input's rows whose machines are new, and makes what today's `--where` changes about the others that are in the
-/// input. Targets whose machines are not, stay as they are.
+/// Adds the input's rows whose machines are new, makes what today's `--where` changes about the others that are in the
+/// input, and withdraws targets whose machines are not in it. Cells are carried by the names of their columns.
 ///
 /// # Errors
-/// The input is refused or has other columns, or the store cannot be written. Nothing is changed then.
+/// The input is refused, or the store cannot be written. Nothing is changed then.
 pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
-    if roster.columns() != store.identity().columns {
-        return Err(ResumeError::Columns {
-            found: roster.columns().to_vec(),
-            known: store.identity().columns.clone(),
-        });
-    }
-    let mut added = 0;
+    let mut carriage = Carriage::between(roster.columns(), &store.identity().columns);
+    let (mut added, mut changed) = (0, 0);
     let mut revision = Revision::default();
     store.extend::<ResumeError>(|extension| {
         while let Some(row) = roster.next_row()? {
             match extension.standing(row.machine_id)? {
-                Standing::New => new_row(&row, |row| extension.add(row))?,
+                Standing::New => {
+                    let extra = carriage.carry(row.extra);
+                    new_row(&Row { extra, ..row }, |row| extension.add(row))?;
+                }
                 Standing::Old(targets) => revision.hear(&row, &targets),
             }
         }
-        extension.amend(&revision.amendments())?;
+        changed = extension.amend(&revision.amendments(extension.old()))?;
         added = extension.added();
         Ok(())
     })?;
     Ok(Rejoined {
         added,
+        changed,
         notes: roster.notes().to_vec(),
-        note: None,
+        remarks: carriage.note().into_iter().collect(),
     })
 }
 
@@ -213,7 +229,10 @@ fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
             priority: row.priority,
         }),
         _ if known.invalid || known.duplicate => None,
-        Fate::LeftOut if !known.left_out => Some(Amendment::LeaveOut { n }),
+        Fate::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
+            n,
+            message: LEFT_OUT,
+        }),
         Fate::Invalid(flaw) => Some(Amendment::End {
             n,
             outcome: Outcome::Invalid.as_str(),

@@ -1,16 +1,22 @@
-//! What the rows of an extended input say about targets that were there before: a machine is due if one of its rows is.
+//! What the rows of an extended input say about targets that were there before: a machine is due if one of its rows is,
+//! and gone if none names it.
 
-use super::outcome::Outcome;
+use super::{
+    intake::{GONE, LEFT_OUT},
+    outcome::Outcome,
+};
 use crate::{
     roster::{Fate, Row, ScanType},
     store::{Amendment, Stands},
 };
 
-/// What was said of a target so far. One byte a target.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What was said of a target so far, the weightiest. One byte a target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Said {
     #[default]
     Nothing,
+    /// A row has its id, and cannot be sent.
+    Named,
     LeftOut,
     /// Outweighs everything else, whichever row comes first.
     Due,
@@ -28,23 +34,22 @@ impl Revision {
     /// Hears a row whose machine stands in these targets.
     pub(super) fn hear(&mut self, row: &Row<'_>, targets: &[Stands]) {
         for &Stands { n, left_out } in targets {
+            let says = match &row.fate {
+                Fate::Due => Said::Due,
+                Fate::LeftOut => Said::LeftOut,
+                Fate::Invalid(_) | Fate::Duplicate { .. } => Said::Named,
+            };
+            let said = self.said(n);
+            let before = *said;
+            *said = before.max(says);
             match &row.fate {
-                Fate::Due => {
-                    let before = std::mem::replace(self.said(n), Said::Due);
-                    if left_out && before != Said::Due {
-                        self.amendments.push(Amendment::Admit {
-                            n,
-                            scan_type: row.scan_type.map(ScanType::as_str),
-                            comment: row.comment.as_deref().map(str::to_owned),
-                            priority: row.priority,
-                        });
-                    }
-                }
-                Fate::LeftOut => {
-                    let said = self.said(n);
-                    if !left_out && *said == Said::Nothing {
-                        *said = Said::LeftOut;
-                    }
+                Fate::Due if left_out && before != Said::Due => {
+                    self.amendments.push(Amendment::Admit {
+                        n,
+                        scan_type: row.scan_type.map(ScanType::as_str),
+                        comment: row.comment.as_deref().map(str::to_owned),
+                        priority: row.priority,
+                    });
                 }
                 // One that is due already goes on as it was taken in. Admitting, if another row is due, comes after this.
                 Fate::Invalid(flaw) if left_out => self.amendments.push(Amendment::End {
@@ -52,19 +57,24 @@ impl Revision {
                     outcome: Outcome::Invalid.as_str(),
                     message: flaw.to_string(),
                 }),
-                // Of a row that is due.
-                Fate::Invalid(_) | Fate::Duplicate { .. } => {}
+                _ => {}
             }
         }
     }
 
-    /// What changes now that every row was heard.
-    pub(super) fn amendments(mut self) -> Vec<Amendment> {
-        let left_out = (0..)
-            .zip(&self.said)
-            .filter(|(_, said)| **said == Said::LeftOut)
-            .map(|(n, _)| Amendment::LeaveOut { n });
-        self.amendments.extend(left_out);
+    /// What changes now that every row was heard, where there were so many targets before.
+    pub(super) fn amendments(mut self, targets: u64) -> Vec<Amendment> {
+        self.said(targets);
+        let unwanted = (0..).zip(&self.said).skip(1);
+        let unwanted = unwanted.filter_map(|(n, said)| match said {
+            Said::Nothing => Some(Amendment::Withdraw { n, message: GONE }),
+            Said::LeftOut => Some(Amendment::LeaveOut {
+                n,
+                message: LEFT_OUT,
+            }),
+            Said::Named | Said::Due => None,
+        });
+        self.amendments.extend(unwanted);
         self.amendments
     }
 

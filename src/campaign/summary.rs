@@ -11,6 +11,8 @@ use super::{outcome::Tally, stop::StopReason};
 pub struct Summary {
     /// The campaign's id.
     pub campaign: String,
+    /// Whether the mock tenant answered: no machine was scanned.
+    pub rehearsal: bool,
     /// Rows of the input.
     pub targets: u64,
     /// How many of them ended how; every outcome is named.
@@ -96,9 +98,14 @@ impl Troubles {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let so = if self.rehearsal {
+            " (a rehearsal: no machine was scanned)"
+        } else {
+            ""
+        };
         match &self.stopped {
-            Some(why) => writeln!(f, "stopped: {why}")?,
-            None => writeln!(f, "done: every row has its outcome")?,
+            Some(why) => writeln!(f, "stopped: {why}{so}")?,
+            None => writeln!(f, "done: every row has its outcome{so}")?,
         }
         for (outcome, count) in self.outcomes.iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count:>9}  {outcome}")?;

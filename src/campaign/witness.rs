@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::outcome::Outcome;
+use super::{
+    intake::{GONE, LEFT_OUT},
+    outcome::Outcome,
+};
 use crate::{
     results::{self, Owner, ReadRow, ResultsError},
     store::{MarkFile, Store, StoreError, Subject},
@@ -242,7 +245,7 @@ pub fn are_unfinished(
     let (mut found, mut any_open) = (0, false);
     results::each_row::<ResultsError>(results, campaign, |row| {
         found += 1;
-        any_open |= is_open(row) && row.message != super::intake::LEFT_OUT;
+        any_open |= is_open(row) && ![LEFT_OUT, GONE].contains(&row.message.as_str());
         Ok(())
     })?;
     Ok(any_open || rows.is_some_and(|rows| found < rows))

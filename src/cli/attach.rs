@@ -108,6 +108,12 @@ impl AttachArgs {
         // Looked through once; the notes of each round and of each scan do not do it again.
         let store = look(&state).await?;
         let identity = store.identity().clone();
+        if CampaignId::known(identity.campaign.as_str()).is_rehearsal() {
+            return Err(Failure::usage(format!(
+                "campaign {} was a rehearsal, whose mock tenant is gone: it has started no scans; nothing was sent",
+                identity.campaign
+            )));
+        }
         let last = store.last_run().map_err(Failure::storage)?;
         let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
         // What can be followed or called back still is; a run says the same, and sends nothing.

@@ -86,7 +86,7 @@ struct WhichArgs {
     #[arg(long, value_name = "D", value_parser = days)]
     seen_within: Option<SignedDuration>,
 
-    /// Only those that are onboarded: the others cannot be scanned.
+    /// Only those that are onboarded, and neither merged into another machine nor excluded: the others are no targets.
     #[arg(long)]
     onboarded: bool,
 }
@@ -189,6 +189,11 @@ fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
             .join(";"),
         text(&machine.last_seen),
         text(&machine.aad_device_id),
+        machine
+            .is_excluded
+            .map_or_else(String::new, |is| is.to_string()),
+        text(&machine.exclusion_reason),
+        text(&machine.merged_into_machine_id),
     ];
     out.row(cells.each_ref().map(String::as_str))
 }

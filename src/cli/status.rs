@@ -17,7 +17,10 @@ use serde::Serialize;
 
 use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths};
 use crate::{
-    campaign::outcome::{Outcome, Tally},
+    campaign::{
+        outcome::{Outcome, Tally},
+        tag::CampaignId,
+    },
     monitor::span,
     quota::{Clock, Kind, Pacer, SystemClock},
     store::{Glimpse, LastRun, Lock, Store},
@@ -49,6 +52,8 @@ pub struct StatusArgs {
 #[derive(Debug, Serialize)]
 struct Status {
     campaign: String,
+    /// Whether the mock tenant answered: no machine was scanned.
+    rehearsal: bool,
     state: PathBuf,
     /// Whether a process is at work on it.
     running: bool,
@@ -163,6 +168,7 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
         format!("{at}, in {}", span::in_words(eta))
     });
     let status = Status {
+        rehearsal: CampaignId::known(store.identity().campaign.as_str()).is_rehearsal(),
         campaign: store.identity().campaign.clone(),
         running,
         targets: tally.total() + open,
@@ -240,8 +246,9 @@ impl fmt::Display for Status {
         };
         writeln!(
             f,
-            "campaign {}: {state}; {} of {} rows have ended",
+            "campaign {}{}: {state}; {} of {} rows have ended",
             self.campaign,
+            if self.rehearsal { " (a rehearsal)" } else { "" },
             self.targets - self.open,
             self.targets
         )?;

@@ -88,6 +88,15 @@ pub struct Machine {
     /// Entra ID's own id of the device.
     #[serde(default)]
     pub aad_device_id: Option<String>,
+    /// Somebody took it out of the vulnerability management's views.
+    #[serde(default)]
+    pub is_excluded: Option<bool>,
+    /// Why.
+    #[serde(default)]
+    pub exclusion_reason: Option<String>,
+    /// The machine that it is really the same as.
+    #[serde(default)]
+    pub merged_into_machine_id: Option<String>,
 }
 
 /// A page of a listing.

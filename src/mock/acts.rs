@@ -76,7 +76,7 @@ impl Tenant {
         }
         denial::of_machine(&self.config, machine)?;
         let nature = Nature::of(machine, self.config.seed, &self.config.chances);
-        if nature.unknown {
+        if nature.unknown || !self.knows(machine) {
             return Err(Error::new(
                 404,
                 "ResourceNotFound",

@@ -37,8 +37,13 @@ pub struct MockConfig {
     pub comments: Comments,
     /// What cancelling an ended action is answered with.
     pub cancel_of_final: CancelOfFinal,
-    /// How many machines the inventory lists; their ids come from the seed. Other machines can be scanned too.
+    /// Which machines there are.
+    pub fleet: Fleet,
+    /// How many machines the inventory lists, where the fleet is not named one by one; their ids come from the seed.
     pub machines: usize,
+    /// Every so many-th machine of that inventory was merged into the one before it, and as many are excluded; 0 for
+    /// none.
+    pub departed_every: usize,
     /// No matching machine is answered with 404 and not with an empty list.
     pub empty_inventory_is_404: bool,
     /// Tokens and roles.
@@ -83,7 +88,9 @@ impl Default for MockConfig {
             busy_shape: BusyShape::Error,
             comments: Comments::Whole,
             cancel_of_final: CancelOfFinal::Refuse,
+            fleet: Fleet::Any,
             machines: 100,
+            departed_every: 0,
             empty_inventory_is_404: false,
             sign_in: SignIn::default(),
             outages: Vec::new(),
@@ -117,9 +124,24 @@ impl MockConfig {
                 ..Chances::default()
             },
             busy_shape: BusyShape::Mixed,
+            departed_every: 25,
             ..Self::default()
         }
     }
+}
+
+/// Which machines a tenant knows; a start on any other is answered with 404.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Fleet {
+    /// Any that can be named.
+    #[default]
+    Any,
+    /// Those whose ids are 40 hex digits, as the service makes them.
+    Hex40,
+    /// Those, and others whose ids are 32 hex digits.
+    Hex,
+    /// These, by their ids; they are the inventory.
+    Only(Vec<String>),
 }
 
 /// So many calls in a window of this length.

@@ -111,7 +111,7 @@ impl Tenant {
         let rows = listing.admitted(self.inventory.iter());
         let numbers = listing.beyond(rows.len());
         let made_up: Vec<_> = numbers
-            .map(|n| Machine::number(self.inventory.len() + n, self.config.seed, &self.clock))
+            .map(|n| Machine::number(self.inventory.len() + n, &self.config, &self.clock))
             .collect();
         let reply = listing.page(MACHINES_CONTEXT, rows, made_up.iter(), |machine| machine);
         if self.config.empty_inventory_is_404 && reply.body.ends_with(b"[]}") {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     clock::{ServerClock, stamp},
-    config::Chances,
+    config::{Chances, MockConfig},
     filter::{Row, Type, Value},
 };
 
@@ -60,6 +60,11 @@ pub(super) fn is_well_formed(id: &str) -> bool {
     !id.is_empty() && id.len() <= 128 && id.chars().all(plain)
 }
 
+/// Whether it is so many hex digits, in either case.
+pub(super) fn is_hex(id: &str, digits: usize) -> bool {
+    id.len() == digits && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// An id as the service makes them.
 pub(super) fn random_id(rng: &mut fastrand::Rng) -> String {
     let digits = (0..40).filter_map(|_| char::from_digit(rng.u32(..16), 16));
@@ -75,8 +80,10 @@ pub(super) fn dns_name(machine: &str) -> String {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Machine {
     pub(super) id: String,
-    merged_into_machine_id: Option<()>,
+    merged_into_machine_id: Option<String>,
     is_potential_duplication: bool,
+    is_excluded: bool,
+    exclusion_reason: Option<&'static str>,
     computer_dns_name: String,
     first_seen: String,
     last_seen: String,
@@ -103,9 +110,32 @@ pub(super) struct Machine {
 
 impl Machine {
     /// The inventory's machine of this number.
-    pub(super) fn number(number: usize, seed: u64, clock: &ServerClock) -> Self {
-        let mut rng = stable(seed, &format!("machine {number}"));
-        let hex = random_id(&mut rng);
+    pub(super) fn number(number: usize, config: &MockConfig, clock: &ServerClock) -> Self {
+        let of = |number: usize| stable(config.seed, &format!("machine {number}"));
+        let mut rng = of(number);
+        let id = random_id(&mut rng);
+        let mut machine = Self::drawn(id, rng, clock);
+        match number.checked_rem(config.departed_every) {
+            Some(1) => {
+                machine.merged_into_machine_id = Some(random_id(&mut of(number - 1)));
+                machine.is_potential_duplication = true;
+            }
+            Some(2) => {
+                machine.is_excluded = true;
+                machine.exclusion_reason = Some("InactiveDevice");
+            }
+            _ => {}
+        }
+        machine
+    }
+
+    /// The machine of this id.
+    pub(super) fn named(id: String, config: &MockConfig, clock: &ServerClock) -> Self {
+        let rng = stable(config.seed, &id);
+        Self::drawn(id, rng, clock)
+    }
+
+    fn drawn(id: String, mut rng: fastrand::Rng, clock: &ServerClock) -> Self {
         let mut pick = |of: &[&'static str]| of[rng.usize(..of.len())];
         let os_platform = pick(&[
             "Windows11",
@@ -127,7 +157,9 @@ impl Machine {
         Self {
             merged_into_machine_id: None,
             is_potential_duplication: false,
-            computer_dns_name: dns_name(&hex),
+            is_excluded: false,
+            exclusion_reason: None,
+            computer_dns_name: dns_name(&id),
             first_seen: stamp(last),
             last_seen: stamp(last),
             os_platform,
@@ -151,7 +183,7 @@ impl Machine {
             onboarding_status: "Onboarded",
             managed_by: "Intune",
             seen: last,
-            id: hex,
+            id,
         }
     }
 }

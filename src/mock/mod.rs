@@ -52,8 +52,8 @@ mod tenant;
 mod witness;
 
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Comments, Ends, ForbidWords, Kinds, Limit, MockConfig,
-    Model, QuotaConfig, SignIn, Tokens,
+    BusyShape, CancelOfFinal, Chances, Comments, Ends, Fleet, ForbidWords, Kinds, Limit,
+    MockConfig, Model, QuotaConfig, SignIn, Tokens,
 };
 pub use fate::{Fault, Rule};
 pub use listing::{Endless, ListOption, Moving, Vanish};

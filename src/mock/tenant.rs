@@ -1,16 +1,16 @@
 //! The service itself: what it holds, and what it does with a call.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::{
     clock::{ServerClock, http_date},
-    config::{Kinds, MockConfig},
+    config::{Fleet, Kinds, MockConfig},
     fate::{Counted, Fate, Fates, Instead},
-    machine::Machine,
+    machine::{Machine, is_hex},
     outage::{self, Shape},
     quota::Quota,
     reply::{Error, Reply, whole_seconds},
@@ -27,6 +27,8 @@ pub struct Tenant {
     pub(super) config: MockConfig,
     pub(super) clock: ServerClock,
     pub(super) inventory: Vec<Machine>,
+    /// The machines of a fleet that is named one by one, in lower case.
+    named: HashSet<String>,
     pub(super) witness: Witness,
     state: Mutex<State>,
 }
@@ -64,9 +66,10 @@ impl Tenant {
     #[must_use]
     pub fn new(config: MockConfig) -> Arc<Self> {
         let clock = ServerClock::starting_at(config.started);
-        let machine = |number| Machine::number(number, config.seed, &clock);
+        let (inventory, named) = fleet(&config, &clock);
         Arc::new(Self {
-            inventory: (0..config.machines).map(machine).collect(),
+            inventory,
+            named,
             witness: Witness::new(config.record, config.quota.kinds == Kinds::Together),
             state: Mutex::new(State {
                 rng: fastrand::Rng::with_seed(config.seed),
@@ -114,6 +117,16 @@ impl Tenant {
         match served {
             Some(served) => served,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Whether there is such a machine.
+    pub(super) fn knows(&self, machine: &str) -> bool {
+        match &self.config.fleet {
+            Fleet::Any => true,
+            Fleet::Hex40 => is_hex(machine, 40),
+            Fleet::Hex => is_hex(machine, 40) || is_hex(machine, 32),
+            Fleet::Only(_) => self.named.contains(&machine.to_ascii_lowercase()),
         }
     }
 
@@ -248,4 +261,18 @@ impl Tenant {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The inventory, and the machines in it where they are the only ones.
+fn fleet(config: &MockConfig, clock: &ServerClock) -> (Vec<Machine>, HashSet<String>) {
+    let Fleet::Only(ids) = &config.fleet else {
+        let numbers = 0..config.machines;
+        let machines = numbers.map(|number| Machine::number(number, config, clock));
+        return (machines.collect(), HashSet::new());
+    };
+    let mut named = HashSet::new();
+    let once = ids.iter().map(|id| id.to_ascii_lowercase());
+    let once = once.filter(|id| named.insert(id.clone()));
+    let machines = once.map(|id| Machine::named(id, config, clock)).collect();
+    (machines, named)
 }

@@ -11,7 +11,7 @@ use csv::{Terminator, Writer, WriterBuilder};
 use super::{ResultsError, guard::needs_guard};
 
 /// The file's columns, of which the first is what a campaign needs; the others serve `--where`.
-pub const COLUMNS: [&str; 11] = [
+pub const COLUMNS: [&str; 14] = [
     "machine_id",
     "computer_dns_name",
     "os_platform",
@@ -23,6 +23,9 @@ pub const COLUMNS: [&str; 11] = [
     "machine_tags",
     "last_seen",
     "aad_device_id",
+    "excluded",
+    "exclusion_reason",
+    "merged_into",
 ];
 
 /// What is done, as errors say it.
@@ -146,7 +149,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    const ROW: [&str; 11] = [
+    const ROW: [&str; 14] = [
         "ab",
         "=cmd()",
         "Windows11",
@@ -155,6 +158,9 @@ mod tests {
         "",
         "",
         "a,b",
+        "",
+        "",
+        "",
         "",
         "",
         "",
@@ -171,7 +177,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(
             text.lines().nth(1).unwrap(),
-            "ab,'=cmd(),Windows11,,,,,\"a,b\",,,"
+            "ab,'=cmd(),Windows11,,,,,\"a,b\",,,,,,"
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

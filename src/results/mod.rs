@@ -34,7 +34,7 @@ pub use layout::Layout;
 pub use machines::Machines;
 pub use owner::{Owner, owner, probe};
 pub use read::{ReadRow, each_row};
-pub use rewrite::{Placed, Rewrite, Sealed};
+pub use rewrite::{Placed, Rewrite, Sealed, beside};
 pub use row::Row;
 
 /// The results file cannot be read or written.

@@ -254,7 +254,8 @@ impl Drop for Fresh {
 }
 
 /// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free: one of another day may be unread still.
-fn beside(path: &Path) -> PathBuf {
+#[must_use]
+pub fn beside(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default();
     let numbered = |number: u32| {
         let mut name = stem.to_owned();

@@ -1,5 +1,5 @@
 //! What a later run may change about a campaign's targets: rows that `--where` admits or leaves out now, and rows that
-//! `--extend` adds. What has been sent is never touched.
+//! `--extend` adds, or does not find in the input any more. What has been sent is never touched.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -24,6 +24,16 @@ pub enum Amendment {
     LeaveOut {
         /// The target.
         n: u64,
+        /// Why.
+        message: &'static str,
+    },
+    /// Its row is gone from the input: it is not sent any more. Where a scan of ours may be under way, it stays open,
+    /// to be looked up and never sent.
+    Withdraw {
+        /// The target.
+        n: u64,
+        /// Why.
+        message: &'static str,
     },
     /// It ends by being read, if nothing was sent to it yet.
     End {
@@ -41,22 +51,50 @@ pub(super) const INDEX: &str =
     "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id), tenant)";
 
 impl Store {
-    /// Makes all these changes, or none.
+    /// Makes all these changes, or none, and tells how many targets are not as they were.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn amend(&mut self, amendments: &[Amendment]) -> Result<(), StoreError> {
+    pub fn amend(&mut self, amendments: &[Amendment]) -> Result<u64, StoreError> {
         if amendments.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         self.vouch()?;
         // Within a transaction where there is one: of a rehearsal.
         let amended = self.db.savepoint().and_then(|tx| {
             tx.execute_batch(INDEX)?;
-            amend_all(&tx, amendments)?;
-            tx.commit()
+            let changed = amend_all(&tx, amendments)?;
+            tx.commit()?;
+            Ok(changed)
         });
         amended.map_err(|e| self.failed("write", e))
+    }
+
+    /// Makes all that `changes` makes, or, if it fails, nothing.
+    ///
+    /// # Errors
+    /// The file cannot be written, or `changes` failed.
+    pub fn all_or_nothing<T, E: From<StoreError>>(
+        &mut self,
+        changes: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |store: &Self, sql| {
+            store
+                .db
+                .execute_batch(sql)
+                .map_err(|e| store.failed("write", e))
+        };
+        run(self, "SAVEPOINT together")?;
+        match changes(self) {
+            Ok(made) => {
+                run(self, "RELEASE together")?;
+                Ok(made)
+            }
+            Err(e) => {
+                run(self, "ROLLBACK TO together; RELEASE together")?;
+                Err(e)
+            }
+        }
     }
 
     /// Adds rows to the campaign and changes targets, all of it or, if `rows` fails, nothing.
@@ -112,11 +150,17 @@ pub enum Standing {
 pub struct Stands {
     /// Its number.
     pub n: u64,
-    /// Whether the operator's `--where` left it out.
+    /// Whether the operator's `--where` left it out, or its row was gone from the input.
     pub left_out: bool,
 }
 
 impl Extension<'_> {
+    /// The number of the last target that was there before.
+    #[must_use]
+    pub fn old(&self) -> u64 {
+        self.old
+    }
+
     /// Whether this machine stands in the campaign.
     ///
     /// # Errors
@@ -147,11 +191,11 @@ impl Extension<'_> {
         })
     }
 
-    /// Makes all these changes.
+    /// Makes all these changes, and tells how many targets are not as they were.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn amend(&self, amendments: &[Amendment]) -> Result<(), StoreError> {
+    pub fn amend(&self, amendments: &[Amendment]) -> Result<u64, StoreError> {
         amend_all(self.db, amendments).map_err(|e| StoreError::new("write", self.path, e))
     }
 
@@ -180,17 +224,22 @@ impl Extension<'_> {
 
 /// What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now, and the other
 /// one admitted.
-fn amend_all(db: &Connection, amendments: &[Amendment]) -> rusqlite::Result<()> {
+fn amend_all(db: &Connection, amendments: &[Amendment]) -> rusqlite::Result<u64> {
+    let mut changed = 0;
     let (comes, goes): (Vec<_>, Vec<_>) = amendments
         .iter()
         .partition(|amendment| matches!(amendment, Amendment::Admit { .. }));
     for amendment in goes.into_iter().chain(comes) {
-        amend(db, amendment)?;
+        changed += u64::from(amend(db, amendment)? > 0);
     }
-    Ok(())
+    Ok(changed)
 }
 
-fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
+/// The target `?1` may be under a scan of ours.
+const IN_DOUBT: &str = "(progress.unsure_since IS NOT NULL
+    OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = ?1 AND a.ended IS NULL))";
+
+fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
     match amendment {
         Amendment::Admit {
             n,
@@ -203,7 +252,7 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
                     "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND o.tenant = t.tenant
                          AND o.n <> t.n
                      LEFT JOIN progress p ON p.n = o.n
-                     WHERE t.n = ?1 AND NOT coalesce(p.left_out, 0)
+                     WHERE t.n = ?1 AND (NOT coalesce(p.left_out, 0) OR p.outcome IS NULL)
                      AND coalesce(p.outcome, '') NOT IN ('invalid', 'duplicate') LIMIT 1",
                 )?
                 .query_row([n], |row| row.get(0))
@@ -226,33 +275,49 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<()> {
             db.prepare_cached(
                 "UPDATE target SET scan_type = ?2, comment = ?3, priority = ?4 WHERE n = ?1",
             )?
-            .execute(params![n, scan_type, comment, priority])?;
+            .execute(params![n, scan_type, comment, priority])
         }
-        Amendment::LeaveOut { n } => {
-            db.prepare_cached(
-                "INSERT INTO progress (n, outcome, message, left_out)
-                 VALUES (?1, 'not_attempted', 'left out by --where', 1)
+        Amendment::LeaveOut { n, message } => db
+            .prepare_cached(&format!(
+                "INSERT INTO progress (n, outcome, message, left_out) VALUES (?1, 'not_attempted', ?2, 1)
                  ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 1,
                      not_before = NULL
-                 WHERE progress.outcome IS NULL AND unsure_since IS NULL
-                     AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.n = ?1 AND a.ended IS NULL)",
-            )?
-            .execute([n])?;
-        }
+                 WHERE (progress.outcome IS NULL AND NOT {IN_DOUBT})
+                     OR (progress.outcome = 'not_attempted' AND progress.left_out
+                         AND progress.message <> excluded.message)",
+            ))?
+            .execute(params![n, message]),
+        // A row that held no usable id, and was mended, is gone too.
+        Amendment::Withdraw { n, message } => db
+            .prepare_cached(&format!(
+                "INSERT INTO progress (n, outcome, message, left_out) VALUES (?1, 'not_attempted', ?2, 1)
+                 ON CONFLICT (n) DO UPDATE SET
+                     outcome = iif(progress.outcome IS NULL AND {IN_DOUBT}, NULL, excluded.outcome),
+                     message = excluded.message, left_out = 1, not_before = NULL
+                 WHERE (progress.outcome IS NULL AND NOT progress.left_out)
+                     OR (progress.outcome = 'not_attempted' AND progress.left_out
+                         AND progress.message <> excluded.message)
+                     OR (progress.outcome = 'invalid' AND progress.attempts = 0)",
+            ))?
+            .execute(params![n, message]),
         Amendment::End {
             n,
             outcome,
             message,
-        } => end(db, *n, outcome, message)?,
+        } => end(db, *n, outcome, message),
     }
-    Ok(())
 }
 
-fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Result<()> {
+/// Ends a target that was left out; one that a scan of ours may be under way on has still to be looked up.
+fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "INSERT INTO progress (n, outcome, message) VALUES (?1, ?2, ?3)
-         ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 0 WHERE left_out",
+         ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 0
+         WHERE left_out AND progress.outcome IS NOT NULL",
     )?
-    .execute(params![n, outcome, message])?;
-    Ok(())
+    .execute(params![n, outcome, message])
 }
+
+#[cfg(test)]
+#[path = "amend_tests.rs"]
+mod tests;

@@ -10,6 +10,8 @@ use super::{Decision, Store, StoreError, decision, mark, millis, recover};
 pub struct Progress {
     /// The outcome's word; none while it has not ended.
     pub outcome: Option<&'static str>,
+    /// It is not to be sent any more, whatever comes of looking it up.
+    pub left_out: bool,
     /// POSTs on the wire.
     pub attempts: u32,
     /// Those that cost one of `--max-attempts`.
@@ -180,7 +182,7 @@ impl<'a> Writer<'a> {
                 "UPDATE progress SET outcome = ?2, attempts = ?3, tries = ?4, pending_tries = ?5, not_found = ?6,
                      not_before = ?7, unsure_since = ?8, unsure_by_server = ?18, first_sent = ?9, last_answer = ?10,
                      http_status = ?11, error_code = ?12, message = ?13, correlation_id = ?14, action_id = ?15,
-                     action_status = ?16, action_created = ?17, left_out = 0, reopened = reopened AND ?2 IS NULL
+                     action_status = ?16, action_created = ?17, left_out = ?19, reopened = reopened AND ?2 IS NULL
                  WHERE n = ?1",
             )?,
         })
@@ -250,6 +252,7 @@ impl<'a> Writer<'a> {
             p.action_status,
             p.action_created,
             p.unsure_since.is_some_and(|sent| sent.by_server),
+            p.left_out,
         ])
     }
 }

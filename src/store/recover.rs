@@ -153,7 +153,8 @@ pub(super) fn absent(db: &Connection, n: u64, at: Timestamp) -> rusqlite::Result
     )?
     .execute(params![n, millis(at)])?;
     db.prepare_cached(
-        "UPDATE progress SET unsure_since = NULL, unsure_by_server = 0, not_before = NULL, tries = 0 WHERE n = ?1",
+        "UPDATE progress SET unsure_since = NULL, unsure_by_server = 0, not_before = NULL, tries = 0,
+             outcome = iif(left_out, 'not_attempted', outcome) WHERE n = ?1",
     )?
     .execute([n])?;
     Ok(())

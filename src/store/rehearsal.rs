@@ -109,7 +109,12 @@ mod tests {
         campaign(&path);
         let before = std::fs::read(&path).unwrap();
         let mut store = Store::rehearse(&path).unwrap();
-        let leave_out: Vec<_> = (1..=600).map(|n| Amendment::LeaveOut { n }).collect();
+        let leave_out: Vec<_> = (1..=600)
+            .map(|n| Amendment::LeaveOut {
+                n,
+                message: "left out",
+            })
+            .collect();
         store.amend(&leave_out).unwrap();
         let added = store.extend::<StoreError>(|extension| extension.add(row(0, "new")));
         added.unwrap();

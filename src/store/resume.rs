@@ -48,7 +48,7 @@ pub struct Known<'a> {
     pub invalid: bool,
     /// Whether it ended by being read, with the same machine as another row's.
     pub duplicate: bool,
-    /// Whether the operator's `--where` left it out.
+    /// Whether the operator's `--where` left it out, or its row was gone from the input.
     pub left_out: bool,
 }
 
@@ -96,7 +96,7 @@ impl Store {
                 p.http_status, p.error_code, p.message, p.correlation_id,
                 (SELECT min(coalesce(a.sent_server, a.sent)) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
                 (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL),
-                p.action_id, p.action_status, p.action_created
+                p.action_id, p.action_status, p.action_created, p.left_out
             FROM progress p JOIN target t ON t.n = p.n WHERE p.n = ?1 AND p.outcome IS NULL";
         let read = |n: u64| {
             let mut statement = self.db.prepare_cached(sql)?;
@@ -240,6 +240,7 @@ fn unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
                 action_id: row.get(21)?,
                 action_status: row.get(22)?,
                 action_created: row.get(23)?,
+                left_out: row.get(24)?,
                 ..Progress::default()
             },
         },

@@ -20,7 +20,7 @@ pub struct StoredRow {
     pub extra: String,
     /// The outcome's word; none while it has not ended.
     pub outcome: Option<String>,
-    /// Whether the operator's `--where` left it out.
+    /// Whether the operator's `--where` left it out, or its row is gone from the input.
     pub left_out: bool,
     /// POSTs on the wire.
     pub attempts: u32,

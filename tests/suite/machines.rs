@@ -173,3 +173,25 @@ async fn what_is_refused_is_told_and_leaves_no_half_file() {
     assert_eq!(done.code, 2);
     assert!(done.err.contains("--filter"), "{}", done.err);
 }
+
+#[tokio::test]
+async fn merged_and_excluded_machines_are_shown_and_are_no_onboarded_ones() {
+    let config = MockConfig {
+        departed_every: 10,
+        ..fleet(100)
+    };
+    let (done, _) = machines(config.clone(), "").await;
+    let mut reader = csv::Reader::from_reader(done.out.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let last = ["excluded", "exclusion_reason", "merged_into"];
+    assert_eq!(header.iter().skip(11).collect::<Vec<_>>(), last);
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 100);
+    let cells = |n: usize| [11, 12, 13].map(|at| rows[n][at].to_owned());
+    assert_eq!(cells(0), ["false", "", ""]);
+    assert_eq!(cells(1), ["false", "", &rows[0][0]]);
+    assert_eq!(cells(2), ["true", "InactiveDevice", ""]);
+    let (done, _) = machines(config, "--onboarded").await;
+    assert_eq!(ids(&done.out).len(), 80);
+    assert!(done.err.contains("80 machines"), "{}", done.err);
+}

@@ -55,8 +55,12 @@ mod interruptions;
 mod losses;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
-/// What a run would do, told beforehand.
+/// Campaigns that come every night, and need nobody.
+#[cfg(unix)]
+mod nights;
+/// Promises 3 and 4 when nothing answers, or only some of it.
 mod outages;
+/// What a run would do, told beforehand.
 mod plan;
 /// The end that is planned, against campaigns that run.
 mod plan_length;
@@ -66,6 +70,8 @@ mod program;
 mod quota;
 /// The README's commands do what the README says.
 mod readme;
+/// Campaigns against the mock tenant inside the process, beside real ones.
+mod rehearsals;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.
 mod resume;
 /// Whole campaigns in virtual time, for the modules above.

@@ -27,7 +27,7 @@ use fleetsweep::{
         listing::ScanList,
         outcome::{Outcome, Tally},
         recover::{self, Evidence, Recovered},
-        resume::rejoin,
+        resume::{extend, rejoin},
         retry::Policy,
         stop::StopReason,
         tag::CampaignId,
@@ -50,6 +50,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 /// A campaign before its start. The default is polite: the documented limits on both sides, no faults, no latency.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the program, or of the rig"
+)]
 pub(crate) struct Rig {
     pub(crate) mock: MockConfig,
     pub(crate) quota: Quota,
@@ -73,6 +77,8 @@ pub(crate) struct Rig {
     /// Each run has a pacer of its own over one quota ledger, as processes have; else they share a pacer.
     pub(crate) ledger: bool,
     pub(crate) seed: u64,
+    /// `--extend`: the rows may be others than those that the campaign began with.
+    pub(crate) extend: bool,
 }
 
 impl Default for Rig {
@@ -149,6 +155,7 @@ impl Rig {
             http: false,
             ledger: false,
             seed: 1,
+            extend: false,
         }
     }
 
@@ -232,7 +239,8 @@ impl Rig {
         let (clock, tenant) = (Arc::clone(&ground.clock), Arc::clone(&ground.tenant));
         let campaign = self.campaign();
         let results = ground.dir.path().join("r.csv");
-        let (journal, targets, tally, left) = begin(&csv, &campaign, clock.as_ref(), &results);
+        let (journal, targets, tally, left) =
+            begin(&csv, &campaign, clock.as_ref(), &results, self.extend);
 
         let pacer = self.pacer(&ground);
         let journal = if self.ledger {
@@ -685,21 +693,30 @@ fn begin(
     campaign: &CampaignId,
     clock: &dyn Clock,
     results: &Path,
+    extends: bool,
 ) -> (Journal, u64, Tally, Vec<Left>) {
     let identity = identity(campaign, clock.wall());
     let roster = roster(csv);
     let state = results.with_extension("db");
     let mut store = if state.exists() {
         let mut store = Store::open(&state).unwrap();
-        rejoin(roster, &mut store, "in.csv").unwrap();
+        if extends {
+            extend(roster, &mut store).unwrap();
+        } else {
+            rejoin(roster, &mut store, "in.csv").unwrap();
+        }
         store
     } else {
         take_in(roster, &state, identity).unwrap().store
     };
     let (mut tally, mut targets) = (Tally::default(), 0);
-    for (outcome, _, count) in store.tally().unwrap() {
+    for (outcome, left_out, count) in store.tally().unwrap() {
         targets += count;
         if let Some(outcome) = outcome {
+            if left_out {
+                tally.leave_out(count);
+                continue;
+            }
             tally.add_many(outcome.parse().unwrap(), count);
         }
     }

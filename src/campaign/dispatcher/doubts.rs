@@ -221,7 +221,8 @@ impl Dispatcher {
         why: &str,
     ) {
         let is_forbidden = self.listings.forbidden.is_some();
-        if is_forbidden && due.doubt.is_some_and(|doubt| doubt.risk_taken) {
+        let is_wanted = !due.target.progress.left_out;
+        if is_forbidden && is_wanted && due.doubt.is_some_and(|doubt| doubt.risk_taken) {
             due.doubt = None;
             self.queue.put_later(due, now, now);
         } else {
@@ -260,6 +261,10 @@ impl Dispatcher {
                 }
                 _ if doubt.gave_up + SHOWS_WITHIN > listing.began => {
                     self.doubtful.insert(n, due);
+                }
+                // Its row is gone from the input, and no scan of ours is there.
+                Finding::Busy(_) | Finding::Absent if due.target.progress.left_out => {
+                    self.end(due, None, Outcome::NotAttempted);
                 }
                 Finding::Busy(scan) => {
                     doubt.absent = Some(listing.began);
@@ -368,7 +373,11 @@ impl Dispatcher {
             let mut due = Due::new(target);
             let Some(sent) = unsure else {
                 // Whatever was in doubt is not any more.
-                self.queue.put_later(due, now, now);
+                if due.target.progress.left_out {
+                    self.end(due, None, Outcome::NotAttempted);
+                } else {
+                    self.queue.put_later(due, now, now);
+                }
                 continue;
             };
             due.target.progress.unsure_since = Some(sent);

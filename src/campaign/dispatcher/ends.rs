@@ -45,7 +45,10 @@ impl Dispatcher {
         let progress = &mut due.target.progress;
         progress.outcome = Some(outcome.as_str());
         progress.not_before = None;
-        if outcome != Outcome::Unsure {
+        // One that is left out and comes back is looked up once more.
+        let is_left_out = progress.left_out && outcome == Outcome::NotAttempted;
+        progress.left_out = is_left_out;
+        if outcome != Outcome::Unsure && !is_left_out {
             progress.unsure_since = None;
         }
         if !outcome.is_scanned() {
@@ -56,6 +59,12 @@ impl Dispatcher {
         self.busy.forget(due.target.n);
         self.no_suspect(due.target.n);
         self.changed(&due, end);
+        if is_left_out {
+            // By its row's absence, which says nothing about the others.
+            self.tally.leave_out(1);
+            self.brakes.waits(due.target.n);
+            return;
+        }
         self.tally.add(outcome);
         let end = End {
             n: due.target.n,

@@ -14,7 +14,7 @@ use crate::{
         cloud::Cloud,
         sign_in::{Auth, Authority, Choice, Environment, FixedToken, Terms},
     },
-    mock::{self, MockConfig, QuotaConfig, Tenant},
+    mock::{self, Fleet, MockConfig, QuotaConfig, Tenant},
     quota::{Clock, SystemClock},
 };
 
@@ -60,6 +60,8 @@ pub(super) async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure
         Tenant::new(MockConfig {
             started: SystemClock.wall(),
             quota,
+            // Slips in the input are to come out before the day.
+            fleet: Fleet::Hex,
             ..MockConfig::demo()
         }),
         std::future::pending(),

@@ -5,8 +5,10 @@
 //! - `values`: what an option's value may be.
 
 use std::{
+    fs::File,
     io::{self, Write},
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -16,8 +18,9 @@ use tokio::net::TcpListener;
 
 use crate::{
     cli::signals,
-    mock::{Chances, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve},
+    mock::{Chances, Fleet, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve},
     quota::{Clock, SystemClock},
+    roster::{Fate, Options, Roster},
 };
 
 mod lists;
@@ -104,9 +107,12 @@ pub struct MockArgs {
     /// What the application may do, as in Machine.Scan,Machine.Read.All
     #[arg(long, value_name = "ROLES", value_delimiter = ',')]
     pub roles: Option<Vec<String>>,
-    /// Machines in the inventory
+    /// Machines in the inventory; any other with an id of 40 hex digits can be scanned too
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub machines: usize,
+    /// The machines that there are, and no others: a CSV or a plain list as `fleetsweep run` takes it
+    #[arg(long, value_name = "FILE", conflicts_with = "machines")]
+    pub inventory: Option<PathBuf>,
     /// Outages, machines that never work, a consent that is gone.
     #[command(flatten)]
     pub trouble: TroubleArgs,
@@ -133,6 +139,14 @@ pub enum MockError {
         address: SocketAddr,
         /// What the system said.
         source: io::Error,
+    },
+    /// The file with the machines.
+    #[error("--inventory {}: {why}", path.display())]
+    Inventory {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// The line with the address, or the summary, could not be written.
     #[error("cannot write the mock's report: {0}")]
@@ -170,6 +184,28 @@ pub async fn run(args: MockArgs, report: &mut dyn Write) -> Result<(), MockError
     Ok(())
 }
 
+/// The ids in a file, as a run would read them.
+fn read_inventory(path: &Path) -> Result<Vec<String>, MockError> {
+    let wrong = |why: &dyn ToString| MockError::Inventory {
+        path: path.to_owned(),
+        why: why.to_string(),
+    };
+    let file = File::open(path).map_err(|why| wrong(&why))?;
+    let options = Options {
+        any_id: true,
+        ..Options::default()
+    };
+    let mut roster =
+        Roster::open(&path.display().to_string(), file, &options).map_err(|why| wrong(&why))?;
+    let mut ids = Vec::new();
+    while let Some(row) = roster.next_row().map_err(|why| wrong(&why))? {
+        if row.fate == Fate::Due {
+            ids.push(row.machine_id.to_owned());
+        }
+    }
+    Ok(ids)
+}
+
 impl MockArgs {
     /// What was typed, as the mock's settings.
     ///
@@ -205,7 +241,12 @@ impl MockArgs {
                 early: 0.0,
             },
             busy_shape: self.busy_shape.into(),
+            fleet: match &self.inventory {
+                Some(file) => Fleet::Only(read_inventory(file)?),
+                None => Fleet::Hex40,
+            },
             machines: self.machines,
+            departed_every: MockConfig::demo().departed_every,
             record: !self.no_record,
             ..MockConfig::default()
         };

@@ -148,12 +148,15 @@ pub(super) struct OutputArgs {
 #[command(next_help_heading = "Going on")]
 pub(super) struct ResumeArgs {
     /// Go on with an unfinished campaign, and start a new one over a finished one, whose state and results are renamed
-    /// with its id: the form for schedulers.
+    /// with its id: the form for schedulers, where the input is the same each time.
     #[arg(long)]
     pub(super) again: bool,
 
-    /// Add the machines that are new in the input. The others go by today's --where; those that are gone from the input stay.
-    #[arg(long, conflicts_with = "again")]
+    /// Add the machines that are new in the input. The others go by today's --where; those that are gone from the input
+    /// are not sent (`not_attempted`, and no failure), and are due again when they come back. With --again, the form
+    /// for an input that is exported anew every night: an unfinished campaign is extended, after a finished one a new
+    /// one begins, and a changed comment or scan type waits for the next.
+    #[arg(long)]
     pub(super) extend: bool,
 
     /// Reopen targets that ended so, as in failed,unsure. What was sent to them is looked up first; with `unsure` you take
@@ -230,6 +233,13 @@ pub(in crate::cli) fn span(text: &str) -> Result<Duration, String> {
     match Duration::try_from(span) {
         Ok(span) if !span.is_zero() && span <= Duration::from_hours(24 * 7) => Ok(span),
         _ => Err("it must be longer than nothing and at most a week".to_owned()),
+    }
+}
+
+impl ResumeArgs {
+    /// Whether it is the form for an input that is exported anew every night, and a run that nobody watches.
+    pub(super) fn is_nightly(&self) -> bool {
+        self.again && self.extend
     }
 }
 

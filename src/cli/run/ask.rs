@@ -133,6 +133,7 @@ impl Asking<'_> {
             store.beyond(covers)
         })
         .map_err(Failure::storage)?;
+        let has_no_effect = matches!(stands, Gate::NoEffect { .. });
         let (question, refused) = match stands {
             Gate::Open => {
                 brakes.canary = None;
@@ -178,6 +179,8 @@ impl Asking<'_> {
                 }
                 AT_A_TERMINAL
             }
+            // The nightly form needs nobody but after a no.
+            None if has_no_effect && self.args.resume.is_nightly() => "by a run without a terminal",
             Some(CanaryAnswer::No) | None => return Err(refused),
         };
         brakes.canary = None;

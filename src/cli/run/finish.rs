@@ -157,6 +157,7 @@ pub(super) async fn finish(
     };
     let summary = Summary {
         campaign: campaign.as_str().to_owned(),
+        rehearsal: campaign.is_rehearsal(),
         targets: facts.targets,
         outcomes: tally,
         attempts,

@@ -36,6 +36,7 @@ use crate::{
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
+        tag::CampaignId,
     },
     defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},
@@ -87,7 +88,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
-    let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
+    let settings = setup.settings(&args, store.identity(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally)
         .with_brakes(brakes, reach)
         .giving_up_after(args.retry.give_up_after);
@@ -99,7 +100,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     }
     let journal = world.journal(store, targets, command).await?;
     monitor.began(&Began {
-        campaign: campaign.as_str(),
+        campaign: &named(&campaign),
         targets,
         already_ended: tally.total(),
     });
@@ -147,6 +148,15 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         lock,
     };
     finish::finish(ending, facts, summary, command).await
+}
+
+/// The campaign as a person reads it.
+fn named(campaign: &CampaignId) -> String {
+    if campaign.is_rehearsal() {
+        format!("{campaign} (a rehearsal)")
+    } else {
+        campaign.to_string()
+    }
 }
 
 /// Whoever follows scans of this run.

@@ -1,11 +1,17 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
 //! - `aside`: another campaign's files make room for it.  `look`: what opening it would find.
+//! - `joining`: what command and input change about a campaign that is there.
+//! - `succession`: a finished campaign is followed by another one.
+//! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
 mod aside;
+mod joining;
 mod look;
 mod loss;
+mod rehearsal;
+mod succession;
 
 use std::{
     fs::File,
@@ -22,7 +28,7 @@ use crate::{
     campaign::{
         intake::{IntakeError, take_in_after},
         outcome::{Outcome, Tally},
-        resume::{Rejoined, ResumeError, check_identity, extend, rejoin},
+        resume::Rejoined,
         tag::CampaignId,
     },
     cli::{
@@ -78,6 +84,7 @@ pub(super) async fn open(
         meant,
         setup.note.file().cloned(),
     )?;
+    opening.check_kind()?;
     results::probe(&places.results).map_err(Failure::storage)?;
     check_place(&places.state).map_err(Failure::storage)?;
     let lock = lock(&places.state).await?;
@@ -173,10 +180,7 @@ impl Opening {
             return Err(e);
         }
         if self.again && Counts::of(&store)?.open == 0 {
-            let old = CampaignId::known(store.identity().campaign.as_str());
-            store.close().map_err(Failure::storage)?;
-            self.end_mark(&old)?;
-            return self.begin(lock, Some(&old), &marks);
+            return self.succeed(store, lock, &marks);
         }
         self.go_on(store, lock, &marks)
     }
@@ -221,15 +225,18 @@ impl Opening {
     fn go_on(self, mut store: Store, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let lock = Locks::with_campaign(lock, &campaign)?;
-        let joined = self.join(&mut store, &campaign, marks);
+        let joined = store.all_or_nothing(|store| self.join(store, &campaign, marks));
         // What was read of a damaged file says nothing, not even what is wrong with the input.
         store.vouch().map_err(Failure::storage)?;
-        let Rejoined { added, notes, note } = joined?;
-        for outcome in &self.retry {
-            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
-        }
+        let Rejoined {
+            added,
+            changed,
+            notes,
+            remarks,
+        } = joined?;
         let counts = Counts::of(&store)?;
-        if counts.open == 0 && !self.recover && self.was_concluded(&store)? {
+        let is_as_before = added == 0 && changed == 0;
+        if counts.open == 0 && is_as_before && !self.recover && self.was_concluded(&store)? {
             store.close().map_err(Failure::storage)?;
             self.end_mark(&campaign)?;
             return Err(Failure::new(
@@ -242,41 +249,17 @@ impl Opening {
         }
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
-        opened.notes.extend(note);
-        if added > 0 {
-            opened
+        opened.notes.extend(remarks);
+        match added {
+            0 => {}
+            1 => opened
                 .notes
-                .push(format!("{added} rows were added to the campaign"));
+                .push("1 row was added to the campaign".to_owned()),
+            _ => opened
+                .notes
+                .push(format!("{added} rows were added to the campaign")),
         }
         Ok(opened)
-    }
-
-    /// Compares command and input with the campaign that is there.
-    fn join(
-        &self,
-        store: &mut Store,
-        campaign: &CampaignId,
-        marks: &[MarkRow],
-    ) -> Result<Rejoined, Failure> {
-        check_identity(store.identity(), &self.meant).map_err(refused)?;
-        self.check_results(campaign, marks)?;
-        let rule = rule_of(store)?;
-        let roster = self.roster_by(Some(rule))?;
-        let joined = if self.extend {
-            extend(roster, store)
-        } else {
-            rejoin(roster, store, &self.file())
-        };
-        let joined = joined.map_err(refused)?;
-        Ok(Rejoined {
-            note: (self.options.any_id && rule != IdRule::Any).then(|| {
-                format!(
-                    "--any-id has no effect on campaign {campaign}, which began without it; rows that are invalid there stay so. \
-                     Another campaign takes such ids: give it files of its own with -o and --state"
-                )
-            }),
-            ..joined
-        })
     }
 
     fn opened(
@@ -374,6 +357,12 @@ pub(super) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Resu
     put_back(aside)
 }
 
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        Self::storage(e)
+    }
+}
+
 impl From<IntakeError> for Failure {
     fn from(e: IntakeError) -> Self {
         match e {
@@ -398,21 +387,4 @@ fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--retry {outcome}: {why}")));
     }
     Ok(())
-}
-
-/// By which rule a campaign's ids were told from slips.
-fn rule_of(store: &Store) -> Result<IdRule, Failure> {
-    let word = store.identity().id_rule.parse();
-    word.map_err(|e| {
-        Failure::storage(format!(
-            "the campaign's state: {e}; a newer fleetsweep may know it"
-        ))
-    })
-}
-
-fn refused(e: ResumeError) -> Failure {
-    match e {
-        ResumeError::Store(e) => Failure::storage(e),
-        e => Failure::usage(e),
-    }
 }

@@ -113,17 +113,20 @@ impl Setup {
     }
 
     /// What the dispatcher goes by.
-    pub(super) fn settings(&self, args: &RunArgs, campaign: CampaignId, seed: u64) -> Settings {
+    pub(super) fn settings(&self, args: &RunArgs, identity: &Identity, seed: u64) -> Settings {
         // Without limits the next attempts are written while the workers send.
         let ahead = if self.quota.is_unlimited() {
             self.workers
         } else {
             0
         };
+        // The campaign's own words, which may not be those of this command.
+        let scan_type = identity.scan_type.parse();
+        let scan_type = scan_type.unwrap_or_else(|_| args.scan_type());
         Settings {
-            campaign,
-            scan_type: args.scan_type().wire(),
-            comment: self.comment.clone(),
+            campaign: CampaignId::known(identity.campaign.as_str()),
+            scan_type: scan_type.wire(),
+            comment: identity.comment.clone(),
             policy: args.policy(),
             capacity: self.workers + ahead,
             risk_taken: args.risk_taken(),

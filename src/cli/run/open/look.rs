@@ -88,6 +88,7 @@ pub(in crate::cli::run) fn look(
     ledger: Option<PathBuf>,
 ) -> Result<Found, Failure> {
     let mut opening = Opening::of(args, places, rows, meant, ledger)?;
+    opening.check_kind()?;
     let marks = opening.marks()?;
     let state = &opening.places.state;
     if !state.exists() {
@@ -158,18 +159,25 @@ impl Opening {
     /// What would be left of a campaign after what a run changes about it before its first call.
     fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let Rejoined { added, notes, note } = self.join(&mut store, &campaign, marks)?;
-        for outcome in &self.retry {
-            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
-        }
+        let Rejoined {
+            added,
+            notes,
+            remarks,
+            ..
+        } = self.join(&mut store, &campaign, marks)?;
         let mut found = Found::of(&store)?;
-        found.notes.extend(note);
         for note in &notes {
             found.notes.push(format!("{}: {note}", self.file()));
         }
-        if added > 0 {
-            let note = format!("{added} rows would be added to the campaign");
-            found.notes.push(note);
+        found.notes.extend(remarks);
+        match added {
+            0 => {}
+            1 => found
+                .notes
+                .push("1 row would be added to the campaign".to_owned()),
+            _ => found
+                .notes
+                .push(format!("{added} rows would be added to the campaign")),
         }
         if found.due == 0 {
             let note = format!("campaign {campaign} has finished. {FURTHER}");

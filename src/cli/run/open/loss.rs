@@ -153,10 +153,6 @@ impl Opening {
         Ok(roster.counts().rows())
     }
 
-    fn is_rehearsal(&self) -> bool {
-        CampaignId::known(self.meant.campaign.as_str()).is_rehearsal()
-    }
-
     /// Makes a state anew for a campaign whose state is gone, to be recovered before anything is sent.
     fn rebuild(self, lock: Lock, id: &str, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(id);
@@ -308,17 +304,16 @@ impl Opening {
         marks: &[MarkRow],
     ) -> Result<(), Failure> {
         let path = &self.places.results;
-        let whose = match results::owner(path).map_err(Failure::storage)? {
+        let owner = results::owner(path).map_err(Failure::storage)?;
+        if self.is_rehearsal() {
+            self.spare_real_results(&owner)?;
+        }
+        let whose = match owner {
             Owner::Nobody | Owner::Empty => return Ok(()),
             Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
             Owner::Campaign(id) if self.abandon.as_ref() == Some(&id) => return Ok(()),
-            Owner::Campaign(id) if CampaignId::known(&*id).is_rehearsal() => {
-                // A rehearsal's results are nobody's loss, as long as only another rehearsal overwrites them.
-                if campaign.is_rehearsal() {
-                    return Ok(());
-                }
-                format!("are those of campaign {id}")
-            }
+            // A rehearsal's results are nobody's loss.
+            Owner::Campaign(id) if CampaignId::known(&*id).is_rehearsal() => return Ok(()),
             Owner::Campaign(id) => {
                 let mark = marks.iter().find(|mark| mark.campaign == id);
                 let is_unfinished = match mark {

@@ -1,0 +1,126 @@
+//! What becomes of targets whose rows are gone from the input.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::store::{Identity, Left, Record};
+
+const GONE: &str = "gone";
+
+/// Three targets: nothing was sent to the first, a call to the second has no end, the third held no usable id.
+fn campaign(folder: &std::path::Path) -> Store {
+    let identity = Identity {
+        campaign: "a".into(),
+        created: Timestamp::UNIX_EPOCH,
+        tenant: "t".into(),
+        api: "https://a".into(),
+        scan_type: "quick".into(),
+        comment: "c".into(),
+        columns: Vec::new(),
+        id_rule: "hex40".to_owned(),
+    };
+    let mut loader = Store::create(&folder.join("a.campaign.db"), &identity).unwrap();
+    for n in 1..=3 {
+        let machine_id = format!("{n:040x}");
+        let row = NewRow {
+            n,
+            line: n + 1,
+            machine_id: &machine_id,
+            scan_type: None,
+            comment: None,
+            priority: None,
+            extra: "",
+            ended: (n == 3).then_some(("invalid", "a slip")),
+            left_out: false,
+        };
+        loader.insert(&row).unwrap();
+    }
+    let mut store = loader.finish().unwrap();
+    let begun = Record::Begun {
+        n: 2,
+        number: 1,
+        sent: Timestamp::UNIX_EPOCH,
+        sent_server: None,
+    };
+    store.commit(1, &[begun]).unwrap();
+    store
+}
+
+fn withdraw() -> Vec<Amendment> {
+    let withdraw = |n| Amendment::Withdraw { n, message: GONE };
+    (1..=3).map(withdraw).collect()
+}
+
+fn admit(n: u64) -> Amendment {
+    Amendment::Admit {
+        n,
+        scan_type: None,
+        comment: None,
+        priority: None,
+    }
+}
+
+fn outcomes(store: &Store) -> Vec<(Option<String>, bool)> {
+    let mut rows = Vec::new();
+    let each = store.each_row::<StoreError>(false, |row| {
+        rows.push((row.outcome.clone(), row.left_out));
+        Ok(())
+    });
+    each.unwrap();
+    rows
+}
+
+fn in_doubt(store: &Store) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    let each = store.each_left(|Left { n, in_doubt, .. }| {
+        assert!(in_doubt, "{n} would be sent");
+        numbers.push(n);
+    });
+    each.unwrap();
+    numbers
+}
+
+#[test]
+fn what_is_gone_is_not_sent_and_a_call_in_doubt_is_still_looked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = campaign(folder.path());
+    let gone = (Some("not_attempted".to_owned()), true);
+    assert_eq!(store.amend(&withdraw()).unwrap(), 3);
+    assert_eq!(outcomes(&store), [gone.clone(), (None, true), gone.clone()]);
+    assert_eq!(in_doubt(&store), [2]);
+    assert_eq!(store.amend(&withdraw()).unwrap(), 0, "all was told before");
+    // A row that is found to be no good does not end the doubt.
+    let end = Amendment::End {
+        n: 2,
+        outcome: "invalid",
+        message: "a slip".into(),
+    };
+    assert_eq!(store.amend(&[end]).unwrap(), 0);
+    // The list shows nothing: it is over, and not sent.
+    let at = Timestamp::UNIX_EPOCH;
+    store.commit(1, &[Record::Absent { n: 2, at }]).unwrap();
+    assert_eq!(outcomes(&store), vec![gone; 3]);
+}
+
+#[test]
+fn what_comes_back_is_due_again_and_looked_up_where_it_was_in_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = campaign(folder.path());
+    store.amend(&withdraw()).unwrap();
+    assert_eq!(store.amend(&[admit(1), admit(2)]).unwrap(), 2);
+    assert_eq!(outcomes(&store)[..2], [(None, false), (None, false)]);
+    assert_eq!(in_doubt(&store), [2], "the first is as good as new");
+}
+
+#[test]
+fn what_fails_in_the_middle_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = campaign(folder.path());
+    let before = outcomes(&store);
+    let failed = store.all_or_nothing(|store| {
+        store.amend(&withdraw())?;
+        Err::<(), _>(StoreError::Foreign(folder.path().to_owned()))
+    });
+    failed.unwrap_err();
+    assert_eq!(outcomes(&store), before);
+}
