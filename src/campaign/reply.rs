@@ -19,6 +19,7 @@ use crate::{
         throttle::stated,
         wire::{self, Envelope},
     },
+    plain_text::kept,
     quota::Permit,
 };
 
@@ -146,11 +147,11 @@ pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class 
 
 fn of_lost(lost: &Lost) -> Class {
     let trouble = Trouble {
-        why: lost.to_string(),
+        why: kept(&lost.to_string()),
         ..Trouble::default()
     };
     match lost {
-        Lost::Unsendable(why) => Class::Unsendable(why.clone()),
+        Lost::Unsendable(why) => Class::Unsendable(kept(why)),
         Lost::NotSent(_) => Class::NeverSent(trouble),
         Lost::Blocked(_) => Class::NeverSent(Trouble {
             obstacle: Some(Obstacle::Connection),

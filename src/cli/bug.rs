@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::ExitCode;
+use crate::plain_text::one_line;
 
 /// From here on a panic of any thread or task ends the process. For `main`, and nobody else: it holds for the whole process.
 pub fn ends_the_process() {
@@ -42,6 +43,7 @@ fn in_words(payload: &(dyn Any + Send), place: Option<&str>) -> String {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("it says nothing of itself");
+    let text = one_line(text);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let place = place.unwrap_or("an unknown place");
     format!(

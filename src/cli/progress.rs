@@ -36,7 +36,7 @@ pub struct ProgressArgs {
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Log errors only, and show no progress.
+    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the same.
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
 }

@@ -211,7 +211,7 @@ async fn follow_on<D: Defender>(
     let _orders = Watcher::start(state, lent);
     match following.follow(|| false, &mut signals).await {
         Ok(told) => {
-            monitor.note(&super::follow::told(&told));
+            monitor.say(&super::follow::told(&told));
             if told.end == FollowEnd::Ordered {
                 ending.stop = Some(StopReason::Brake("stopped by cancel".to_owned()));
             }
