@@ -209,6 +209,26 @@ fn foreign(status: u16, said: &Said, obstacle: Option<Obstacle>) -> String {
 }
 
 impl Class {
+    /// Its word in the log.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "own",
+            Self::NeverSent(_) => "never_sent",
+            Self::Perhaps(_) => "perhaps",
+            Self::Unsendable(_) => "unsendable",
+        }
+    }
+
+    /// What was said, if anything was.
+    pub(super) fn said(&self) -> Option<&Said> {
+        match self {
+            Self::Own(said) => Some(said),
+            Self::NeverSent(trouble) | Self::Perhaps(trouble) => Some(&trouble.said),
+            Self::Unsendable(_) => None,
+        }
+    }
+
     /// Gives the permit of the call back, by what is known of it. A refusal by the quota is the caller's to tell.
     pub fn settle(&self, permit: Permit) {
         match self {

@@ -23,6 +23,8 @@ pub fn ends_the_process() {
         // The cursor stands at the end of the bar, if there is one. That nobody may be left to read this changes nothing.
         let bar_ends = if out.is_terminal() { "\n" } else { "" };
         let _ = writeln!(out, "{bar_ends}{told}");
+        // The log may be what somebody reads tomorrow, and this the last that is in it.
+        tracing::error!(target: "fleetsweep::bug", event = "bug", "{told}");
         let trace = Backtrace::capture();
         if trace.status() == BacktraceStatus::Captured {
             let _ = writeln!(out, "{trace}");

@@ -9,6 +9,7 @@ use std::{
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::{ResultsError, guard::guarded};
+use crate::audit::audit;
 
 /// The file's columns, of which the first is what a campaign needs; the others serve `--where`.
 pub const COLUMNS: [&str; 11] = [
@@ -111,6 +112,7 @@ impl Machines {
             fs::rename(&place.partial, &place.path)
                 .map_err(|why| ResultsError::new(WRITE, &place.path, &why))?;
             place.keep = true;
+            audit!("file", act = "written", what = "machines", path = %place.path.display());
         }
         Ok(())
     }

@@ -7,6 +7,8 @@
 
 /// Who imports whom, read from the `use` lines.
 mod architecture;
+/// The log, from which everything can be told again.
+mod audit;
 /// What stops a campaign before it does harm.
 mod brakes;
 /// The same, by the clock on the wall.

@@ -11,12 +11,14 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
+    audit::audit,
     campaign::{
         engine::Ending,
         journal::Finished,
         outcome::{Outcome, Tally},
         stop::StopReason,
         summary::Summary,
+        trail,
     },
     cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
     plain_text,
@@ -80,6 +82,7 @@ impl SummaryFile {
             Self::Stdout => screen::json(summary, "the summary"),
             Self::File(mut file, name) => cut(&file)
                 .and_then(|()| write(&mut file))
+                .inspect(|()| audit!("file", act = "written", what = "summary", path = name))
                 .map_err(|e| Failure::storage(format!("cannot write the summary {name}: {e}"))),
         }
     }
@@ -115,6 +118,7 @@ pub(super) async fn finish(
     let reason = stop
         .as_ref()
         .map_or_else(|| "done".to_owned(), ToString::to_string);
+    let told = tally;
     let finished = tokio::select! {
         biased;
         () = signals::to_stop_at_once(signals.as_mut()) => return Err(stopped_at_once(stop, facts, command)),
@@ -145,6 +149,7 @@ pub(super) async fn finish(
         stop.as_ref().map_or(ExitCode::Clean, exit_code),
         facts.followed.unwrap_or(ExitCode::Clean),
     ]);
+    trail::over(&told, &tally, code.number(), &reason);
     let unfinished =
         stop.is_some() && tally.of(Outcome::NotAttempted) + tally.of(Outcome::Unsure) > 0;
     let results = match &placed {

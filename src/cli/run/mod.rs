@@ -36,6 +36,7 @@ use crate::{
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
+        trail,
     },
     defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},
@@ -98,6 +99,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         dispatcher.skip_busy(clock.wall());
     }
     let journal = world.journal(store, targets, command).await?;
+    trail::began(campaign.as_str(), targets, &tally);
     monitor.began(&Began {
         campaign: campaign.as_str(),
         targets,
