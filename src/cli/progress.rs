@@ -28,11 +28,11 @@ pub struct ProgressArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
 
-    /// Logs go to this file instead of stderr.
+    /// Logs go to this file instead of stderr, and the audit trail is in it without -v.
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
-    /// Log more; twice or three times for yet more. RUST_LOG overrides it.
+    /// Log the audit trail; twice: decisions too; three times: the HTTP library's words too. RUST_LOG overrides it.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
