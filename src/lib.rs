@@ -11,16 +11,20 @@
 //! - [`results`]: the results CSV.
 //! - [`store`]: the campaign's durable state.
 //! - [`monitor`]: progress, for people and for tests.
+//! - `audit`: the events of the log.
+//! - [`plain_text`]: text of others, made fit for a terminal.
 //! - [`mock`]: a tenant in a box, with a quota of its own and a record of what it saw.
 //!
 //! Who may import whom: `cli` may import everything; `campaign` the six below it; those six none of each other; `mock`
-//! only the wire types of `defender`. A test reads the `use` lines and keeps it so.
+//! only the wire types of `defender`; all of them `plain_text` and `audit`. A test reads the `use` lines and keeps it so.
 
+mod audit;
 pub mod campaign;
 pub mod cli;
 pub mod defender;
 pub mod mock;
 pub mod monitor;
+pub mod plain_text;
 pub mod quota;
 pub mod results;
 pub mod roster;

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     outage::Outage,
     reply::{Class, Said, Trouble, classify},
+    trail,
 };
 use crate::{
     defender::{
@@ -237,9 +238,8 @@ impl<D: Defender> Caller<D> {
         }
         let sent = self.clock.now();
         let reply = self.defender.call(call, &token).await;
-        let ms = self.clock.now().since(sent).as_millis();
-        tracing::debug!(kind = %permit.kind(), ms, "answered");
         let class = classify(&reply, |answer| is_asked(call, answer));
+        trail::call(permit.kind(), &class, self.clock.now().since(sent));
         let was_sent = !matches!(class, Class::NeverSent(_) | Class::Unsendable(_));
         self.calls.fetch_add(u64::from(was_sent), Ordering::Relaxed);
         self.heard
@@ -322,6 +322,7 @@ impl<D: Defender> Caller<D> {
                 Some(Err(CallError::Unanswered { trouble, .. })) => trouble,
                 Some(Err(e @ (CallError::Ledger(_) | CallError::SignIn(_)))) => return Err(e),
                 Some(Ok(()) | Err(CallError::Refused(_) | CallError::Blocked(_))) => {
+                    outage.over(self.clock.now());
                     monitor.note(&outage.over_in_words(self.clock.now()));
                     return Ok(());
                 }

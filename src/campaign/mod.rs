@@ -18,6 +18,7 @@
 //! - [`paging`](self): how a listing is read to its end. [`listing`]: the list of scans. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
 //! - [`timeline`]: when the calls go out, reckoned beforehand; [`slots`]: by stretches of time.
+//! - [`trail`]: what the log tells of it all.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
 //!   written anew. [`conclusion`](self): how both end.
 
@@ -58,6 +59,7 @@ pub mod stop;
 pub mod summary;
 pub mod tag;
 pub mod timeline;
+pub mod trail;
 pub mod verdict;
 pub mod watch;
 pub mod witness;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::reply::{Obstacle, Trouble};
+use crate::audit::audit;
 use crate::{monitor::span, quota::Moment};
 
 /// The first and the longest pause between two looks.
@@ -42,6 +43,7 @@ impl Outage {
             heard,
         };
         outage.see(now, trouble);
+        audit!("outage", phase = "begins", why = outage.why.as_str());
         outage
     }
 
@@ -105,6 +107,12 @@ impl Outage {
             "{}; nothing is sent until the API answers again, the next look is in {next}",
             self.why
         )
+    }
+
+    /// It is over: for the log.
+    pub(super) fn over(&self, now: Moment) {
+        let lasted_s = now.since(self.since).as_secs_f64();
+        audit!("outage", phase = "ends", why = self.why.as_str(), lasted_s);
     }
 
     /// That it is over.

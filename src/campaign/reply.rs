@@ -19,6 +19,7 @@ use crate::{
         throttle::stated,
         wire::{self, Envelope},
     },
+    plain_text::kept,
     quota::Permit,
 };
 
@@ -146,11 +147,11 @@ pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class 
 
 fn of_lost(lost: &Lost) -> Class {
     let trouble = Trouble {
-        why: lost.to_string(),
+        why: kept(&lost.to_string()),
         ..Trouble::default()
     };
     match lost {
-        Lost::Unsendable(why) => Class::Unsendable(why.clone()),
+        Lost::Unsendable(why) => Class::Unsendable(kept(why)),
         Lost::NotSent(_) => Class::NeverSent(trouble),
         Lost::Blocked(_) => Class::NeverSent(Trouble {
             obstacle: Some(Obstacle::Connection),
@@ -208,6 +209,26 @@ fn foreign(status: u16, said: &Said, obstacle: Option<Obstacle>) -> String {
 }
 
 impl Class {
+    /// Its word in the log.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "own",
+            Self::NeverSent(_) => "never_sent",
+            Self::Perhaps(_) => "perhaps",
+            Self::Unsendable(_) => "unsendable",
+        }
+    }
+
+    /// What was said, if anything was.
+    pub(super) fn said(&self) -> Option<&Said> {
+        match self {
+            Self::Own(said) => Some(said),
+            Self::NeverSent(trouble) | Self::Perhaps(trouble) => Some(&trouble.said),
+            Self::Unsendable(_) => None,
+        }
+    }
+
     /// Gives the permit of the call back, by what is known of it. A refusal by the quota is the caller's to tell.
     pub fn settle(&self, permit: Permit) {
         match self {

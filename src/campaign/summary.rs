@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{outcome::Tally, stop::StopReason};
+use crate::plain_text::{line, one_line};
 
 /// What a run came to. As JSON it is what `--summary` writes; displayed, it is the last thing that a person reads.
 #[derive(Debug, Clone, Serialize)]
@@ -104,7 +105,7 @@ impl fmt::Display for Summary {
             ""
         };
         match &self.stopped {
-            Some(why) => writeln!(f, "stopped: {why}{so}")?,
+            Some(why) => line(f, format_args!("stopped: {why}{so}"))?,
             None => writeln!(f, "done: every row has its outcome{so}")?,
         }
         for (outcome, count) in self.outcomes.iter().filter(|(_, count)| *count > 0) {
@@ -116,7 +117,7 @@ impl fmt::Display for Summary {
             count,
         } in &self.troubles
         {
-            writeln!(f, "  {outcome}: {message} ({count}×)")?;
+            line(f, format_args!("  {outcome}: {message} ({count}×)"))?;
         }
         writeln!(
             f,
@@ -126,9 +127,10 @@ impl fmt::Display for Summary {
             Seconds(self.lower_bound),
             self.throttled
         )?;
-        write!(f, "results: {}", self.results.display())?;
+        let results = self.results.display();
+        write!(f, "{}", one_line(&format!("results: {results}")))?;
         if let Some(next) = &self.next {
-            write!(f, "\nto go on: {next}")?;
+            write!(f, "\n{}", one_line(&format!("to go on: {next}")))?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plain_text::one_line;
+
 /// How the tag of every campaign begins; no text of a user's may hold it.
 pub const MARK: &str = "[fleetsweep:";
 
@@ -115,10 +117,7 @@ pub enum TextError {
 /// # Errors
 /// The text is too long or holds a tag's beginning.
 pub fn comment_text(text: &str) -> Result<String, TextError> {
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean = one_line(text);
     let clean = clean.trim();
     let length = clean.chars().count();
     if length > MAX_TEXT {

@@ -59,6 +59,26 @@ pub enum Verdict {
     NotSent(Trouble),
 }
 
+impl Verdict {
+    /// Its word in the state and in the log.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::AlreadyPending(_) => "already_pending",
+            Self::NotFound => "not_found",
+            Self::Unsupported => "unsupported",
+            Self::Refused => "refused",
+            Self::Throttled(_) => "throttled",
+            Self::Unauthorized => "unauthorized",
+            Self::Stop(_) => "stopped",
+            Self::Unsure(_) => "unsure",
+            Self::NotSent(_) => "not_sent",
+            Self::Forbidden(_) => "forbidden",
+        }
+    }
+}
+
 /// A scan as the service tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scan {

@@ -1,6 +1,6 @@
 //! A worker sends one call at a time and reports what came back. It decides nothing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
@@ -8,6 +8,7 @@ use super::{
     brakes::SendTimes,
     dispatcher::{Attempt, Report, Sending},
     tag::CampaignId,
+    trail,
     verdict::{Judgement, Sent, Verdict, judge},
 };
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 pub(super) struct Order {
     pub(super) attempt: Attempt,
     pub(super) permit: Permit,
+    /// How long its permit was waited for.
+    pub(super) waited: Duration,
 }
 
 /// What a worker needs of the world.
@@ -50,7 +53,14 @@ impl<D: Defender> Worker<D> {
         }
     }
 
-    async fn send(&mut self, Order { attempt, permit }: Order) -> Report {
+    async fn send(
+        &mut self,
+        Order {
+            attempt,
+            permit,
+            waited,
+        }: Order,
+    ) -> Report {
         let n = attempt.n;
         let token = match self.tokens.token().await {
             Ok(token) => token,
@@ -68,7 +78,7 @@ impl<D: Defender> Worker<D> {
             scan_type,
             send_by,
             ..
-        } = attempt;
+        } = &attempt;
         let call = Call::StartScan {
             machine: machine.clone(),
             scan_type,
@@ -95,11 +105,12 @@ impl<D: Defender> Worker<D> {
         let sending = Sent {
             campaign: &self.campaign,
             n,
-            comment: &comment,
-            machine: &machine,
+            comment,
+            machine,
             took,
         };
         let judgement = judge(&reply, &sending);
+        trail::attempt(&attempt, &judgement, took, waited);
         if slept {
             permit.cut_off();
         } else {

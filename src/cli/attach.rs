@@ -120,7 +120,7 @@ impl AttachArgs {
         if !Lock::is_held(&state)
             && let Err(lost) = check_whole(&store, last.as_ref())
         {
-            monitor.note(&lost.why);
+            monitor.say(&lost.why);
         }
         drop(store);
         let mock_quota = self.pace.mock_quota();
@@ -203,7 +203,7 @@ pub(super) async fn put_into_results(
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<(), Failure> {
     let Some(lock) = lock.or_else(|| Lock::take(state).ok()) else {
-        monitor.note(
+        monitor.say(
             "a run is at work on the campaign: it puts the states into the results when it ends",
         );
         return Ok(());
@@ -230,7 +230,7 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
     let store = look(state).await?;
     let campaign = CampaignId::known(store.identity().campaign.as_str());
     let Ok(_lock) = locks::of_campaign(&campaign) else {
-        monitor.note(
+        monitor.say(
             "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states into the \
              results when it ends",
         );
@@ -244,7 +244,7 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
     let note = last.and_then(|run| QuotaNote::from_json(&run.quota));
     if check_whole(&store, note.as_ref()).is_err() {
         // They know more than the state does, and are left as they are.
-        monitor.note("the results are left as they are, for the campaign's state has lost its end");
+        monitor.say("the results are left as they are, for the campaign's state has lost its end");
         return Ok(());
     }
     let is_ours = match results::owner(&path).map_err(Failure::storage)? {
@@ -253,7 +253,7 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
         Owner::Foreign => false,
     };
     if !is_ours {
-        monitor.note(&format!(
+        monitor.say(&format!(
             "the results are not at {} any more; the states are in {}",
             path.display(),
             state.display()
@@ -265,8 +265,8 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
         .await
         .map_err(Failure::storage)?;
     match placed {
-        Placed::There(path) => monitor.note(&format!("results: {}", path.display())),
-        Placed::Aside { path: aside, why } => monitor.note(&format!(
+        Placed::There(path) => monitor.say(&format!("results: {}", path.display())),
+        Placed::Aside { path: aside, why } => monitor.say(&format!(
             "{} could not be replaced ({why}), so the whole results are in {}",
             path.display(),
             aside.display()

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::ExitCode;
+use crate::plain_text::one_line;
 
 /// From here on a panic of any thread or task ends the process. For `main`, and nobody else: it holds for the whole process.
 pub fn ends_the_process() {
@@ -22,6 +23,8 @@ pub fn ends_the_process() {
         // The cursor stands at the end of the bar, if there is one. That nobody may be left to read this changes nothing.
         let bar_ends = if out.is_terminal() { "\n" } else { "" };
         let _ = writeln!(out, "{bar_ends}{told}");
+        // The log may be what somebody reads tomorrow, and this the last that is in it.
+        tracing::error!(target: "fleetsweep::bug", event = "bug", "{told}");
         let trace = Backtrace::capture();
         if trace.status() == BacktraceStatus::Captured {
             let _ = writeln!(out, "{trace}");
@@ -42,6 +45,7 @@ fn in_words(payload: &(dyn Any + Send), place: Option<&str>) -> String {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("it says nothing of itself");
+    let text = one_line(text);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let place = place.unwrap_or("an unknown place");
     format!(

@@ -78,7 +78,7 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
         tracing::warn!("{e}");
     }
     let cancelled = cancelled.map_err(failure)?;
-    monitor.note(&told(&cancelled, stopped_a_run.get()));
+    monitor.say(&told(&cancelled, stopped_a_run.get()));
     attach::put_into_results(&state, Some(lock), monitor.as_ref(), &mut signals).await?;
     monitor.ended();
     Ok(match cancelled {
@@ -138,7 +138,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
     );
     if args.dry_run {
         let doomed = caller.look().await.map_err(failure)?;
-        monitor.note(&format!(
+        monitor.say(&format!(
             "{} would be cancelled",
             counted(&doomed, &campaign)
         ));
@@ -150,7 +150,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
     if !args.attach.yes && Lock::is_held(&state) {
         let question = "a run is at work on the campaign: stop it, and count its scans? [y/N] ";
         if !terminal.ask(question).await {
-            monitor.note("nothing was cancelled, and the run goes on");
+            monitor.say("nothing was cancelled, and the run goes on");
             let store = Store::peek(&state).map_err(Failure::storage)?;
             let runs = store.has_open_scans_of_ours().map_err(Failure::storage)?;
             return Ok(Prepared::Over(exit_code(runs)));
@@ -161,7 +161,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
     drop(locks::of_campaign(&campaign)?);
     let doomed = caller.look().await.map_err(failure)?;
     if doomed.is_empty() {
-        monitor.note("no scan of this campaign is under way");
+        monitor.say("no scan of this campaign is under way");
     } else {
         let takes = span::in_words(pacer.lower_bound(Kind::Cancel, doomed.len() as u64));
         let scans = counted(&doomed, &campaign);
@@ -173,7 +173,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
             ))
             .await
         {
-            monitor.note(&nothing(stopped_a_run.get()));
+            monitor.say(&nothing(stopped_a_run.get()));
             return Ok(Prepared::Over(exit_code(true)));
         }
     }

@@ -1,11 +1,6 @@
 //! `fleetsweep doctor`: what is missing, in words, before a campaign depends on it.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +12,7 @@ use super::{
     ledger::{self, QuotaNote},
     paths::keep_apart,
     progress::ProgressArgs,
+    screen,
 };
 use crate::{
     campaign::{
@@ -28,6 +24,7 @@ use crate::{
         Defender, Reply, Throttle,
         sign_in::{Claims, FixedToken, Token, TokenSource},
     },
+    plain_text::one_line,
     quota::{Clock, Kind, LONGEST_WAIT, Quota, SystemClock},
 };
 
@@ -90,8 +87,7 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
         }
         Err(failure) => return Err(failure),
     }
-    report(&checkup, args.json)
-        .map_err(|e| Failure::storage(format!("cannot write the report: {e}")))?;
+    report(&checkup, args.json)?;
     Ok(if checkup.ok {
         ExitCode::Clean
     } else {
@@ -221,26 +217,19 @@ fn way_there(is_loopback: bool) -> String {
     }
 }
 
-fn report(checkup: &Checkup, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let written = if json {
-        serde_json::to_writer(&mut out, checkup)
-            .map_err(io::Error::from)
-            .and_then(|()| out.write_all(b"\n"))
-    } else {
-        checkup.steps.iter().try_for_each(|step| {
-            let state = match step.state {
-                State::Ok => "ok",
-                State::Warning => "warning",
-                State::Failed => "FAILED",
-                State::Skipped => "-",
-            };
-            writeln!(out, "{state:<8} {:<14} {}", step.step, step.detail)
-        })
-    };
-    match written.and_then(|()| out.flush()) {
-        // Whoever read it has read enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+fn report(checkup: &Checkup, json: bool) -> Result<(), Failure> {
+    if json {
+        return screen::json(checkup, "the report");
     }
+    let lines = checkup.steps.iter().map(|step| {
+        let state = match step.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Failed => "FAILED",
+            State::Skipped => "-",
+        };
+        let line = format!("{state:<8} {:<14} {}", step.step, step.detail);
+        one_line(&line).into_owned() + "\n"
+    });
+    screen::report(&lines.collect::<String>(), "the report")
 }

@@ -91,7 +91,7 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
         tracing::warn!("{e}");
     }
     let followed = followed.map_err(failure)?;
-    monitor.note(&told(&followed));
+    monitor.say(&told(&followed));
     attach::put_into_results(&state, None, monitor.as_ref(), &mut signals).await?;
     monitor.ended();
     Ok(exit_code(&followed))

@@ -17,6 +17,7 @@ use super::{
     pace::PaceArgs,
     paths::{FileUse, keep_apart},
     progress::ProgressArgs,
+    screen,
 };
 use crate::{
     campaign::{
@@ -150,11 +151,11 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let listed = listed.map_err(|broken| failure(broken, &wanted))?;
     out.finish().map_err(Failure::storage)?;
     if listed.moved {
-        monitor.note(
+        monitor.say(
             "the list moved each time that it was read, so a machine may be missing: run it again if every last one counts",
         );
     }
-    monitor.note(&summary(listed.machines, &wanted, args.output.as_deref()));
+    monitor.say(&summary(listed.machines, &wanted, args.output.as_deref()));
     monitor.ended();
     Ok(ExitCode::Clean)
 }
@@ -167,7 +168,7 @@ async fn connect(args: &MachinesArgs, monitor: &dyn Monitor) -> Result<Connectio
 fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {
     match path {
         Some(path) if path.as_os_str() != "-" => Machines::create(path),
-        _ => Machines::stream(Box::new(io::stdout())),
+        _ => Machines::stream(screen::cells()),
     }
 }
 

@@ -7,6 +7,7 @@
 //!   remembered. [`paths`]: which files. `locks`: one process a campaign. [`progress`]: what is shown.
 //! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. `overlap`: machines that stand in another campaign too. [`terminal`]: a person who can be asked.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
+//! - `screen`: what is written to stdout and stderr.
 //! - [`exit`]: the exit codes, and which one wins. [`bug`]: what ends a program that has a bug.
 
 mod attach;
@@ -30,16 +31,19 @@ pub mod plan;
 pub mod progress;
 pub mod quota;
 pub mod run;
+mod screen;
 pub mod signals;
 pub mod status;
 pub mod terminal;
 pub mod yes;
 
-use std::{ffi::OsString, fmt::Display, io::Write, time::Duration};
+use std::{ffi::OsString, fmt::Display, time::Duration};
 
 use clap::{Parser, Subcommand};
 
 pub use exit::ExitCode;
+
+use crate::plain_text;
 
 /// Starts antivirus scans on whole fleets through Microsoft Defender for Endpoint, at exactly the API's speed limit.
 #[derive(Debug, Parser)]
@@ -106,7 +110,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             } else {
                 ExitCode::Clean
             };
-            let _ = e.print();
+            let words = e.to_string();
+            if words.lines().all(|line| plain_text::one_line(line) == line) {
+                let _ = e.print();
+            } else {
+                // It quotes what was typed.
+                screen::say_all(&words);
+            }
             return code;
         }
     };
@@ -132,7 +142,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Quota(args) => quota::run(args),
-            Command::Mock(args) => mock::run(*args, &mut std::io::stderr())
+            Command::Mock(args) => mock::run(*args, screen::say_all)
                 .await
                 .map(|()| ExitCode::Clean)
                 .map_err(Failure::usage),
@@ -146,7 +156,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    // Nobody is left to tell if stderr is gone.
-    let _ = writeln!(std::io::stderr(), "fleetsweep: {}", failure.why);
+    screen::say(&format!("fleetsweep: {}", failure.why));
     failure.code
 }

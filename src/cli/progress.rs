@@ -28,15 +28,15 @@ pub struct ProgressArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
 
-    /// Logs go to this file instead of stderr.
+    /// Logs go to this file instead of stderr, and the audit trail is in it without -v.
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
-    /// Log more; twice or three times for yet more. RUST_LOG overrides it.
+    /// Log the audit trail; twice: decisions too; three times: the HTTP library's words too. RUST_LOG overrides it.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Log errors only, and show no progress.
+    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the same.
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
 }

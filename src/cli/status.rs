@@ -5,7 +5,6 @@ mod campaigns;
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,7 +14,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths};
+use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths, screen};
 use crate::{
     campaign::{
         outcome::{Outcome, Tally},
@@ -110,20 +109,10 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
 }
 
 fn print(status: &Status, json: bool) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    let written = if json {
-        serde_json::to_writer(&mut stdout, status)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(stdout))
+    if json {
+        screen::json(status, "the status")
     } else {
-        write!(stdout, "{status}")
-    };
-    match written {
-        // Whoever read it has read enough.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::storage(format!("cannot write the status: {e}")))
-        }
-        _ => Ok(()),
+        screen::report(&status.to_string(), "the status")
     }
 }
 

@@ -1,13 +1,14 @@
 //! A person at the terminal, who can be asked.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead},
     pin::Pin,
     sync::Arc,
 };
 
 use tokio::sync::oneshot;
 
+use super::screen;
 use crate::{campaign::canaries::Asker, monitor::Monitor};
 
 /// Asks at the terminal. Whatever is drawn there makes room meanwhile.
@@ -45,9 +46,7 @@ struct Asking {
 impl Asking {
     fn begin(monitor: Arc<dyn Monitor>, question: &str) -> Self {
         monitor.hush(true);
-        let mut stderr = io::stderr().lock();
-        // A terminal that is gone gives no answer either.
-        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+        screen::ask(question);
         Self {
             monitor,
             answered: false,
@@ -64,7 +63,7 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         if !self.answered {
-            let _ = writeln!(io::stderr());
+            screen::say("");
         }
         self.monitor.hush(false);
     }

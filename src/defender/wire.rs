@@ -1,6 +1,8 @@
 //! The API's bodies, as they go over the wire (MDE-API.md, sections 1 to 3). The mock tenant shares these and nothing else.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::plain_text::kept;
 
 /// The body that starts a scan. Names are case-sensitive, both are required.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,30 +27,31 @@ pub struct Cancel<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct MachineAction {
     /// The action's id, a GUID.
+    #[serde(deserialize_with = "plain")]
     pub id: String,
     /// `RunAntiVirusScan` for scans.
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "plain")]
     pub kind: Option<String>,
     /// The display name or the id of the application that asked for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub requestor: Option<String>,
     /// The comment it was asked for with; where our tag is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub requestor_comment: Option<String>,
     /// `Pending`, `InProgress`, `Succeeded`, `Failed`, `TimeOut`, `Cancelled`; an unknown one is not final.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub status: Option<String>,
     /// The machine.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub machine_id: Option<String>,
     /// The machine's DNS name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub computer_dns_name: Option<String>,
     /// RFC 3339 with 0 to 7 fraction digits, UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub creation_date_time_utc: Option<String>,
     /// As above. The documentation calls it `lastUpdateTimeUtc`, the service `lastUpdateDateTimeUtc`: both are read.
-    #[serde(default, alias = "lastUpdateTimeUtc")]
+    #[serde(default, alias = "lastUpdateTimeUtc", deserialize_with = "plain")]
     pub last_update_date_time_utc: Option<String>,
 }
 
@@ -57,36 +60,37 @@ pub struct MachineAction {
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
     /// 40 hex digits.
+    #[serde(deserialize_with = "plain")]
     pub id: String,
     /// The DNS name; several machines can have the same.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub computer_dns_name: Option<String>,
     /// `Windows11`, `Linux`, ….
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub os_platform: Option<String>,
     /// `Active`, `Inactive`, ….
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub health_status: Option<String>,
     /// `Onboarded`, `CanBeOnboarded`, ….
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub onboarding_status: Option<String>,
     /// `None`, `Low`, `Medium`, `High`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub risk_score: Option<String>,
     /// `None`, `Low`, `Medium`, `High`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub exposure_level: Option<String>,
     /// The device group.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub rbac_group_name: Option<String>,
     /// Tags, in no order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub machine_tags: Option<Vec<String>>,
     /// RFC 3339, UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub last_seen: Option<String>,
     /// Entra ID's own id of the device.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub aad_device_id: Option<String>,
     /// Somebody took it out of the vulnerability management's views.
     #[serde(default)]
@@ -125,6 +129,34 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// Text of the service: whoever may name a machine or write a comment may have written it.
+trait Plain {
+    fn plain(self) -> Self;
+}
+
+impl Plain for String {
+    fn plain(self) -> Self {
+        kept(&self)
+    }
+}
+
+impl<T: Plain> Plain for Option<T> {
+    fn plain(self) -> Self {
+        self.map(T::plain)
+    }
+}
+
+impl<T: Plain> Plain for Vec<T> {
+    fn plain(self) -> Self {
+        self.into_iter().map(T::plain).collect()
+    }
+}
+
+/// Takes text in as [one plain line](kept).
+fn plain<'de, D: Deserializer<'de>, T: Plain + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    T::deserialize(from).map(T::plain)
+}
+
 /// The envelope of every error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope {
@@ -136,11 +168,12 @@ pub struct Envelope {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What decisions rest on.
+    #[serde(default, deserialize_with = "plain")]
     pub code: Option<String>,
     /// Free text that may change.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub message: Option<String>,
     /// The correlation id to give to support.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub target: Option<String>,
 }

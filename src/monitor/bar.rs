@@ -17,7 +17,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 
-use super::{Began, Ended, Monitor, State, one_line};
+use super::{Began, Ended, Monitor, State};
+use crate::plain_text::one_line;
 
 /// How far apart drawings are, on the run's clock: more often than this, nobody sees it.
 const APART: Duration = Duration::from_millis(50);
@@ -97,7 +98,8 @@ impl Monitor for Bar {
         let arrival = state.arrival(&self.zone);
         self.progress
             .set_prefix(arrival.map_or_else(String::new, |text| format!(" · {text}")));
-        self.progress.set_message(state.in_words());
+        self.progress
+            .set_message(one_line(&state.in_words()).into_owned());
         self.progress.set_length(state.targets);
         self.progress.set_position(state.ended);
     }
@@ -106,7 +108,7 @@ impl Monitor for Bar {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         self.bars.suspend(|| {
             // A terminal that is gone is no reason to stop a campaign.
-            let _ = writeln!(notes, "{}", one_line(text)).and_then(|()| notes.flush());
+            let _ = writeln!(notes, "{}", one_line(text).trim_end()).and_then(|()| notes.flush());
         });
     }
 

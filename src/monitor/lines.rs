@@ -8,7 +8,8 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Began, Ended, Monitor, State, one_line};
+use super::{Began, Ended, Monitor, State};
+use crate::plain_text::one_line;
 
 /// How far apart lines are, on the run's clock: six a minute are few enough for the log of a run of many hours.
 const APART: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ impl Lines {
 impl Page {
     /// Progress that nobody can read any more (a closed pipe) is no reason to stop a campaign.
     fn write(&mut self, line: &str) {
-        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        let _ = writeln!(self.out, "{}", one_line(line).trim_end()).and_then(|()| self.out.flush());
     }
 }
 
@@ -87,7 +88,7 @@ impl Monitor for Lines {
     }
 
     fn note(&self, text: &str) {
-        self.page().write(&one_line(text));
+        self.page().write(text);
     }
 
     fn hush(&self, hushed: bool) {

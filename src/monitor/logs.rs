@@ -1,20 +1,20 @@
 //! `tracing` events: on stderr, above the bar, or in a file. Never on stdout, which carries data only.
 
+mod writer;
+
 use std::{
     ffi::OsStr,
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use indicatif::MultiProgress;
 use tracing::Dispatch;
-use tracing_subscriber::{
-    EnvFilter,
-    fmt::{MakeWriter, writer::BoxMakeWriter},
-    util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{EnvFilter, util::SubscriberInitExt as _};
+
+use writer::{Place, Writers};
 
 /// How an event is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,17 +92,20 @@ pub fn start(options: &LogOptions) -> Result<(), LogsError> {
 /// The filter or the file cannot be used.
 pub fn dispatch(options: &LogOptions) -> Result<Dispatch, LogsError> {
     let filter = filter(options)?;
-    let (writer, colour) = match &options.target {
-        LogTarget::Stderr => (BoxMakeWriter::new(io::stderr), options.colour),
-        LogTarget::AboveBar(bars) => (BoxMakeWriter::new(AboveBar(bars.clone())), options.colour),
-        LogTarget::File(path) => (BoxMakeWriter::new(Mutex::new(open(path)?)), false),
+    let place = match &options.target {
+        LogTarget::Stderr => Place::Stderr,
+        LogTarget::AboveBar(bars) => Place::AboveBar(bars.clone()),
+        LogTarget::File(path) => Place::File(Mutex::new(open(path)?)),
     };
+    let is_file = matches!(place, Place::File(_));
+    let colour = options.colour && !is_file && options.format == LogFormat::Text;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer);
+        .with_ansi(colour)
+        .with_writer(Writers { place, colour });
     Ok(match options.format {
-        LogFormat::Text => logs.with_ansi(colour).finish().into(),
-        LogFormat::Json => logs.json().with_ansi(false).finish().into(),
+        LogFormat::Text => logs.finish().into(),
+        LogFormat::Json => logs.json().finish().into(),
     })
 }
 
@@ -124,47 +127,36 @@ fn filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
             why: why.to_string(),
         });
     }
+    let is_file = matches!(options.target, LogTarget::File(_));
+    // A file is kept for whoever asks one day what was done: the audit trail is in it at least.
+    let verbosity = if is_file {
+        options.verbosity.max(1)
+    } else {
+        options.verbosity
+    };
     // Other crates' `trace` is the bytes on the wire, which are nobody's business but those who ask by RUST_LOG.
-    Ok(EnvFilter::new(match options.verbosity {
+    let filter = match verbosity {
         ..=-1 => "error",
         0 => "warn",
         1 => "warn,fleetsweep=info",
         2 => "info,fleetsweep=debug",
         _ => "debug,fleetsweep=trace",
-    }))
+    };
+    // A bug is told on stderr anyway.
+    let bugs = if is_file { "" } else { ",fleetsweep::bug=off" };
+    Ok(EnvFilter::new(format!("{filter}{bugs}")))
 }
 
 fn open(path: &Path) -> Result<File, LogsError> {
-    let opened = OpenOptions::new().create(true).append(true).open(path);
-    opened.map_err(|why| LogsError::File {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // It names the machines, and what was done to them.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|why| LogsError::File {
         path: path.to_owned(),
         why,
     })
-}
-
-/// Makes writers that take the bar away while they write.
-struct AboveBar(MultiProgress);
-
-struct Suspended<'a>(&'a MultiProgress);
-
-impl<'a> MakeWriter<'a> for AboveBar {
-    type Writer = Suspended<'a>;
-
-    fn make_writer(&'a self) -> Suspended<'a> {
-        Suspended(&self.0)
-    }
-}
-
-impl Write for Suspended<'_> {
-    /// An event comes as one whole line.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(bytes))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

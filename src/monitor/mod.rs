@@ -35,6 +35,11 @@ pub trait Monitor: Send + Sync {
     /// One line for the person at the terminal.
     fn note(&self, text: &str);
 
+    /// One line that is said whatever is hidden: what came of it all, and where it went.
+    fn say(&self, text: &str) {
+        self.note(text);
+    }
+
     /// Somebody is asked something at the terminal from now on, or no more: meanwhile nothing is drawn.
     fn hush(&self, hushed: bool) {
         let _ = hushed;
@@ -42,13 +47,4 @@ pub trait Monitor: Send + Sync {
 
     /// The run is over; nothing comes after this.
     fn ended(&self);
-}
-
-/// Text that may come from elsewhere, made fit for a terminal: one line, no control characters that could move the cursor
-/// or hide something.
-fn one_line(text: &str) -> String {
-    text.trim_end()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }

@@ -1,8 +1,11 @@
 //! No progress at all.
 
-use super::{Began, Ended, Monitor, State};
+use std::io::{self, Write as _};
 
-/// Says nothing, notes included: `--progress none`. What matters is in the summary and in the exit code.
+use super::{Began, Ended, Monitor, State};
+use crate::plain_text::one_line;
+
+/// Shows no progress and no notes: `-q`, `--progress none`. What is to be said whatever is hidden is a line on stderr.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -11,5 +14,11 @@ impl Monitor for Silent {
     fn target_ended(&self, _: &Ended<'_>) {}
     fn state(&self, _: &State) {}
     fn note(&self, _: &str) {}
+
+    fn say(&self, text: &str) {
+        // Nobody is left to tell if stderr is gone.
+        let _ = writeln!(io::stderr(), "{}", one_line(text).trim_end());
+    }
+
     fn ended(&self) {}
 }

@@ -49,13 +49,14 @@ impl Cut {
     }
 
     /// A call sent at `sent` was refused at `now`. It cuts a tenth off, never below a tenth of the full limit. A call
-    /// sent before the last cut says nothing new, and cuts nothing.
-    pub(super) fn refused(&mut self, sent: Moment, now: Moment) {
+    /// sent before the last cut says nothing new, and cuts nothing. Whether it was cut.
+    pub(super) fn refused(&mut self, sent: Moment, now: Moment) -> bool {
         if self.last.is_some_and(|last| sent <= last.at) {
-            return;
+            return false;
         }
         let left = (self.left(now) * 9 / 10).max(self.whole() / 10);
         self.last = Some(Last { at: now, left });
+        true
     }
 
     /// The smaller of two, for kinds that turn out to be one.

@@ -13,6 +13,7 @@ use super::{
     waiting::{Cause, Waiting},
     window::Window,
 };
+use crate::audit::audit;
 
 /// The state of a quota.
 #[derive(Debug)]
@@ -174,11 +175,17 @@ impl Limiter {
         let all = !self.windows.iter().any(named);
         for window in &mut self.windows {
             if all || named(window) {
-                window.cut(pool, call.at, now);
+                window.cut(pool, call.kind, call.at, now);
             }
         }
         self.ramps[pool].refused(now);
-        self.hold(call.kind, now + believed(throttle.retry_after));
+        let held = believed(throttle.retry_after);
+        audit!(
+            "hold",
+            kind = call.kind.as_str(),
+            for_s = held.as_secs_f64()
+        );
+        self.hold(call.kind, now + held);
     }
 
     /// No calls of the kind before `until`. A hold is never shortened.

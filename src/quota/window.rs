@@ -7,6 +7,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{clock::Moment, cut::Cut, kind::Kind, lanes::Lanes, limit::Limit};
+use crate::audit::audit;
 
 /// On top of each window, so that intervals closed at both ends hold no call more, nor those of a server whose clock
 /// ticks in milliseconds.
@@ -102,9 +103,18 @@ impl Window {
         free.insert(before.map_or(0, |before| before + 1), lane);
     }
 
-    /// A call sent at `sent` was refused at `now`.
-    pub(super) fn cut(&mut self, pool: usize, sent: Moment, now: Moment) {
-        self.pools[pool].cut.refused(sent, now);
+    /// A call of the kind, sent at `sent`, was refused at `now`.
+    pub(super) fn cut(&mut self, pool: usize, kind: Kind, sent: Moment, now: Moment) {
+        let cut = &mut self.pools[pool].cut;
+        if cut.refused(sent, now) {
+            audit!(
+                "cut",
+                kind = kind.as_str(),
+                window_s = self.length.as_secs_f64(),
+                usable = cut.usable(now),
+                limit = cut.full()
+            );
+        }
     }
 
     /// Puts all lanes into the first pool. Every lane keeps its state, so what all kinds have sent counts; all but one

@@ -1,7 +1,29 @@
-//! Cells that a spreadsheet would run as a formula.
+//! Cells that a spreadsheet would run as a formula, or a terminal as a command.
 //!
 //! Names and comments in a results file come from machines and from other people, and the file is made to be opened in a
 //! spreadsheet: `=HYPERLINK(…)` must arrive there as text.
+
+use std::borrow::Cow;
+
+use crate::plain_text;
+
+/// A cell of ours as it is written: [one plain line](plain_text::one_line), behind a `'` where a spreadsheet would run it.
+pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
+    behind_quote(plain_text::one_line(cell))
+}
+
+/// A cell of another column of the input. Its line ends and tabs are the user's own, and stay.
+pub(super) fn guarded_own(cell: &str) -> Cow<'_, str> {
+    behind_quote(plain_text::cell(cell))
+}
+
+fn behind_quote(cell: Cow<'_, str>) -> Cow<'_, str> {
+    if needs_guard(&cell) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        cell
+    }
+}
 
 /// Whether the cell needs a leading `'`: it begins like a formula and is no number.
 #[must_use]
@@ -18,7 +40,7 @@ fn is_number(cell: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::needs_guard;
+    use super::{guarded, guarded_own, needs_guard};
 
     #[test]
     fn what_would_run_is_guarded() {
@@ -38,6 +60,13 @@ mod tests {
         ] {
             assert!(needs_guard(cell), "{cell:?}");
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_in_no_cell() {
+        assert_eq!(guarded("\x1b[2Ja\nb\u{202e}"), " [2Ja b");
+        assert_eq!(guarded_own("\x1b[2Ja\nb\u{202e}"), " [2Ja\nb");
+        assert_eq!(guarded("\u{200b}=1+1"), "'=1+1");
     }
 
     #[test]

@@ -8,7 +8,11 @@ use std::{
 use csv::{Terminator, Writer, WriterBuilder};
 use jiff::Timestamp;
 
-use super::{Layout, Row, guard::needs_guard, layout::COLUMNS};
+use super::{
+    Layout, Row,
+    guard::{guarded, guarded_own},
+    layout::COLUMNS,
+};
 
 /// The byte order mark, by which Excel knows UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -47,7 +51,7 @@ impl Pen {
             writer.write_field(name)?;
         }
         for name in self.layout.extra() {
-            text(&mut writer, &mut self.cell, name)?;
+            writer.write_field(guarded_own(name).as_bytes())?;
         }
         end(writer)
     }
@@ -57,37 +61,26 @@ impl Pen {
         let mut writer = self.builder.from_writer(out);
         let w = &mut writer;
         let cell = &mut self.cell;
-        text(w, cell, row.machine_id)?;
-        text(w, cell, row.outcome)?;
-        text(w, cell, row.action_id)?;
-        text(w, cell, row.action_status)?;
+        w.write_field(guarded(row.machine_id).as_bytes())?;
+        w.write_field(guarded(row.outcome).as_bytes())?;
+        w.write_field(guarded(row.action_id).as_bytes())?;
+        w.write_field(guarded(row.action_status).as_bytes())?;
         shown(w, cell, row.http_status)?;
-        text(w, cell, row.error_code)?;
-        text(w, cell, row.message)?;
+        w.write_field(guarded(row.error_code).as_bytes())?;
+        w.write_field(guarded(row.message).as_bytes())?;
         shown(w, cell, Some(row.attempts))?;
         time(w, cell, row.first_sent)?;
         time(w, cell, row.last_answer)?;
-        text(w, cell, row.scan_type)?;
-        text(w, cell, row.correlation_id)?;
-        text(w, cell, row.campaign)?;
-        text(w, cell, row.action_created)?;
+        w.write_field(guarded(row.scan_type).as_bytes())?;
+        w.write_field(guarded(row.correlation_id).as_bytes())?;
+        w.write_field(guarded(row.campaign).as_bytes())?;
+        w.write_field(guarded(row.action_created).as_bytes())?;
         for at in 0..self.layout.extra().len() {
-            text(w, cell, row.extra.get(at).map_or("", String::as_str))?;
+            let own = row.extra.get(at).map_or("", String::as_str);
+            w.write_field(guarded_own(own).as_bytes())?;
         }
         end(writer)
     }
-}
-
-fn text(writer: &mut Writer<&mut Vec<u8>>, cell: &mut String, text: &str) -> io::Result<()> {
-    if needs_guard(text) {
-        cell.clear();
-        cell.push('\'');
-        cell.push_str(text);
-        writer.write_field(cell.as_str())?;
-    } else {
-        writer.write_field(text)?;
-    }
-    Ok(())
 }
 
 fn shown(

@@ -8,7 +8,8 @@ use std::{
 
 use csv::{Terminator, Writer, WriterBuilder};
 
-use super::{ResultsError, guard::needs_guard};
+use super::{ResultsError, guard::guarded};
+use crate::audit::audit;
 
 /// The file's columns, of which the first is what a campaign needs; the others serve `--where`.
 pub const COLUMNS: [&str; 14] = [
@@ -96,14 +97,10 @@ impl Machines {
     /// # Errors
     /// The disk is full or gone.
     pub fn row(&mut self, cells: [&str; COLUMNS.len()]) -> Result<(), ResultsError> {
-        let guarded = cells.map(|cell| {
-            if needs_guard(cell) {
-                format!("'{cell}")
-            } else {
-                cell.to_owned()
-            }
-        });
-        let written = self.writer.write_record(guarded);
+        let cells = cells.map(guarded);
+        let written = self
+            .writer
+            .write_record(cells.iter().map(|cell| cell.as_bytes()));
         self.heeded(written.map_err(io::Error::from))
     }
 
@@ -118,6 +115,7 @@ impl Machines {
             fs::rename(&place.partial, &place.path)
                 .map_err(|why| ResultsError::new(WRITE, &place.path, &why))?;
             place.keep = true;
+            audit!("file", act = "written", what = "machines", path = %place.path.display());
         }
         Ok(())
     }

@@ -135,7 +135,7 @@ mod tests {
             gather("another").unwrap();
             gather("c").unwrap();
             let told: Vec<_> = rows.iter().map(|row| row.message.as_str()).collect();
-            assert_eq!(told, ["=x; y, z\n", "plain"]);
+            assert_eq!(told, ["=x; y, z ", "plain"]);
             assert_eq!((rows[0].attempts, rows[0].http_status), (2, Some(201)));
             assert!(rows[0].times[0].is_some() && rows[0].times[1].is_none());
         }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Layout, ResultsError, ResultsFile, Row, line::Pen};
+use crate::audit::audit;
 
 /// How much is gathered before it is written.
 const BUFFER: usize = 256 * 1024;
@@ -231,6 +232,12 @@ impl Fresh {
 
     fn put(&mut self, path: &Path) -> io::Result<()> {
         fs::rename(&self.path, path)?;
+        let act = if path == self.target {
+            "replaced"
+        } else {
+            "written beside"
+        };
+        audit!("file", act, what = "results", path = %path.display());
         // The name is in the directory, and the directory must reach the disk too. Some file systems cannot do that, and
         // the file is in its place by now.
         #[cfg(unix)]

@@ -175,8 +175,7 @@ impl fmt::Display for Columns {
         const SHOWN: usize = 40;
         for (place, name) in self.0.iter().take(SHOWN).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            // What a terminal would obey is shown, not obeyed.
-            let name = super::flaw::excerpt(name).replace(char::is_control, "\u{fffd}");
+            let name = super::flaw::excerpt(name);
             write!(f, "{comma}`{name}`")?;
         }
         match self.0.len().saturating_sub(SHOWN) {

@@ -1,6 +1,7 @@
 //! Why a row cannot be sent.
 
 use super::id_rule::IdRule;
+use crate::plain_text::one_line;
 
 /// The longest comment of one's own, in characters: the API's own limit is not documented, and the tag comes on top.
 pub(super) const MAX_COMMENT: usize = 200;
@@ -87,8 +88,9 @@ pub enum Flaw {
 /// The beginning of a cell, for a message of readable length.
 pub(super) fn excerpt(cell: &str) -> String {
     const LONGEST: usize = 60;
+    let cell = one_line(cell);
     match cell.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &cell[..end]),
-        None => cell.to_owned(),
+        None => cell.into_owned(),
     }
 }

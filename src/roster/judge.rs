@@ -65,8 +65,7 @@ impl Judge {
         {
             tenants.add(tenant, line);
             if let Some(tenant) = tenants.only() {
-                let tenant = excerpt(tenant).replace(char::is_control, "\u{fffd}");
-                notes.add(NoteKind::UntoldTenant(tenant), line);
+                notes.add(NoteKind::UntoldTenant(excerpt(tenant)), line);
             }
         }
         self.guids.add(id, line);

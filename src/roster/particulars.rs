@@ -8,6 +8,7 @@ use super::{
     flaw::{Flaw, MAX_COMMENT, TAG, excerpt},
     scan_type::ScanType,
 };
+use crate::plain_text::one_line;
 
 /// The names, which are matched exactly.
 const NAMES: [&str; 4] = ["scan_type", "comment", "priority", "tenant_id"];
@@ -91,11 +92,7 @@ fn clean(comment: &str) -> Result<Cow<'_, str>, Flaw> {
     if comment.contains(TAG) {
         return Err(Flaw::TaggedComment);
     }
-    Ok(if comment.contains(char::is_control) {
-        comment.replace(char::is_control, " ").into()
-    } else {
-        comment.into()
-    })
+    Ok(one_line(comment))
 }
 
 #[cfg(test)]

@@ -33,9 +33,7 @@ impl Tenants {
     pub(super) fn refusal(&self, file: &str) -> RosterError {
         let named = |tenant: &Option<(String, u64)>| {
             let (tenant, line) = tenant.clone().unwrap_or_default();
-            // What a terminal would obey is shown, not obeyed.
-            let tenant = excerpt(&tenant).replace(char::is_control, "\u{fffd}");
-            (tenant, line)
+            (excerpt(&tenant), line)
         };
         RosterError::Tenants {
             file: file.to_owned(),

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, mark, millis, timestamp};
+use crate::audit::audit;
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +174,15 @@ pub(super) fn insert(db: &Connection, decision: &Decision) -> rusqlite::Result<(
         decision.covers,
         decision.who,
         millis(decision.given)
-    ])
-    .map(drop)
+    ])?;
+    audit!(
+        "decision",
+        subject = decision.subject.word(),
+        answer = decision.answer.as_str(),
+        who = decision.who.as_str(),
+        covers = decision.covers
+    );
+    Ok(())
 }
 
 #[cfg(test)]

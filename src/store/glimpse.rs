@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{Lock, Store, StoreError, connect, migrate, schema, sums, timestamp};
+use crate::plain_text::one_line;
 
 /// A target that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -137,12 +138,14 @@ impl Store {
         let sql = "SELECT os_user, host, command, started, ended, reason, quota FROM run ORDER BY id DESC LIMIT 1";
         let runs = self.read(sql, |row| {
             Ok(LastRun {
-                os_user: row.get(0)?,
-                host: row.get(1)?,
-                command: row.get(2)?,
+                os_user: plain(row, 0)?,
+                host: plain(row, 1)?,
+                command: plain(row, 2)?,
                 started: timestamp(row.get(3)?),
                 ended: timestamp(row.get(4)?),
-                reason: row.get(5)?,
+                reason: row
+                    .get::<_, Option<String>>(5)?
+                    .map(|why| one_line(&why).into_owned()),
                 quota: row.get(6)?,
             })
         });
@@ -164,10 +167,10 @@ impl Store {
                 .query_map(params![how_many], |row| {
                     Ok(Glimpse {
                         line: row.get(0)?,
-                        machine_id: row.get(1)?,
+                        machine_id: plain(row, 1)?,
                         outcome: row.get(2)?,
-                        error_code: row.get(3)?,
-                        message: row.get(4)?,
+                        error_code: plain(row, 3)?,
+                        message: plain(row, 4)?,
                         last_answer: timestamp(row.get(5)?),
                     })
                 })?
@@ -175,4 +178,9 @@ impl Store {
         };
         read(&sql).map_err(|e| self.failed("read", e))
     }
+}
+
+/// A text that is put into a line: ids as typed may hold anything, and so may what an earlier version has kept.
+fn plain(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+    Ok(one_line(&row.get::<_, String>(at)?).into_owned())
 }

@@ -9,6 +9,7 @@ use std::{
 use rusqlite::{Connection, params};
 
 use super::{Decision, Identity, Store, StoreError, decision, schema};
+use crate::audit::audit;
 
 /// One row of the input, to be stored.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +107,7 @@ impl Loader {
             remove(&self.loading);
             StoreError::file("create", &self.path, source)
         })?;
+        audit!("file", act = "written", what = "state", path = %self.path.display());
         Store::reopen_new(&self.path)
     }
 }

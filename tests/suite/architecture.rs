@@ -128,6 +128,8 @@ fn modules_import_only_what_lies_below_them() {
         ("store", &[]),
         ("monitor", &[]),
         ("mock", &["defender"]),
+        ("plain_text", &[]),
+        ("audit", &[]),
     ];
     for Source { path, code } in sources() {
         let module = module_of(&path);
@@ -140,7 +142,9 @@ fn modules_import_only_what_lies_below_them() {
         };
         for named in modules_named(&code) {
             assert!(
-                named == module || allowed.contains(&named.as_str()),
+                named == module
+                    || ["plain_text", "audit"].contains(&named.as_str())
+                    || allowed.contains(&named.as_str()),
                 "{path} imports crate::{named}; it may import {allowed:?}"
             );
         }
@@ -168,6 +172,39 @@ fn the_mock_shares_nothing_with_the_client_but_wire_types() {
 }
 
 #[test]
+fn nothing_reaches_the_terminal_but_by_one_door() {
+    let doors = [
+        // Commands; a panic; the bar, the lines and the logs, and who makes them.
+        "cli/screen.rs",
+        "cli/bug.rs",
+        "cli/progress.rs",
+        "monitor/",
+    ];
+    for Source { path, code } in sources() {
+        for stream in ["io::stdout()", "io::stderr()"] {
+            let mut uses = code.match_indices(stream);
+            let writes = uses.any(|(at, _)| !code[at + stream.len()..].starts_with(".is_terminal"));
+            assert!(
+                !writes || doors.iter().any(|door| path.starts_with(door)),
+                "{path} names {stream}: what is written there goes through cli/screen.rs or a monitor"
+            );
+        }
+    }
+}
+
+#[test]
+fn text_of_others_is_made_plain_in_one_place() {
+    for Source { path, code } in sources() {
+        // A token is refused for such a character, and an id.
+        let may = ["plain_text.rs", "defender/sign_in/bearer.rs"];
+        assert!(
+            !code.contains("is_control") || may.contains(&path.as_str()),
+            "{path} looks for control characters: plain_text.rs knows what else a terminal obeys"
+        );
+    }
+}
+
+#[test]
 fn each_third_party_crate_has_one_place() {
     let places: &[(&str, &[&str])] = &[
         ("governor", &["quota/"]),
@@ -179,6 +216,7 @@ fn each_third_party_crate_has_one_place() {
         ("indicatif", &["monitor/"]),
         ("clap", &["cli/"]),
         ("same_file", &["cli/paths/"]),
+        ("whoami", &["cli/run/record.rs"]),
         ("axum", &["mock/"]),
         ("hyper", &["mock/"]),
         ("hyper_util", &["mock/", "defender/network/"]),

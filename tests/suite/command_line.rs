@@ -327,10 +327,33 @@ fn the_summary_is_all_that_stdout_ever_gets() {
     assert_eq!(summary["outcomes"]["accepted"], 3);
     assert_eq!(summary["exit_code"], 0);
     let silent = place.run(&["fleet.csv", "--mock", "-q"]);
+    assert!(silent.stdout.is_empty(), "{silent:?}");
+    assert_eq!(said(&silent), "results: fleet.results.csv\n");
+}
+
+#[test]
+fn a_quiet_run_says_why_it_stopped_and_where_the_results_are() {
+    let place = Place::new(IDS);
+    let brake = place.run(&["fleet.csv", "--mock", "-q", "--max-machines", "1"]);
+    assert_eq!(brake.status.code(), Some(3));
+    let told: Vec<_> = said(&brake).lines().map(str::to_owned).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
     assert!(
-        silent.stdout.is_empty() && silent.stderr.is_empty(),
-        "{silent:?}"
+        told[0].starts_with("fleetsweep: --max-machines 1: "),
+        "{told:?}"
     );
+    assert_eq!(told[1], "results: fleet.results.csv");
+
+    let server = Server::start(&["--roles", "Machine.Read.All"]);
+    let words = ["fleet.csv", "-q", "-o", "tenant.csv"];
+    let tenant = place.run_against(&server, &words).output().unwrap();
+    assert_eq!(tenant.status.code(), Some(4), "{tenant:?}");
+    let told = said(&tenant);
+    assert!(
+        told.starts_with("fleetsweep: the service forbids it (") && told.contains("Machine.Scan"),
+        "{told}"
+    );
+    assert!(told.ends_with("\nresults: tenant.csv\n"), "{told}");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 
 /// Who imports whom, read from the `use` lines.
 mod architecture;
+/// The log, from which everything can be told again.
+mod audit;
 /// What stops a campaign before it does harm.
 mod brakes;
 /// The same, by the clock on the wall.
@@ -48,6 +50,9 @@ mod final_writing;
 mod follow;
 /// The service's word to wait, over the death of a process.
 mod holds;
+/// Hostile text on a real terminal.
+#[cfg(unix)]
+mod hostile;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.
 mod interruptions;
 /// States that are lost, campaigns that overlap, full disks, and answers that hold, in the real program.

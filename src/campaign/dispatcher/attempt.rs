@@ -9,6 +9,8 @@ use crate::{campaign::verdict::Judgement, quota::Moment};
 pub struct Attempt {
     /// The target.
     pub n: u64,
+    /// Its line in the input.
+    pub line: u64,
     /// The attempt's number, from 1.
     pub number: u32,
     /// The machine, in lower case.

@@ -19,6 +19,7 @@ use crate::{
         lookup::{BLIND_MARGIN, Finding, Listing, Sought},
         outcome::Outcome,
         retry::OnPending,
+        trail,
         verdict::Scan,
         watch::OLDEST_FOREIGN,
     },
@@ -162,7 +163,11 @@ impl Dispatcher {
     pub(super) fn settle_looks(&mut self, listing: &mut Listing, now: Moment, wall: Timestamp) {
         self.busy.look = None;
         for (n, (mut due, since)) in std::mem::take(&mut self.busy.waiting) {
-            match listing.findings.remove(&n) {
+            let finding = listing.findings.remove(&n);
+            if let Some(finding) = &finding {
+                trail::lookup(&due, finding);
+            }
+            match finding {
                 None => {
                     // It came while the listing was on its way.
                     self.busy.look.get_or_insert(now);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tracing::debug;
 
 use super::Dispatcher;
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         reply::Trouble,
         retry,
         stop::StopReason,
+        trail,
     },
     quota::{Moment, PERMIT_LIFE},
     store::{AttemptEnd, Left, SentAt, Unfinished},
@@ -119,8 +121,13 @@ impl Dispatcher {
             return;
         }
         if !matches!(result, Err(ListingError::Unanswered { .. })) {
-            self.listings.outage = None;
+            if let Some(outage) = self.listings.outage.take() {
+                outage.over(now);
+            }
             self.reach.heard = true;
+        }
+        if let Err(e) = &result {
+            trail::no_listing(e);
         }
         match result {
             Ok(mut listing) => {
@@ -207,6 +214,7 @@ impl Dispatcher {
             self.give_up_doubt(due, end, now, &why);
             return;
         }
+        debug!(line = due.target.line, "in doubt until the list has told");
         self.changed(&due, end);
         self.doubtful.insert(due.target.n, due);
     }
@@ -247,6 +255,7 @@ impl Dispatcher {
                 self.doubtful.insert(n, due);
                 continue;
             };
+            trail::lookup(&due, &finding);
             let Some(doubt) = &mut due.doubt else {
                 // Nothing is in doubt, so nothing keeps it from its turn.
                 self.queue.put_later(due, now, now);

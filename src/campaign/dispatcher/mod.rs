@@ -20,6 +20,7 @@ mod suspicion;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
+use tracing::debug;
 
 pub use attempt::{Attempt, Report, Sending};
 use busy::Busy;
@@ -40,6 +41,7 @@ use super::{
     server_clock::ServerClock,
     stop::StopReason,
     tag::CampaignId,
+    trail,
 };
 use crate::{
     quota::Moment,
@@ -345,12 +347,14 @@ impl Dispatcher {
         });
         let attempt = Attempt {
             n,
+            line: due.target.line,
             number,
             machine: due.target.machine_id.to_lowercase(),
             scan_type: scan_type(&due.target, self.settings.scan_type),
             comment: self.comment(&due.target),
             send_by: due.doubt.and_then(|doubt| doubt.send_by()),
         };
+        debug!(line = attempt.line, number, "goes next");
         due.canary = self.brakes.tries_canaries();
         due.front = false;
         self.in_flight.insert(n, due);
@@ -363,6 +367,7 @@ impl Dispatcher {
     pub fn stop(&mut self, reason: StopReason) {
         let is_graver = |before: &StopReason| before.gravity() < reason.gravity();
         if self.stop_reason().is_none_or(is_graver) {
+            trail::stop(&reason);
             self.phase = Phase::Stopping(reason);
         }
     }
@@ -371,6 +376,7 @@ impl Dispatcher {
     pub fn unwritten(&mut self, n: u64) {
         if let Some(mut due) = self.in_flight.remove(&n) {
             due.target.progress.attempts -= 1;
+            debug!(line = due.target.line, "its attempt could not be written");
             self.brakes.taken_back(n, due.target.progress.attempts == 0);
             self.queue.put_back(due);
         }

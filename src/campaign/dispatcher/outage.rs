@@ -415,6 +415,7 @@ impl Dispatcher {
         let Some(held) = self.reach.held.take() else {
             return;
         };
+        held.outage.over(now);
         if held.is_told {
             self.notes.push(held.outage.over_in_words(now));
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tracing::debug;
 
 use super::{Dispatcher, Phase, Report, Sending};
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
         reply::Class,
         retry::{self, OnPending},
         stop::StopReason,
+        trail,
         verdict::{Judgement, Scan, Verdict},
     },
     quota::Moment,
@@ -83,7 +85,7 @@ impl Dispatcher {
                 let end = AttemptEnd {
                     number: progress.attempts,
                     at: wall,
-                    verdict: word(&judgement.verdict),
+                    verdict: judgement.verdict.as_str(),
                     http_status: judgement.http_status,
                 };
                 if matches!(judgement.class, Class::Own(_))
@@ -107,6 +109,10 @@ impl Dispatcher {
         if number == 1 {
             due.target.progress.first_sent = None;
         }
+        debug!(
+            line = due.target.line,
+            number, "not sent after all: it is put back"
+        );
         self.brakes.taken_back(due.target.n, number == 1);
         self.queue.put_back(due);
     }
@@ -142,6 +148,7 @@ impl Dispatcher {
             Verdict::Stop(_) | Verdict::Unauthorized | Verdict::Forbidden(_) | Verdict::Unsure(_)
         );
         if self.phase == Phase::Alone && !says_nothing {
+            debug!("the first call has gone well: the others may go");
             self.phase = Phase::Open;
         }
         self.weigh_suspicion(&judgement, ended);
@@ -170,6 +177,7 @@ impl Dispatcher {
             Verdict::Throttled(_) => {
                 self.throttled += 1;
                 due.throttled += 1;
+                trail::retry(&due, Duration::ZERO, "throttled");
                 self.changed(&due, Some(end));
                 if due.throttled >= retry::THROTTLED_IN_A_ROW {
                     due.throttled = 0;
@@ -179,6 +187,7 @@ impl Dispatcher {
                 }
             }
             Verdict::Unauthorized => {
+                trail::retry(&due, Duration::ZERO, "the token was refused");
                 self.changed(&due, Some(end));
                 due.unauthorized = Some(token);
                 self.queue.put_back(due);
@@ -294,6 +303,7 @@ impl Dispatcher {
         match self.settings.policy.on_pending {
             OnPending::Retry { delay, tries } if due.target.progress.pending_tries < tries => {
                 due.target.progress.not_before = later(wall, delay);
+                trail::retry(&due, delay, "busy");
                 self.changed(&due, end);
                 self.brakes.waits(due.target.n);
                 due.canary = false;
@@ -321,6 +331,7 @@ impl Dispatcher {
         }
         let delay = at_least + retry::backoff(due.target.progress.tries, &mut self.rng);
         due.target.progress.not_before = later(wall, delay);
+        trail::retry(&due, delay, "not answered as it should be");
         self.changed(&due, end);
         self.queue.put_later(due, now + delay, now);
     }
@@ -329,21 +340,4 @@ impl Dispatcher {
 fn later(wall: Timestamp, delay: Duration) -> Option<Timestamp> {
     let delay = SignedDuration::try_from(delay).ok()?;
     wall.checked_add(delay).ok()
-}
-
-/// The verdict's word in the table of attempts.
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Accepted(_) => "accepted",
-        Verdict::AlreadyPending(_) => "already_pending",
-        Verdict::NotFound => "not_found",
-        Verdict::Unsupported => "unsupported",
-        Verdict::Refused => "refused",
-        Verdict::Throttled(_) => "throttled",
-        Verdict::Unauthorized => "unauthorized",
-        Verdict::Stop(_) => "stopped",
-        Verdict::Unsure(_) => "unsure",
-        Verdict::NotSent(_) => "not_sent",
-        Verdict::Forbidden(_) => "forbidden",
-    }
 }

@@ -3,6 +3,8 @@
 //! The machine stays open, and others are tried one at a time, drawn at random. Any answer of the service's own that is no 401, 403
 //! or 429 says that calls are permitted: the 403 was the machines' own. Three more of them say that it is of all.
 
+use tracing::debug;
+
 use super::Dispatcher;
 use crate::{
     campaign::{
@@ -68,6 +70,7 @@ impl Dispatcher {
         self.brakes.waits(due.target.n);
         let suspicion = &mut self.suspicion;
         suspicion.others += u32::from(suspicion.drawn == Some(due.target.n));
+        debug!(line = due.target.line, "forbidden: others are tried");
         suspicion.why = why;
         suspicion.in_question.push(due);
         if self.suspicion.others >= OTHERS {

@@ -72,6 +72,8 @@ pub(super) struct Drive<D> {
     /// Records that could not be written; they are tried once more at the end.
     pub(super) unwritten: Vec<Record>,
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
+    /// When it was asked for.
+    asked: Moment,
     /// Since when a token is waited for.
     waits_for_token: Arc<Mutex<Option<Moment>>>,
     listing: Option<Boxed<Result<Listing, ListingError>>>,
@@ -113,6 +115,7 @@ impl<D: Defender> Drive<D> {
             being_written: Vec::new(),
             unwritten: Vec::new(),
             permit: None,
+            asked: engine.clock.now(),
             waits_for_token: Arc::default(),
             listing: None,
             probe: None,
@@ -158,6 +161,7 @@ impl<D: Defender> Drive<D> {
                 let pacer = self.engine.pacer.clone();
                 let tokens = Arc::clone(&self.engine.tokens);
                 let waits = Arc::clone(&self.waits_for_token);
+                self.asked = now;
                 *locked(&waits) = Some(now);
                 Box::pin(async move {
                     // First, so that waiting for a token costs no permit.
@@ -304,7 +308,14 @@ impl<D: Defender> Drive<D> {
             Ok(permit) => {
                 let clock = &self.engine.clock;
                 match self.dispatcher.assign(clock.now(), clock.wall()) {
-                    Some(attempt) => self.staged.push(Order { attempt, permit }),
+                    Some(attempt) => {
+                        let waited = clock.now().since(self.asked);
+                        self.staged.push(Order {
+                            attempt,
+                            permit,
+                            waited,
+                        });
+                    }
                     None => permit.give_back(),
                 }
             }
@@ -323,7 +334,10 @@ impl<D: Defender> Drive<D> {
     /// Takes back the orders that no worker has yet. What is staged is in no file yet, but its record is on its way there.
     pub(super) fn call_back(&mut self) {
         let wall = self.engine.clock.wall();
-        for Order { attempt, permit } in self.desks.take_back().chain(self.staged.drain(..)) {
+        for Order {
+            attempt, permit, ..
+        } in self.desks.take_back().chain(self.staged.drain(..))
+        {
             permit.give_back();
             let report = Report {
                 n: attempt.n,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{super::journal::Written, drive::Drive};
+use super::{
+    super::{journal::Written, trail},
+    drive::Drive,
+};
 use crate::{
     defender::Defender,
     monitor,
@@ -23,6 +26,7 @@ impl<D: Defender> Drive<D> {
     pub(super) fn tell_ended(&mut self, written: &Written) {
         for ended in &written.ended {
             self.told.add(ended.outcome);
+            trail::ended(ended);
             self.engine.monitor.target_ended(&monitor::Ended {
                 line: ended.line,
                 machine_id: &ended.machine_id,

@@ -57,7 +57,10 @@ impl<D: Defender> Drive<D> {
                 self.hand_out();
             }
             Err(JournalError::Store(e)) => {
-                for Order { attempt, permit } in orders {
+                for Order {
+                    attempt, permit, ..
+                } in orders
+                {
                     permit.give_back();
                     self.dispatcher.unwritten(attempt.n);
                 }

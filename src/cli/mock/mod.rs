@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -148,16 +148,13 @@ pub enum MockError {
         /// What is wrong with it.
         why: String,
     },
-    /// The line with the address, or the summary, could not be written.
-    #[error("cannot write the mock's report: {0}")]
-    Report(#[from] io::Error),
 }
 
-/// Serves until Ctrl-C. The first line of the report says where, the last ones what was seen.
+/// Serves until Ctrl-C. What is `report`ed first says where, what is reported last what was seen.
 ///
 /// # Errors
-/// When options do not go together, the address cannot be listened on, or the report cannot be written.
-pub async fn run(args: MockArgs, report: &mut dyn Write) -> Result<(), MockError> {
+/// When options do not go together, or the address cannot be listened on.
+pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<(), MockError> {
     let address = args.listen;
     let tenant = Tenant::new(args.config()?);
     let listening = async {
@@ -168,10 +165,9 @@ pub async fn run(args: MockArgs, report: &mut dyn Write) -> Result<(), MockError
     let (listener, address) = listening
         .await
         .map_err(|source| MockError::Listen { address, source })?;
-    writeln!(
-        report,
+    report(&format!(
         "mock tenant at http://{address}, what it saw at http://{address}/mock/witness; Ctrl-C ends it"
-    )?;
+    ));
     let mut signals = signals::listen();
     let stop = async {
         // Without handlers the system's own ending ends the process.
@@ -180,7 +176,7 @@ pub async fn run(args: MockArgs, report: &mut dyn Write) -> Result<(), MockError
         }
     };
     serve(listener, Arc::clone(&tenant), stop).await;
-    write!(report, "{}", tenant.summary())?;
+    report(&tenant.summary().to_string());
     Ok(())
 }
 

@@ -153,10 +153,7 @@ async fn an_address_in_use_is_named_with_the_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let cli = Cli::parse_from(["mock".to_owned(), format!("--listen={address}")]);
-    let error = run(cli.mock, &mut Vec::new())
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = run(cli.mock, |_| ()).await.unwrap_err().to_string();
     assert!(
         error.contains(&address.to_string()) && error.contains("--listen"),
         "{error}"

@@ -4,13 +4,7 @@
 
 mod words;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
@@ -19,6 +13,7 @@ use serde::Serialize;
 use super::{
     ExitCode, Failure,
     run::{Preview, Refusals, RunArgs},
+    screen,
 };
 use crate::{
     campaign::{outcome::Tally, timeline::Timeline},
@@ -99,21 +94,12 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let preview = args.run.preview(&clock).await?;
     let plan = Plan::new(preview, clock.as_ref(), TimeZone::system());
-    let mut stdout = io::stdout().lock();
-    let written = if args.json {
-        serde_json::to_writer(&mut stdout, &plan)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(stdout))
+    if args.json {
+        screen::json(&plan, "the plan")?;
     } else {
-        write!(stdout, "{plan}")
-    };
-    match written.and_then(|()| stdout.flush()) {
-        // Whoever read it has read enough.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::storage(format!("cannot write the plan: {e}")))
-        }
-        _ => Ok(ExitCode::Clean),
+        screen::report(&plan.to_string(), "the plan")?;
     }
+    Ok(ExitCode::Clean)
 }
 
 impl Plan {

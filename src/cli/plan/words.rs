@@ -11,6 +11,7 @@ use crate::{
         timeline::{Mark, StoppedBy},
     },
     monitor::span,
+    plain_text::line,
 };
 
 impl fmt::Display for Plan {
@@ -19,7 +20,7 @@ impl fmt::Display for Plan {
         writeln!(f, "{}", self.quota)?;
         self.times(f)?;
         for note in &self.notes {
-            writeln!(f, "note: {note}")?;
+            line(f, format_args!("note: {note}"))?;
         }
         writeln!(f, "nothing was sent")
     }
@@ -31,10 +32,12 @@ impl Plan {
             input, rows, due, ..
         } = self;
         match &self.campaign {
-            Some(campaign) => write!(f, "{input}, campaign {campaign}: {rows} rows, ")?,
-            None => write!(f, "{input}: {rows} rows, ")?,
+            Some(campaign) => line(
+                f,
+                format_args!("{input}, campaign {campaign}: {rows} rows, {due} to be sent"),
+            )?,
+            None => line(f, format_args!("{input}: {rows} rows, {due} to be sent"))?,
         }
-        writeln!(f, "{due} to be sent")?;
         if self.in_doubt > 0 {
             writeln!(
                 f,
@@ -46,7 +49,9 @@ impl Plan {
             writeln!(f, "  {count:>9}  {outcome}")?;
             if let Some(refusals) = self.refusals_of(outcome) {
                 for refusal in &refusals.first {
-                    writeln!(f, "             line {}: {}", refusal.line, refusal.message)?;
+                    let words =
+                        format_args!("             line {}: {}", refusal.line, refusal.message);
+                    line(f, words)?;
                 }
                 match refusals.rows - refusals.first.len() as u64 {
                     0 => {}

@@ -2,17 +2,15 @@
 
 mod overview;
 
-use std::{
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use self::overview::Overview;
-use super::{ExitCode, Failure, ledger};
+use super::{ExitCode, Failure, ledger, screen};
 use crate::{
     monitor::span,
+    plain_text::one_line,
     quota::{self, Kind, SystemClock},
 };
 
@@ -86,32 +84,26 @@ impl KindArg {
 /// # Errors
 /// There is no such ledger, or it cannot be read or written; a new one would overwrite a file.
 pub fn run(args: QuotaArgs) -> Result<ExitCode, Failure> {
+    const WHAT: &str = "to stdout";
     let said = match args.command {
         QuotaCommand::Show { which, json } => {
             let overview = Overview::of(&ledger::find(which.quota_file)?)?;
             if json {
-                serde_json::to_string(&overview).map_err(Failure::storage)? + "\n"
-            } else {
-                overview.to_string()
+                screen::json(&overview, WHAT)?;
+                return Ok(ExitCode::Clean);
             }
+            overview.to_string()
         }
         QuotaCommand::Create { file } => {
             quota::create(&file).map_err(|error| match error {
                 quota::LedgerError::Exists { .. } => Failure::usage(error),
                 _ => Failure::storage(error),
             })?;
-            format!("{} is a new quota ledger\n", file.display())
+            one_line(&format!("{} is a new quota ledger", file.display())).into_owned()
         }
         QuotaCommand::Lift { kind, which } => lift(&ledger::find(which.quota_file)?, kind)?,
     };
-    let mut out = io::stdout().lock();
-    match out.write_all(said.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever read it has read enough.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::storage(format!("cannot write to stdout: {e}")))
-        }
-        _ => Ok(ExitCode::Clean),
-    }
+    screen::report(&said, WHAT).map(|()| ExitCode::Clean)
 }
 
 /// Ends holds, and says which.
@@ -121,14 +113,15 @@ fn lift(file: &Path, kind: KindArg) -> Result<String, Failure> {
         return Ok("nothing was held\n".to_owned());
     }
     let lines = lifted.iter().map(|lifted| {
-        format!(
-            "{}, tenant {}, application {}: {} calls were held for {} more, and are not any more\n",
+        let line = format!(
+            "{}, tenant {}, application {}: {} calls were held for {} more, and are not any more",
             lifted.place.cloud,
             lifted.place.tenant,
             lifted.place.application,
             lifted.kind,
             span::in_words(lifted.left)
-        )
+        );
+        one_line(&line).into_owned() + "\n"
     });
     Ok(lines.collect())
 }

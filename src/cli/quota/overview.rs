@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     cli::Failure,
     monitor::span,
+    plain_text::line,
     quota::{self, Account, Clock, Kind, MarkRow, Picture, Quota, SystemClock},
 };
 
@@ -125,9 +126,15 @@ impl fmt::Display for Overview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.ledger.display();
         if !self.exists {
-            return writeln!(f, "there is no quota ledger {file} yet: nothing is spent");
+            return line(
+                f,
+                format_args!("there is no quota ledger {file} yet: nothing is spent"),
+            );
         }
-        writeln!(f, "quota ledger {file}, open in {}", count(self.processes))?;
+        line(
+            f,
+            format_args!("quota ledger {file}, open in {}", count(self.processes)),
+        )?;
         for account in &self.accounts {
             account.write(f, self.now)?;
         }
@@ -145,10 +152,15 @@ fn count(processes: usize) -> String {
 
 impl AccountView {
     fn write(&self, f: &mut fmt::Formatter<'_>, now: Timestamp) -> fmt::Result {
-        writeln!(
+        let Self {
+            cloud,
+            tenant,
+            application,
+            ..
+        } = self;
+        line(
             f,
-            "{}, tenant {}, application {}:",
-            self.cloud, self.tenant, self.application
+            format_args!("{cloud}, tenant {tenant}, application {application}:"),
         )?;
         let is_used = |kind: &&KindView| {
             kind.held_s.is_some() || kind.windows.iter().any(|window| window.spent > 0)
@@ -157,7 +169,10 @@ impl AccountView {
             kind.write(f, now)?;
         }
         for ProcessView { process, calls } in &self.processes {
-            writeln!(f, "  process {process} is at work, with {calls} calls")?;
+            line(
+                f,
+                format_args!("  process {process} is at work, with {calls} calls"),
+            )?;
         }
         Ok(())
     }
@@ -188,12 +203,14 @@ fn write_campaign(f: &mut fmt::Formatter<'_>, mark: &MarkRow) -> fmt::Result {
         Some(_) => "finished",
     };
     let touched = mark.touched.to_zoned(TimeZone::system());
-    writeln!(
+    line(
         f,
-        "campaign {}: {how}; {} targets; last at work {}; {}",
-        mark.campaign,
-        mark.targets,
-        touched.strftime("%Y-%m-%d %H:%M"),
-        mark.state.display()
+        format_args!(
+            "campaign {}: {how}; {} targets; last at work {}; {}",
+            mark.campaign,
+            mark.targets,
+            touched.strftime("%Y-%m-%d %H:%M"),
+            mark.state.display()
+        ),
     )
 }

@@ -11,6 +11,7 @@ use super::{
     setup::Setup,
 };
 use crate::{
+    audit::audit,
     campaign::{
         brakes::BrakeOptions,
         caller::{Caller, Patience},
@@ -172,6 +173,15 @@ impl World<'_> {
             self.clock.as_ref(),
             command,
             self.setup.note.to_json(),
+        );
+        audit!(
+            "run",
+            os_user = this_run.os_user,
+            host = this_run.host,
+            version = this_run.version,
+            command = this_run.command,
+            tenant = this_run.tenant,
+            application = this_run.application
         );
         let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
         let mark = self.keep_mark(&store, targets).await?;

@@ -11,14 +11,17 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
+    audit::audit,
     campaign::{
         engine::Ending,
         journal::Finished,
         outcome::{Outcome, Tally},
         stop::StopReason,
         summary::Summary,
+        trail,
     },
-    cli::{ExitCode, Failure, locks::Locks, paths::Places, signals},
+    cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
+    plain_text,
     results::Placed,
 };
 
@@ -70,21 +73,16 @@ impl SummaryFile {
 
     fn write(self, summary: &Summary) -> Result<(), Failure> {
         let write = |out: &mut dyn Write| {
-            serde_json::to_writer(&mut *out, summary)?;
-            out.write_all(b"\n")?;
+            let json = serde_json::to_string(summary)?;
+            writeln!(out, "{}", plain_text::json(&json))?;
             out.flush()
         };
         match self {
             Self::Nowhere => Ok(()),
-            Self::Stdout => match write(&mut io::stdout().lock()) {
-                // Whoever read it has read enough.
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => {
-                    written.map_err(|e| Failure::storage(format!("cannot write the summary: {e}")))
-                }
-            },
+            Self::Stdout => screen::json(summary, "the summary"),
             Self::File(mut file, name) => cut(&file)
                 .and_then(|()| write(&mut file))
+                .inspect(|()| audit!("file", act = "written", what = "summary", path = name))
                 .map_err(|e| Failure::storage(format!("cannot write the summary {name}: {e}"))),
         }
     }
@@ -120,6 +118,7 @@ pub(super) async fn finish(
     let reason = stop
         .as_ref()
         .map_or_else(|| "done".to_owned(), ToString::to_string);
+    let told = tally;
     let finished = tokio::select! {
         biased;
         () = signals::to_stop_at_once(signals.as_mut()) => return Err(stopped_at_once(stop, facts, command)),
@@ -150,6 +149,7 @@ pub(super) async fn finish(
         stop.as_ref().map_or(ExitCode::Clean, exit_code),
         facts.followed.unwrap_or(ExitCode::Clean),
     ]);
+    trail::over(&told, &tally, code.number(), &reason);
     let unfinished =
         stop.is_some() && tally.of(Outcome::NotAttempted) + tally.of(Outcome::Unsure) > 0;
     let results = match &placed {
@@ -190,26 +190,23 @@ fn so_far(facts: &Facts<'_>, mut tally: Tally, unsettled: u64) -> Finished {
     }
 }
 
-/// Tells people. That a run could not write is said to whoever wants to hear nothing but errors, too.
+/// Tells people. Why a run stopped and where the results went is said to whoever wants to hear nothing else, too.
 fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
-    // Nobody is left to tell if stderr is gone.
-    let mut stderr = io::stderr().lock();
-    match &summary.stopped {
-        Some(StopReason::Disk(why)) if facts.is_quiet => {
-            let _ = writeln!(stderr, "fleetsweep: {why}");
+    if !facts.is_quiet {
+        screen::say_all(&summary.to_string());
+    } else if let Some(why) = &summary.stopped {
+        screen::say(&format!("fleetsweep: {why}"));
+    }
+    match placed {
+        Placed::There(path) if facts.is_quiet => {
+            screen::say(&format!("results: {}", path.display()));
         }
-        _ if facts.is_quiet => {}
-        _ => {
-            let _ = writeln!(stderr, "{summary}");
-            if let Placed::Aside { path, why } = placed {
-                let place = facts.places.results.display();
-                let _ = writeln!(
-                    stderr,
-                    "{place} could not be replaced ({why}), so the whole results are in {}",
-                    path.display()
-                );
-            }
-        }
+        Placed::There(_) => {}
+        Placed::Aside { path, why } => screen::say(&format!(
+            "{} could not be replaced ({why}), so the whole results are in {}",
+            facts.places.results.display(),
+            path.display()
+        )),
     }
 }
 

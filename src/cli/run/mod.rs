@@ -37,6 +37,7 @@ use crate::{
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
         tag::CampaignId,
+        trail,
     },
     defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},
@@ -99,6 +100,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         dispatcher.skip_busy(clock.wall());
     }
     let journal = world.journal(store, targets, command).await?;
+    trail::began(campaign.as_str(), targets, &tally);
     monitor.began(&Began {
         campaign: &named(&campaign),
         targets,
@@ -221,7 +223,7 @@ async fn follow_on<D: Defender>(
     let _orders = Watcher::start(state, lent);
     match following.follow(|| false, &mut signals).await {
         Ok(told) => {
-            monitor.note(&super::follow::told(&told));
+            monitor.say(&super::follow::told(&told));
             if told.end == FollowEnd::Ordered {
                 ending.stop = Some(StopReason::Brake("stopped by cancel".to_owned()));
             }

@@ -11,14 +11,9 @@ pub(super) fn of(
     command: &[OsString],
     quota: String,
 ) -> Run {
-    let variable = |names: [&str; 2]| {
-        names
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok())
-            .unwrap_or_default()
-    };
     Run {
-        os_user: variable(["USER", "USERNAME"]),
+        // By the system, for anybody can set a variable.
+        os_user: whoami::username().unwrap_or_default(),
         host: host(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: in_words(command),

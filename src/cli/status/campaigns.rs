@@ -1,15 +1,12 @@
 //! `fleetsweep status` without a campaign: which ones this user has, where they lie, and how far they are.
 
-use std::{
-    fmt,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{fmt, path::PathBuf};
 
 use serde::Serialize;
 
 use crate::{
-    cli::{ExitCode, Failure, ledger},
+    cli::{ExitCode, Failure, ledger, screen},
+    plain_text::{line, one_line},
     quota::{self, MarkRow},
     store::{Lock, Store},
 };
@@ -37,25 +34,16 @@ pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failur
     let file = ledger::find(file)?;
     let marks = quota::marks(&file).map_err(Failure::storage)?;
     let campaigns: Vec<_> = marks.into_iter().map(Campaign::from).collect();
-    let mut stdout = io::stdout().lock();
-    let written = if json {
-        serde_json::to_writer(&mut stdout, &campaigns)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(stdout))
+    if json {
+        screen::json(&campaigns, "the status")?;
     } else if campaigns.is_empty() {
-        writeln!(stdout, "{} remembers no campaign", file.display())
+        let nothing = format!("{} remembers no campaign", file.display());
+        screen::report(&one_line(&nothing), "the status")?;
     } else {
-        campaigns
-            .iter()
-            .try_for_each(|campaign| write!(stdout, "{campaign}"))
-    };
-    match written {
-        // Whoever read it has read enough.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::storage(format!("cannot write the status: {e}")))
-        }
-        _ => Ok(ExitCode::Clean),
+        let all: String = campaigns.iter().map(ToString::to_string).collect();
+        screen::report(&all, "the status")?;
     }
+    Ok(ExitCode::Clean)
 }
 
 impl From<MarkRow> for Campaign {
@@ -92,13 +80,18 @@ impl From<MarkRow> for Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.id, self.how)?;
-        match self.ended {
-            Some(ended) => write!(f, ", {ended} of {} rows have ended", self.targets)?,
-            None => write!(f, ", {} rows", self.targets)?,
-        }
-        writeln!(f, ", last at work {}", self.last_call)?;
-        writeln!(f, "  input {}", self.input.display())?;
-        writeln!(f, "  state {}", self.state.display())
+        let Self {
+            id, how, last_call, ..
+        } = self;
+        let rows = match self.ended {
+            Some(ended) => format!("{ended} of {} rows have ended", self.targets),
+            None => format!("{} rows", self.targets),
+        };
+        line(
+            f,
+            format_args!("{id}: {how}, {rows}, last at work {last_call}"),
+        )?;
+        line(f, format_args!("  input {}", self.input.display()))?;
+        line(f, format_args!("  state {}", self.state.display()))
     }
 }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::plain_text;
+
 /// An answer that is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -155,10 +157,7 @@ fn code_in(text: &str) -> Option<u32> {
 
 /// A text as it fits into a message.
 pub(super) fn one_line(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let plain = plain_text::one_line(text);
     let words: Vec<_> = plain.split_whitespace().collect();
     let mut line = words.join(" ");
     if let Some((at, _)) = line.char_indices().nth(LONGEST) {

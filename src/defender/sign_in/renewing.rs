@@ -23,6 +23,7 @@ use super::{
     asking::{Asking, MOST_A_MINUTE},
     fetch::{Fetch, FetchError, Fetched, LONGEST_LIFE, Time},
 };
+use crate::audit::{self, audit};
 
 /// A token is renewed when so much of its life is left, or a fifth of it.
 const AHEAD: Duration = Duration::from_mins(5);
@@ -187,9 +188,18 @@ impl Shared {
         };
         let now = self.time.now();
         let mut state = self.state();
-        match fetched {
-            Ok(()) => state.asking.succeeded(),
-            Err(_) => state.asking.failed(now),
+        let ms = audit::ms(now.saturating_sub(began));
+        match &fetched {
+            Ok(()) => {
+                let held = state.held.as_ref();
+                let life_s = held.map(|held| held.dead_at.saturating_sub(began).as_secs());
+                audit!("token", got = true, ms, serial = state.serial, life_s);
+                state.asking.succeeded();
+            }
+            Err(e) => {
+                audit!("token", got = false, ms, why = %e.error);
+                state.asking.failed(now);
+            }
         }
         fetched
     }
@@ -216,7 +226,6 @@ impl Shared {
             dead_at,
         });
         state.failure = None;
-        tracing::debug!(serial = state.serial, life_s = life.as_secs(), "signed in");
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    audit::audit,
     campaign::tag::CampaignId,
     cli::{Failure, paths::Places},
     results::{self, Owner},
@@ -43,7 +44,10 @@ pub(super) fn put_aside(
                 return Err(Failure::storage(why));
             }
             Err(_) => {}
-            Ok(()) => renamed.push((path, aside)),
+            Ok(()) => {
+                audit!("file", act = "moved aside", what = "a finished campaign's", path = %path.display(), to = %aside.display());
+                renamed.push((path, aside));
+            }
         }
     }
     Ok(renamed)

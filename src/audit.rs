@@ -1,0 +1,18 @@
+//! The audit trail: what was done to a company's computers, event by event, for the log.
+//!
+//! `docs/LOG.md` names each event and its fields, and a test compares. Names stay what they are once they are released; text
+//! of others is made plain before, for it comes in plain, or by the log's own writer.
+
+/// Writes one event of the trail: its name, then its fields as `tracing` takes them.
+macro_rules! audit {
+    ($event:literal $(, $($fields:tt)+)?) => {
+        tracing::info!(target: "fleetsweep::audit", event = $event $(, $($fields)+)?)
+    };
+}
+
+pub(crate) use audit;
+
+/// Milliseconds, as they stand in the log.
+pub(crate) fn ms(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+//! What the log tells of a campaign (`docs/LOG.md`), for whoever asks one day what was done, to whom, and why.
+
+use std::time::Duration;
+
+use super::{
+    dispatcher::Attempt,
+    due::Due,
+    journal::Ended,
+    lookup::{Finding, ListingError},
+    outcome::Tally,
+    reply::Class,
+    stop::StopReason,
+    verdict::Judgement,
+};
+use crate::{
+    audit::{audit, ms},
+    quota::Kind,
+};
+
+/// A run begins, or goes on, with so many rows, of which some had ended before.
+pub fn began(campaign: &str, targets: u64, before: &Tally) {
+    audit!("campaign", campaign, targets, ended_before = before.total());
+    for (outcome, count) in before.iter().filter(|(_, count)| *count > 0) {
+        audit!("ended_before", outcome = outcome.as_str(), count);
+    }
+}
+
+/// A run is over. What was told of each target by itself is in `told`; `whole` counts the others too.
+pub fn over(told: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
+    for (outcome, count) in whole.iter() {
+        let count = count.saturating_sub(told.of(outcome));
+        if count > 0 {
+            audit!("left", outcome = outcome.as_str(), count);
+        }
+    }
+    audit!("over", exit_code, reason);
+}
+
+/// A target has ended: that is on disk.
+pub(super) fn ended(ended: &Ended) {
+    audit!(
+        "ended",
+        line = ended.line,
+        machine = ended.machine_id.as_str(),
+        outcome = ended.outcome.as_str(),
+        message = ended.message.as_str()
+    );
+}
+
+/// A scan start was sent, and answered or given up.
+pub(super) fn attempt(attempt: &Attempt, judgement: &Judgement, took: Duration, waited: Duration) {
+    audit!(
+        "attempt",
+        line = attempt.line,
+        machine = attempt.machine.as_str(),
+        "try" = attempt.number,
+        class = judgement.class.as_str(),
+        verdict = judgement.verdict.as_str(),
+        status = judgement.http_status,
+        code = judgement.error_code.as_str(),
+        reason = judgement.message.as_str(),
+        ms = ms(took),
+        wait_ms = ms(waited),
+        correlation_id = judgement.correlation_id.as_str()
+    );
+}
+
+/// Any other call was made.
+pub(super) fn call(kind: Kind, class: &Class, took: Duration) {
+    let said = class.said();
+    audit!(
+        "call",
+        kind = kind.as_str(),
+        class = class.as_str(),
+        status = said.map(|said| said.status).filter(|status| *status > 0),
+        code = said.map_or("", |said| said.code.as_str()),
+        ms = ms(took),
+        correlation_id = said.map_or("", |said| said.correlation_id.as_str())
+    );
+}
+
+/// A target is put off.
+pub(super) fn retry(due: &Due, delay: Duration, why: &str) {
+    audit!(
+        "retry",
+        line = due.target.line,
+        machine = due.target.machine_id.as_str(),
+        tries = due.target.progress.tries,
+        delay_s = delay.as_secs_f64(),
+        why
+    );
+}
+
+/// A listing has told what became of a target's attempts, or of the scan that kept its machine busy.
+pub(super) fn lookup(due: &Due, finding: &Finding) {
+    let (found, scan) = match finding {
+        Finding::Found(scan) => ("ours", Some(scan)),
+        Finding::Busy(scan) => ("another's", Some(scan)),
+        Finding::Absent => ("none", None),
+    };
+    audit!(
+        "lookup",
+        line = due.target.line,
+        machine = due.target.machine_id.as_str(),
+        found,
+        action_id = scan.map(|scan| scan.id.as_str())
+    );
+}
+
+/// The list of scans could not be read to its end.
+pub(super) fn no_listing(why: &ListingError) {
+    let why = match why {
+        ListingError::Forbidden(why)
+        | ListingError::Unauthorized(why)
+        | ListingError::Failed(why)
+        | ListingError::Blocked(why)
+        | ListingError::Ledger(why) => why,
+        ListingError::Unanswered { trouble, .. } => &trouble.why,
+    };
+    audit!("lookup", found = "no list", why = why.as_str());
+}
+
+/// The campaign stops.
+pub(super) fn stop(reason: &StopReason) {
+    let why = reason.to_string();
+    let why = why.as_str();
+    match reason {
+        StopReason::Brake(_) => audit!("brake", why),
+        StopReason::Interrupted => audit!("stop", cause = "interrupted", why),
+        StopReason::Tenant(_) => audit!("stop", cause = "tenant", why),
+        StopReason::Disk(_) => audit!("stop", cause = "disk", why),
+    }
+}
