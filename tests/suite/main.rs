@@ -46,6 +46,8 @@ mod faults;
 mod final_writing;
 /// Scans watched to their end.
 mod follow;
+/// When the last call goes out, as it is told in the course of a campaign, against when it went.
+mod forecasts;
 /// The service's word to wait, over the death of a process.
 mod holds;
 /// Promises 1, 3 and 4 when a campaign is stopped again and again.

@@ -20,6 +20,7 @@ pub use failures::{MaxFailures, MaxFailuresError};
 pub use times::{NotAfter, SendTimes};
 
 use super::{
+    forecast::Bounds,
     outcome::{Outcome, Tally},
     stop::StopReason,
 };
@@ -44,6 +45,17 @@ pub struct BrakeOptions {
 }
 
 impl BrakeOptions {
+    /// What bounds the calls of a run that begins where others have reached so far.
+    #[must_use]
+    pub fn bounds(&self, reach: &Reach) -> Bounds {
+        let max = self.max_machines;
+        Bounds {
+            hours: self.times.hours.clone(),
+            not_after: self.times.not_after.as_ref().map(|end| end.at),
+            most: max.map(|max| max.saturating_sub(reach.sent_to)),
+        }
+    }
+
     /// How many machines may be sent to by a run that begins where others have reached so far.
     #[must_use]
     pub fn most(&self, reach: &Reach) -> u64 {
@@ -241,7 +253,8 @@ impl Brakes {
     }
 
     /// How many of `left` targets may be sent to.
-    fn may(&self, left: u64) -> u64 {
+    #[must_use]
+    pub fn may(&self, left: u64) -> u64 {
         let max = self.options.max_machines;
         max.map_or(left, |max| left.min(max.saturating_sub(self.sent_to)))
     }

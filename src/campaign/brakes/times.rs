@@ -9,9 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::campaign::hours::Hours;
 
-/// So many openings are looked ahead for the time of arrival: three years of nights.
-const OPENINGS: u32 = 1_000;
-
 /// When scan calls may go out. Other calls may at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SendTimes {
@@ -58,26 +55,6 @@ impl SendTimes {
             format!("window opens at {}", hours.opening_in_words()),
             left,
         ))
-    }
-
-    /// How long calls take that need so much time in which they may go. What the quota regains while the window is closed is
-    /// left out of account, so it may be earlier.
-    #[must_use]
-    pub fn stretch(&self, wall: Timestamp, needed: Duration) -> Duration {
-        let Some(hours) = &self.hours else {
-            return needed;
-        };
-        let mut at = hours.next_opening(wall);
-        let mut needed = needed;
-        for _ in 0..OPENINGS {
-            let open = span(at, hours.next_closing(at));
-            if needed <= open {
-                break;
-            }
-            needed -= open;
-            at = hours.next_opening(hours.next_closing(at));
-        }
-        span(wall, at) + needed
     }
 }
 
@@ -137,15 +114,5 @@ mod tests {
             Some(("window opens at 22:00 (UTC)".to_owned(), half_an_hour))
         );
         assert_eq!(times.waiting(instant("2026-11-24T22:00:00Z")), None);
-    }
-
-    #[test]
-    fn calls_take_as_many_nights_as_they_need() {
-        let hours = Duration::from_hours;
-        let times = times(None, Some("22:00-06:00@UTC"));
-        let at = instant("2026-11-24T20:00:00Z");
-        assert_eq!(times.stretch(at, hours(8)), hours(10));
-        assert_eq!(times.stretch(at, hours(9)), hours(2 + 24 + 1));
-        assert_eq!(SendTimes::default().stretch(at, hours(9)), hours(9));
     }
 }

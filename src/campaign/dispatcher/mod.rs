@@ -5,7 +5,7 @@
 //! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
-//! - `outage`: what it changes that the API cannot be reached. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
+//! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod busy;
@@ -13,6 +13,7 @@ mod doubts;
 mod ends;
 mod halts;
 mod outage;
+mod outlook;
 mod replies;
 mod skip;
 mod suspicion;
@@ -33,6 +34,7 @@ use suspicion::Suspicion;
 use super::{
     brakes::{Admitted, Brakes},
     due::Due,
+    experience::Experience,
     journal::Reading,
     outcome::Tally,
     queue::Queue,
@@ -103,6 +105,9 @@ pub struct Dispatcher {
     brakes: Brakes,
     attempts: u64,
     throttled: u64,
+    /// When the last of them came.
+    last_throttled: Option<Moment>,
+    seen: Experience,
     tokens: Tokens,
     listings: Listings,
     notes: Vec<String>,
@@ -133,6 +138,8 @@ impl Dispatcher {
             brakes: Brakes::default(),
             attempts: 0,
             throttled: 0,
+            last_throttled: None,
+            seen: Experience::default(),
             tokens: Tokens::default(),
             listings: Listings::default(),
             notes: Vec::new(),

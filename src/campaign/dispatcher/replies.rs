@@ -86,6 +86,9 @@ impl Dispatcher {
                     verdict: word(&judgement.verdict),
                     http_status: judgement.http_status,
                 };
+                if matches!(judgement.class, Class::Own(_)) {
+                    self.seen.answered(ended.since(sent));
+                }
                 if matches!(judgement.class, Class::Own(_))
                     && judgement.verdict != Verdict::Unauthorized
                 {
@@ -149,6 +152,9 @@ impl Dispatcher {
             due.throttled = 0;
         }
         let unauthorized_before = due.unauthorized.take();
+        if Self::tells_free(&judgement.verdict) && self.is_asked_by_call(&due) {
+            self.seen.asked(due.target.progress.pending_tries, false);
+        }
         match judgement.verdict {
             Verdict::Accepted(scan) => {
                 self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
@@ -169,6 +175,7 @@ impl Dispatcher {
             Verdict::Refused => self.end(due, Some(end), Outcome::Refused),
             Verdict::Throttled(_) => {
                 self.throttled += 1;
+                self.last_throttled = Some(ended);
                 due.throttled += 1;
                 self.changed(&due, Some(end));
                 if due.throttled >= retry::THROTTLED_IN_A_ROW {
@@ -259,6 +266,9 @@ impl Dispatcher {
         ended: Moment,
         wall: Timestamp,
     ) {
+        if self.is_asked_by_call(&due) {
+            self.seen.asked(due.target.progress.pending_tries, true);
+        }
         due.target.progress.pending_tries += 1;
         self.busy.forget(due.target.n);
         if let (None, Some(doubt)) = (&scan, &mut due.doubt) {
@@ -321,6 +331,7 @@ impl Dispatcher {
         }
         let delay = at_least + retry::backoff(due.target.progress.tries, &mut self.rng);
         due.target.progress.not_before = later(wall, delay);
+        self.seen.to_be_repeated(delay);
         self.changed(&due, end);
         self.queue.put_later(due, now + delay, now);
     }

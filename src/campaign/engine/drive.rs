@@ -85,8 +85,9 @@ pub(super) struct Drive<D> {
     pub(super) began: Moment,
     /// What has ended and is on disk: nothing else is told of.
     pub(super) told: Tally,
-    /// When the time of arrival was computed, and how far ahead it was then.
-    pub(super) eta: Option<(Moment, Duration)>,
+    /// When the time of the last call was reckoned, under which hold, and how far ahead it was then; none goes out if there is
+    /// none.
+    pub(super) last_call: Option<(Moment, Moment, Option<Duration>)>,
 }
 
 impl<D: Defender> Drive<D> {
@@ -123,7 +124,7 @@ impl<D: Defender> Drive<D> {
             sleep_watch: SleepWatch::new(engine.clock.now()),
             began: engine.clock.now(),
             told,
-            eta: None,
+            last_call: None,
             engine,
         }
     }

@@ -125,9 +125,9 @@ impl Plan {
             quota,
             note,
             picture,
-            bounds,
+            prospect,
         } = preview;
-        let now = clock.wall();
+        let now = prospect.now;
         let waiting = picture.waiting(Kind::Start);
         let whose = note.whose();
         let windows = picture.usage(Kind::Start).into_iter().map(|usage: Usage| {
@@ -140,13 +140,7 @@ impl Plan {
         });
         let outcomes = found.tally.iter();
         Self {
-            timeline: Timeline::new(
-                &picture.forecast(Kind::Start),
-                found.due,
-                &bounds,
-                now,
-                &zone,
-            ),
+            timeline: Timeline::new(&prospect, &zone),
             quota: QuotaPlan {
                 windows: windows.collect(),
                 even: quota.pace() == Pace::Even,

@@ -6,10 +6,7 @@ use jiff::Timestamp;
 
 use super::{Plan, QuotaPlan, Refusals};
 use crate::{
-    campaign::{
-        outcome::Outcome,
-        timeline::{Mark, StoppedBy},
-    },
+    campaign::{forecast::StoppedBy, outcome::Outcome, timeline::Mark},
     monitor::span,
 };
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Counts, FURTHER, Opening, RunArgs};
 use crate::{
     campaign::{
+        forecast::Begun,
         intake::ended_by_reading,
         outcome::{Outcome, Tally},
         resume::Rejoined,
@@ -39,6 +40,8 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) due: u64,
     /// Those of them that are looked up first, for a scan may have been started there.
     pub(in crate::cli) in_doubt: u64,
+    /// Those of them that something was sent to before.
+    pub(in crate::cli) begun: Begun,
     /// How far earlier runs have reached.
     pub(in crate::cli) reach: Reach,
     /// Those that have ended, or end by being read.
@@ -95,7 +98,7 @@ pub(in crate::cli::run) fn look(
         return opening.look_at_input(None, &marks);
     }
     if Lock::is_held(state) {
-        return opening.look_at_work();
+        return opening.look_at_work(args);
     }
     let store = Store::rehearse(state).map_err(Failure::storage)?;
     if !opening.recover {
@@ -110,7 +113,7 @@ pub(in crate::cli::run) fn look(
         opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN);
         opening.meant.tenant = known;
     }
-    opening.look_at_campaign(store, &marks)
+    opening.look_at_campaign(store, &marks, args)
 }
 
 impl Opening {
@@ -143,9 +146,9 @@ impl Opening {
     }
 
     /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
-    fn look_at_work(&self) -> Result<Found, Failure> {
+    fn look_at_work(&self, args: &RunArgs) -> Result<Found, Failure> {
         let store = Store::look(&self.places.state).map_err(Failure::storage)?;
-        let mut found = Found::of(&store)?;
+        let mut found = self.found(&store, true, args)?;
         found.running = true;
         found.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with it, and a \
@@ -156,13 +159,18 @@ impl Opening {
     }
 
     /// What would be left of a campaign after what a run changes about it before its first call.
-    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
+    fn look_at_campaign(
+        &self,
+        mut store: Store,
+        marks: &[MarkRow],
+        args: &RunArgs,
+    ) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let Rejoined { added, notes } = self.join(&mut store, &campaign, marks)?;
         for outcome in &self.retry {
             store.reopen(outcome.as_str()).map_err(Failure::storage)?;
         }
-        let mut found = Found::of(&store)?;
+        let mut found = self.found(&store, false, args)?;
         for note in &notes {
             found.notes.push(format!("{}: {note}", self.file()));
         }
@@ -175,6 +183,16 @@ impl Opening {
             found.notes.push(note);
         }
         Ok(found)
+    }
+
+    /// What a store tells, which belongs to a process that `runs` or to none.
+    fn found(&self, store: &Store, runs: bool, args: &RunArgs) -> Result<Found, Failure> {
+        // What is meant was made up a moment ago.
+        let begun = Begun::of(store, self.meant.created, runs, &args.policy());
+        Ok(Found {
+            begun: begun.map_err(Failure::storage)?,
+            ..Found::of(store)?
+        })
     }
 }
 
