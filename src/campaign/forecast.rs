@@ -152,8 +152,15 @@ impl Prospect {
     /// How long until the last call goes out; `None` if none does.
     #[must_use]
     pub fn last_call(&self) -> Option<Duration> {
+        self.comes_to().0
+    }
+
+    /// The same, and how many targets are left over by then.
+    #[must_use]
+    pub fn comes_to(&self) -> (Option<Duration>, u64) {
         let mut outlook = Outlook::new(self);
-        outlook.calls(&self.quota).last()
+        let last = outlook.calls(&self.quota).last();
+        (last, outlook.left_over().1)
     }
 }
 

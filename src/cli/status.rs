@@ -17,8 +17,11 @@ use serde::Serialize;
 
 use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths};
 use crate::{
-    campaign::outcome::{Outcome, Tally},
-    monitor::span,
+    campaign::{
+        forecast::{Begun, Prospect, Why},
+        outcome::{Outcome, Tally},
+    },
+    monitor::{LastCall, count, span},
     quota::{Clock, Kind, Pacer, SystemClock},
     store::{Glimpse, LastRun, Lock, Store},
 };
@@ -59,10 +62,17 @@ struct Status {
     scans: BTreeMap<String, u64>,
     /// Those of them that `fleetsweep cancel` has cancelled.
     cancelled_by_us: u64,
-    /// How long until the last call can go, if a process is or were at work.
+    /// How long until the last call goes out, if a process is or were at work; none while nobody can know.
     eta_s: Option<f64>,
+    /// Why nobody can know that yet.
+    eta_unknown: Option<String>,
     quota: Vec<KindStatus>,
     last_errors: Vec<Glimpse>,
+    /// How many are in doubt: they may have been scanned, and nobody knows.
+    in_doubt: u64,
+    /// Calls on their way, of a process that is at work.
+    in_flight: u64,
+    /// The first of those in doubt.
     unsure: Vec<Glimpse>,
     run: Option<LastRun>,
     #[serde(skip)]
@@ -147,6 +157,7 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
     };
     let mut quota = Vec::new();
     let mut eta = None;
+    let mut begun = Begun::default();
     if let Some(note) = note
         && note.file().is_none_or(|file| file.exists())
     {
@@ -156,12 +167,28 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
             .into_iter()
             .map(|kind| kind_status(&pacer, kind, clock.as_ref()))
             .collect();
-        eta = Some(pacer.lower_bound(Kind::Start, open));
+        let (policy, now) = (note.terms().policy(), clock.wall());
+        begun = Begun::of(&store, now, running, &policy).map_err(Failure::storage)?;
+        let reach = store.reach().map_err(Failure::storage)?;
+        let fresh = open.saturating_sub(begun.targets());
+        let bounds = note.terms().bounds(&reach);
+        let prospect = Prospect {
+            begun: begun.clone(),
+            on_pending: policy.on_pending,
+            ..Prospect::new(pacer.forecast(Kind::Start), fresh, bounds, now)
+        };
+        eta = prospect.last_call();
     }
-    let arrival = eta.filter(|_| open > 0).map(|eta| {
-        let at = span::arrival(clock.wall(), eta, &TimeZone::system());
-        format!("{at}, in {}", span::in_words(eta))
-    });
+    let unknown = run.as_ref().filter(|run| running && run.ended.is_none());
+    let unknown = unknown.and_then(|run| run.reason.clone());
+    let last_call = match (&unknown, eta) {
+        (Some(_), _) => LastCall::NotKnown,
+        (None, Some(eta)) => LastCall::In(eta),
+        (None, None) => LastCall::Gone,
+    };
+    let eta = eta.filter(|_| unknown.is_none());
+    let lookups = begun.waiting.iter();
+    let lookups = lookups.filter(|(_, why)| *why == Why::Lookup).count() as u64;
     let status = Status {
         campaign: store.identity().campaign.clone(),
         running,
@@ -180,10 +207,15 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
         eta_s: eta.map(|eta| eta.as_secs_f64()),
         quota,
         last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
+        in_doubt: lookups + tally.of(Outcome::Unsure),
+        in_flight: begun.on_its_way,
         unsure: store.unsure(SHOWN, running).map_err(Failure::storage)?,
         run,
+        eta_unknown: unknown,
         state: path.to_owned(),
-        arrival,
+        arrival: last_call
+            .in_words(clock.wall(), &TimeZone::system())
+            .filter(|_| open > 0),
         tally,
     };
     Ok((status, whole))
@@ -233,6 +265,7 @@ impl fmt::Display for Status {
             _ if self.open == 0 => "finished".to_owned(),
             Some(LastRun {
                 reason: Some(reason),
+                ended: Some(_),
                 ..
             }) => format!("not finished ({reason})"),
             Some(_) => "not finished (its last run was killed)".to_owned(),
@@ -240,17 +273,22 @@ impl fmt::Display for Status {
         };
         writeln!(
             f,
-            "campaign {}: {state}; {} of {} rows have ended",
+            "campaign {}: {state}; {}",
             self.campaign,
-            self.targets - self.open,
-            self.targets
+            campaigns::ended_of(self.targets - self.open, self.targets)
         )?;
         for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count:>9}  {outcome}")?;
         }
         self.write_scans(f)?;
         if let Some(arrival) = &self.arrival {
-            writeln!(f, "the last call goes out about {arrival}")?;
+            match &self.eta_unknown {
+                Some(why) => writeln!(f, "{arrival}: {why}")?,
+                None => writeln!(f, "{arrival}")?,
+            }
+        }
+        if self.in_flight > 0 {
+            writeln!(f, "on their way: {}", count::of(self.in_flight, "call"))?;
         }
         for kind in self
             .quota
@@ -264,10 +302,8 @@ impl fmt::Display for Status {
                 } else {
                     String::new()
                 };
-                format!(
-                    "{} of {} calls in {length}{cut}",
-                    window.in_use, window.limit
-                )
+                let calls = count::of(window.limit.into(), "call");
+                format!("{} of {calls} in {length}{cut}", window.in_use)
             });
             write!(
                 f,
@@ -308,11 +344,23 @@ impl fmt::Display for Status {
                 writeln!(f, "  line {line}: {machine_id}: {outcome}: {message}")?;
             }
         }
+        let more = self.in_doubt.saturating_sub(self.unsure.len() as u64);
+        if more > 0 {
+            writeln!(f, "  and {more} more are unsure")?;
+        }
         if !self.running
             && self.open > 0
             && let Some(run) = &self.run
         {
-            writeln!(f, "to go on: {}", run.command)?;
+            // What a brake has stopped goes on when an option has changed, as its reason above says.
+            let reason = run.reason.as_ref().filter(|_| run.ended.is_some());
+            let is_plain = reason.is_none_or(|why| !why.starts_with("--"));
+            let what = if is_plain {
+                "to go on"
+            } else {
+                "the command was"
+            };
+            writeln!(f, "{what}: {}", run.command)?;
         }
         Ok(())
     }

@@ -180,6 +180,17 @@ impl Store {
         read().map_err(|e| self.failed("read", e))
     }
 
+    /// How many of the targets that have not ended get which scan, `quick` or `full`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn scan_types(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let sql = "SELECT coalesce(t.scan_type, c.scan_type) AS scan, count(*) FROM target t CROSS JOIN campaign c
+            LEFT JOIN progress p ON p.n = t.n WHERE p.outcome IS NULL GROUP BY scan ORDER BY scan DESC";
+        let kinds = self.read(sql, |row| Ok((row.get(0)?, row.get(1)?)));
+        kinds.map_err(|e| self.failed("read", e))
+    }
+
     /// The run that began last.
     ///
     /// # Errors

@@ -115,9 +115,9 @@ async fn it_is_true_where_machines_are_busy_and_asked_again_later() {
 async fn it_is_true_where_calls_fail_and_are_made_once_more() {
     let mock = MockConfig {
         chances: Chances {
-            error_before: 0.04,
+            error_before: 0.01,
             reset_after: 0.02,
-            spurious_404: 0.03,
+            spurious_404: 0.05,
             ..Chances::default()
         },
         ..tenant()
@@ -128,8 +128,11 @@ async fn it_is_true_where_calls_fail_and_are_made_once_more() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_true_through_hours_in_which_nothing_goes() {
-    // It is midnight.
-    for (machines, hours) in [(4_000, "23:00-02:20@UTC"), (2_500, "00:30-06:00@UTC")] {
+    // It is midnight. Of busy machines nothing is known before the first call.
+    for (machines, hours, share) in [
+        (4_000, "23:00-02:20@UTC", 0.05),
+        (2_500, "00:30-06:00@UTC", 0.0),
+    ] {
         let times = SendTimes {
             hours: Some(hours.parse().unwrap()),
             not_after: None,
@@ -139,7 +142,7 @@ async fn it_is_true_through_hours_in_which_nothing_goes() {
                 times,
                 ..BrakeOptions::default()
             },
-            ..retrying(busy(0.05, 10 * MINUTE), 4)
+            ..retrying(busy(share, 10 * MINUTE), 4)
         };
         let told = rig.run(&fleet(machines)).await;
         is_true(&told, hours);
@@ -151,7 +154,7 @@ async fn it_is_not_known_during_an_outage_and_true_after_it() {
     let (from, until) = (30 * MINUTE, 70 * MINUTE);
     let mock = MockConfig {
         outages: vec![Outage::of_everything(from, until, Shape::Refused)],
-        ..busy(0.05, 10 * MINUTE)
+        ..busy(0.1, 10 * MINUTE)
     };
     let told = retrying(mock, 4).run(&fleet(4_000)).await;
     assert_eq!(told.of(Outcome::Accepted), 4_000);

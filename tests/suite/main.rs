@@ -91,3 +91,6 @@ mod sign_in;
 mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;
+/// What is said at Ctrl-C, and how to go on after a brake.
+#[cfg(unix)]
+mod words;

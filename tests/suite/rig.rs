@@ -289,6 +289,7 @@ impl Rig {
             clock: clock.clone(),
             monitor: monitor.clone(),
             workers,
+            patience: self.timeout,
             campaign,
         };
         let began = clock.now();

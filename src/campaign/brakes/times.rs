@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::campaign::hours::Hours;
+use super::Change;
+use crate::{
+    campaign::{deadline::Deadline, hours::Hours},
+    monitor::count,
+};
 
 /// When scan calls may go out. Other calls may at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,10 +44,22 @@ impl SendTimes {
     pub fn over(&self, wall: Timestamp, left: u64) -> Option<String> {
         let end = self.not_after.as_ref().filter(|end| wall >= end.at)?;
         Some(format!(
-            "--not-after {}: it is that late, and {left} rows are left; the same command goes on with a later --not-after, or \
-             without it",
-            end.typed
+            "--not-after {}: it is that late, and {} left; the same command goes on with a later --not-after, or without it",
+            end.typed,
+            are(left, "row")
         ))
+    }
+
+    /// What has to be changed about the command of a run that this time stops.
+    #[must_use]
+    pub fn change(&self, wall: Timestamp) -> Option<Change> {
+        let end = self.not_after.as_ref().filter(|end| wall >= end.at)?;
+        // A time of day alone means the next one when it is said again.
+        let is_next = end
+            .typed
+            .parse()
+            .is_ok_and(|typed| matches!(typed, Deadline::Next(_)));
+        (!is_next).then(|| Change::without("--not-after"))
     }
 
     /// What scan calls wait for, and for how long, if it is the window.
@@ -56,6 +72,12 @@ impl SendTimes {
             left,
         ))
     }
+}
+
+/// "1 row is", "2 rows are".
+pub(super) fn are(how_many: u64, one: &str) -> String {
+    let verb = count::word(how_many, "is", "are");
+    format!("{} {verb}", count::of(how_many, one))
 }
 
 fn span(from: Timestamp, to: Timestamp) -> Duration {

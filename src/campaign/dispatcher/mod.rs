@@ -103,11 +103,17 @@ pub struct Dispatcher {
     tally: Tally,
     targets: u64,
     brakes: Brakes,
+    /// The campaign was stopped by how targets ended.
+    is_braked: bool,
+    /// Somebody has said that the others are not to start.
+    said_no: bool,
     attempts: u64,
     throttled: u64,
     /// When the last of them came.
     last_throttled: Option<Moment>,
     seen: Experience,
+    /// Why it is not known when the last call goes out, as the state has it.
+    unforeseen: Option<&'static str>,
     tokens: Tokens,
     listings: Listings,
     notes: Vec<String>,
@@ -136,10 +142,13 @@ impl Dispatcher {
             tally,
             targets,
             brakes: Brakes::default(),
+            is_braked: false,
+            said_no: false,
             attempts: 0,
             throttled: 0,
             last_throttled: None,
             seen: Experience::default(),
+            unforeseen: None,
             tokens: Tokens::default(),
             listings: Listings::default(),
             notes: Vec::new(),

@@ -13,6 +13,7 @@ use crate::{
         verdict::Verdict,
     },
     quota::{self, Moment},
+    store::Record,
 };
 
 /// So long after the service's last refusal, or after the hold that came with it, it is not known how much of the quota others
@@ -39,6 +40,15 @@ impl Dispatcher {
         } else {
             None
         }
+    }
+
+    /// The same, and noted in the state for whoever asks from another terminal.
+    pub fn note_unforeseen(&mut self, now: Moment, held: Moment) -> Option<&'static str> {
+        let unforeseen = self.unforeseen(now, held);
+        if std::mem::replace(&mut self.unforeseen, unforeseen) != unforeseen {
+            self.records.push(Record::Foresees(unforeseen));
+        }
+        unforeseen
     }
 
     /// All that the time of the last call depends on, as it stands now.

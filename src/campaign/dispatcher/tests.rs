@@ -267,6 +267,7 @@ fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost(
             is_begun: true,
             pending_tries: 0,
             in_doubt: true,
+            is_unsure: false,
         };
         dispatcher.left(left, at(0), WALL);
     }

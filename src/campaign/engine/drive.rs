@@ -28,6 +28,7 @@ use crate::{
         Defender,
         sign_in::{SignInError, Token},
     },
+    monitor::{count, span},
     quota::{Kind, LedgerError, Moment, Permit, SleepWatch},
     store::Record,
 };
@@ -279,14 +280,34 @@ impl<D: Defender> Drive<D> {
                 self.judgement = None;
                 self.dispatcher.canaries_judged(judged, wall);
             }
-            Event::Signalled(Some(Signal::Ordered)) => self
-                .dispatcher
-                .stop(StopReason::Brake("stopped by cancel".to_owned())),
-            Event::Signalled(Some(_)) => self.dispatcher.stop(StopReason::Interrupted),
+            Event::Signalled(Some(signal)) => self.signalled(signal),
             Event::Signalled(None) => self.signals = None,
             Event::Ticked => self.tell(),
         }
         self.heed_stop();
+    }
+
+    /// Somebody wants it to end in good order, and is told at once how long that takes.
+    fn signalled(&mut self, signal: Signal) {
+        self.dispatcher.stop(match signal {
+            Signal::Ordered => StopReason::Brake("stopped by cancel".to_owned()),
+            Signal::Drain | Signal::Abort => StopReason::Interrupted,
+        });
+        self.heed_stop();
+        // What is being written is taken back once it is.
+        let on_their_way = self.dispatcher.in_flight() - self.being_written.len();
+        let calls = match on_their_way {
+            0 => "no call is on its way".to_owned(),
+            calls => format!(
+                "{} on {} way, at most {}",
+                count::of(calls as u64, "call"),
+                count::word(calls as u64, "its", "their"),
+                span::in_words(self.engine.patience)
+            ),
+        };
+        self.engine
+            .monitor
+            .note(&format!("stopping: {calls}; Ctrl-C again stops now"));
     }
 
     /// Whatever would lead to a new call is given up when the campaign stops.
@@ -296,6 +317,7 @@ impl<D: Defender> Drive<D> {
             self.listing = None;
             self.probe = None;
             self.judgement = None;
+            self.desks.stop();
             self.call_back();
         }
     }

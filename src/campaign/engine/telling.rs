@@ -63,7 +63,7 @@ impl<D: Defender> Drive<D> {
             self.last_call = None;
             return LastCall::Gone;
         }
-        if self.dispatcher.unforeseen(now, held).is_some() {
+        if self.dispatcher.note_unforeseen(now, held).is_some() {
             self.last_call = None;
             return LastCall::NotKnown;
         }

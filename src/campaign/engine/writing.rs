@@ -120,14 +120,23 @@ impl<D: Defender> Drive<D> {
             Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
         }
         self.tell();
+        let finished = self.told.total() >= self.dispatcher.targets();
+        let unanswered = self.dispatcher.in_flight() as u64;
+        let attempts = self.dispatcher.attempts() + unanswered;
+        // What is complete was not stopped, whoever wanted to: there is nothing to go on with.
+        let stop = self.dispatcher.stop_reason().filter(|stop| {
+            !finished || matches!(stop, StopReason::Tenant(_) | StopReason::Disk(_))
+        });
         Ending {
-            stop: self.dispatcher.stop_reason().cloned(),
+            stop: stop.cloned(),
             journal: *journal,
             tally: self.told,
             unsettled: self.dispatcher.unsettled(),
-            finished: self.told.total() >= self.dispatcher.targets(),
-            attempts: self.dispatcher.attempts(),
-            calls: self.dispatcher.attempts() + self.lister.calls(),
+            finished,
+            change: self.dispatcher.change(wall),
+            unanswered,
+            attempts,
+            calls: attempts + self.lister.calls(),
             throttled: self.dispatcher.throttled(),
             campaign: self.engine.campaign,
             signals: self.signals,

@@ -6,8 +6,9 @@ mod words;
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -28,7 +29,8 @@ use crate::{
 /// What a run would do: how many machines, which rows are refused, when each call goes out and when the last one.
 ///
 /// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent, nobody is
-/// signed in, and no file is made or changed.
+/// signed in, and no file is made or changed but for the --summary that is asked for, which is the plan as JSON. What is said
+/// about progress, logs and following is for the run.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -99,8 +101,15 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let preview = args.run.preview(&clock).await?;
     let plan = Plan::new(preview, clock.as_ref(), TimeZone::system());
+    let to_stdout = match args.run.summary() {
+        Some(file) if file.as_os_str() != "-" => {
+            write_to(file, &plan)?;
+            false
+        }
+        summary => summary.is_some(),
+    };
     let mut stdout = io::stdout().lock();
-    let written = if args.json {
+    let written = if args.json || to_stdout {
         serde_json::to_writer(&mut stdout, &plan)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(stdout))
@@ -114,6 +123,17 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
         }
         _ => Ok(ExitCode::Clean),
     }
+}
+
+fn write_to(file: &Path, plan: &Plan) -> Result<(), Failure> {
+    let text = serde_json::to_string(plan).map_err(io::Error::from);
+    let written = text.and_then(|text| fs::write(file, text + "\n"));
+    written.map_err(|e| {
+        let file = file.display();
+        Failure::storage(format!(
+            "cannot write the plan to {file}: {e}; look at --summary"
+        ))
+    })
 }
 
 impl Plan {

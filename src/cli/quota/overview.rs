@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     cli::Failure,
-    monitor::span,
+    monitor::{count, span},
     quota::{self, Account, Clock, Kind, MarkRow, Picture, Quota, SystemClock},
 };
 
@@ -157,7 +157,11 @@ impl AccountView {
             kind.write(f, now)?;
         }
         for ProcessView { process, calls } in &self.processes {
-            writeln!(f, "  process {process} is at work, with {calls} calls")?;
+            writeln!(
+                f,
+                "  process {process} is at work, with {}",
+                count::of(*calls, "call")
+            )?;
         }
         Ok(())
     }
@@ -190,9 +194,9 @@ fn write_campaign(f: &mut fmt::Formatter<'_>, mark: &MarkRow) -> fmt::Result {
     let touched = mark.touched.to_zoned(TimeZone::system());
     writeln!(
         f,
-        "campaign {}: {how}; {} targets; last at work {}; {}",
+        "campaign {}: {how}; {}; last at work {}; {}",
         mark.campaign,
-        mark.targets,
+        count::of(mark.targets, "target"),
         touched.strftime("%Y-%m-%d %H:%M"),
         mark.state.display()
     )

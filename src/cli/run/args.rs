@@ -189,13 +189,15 @@ pub(super) struct RetryArgs {
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
     on_pending: OnPendingArg,
 
-    /// How much later a busy machine is asked about again; a resume does not begin it anew.
-    #[arg(long, value_name = "D", default_value = "15m", value_parser = span)]
-    pending_delay: Duration,
+    /// With --on-pending retry: how much later a busy machine is asked about again; a resume does not begin it anew.
+    /// [default: 15m]
+    #[arg(long, value_name = "D", value_parser = span)]
+    pending_delay: Option<Duration>,
 
-    /// How many times a busy machine is asked about in all, by a call or by a look into the list of scans.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pending_tries: u32,
+    /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by a look into the list of
+    /// scans. [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pending_tries: Option<u32>,
 
     /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already: they
     /// end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
@@ -215,6 +217,12 @@ pub(super) struct RetryArgs {
     #[arg(long, value_name = "D", value_parser = span)]
     pub(super) give_up_after: Option<Duration>,
 }
+
+/// Most quick scans are over by then.
+const PENDING_DELAY: Duration = Duration::from_mins(15);
+
+/// An hour, by that delay.
+const PENDING_TRIES: u32 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OnPendingArg {
@@ -248,8 +256,9 @@ impl RunArgs {
         self.progress.start()
     }
 
-    /// Refuses a file that is meant to be two things.
+    /// Refuses a file that is meant to be two things, and an option that would change nothing.
     pub(super) fn keep_apart(&self) -> Result<(), Failure> {
+        self.refuse_idle()?;
         let mut files = self.places()?.files(&self.targets);
         let summary = self.output.summary.as_ref();
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
@@ -258,6 +267,46 @@ impl RunArgs {
         files.extend(ledger::files(ledger, self.connect.mock));
         files.extend(self.connect.files());
         paths::keep_apart(&files)
+    }
+
+    /// Refuses options that are for something that was not asked for.
+    fn refuse_idle(&self) -> Result<(), Failure> {
+        let RetryArgs {
+            on_pending,
+            pending_delay,
+            pending_tries,
+            ..
+        } = &self.retry;
+        let skips = *on_pending == OnPendingArg::Skip;
+        let follow = "--follow";
+        let idle = [
+            (
+                "--pending-delay",
+                skips && pending_delay.is_some(),
+                "--on-pending retry",
+            ),
+            (
+                "--pending-tries",
+                skips && pending_tries.is_some(),
+                "--on-pending retry",
+            ),
+            (
+                "--follow-interval",
+                !self.follow && self.following.has_interval(),
+                follow,
+            ),
+            (
+                "--follow-timeout",
+                !self.follow && self.following.has_timeout(),
+                follow,
+            ),
+        ];
+        match idle.iter().find(|(_, is_idle, _)| *is_idle) {
+            None => Ok(()),
+            Some((option, _, wants)) => Err(Failure::usage(format!(
+                "{option} changes nothing without {wants}: say that too, or leave {option} out"
+            ))),
+        }
     }
 
     /// The scan type of rows that do not say.
@@ -273,8 +322,8 @@ impl RunArgs {
         let on_pending = match self.retry.on_pending {
             OnPendingArg::Skip => OnPending::Skip,
             OnPendingArg::Retry => OnPending::Retry {
-                delay: self.retry.pending_delay,
-                tries: self.retry.pending_tries,
+                delay: self.retry.pending_delay.unwrap_or(PENDING_DELAY),
+                tries: self.retry.pending_tries.unwrap_or(PENDING_TRIES),
             },
         };
         Policy {

@@ -26,7 +26,8 @@ pub(super) use preview::Preview;
 use setup::Setup;
 
 use super::{
-    ExitCode, Failure, brakes::CanaryAnswer, orders::Watcher, signals, terminal::Terminal, yes,
+    ExitCode, Failure, brakes::CanaryAnswer, orders::Watcher, signals, terminal::Terminal,
+    terms::Terms, yes,
 };
 use crate::{
     campaign::{
@@ -87,6 +88,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
+    let terms = Terms::of(&brakes, &args.policy());
     let settings = setup.settings(&args, campaign.clone(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally)
         .with_brakes(brakes, reach)
@@ -97,7 +99,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     if args.retry.skip_busy {
         dispatcher.skip_busy(clock.wall());
     }
-    let journal = world.journal(store, targets, command).await?;
+    let journal = world.journal(store, targets, command, terms).await?;
     monitor.began(&Began {
         campaign: campaign.as_str(),
         targets,
@@ -113,6 +115,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         clock: Arc::clone(&clock),
         monitor: Arc::clone(&monitor),
         workers: setup.workers,
+        patience: args.retry.request_timeout,
         campaign,
         judge: Some(Arc::new(jury(&args, watch.clone(), &monitor))),
     };

@@ -31,6 +31,7 @@ use crate::{
         locks::{self, Locks, lock},
         paths::{Places, STDIN},
     },
+    monitor::count,
     quota::MarkRow,
     results,
     roster::{self, Note, Roster},
@@ -243,9 +244,11 @@ impl Opening {
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
         if added > 0 {
-            opened
-                .notes
-                .push(format!("{added} rows were added to the campaign"));
+            opened.notes.push(format!(
+                "{} {} added to the campaign",
+                count::of(added, "row"),
+                count::word(added, "was", "were")
+            ));
         }
         Ok(opened)
     }

@@ -1,7 +1,10 @@
 //! What a run with these options would begin with, without a run: input or campaign, limits, and what is spent of them.
 //! Nothing is sent, and nothing is written.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     RunArgs,
@@ -40,6 +43,11 @@ pub(in crate::cli) struct Preview {
 }
 
 impl RunArgs {
+    /// Where the summary goes.
+    pub(in crate::cli) fn summary(&self) -> Option<&Path> {
+        self.output.summary.as_deref()
+    }
+
     /// Finds out what a run would begin with.
     ///
     /// # Errors

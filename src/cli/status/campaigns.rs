@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{ExitCode, Failure, ledger},
+    monitor::count,
     quota::{self, MarkRow},
     store::{Lock, Store},
 };
@@ -90,12 +91,18 @@ impl From<MarkRow> for Campaign {
     }
 }
 
+/// "1 of 3 rows has ended", "2 of 3 rows have ended".
+pub(super) fn ended_of(ended: u64, targets: u64) -> String {
+    let have = count::word(ended, "has", "have");
+    format!("{ended} of {} {have} ended", count::of(targets, "row"))
+}
+
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.id, self.how)?;
         match self.ended {
-            Some(ended) => write!(f, ", {ended} of {} rows have ended", self.targets)?,
-            None => write!(f, ", {} rows", self.targets)?,
+            Some(ended) => write!(f, ", {}", ended_of(ended, self.targets))?,
+            None => write!(f, ", {}", count::of(self.targets, "row"))?,
         }
         writeln!(f, ", last at work {}", self.last_call)?;
         writeln!(f, "  input {}", self.input.display())?;

@@ -20,6 +20,7 @@ use crate::{
         ledger::QuotaNote,
         paths::Places,
     },
+    monitor::count,
     quota::MarkRow,
     store::{Identity, Lock, Reach, Store},
 };
@@ -175,7 +176,7 @@ impl Opening {
             found.notes.push(format!("{}: {note}", self.file()));
         }
         if added > 0 {
-            let note = format!("{added} rows would be added to the campaign");
+            let note = format!("{} would be added to the campaign", count::of(added, "row"));
             found.notes.push(note);
         }
         if found.due == 0 {
