@@ -15,9 +15,8 @@ pub struct Experience {
     /// Answers, and how long they took together.
     answers: u64,
     took: Duration,
-    /// Calls that were to be made once more, for a reason that lies in them, and how much later together.
-    again: u64,
-    delayed: Duration,
+    /// Calls that were to be made once more, and how much later together: after an answer, and after none.
+    again: [(u64, Duration); 2],
     /// Lookups of calls without an answer, and how many of them were to be made once more.
     lookups: u64,
     absent: u64,
@@ -38,8 +37,13 @@ impl Experience {
             asked,
             answers: seen.answers,
             took: seen.took,
-            again: seen.again,
-            delayed: AGAIN_AFTER * u32::try_from(seen.again).unwrap_or(u32::MAX),
+            again: [
+                (
+                    seen.again,
+                    AGAIN_AFTER * u32::try_from(seen.again).unwrap_or(u32::MAX),
+                ),
+                (0, Duration::ZERO),
+            ],
             ..Self::default()
         }
     }
@@ -61,10 +65,11 @@ impl Experience {
         *found += u64::from(busy);
     }
 
-    /// A call is to be made once more, so much later.
-    pub fn to_be_repeated(&mut self, after: Duration) {
-        self.again += 1;
-        self.delayed = self.delayed.saturating_add(after);
+    /// A call is to be made once more, so much later: one without an answer, or what was answered.
+    pub fn to_be_repeated(&mut self, was_lost: bool, after: Duration) {
+        let (count, delayed) = &mut self.again[usize::from(was_lost)];
+        *count += 1;
+        *delayed = delayed.saturating_add(after);
     }
 
     /// A call without an answer was looked up, and has to be made once more, or not.
@@ -89,17 +94,14 @@ impl Experience {
         share(busy, asked)
     }
 
-    /// How many calls are made once more.
+    /// How many calls are made once more, and how much later: after an answer, and after none.
     #[must_use]
-    pub fn again(&self) -> f64 {
-        share(self.again, self.answers)
-    }
-
-    /// How much later.
-    #[must_use]
-    pub fn again_after(&self) -> Duration {
-        let mean = self.delayed.as_nanos() / u128::from(self.again.max(1));
-        Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))
+    pub fn again(&self) -> [(f64, Duration); 2] {
+        self.again.map(|(count, delayed)| {
+            let mean = delayed.as_nanos() / u128::from(count.max(1));
+            let mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
+            (share(count, self.answers), mean)
+        })
     }
 
     /// How many of the calls without an answer are made once more; all of them until one was looked up.
@@ -127,20 +129,22 @@ mod tests {
     #[test]
     fn shares_and_means_are_those_of_what_was_seen() {
         let mut seen = Experience::default();
-        assert_eq!((seen.busy(0), seen.again(), seen.absent()), (0.0, 0.0, 1.0));
+        assert_eq!((seen.busy(0), seen.absent()), (0.0, 1.0));
+        assert_eq!(seen.again(), [(0.0, Duration::ZERO); 2]);
         assert_eq!(seen.latency(), Duration::ZERO);
         for call in 0..10 {
             seen.answered(Duration::from_secs(call));
             seen.asked(0, call == 0);
         }
         seen.asked(1, false);
-        seen.to_be_repeated(Duration::from_secs(30));
+        seen.to_be_repeated(true, Duration::from_secs(30));
         seen.looked_up(true);
         seen.looked_up(false);
         assert_eq!((seen.busy(0), seen.busy(1), seen.busy(7)), (0.1, 0.0, 0.0));
-        assert_eq!((seen.again(), seen.absent()), (0.1, 0.5));
+        let lost = (0.1, Duration::from_secs(30));
+        assert_eq!(seen.again(), [(0.0, Duration::ZERO), lost]);
+        assert!((seen.absent() - 0.5).abs() < 1e-9);
         assert_eq!(seen.latency(), Duration::from_millis(4_500));
-        assert_eq!(seen.again_after(), Duration::from_secs(30));
     }
 
     #[test]
@@ -153,7 +157,7 @@ mod tests {
             again: 10,
         });
         assert_eq!(seen.latency(), Duration::from_millis(500));
-        assert_eq!((seen.again(), seen.again_after()), (0.1, AGAIN_AFTER));
+        assert_eq!(seen.again()[0], (0.1, AGAIN_AFTER));
         assert_eq!((seen.busy(0), seen.busy(2)), (0.1, 0.0));
         assert!((seen.busy(1) - 3.0 / 7.0).abs() < 1e-9);
     }

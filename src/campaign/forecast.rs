@@ -173,7 +173,7 @@ pub(super) struct Outlook<'a> {
     /// Targets whose time has come, by how many times their machine was found busy if a call is to ask that.
     due: Vec<Option<u32>>,
     later: BinaryHeap<Reverse<(Duration, Why)>>,
-    again: Whole,
+    again: [(Whole, Duration); 2],
     absent: Whole,
     busy: Vec<Whole>,
     /// Machines beyond the greatest number.
@@ -199,7 +199,7 @@ impl<'a> Outlook<'a> {
                 .copied()
                 .map(Reverse)
                 .collect(),
-            again: Whole::of(seen.again()),
+            again: seen.again().map(|(share, after)| (Whole::of(share), after)),
             absent: Whole::of(seen.absent()),
             busy: (0..tries)
                 .map(|times| Whole::of(seen.busy(times)))
@@ -271,9 +271,14 @@ impl<'a> Outlook<'a> {
             && self.is_busy(times)
         {
             self.wait(at + latency, times + 1);
-        } else if self.again.is_whole() {
-            let after = latency + self.prospect.begun.seen.again_after();
-            self.later.push(Reverse((at + after, Why::Again)));
+            return;
+        }
+        for (again, after) in &mut self.again {
+            if again.is_whole() {
+                let at = at + latency + *after;
+                self.later.push(Reverse((at, Why::Again)));
+                return;
+            }
         }
     }
 

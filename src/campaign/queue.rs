@@ -144,6 +144,13 @@ impl Queue {
         self.len() == 0
     }
 
+    /// How many of those that wait for nothing but their turn were sent to before.
+    #[must_use]
+    pub fn begun_at_hand(&self) -> usize {
+        let all = self.back.values().chain(&self.behind);
+        all.filter(|due| due.target.progress.attempts > 0).count()
+    }
+
     /// The retries: when each becomes due, and how many times its machine was found busy.
     pub fn retries(&self) -> impl Iterator<Item = (Moment, u32)> + '_ {
         let due = self

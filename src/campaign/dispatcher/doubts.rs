@@ -304,7 +304,8 @@ impl Dispatcher {
         };
         if is_first && !doubt.is_blameless {
             self.seen.looked_up(true);
-            self.seen.to_be_repeated(turn.max(now).since(doubt.gave_up));
+            self.seen
+                .to_be_repeated(true, turn.max(now).since(doubt.gave_up));
         }
         doubt.turn = Some(turn);
         if due.front {

@@ -331,7 +331,7 @@ impl Dispatcher {
         }
         let delay = at_least + retry::backoff(due.target.progress.tries, &mut self.rng);
         due.target.progress.not_before = later(wall, delay);
-        self.seen.to_be_repeated(delay);
+        self.seen.to_be_repeated(false, delay);
         self.changed(&due, end);
         self.queue.put_later(due, now + delay, now);
     }

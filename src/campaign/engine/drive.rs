@@ -86,6 +86,8 @@ pub(super) struct Drive<D> {
     pub(super) began: Moment,
     /// What has ended and is on disk: nothing else is told of.
     pub(super) told: Tally,
+    /// Whether `fleetsweep cancel` has ordered it to stop.
+    pub(super) is_ordered: bool,
     /// When the time of the last call was reckoned, under which hold, and how far ahead it was then; none goes out if there is
     /// none.
     pub(super) last_call: Option<(Moment, Moment, Option<Duration>)>,
@@ -125,6 +127,7 @@ impl<D: Defender> Drive<D> {
             sleep_watch: SleepWatch::new(engine.clock.now()),
             began: engine.clock.now(),
             told,
+            is_ordered: false,
             last_call: None,
             engine,
         }
@@ -289,6 +292,7 @@ impl<D: Defender> Drive<D> {
 
     /// Somebody wants it to end in good order, and is told at once how long that takes.
     fn signalled(&mut self, signal: Signal) {
+        self.is_ordered |= signal == Signal::Ordered;
         self.dispatcher.stop(match signal {
             Signal::Ordered => StopReason::Brake("stopped by cancel".to_owned()),
             Signal::Drain | Signal::Abort => StopReason::Interrupted,

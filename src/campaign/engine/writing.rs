@@ -123,12 +123,17 @@ impl<D: Defender> Drive<D> {
         let finished = self.told.total() >= self.dispatcher.targets();
         let unanswered = self.dispatcher.in_flight() as u64;
         let attempts = self.dispatcher.attempts() + unanswered;
-        // What is complete was not stopped, whoever wanted to: there is nothing to go on with.
-        let stop = self.dispatcher.stop_reason().filter(|stop| {
-            !finished || matches!(stop, StopReason::Tenant(_) | StopReason::Disk(_))
-        });
+        let stop = match self.dispatcher.stop_reason().cloned() {
+            // What is complete was not stopped, whoever wanted to.
+            Some(StopReason::Interrupted) if finished => None,
+            Some(StopReason::Brake(_)) if finished && self.is_ordered => None,
+            Some(StopReason::Brake(why)) if finished => Some(StopReason::Brake(format!(
+                "{why} (every row has its outcome by now: there is nothing to go on with)"
+            ))),
+            stop => stop,
+        };
         Ending {
-            stop: stop.cloned(),
+            stop,
             journal: *journal,
             tally: self.told,
             unsettled: self.dispatcher.unsettled(),
