@@ -7,6 +7,9 @@ use crate::store::Seen;
 /// How much later a call is made once more, as a rule, where nobody has kept it.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// Where every call is made once more, each machine has the five tries that it has by default: four of five calls are.
+const MOST_AGAIN: f64 = 0.8;
+
 /// Counts of what became of calls, and of looks at machines that had been busy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Experience {
@@ -94,13 +97,20 @@ impl Experience {
         share(busy, asked)
     }
 
-    /// How many calls are made once more, and how much later: after an answer, and after none.
+    /// How many calls are made once more, and how much later: after an answer, and after none. Never so many that the calls
+    /// would have no end.
     #[must_use]
     pub fn again(&self) -> [(f64, Duration); 2] {
+        let all: f64 = self
+            .again
+            .map(|(count, _)| share(count, self.answers))
+            .iter()
+            .sum();
+        let cut = (MOST_AGAIN / all).min(1.0);
         self.again.map(|(count, delayed)| {
             let mean = delayed.as_nanos() / u128::from(count.max(1));
             let mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
-            (share(count, self.answers), mean)
+            (share(count, self.answers) * cut, mean)
         })
     }
 
@@ -145,6 +155,17 @@ mod tests {
         assert_eq!(seen.again(), [(0.0, Duration::ZERO), lost]);
         assert!((seen.absent() - 0.5).abs() < 1e-9);
         assert_eq!(seen.latency(), Duration::from_millis(4_500));
+    }
+
+    #[test]
+    fn where_every_call_is_made_once_more_there_is_an_end_all_the_same() {
+        let mut seen = Experience::default();
+        for _ in 0..10 {
+            seen.to_be_repeated(true, Duration::ZERO);
+        }
+        seen.answered(Duration::ZERO);
+        let all: f64 = seen.again().iter().map(|(share, _)| share).sum();
+        assert!((all - MOST_AGAIN).abs() < 1e-9, "{all}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use super::{
     super::{
         canaries::Answer,
-        dispatcher::{Dispatcher, Report, Sending},
+        dispatcher::{Dispatcher, Report},
         journal::{Batch, Journal, JournalError, Written},
         lookup::{Lister, Listing, ListingError},
         outcome::Tally,
@@ -28,7 +28,6 @@ use crate::{
         Defender,
         sign_in::{SignInError, Token},
     },
-    monitor::{count, span},
     quota::{Kind, LedgerError, Moment, Permit, SleepWatch},
     store::Record,
 };
@@ -75,10 +74,10 @@ pub(super) struct Drive<D> {
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
     /// Since when a token is waited for.
     waits_for_token: Arc<Mutex<Option<Moment>>>,
-    listing: Option<Boxed<Result<Listing, ListingError>>>,
-    probe: Option<Boxed<Result<(), ListingError>>>,
+    pub(super) listing: Option<Boxed<Result<Listing, ListingError>>>,
+    pub(super) probe: Option<Boxed<Result<(), ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
-    judgement: Option<Boxed<Answer>>,
+    pub(super) judgement: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
     pub(super) desks: Desks,
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
@@ -290,42 +289,6 @@ impl<D: Defender> Drive<D> {
         self.heed_stop();
     }
 
-    /// Somebody wants it to end in good order, and is told at once how long that takes.
-    fn signalled(&mut self, signal: Signal) {
-        self.is_ordered |= signal == Signal::Ordered;
-        self.dispatcher.stop(match signal {
-            Signal::Ordered => StopReason::Brake("stopped by cancel".to_owned()),
-            Signal::Drain | Signal::Abort => StopReason::Interrupted,
-        });
-        self.heed_stop();
-        // What is being written is taken back once it is.
-        let on_their_way = self.dispatcher.in_flight() - self.being_written.len();
-        let calls = match on_their_way {
-            0 => "no call is on its way".to_owned(),
-            calls => format!(
-                "{} on {} way, at most {}",
-                count::of(calls as u64, "call"),
-                count::word(calls as u64, "its", "their"),
-                span::in_words(self.engine.patience)
-            ),
-        };
-        self.engine
-            .monitor
-            .note(&format!("stopping: {calls}; Ctrl-C again stops now"));
-    }
-
-    /// Whatever would lead to a new call is given up when the campaign stops.
-    fn heed_stop(&mut self) {
-        if self.dispatcher.stop_reason().is_some() {
-            self.permit = None;
-            self.listing = None;
-            self.probe = None;
-            self.judgement = None;
-            self.desks.stop();
-            self.call_back();
-        }
-    }
-
     fn permitted(&mut self, result: Result<Permit, NoPermit>) {
         match result {
             Ok(permit) => {
@@ -344,19 +307,6 @@ impl<D: Defender> Drive<D> {
     pub(super) fn hand_out(&mut self) {
         if self.dispatcher.stop_reason().is_none() {
             self.desks.hand_out();
-        }
-    }
-
-    /// Takes back the orders that no worker has yet. What is staged is in no file yet, but its record is on its way there.
-    pub(super) fn call_back(&mut self) {
-        let wall = self.engine.clock.wall();
-        for Order { attempt, permit } in self.desks.take_back().chain(self.staged.drain(..)) {
-            permit.give_back();
-            let report = Report {
-                n: attempt.n,
-                event: Sending::Unsent,
-            };
-            self.dispatcher.reported(report, wall);
         }
     }
 }

@@ -13,10 +13,11 @@
 //!
 //! - this file: what a run needs, and how it ends. `drive`: the loop.
 //! - `desks`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
-//! - `writing`: what goes to disk, and when.
+//! - `writing`: what goes to disk, and when. `stopping`: how a run at work is brought to its end.
 
 mod desks;
 mod drive;
+mod stopping;
 mod telling;
 mod writing;
 

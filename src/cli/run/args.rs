@@ -187,17 +187,17 @@ pub(super) struct RetryArgs {
     /// What becomes of a machine on which somebody else's scan runs already: it ends as `already_pending`, or it is tried
     /// again later, when the list of scans shows that the scan has ended.
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
-    on_pending: OnPendingArg,
+    pub(super) on_pending: OnPendingArg,
 
     /// With --on-pending retry: how much later a busy machine is asked about again; a resume does not begin it anew.
     /// [default: 15m]
     #[arg(long, value_name = "D", value_parser = span)]
-    pending_delay: Option<Duration>,
+    pub(super) pending_delay: Option<Duration>,
 
     /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by a look into the list of
     /// scans. [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pending_tries: Option<u32>,
+    pub(super) pending_tries: Option<u32>,
 
     /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already: they
     /// end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
@@ -225,7 +225,7 @@ const PENDING_DELAY: Duration = Duration::from_mins(15);
 const PENDING_TRIES: u32 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OnPendingArg {
+pub(super) enum OnPendingArg {
     Skip,
     Retry,
 }
@@ -267,46 +267,6 @@ impl RunArgs {
         files.extend(ledger::files(ledger, self.connect.mock));
         files.extend(self.connect.files());
         paths::keep_apart(&files)
-    }
-
-    /// Refuses options that are for something that was not asked for.
-    fn refuse_idle(&self) -> Result<(), Failure> {
-        let RetryArgs {
-            on_pending,
-            pending_delay,
-            pending_tries,
-            ..
-        } = &self.retry;
-        let skips = *on_pending == OnPendingArg::Skip;
-        let follow = "--follow";
-        let idle = [
-            (
-                "--pending-delay",
-                skips && pending_delay.is_some(),
-                "--on-pending retry",
-            ),
-            (
-                "--pending-tries",
-                skips && pending_tries.is_some(),
-                "--on-pending retry",
-            ),
-            (
-                "--follow-interval",
-                !self.follow && self.following.has_interval(),
-                follow,
-            ),
-            (
-                "--follow-timeout",
-                !self.follow && self.following.has_timeout(),
-                follow,
-            ),
-        ];
-        match idle.iter().find(|(_, is_idle, _)| *is_idle) {
-            None => Ok(()),
-            Some((option, _, wants)) => Err(Failure::usage(format!(
-                "{option} changes nothing without {wants}: say that too, or leave {option} out"
-            ))),
-        }
     }
 
     /// The scan type of rows that do not say.

@@ -1,6 +1,6 @@
 //! `fleetsweep run`: start a campaign, or go on with it.
 //!
-//! - [`args`](self): what can be said. [`setup`](self): connection, limits, files.
+//! - [`args`](self): what can be said. [`idle`](self): what is said in vain. [`setup`](self): connection, limits, files.
 //! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
 //! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
 //! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say to it.
@@ -10,6 +10,7 @@ mod args;
 mod ask;
 mod begin;
 mod finish;
+mod idle;
 mod open;
 mod preview;
 mod record;
