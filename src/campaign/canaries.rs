@@ -8,7 +8,10 @@ use super::{
     follow::{FollowError, Follower},
     stop::StopReason,
 };
-use crate::{defender::Defender, monitor::Monitor};
+use crate::{
+    defender::Defender,
+    monitor::{Monitor, count},
+};
 
 /// What the engine awaits.
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -67,38 +70,40 @@ impl<D: Defender> CanaryJudge for Jury<D> {
         let monitor = Arc::clone(&self.monitor);
         Box::pin(async move {
             let Passed { canaries, others } = passed;
+            let were = |verb: &str| format!("{} {verb}", count::of(canaries, "canary"));
+            let was = count::word(canaries, "was", "were");
             let succeeded = follower.is_some();
             if let Some(follower) = follower {
                 monitor.note(&format!(
-                    "{canaries} canaries were accepted; their scans are followed before the others start"
+                    "{}; {} followed before the others start",
+                    were(&format!("{was} accepted")),
+                    count::word(canaries, "its scan is", "their scans are")
                 ));
                 if let Err(stop) = follow(&follower, canaries).await {
                     return Answer::Stop(stop);
                 }
             }
-            let how = if succeeded {
-                "succeeded"
+            let passed = if succeeded {
+                were("succeeded")
             } else {
-                "were accepted"
+                were(&format!("{was} accepted"))
             };
+            let starts = count::word(others, "starts", "start");
             let no = |who: &str| {
                 let reason = StopReason::Brake(format!(
-                    "--canary {canaries}: {canaries} canaries {how}, and the answer was that the other {others} are not to start; \
-                     that holds until a yes at a terminal, or --canary-answer yes"
+                    "--canary {canaries}: {passed}, and the answer was that the other {others} {} not to start; that holds until a yes at a terminal, or --canary-answer yes",
+                    count::word(others, "is", "are")
                 ));
                 Answer::No(who.to_owned(), reason)
             };
             match word {
                 Word::Yes(who) => {
-                    monitor.note(&format!(
-                        "{canaries} canaries {how}; the other {others} start now"
-                    ));
+                    monitor.note(&format!("{passed}; the other {others} {starts} now"));
                     Answer::Yes(who.to_owned())
                 }
                 Word::No(who) => no(who),
                 Word::Asked(asker) => {
-                    let question =
-                        format!("{canaries} canaries {how}: start the other {others}? [y/N] ");
+                    let question = format!("{passed}: start the other {others}? [y/N] ");
                     if asker.ask(&question).await {
                         Answer::Yes(AT_A_TERMINAL.to_owned())
                     } else {

@@ -19,6 +19,7 @@ use crate::{
         Call, Defender, Order,
         wire::{self, MachineAction, Page},
     },
+    monitor::count,
     quota::{Kind, Moment},
 };
 
@@ -156,8 +157,8 @@ impl<D: Defender> ScanList<D> {
                 Step::Moved => return Ok(None),
                 Step::Endless => {
                     let why = format!(
-                        "it has no end: after {} scans the service shows the same or ever more",
-                        paging.rows()
+                        "it has no end: after {} the service shows the same or ever more",
+                        count::of(paging.rows() as u64, "scan")
                     );
                     return Err(ListingError::Failed(why));
                 }

@@ -17,6 +17,8 @@
 //!   anything depends on it. [`sign_in_time`]: the clock that tokens age by.
 //! - [`paging`](self): how a listing is read to its end. [`listing`]: the list of scans. [`follow`]: started scans to their end; [`watch`]: what one round of it looks for. [`cancel`]: its own scans called back.
 //!   [`borrowed`](self): the state that both leave to whoever runs the campaign.
+//! - [`forecast`]: when the calls that are left go out; [`experience`]: by what was seen so far. [`timeline`]: the same on one
+//!   screen; [`slots`]: by stretches of time.
 //! - [`timeline`]: when the calls go out, reckoned beforehand; [`slots`]: by stretches of time.
 //! - [`trail`]: what the log tells of it all.
 //! - [`journal`]: what is on disk, and in which order it gets there. [`anew`](self): the results file, while it is being
@@ -35,7 +37,9 @@ pub mod deadline;
 pub mod dispatcher;
 pub mod due;
 pub mod engine;
+pub mod experience;
 pub mod follow;
+pub mod forecast;
 pub mod hours;
 pub mod intake;
 pub mod inventory;

@@ -23,6 +23,7 @@ impl Waiter {
         Self {
             priority: due.priority(),
             is_begun: due.target.progress.attempts > 0,
+            pending_tries: due.target.progress.pending_tries,
             at_hand: Some(Box::new(due)),
         }
     }
@@ -51,6 +52,8 @@ struct Waiter {
     priority: i64,
     /// Whether anything was ever sent to it.
     is_begun: bool,
+    /// How many times its machine was found busy.
+    pending_tries: u32,
     /// The target; none while it is in the store only.
     at_hand: Option<Box<Due>>,
 }
@@ -64,6 +67,8 @@ pub struct Stored {
     pub priority: Option<i64>,
     /// Whether anything was ever sent to it.
     pub is_begun: bool,
+    /// How many times its machine was found busy.
+    pub pending_tries: u32,
 }
 
 /// Whose turn it is.
@@ -121,6 +126,7 @@ impl Queue {
         let waiter = Waiter {
             priority: target.priority.unwrap_or(i64::MAX),
             is_begun: target.is_begun,
+            pending_tries: target.pending_tries,
             at_hand: None,
         };
         self.later.insert((not_before, target.n), waiter);
@@ -136,6 +142,24 @@ impl Queue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many of those that wait for nothing but their turn were sent to before.
+    #[must_use]
+    pub fn begun_at_hand(&self) -> usize {
+        let all = self.back.values().chain(&self.behind);
+        all.filter(|due| due.target.progress.attempts > 0).count()
+    }
+
+    /// The retries: when each becomes due, and how many times its machine was found busy.
+    pub fn retries(&self) -> impl Iterator<Item = (Moment, u32)> + '_ {
+        let due = self
+            .due
+            .iter()
+            .map(|(&(_, since, _), waiter)| (since, waiter));
+        let later = self.later.iter().map(|(&(at, _), waiter)| (at, waiter));
+        due.chain(later)
+            .map(|(at, waiter)| (at, waiter.pending_tries))
     }
 
     /// Whether one can go now. One whose turn it is and that is in the store still lets nobody go before it.

@@ -30,6 +30,31 @@ pub enum OnPending {
     },
 }
 
+/// Targets whose delays end within so long share a look into the list of scans: machines that were called in one burst were
+/// answered some hundred milliseconds apart.
+const GATHER: Duration = Duration::from_secs(5);
+
+impl OnPending {
+    /// How long those whose delay is over are gathered for one look into the list. Short delays are not made longer by more
+    /// than a tenth.
+    #[must_use]
+    pub fn gather(self) -> Duration {
+        match self {
+            Self::Retry { delay, .. } => GATHER.min(delay / 10),
+            Self::Skip => GATHER,
+        }
+    }
+
+    /// How long after it was found busy a machine is asked about again.
+    #[must_use]
+    pub fn asked_after(self) -> Duration {
+        match self {
+            Self::Retry { delay, .. } => delay + self.gather(),
+            Self::Skip => Duration::ZERO,
+        }
+    }
+}
+
 /// How often and when a target is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {

@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{outcome::Tally, stop::StopReason};
-use crate::plain_text::{line, one_line};
+use super::{brakes::Change, outcome::Tally, stop::StopReason};
+use crate::{
+    monitor::count,
+    plain_text::{line, one_line},
+};
 
 /// What a run came to. As JSON it is what `--summary` writes; displayed, it is the last thing that a person reads.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +26,8 @@ pub struct Summary {
     pub attempts: u64,
     /// All calls of this run.
     pub calls: u64,
+    /// How many of the POSTs went out and were not waited for: whether they started scans is looked up by the next run.
+    pub unanswered: u64,
     /// How many of them were refused with 429.
     pub throttled: u64,
     /// How long the run took.
@@ -43,9 +48,9 @@ pub struct Summary {
     /// How many machines ended with which message, the most frequent first; for people.
     #[serde(skip)]
     pub troubles: Vec<Trouble>,
-    /// The command that goes on, if there is anything to go on with.
+    /// The command that goes on, if there is anything to go on with, and what was changed about it, if anything had to be.
     #[serde(skip)]
-    pub next: Option<String>,
+    pub next: Option<(String, Option<Change>)>,
 }
 
 /// A reason that several machines share.
@@ -121,18 +126,34 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "{} calls in {}; the quota allows them in no less than {}; {} refused with 429",
-            self.calls,
+            "{} in {}; the quota allows {} in no less than {}; {} refused with 429",
+            count::of(self.calls, "call"),
             Seconds(self.elapsed),
+            count::word(self.calls, "it", "them"),
             Seconds(self.lower_bound),
             self.throttled
         )?;
+        if self.unanswered > 0 {
+            let calls = count::of(self.unanswered, "call");
+            let then = match &self.state {
+                Some(_) => {
+                    "is looked up when the same command goes on, before anything else is sent there"
+                }
+                None => "nobody looks up: a rehearsal keeps no state",
+            };
+            writeln!(
+                f,
+                "{calls} went out without an answer: whether a scan was started {then}"
+            )?;
+        }
         let results = self.results.display();
         write!(f, "{}", one_line(&format!("results: {results}")))?;
-        if let Some(next) = &self.next {
-            write!(f, "\n{}", one_line(&format!("to go on: {next}")))?;
-        }
-        Ok(())
+        let next = match &self.next {
+            Some((next, Some(change))) => format!("to go on {change}: {next}"),
+            Some((next, None)) => format!("to go on: {next}"),
+            None => return Ok(()),
+        };
+        write!(f, "\n{}", one_line(&next))
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Worker<D> {
     pub(super) times: SendTimes,
     /// Counts the times that the computer slept: calls that were in flight then are given up.
     pub(super) sleeps: watch::Receiver<u64>,
+    /// Tells that no more calls are to go out.
+    pub(super) stops: watch::Receiver<bool>,
 }
 
 impl<D: Defender> Worker<D> {
@@ -62,9 +64,22 @@ impl<D: Defender> Worker<D> {
         }: Order,
     ) -> Report {
         let n = attempt.n;
-        let token = match self.tokens.token().await {
-            Ok(token) => token,
-            Err(why) => {
+        // A sign-in may take a minute, and nobody who wants to stop waits for that.
+        let token = tokio::select! {
+            biased;
+            Ok(_) = self.stops.wait_for(|stops| *stops) => None,
+            token = self.tokens.token() => Some(token),
+        };
+        let token = match token {
+            Some(Ok(token)) => token,
+            None => {
+                permit.give_back();
+                return Report {
+                    n,
+                    event: Sending::Unsent,
+                };
+            }
+            Some(Err(why)) => {
                 permit.give_back();
                 return Report {
                     n,

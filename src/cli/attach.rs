@@ -210,7 +210,7 @@ pub(super) async fn put_into_results(
     };
     tokio::select! {
         biased;
-        () = signals::to_stop_at_once(Some(signals)) => {
+        () = signals::to_stop_at_once(Some(signals), |text| monitor.note(text)) => {
             // Nobody else may write before the thread that was left behind is gone, with this process at the latest.
             std::mem::forget(lock);
             Err(Failure::new(

@@ -24,7 +24,7 @@ use crate::{
         tag::CampaignId,
     },
     defender::HttpDefender,
-    monitor::{Monitor, span},
+    monitor::{Monitor, count, span},
     quota::{Clock, Kind, Pacer, SystemClock},
     store::{Lock, LockError, Store},
 };
@@ -200,10 +200,9 @@ fn nothing(stopped_a_run: bool) -> String {
 fn counted(doomed: &[Doomed], campaign: &CampaignId) -> String {
     let pending = doomed.iter().filter(|scan| scan.status == "Pending");
     let pending = pending.count();
-    let noun = if doomed.len() == 1 { "scan" } else { "scans" };
     format!(
-        "{} {noun} of campaign {campaign} ({pending} that have not begun, {} under way)",
-        doomed.len(),
+        "{} of campaign {campaign} ({pending} not begun, {} under way)",
+        count::of(doomed.len() as u64, "scan"),
         doomed.len() - pending
     )
 }
@@ -211,12 +210,12 @@ fn counted(doomed: &[Doomed], campaign: &CampaignId) -> String {
 fn told(done: &Cancelled, stopped_a_run: bool) -> String {
     if done.interrupted && done.calls == 0 {
         return format!(
-            "interrupted before the first call; {}; {} scans may still be under way, and the same command goes on",
+            "interrupted before the first call; {}; {} may still be under way, and the same command goes on",
             nothing(stopped_a_run),
-            done.left
+            count::of(done.left, "scan")
         );
     }
-    let mut parts = vec![format!("{} scans cancelled", done.cancelled)];
+    let mut parts = vec![format!("{} cancelled", count::of(done.cancelled, "scan"))];
     let ended = done.ended.iter();
     parts.extend(ended.map(|(status, count)| format!("{count} ended meanwhile as {status}")));
     if done.left > 0 {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     campaign::follow::{FollowEnd, FollowError, FollowOptions, Followed, Follower},
+    monitor::count,
     quota::{Clock, SystemClock},
     store::Lock,
 };
@@ -25,13 +26,17 @@ pub struct FollowCommand {
     follow: FollowArgs,
 }
 
+/// Scans take minutes at least.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+
 /// How scans are followed.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Following")]
 pub(super) struct FollowArgs {
     /// The first pause between two looks at the list of scans; it doubles with the age of the newest scan, up to 10m.
-    #[arg(long, value_name = "D", default_value = "60s", value_parser = super::run::span)]
-    follow_interval: Duration,
+    /// [default: 60s]
+    #[arg(long, value_name = "D", value_parser = super::run::span)]
+    follow_interval: Option<Duration>,
 
     /// Stop following after so long, and say how many scans are left. [default: none]
     #[arg(long, value_name = "D", value_parser = super::run::span)]
@@ -41,9 +46,19 @@ pub(super) struct FollowArgs {
 impl FollowArgs {
     pub(super) fn options(self) -> FollowOptions {
         FollowOptions {
-            interval: self.follow_interval,
+            interval: self.follow_interval.unwrap_or(FIRST_PAUSE),
             timeout: self.follow_timeout,
         }
+    }
+
+    /// Whether a pause was named.
+    pub(super) fn has_interval(self) -> bool {
+        self.follow_interval.is_some()
+    }
+
+    /// Whether an end was named.
+    pub(super) fn has_timeout(self) -> bool {
+        self.follow_timeout.is_some()
     }
 }
 
@@ -101,14 +116,19 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
 pub(super) fn told(followed: &Followed) -> String {
     let scans = followed.in_words();
     let left = followed.left();
+    let left = format!(
+        "{} {} left",
+        count::of(left, "scan"),
+        count::word(left, "is", "are")
+    );
     match followed.end {
         FollowEnd::Done => format!("followed to the end: {scans}"),
         FollowEnd::TimedOut => {
-            format!("the time for following is over, {left} scans are left: {scans}")
+            format!("the time for following is over, {left}: {scans}")
         }
-        FollowEnd::Ordered => format!("stopped by cancel, {left} scans are left: {scans}"),
+        FollowEnd::Ordered => format!("stopped by cancel, {left}: {scans}"),
         FollowEnd::Interrupted => {
-            format!("interrupted, {left} scans are left: {scans}; `fleetsweep follow` goes on")
+            format!("interrupted, {left}: {scans}; `fleetsweep follow` goes on")
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, connect::Connection, paths::FileUse};
+use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
     campaign::witness,
     defender::{ApiBase, cloud::quota_realm},
@@ -20,6 +20,9 @@ pub struct QuotaNote {
     even: bool,
     /// The ledger; none where no limits hold, and in a rehearsal.
     place: Option<Place>,
+    /// What else bounds its calls.
+    #[serde(default)]
+    terms: Terms,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,23 @@ impl QuotaNote {
             limits: quota.limits().map(|limit| limit.to_string()).collect(),
             even: quota.pace() == Pace::Even,
             place,
+            terms: Terms::default(),
         })
+    }
+
+    /// The same of a run on these terms.
+    #[must_use]
+    pub fn on(&self, terms: Terms) -> Self {
+        Self {
+            terms,
+            ..self.clone()
+        }
+    }
+
+    /// The run's terms.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// The ledger's file.

@@ -25,7 +25,7 @@ use crate::{
         inventory::{self, Broken, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
-    monitor::Monitor,
+    monitor::{Monitor, count},
     quota::{Clock, LONGEST_WAIT, SystemClock},
     results::{Machines, ResultsError},
 };
@@ -142,7 +142,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         |machine| write(&mut out, machine),
         |listed| {
             if shows_pages && listed.calls > 1 {
-                monitor.note(&format!("{} machines so far", listed.machines));
+                monitor.note(&format!("{} so far", count::of(listed.machines, "machine")));
             }
         },
     );
@@ -238,10 +238,8 @@ fn summary(machines: u64, wanted: &Wanted, output: Option<&Path>) -> String {
             "the tenant has no machines: none has been onboarded to Defender for Endpoint, or the application may see none".to_owned()
         }
         (0, _) => "no machine matches: look at the filter, whose values are compared letter by letter".to_owned(),
-        (1, Some(path)) => format!("1 machine in {}", path.display()),
-        (n, Some(path)) => format!("{n} machines in {}", path.display()),
-        (1, None) => "1 machine".to_owned(),
-        (n, None) => format!("{n} machines"),
+        (n, Some(path)) => format!("{} in {}", count::of(n, "machine"), path.display()),
+        (n, None) => count::of(n, "machine"),
     }
 }
 

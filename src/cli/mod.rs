@@ -4,7 +4,7 @@
 //!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`. [`quota`]: `fleetsweep quota`.
 //! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
 //! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
-//!   remembered. [`paths`]: which files. `locks`: one process a campaign. [`progress`]: what is shown.
+//!   remembered. [`terms`]: what else `status` must know of a run. [`paths`]: which files. `locks`: one process a campaign. [`progress`]: what is shown.
 //! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. `overlap`: machines that stand in another campaign too. [`terminal`]: a person who can be asked.
 //! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
 //! - `screen`: what is written to stdout and stderr.
@@ -35,6 +35,7 @@ mod screen;
 pub mod signals;
 pub mod status;
 pub mod terminal;
+pub mod terms;
 pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, time::Duration};

@@ -1,6 +1,7 @@
 //! What is shown while a run goes on, and what is logged.
 
 use std::{
+    ffi::OsStr,
     io::{self, IsTerminal},
     path::PathBuf,
     sync::Arc,
@@ -20,7 +21,7 @@ use crate::monitor::{
 #[command(next_help_heading = "Progress and logs")]
 pub struct ProgressArgs {
     /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and lines
-    /// elsewhere.
+    /// elsewhere, and where TERM is `dumb`.
     #[arg(long, value_enum, default_value_t = Shown::Auto)]
     progress: Shown,
 
@@ -55,6 +56,17 @@ enum Format {
     Json,
 }
 
+impl Shown {
+    /// What is meant where there is a terminal or none, of this `TERM`. A bar moves the cursor, which a dumb one cannot.
+    fn on(self, terminal: bool, term: Option<&OsStr>) -> Self {
+        match self {
+            Self::Auto if terminal && term.is_none_or(|term| term != "dumb") => Self::Bar,
+            Self::Auto => Self::Lines,
+            shown => shown,
+        }
+    }
+}
+
 impl ProgressArgs {
     /// The file that logs go to.
     #[must_use]
@@ -75,9 +87,7 @@ impl ProgressArgs {
         let zone = TimeZone::system();
         let shown = match self.progress {
             _ if self.quiet => Shown::None,
-            Shown::Auto if terminal => Shown::Bar,
-            Shown::Auto => Shown::Lines,
-            shown => shown,
+            shown => shown.on(terminal, std::env::var_os("TERM").as_deref()),
         };
         let mut target = LogTarget::Stderr;
         let monitor: Arc<dyn Monitor> = match shown {
@@ -116,5 +126,23 @@ impl ProgressArgs {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_for_terminals_that_can_move_their_cursor() {
+        for (shown, terminal, term, meant) in [
+            (Shown::Auto, true, Some("xterm"), Shown::Bar),
+            (Shown::Auto, true, None, Shown::Bar),
+            (Shown::Auto, true, Some("dumb"), Shown::Lines),
+            (Shown::Auto, false, Some("xterm"), Shown::Lines),
+            (Shown::Bar, true, Some("dumb"), Shown::Bar),
+        ] {
+            assert_eq!(shown.on(terminal, term.map(OsStr::new)), meant, "{term:?}");
+        }
     }
 }

@@ -42,12 +42,17 @@ pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
 }
 
 /// Waits until somebody wants to stop at once. What asks for good order only, changes nothing about work that is just that.
-pub(super) async fn to_stop_at_once(signals: Option<&mut mpsc::Receiver<Signal>>) {
+/// Whoever asks that is told so, by `say`.
+pub(super) async fn to_stop_at_once(
+    signals: Option<&mut mpsc::Receiver<Signal>>,
+    say: impl Fn(&str),
+) {
     if let Some(signals) = signals {
         while let Some(signal) = signals.recv().await {
             if signal == Signal::Abort {
                 return;
             }
+            say("stopping: the results are being put in order; Ctrl-C again stops now");
         }
     }
     pending::<()>().await;

@@ -1,10 +1,12 @@
 //! `fleetsweep status`: how a campaign stands, from another terminal while it goes on, and afterwards.
+//!
+//! - `words`: for people. `campaigns`: which campaigns there are.
 
 mod campaigns;
+mod words;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,10 +19,11 @@ use serde::Serialize;
 use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths, screen};
 use crate::{
     campaign::{
+        forecast::{Begun, Prospect, Why},
         outcome::{Outcome, Tally},
         tag::CampaignId,
     },
-    monitor::span,
+    monitor::LastCall,
     quota::{Clock, Kind, Pacer, SystemClock},
     store::{Glimpse, LastRun, Lock, Store},
 };
@@ -63,10 +66,17 @@ struct Status {
     scans: BTreeMap<String, u64>,
     /// Those of them that `fleetsweep cancel` has cancelled.
     cancelled_by_us: u64,
-    /// How long until the last call can go, if a process is or were at work.
+    /// How long until the last call goes out, if a process is or were at work; none while nobody can know.
     eta_s: Option<f64>,
+    /// Why nobody can know that yet.
+    eta_unknown: Option<String>,
     quota: Vec<KindStatus>,
     last_errors: Vec<Glimpse>,
+    /// How many are in doubt: they may have been scanned, and nobody knows.
+    in_doubt: u64,
+    /// Calls on their way, of a process that is at work.
+    in_flight: u64,
+    /// The first of those in doubt.
     unsure: Vec<Glimpse>,
     run: Option<LastRun>,
     #[serde(skip)]
@@ -141,6 +151,7 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
     };
     let mut quota = Vec::new();
     let mut eta = None;
+    let mut begun = Begun::default();
     if let Some(note) = note
         && note.file().is_none_or(|file| file.exists())
     {
@@ -150,12 +161,28 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
             .into_iter()
             .map(|kind| kind_status(&pacer, kind, clock.as_ref()))
             .collect();
-        eta = Some(pacer.lower_bound(Kind::Start, open));
+        let (policy, now) = (note.terms().policy(), clock.wall());
+        begun = Begun::of(&store, now, running, &policy).map_err(Failure::storage)?;
+        let reach = store.reach().map_err(Failure::storage)?;
+        let fresh = open.saturating_sub(begun.targets());
+        let bounds = note.terms().bounds(&reach);
+        let prospect = Prospect {
+            begun: begun.clone(),
+            on_pending: policy.on_pending,
+            ..Prospect::new(pacer.forecast(Kind::Start), fresh, bounds, now)
+        };
+        eta = prospect.last_call();
     }
-    let arrival = eta.filter(|_| open > 0).map(|eta| {
-        let at = span::arrival(clock.wall(), eta, &TimeZone::system());
-        format!("{at}, in {}", span::in_words(eta))
-    });
+    let unknown = run.as_ref().filter(|run| running && run.ended.is_none());
+    let unknown = unknown.and_then(|run| run.reason.clone());
+    let last_call = match (&unknown, eta) {
+        (Some(_), _) => LastCall::NotKnown,
+        (None, Some(eta)) => LastCall::In(eta),
+        (None, None) => LastCall::Gone,
+    };
+    let eta = eta.filter(|_| unknown.is_none());
+    let lookups = begun.waiting.iter();
+    let lookups = lookups.filter(|(_, why)| *why == Why::Lookup).count() as u64;
     let status = Status {
         rehearsal: CampaignId::known(store.identity().campaign.as_str()).is_rehearsal(),
         campaign: store.identity().campaign.clone(),
@@ -175,10 +202,15 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
         eta_s: eta.map(|eta| eta.as_secs_f64()),
         quota,
         last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
+        in_doubt: lookups + tally.of(Outcome::Unsure),
+        in_flight: begun.on_its_way,
         unsure: store.unsure(SHOWN, running).map_err(Failure::storage)?,
         run,
+        eta_unknown: unknown,
         state: path.to_owned(),
-        arrival,
+        arrival: last_call
+            .in_words(clock.wall(), &TimeZone::system())
+            .filter(|_| open > 0),
         tally,
     };
     Ok((status, whole))
@@ -199,117 +231,5 @@ fn kind_status(pacer: &Pacer, kind: Kind, clock: &dyn Clock) -> KindStatus {
         waits_s: waiting
             .and_then(|waiting| waiting.left(clock.now()))
             .map(|left| left.as_secs_f64()),
-    }
-}
-
-impl Status {
-    /// How the scans stood when they were last heard of.
-    fn write_scans(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = self.scans.iter().filter(|(status, _)| !status.is_empty());
-        let known: Vec<_> = known
-            .map(|(status, count)| format!("{count} {status}"))
-            .collect();
-        if known.is_empty() {
-            return Ok(());
-        }
-        let by_us = if self.cancelled_by_us > 0 {
-            format!(" ({} by fleetsweep cancel)", self.cancelled_by_us)
-        } else {
-            String::new()
-        };
-        writeln!(f, "scans, as last heard: {}{by_us}", known.join(", "))
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.run {
-            _ if self.running => "running".to_owned(),
-            _ if self.open == 0 => "finished".to_owned(),
-            Some(LastRun {
-                reason: Some(reason),
-                ..
-            }) => format!("not finished ({reason})"),
-            Some(_) => "not finished (its last run was killed)".to_owned(),
-            None => "not begun".to_owned(),
-        };
-        writeln!(
-            f,
-            "campaign {}{}: {state}; {} of {} rows have ended",
-            self.campaign,
-            if self.rehearsal { " (a rehearsal)" } else { "" },
-            self.targets - self.open,
-            self.targets
-        )?;
-        for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
-            writeln!(f, "  {count:>9}  {outcome}")?;
-        }
-        self.write_scans(f)?;
-        if let Some(arrival) = &self.arrival {
-            writeln!(f, "the last call goes out about {arrival}")?;
-        }
-        for kind in self
-            .quota
-            .iter()
-            .filter(|kind| kind.windows.iter().any(|window| window.in_use > 0))
-        {
-            let windows = kind.windows.iter().map(|window| {
-                let length = span::in_words(Duration::from_secs_f64(window.window_s));
-                let cut = if window.usable < window.limit {
-                    format!(", cut to {}", window.usable)
-                } else {
-                    String::new()
-                };
-                format!(
-                    "{} of {} calls in {length}{cut}",
-                    window.in_use, window.limit
-                )
-            });
-            write!(
-                f,
-                "{} calls: {}",
-                kind.kind,
-                windows.collect::<Vec<_>>().join("; ")
-            )?;
-            match (&kind.waits_for, kind.waits_s) {
-                (Some(what), Some(left)) => {
-                    writeln!(
-                        f,
-                        "; the next one waits for: {what}, {}",
-                        span::in_words(Duration::from_secs_f64(left))
-                    )?;
-                }
-                (Some(what), None) => writeln!(f, "; the next one waits for: {what}")?,
-                (None, _) => writeln!(f)?,
-            }
-        }
-        for (title, glimpses) in [("last errors", &self.last_errors), ("unsure", &self.unsure)] {
-            if !glimpses.is_empty() {
-                writeln!(f, "{title}:")?;
-            }
-            for Glimpse {
-                line,
-                machine_id,
-                outcome,
-                message,
-                ..
-            } in glimpses
-            {
-                let outcome = outcome.as_deref().unwrap_or("to be looked up");
-                let message = if message.is_empty() {
-                    "no answer was kept"
-                } else {
-                    message
-                };
-                writeln!(f, "  line {line}: {machine_id}: {outcome}: {message}")?;
-            }
-        }
-        if !self.running
-            && self.open > 0
-            && let Some(run) = &self.run
-        {
-            writeln!(f, "to go on: {}", run.command)?;
-        }
-        Ok(())
     }
 }

@@ -2,12 +2,12 @@
 
 use std::{
     ffi::OsString,
+    fmt,
     io::{self, IsTerminal},
-    time::Duration,
 };
 
 use super::Failure;
-use crate::monitor::span;
+use crate::monitor::count;
 
 /// More machines than this are not started without a yes: it is what one means to type, not a slip.
 pub const ASKED_ABOVE: u64 = 500;
@@ -53,23 +53,54 @@ pub enum Permission {
     Ask(String),
 }
 
-/// Whether so many `machines` may be started, which take so long at least.
+/// What a person says yes to.
+#[derive(Debug, Clone)]
+pub struct Meant {
+    /// How many machines.
+    pub machines: u64,
+    /// Which scans: `quick`, `full`, or both with their numbers.
+    pub scans: String,
+    /// The tenant.
+    pub tenant: String,
+    /// The application that does it.
+    pub application: String,
+    /// Where the calls go.
+    pub host: String,
+    /// When the last call goes out, and what is left over by then, in words.
+    pub last_call: String,
+}
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let machines = count::of(self.machines, "machine");
+        let Self {
+            scans,
+            tenant,
+            application,
+            host,
+            ..
+        } = self;
+        write!(
+            f,
+            "{scans} scans on {machines} of tenant {tenant}, by application {application} at {host}"
+        )
+    }
+}
+
+/// Whether what is `meant` may be started.
 ///
 /// # Errors
-/// They may not, and nobody can be asked.
-pub fn permission(
-    yes: Yes,
-    machines: u64,
-    takes: Duration,
-    can_ask: bool,
-) -> Result<Permission, Failure> {
+/// It may not, and nobody can be asked.
+pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, Failure> {
+    let machines = meant.machines;
     match yes {
         Some(None) => return Ok(Permission::Given),
         Some(Some(most)) if machines <= most => return Ok(Permission::Given),
         Some(Some(most)) => {
             return Err(Failure::usage(format!(
-                "--yes={most} is a yes for at most {most} machines, and {machines} are still to be scanned; nothing was sent. Look \
-                 at the input, or say --yes={machines}, or --yes for any number"
+                "--yes={most} is a yes for at most {}, and {machines} are still to be scanned; nothing was sent. Look at the input, \
+                 or say --yes={machines}, or --yes for any number",
+                count::of(most, "machine")
             )));
         }
         None => {}
@@ -77,21 +108,32 @@ pub fn permission(
     if machines <= ASKED_ABOVE {
         return Ok(Permission::Given);
     }
-    let takes = span::in_words(takes);
+    let last_call = &meant.last_call;
     if can_ask {
         return Ok(Permission::Ask(format!(
-            "start a scan on {machines} machines? This takes {takes} at least. [y/N] "
+            "start {meant}? {last_call}. [y/N] "
         )));
     }
     Err(Failure::usage(format!(
-        "{machines} machines are still to be scanned, which takes {takes} at least; above {ASKED_ABOVE} it is asked first, and \
-         there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
+        "{machines} machines are still to be scanned: {meant}; {last_call}. Above {ASKED_ABOVE} it is asked first, and there is no \
+         terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
     )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn meant(machines: u64) -> Meant {
+        Meant {
+            machines,
+            scans: "full".into(),
+            tenant: "t1".into(),
+            application: "a1".into(),
+            host: "https://api.example".into(),
+            last_call: "The last call goes out about 14:00, in 1 h".into(),
+        }
+    }
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
@@ -116,27 +158,27 @@ mod tests {
 
     #[test]
     fn the_five_hundredth_machine_asks_nobody_and_the_next_one_does() {
-        let hour = Duration::from_hours(1);
         for can_ask in [false, true] {
             assert_eq!(
-                permission(None, 500, hour, can_ask).ok(),
+                permission(None, &meant(500), can_ask).ok(),
                 Some(Permission::Given)
             );
         }
-        let Ok(Permission::Ask(question)) = permission(None, 501, hour, true) else {
+        let Ok(Permission::Ask(question)) = permission(None, &meant(501), true) else {
             panic!("somebody is to be asked");
         };
-        assert!(
-            question.contains("501 machines") && question.contains("1 h"),
-            "{question}"
+        assert_eq!(
+            question,
+            "start full scans on 501 machines of tenant t1, by application a1 at https://api.example? The last call goes out \
+             about 14:00, in 1 h. [y/N] "
         );
-        let refused = permission(None, 501, hour, false).unwrap_err().why;
+        let refused = permission(None, &meant(501), false).unwrap_err().why;
         assert!(refused.contains("--yes, or --yes=501"), "{refused}");
     }
 
     #[test]
     fn a_yes_holds_for_any_number_or_for_the_one_it_names() {
-        let given = |yes, machines| permission(yes, machines, Duration::ZERO, true).is_ok();
+        let given = |yes, machines| permission(yes, &meant(machines), true).is_ok();
         assert!(given(Some(None), 1_000_000));
         assert!(given(Some(Some(600)), 600));
         assert!(!given(Some(Some(600)), 601), "and nobody is asked instead");

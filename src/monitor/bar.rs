@@ -1,7 +1,7 @@
 //! One bar on a terminal.
 //!
 //! ```text
-//! [#######>                ] 317/1000 · done about 14:32, in 3 h 12 min
+//! [#######>                ] 317/1000 · last call about 14:32, in 3 h 12 min
 //! accepted 312 · already pending 4 · failed 1 · minute window, 41 s
 //! ```
 
@@ -207,7 +207,7 @@ mod tests {
         bar.progress.force_draw();
         let text = terminal.take();
         assert!(
-            text.contains("] 317/1000 · done about 14:32, in 3 h 12 min"),
+            text.contains("] 317/1000 · last call about 14:32, in 3 h 12 min"),
             "{text}"
         );
         assert!(

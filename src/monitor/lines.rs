@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(
             text,
             "11:20:00 317/1000 · accepted 312 · already pending 4 · failed 1 · minute window, 41 s · \
-             done about 14:32, in 3 h 12 min\n"
+             last call about 14:32, in 3 h 12 min\n"
         );
     }
 

@@ -4,10 +4,11 @@
 //! - [`state`]: what it is told.
 //! - [`bar`], [`lines`], [`silent`]: on a terminal, elsewhere, not at all.
 //! - [`recording`]: a double that remembers everything.
-//! - [`span`]: lengths of time in words.
+//! - [`span`]: lengths of time in words. [`count`]: counts.
 //! - [`logs`]: `tracing` on stderr, above the bar, or in a file.
 
 pub mod bar;
+pub mod count;
 pub mod lines;
 pub mod logs;
 pub mod recording;
@@ -19,7 +20,7 @@ pub use bar::Bar;
 pub use lines::Lines;
 pub use recording::{Event, Recording};
 pub use silent::Silent;
-pub use state::{Began, Ended, State, Waiting};
+pub use state::{Began, Ended, LastCall, State, Waiting};
 
 /// Is told how a run goes. Every method returns soon: the dispatcher waits for it.
 pub trait Monitor: Send + Sync {

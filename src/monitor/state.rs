@@ -47,10 +47,21 @@ pub struct State {
     pub in_flight: u32,
     /// What the next call waits for.
     pub waiting: Option<Waiting>,
-    /// How long until the last call goes out, by the limiter's own schedule.
-    pub eta: Option<Duration>,
+    /// When the last call goes out.
+    pub last_call: LastCall,
     /// How many calls were refused with 429.
     pub throttled: u64,
+}
+
+/// When the last call of a campaign goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastCall {
+    /// None goes out any more.
+    Gone,
+    /// Nobody can know yet: during an outage, or while others spend the quota.
+    NotKnown,
+    /// In so long.
+    In(Duration),
 }
 
 /// What a call waits for.
@@ -61,6 +72,25 @@ pub struct Waiting {
     /// For how long still; `None` where only an answer can tell: one to a call of another process, if none of this run's
     /// is in flight.
     pub left: Option<Duration>,
+}
+
+impl LastCall {
+    /// "last call about 14:32, in 3 h 12 min" on the clock of `zone`, where that of the wall shows `now`; nothing of one that is
+    /// out or goes at once.
+    #[must_use]
+    pub fn in_words(self, now: Timestamp, zone: &TimeZone) -> Option<String> {
+        match self {
+            Self::Gone | Self::In(Duration::ZERO) => None,
+            Self::NotKnown => Some("last call: not known yet".to_owned()),
+            Self::In(after) => {
+                let at = span::arrival(now, after, zone);
+                Some(format!(
+                    "last call about {at}, in {}",
+                    span::in_words(after)
+                ))
+            }
+        }
+    }
 }
 
 impl Began<'_> {
@@ -109,16 +139,13 @@ impl State {
         parts.join(" · ")
     }
 
-    /// "done about 14:32, in 3 h 12 min"; nothing once all is done, or while only answers and lookups are waited for, of
-    /// which nobody can tell how long they take.
+    /// "last call about 14:32, in 3 h 12 min"; nothing once it is out.
     #[must_use]
     pub fn arrival(&self, zone: &TimeZone) -> Option<String> {
-        let eta = self.eta.filter(|_| self.ended < self.targets)?;
-        if eta.is_zero() {
+        if self.ended >= self.targets {
             return None;
         }
-        let at = span::arrival(self.wall, eta, zone);
-        Some(format!("done about {at}, in {}", span::in_words(eta)))
+        self.last_call.in_words(self.wall, zone)
     }
 }
 
@@ -142,7 +169,7 @@ impl State {
                 what: "minute window".to_owned(),
                 left: Some(Duration::from_millis(40_300)),
             }),
-            eta: Some(Duration::from_mins(192)),
+            last_call: LastCall::In(Duration::from_mins(192)),
             throttled: 0,
         }
     }
@@ -161,7 +188,7 @@ mod tests {
         );
         assert_eq!(
             state.arrival(&TimeZone::UTC).unwrap(),
-            "done about 14:32, in 3 h 12 min"
+            "last call about 14:32, in 3 h 12 min"
         );
         state.waiting = None;
         state.throttled = 2;
@@ -183,10 +210,15 @@ mod tests {
         state.ended = state.targets;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
         state.ended = 317;
-        state.eta = Some(Duration::ZERO);
+        state.last_call = LastCall::In(Duration::ZERO);
         assert_eq!(state.arrival(&TimeZone::UTC), None);
-        state.eta = None;
+        state.last_call = LastCall::Gone;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
+        state.last_call = LastCall::NotKnown;
+        assert_eq!(
+            state.arrival(&TimeZone::UTC).unwrap(),
+            "last call: not known yet"
+        );
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub struct Forecast {
     pub(super) not_before: Moment,
     /// The time from call to call, at an even pace.
     pub(super) even: Duration,
+    /// How long a call is on its way: so much later than it was sent its window begins.
+    pub(super) latency: Duration,
     pub(super) windows: Vec<Outlook>,
 }
 
@@ -25,6 +27,13 @@ pub(super) struct Outlook {
 }
 
 impl Forecast {
+    /// The same where each call is on its way for so long: no lower bound any more, but what is to be expected.
+    #[must_use]
+    pub fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
     /// How long after the forecast's moment the last of `calls` further calls can go at the earliest; a few nanoseconds a
     /// call.
     #[must_use]
@@ -48,6 +57,7 @@ impl Forecast {
             last: self.now,
             earliest: self.not_before,
             even: self.even,
+            latency: self.latency,
             windows: self.windows.clone(),
             gate,
         }
@@ -61,6 +71,7 @@ pub struct Schedule<G> {
     last: Moment,
     earliest: Moment,
     even: Duration,
+    latency: Duration,
     windows: Vec<Outlook>,
     gate: G,
 }
@@ -77,7 +88,9 @@ impl<G: FnMut(Duration) -> Option<Duration>> Iterator for Schedule<G> {
         let at = (self.gate)(room.since(self.now))?;
         self.last = room.max(self.now + at);
         for window in &mut self.windows {
-            window.ready.push_back(self.last + window.length);
+            window
+                .ready
+                .push_back(self.last + self.latency + window.length);
         }
         self.earliest = self.last + self.even;
         Some(self.last.since(self.now))
@@ -102,6 +115,7 @@ mod tests {
             now: Moment::ZERO,
             not_before: Moment::ZERO,
             even: Duration::ZERO,
+            latency: Duration::ZERO,
             windows: vec![outlook(100, MINUTE), outlook(1500, 60 * MINUTE)],
         }
     }
@@ -144,6 +158,18 @@ mod tests {
         assert_eq!(times[1_500], 90 * MINUTE);
         assert_eq!(times[3_000], 150 * MINUTE);
         assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn a_call_that_is_on_its_way_keeps_its_lane_so_much_longer() {
+        let slow = fresh().with_latency(Duration::from_secs(20));
+        let secs: Vec<_> = slow
+            .schedule(Some)
+            .take(1_501)
+            .map(|at| at.as_secs())
+            .collect();
+        assert_eq!([secs[99], secs[100], secs[200]], [0, 80, 160]);
+        assert_eq!(secs[1_500], 3_620);
     }
 
     #[test]

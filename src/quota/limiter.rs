@@ -240,6 +240,7 @@ impl Limiter {
                 .even
                 .as_ref()
                 .map_or(Duration::ZERO, |even| even.period),
+            latency: Duration::ZERO,
             windows: self
                 .windows
                 .iter()

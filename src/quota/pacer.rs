@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    clock::Clock,
+    clock::{Clock, Moment},
     forecast::Forecast,
     kind::Kind,
     ledger::{FileLedger, Ledger, LedgerError, LedgerPlace, Mark, MarkRow, NoLedger},
@@ -176,6 +176,12 @@ impl Pacer {
     pub fn usage(&self, kind: Kind) -> Vec<Usage> {
         let book = self.shared.book();
         book.limiter.usage(kind, self.shared.now())
+    }
+
+    /// When the hold of the kind ends that the service asked for; a moment that is past if there is none.
+    #[must_use]
+    pub fn held_until(&self, kind: Kind) -> Moment {
+        self.shared.book().limiter.held_until(kind)
     }
 
     /// When calls of the kind can go at best, as the quota stands now.

@@ -1,6 +1,7 @@
 //! The machine id in a cell, without what stands around it: quotes, brackets, invisible marks, the portal's address.
 
 use super::{id_rule::IdRule, machine_id::digest};
+use crate::plain_text;
 
 /// The cell without blanks and invisible marks at its edges.
 pub(super) fn trim(cell: &str) -> &str {
@@ -14,17 +15,7 @@ pub(super) fn trim(cell: &str) -> &str {
 /// Whether the mark takes no room on a screen: control characters, byte order marks, zero-width marks, marks of direction,
 /// soft hyphens.
 pub(super) fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-        )
+    c.is_control() || plain_text::is_unseen(c)
 }
 
 /// The id in the cell: what is left when the cell's wrapping is taken off, if that is an id beyond doubt. `None` where it is

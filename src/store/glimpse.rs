@@ -1,6 +1,6 @@
 //! A look at a campaign that another process may be working on: nothing is locked, nothing is changed.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -24,6 +24,22 @@ pub struct Glimpse {
     /// When the last answer came.
     pub last_answer: Option<Timestamp>,
 }
+
+/// What the campaign's calls have come to so far, in counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// By how many times their machines were found busy, the index: targets that were sent to, and how many of them have ended.
+    pub found_busy: Vec<(u64, u64)>,
+    /// Answers of late, and how long they took together.
+    pub answers: u64,
+    /// See [`answers`](Self::answers).
+    pub took: Duration,
+    /// As many calls in as many answers were to be made once more.
+    pub again: u64,
+}
+
+/// So many calls of the last targets tell how long one takes.
+const OF_LATE: u64 = 1000;
 
 /// The last run that worked on the campaign.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -128,6 +144,52 @@ impl Store {
             ),
             how_many,
         )
+    }
+
+    /// What the calls have come to so far.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn seen(&self) -> Result<Seen, StoreError> {
+        let counts =
+            "SELECT pending_tries, count(*), count(outcome), coalesce(sum(tries), 0) FROM progress
+            WHERE attempts > 0 GROUP BY pending_tries ORDER BY pending_tries";
+        let late = format!(
+            "SELECT count(*), coalesce(sum(max(ended - sent, 0)), 0) FROM
+             (SELECT sent, ended FROM attempt WHERE http_status IS NOT NULL ORDER BY n DESC LIMIT {OF_LATE})"
+        );
+        let read = || -> rusqlite::Result<Seen> {
+            let mut seen = Seen::default();
+            let (mut targets, mut tries) = (0, 0);
+            for row in self.read(counts, |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })? {
+                let (times, count, ended, cost): (usize, u64, u64, u64) = row;
+                seen.found_busy.resize(times, (0, 0));
+                seen.found_busy.push((count, ended));
+                targets += count;
+                tries += cost;
+            }
+            let (answers, took) = self.db.query_row(&late, [], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
+            })?;
+            seen.answers = answers;
+            seen.took = Duration::from_millis(took);
+            seen.again = (tries * answers).checked_div(targets).unwrap_or_default();
+            Ok(seen)
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+
+    /// How many of the targets that have not ended get which scan, `quick` or `full`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn scan_types(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let sql = "SELECT coalesce(t.scan_type, c.scan_type) AS scan, count(*) FROM target t CROSS JOIN campaign c
+            LEFT JOIN progress p ON p.n = t.n WHERE p.outcome IS NULL GROUP BY scan ORDER BY scan DESC";
+        let kinds = self.read(sql, |row| Ok((row.get(0)?, row.get(1)?)));
+        kinds.map_err(|e| self.failed("read", e))
     }
 
     /// The run that began last.

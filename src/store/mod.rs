@@ -60,7 +60,7 @@ pub use amend::{Amendment, Extension, Standing, Stands};
 pub use cancels::CancelEnd;
 pub use decision::{Decision, Subject};
 pub use error::StoreError;
-pub use glimpse::{Glimpse, LastRun};
+pub use glimpse::{Glimpse, LastRun, Seen};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};

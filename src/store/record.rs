@@ -116,6 +116,8 @@ pub enum Record {
     },
     /// Somebody has decided something, before whatever comes after it in the batch.
     Decided(Decision),
+    /// The run knows when its last call goes out, or does not, for this reason: told to whoever looks from outside.
+    Foresees(Option<&'static str>),
     /// The target's state has changed; by the end of an attempt, if there is one.
     Changed {
         /// The target.
@@ -204,6 +206,11 @@ impl<'a> Writer<'a> {
             Record::Unsent { n, number } => unsent(self.db, *n, *number)?,
             Record::Absent { n, at } => recover::absent(self.db, *n, *at)?,
             Record::Decided(decision) => decision::insert(self.db, decision)?,
+            Record::Foresees(unless) => {
+                let sql = "UPDATE run SET reason = ?2 WHERE id = ?1 AND ended IS NULL";
+                let mut statement = self.db.prepare_cached(sql)?;
+                statement.execute(params![self.run, unless])?;
+            }
             Record::Changed {
                 n,
                 attempt,

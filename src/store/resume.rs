@@ -25,10 +25,12 @@ pub struct Left {
     pub not_before: Option<Timestamp>,
     /// Whether anything was ever sent to it.
     pub is_begun: bool,
-    /// Whether its machine was found busy.
-    pub is_busy: bool,
+    /// How many times its machine was found busy.
+    pub pending_tries: u32,
     /// Whether one of its attempts may have started a scan, and nobody knows.
     pub in_doubt: bool,
+    /// Whether that is known of it already, and not only that an attempt has no end.
+    pub is_unsure: bool,
 }
 
 /// A target as it was taken in, to be compared with the input of today.
@@ -62,7 +64,7 @@ impl Store {
         let sql = "
             SELECT t.n, t.priority, p.not_before, p.unsure_since IS NOT NULL
                 OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
-                p.attempts > 0, p.pending_tries > 0
+                p.attempts > 0, p.pending_tries, p.unsure_since IS NOT NULL
             FROM progress p JOIN target t ON t.n = p.n WHERE p.outcome IS NULL ORDER BY p.n";
         let mut read = || -> rusqlite::Result<()> {
             let mut statement = self.db.prepare(sql)?;
@@ -74,7 +76,8 @@ impl Store {
                     not_before: timestamp(row.get(2)?),
                     in_doubt: row.get(3)?,
                     is_begun: row.get(4)?,
-                    is_busy: row.get(5)?,
+                    pending_tries: row.get(5)?,
+                    is_unsure: row.get(6)?,
                 });
             }
             Ok(())

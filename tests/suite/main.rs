@@ -48,6 +48,8 @@ mod faults;
 mod final_writing;
 /// Scans watched to their end.
 mod follow;
+/// When the last call goes out, as it is told in the course of a campaign, against when it went.
+mod forecasts;
 /// The service's word to wait, over the death of a process.
 mod holds;
 /// Hostile text on a real terminal.
@@ -102,3 +104,6 @@ mod sign_in;
 mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;
+/// What is said at Ctrl-C, and how to go on after a brake.
+#[cfg(unix)]
+mod words;

@@ -237,6 +237,19 @@ fn it_takes_the_command_line_of_a_run() {
 }
 
 #[test]
+fn its_summary_is_the_plan_as_json() {
+    let place = Place::new(&fleet(30));
+    let words = in_words(&place, &["fleet.csv", "--mock", "--summary", "s.json"]);
+    assert!(words.contains("30 to be sent"), "{words}");
+    let told: Value = serde_json::from_str(&place.read("s.json")).unwrap();
+    assert_eq!(told["due"], 30);
+    let told = in_words(&place, &["fleet.csv", "--mock", "--summary", "-"]);
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["due"], 30);
+    let refused = plan(&place, &["fleet.csv", "--mock", "--summary", "no/s.json"]);
+    assert_refused(&refused, 5, &["no/s.json", "--summary"]);
+}
+
+#[test]
 fn what_bounds_a_run_bounds_its_plan() {
     let place = Place::new(&fleet(300));
     let told = as_json(&place, &["fleet.csv", "--mock", "--max-machines", "40"]);

@@ -5,9 +5,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 use fleetsweep::{
     campaign::{
         brakes::{BrakeOptions, SendTimes},
+        forecast::{Bounds, Prospect},
         hours::Hours,
         outcome::Outcome,
-        timeline::{Bounds, Timeline},
+        timeline::Timeline,
     },
     mock::MockConfig,
     quota::{Clock, Kind, LedgerPlace, Pace, Pacer, Picture, Quota, Throttle, TokioClock},
@@ -95,7 +96,7 @@ async fn agrees_in(hours: Option<Hours>, machines: u64, quota: Quota, before: Be
         hours,
         ..Bounds::default()
     };
-    let plan = Timeline::new(&forecast, machines, &bounds, now, &zone);
+    let plan = Timeline::new(&Prospect::new(forecast, machines, bounds, now), &zone);
     let planned = plan.last().unwrap().after;
 
     let pacer = Pacer::with_ledger(&quota, seen, &place, PATIENCE).unwrap();

@@ -39,7 +39,7 @@ use fleetsweep::{
         sign_in::{FixedToken, Token, TokenSource},
     },
     mock::{self, MockConfig, Request, Served, Tenant},
-    monitor::{Began, Ended, Monitor, State},
+    monitor::{Began, Ended, LastCall, Monitor, State},
     quota::{self, Clock, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},
@@ -119,6 +119,8 @@ pub(crate) struct Told {
     pub(crate) notes: Vec<String>,
     /// What the next call was said to wait for.
     pub(crate) waits: BTreeSet<String>,
+    /// How long after the start which last call was forecast.
+    pub(crate) forecasts: Vec<(Duration, LastCall)>,
     is_followed: bool,
     quota: Quota,
 }
@@ -295,6 +297,7 @@ impl Rig {
             clock: clock.clone(),
             monitor: monitor.clone(),
             workers,
+            patience: self.timeout,
             campaign,
         };
         let began = clock.now();
@@ -330,6 +333,7 @@ impl Rig {
             attempts: ending.attempts,
             notes: heard.notes.clone(),
             waits: heard.waits.clone(),
+            forecasts: heard.forecasts.clone(),
             is_followed: self.followed.is_some(),
             quota: self.quota,
         };
@@ -764,6 +768,7 @@ struct Heard {
     ended: Vec<(String, String)>,
     tally: Vec<(&'static str, u64)>,
     waits: BTreeSet<String>,
+    forecasts: Vec<(Duration, LastCall)>,
 }
 
 impl Monitor for Ear {
@@ -777,6 +782,7 @@ impl Monitor for Ear {
     fn state(&self, state: &State) {
         let mut heard = self.0.lock().unwrap();
         heard.tally.clone_from(&state.tally);
+        heard.forecasts.push((state.elapsed, state.last_call));
         if let Some(waiting) = &state.waiting {
             heard.waits.insert(waiting.what.clone());
         }

@@ -102,6 +102,7 @@ async fn campaign_meanwhile(
         clock: clock.clone(),
         monitor: Arc::new(Silent),
         workers: 100,
+        patience: Duration::from_secs(30),
         campaign: campaign.clone(),
         judge: None,
     };

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::{Admitted, End};
+use super::{Admitted, Change, End};
 use crate::campaign::outcome::{Outcome, Tally};
 
 /// The canaries of one run.
@@ -57,6 +57,15 @@ impl Canary {
             .collect();
         (!self.is_through() && !ended.is_empty())
             .then(|| self.why(&format!("machines ended before as {}", ended.join(", "))))
+    }
+
+    /// What has to be changed about the command of a run that these counts stop.
+    pub(super) fn change(&self, tally: &Tally) -> Option<Change> {
+        self.stops_at_start(tally)?;
+        Some(match self.accepted {
+            0 => Change::without("--canary"),
+            accepted => Change::to("--canary", accepted),
+        })
     }
 
     fn why(&self, what: &str) -> String {

@@ -2,7 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::campaign::outcome::{Outcome, Tally};
+use super::Change;
+use crate::{
+    campaign::outcome::{Outcome, Tally},
+    monitor::count,
+};
 
 /// A share says something from so many ended targets on: before, one failure of two would be half.
 pub const SHARE_FROM: u64 = 20;
@@ -42,12 +46,43 @@ impl MaxFailures {
             ),
         };
         stops.then(|| {
+            let machines = match &*of {
+                "" => count::of(failures, "machine"),
+                of => format!("{failures}{of} machines"),
+            };
+            let on = match self.above(failures, ended) {
+                Some(least) => format!("with --max-failures {least} or more, or without it"),
+                None => "without --max-failures".to_owned(),
+            };
             format!(
-                "--max-failures {self}: {failures}{of} machines ended badly ({failed} failed, {refused} refused, {unsure} \
-                 unsure); look at the messages in the results; the same command goes on with a higher --max-failures, or \
-                 without it"
+                "--max-failures {self}: {machines} ended badly ({failed} failed, {refused} refused, {unsure} unsure); look at the \
+                 messages in the results; the same command goes on {on}"
             )
         })
+    }
+
+    /// What has to be changed about a command that these counts stop.
+    #[must_use]
+    pub fn change(self, tally: &Tally, skipped: u64) -> Option<Change> {
+        self.stops(tally, skipped)?;
+        let failures = [Outcome::Failed, Outcome::Refused, Outcome::Unsure].map(|o| tally.of(o));
+        let ended = ended_by_calls(tally).saturating_sub(skipped);
+        Some(match self.above(failures.iter().sum(), ended) {
+            Some(least) => Change::to("--max-failures", least),
+            None => Change::without("--max-failures"),
+        })
+    }
+
+    /// The least that so many failures do not stop, written in the same way; none where every share would.
+    fn above(self, failures: u64, ended: u64) -> Option<Self> {
+        match self {
+            Self::Count(_) => Some(Self::Count(failures + 1)),
+            Self::Share(_) => {
+                let percent = u128::from(failures) * 100 / u128::from(ended.max(1)) + 1;
+                let percent = u8::try_from(percent).ok();
+                percent.filter(|percent| *percent <= 100).map(Self::Share)
+            }
+        }
     }
 }
 
@@ -190,6 +225,23 @@ mod tests {
             let reached = (0..=ended).find(|f| f * 100 >= ended * u64::from(percent));
             let stops = ended >= 20 && reached.is_some_and(|least| failed >= least);
             prop_assert_eq!(MaxFailures::Share(percent).stops(&counts, 0).is_some(), stops);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_to_be_said_instead_does_not_stop_it_again(
+            accepted in 0..500_u64,
+            failed in 1..500_u64,
+            percent in 1..=100_u8,
+            is_share: bool,
+        ) {
+            let max = if is_share { MaxFailures::Share(percent) } else { MaxFailures::Count(u64::from(percent)) };
+            let counts = tally(&[(Outcome::Accepted, accepted), (Outcome::Failed, failed)]);
+            if let Some(change) = max.change(&counts, 0) {
+                let said = change.value.map(|value| value.parse::<MaxFailures>().unwrap());
+                prop_assert!(said.is_none_or(|max| max.stops(&counts, 0).is_none()));
+            }
         }
     }
 

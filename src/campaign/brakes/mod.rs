@@ -1,11 +1,12 @@
 //! What stops a campaign before it does harm, or keeps it waiting.
 //!
 //! - this file: the options, and the one that the dispatcher asks. It is told of beginnings and ends, and of the time.
-//! - [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`gate`]: what was decided about it before. [`times`]: `--not-after` and `--window`.
+//! - [`change`]: what a command must say to go on. [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`gate`]: what was decided about it before. [`times`]: `--not-after` and `--window`.
 //!
 //! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
 
 pub mod canary;
+pub mod change;
 pub mod failures;
 pub mod gate;
 pub mod times;
@@ -16,14 +17,16 @@ use jiff::Timestamp;
 
 use canary::Canary;
 pub use canary::Passed;
+pub use change::Change;
 pub use failures::{MaxFailures, MaxFailuresError};
 pub use times::{NotAfter, SendTimes};
 
 use super::{
+    forecast::Bounds,
     outcome::{Outcome, Tally},
     stop::StopReason,
 };
-use crate::store::Reach;
+use crate::{monitor::count, store::Reach};
 
 /// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
 const NOTHING_SCANNED: u64 = 25;
@@ -44,6 +47,17 @@ pub struct BrakeOptions {
 }
 
 impl BrakeOptions {
+    /// What bounds the calls of a run that begins where others have reached so far.
+    #[must_use]
+    pub fn bounds(&self, reach: &Reach) -> Bounds {
+        let max = self.max_machines;
+        Bounds {
+            hours: self.times.hours.clone(),
+            not_after: self.times.not_after.as_ref().map(|end| end.at),
+            most: max.map(|max| max.saturating_sub(reach.sent_to)),
+        }
+    }
+
     /// How many machines may be sent to by a run that begins where others have reached so far.
     #[must_use]
     pub fn most(&self, reach: &Reach) -> u64 {
@@ -189,6 +203,24 @@ impl Brakes {
             .map(StopReason::Brake)
     }
 
+    /// What has to be changed about the command before it goes on, if these counts, this time or the number of machines stop
+    /// it; `left` targets have not ended.
+    #[must_use]
+    pub fn change(&self, tally: &Tally, wall: Timestamp, left: u64) -> Option<Change> {
+        let failures = self.options.max_failures;
+        let failures = failures.and_then(|max| max.change(tally, self.skipped));
+        let canary = || self.canary.as_ref()?.change(tally);
+        let machines = || {
+            let beyond = self.sent_to.saturating_add(left);
+            let is_reached = self.options.max_machines.is_some() && !self.admits_new();
+            is_reached.then(|| Change::to("--max-machines", beyond))
+        };
+        failures
+            .or_else(canary)
+            .or_else(|| self.options.times.change(wall))
+            .or_else(machines)
+    }
+
     fn too_many_failures(&self, tally: &Tally) -> Option<String> {
         self.options.max_failures?.stops(tally, self.skipped)
     }
@@ -199,7 +231,7 @@ impl Brakes {
         (self.ended_by_calls == NOTHING_SCANNED && none_scanned).then(|| {
             format!(
                 "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
-                 and the messages in the results before going on"
+                 and the messages in the results; if they are as they should be, the same command goes on"
             )
         })
     }
@@ -220,8 +252,11 @@ impl Brakes {
         let max = self.options.max_machines?;
         (left > 0 && !self.admits_new()).then(|| {
             StopReason::Brake(format!(
-                "--max-machines {max}: {} machines have been sent to, {left} rows are left; the same command goes on with a \
-                 higher --max-machines, or without it",
+                "--max-machines {max}: {} {} been sent to, {} left; the same command goes on with a --max-machines above {}, or \
+                 without it",
+                count::of(self.sent_to, "machine"),
+                count::word(self.sent_to, "has", "have"),
+                times::are(left, "row"),
                 self.sent_to
             ))
         })
@@ -241,7 +276,8 @@ impl Brakes {
     }
 
     /// How many of `left` targets may be sent to.
-    fn may(&self, left: u64) -> u64 {
+    #[must_use]
+    pub fn may(&self, left: u64) -> u64 {
         let max = self.options.max_machines;
         max.map_or(left, |max| left.min(max.saturating_sub(self.sent_to)))
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::campaign::hours::Hours;
-
-/// So many openings are looked ahead for the time of arrival: three years of nights.
-const OPENINGS: u32 = 1_000;
+use super::Change;
+use crate::{
+    campaign::{deadline::Deadline, hours::Hours},
+    monitor::count,
+};
 
 /// When scan calls may go out. Other calls may at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,10 +44,22 @@ impl SendTimes {
     pub fn over(&self, wall: Timestamp, left: u64) -> Option<String> {
         let end = self.not_after.as_ref().filter(|end| wall >= end.at)?;
         Some(format!(
-            "--not-after {}: it is that late, and {left} rows are left; the same command goes on with a later --not-after, or \
-             without it",
-            end.typed
+            "--not-after {}: it is that late, and {} left; the same command goes on with a later --not-after, or without it",
+            end.typed,
+            are(left, "row")
         ))
+    }
+
+    /// What has to be changed about the command of a run that this time stops.
+    #[must_use]
+    pub fn change(&self, wall: Timestamp) -> Option<Change> {
+        let end = self.not_after.as_ref().filter(|end| wall >= end.at)?;
+        // A time of day alone means the next one when it is said again.
+        let is_next = end
+            .typed
+            .parse()
+            .is_ok_and(|typed| matches!(typed, Deadline::Next(_)));
+        (!is_next).then(|| Change::without("--not-after"))
     }
 
     /// What scan calls wait for, and for how long, if it is the window.
@@ -59,26 +72,12 @@ impl SendTimes {
             left,
         ))
     }
+}
 
-    /// How long calls take that need so much time in which they may go. What the quota regains while the window is closed is
-    /// left out of account, so it may be earlier.
-    #[must_use]
-    pub fn stretch(&self, wall: Timestamp, needed: Duration) -> Duration {
-        let Some(hours) = &self.hours else {
-            return needed;
-        };
-        let mut at = hours.next_opening(wall);
-        let mut needed = needed;
-        for _ in 0..OPENINGS {
-            let open = span(at, hours.next_closing(at));
-            if needed <= open {
-                break;
-            }
-            needed -= open;
-            at = hours.next_opening(hours.next_closing(at));
-        }
-        span(wall, at) + needed
-    }
+/// "1 row is", "2 rows are".
+pub(super) fn are(how_many: u64, one: &str) -> String {
+    let verb = count::word(how_many, "is", "are");
+    format!("{} {verb}", count::of(how_many, one))
 }
 
 fn span(from: Timestamp, to: Timestamp) -> Duration {
@@ -137,15 +136,5 @@ mod tests {
             Some(("window opens at 22:00 (UTC)".to_owned(), half_an_hour))
         );
         assert_eq!(times.waiting(instant("2026-11-24T22:00:00Z")), None);
-    }
-
-    #[test]
-    fn calls_take_as_many_nights_as_they_need() {
-        let hours = Duration::from_hours;
-        let times = times(None, Some("22:00-06:00@UTC"));
-        let at = instant("2026-11-24T20:00:00Z");
-        assert_eq!(times.stretch(at, hours(8)), hours(10));
-        assert_eq!(times.stretch(at, hours(9)), hours(2 + 24 + 1));
-        assert_eq!(SendTimes::default().stretch(at, hours(9)), hours(9));
     }
 }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     defender::{Defender, sign_in::TokenSource},
-    monitor::Monitor,
+    monitor::{Monitor, count},
     quota::{Clock, Pacer},
 };
 
@@ -133,8 +133,8 @@ impl<D: Defender> Canceller<D> {
                 break;
             }
             self.monitor.note(&format!(
-                "{} scans may still be under way; looking again in 30 s",
-                left.len()
+                "{} may still be under way; looking again in 30 s",
+                count::of(left.len() as u64, "scan")
             ));
             let found = tokio::select! {
                 biased;

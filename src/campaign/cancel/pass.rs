@@ -29,7 +29,7 @@ use crate::{
         Call, Defender,
         wire::{self, MachineAction},
     },
-    monitor::span,
+    monitor::{count, span},
     quota::{Kind, Permit},
     store::{CancelEnd, is_final},
 };
@@ -331,8 +331,9 @@ impl<'a, D: Defender> Pass<'a, D> {
             .pacer
             .lower_bound(Kind::Cancel, self.queue.len() as u64);
         self.canceller.monitor.note(&format!(
-            "{} of {all} scans called; the last call goes out in {} at the earliest",
+            "{} of {} called; the last call goes out in {} at the earliest",
             all - left,
+            count::of(all as u64, "scan"),
             span::in_words(takes)
         ));
     }

@@ -5,10 +5,7 @@
 //! still under way, that look costs one of `--pending-tries`, and the target waits for another delay or ends; if none is,
 //! the target goes out. Nothing depends on the finding but a call: the answer to that decides.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,17 +15,12 @@ use crate::{
         due::{Due, FINDING},
         lookup::{BLIND_MARGIN, Finding, Listing, Sought},
         outcome::Outcome,
-        retry::OnPending,
         trail,
         verdict::Scan,
         watch::OLDEST_FOREIGN,
     },
     quota::Moment,
 };
-
-/// Targets whose delays end within so long share a look: machines that were called in one burst were answered some
-/// hundred milliseconds apart. Short delays are not made longer by more than a tenth.
-const GATHER: Duration = Duration::from_secs(5);
 
 /// A finding is void in a minute, and the permit may take longer to come, again and again: after so many looks that found
 /// no scan a target goes out all the same.
@@ -110,10 +102,7 @@ impl Dispatcher {
         if is_known || self.listings.forbidden.is_some() {
             return Some(due);
         }
-        let gather = match self.settings.policy.on_pending {
-            OnPending::Retry { delay, .. } => GATHER.min(delay / 10),
-            OnPending::Skip => GATHER,
-        };
+        let gather = self.settings.policy.on_pending.gather();
         self.busy.look.get_or_insert(now + gather);
         let since = self.running_since(&due, now, wall);
         self.busy.waiting.insert(n, (due, since));
@@ -146,6 +135,15 @@ impl Dispatcher {
             BLIND_MARGIN
         };
         Some(known_creation(due).unwrap_or_else(|| before(doubt.sent.at, OLDEST_FOREIGN + blind)))
+    }
+
+    /// Those that wait for a look, and when it begins: how many times each was found busy.
+    pub(super) fn to_be_looked_at(&self) -> (Option<Moment>, impl Iterator<Item = u32> + '_) {
+        let waiting = self.busy.waiting.values();
+        (
+            self.busy.look,
+            waiting.map(|(due, _)| due.target.progress.pending_tries),
+        )
     }
 
     /// What is to be asked about those that wait.
@@ -181,6 +179,7 @@ impl Dispatcher {
                 }
                 Some(Finding::Busy(scan)) => self.still_busy(due, scan, now, wall),
                 Some(Finding::Absent) => {
+                    self.seen.asked(due.target.progress.pending_tries, false);
                     due.target
                         .progress
                         .set_action(String::new(), String::new(), String::new());
@@ -213,6 +212,9 @@ impl Dispatcher {
         wall: Timestamp,
     ) {
         self.busy.forget(due.target.n);
+        if due.target.progress.pending_tries > 0 {
+            self.seen.asked(due.target.progress.pending_tries, true);
+        }
         due.target.progress.pending_tries += 1;
         told.clone_into(&mut due.target.progress.message);
         self.somebody_elses(due, None, Some(scan), now, wall);

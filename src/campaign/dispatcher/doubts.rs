@@ -263,6 +263,7 @@ impl Dispatcher {
             };
             match finding {
                 Finding::Found(scan) => {
+                    self.seen.looked_up(false);
                     due.doubt = None;
                     due.target.progress.message =
                         "its answer was lost; found in the list of scans by its tag".into();
@@ -315,6 +316,11 @@ impl Dispatcher {
             None if doubt.is_blameless => now,
             None => doubt.gave_up + self.settings.policy.spread(*tries, &mut self.rng),
         };
+        if is_first && !doubt.is_blameless {
+            self.seen.looked_up(true);
+            self.seen
+                .to_be_repeated(true, turn.max(now).since(doubt.gave_up));
+        }
         doubt.turn = Some(turn);
         if due.front {
             self.queue.put_back(due);
@@ -354,13 +360,14 @@ impl Dispatcher {
         let delay = Duration::try_from(delay.unwrap_or_default()).unwrap_or(Duration::ZERO);
         let delay = delay.min(self.settings.policy.longest_delay());
         // It is under way, unless it waits because its machine is busy.
-        if left.is_begun && !left.is_busy {
+        if left.is_begun && left.pending_tries == 0 {
             self.brakes.begun(left.n, false);
         }
         let left_over = Stored {
             n: left.n,
             priority: left.priority,
             is_begun: left.is_begun,
+            pending_tries: left.pending_tries,
         };
         self.queue.put_stored(left_over, now + delay);
     }

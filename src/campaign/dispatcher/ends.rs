@@ -1,8 +1,16 @@
 //! How a target ends, and the brakes that every end is weighed by.
 
-use super::Dispatcher;
+use jiff::Timestamp;
+
+use super::{Dispatcher, Phase};
 use crate::{
-    campaign::{brakes::End, due::Due, outcome::Outcome, verdict::Scan},
+    campaign::{
+        brakes::{Change, End},
+        due::Due,
+        outcome::Outcome,
+        stop::StopReason,
+        verdict::Scan,
+    },
     store::{AttemptEnd, Record},
 };
 
@@ -74,7 +82,29 @@ impl Dispatcher {
             by_call,
         };
         if let Some(reason) = self.brakes.ended(end, &self.tally) {
-            self.stop(reason);
+            self.brake(reason);
+        }
+    }
+
+    /// Stops the campaign. Whatever comes to its end after that is counted too, so that the last words have the last figures.
+    fn brake(&mut self, reason: StopReason) {
+        if self.is_braked
+            && let Phase::Stopping(before @ StopReason::Brake(_)) = &mut self.phase
+        {
+            *before = reason;
+            return;
+        }
+        self.is_braked = !self.is_stopping();
+        self.stop(reason);
+    }
+
+    /// What has to be changed about the command before it goes on after the brake that has stopped it, if anything has.
+    #[must_use]
+    pub fn change(&self, wall: Timestamp) -> Option<Change> {
+        match self.stop_reason()? {
+            StopReason::Brake(_) if self.said_no => Some(Change::to("--canary-answer", "yes")),
+            StopReason::Brake(_) => self.brakes.change(&self.tally, wall, self.open_targets()),
+            StopReason::Interrupted | StopReason::Tenant(_) | StopReason::Disk(_) => None,
         }
     }
 

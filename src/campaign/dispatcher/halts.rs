@@ -69,6 +69,7 @@ impl Dispatcher {
                 self.brakes.passed();
             }
             Answer::No(who, reason) => {
+                self.said_no = true;
                 self.decided("no", who, wall);
                 self.stop(reason);
             }

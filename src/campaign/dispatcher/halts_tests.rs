@@ -78,8 +78,9 @@ fn the_one_that_may_go_is_read_however_many_are_due_before_it() {
             priority: None,
             not_before: None,
             is_begun: last,
-            is_busy: !last,
+            pending_tries: u32::from(!last),
             in_doubt: false,
+            is_unsure: false,
         };
         dispatcher.left(left, at(0), WALL);
     }

@@ -5,7 +5,7 @@
 //! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
-//! - `outage`: what it changes that the API cannot be reached. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
+//! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod busy;
@@ -13,6 +13,7 @@ mod doubts;
 mod ends;
 mod halts;
 mod outage;
+mod outlook;
 mod replies;
 mod skip;
 mod suspicion;
@@ -34,6 +35,7 @@ use suspicion::Suspicion;
 use super::{
     brakes::{Admitted, Brakes},
     due::Due,
+    experience::Experience,
     journal::Reading,
     outcome::Tally,
     queue::Queue,
@@ -103,8 +105,17 @@ pub struct Dispatcher {
     tally: Tally,
     targets: u64,
     brakes: Brakes,
+    /// The campaign was stopped by how targets ended.
+    is_braked: bool,
+    /// Somebody has said that the others are not to start.
+    said_no: bool,
     attempts: u64,
     throttled: u64,
+    /// When the last of them came.
+    last_throttled: Option<Moment>,
+    seen: Experience,
+    /// Why it is not known when the last call goes out, as the state has it.
+    unforeseen: Option<&'static str>,
     tokens: Tokens,
     listings: Listings,
     notes: Vec<String>,
@@ -133,8 +144,13 @@ impl Dispatcher {
             tally,
             targets,
             brakes: Brakes::default(),
+            is_braked: false,
+            said_no: false,
             attempts: 0,
             throttled: 0,
+            last_throttled: None,
+            seen: Experience::default(),
+            unforeseen: None,
             tokens: Tokens::default(),
             listings: Listings::default(),
             notes: Vec::new(),

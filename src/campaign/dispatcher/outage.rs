@@ -151,6 +151,12 @@ impl Reachability {
             || self.ended.is_some_and(|ended| sent <= ended)
     }
 
+    /// Whether the sign-in lets a call wait for longer than it takes as a rule.
+    pub(super) fn waits_for_token(&self, now: Moment) -> bool {
+        self.waits_for_token
+            .is_some_and(|since| now.since(since) >= SAID_APART)
+    }
+
     /// When it is looked again, if it is.
     pub(super) fn next_look(&self) -> Option<Moment> {
         let held = self.held.as_ref()?;

@@ -88,6 +88,9 @@ impl Dispatcher {
                     verdict: judgement.verdict.as_str(),
                     http_status: judgement.http_status,
                 };
+                if matches!(judgement.class, Class::Own(_)) {
+                    self.seen.answered(ended.since(sent));
+                }
                 if matches!(judgement.class, Class::Own(_))
                     && judgement.verdict != Verdict::Unauthorized
                 {
@@ -156,6 +159,9 @@ impl Dispatcher {
             due.throttled = 0;
         }
         let unauthorized_before = due.unauthorized.take();
+        if Self::tells_free(&judgement.verdict) && self.is_asked_by_call(&due) {
+            self.seen.asked(due.target.progress.pending_tries, false);
+        }
         match judgement.verdict {
             Verdict::Accepted(scan) => {
                 self.end_with_scan(due, Some(end), Outcome::Accepted, Some(scan));
@@ -176,6 +182,7 @@ impl Dispatcher {
             Verdict::Refused => self.end(due, Some(end), Outcome::Refused),
             Verdict::Throttled(_) => {
                 self.throttled += 1;
+                self.last_throttled = Some(ended);
                 due.throttled += 1;
                 trail::retry(&due, Duration::ZERO, "throttled");
                 self.changed(&due, Some(end));
@@ -268,6 +275,9 @@ impl Dispatcher {
         ended: Moment,
         wall: Timestamp,
     ) {
+        if self.is_asked_by_call(&due) {
+            self.seen.asked(due.target.progress.pending_tries, true);
+        }
         due.target.progress.pending_tries += 1;
         self.busy.forget(due.target.n);
         if let (None, Some(doubt)) = (&scan, &mut due.doubt) {
@@ -332,6 +342,7 @@ impl Dispatcher {
         let delay = at_least + retry::backoff(due.target.progress.tries, &mut self.rng);
         due.target.progress.not_before = later(wall, delay);
         trail::retry(&due, delay, "not answered as it should be");
+        self.seen.to_be_repeated(false, delay);
         self.changed(&due, end);
         self.queue.put_later(due, now + delay, now);
     }

@@ -13,6 +13,7 @@ use crate::{
         verdict::Scan,
         watch::OLDEST_FOREIGN,
     },
+    monitor::count,
     quota::Moment,
     store::Target,
 };
@@ -94,8 +95,9 @@ impl Dispatcher {
             ""
         };
         self.notes.push(format!(
-            "--skip-busy: {} machines of the tenant are being scanned already{cut}",
-            running.len()
+            "--skip-busy: {} of the tenant {} being scanned already{cut}",
+            count::of(running.len() as u64, "machine"),
+            count::word(running.len() as u64, "is", "are")
         ));
         self.busy.skip = Skip::Asked {
             running,

@@ -265,8 +265,9 @@ fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost(
             priority: None,
             not_before: None,
             is_begun: true,
-            is_busy: false,
+            pending_tries: 0,
             in_doubt: true,
+            is_unsure: false,
         };
         dispatcher.left(left, at(0), WALL);
     }

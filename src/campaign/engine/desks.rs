@@ -30,6 +30,7 @@ pub(super) struct Desks {
     ready: VecDeque<Order>,
     reports: mpsc::Receiver<(usize, Report)>,
     sleeps: watch::Sender<u64>,
+    stops: watch::Sender<bool>,
     /// Dropped, it ends the workers.
     _workers: JoinSet<()>,
 }
@@ -40,6 +41,7 @@ impl Desks {
         // A worker has at most one report on its way, so no report ever waits.
         let (report, reports) = mpsc::channel(engine.workers);
         let sleeps = watch::Sender::new(0);
+        let stops = watch::Sender::new(false);
         let mut workers = JoinSet::new();
         let orders = (0..engine.workers).map(|me| {
             let (desk, inbox) = mpsc::channel(1);
@@ -50,6 +52,7 @@ impl Desks {
                 campaign: engine.campaign.clone(),
                 times: times.clone(),
                 sleeps: sleeps.subscribe(),
+                stops: stops.subscribe(),
             };
             workers.spawn(worker.run(me, inbox, report.clone()));
             desk
@@ -60,6 +63,7 @@ impl Desks {
             ready: VecDeque::new(),
             reports,
             sleeps,
+            stops,
             _workers: workers,
         }
     }
@@ -103,6 +107,11 @@ impl Desks {
         let (worker, report) = self.reports.try_recv().ok()?;
         self.idle.push(worker);
         Some(report)
+    }
+
+    /// Tells the workers that no more calls are to go out: what they have in hand and not sent comes back.
+    pub(super) fn stop(&self) {
+        self.stops.send_replace(true);
     }
 
     /// Tells the workers that the computer slept: they give up the calls that were in flight.

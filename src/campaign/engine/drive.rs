@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use super::{
     super::{
         canaries::Answer,
-        dispatcher::{Dispatcher, Report, Sending},
+        dispatcher::{Dispatcher, Report},
         journal::{Batch, Journal, JournalError, Written},
         lookup::{Lister, Listing, ListingError},
         outcome::Tally,
@@ -76,10 +76,10 @@ pub(super) struct Drive<D> {
     asked: Moment,
     /// Since when a token is waited for.
     waits_for_token: Arc<Mutex<Option<Moment>>>,
-    listing: Option<Boxed<Result<Listing, ListingError>>>,
-    probe: Option<Boxed<Result<(), ListingError>>>,
+    pub(super) listing: Option<Boxed<Result<Listing, ListingError>>>,
+    pub(super) probe: Option<Boxed<Result<(), ListingError>>>,
     renewal: Option<Boxed<Result<Token, SignInError>>>,
-    judgement: Option<Boxed<Answer>>,
+    pub(super) judgement: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
     pub(super) desks: Desks,
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
@@ -87,8 +87,11 @@ pub(super) struct Drive<D> {
     pub(super) began: Moment,
     /// What has ended and is on disk: nothing else is told of.
     pub(super) told: Tally,
-    /// When the time of arrival was computed, and how far ahead it was then.
-    pub(super) eta: Option<(Moment, Duration)>,
+    /// Whether `fleetsweep cancel` has ordered it to stop.
+    pub(super) is_ordered: bool,
+    /// When the time of the last call was reckoned, under which hold, and how far ahead it was then; none goes out if there is
+    /// none.
+    pub(super) last_call: Option<(Moment, Moment, Option<Duration>)>,
 }
 
 impl<D: Defender> Drive<D> {
@@ -126,7 +129,8 @@ impl<D: Defender> Drive<D> {
             sleep_watch: SleepWatch::new(engine.clock.now()),
             began: engine.clock.now(),
             told,
-            eta: None,
+            is_ordered: false,
+            last_call: None,
             engine,
         }
     }
@@ -282,25 +286,11 @@ impl<D: Defender> Drive<D> {
                 self.judgement = None;
                 self.dispatcher.canaries_judged(judged, wall);
             }
-            Event::Signalled(Some(Signal::Ordered)) => self
-                .dispatcher
-                .stop(StopReason::Brake("stopped by cancel".to_owned())),
-            Event::Signalled(Some(_)) => self.dispatcher.stop(StopReason::Interrupted),
+            Event::Signalled(Some(signal)) => self.signalled(signal),
             Event::Signalled(None) => self.signals = None,
             Event::Ticked => self.tell(),
         }
         self.heed_stop();
-    }
-
-    /// Whatever would lead to a new call is given up when the campaign stops.
-    fn heed_stop(&mut self) {
-        if self.dispatcher.stop_reason().is_some() {
-            self.permit = None;
-            self.listing = None;
-            self.probe = None;
-            self.judgement = None;
-            self.call_back();
-        }
     }
 
     fn permitted(&mut self, result: Result<Permit, NoPermit>) {
@@ -328,22 +318,6 @@ impl<D: Defender> Drive<D> {
     pub(super) fn hand_out(&mut self) {
         if self.dispatcher.stop_reason().is_none() {
             self.desks.hand_out();
-        }
-    }
-
-    /// Takes back the orders that no worker has yet. What is staged is in no file yet, but its record is on its way there.
-    pub(super) fn call_back(&mut self) {
-        let wall = self.engine.clock.wall();
-        for Order {
-            attempt, permit, ..
-        } in self.desks.take_back().chain(self.staged.drain(..))
-        {
-            permit.give_back();
-            let report = Report {
-                n: attempt.n,
-                event: Sending::Unsent,
-            };
-            self.dispatcher.reported(report, wall);
         }
     }
 }

@@ -13,22 +13,23 @@
 //!
 //! - this file: what a run needs, and how it ends. `drive`: the loop.
 //! - `desks`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
-//! - `writing`: what goes to disk, and when.
+//! - `writing`: what goes to disk, and when. `stopping`: how a run at work is brought to its end.
 
 mod desks;
 mod drive;
+mod stopping;
 mod telling;
 mod writing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
 use drive::Drive;
 
 use super::{
-    canaries::CanaryJudge, dispatcher::Dispatcher, journal::Journal, outcome::Tally,
-    stop::StopReason, tag::CampaignId,
+    brakes::Change, canaries::CanaryJudge, dispatcher::Dispatcher, journal::Journal,
+    outcome::Tally, stop::StopReason, tag::CampaignId,
 };
 use crate::{
     defender::{Defender, sign_in::TokenSource},
@@ -50,6 +51,8 @@ pub struct Engine<D> {
     pub monitor: Arc<dyn Monitor>,
     /// How many calls may be on the wire at once.
     pub workers: usize,
+    /// How long one call takes at most.
+    pub patience: Duration,
     /// The campaign's id.
     pub campaign: CampaignId,
     /// Who says whether the others may start once the canaries are through; without one they do.
@@ -77,6 +80,10 @@ pub struct Ending {
     pub tally: Tally,
     /// Targets that were sent to and of which nobody knows yet what became.
     pub unsettled: u64,
+    /// Calls of this run that went out, and whose answers were not waited for.
+    pub unanswered: u64,
+    /// What has to be changed about the command before it goes on, where a brake has stopped it.
+    pub change: Option<Change>,
     /// Whether every target has ended.
     finished: bool,
     /// POSTs of this run.

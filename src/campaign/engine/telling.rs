@@ -8,18 +8,18 @@ use super::{
 };
 use crate::{
     defender::Defender,
-    monitor,
+    monitor::{self, LastCall},
     quota::{Kind, Moment},
 };
 
-/// The schedule's own time of arrival is computed anew at least this far apart: it is arithmetic over all calls to come,
-/// some nanoseconds each.
-const ETA_EVERY: Duration = Duration::from_secs(30);
+/// The time of the last call is reckoned anew at least this far apart: it is arithmetic over all calls to come, some tens of
+/// nanoseconds each.
+const RECKONED_EVERY: Duration = Duration::from_secs(10);
 
 /// Longer for many calls: an arrival days ahead need not be known to the second, and a thousandth of the time that the
 /// calls take is spent soonest.
-fn eta_every(calls: u64) -> Duration {
-    ETA_EVERY.max(Duration::from_millis(calls.saturating_mul(10)).min(Duration::from_mins(30)))
+fn reckoned_every(calls: u64) -> Duration {
+    RECKONED_EVERY.max(Duration::from_millis(calls.saturating_mul(10)).min(Duration::from_mins(30)))
 }
 
 impl<D: Defender> Drive<D> {
@@ -40,24 +40,9 @@ impl<D: Defender> Drive<D> {
         let now = self.engine.clock.now();
         let ended = self.told.total();
         let targets = self.dispatcher.targets();
-        let (computed, eta) = match self.eta {
-            Some((at, eta)) if now.since(at) < eta_every(targets - ended) => (at, eta),
-            _ => (
-                now,
-                self.dispatcher.times().stretch(
-                    self.engine.clock.wall(),
-                    self.engine.pacer.lower_bound(Kind::Start, targets - ended),
-                ),
-            ),
-        };
-        self.eta = Some((computed, eta));
         let wall = self.engine.clock.wall();
         let waiting = self.waiting(now).filter(|_| ended < targets);
-        // A hold that came since then, and a lookup, put the arrival off at least by themselves.
-        let wait = waiting.as_ref().and_then(|waiting| waiting.left);
-        let eta = eta
-            .saturating_sub(now.since(computed))
-            .max(wait.unwrap_or_default());
+        let last_call = self.last_call(now, targets - ended);
         self.engine.monitor.state(&monitor::State {
             elapsed: now.since(self.began),
             wall,
@@ -70,9 +55,38 @@ impl<D: Defender> Drive<D> {
             ended,
             in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
             waiting,
-            eta: Some(eta),
+            last_call,
             throttled: self.dispatcher.throttled(),
         });
+    }
+
+    /// When the last call goes out, reckoned anew now and then, and whenever something that nobody could know has become known.
+    fn last_call(&mut self, now: Moment, open: u64) -> LastCall {
+        let held = self.engine.pacer.held_until(Kind::Start);
+        if self.dispatcher.stop_reason().is_some() {
+            self.last_call = None;
+            return LastCall::Gone;
+        }
+        if self.dispatcher.note_unforeseen(now, held).is_some() {
+            self.last_call = None;
+            return LastCall::NotKnown;
+        }
+        // A hold that has come since changes everything.
+        let (at, last) = match self.last_call {
+            Some((at, known, last)) if known == held && now.since(at) < reckoned_every(open) => {
+                (at, last)
+            }
+            _ => {
+                let quota = self.engine.pacer.forecast(Kind::Start);
+                let wall = self.engine.clock.wall();
+                let last = self.dispatcher.prospect(quota, now, wall).last_call();
+                (now, last)
+            }
+        };
+        self.last_call = Some((at, held, last));
+        last.map_or(LastCall::Gone, |last| {
+            LastCall::In(last.saturating_sub(now.since(at)))
+        })
     }
 
     /// What the next call waits for: the time of day, the quota, or a lookup.

@@ -123,14 +123,28 @@ impl<D: Defender> Drive<D> {
             Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
         }
         self.tell();
+        let finished = self.told.total() >= self.dispatcher.targets();
+        let unanswered = self.dispatcher.in_flight() as u64;
+        let attempts = self.dispatcher.attempts() + unanswered;
+        let stop = match self.dispatcher.stop_reason().cloned() {
+            // What is complete was not stopped, whoever wanted to.
+            Some(StopReason::Interrupted) if finished => None,
+            Some(StopReason::Brake(_)) if finished && self.is_ordered => None,
+            Some(StopReason::Brake(why)) if finished => Some(StopReason::Brake(format!(
+                "{why} (every row has its outcome by now: there is nothing to go on with)"
+            ))),
+            stop => stop,
+        };
         Ending {
-            stop: self.dispatcher.stop_reason().cloned(),
+            stop,
             journal: *journal,
             tally: self.told,
             unsettled: self.dispatcher.unsettled(),
-            finished: self.told.total() >= self.dispatcher.targets(),
-            attempts: self.dispatcher.attempts(),
-            calls: self.dispatcher.attempts() + self.lister.calls(),
+            finished,
+            change: self.dispatcher.change(wall),
+            unanswered,
+            attempts,
+            calls: attempts + self.lister.calls(),
             throttled: self.dispatcher.throttled(),
             campaign: self.engine.campaign,
             signals: self.signals,

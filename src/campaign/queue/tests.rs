@@ -110,6 +110,7 @@ proptest::proptest! {
                     n,
                     priority: priority(n),
                     is_begun: true,
+                pending_tries: 0,
                 };
                 some.put_stored(stored, at(delay));
             } else {
@@ -193,6 +194,7 @@ fn one_that_all_others_wait_for_is_at_hand_however_many_are_due_before_it() {
             n,
             priority: Some(0),
             is_begun: true,
+            pending_tries: 0,
         };
         queue.put_stored(stored, at(1));
     }

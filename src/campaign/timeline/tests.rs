@@ -3,7 +3,12 @@
 use std::time::Instant;
 
 use super::*;
-use crate::quota::{Kind, Moment, Picture, Quota};
+use jiff::SignedDuration;
+
+use crate::{
+    campaign::forecast::Bounds,
+    quota::{Forecast, Kind, Moment, Picture, Quota},
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -31,7 +36,8 @@ fn fresh() -> Forecast {
 }
 
 fn timeline(due: u64, bounds: &Bounds) -> Timeline {
-    Timeline::new(&fresh(), due, bounds, now(), &TimeZone::UTC)
+    let prospect = Prospect::new(fresh(), due, bounds.clone(), now());
+    Timeline::new(&prospect, &TimeZone::UTC)
 }
 
 /// How long after now the last call goes.

@@ -4,7 +4,13 @@
 
 mod words;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
@@ -23,7 +29,8 @@ use crate::{
 /// What a run would do: how many machines, which rows are refused, when each call goes out and when the last one.
 ///
 /// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent, nobody is
-/// signed in, and no file is made or changed.
+/// signed in, and no file is made or changed but for the --summary that is asked for, which is the plan as JSON. What is said
+/// about progress, logs and following is for the run.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -94,12 +101,30 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let preview = args.run.preview(&clock).await?;
     let plan = Plan::new(preview, clock.as_ref(), TimeZone::system());
-    if args.json {
+    let to_stdout = match args.run.summary() {
+        Some(file) if file.as_os_str() != "-" => {
+            write_to(file, &plan)?;
+            false
+        }
+        summary => summary.is_some(),
+    };
+    if args.json || to_stdout {
         screen::json(&plan, "the plan")?;
     } else {
         screen::report(&plan.to_string(), "the plan")?;
     }
     Ok(ExitCode::Clean)
+}
+
+fn write_to(file: &Path, plan: &Plan) -> Result<(), Failure> {
+    let text = serde_json::to_string(plan).map_err(io::Error::from);
+    let written = text.and_then(|text| fs::write(file, text + "\n"));
+    written.map_err(|e| {
+        let file = file.display();
+        Failure::storage(format!(
+            "cannot write the plan to {file}: {e}; look at --summary"
+        ))
+    })
 }
 
 impl Plan {
@@ -111,9 +136,9 @@ impl Plan {
             quota,
             note,
             picture,
-            bounds,
+            prospect,
         } = preview;
-        let now = clock.wall();
+        let now = prospect.now;
         let waiting = picture.waiting(Kind::Start);
         let whose = note.whose();
         let windows = picture.usage(Kind::Start).into_iter().map(|usage: Usage| {
@@ -126,13 +151,7 @@ impl Plan {
         });
         let outcomes = found.tally.iter();
         Self {
-            timeline: Timeline::new(
-                &picture.forecast(Kind::Start),
-                found.due,
-                &bounds,
-                now,
-                &zone,
-            ),
+            timeline: Timeline::new(&prospect, &zone),
             quota: QuotaPlan {
                 windows: windows.collect(),
                 even: quota.pace() == Pace::Even,

@@ -6,11 +6,8 @@ use jiff::Timestamp;
 
 use super::{Plan, QuotaPlan, Refusals};
 use crate::{
-    campaign::{
-        outcome::Outcome,
-        timeline::{Mark, StoppedBy},
-    },
-    monitor::span,
+    campaign::{forecast::StoppedBy, outcome::Outcome, timeline::Mark},
+    monitor::{count, span},
     plain_text::line,
 };
 
@@ -31,13 +28,12 @@ impl Plan {
         let Self {
             input, rows, due, ..
         } = self;
-        match &self.campaign {
-            Some(campaign) => line(
-                f,
-                format_args!("{input}, campaign {campaign}: {rows} rows, {due} to be sent"),
-            )?,
-            None => line(f, format_args!("{input}: {rows} rows, {due} to be sent"))?,
-        }
+        let what = match &self.campaign {
+            Some(campaign) => format!("{input}, campaign {campaign}"),
+            None => input.clone(),
+        };
+        let rows = count::of(*rows, "row");
+        line(f, format_args!("{what}: {rows}, {due} to be sent"))?;
         if self.in_doubt > 0 {
             writeln!(
                 f,
@@ -86,11 +82,7 @@ impl Plan {
             }
         }
         if timeline.openings > 0 {
-            let times = timeline.openings;
-            let times = match times {
-                1 => "once".to_owned(),
-                times => format!("{times} times"),
-            };
+            let times = count::of(timeline.openings, "time");
             writeln!(f, "the calls wait {times} for --window to open")?;
         }
         match timeline.last() {
@@ -101,21 +93,23 @@ impl Plan {
             )?,
             None => writeln!(f, "no call goes out")?,
         }
-        let (beyond, due) = (timeline.beyond, self.due);
+        let beyond = format!(
+            "{} of {} {} left over",
+            timeline.beyond,
+            count::of(self.due, "machine"),
+            count::word(timeline.beyond, "is", "are")
+        );
         match timeline.stopped_by {
             None => Ok(()),
             Some(StoppedBy::NotAfter) => writeln!(
                 f,
-                "{beyond} of {due} machines are left over at --not-after; the same command with a later one goes on with them"
+                "{beyond} at --not-after; the same command with a later one, or without it, goes on with the rest"
             ),
             Some(StoppedBy::MaxMachines) => writeln!(
                 f,
-                "{beyond} of {due} machines are left over by --max-machines; the same command goes on with them"
+                "{beyond} by --max-machines; the same command with a higher one, or without it, goes on with the rest"
             ),
-            Some(StoppedBy::Window) => writeln!(
-                f,
-                "{beyond} of {due} machines are left over, for --window does not open any more"
-            ),
+            Some(StoppedBy::Window) => writeln!(f, "{beyond}, for --window does not open any more"),
         }
     }
 
@@ -141,7 +135,8 @@ impl fmt::Display for QuotaPlan {
         }
         let windows = self.windows.iter().map(|window| {
             let length = span::in_words(Duration::from_secs_f64(window.window_s));
-            format!("{} of {} calls in {length}", window.in_use, window.limit)
+            let calls = count::of(window.limit.into(), "call");
+            format!("{} of {calls} in {length}", window.in_use)
         });
         let windows = windows.collect::<Vec<_>>().join("; ");
         write!(f, "quota spent: {windows}")?;

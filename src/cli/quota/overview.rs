@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     cli::Failure,
-    monitor::span,
+    monitor::{count, span},
     plain_text::line,
     quota::{self, Account, Clock, Kind, MarkRow, Picture, Quota, SystemClock},
 };
@@ -171,7 +171,10 @@ impl AccountView {
         for ProcessView { process, calls } in &self.processes {
             line(
                 f,
-                format_args!("  process {process} is at work, with {calls} calls"),
+                format_args!(
+                    "  process {process} is at work, with {}",
+                    count::of(*calls, "call")
+                ),
             )?;
         }
         Ok(())
@@ -206,9 +209,9 @@ fn write_campaign(f: &mut fmt::Formatter<'_>, mark: &MarkRow) -> fmt::Result {
     line(
         f,
         format_args!(
-            "campaign {}: {how}; {} targets; last at work {}; {}",
+            "campaign {}: {how}; {}; last at work {}; {}",
             mark.campaign,
-            mark.targets,
+            count::of(mark.targets, "target"),
             touched.strftime("%Y-%m-%d %H:%M"),
             mark.state.display()
         ),

@@ -190,15 +190,17 @@ pub(super) struct RetryArgs {
     /// What becomes of a machine on which somebody else's scan runs already: it ends as `already_pending`, or it is tried
     /// again later, when the list of scans shows that the scan has ended.
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
-    on_pending: OnPendingArg,
+    pub(super) on_pending: OnPendingArg,
 
-    /// How much later a busy machine is asked about again; a resume does not begin it anew.
-    #[arg(long, value_name = "D", default_value = "15m", value_parser = span)]
-    pending_delay: Duration,
+    /// With --on-pending retry: how much later a busy machine is asked about again; a resume does not begin it anew.
+    /// [default: 15m]
+    #[arg(long, value_name = "D", value_parser = span)]
+    pub(super) pending_delay: Option<Duration>,
 
-    /// How many times a busy machine is asked about in all, by a call or by a look into the list of scans.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pending_tries: u32,
+    /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by a look into the list of
+    /// scans. [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) pending_tries: Option<u32>,
 
     /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already: they
     /// end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
@@ -219,8 +221,14 @@ pub(super) struct RetryArgs {
     pub(super) give_up_after: Option<Duration>,
 }
 
+/// Most quick scans are over by then.
+const PENDING_DELAY: Duration = Duration::from_mins(15);
+
+/// An hour, by that delay.
+const PENDING_TRIES: u32 = 4;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OnPendingArg {
+pub(super) enum OnPendingArg {
     Skip,
     Retry,
 }
@@ -258,8 +266,9 @@ impl RunArgs {
         self.progress.start()
     }
 
-    /// Refuses a file that is meant to be two things.
+    /// Refuses a file that is meant to be two things, and an option that would change nothing.
     pub(super) fn keep_apart(&self) -> Result<(), Failure> {
+        self.refuse_idle()?;
         let mut files = self.places()?.files(&self.targets);
         let summary = self.output.summary.as_ref();
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
@@ -283,8 +292,8 @@ impl RunArgs {
         let on_pending = match self.retry.on_pending {
             OnPendingArg::Skip => OnPending::Skip,
             OnPendingArg::Retry => OnPending::Retry {
-                delay: self.retry.pending_delay,
-                tries: self.retry.pending_tries,
+                delay: self.retry.pending_delay.unwrap_or(PENDING_DELAY),
+                tries: self.retry.pending_tries.unwrap_or(PENDING_TRIES),
             },
         };
         Policy {

@@ -1,7 +1,8 @@
 //! What a person at the terminal, or an option, has to say before anything is sent. Each answer is recorded in the state.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::{RunArgs, open::Opened, setup::Setup};
@@ -13,15 +14,16 @@ use crate::{
         },
         canaries::{AT_A_TERMINAL, Asker},
         engine::Signal,
+        forecast::{Begun, Prospect},
     },
     cli::{
         ExitCode, Failure,
         brakes::CanaryAnswer,
         overlap,
         terminal::Terminal,
-        yes::{ASKED_ABOVE, Permission, can_ask, permission},
+        yes::{ASKED_ABOVE, Meant, Permission, can_ask, permission},
     },
-    monitor::Monitor,
+    monitor::{Monitor, count, span},
     quota::{Clock, Kind, Pacer},
     store::{Decision, Store, Subject},
 };
@@ -46,6 +48,8 @@ impl Asking<'_> {
         store: &mut Store,
         machines: u64,
         in_all: u64,
+        brakes: &BrakeOptions,
+        setup: &Setup,
     ) -> Result<(), Failure> {
         // A yes at a terminal covers the targets that it named; one by --yes is for its own run.
         let asked_about = if self.args.yes.is_some() || machines <= ASKED_ABOVE {
@@ -56,8 +60,11 @@ impl Asking<'_> {
             // Fewer may have been admitted then than are now.
             beyond.max(in_all.saturating_sub(named)).min(machines)
         };
-        let takes = self.pacer.lower_bound(Kind::Start, machines);
-        match permission(self.args.yes, asked_about, takes, can_ask())? {
+        let meant = Meant {
+            machines: asked_about,
+            ..self.meant(store, machines, brakes, setup)?
+        };
+        match permission(self.args.yes, &meant, can_ask())? {
             Permission::Given if machines > ASKED_ABOVE && self.args.yes.is_some() => {
                 self.decide(store, Subject::Machines, "yes by --yes", BY_YES)
             }
@@ -70,6 +77,58 @@ impl Asking<'_> {
                 self.decide(store, Subject::Machines, &answer, AT_A_TERMINAL)
             }
         }
+    }
+
+    /// What a yes is said to.
+    fn meant(
+        &self,
+        store: &Store,
+        machines: u64,
+        brakes: &BrakeOptions,
+        setup: &Setup,
+    ) -> Result<Meant, Failure> {
+        let kinds = store.scan_types().map_err(Failure::storage)?;
+        let scans = match &kinds[..] {
+            [(one, _)] => one.clone(),
+            kinds => {
+                let kinds = kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
+                kinds.collect::<Vec<_>>().join(" and ")
+            }
+        };
+        let (now, policy) = (self.clock.wall(), self.args.policy());
+        let begun = Begun::of(store, now, false, &policy).map_err(Failure::storage)?;
+        let reach = store.reach().map_err(Failure::storage)?;
+        let prospect = Prospect {
+            on_pending: policy.on_pending,
+            ..Prospect::new(
+                self.pacer.forecast(Kind::Start),
+                machines.saturating_sub(begun.targets()),
+                brakes.bounds(&reach),
+                now,
+            )
+        };
+        let (last, left_over) = Prospect { begun, ..prospect }.comes_to();
+        let mut last_call = match last {
+            None => "No call goes out".to_owned(),
+            Some(Duration::ZERO) => "All calls go out at once".to_owned(),
+            Some(last) => format!(
+                "The last call goes out about {}, in {}",
+                span::arrival(now, last, &TimeZone::system()),
+                span::in_words(last)
+            ),
+        };
+        if left_over > 0 {
+            last_call += &format!(", and {} left over", count::of(left_over, "machine"));
+        }
+        let connection = &setup.connection;
+        Ok(Meant {
+            machines,
+            scans,
+            tenant: connection.tenant.clone(),
+            application: connection.application.clone(),
+            host: connection.api.clone(),
+            last_call,
+        })
     }
 
     /// Asks before machines are scanned that stand in an unfinished campaign of this user too.
@@ -161,11 +220,13 @@ impl Asking<'_> {
             ),
             Gate::NoEffect { accepted } => (
                 format!(
-                    "{accepted} machines are accepted already, so that --canary tries no others first: start the rest now?"
+                    "{} accepted already, so that --canary tries no others first: start the rest now?",
+                    are(accepted)
                 ),
                 Failure::usage(format!(
-                    "--canary can have no effect: {accepted} machines of the campaign are accepted already; nothing was sent. Give \
-                     a higher --canary, or --canary-answer yes to start the rest"
+                    "--canary can have no effect: {} accepted already; nothing was sent. Give a --canary above {accepted}, or \
+                     --canary-answer yes to start the rest",
+                    are(accepted)
                 )),
             ),
         };
@@ -215,6 +276,12 @@ impl Asking<'_> {
         };
         store.decide(&decision).map_err(Failure::storage)
     }
+}
+
+/// "1 machine of the campaign is", "2 machines of the campaign are".
+fn are(machines: u64) -> String {
+    let verb = count::word(machines, "is", "are");
+    format!("{} of the campaign {verb}", count::of(machines, "machine"))
 }
 
 /// Up to which target the last yes to this reaches, and how many machines it named in all; 0 if there is none.

@@ -22,9 +22,9 @@ use crate::{
         tag::CampaignId,
         witness::Ledger,
     },
-    cli::{ExitCode, Failure},
+    cli::{ExitCode, Failure, terms::Terms},
     defender::{HttpDefender, cloud::quota_realm},
-    monitor::Monitor,
+    monitor::{Monitor, count},
     quota::{self, Clock, Mark, MarkRow, Pacer},
     results::Layout,
     store::Store,
@@ -82,7 +82,8 @@ impl World<'_> {
         };
         if !self.args.connect.mock {
             asking.overlap(opened, self.setup).await?;
-            asking.machines(&mut opened.store, machines, in_all).await?;
+            let meant = asking.machines(&mut opened.store, machines, in_all, brakes, self.setup);
+            meant.await?;
         }
         asking.canaries(&mut opened.store, brakes, in_all).await?;
         opened.store.prove_room().map_err(Failure::storage)?;
@@ -141,8 +142,9 @@ impl World<'_> {
             ..
         } = recovered;
         self.monitor.note(&format!(
-            "recovered: {by_list} machines found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} \
-             still to be scanned"
+            "recovered: {} found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} still to be \
+             scanned",
+            count::of(by_list, "machine")
         ));
         // What was made whole stays, whatever is answered to the questions that come.
         opened.begun = None;
@@ -166,13 +168,14 @@ impl World<'_> {
         mut store: Store,
         targets: u64,
         command: &[OsString],
+        terms: Terms,
     ) -> Result<Journal, Failure> {
         let layout = Layout::new(&store.identity().columns, self.args.output.excel);
         let this_run = record::of(
             &self.setup.connection,
             self.clock.as_ref(),
             command,
-            self.setup.note.to_json(),
+            self.setup.note.on(terms).to_json(),
         );
         audit!(
             "run",

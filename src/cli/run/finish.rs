@@ -110,6 +110,8 @@ pub(super) async fn finish(
         unsettled,
         attempts,
         calls,
+        unanswered,
+        change,
         throttled,
         campaign,
         mut signals,
@@ -121,7 +123,7 @@ pub(super) async fn finish(
     let told = tally;
     let finished = tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals.as_mut()) => return Err(stopped_at_once(stop, facts, command)),
+        () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => return Err(stopped_at_once(stop, facts, command)),
         finished = journal.finish(facts.ended, &reason) => finished,
     };
     // The first thing that failed says more than what failed for the same reason afterwards.
@@ -162,6 +164,7 @@ pub(super) async fn finish(
         outcomes: tally,
         attempts,
         calls,
+        unanswered,
         throttled,
         elapsed: facts.elapsed,
         lower_bound: facts.lower_bound,
@@ -170,11 +173,21 @@ pub(super) async fn finish(
         results,
         state: (!facts.is_rehearsal).then(|| facts.places.state.clone()),
         troubles,
-        next: (unfinished && !facts.is_rehearsal).then(|| super::record::in_words(command)),
+        next: (unfinished && !facts.is_rehearsal).then(|| {
+            let command = super::record::changed(command, change.as_ref());
+            (super::record::in_words(&command), change)
+        }),
     };
     say(&summary, &placed, &facts);
     summary_file.write(&summary)?;
     Ok(code)
+}
+
+/// A line while the monitor is at rest already. Nobody is left to tell if stderr is gone.
+fn note(text: &str, is_quiet: bool) {
+    if !is_quiet {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
 }
 
 /// What is known where the results could not be put in order: every row has one outcome in it all the same. What was sent to

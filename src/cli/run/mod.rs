@@ -1,6 +1,6 @@
 //! `fleetsweep run`: start a campaign, or go on with it.
 //!
-//! - [`args`](self): what can be said. [`setup`](self): connection, limits, files.
+//! - [`args`](self): what can be said. [`idle`](self): what is said in vain. [`setup`](self): connection, limits, files.
 //! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
 //! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
 //! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say to it.
@@ -10,6 +10,7 @@ mod args;
 mod ask;
 mod begin;
 mod finish;
+mod idle;
 mod open;
 mod preview;
 mod record;
@@ -26,7 +27,8 @@ pub(super) use preview::Preview;
 use setup::Setup;
 
 use super::{
-    ExitCode, Failure, brakes::CanaryAnswer, orders::Watcher, signals, terminal::Terminal, yes,
+    ExitCode, Failure, brakes::CanaryAnswer, orders::Watcher, signals, terminal::Terminal,
+    terms::Terms, yes,
 };
 use crate::{
     campaign::{
@@ -89,6 +91,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
+    let terms = Terms::of(&brakes, &args.policy());
     let settings = setup.settings(&args, store.identity(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally)
         .with_brakes(brakes, reach)
@@ -99,7 +102,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     if args.retry.skip_busy {
         dispatcher.skip_busy(clock.wall());
     }
-    let journal = world.journal(store, targets, command).await?;
+    let journal = world.journal(store, targets, command, terms).await?;
     trail::began(campaign.as_str(), targets, &tally);
     monitor.began(&Began {
         campaign: &named(&campaign),
@@ -116,6 +119,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         clock: Arc::clone(&clock),
         monitor: Arc::clone(&monitor),
         workers: setup.workers,
+        patience: args.retry.request_timeout,
         campaign,
         judge: Some(Arc::new(jury(&args, watch.clone(), &monitor))),
     };

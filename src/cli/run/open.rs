@@ -37,6 +37,7 @@ use crate::{
         locks::{self, Locks, lock},
         paths::{Places, STDIN},
     },
+    monitor::count,
     quota::MarkRow,
     results,
     roster::{self, IdRule, Note, Roster},
@@ -250,14 +251,12 @@ impl Opening {
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
         opened.notes.extend(remarks);
-        match added {
-            0 => {}
-            1 => opened
-                .notes
-                .push("1 row was added to the campaign".to_owned()),
-            _ => opened
-                .notes
-                .push(format!("{added} rows were added to the campaign")),
+        if added > 0 {
+            opened.notes.push(format!(
+                "{} {} added to the campaign",
+                count::of(added, "row"),
+                count::word(added, "was", "were")
+            ));
         }
         Ok(opened)
     }

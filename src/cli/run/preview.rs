@@ -1,7 +1,10 @@
 //! What a run with these options would begin with, without a run: input or campaign, limits, and what is spent of them.
 //! Nothing is sent, and nothing is written.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     RunArgs,
@@ -9,15 +12,15 @@ use super::{
 };
 use crate::{
     campaign::{
+        forecast::Prospect,
         tag::{CampaignId, comment_text},
-        timeline::Bounds,
     },
     cli::{
         Failure,
         connect::{Foreseen, UNKNOWN},
         ledger::{self, QuotaNote},
     },
-    quota::{Clock, Picture, Quota},
+    quota::{Clock, Kind, Picture, Quota},
     store::Identity,
 };
 
@@ -35,11 +38,16 @@ pub(in crate::cli) struct Preview {
     pub(in crate::cli) note: QuotaNote,
     /// How far the limits are spent.
     pub(in crate::cli) picture: Picture,
-    /// What bounds the calls besides.
-    pub(in crate::cli) bounds: Bounds,
+    /// What the time of the last call depends on.
+    pub(in crate::cli) prospect: Prospect,
 }
 
 impl RunArgs {
+    /// Where the summary goes.
+    pub(in crate::cli) fn summary(&self) -> Option<&Path> {
+        self.output.summary.as_deref()
+    }
+
     /// Finds out what a run would begin with.
     ///
     /// # Errors
@@ -106,19 +114,22 @@ impl RunArgs {
             let note = format!("--max-failures {max} may stop the campaign before its end");
             found.notes.push(note);
         }
-        let most = brakes.max_machines.map(|_| brakes.most(&found.reach));
+        let picture = note.picture(&quota, clock)?;
+        let fresh = found.due.saturating_sub(found.begun.targets());
+        let bounds = brakes.bounds(&found.reach);
+        let prospect = Prospect {
+            begun: std::mem::take(&mut found.begun),
+            on_pending: self.policy().on_pending,
+            ..Prospect::new(picture.forecast(Kind::Start), fresh, bounds, clock.wall())
+        };
         Ok(Preview {
             input: self.targets.display().to_string(),
             state,
             found,
-            picture: note.picture(&quota, clock)?,
+            picture,
             quota,
             note,
-            bounds: Bounds {
-                hours: brakes.times.hours,
-                not_after: brakes.times.not_after.map(|end| end.at),
-                most,
-            },
+            prospect,
         })
     }
 }

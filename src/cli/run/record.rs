@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::{cli::connect::Connection, quota::Clock, store::Run};
+use crate::{campaign::brakes::Change, cli::connect::Connection, quota::Clock, store::Run};
 
 /// This run, for the state's table of runs.
 pub(super) fn of(
@@ -41,6 +41,42 @@ pub(super) fn in_words(command: &[OsString]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The command with this change: where the option stood, else behind all others.
+pub(super) fn changed(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
+    let Some(Change { option, value }) = change else {
+        return command.to_vec();
+    };
+    let said = value
+        .iter()
+        .flat_map(|value| [OsString::from(*option), OsString::from(value)]);
+    let mut words = Vec::with_capacity(command.len() + 2);
+    let mut place = None;
+    let mut rest = command.iter();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            place.get_or_insert(words.len());
+            words.push(word.clone());
+            words.extend(rest.cloned());
+            break;
+        }
+        let text = word.to_string_lossy();
+        if *option == text {
+            place = Some(words.len());
+            rest.next();
+        } else if text
+            .strip_prefix(*option)
+            .is_some_and(|rest| rest.starts_with('='))
+        {
+            place = Some(words.len());
+        } else {
+            words.push(word.clone());
+        }
+    }
+    let place = place.unwrap_or(words.len());
+    words.splice(place..place, said);
+    words
+}
+
 fn quoted(word: &str) -> String {
     let plain =
         |c: char| c.is_alphanumeric() || "-_./:,@%+".contains(c) || (cfg!(windows) && c == '\\');
@@ -61,6 +97,31 @@ fn quoted(word: &str) -> String {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_changed_option_stands_where_it_stood() {
+        let to = |value| Change::to("--max-failures", value);
+        let without = Change::without("--not-after");
+        for (change, typed, meant) in [
+            (
+                to("6"),
+                "f run a --max-failures 5 -v",
+                "f run a --max-failures 6 -v",
+            ),
+            (
+                to("6%"),
+                "f run --max-failures=5% a",
+                "f run --max-failures 6% a",
+            ),
+            (to("6"), "f run a", "f run a --max-failures 6"),
+            (to("6"), "f run -- a", "f run --max-failures 6 -- a"),
+            (without.clone(), "f run --not-after 18:00 a", "f run a"),
+            (without, "f run --not-after=18:00 a", "f run a"),
+        ] {
+            let words: Vec<_> = typed.split(' ').map(OsString::from).collect();
+            assert_eq!(in_words(&changed(&words, Some(&change))), meant);
+        }
+    }
 
     #[test]
     fn a_shell_reads_back_the_words_that_were_typed() {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{ExitCode, Failure, ledger, screen},
+    monitor::count,
     plain_text::{line, one_line},
     quota::{self, MarkRow},
     store::{Lock, Store},
@@ -78,14 +79,20 @@ impl From<MarkRow> for Campaign {
     }
 }
 
+/// "1 of 3 rows has ended", "2 of 3 rows have ended".
+pub(super) fn ended_of(ended: u64, targets: u64) -> String {
+    let have = count::word(ended, "has", "have");
+    format!("{ended} of {} {have} ended", count::of(targets, "row"))
+}
+
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             id, how, last_call, ..
         } = self;
         let rows = match self.ended {
-            Some(ended) => format!("{ended} of {} rows have ended", self.targets),
-            None => format!("{} rows", self.targets),
+            Some(ended) => ended_of(ended, self.targets),
+            None => count::of(self.targets, "row"),
         };
         line(
             f,

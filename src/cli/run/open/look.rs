@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Counts, FURTHER, Opening, RunArgs};
 use crate::{
     campaign::{
+        forecast::Begun,
         intake::ended_by_reading,
         outcome::{Outcome, Tally},
         resume::Rejoined,
@@ -19,6 +20,7 @@ use crate::{
         ledger::QuotaNote,
         paths::Places,
     },
+    monitor::count,
     quota::MarkRow,
     store::{Identity, Lock, Reach, Store},
 };
@@ -39,6 +41,8 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) due: u64,
     /// Those of them that are looked up first, for a scan may have been started there.
     pub(in crate::cli) in_doubt: u64,
+    /// Those of them that something was sent to before.
+    pub(in crate::cli) begun: Begun,
     /// How far earlier runs have reached.
     pub(in crate::cli) reach: Reach,
     /// Those that have ended, or end by being read.
@@ -96,7 +100,7 @@ pub(in crate::cli::run) fn look(
         return opening.look_at_input(None, &marks);
     }
     if Lock::is_held(state) {
-        return opening.look_at_work();
+        return opening.look_at_work(args);
     }
     let store = Store::rehearse(state).map_err(Failure::storage)?;
     if !opening.recover {
@@ -111,7 +115,7 @@ pub(in crate::cli::run) fn look(
         opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN);
         opening.meant.tenant = known;
     }
-    opening.look_at_campaign(store, &marks)
+    opening.look_at_campaign(store, &marks, args)
 }
 
 impl Opening {
@@ -144,9 +148,9 @@ impl Opening {
     }
 
     /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
-    fn look_at_work(&self) -> Result<Found, Failure> {
+    fn look_at_work(&self, args: &RunArgs) -> Result<Found, Failure> {
         let store = Store::look(&self.places.state).map_err(Failure::storage)?;
-        let mut found = Found::of(&store)?;
+        let mut found = self.found(&store, true, args)?;
         found.running = true;
         found.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with it, and a \
@@ -157,7 +161,12 @@ impl Opening {
     }
 
     /// What would be left of a campaign after what a run changes about it before its first call.
-    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
+    fn look_at_campaign(
+        &self,
+        mut store: Store,
+        marks: &[MarkRow],
+        args: &RunArgs,
+    ) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let Rejoined {
             added,
@@ -165,25 +174,30 @@ impl Opening {
             remarks,
             ..
         } = self.join(&mut store, &campaign, marks)?;
-        let mut found = Found::of(&store)?;
+        let mut found = self.found(&store, false, args)?;
         for note in &notes {
             found.notes.push(format!("{}: {note}", self.file()));
         }
         found.notes.extend(remarks);
-        match added {
-            0 => {}
-            1 => found
-                .notes
-                .push("1 row would be added to the campaign".to_owned()),
-            _ => found
-                .notes
-                .push(format!("{added} rows would be added to the campaign")),
+        if added > 0 {
+            let note = format!("{} would be added to the campaign", count::of(added, "row"));
+            found.notes.push(note);
         }
         if found.due == 0 {
             let note = format!("campaign {campaign} has finished. {FURTHER}");
             found.notes.push(note);
         }
         Ok(found)
+    }
+
+    /// What a store tells, which belongs to a process that `runs` or to none.
+    fn found(&self, store: &Store, runs: bool, args: &RunArgs) -> Result<Found, Failure> {
+        // What is meant was made up a moment ago.
+        let begun = Begun::of(store, self.meant.created, runs, &args.policy());
+        Ok(Found {
+            begun: begun.map_err(Failure::storage)?,
+            ..Found::of(store)?
+        })
     }
 }
 

@@ -1,0 +1,69 @@
+//! What it changes about a run at work that somebody wants it to end, or that the dispatcher does.
+
+use super::{
+    super::{
+        dispatcher::{Report, Sending},
+        stop::StopReason,
+        worker::Order,
+    },
+    Signal,
+    drive::Drive,
+};
+use crate::{
+    defender::Defender,
+    monitor::{count, span},
+};
+
+impl<D: Defender> Drive<D> {
+    /// Somebody wants it to end in good order, and is told at once how long that takes.
+    pub(super) fn signalled(&mut self, signal: Signal) {
+        self.is_ordered |= signal == Signal::Ordered;
+        self.dispatcher.stop(match signal {
+            Signal::Ordered => StopReason::Brake("stopped by cancel".to_owned()),
+            Signal::Drain | Signal::Abort => StopReason::Interrupted,
+        });
+        self.heed_stop();
+        // What is being written is taken back once it is.
+        let on_their_way = self.dispatcher.in_flight() - self.being_written.len();
+        let calls = match on_their_way {
+            0 => "no call is on its way".to_owned(),
+            calls => format!(
+                "{} on {} way, at most {}",
+                count::of(calls as u64, "call"),
+                count::word(calls as u64, "its", "their"),
+                span::in_words(self.engine.patience)
+            ),
+        };
+        self.engine
+            .monitor
+            .note(&format!("stopping: {calls}; Ctrl-C again stops now"));
+    }
+
+    /// Whatever would lead to a new call is given up when the campaign stops.
+    pub(super) fn heed_stop(&mut self) {
+        if self.dispatcher.stop_reason().is_some() {
+            self.permit = None;
+            self.listing = None;
+            self.probe = None;
+            self.judgement = None;
+            self.desks.stop();
+            self.call_back();
+        }
+    }
+
+    /// Takes back the orders that no worker has yet. What is staged is in no file yet, but its record is on its way there.
+    pub(super) fn call_back(&mut self) {
+        let wall = self.engine.clock.wall();
+        for Order {
+            attempt, permit, ..
+        } in self.desks.take_back().chain(self.staged.drain(..))
+        {
+            permit.give_back();
+            let report = Report {
+                n: attempt.n,
+                event: Sending::Unsent,
+            };
+            self.dispatcher.reported(report, wall);
+        }
+    }
+}

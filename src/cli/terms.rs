@@ -1,0 +1,103 @@
+//! On which terms a run goes on besides its quota, noted in the campaign's state so that `status` reckons as the run does.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    campaign::{
+        brakes::BrakeOptions,
+        forecast::Bounds,
+        hours::Hours,
+        retry::{OnPending, Policy},
+    },
+    store::Reach,
+};
+
+/// What bounds a run's calls, and what becomes of busy machines.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terms {
+    /// As `--window` has it.
+    window: Option<String>,
+    not_after: Option<Timestamp>,
+    max_machines: Option<u64>,
+    /// How long a busy machine waits, and how many times it is asked about; none where it is not asked again.
+    pending: Option<(Duration, u32)>,
+}
+
+impl Terms {
+    /// Those of a run.
+    #[must_use]
+    pub fn of(brakes: &BrakeOptions, policy: &Policy) -> Self {
+        Self {
+            window: brakes.times.hours.as_ref().map(Hours::to_string),
+            not_after: brakes.times.not_after.as_ref().map(|end| end.at),
+            max_machines: brakes.max_machines,
+            pending: match policy.on_pending {
+                OnPending::Skip => None,
+                OnPending::Retry { delay, tries } => Some((delay, tries)),
+            },
+        }
+    }
+
+    /// What bounds the calls that are left, where runs have reached so far.
+    #[must_use]
+    pub fn bounds(&self, reach: &Reach) -> Bounds {
+        let max = self.max_machines;
+        Bounds {
+            hours: self.window.as_ref().and_then(|hours| hours.parse().ok()),
+            not_after: self.not_after,
+            most: max.map(|max| max.saturating_sub(reach.sent_to)),
+        }
+    }
+
+    /// When targets are tried again.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let on_pending = match self.pending {
+            None => OnPending::Skip,
+            Some((delay, tries)) => OnPending::Retry { delay, tries },
+        };
+        Policy {
+            on_pending,
+            ..Policy::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_read_as_they_were_written_and_older_states_have_none() {
+        let policy = Policy {
+            on_pending: OnPending::Retry {
+                delay: Duration::from_mins(15),
+                tries: 4,
+            },
+            ..Policy::default()
+        };
+        let mut brakes = BrakeOptions {
+            max_machines: Some(7),
+            ..BrakeOptions::default()
+        };
+        brakes.times.hours = Some("22:00-06:00@UTC".parse().unwrap());
+        let terms = Terms::of(&brakes, &policy);
+        let text = serde_json::to_string(&terms).unwrap();
+        let read: Terms = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, terms);
+        assert_eq!(read.policy(), policy);
+        let bounds = read.bounds(&Reach {
+            sent_to: 5,
+            ..Reach::default()
+        });
+        assert_eq!((bounds.hours, bounds.most), (brakes.times.hours, Some(2)));
+        assert_eq!(
+            serde_json::from_str::<Terms>("{}").unwrap(),
+            Terms::default()
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! Counts in words: "1 call", "2 calls".
+
+/// So many of something, of which `one` is the name of one: "1 call", "2 calls", "3 tries".
+#[must_use]
+pub fn of(count: u64, one: &str) -> String {
+    match (count, one.strip_suffix('y')) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {one}s"),
+    }
+}
+
+/// The word that goes with so many: of one, or of any other number.
+#[must_use]
+pub fn word<'a>(count: u64, one: &'a str, more: &'a str) -> &'a str {
+    if count == 1 { one } else { more }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_and_everything_else_is_many() {
+        for (count, one, text) in [
+            (0, "call", "0 calls"),
+            (1, "call", "1 call"),
+            (2, "call", "2 calls"),
+            (1, "try", "1 try"),
+            (3, "try", "3 tries"),
+        ] {
+            assert_eq!(of(count, one), text);
+        }
+        assert_eq!(
+            [0, 1, 2].map(|n| word(n, "is", "are")),
+            ["are", "is", "are"]
+        );
+    }
+}
