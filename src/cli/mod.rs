@@ -40,7 +40,7 @@ pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use exit::ExitCode;
 
@@ -111,13 +111,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             } else {
                 ExitCode::Clean
             };
-            let words = e.to_string();
-            if words.lines().all(|line| plain_text::one_line(line) == line) {
-                let _ = e.print();
-            } else {
-                // It quotes what was typed.
-                screen::say_all(&words);
-            }
+            let _ = without_tricks(e, &args).print();
             return code;
         }
     };
@@ -154,6 +148,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         runtime.shutdown_timeout(TIDYING);
     }
     code
+}
+
+/// The same error about the command line, which quotes it, with whatever a terminal would act on made plain.
+fn without_tricks(e: clap::Error, args: &[OsString]) -> clap::Error {
+    let plain = |word: &OsString| OsString::from(&*plain_text::one_line(&word.to_string_lossy()));
+    let plain: Vec<OsString> = args.iter().map(plain).collect();
+    if plain == args {
+        return e;
+    }
+    match Cli::try_parse_from(yes::joined(&plain)) {
+        Err(plain) => plain,
+        Ok(_) => Cli::command().error(
+            e.kind(),
+            "the command line holds characters that no terminal shows",
+        ),
+    }
 }
 
 fn fail(failure: &Failure) -> ExitCode {

@@ -259,6 +259,17 @@ fn check(text: &str, status: u16) {
         let told = runtime.block_on(running).unwrap();
         assert!(!told.is_empty() || what == "a log", "{what} says nothing");
         assert_plain(what, &told);
+        let quotes = [
+            "plan",
+            "run with a bar",
+            "run with lines",
+            "status",
+            "machines",
+        ];
+        assert!(
+            status != 400 || !text.contains(LIE) || !quotes.contains(&what) || told.contains(LIE),
+            "{what} tells nothing of what others wrote: {told:?}"
+        );
     }
     assert_plain(
         "the log",
