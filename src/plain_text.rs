@@ -11,7 +11,7 @@ use std::{borrow::Cow, fmt};
 pub const LONGEST: usize = 2048;
 
 /// Whether a terminal shows this character, and does nothing else with it.
-fn is_plain(c: char) -> bool {
+pub(crate) fn is_plain(c: char) -> bool {
     !c.is_control() && !is_line_end(c) && !is_unseen(c)
 }
 
@@ -21,7 +21,7 @@ fn is_line_end(c: char) -> bool {
 
 /// What Unicode calls default-ignorable (`DerivedCoreProperties.txt`): zero-width and bidirectional marks, fillers, tags; and
 /// the marks of interlinear notes.
-pub(crate) fn is_unseen(c: char) -> bool {
+fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'

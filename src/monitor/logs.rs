@@ -190,11 +190,22 @@ mod tests {
     }
 
     #[test]
-    fn each_v_says_more() {
-        for (verbosity, lines) in [(-2, 1), (-1, 1), (0, 2), (1, 3), (2, 4), (3, 6), (9, 6)] {
+    fn each_v_says_more_and_a_file_holds_the_audit_trail_at_least() {
+        for (verbosity, lines) in [(-2, 3), (-1, 3), (0, 3), (1, 3), (2, 4), (3, 6), (9, 6)] {
             let text = logged(|options| options.verbosity = verbosity);
             assert_eq!(text.lines().count(), lines, "{verbosity}: {text}");
             assert!(!text.contains("the wire"), "{text}");
+        }
+        for (verbosity, level) in [(-1, "error"), (0, "warn"), (1, "fleetsweep=info")] {
+            let options = LogOptions {
+                filter: None,
+                verbosity,
+                format: LogFormat::Text,
+                colour: false,
+                target: LogTarget::Stderr,
+            };
+            let told = filter(&options).unwrap().to_string();
+            assert!(told.contains(level), "{verbosity}: {told}");
         }
     }
 
@@ -206,7 +217,7 @@ mod tests {
         });
         assert_eq!(text.lines().count(), 2, "{text}");
         let text = logged(|options| options.filter = Some(" ".to_owned()));
-        assert_eq!(text.lines().count(), 2, "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
     }
 
     #[test]

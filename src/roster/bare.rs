@@ -15,7 +15,7 @@ pub(super) fn trim(cell: &str) -> &str {
 /// Whether the mark takes no room on a screen: control characters, byte order marks, zero-width marks, marks of direction,
 /// soft hyphens.
 pub(super) fn is_invisible(c: char) -> bool {
-    c.is_control() || plain_text::is_unseen(c)
+    !plain_text::is_plain(c)
 }
 
 /// The id in the cell: what is left when the cell's wrapping is taken off, if that is an id beyond doubt. `None` where it is

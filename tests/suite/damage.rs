@@ -17,7 +17,7 @@ use std::{
 use fleetsweep::{
     campaign::intake::take_in,
     quota::{Kind, LedgerPlace, Mark, MarkRow, Pacer, Quota, TokioClock, marks},
-    roster::{Options, Roster},
+    roster::{IdRule, Options, Roster},
     store::{AttemptEnd, Cursor, Identity, Lock, Progress, Record, Run, SentAt, Store, StoreError},
 };
 use jiff::Timestamp;
@@ -56,7 +56,12 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
         columns: Vec::new(),
         id_rule: "hex40".to_owned(),
     };
-    let roster = Roster::open("in.csv", Bytes::new(csv), &Options::default()).unwrap();
+    // As in the samples, which are from before there were other rules.
+    let options = Options {
+        rule: Some(IdRule::AsTyped),
+        ..Options::default()
+    };
+    let roster = Roster::open("in.csv", Bytes::new(csv), &options).unwrap();
     let mut store = take_in(roster, path, identity).unwrap().store;
     each();
     let run = Run {

@@ -5,7 +5,8 @@
 //! - `halts`: what the brakes change.
 //! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
-//! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
+//! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached,
+//!   and `suspects`: who is tried then. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
 
 mod attempt;
 mod busy;
@@ -16,6 +17,7 @@ mod outage;
 mod outlook;
 mod replies;
 mod skip;
+mod suspects;
 mod suspicion;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use super::Dispatcher;
+use super::{
+    Dispatcher,
+    suspects::{Round, Suspects},
+};
 use crate::{
     campaign::{
         lookup::ListingError,
@@ -67,51 +70,6 @@ struct Held {
     is_told: bool,
     /// What is in the way, as they have heard.
     told: Option<Obstacle>,
-}
-
-/// Machines whose starts failed, which are tried in turn.
-#[derive(Debug, Default)]
-struct Suspects {
-    all: HashSet<u64>,
-    /// Those of them that have not been tried in this round: one that is looked up sooner than the others would else take
-    /// every turn.
-    left: HashSet<u64>,
-}
-
-/// Which of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Round {
-    /// Those that have not been tried in this round.
-    Left,
-    All,
-}
-
-impl Suspects {
-    fn new(all: HashSet<u64>) -> Self {
-        Self {
-            left: all.clone(),
-            all,
-        }
-    }
-
-    fn add(&mut self, n: u64) {
-        if self.all.insert(n) {
-            self.left.insert(n);
-        }
-    }
-
-    /// This one has had its turn.
-    fn tried(&mut self, n: u64) {
-        self.left.remove(&n);
-        if self.left.is_empty() {
-            self.left.clone_from(&self.all);
-        }
-    }
-
-    fn remove(&mut self, n: u64) {
-        self.all.remove(&n);
-        self.tried(n);
-    }
 }
 
 /// How it is found out whether it is over.
@@ -224,16 +182,6 @@ impl Dispatcher {
             Look::ByList | Look::Asked => false,
         };
         by_start && held.outage.next_look() <= now
-    }
-
-    /// Whose turn it is while starts are down. Who has been tried waits for the others that can be tried soon, and not for those
-    /// that may not be due for long.
-    pub(super) fn round(&mut self, now: Moment) -> Round {
-        let can_go = self.reach.suspects(Round::Left).is_some_and(|left| {
-            let mut left_in_doubt = left.iter().filter(|n| self.doubtful.contains_key(n));
-            left_in_doubt.next().is_some() || self.queue.has_due_of(left, now)
-        });
-        if can_go { Round::Left } else { Round::All }
     }
 
     /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until

@@ -186,7 +186,7 @@ pub(super) async fn finish(
 /// A line while the monitor is at rest already. Nobody is left to tell if stderr is gone.
 fn note(text: &str, is_quiet: bool) {
     if !is_quiet {
-        let _ = writeln!(io::stderr(), "{text}");
+        screen::say(text);
     }
 }
 

@@ -1,0 +1,63 @@
+//! Which machine is tried while starts are down and the list answers: those whose starts failed, in turn.
+
+use std::collections::HashSet;
+
+use super::Dispatcher;
+use crate::quota::Moment;
+
+/// Machines whose starts failed, which are tried in turn.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    pub(super) all: HashSet<u64>,
+    /// Those of them that have not been tried in this round: one that is looked up sooner than the others would else take
+    /// every turn.
+    pub(super) left: HashSet<u64>,
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// Those that have not been tried in this round.
+    Left,
+    All,
+}
+
+impl Suspects {
+    pub(super) fn new(all: HashSet<u64>) -> Self {
+        Self {
+            left: all.clone(),
+            all,
+        }
+    }
+
+    pub(super) fn add(&mut self, n: u64) {
+        if self.all.insert(n) {
+            self.left.insert(n);
+        }
+    }
+
+    /// This one has had its turn.
+    pub(super) fn tried(&mut self, n: u64) {
+        self.left.remove(&n);
+        if self.left.is_empty() {
+            self.left.clone_from(&self.all);
+        }
+    }
+
+    pub(super) fn remove(&mut self, n: u64) {
+        self.all.remove(&n);
+        self.tried(n);
+    }
+}
+
+impl Dispatcher {
+    /// Whose turn it is while starts are down. Who has been tried waits for the others that can be tried soon, and not for those
+    /// that may not be due for long.
+    pub(super) fn round(&mut self, now: Moment) -> Round {
+        let can_go = self.reach.suspects(Round::Left).is_some_and(|left| {
+            let mut left_in_doubt = left.iter().filter(|n| self.doubtful.contains_key(n));
+            left_in_doubt.next().is_some() || self.queue.has_due_of(left, now)
+        });
+        if can_go { Round::Left } else { Round::All }
+    }
+}
