@@ -217,6 +217,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         clock: Arc::clone(&clock),
         monitor: Arc::new(Silent),
         workers: WORKERS,
+        patience: Duration::from_secs(30),
         campaign,
         judge: None,
     };
