@@ -164,7 +164,7 @@ async fn it_is_not_known_during_an_outage_and_true_after_it() {
     let last = calls.iter().map(|seen| seen.arrived).max().unwrap();
     let after = until + 2 * MINUTE;
     for n in 0..10 {
-        let at = after + (last - after) * n / 10;
+        let at = after + last.saturating_sub(after) * n / 10;
         let mut before = told.forecasts.iter();
         let (at, forecast) = before.rfind(|(then, _)| *then <= at).unwrap();
         let left = last.saturating_sub(*at);

@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     process::{Child, ChildStderr, Command, Output, Stdio},
-    time::Duration,
 };
 
 use super::{
@@ -30,7 +29,7 @@ impl Stopped {
         let lines = BufReader::new(child.stderr.take().unwrap());
         while arrived(server) < calls {
             assert!(child.try_wait().unwrap().is_none(), "it has ended");
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::yield_now();
         }
         Self { child, lines }
     }

@@ -118,7 +118,9 @@ impl Asking<'_> {
             ),
         };
         if left_over > 0 {
-            last_call += &format!(", and {} left over", count::of(left_over, "machine"));
+            last_call += ", and ";
+            last_call += &count::of(left_over, "machine");
+            last_call += count::word(left_over, " is left over", " are left over");
         }
         let connection = &setup.connection;
         Ok(Meant {

@@ -9,6 +9,36 @@ use crate::{
 };
 
 impl Status {
+    /// What did not go well, and what is in doubt.
+    fn write_glimpses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (title, glimpses) in [("last errors", &self.last_errors), ("unsure", &self.unsure)] {
+            if !glimpses.is_empty() {
+                writeln!(f, "{title}:")?;
+            }
+            for Glimpse {
+                line,
+                machine_id,
+                outcome,
+                message,
+                ..
+            } in glimpses
+            {
+                let outcome = outcome.as_deref().unwrap_or("to be looked up");
+                let message = if message.is_empty() {
+                    "no answer was kept"
+                } else {
+                    message
+                };
+                writeln!(f, "  line {line}: {machine_id}: {outcome}: {message}")?;
+            }
+        }
+        let more = self.in_doubt.saturating_sub(self.unsure.len() as u64);
+        if more > 0 {
+            writeln!(f, "  and {more} more are unsure")?;
+        }
+        Ok(())
+    }
+
     /// How the scans stood when they were last heard of.
     fn write_scans(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = self.scans.iter().filter(|(status, _)| !status.is_empty());
@@ -93,31 +123,7 @@ impl fmt::Display for Status {
                 (None, _) => writeln!(f)?,
             }
         }
-        for (title, glimpses) in [("last errors", &self.last_errors), ("unsure", &self.unsure)] {
-            if !glimpses.is_empty() {
-                writeln!(f, "{title}:")?;
-            }
-            for Glimpse {
-                line,
-                machine_id,
-                outcome,
-                message,
-                ..
-            } in glimpses
-            {
-                let outcome = outcome.as_deref().unwrap_or("to be looked up");
-                let message = if message.is_empty() {
-                    "no answer was kept"
-                } else {
-                    message
-                };
-                writeln!(f, "  line {line}: {machine_id}: {outcome}: {message}")?;
-            }
-        }
-        let more = self.in_doubt.saturating_sub(self.unsure.len() as u64);
-        if more > 0 {
-            writeln!(f, "  and {more} more are unsure")?;
-        }
+        self.write_glimpses(f)?;
         if !self.running
             && self.open > 0
             && let Some(run) = &self.run
