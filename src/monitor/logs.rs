@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn each_v_says_more_and_a_file_holds_the_audit_trail_at_least() {
+    fn each_v_says_more_and_a_file_has_the_trail_without_any() {
         for (verbosity, lines) in [(-2, 3), (-1, 3), (0, 3), (1, 3), (2, 4), (3, 6), (9, 6)] {
             let text = logged(|options| options.verbosity = verbosity);
             assert_eq!(text.lines().count(), lines, "{verbosity}: {text}");
@@ -218,6 +218,22 @@ mod tests {
         assert_eq!(text.lines().count(), 2, "{text}");
         let text = logged(|options| options.filter = Some(" ".to_owned()));
         assert_eq!(text.lines().count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_terminal_hears_of_warnings_only_unless_it_is_asked_for() {
+        for (verbosity, level) in [(-1, "error"), (0, "warn"), (1, "fleetsweep=info")] {
+            let filter = filter(&LogOptions {
+                filter: None,
+                verbosity,
+                format: LogFormat::Text,
+                colour: false,
+                target: LogTarget::Stderr,
+            });
+            let filter = filter.unwrap().to_string();
+            assert!(filter.contains(level), "{verbosity}: {filter}");
+            assert_eq!(filter.contains("info"), verbosity > 0, "{filter}");
+        }
     }
 
     #[test]
