@@ -86,7 +86,7 @@ pub(super) fn choose(
         return Err(no_header(file, sheet));
     }
     let columns: Vec<_> = (0..names.len()).map(|place| values(sheet, place)).collect();
-    let named: Vec<_> = known(header).collect();
+    let by_name: Vec<_> = known(header).collect();
     let chosen = |id: usize, note| {
         Ok(Chosen {
             id,
@@ -95,18 +95,18 @@ pub(super) fn choose(
             note,
         })
     };
-    if let Some(&id) = named.iter().find(|&&place| columns[place].are_ids()) {
+    if let Some(&id) = by_name.iter().find(|&&place| columns[place].are_ids()) {
         return chosen(id, None);
     }
     let hold_ids: Vec<_> = (0..names.len())
         .filter(|&place| columns[place].are_ids() && !is_hash(names[place]))
         .collect();
     // One of a known name that holds ids and slips may be the one that is meant.
-    let rival = named
+    let rival = by_name
         .iter()
         .copied()
         .find(|&place| columns[place].ids() > 0);
-    match (&hold_ids[..], rival.or_else(|| named.first().copied())) {
+    match (&hold_ids[..], rival.or_else(|| by_name.first().copied())) {
         (&[id], _) if rival.is_none() => {
             if is_row_rather_than_heading(names[id]) {
                 return Err(no_header(file, sheet));

@@ -233,7 +233,8 @@ fn a_campaign_that_is_killed_at_any_moment_starts_one_scan_a_machine() {
         server.saw("/mock/witness")["kinds"]["start"]["calls"],
         server.saw("/mock/witness")["scans"]["answers_lost"],
     );
-    assert_eq!(status.code(), Some(0), "{said}");
+    // 6 where the last kill came between the end that was written and the process's own.
+    assert!(matches!(status.code(), Some(0 | 6)), "{said}");
     assert!(killed > kills / 2, "it was over before it could be killed");
     assert_eq!(reported.len(), machines as usize);
     assert!(
