@@ -1,6 +1,6 @@
 //! Going on with a campaign: is the input of today the one it began with, and what does a later command change?
 
-use std::io::Read;
+use std::{collections::HashMap, io::Read};
 
 use super::{
     columns::Carriage,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     roster::{Fate, Note, Roster, RosterError, Row, ScanType},
-    store::{Amendment, Identity, Known, Standing, Store, StoreError},
+    store::{Amendment, Extension, Identity, Known, Standing, Store, StoreError},
 };
 
 /// The campaign cannot be gone on with. Nothing was sent, and nothing was changed.
@@ -160,9 +160,10 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
     let mut carriage = Carriage::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
     let mut revision = Revision::default();
+    let mut slips = HashMap::new();
     store.extend::<ResumeError>(|extension| {
         while let Some(row) = roster.next_row()? {
-            match extension.standing(row.machine_id)? {
+            match standing(extension, &row, &mut slips)? {
                 Standing::New => {
                     let extra = carriage.carry(row.extra);
                     new_row(&Row { extra, ..row }, |row| extension.add(row))?;
@@ -180,6 +181,24 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
         notes: roster.notes().to_vec(),
         remarks: carriage.note().into_iter().collect(),
     })
+}
+
+/// Where a row's machine stands. A slip is nobody's machine: each row of the same text is a target of its own, the first one
+/// of today the first one of then.
+fn standing(
+    extension: &Extension<'_>,
+    row: &Row<'_>,
+    slips: &mut HashMap<String, usize>,
+) -> Result<Standing, StoreError> {
+    let stands = extension.standing(row.machine_id)?;
+    let is_slip = matches!(&row.fate, Fate::Invalid(flaw) if flaw.is_of_the_id());
+    let (Standing::Old(targets), true) = (&stands, is_slip) else {
+        return Ok(stands);
+    };
+    let before = slips.entry(row.machine_id.to_lowercase()).or_default();
+    let target = targets.get(*before).copied();
+    *before += 1;
+    Ok(target.map_or(Standing::New, |target| Standing::Old(vec![target])))
 }
 
 /// How a row of the input differs from the target that it was.

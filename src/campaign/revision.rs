@@ -33,7 +33,7 @@ pub(super) struct Revision {
 impl Revision {
     /// Hears a row whose machine stands in these targets.
     pub(super) fn hear(&mut self, row: &Row<'_>, targets: &[Stands]) {
-        for &Stands { n, left_out } in targets {
+        for &Stands { n, is_out } in targets {
             let says = match &row.fate {
                 Fate::Due => Said::Due,
                 Fate::LeftOut => Said::LeftOut,
@@ -43,7 +43,7 @@ impl Revision {
             let before = *said;
             *said = before.max(says);
             match &row.fate {
-                Fate::Due if left_out && before != Said::Due => {
+                Fate::Due if is_out && before != Said::Due => {
                     self.amendments.push(Amendment::Admit {
                         n,
                         scan_type: row.scan_type.map(ScanType::as_str),
@@ -52,7 +52,7 @@ impl Revision {
                     });
                 }
                 // One that is due already goes on as it was taken in. Admitting, if another row is due, comes after this.
-                Fate::Invalid(flaw) if left_out => self.amendments.push(Amendment::End {
+                Fate::Invalid(flaw) if is_out => self.amendments.push(Amendment::End {
                     n,
                     outcome: Outcome::Invalid.as_str(),
                     message: flaw.to_string(),

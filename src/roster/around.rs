@@ -45,6 +45,8 @@ const TOTALS: [&str; 8] = [
 /// Tells such lines from rows. Where it is not certain, a line is a row, which is invalid then, and says so.
 #[derive(Debug)]
 pub(super) struct Around {
+    /// Any word may be an id.
+    any_id: bool,
     header: Option<StringRecord>,
     id: usize,
     /// The record before was the header, or a border around it.
@@ -53,8 +55,9 @@ pub(super) struct Around {
 
 impl Around {
     /// With the header, if there is one, and the place of the ids.
-    pub(super) fn new(header: Option<StringRecord>, id: usize) -> Self {
+    pub(super) fn new(header: Option<StringRecord>, id: usize, any_id: bool) -> Self {
         Self {
+            any_id,
             below_header: header.is_some(),
             header,
             id,
@@ -79,7 +82,8 @@ impl Around {
         if is_rule(record) && (below_header || record.as_slice().contains('+')) {
             return Some(Passed::Rule);
         }
-        is_total(record, id).then_some(Passed::Total)
+        let is_total = is_total(record, id) && (id.is_empty() || !self.any_id);
+        is_total.then_some(Passed::Total)
     }
 
     fn is_header(&self, record: &StringRecord) -> bool {
@@ -119,20 +123,19 @@ pub(super) fn is_rule(record: &StringRecord) -> bool {
 
 /// A word for a total where the id should be, or in another cell of a row without an id, and nothing but numbers beside it.
 fn is_total(record: &StringRecord, id: &str) -> bool {
+    // `SUM01` may be a machine.
     let is_word = |cell: &str| {
-        let (word, count) = cell.split_once(':').unwrap_or((cell, ""));
-        let word = word.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
-        is_number(count)
-            && TOTALS
-                .iter()
-                .any(|total| total.eq_ignore_ascii_case(word.trim()))
+        let (word, count) = cell.rsplit_once([':', ' ']).unwrap_or((cell, ""));
+        let is_total = |word: &str| TOTALS.iter().any(|total| total.eq_ignore_ascii_case(word));
+        is_total(cell) || (is_number(count) && is_total(word.trim_end_matches([':', ' '])))
     };
     let is_count_of_rows = |cell: &str| {
-        cell.strip_prefix('(').is_some_and(|text| {
-            text.starts_with(|c: char| c.is_ascii_digit())
-                && (text.ends_with("rows affected)")
-                    || text.ends_with("rows)")
-                    || text.ends_with("row)"))
+        let text = cell
+            .strip_prefix('(')
+            .and_then(|text| text.strip_suffix(')'));
+        let count = text.and_then(|text| text.split_once(' '));
+        count.is_some_and(|(count, what)| {
+            is_number(count) && ["row", "rows", "row affected", "rows affected"].contains(&what)
         })
     };
     let mut words = 0;
@@ -162,7 +165,7 @@ mod tests {
     }
 
     fn around() -> Around {
-        Around::new(Some(record(&["Device ID", "Name"])), 0)
+        Around::new(Some(record(&["Device ID", "Name"])), 0, false)
     }
 
     #[test]
@@ -216,6 +219,8 @@ mod tests {
             &["", ""],
             &["Device ID", "pc-1"],
             &["null", ""],
+            &["", "SUM01"],
+            &["(see below)"],
         ] {
             let mut around = around();
             around.below_header = false;

@@ -1,7 +1,12 @@
 //! The machine id in a cell, without what stands around it: quotes, brackets, invisible marks, the portal's address.
 
-use super::{id_rule::IdRule, machine_id::digest};
+use std::collections::HashSet;
+
+use super::id_rule::IdRule;
 use crate::plain_text;
+
+/// Nothing shorter is an id.
+const SHORTEST: usize = 32;
 
 /// The cell without blanks and invisible marks at its edges.
 pub(super) fn trim(cell: &str) -> &str {
@@ -21,7 +26,11 @@ pub(super) fn is_invisible(c: char) -> bool {
 /// The id in the cell: what is left when the cell's wrapping is taken off, if that is an id beyond doubt. `None` where it is
 /// not, and where there is no wrapping.
 pub(super) fn unwrap(cell: &str, rule: IdRule) -> Option<&str> {
-    if rule == IdRule::AsTyped {
+    if rule == IdRule::AsTyped || cell.len() < SHORTEST {
+        return None;
+    }
+    // Two in one cell, and nobody knows which one is meant.
+    if cell.len() > 2 * SHORTEST && count_ids(cell) > 1 {
         return None;
     }
     let bare = trim_wrapping(cell);
@@ -74,15 +83,13 @@ fn in_link(cell: &str) -> Option<&str> {
     }
 }
 
-/// How many ids of 40 or 32 hex digits stand in the cell.
+/// How many different ids of 40 or 32 hex digits stand in the cell.
 pub(super) fn count_ids(cell: &str) -> usize {
-    // An id cannot be shorter, and nearly no cell is long enough for two.
-    if cell.len() < 65 {
-        return usize::from(digest(cell).is_some());
-    }
-    cell.split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| IdRule::Any.is_certain(word))
-        .count()
+    let words = cell
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| IdRule::Any.is_certain(word));
+    let ids: HashSet<_> = words.map(str::to_ascii_lowercase).collect();
+    ids.len()
 }
 
 #[cfg(test)]

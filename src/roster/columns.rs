@@ -10,7 +10,7 @@ use super::{
     machine_id::digest,
     note::NoteKind,
     sheet::Sheet,
-    slip::{is_row_rather_than_heading, looks_like_name},
+    slip::{is_long_with_digits, is_row_rather_than_heading, looks_like_name},
 };
 
 /// Names by which the ids' column is known, in lower case and without blanks, hyphens and underscores; the first that is
@@ -18,10 +18,10 @@ use super::{
 const KNOWN: [&str; 3] = ["machineid", "id", "deviceid"];
 /// Parts of the names of columns whose values are as long as ids are and mean something else.
 const HASHES: [&str; 5] = ["sha1", "md5", "hash", "thumbprint", "fingerprint"];
+/// How many values of each column decide which of them holds the ids.
+pub(super) const SAMPLE: u64 = 1000;
 /// The column's name in a plain list, which has none.
 pub(super) const NAME: &str = "machine_id";
-/// Nothing shorter is an id.
-const SHORTEST: usize = 32;
 
 /// Where the ids are.
 #[derive(Debug)]
@@ -64,15 +64,40 @@ pub(super) fn score(sheet: &Sheet, wanted: Option<&str>) -> (u8, usize, usize) {
     (sense, header.len(), sheet.width())
 }
 
+/// Whether the columns that may hold the ids have too few values among these records to be judged by.
+pub(super) fn is_thin(sheet: &Sheet) -> bool {
+    let Some(header) = sheet.header() else {
+        return false;
+    };
+    let is_clear = (0..header.len()).any(|place| values(sheet, place).are_ids());
+    !is_clear || known(header).any(|place| values(sheet, place).filled < SAMPLE)
+}
+
 /// Finds the column.
 pub(super) fn choose(
     file: &str,
     sheet: &Sheet,
     header: &StringRecord,
+    rule: Option<IdRule>,
 ) -> Result<Chosen, RosterError> {
     let names: Vec<_> = header.iter().map(trim).collect();
+    // A campaign from before the rules goes on with the rows and the column that it had.
+    let is_old = rule == Some(IdRule::AsTyped);
+    if is_old && let Some(id) = known(header).next() {
+        return Ok(Chosen {
+            id,
+            has_header: true,
+            rule: IdRule::AsTyped,
+            note: None,
+        });
+    }
     let is_list = names[1..].iter().all(|name| name.is_empty());
-    if is_list && known(header).next().is_none() && is_row_rather_than_heading(names[0]) {
+    let is_row = if is_old {
+        is_long_with_digits(names[0])
+    } else {
+        is_row_rather_than_heading(names[0])
+    };
+    if is_list && known(header).next().is_none() && is_row {
         let mut all = values(sheet, 0);
         all.add(unwrap(names[0], IdRule::Any).unwrap_or(names[0]));
         return Ok(Chosen {
@@ -82,8 +107,15 @@ pub(super) fn choose(
             note: None,
         });
     }
-    if names.iter().any(|name| is_id(name)) {
-        return Err(no_header(file, sheet));
+    match names.iter().filter(|name| is_id(name)).count() {
+        0 => {}
+        1 => return Err(no_header(file, sheet)),
+        _ => {
+            return Err(RosterError::SideBySide {
+                file: file.to_owned(),
+                line: sheet.first_line(),
+            });
+        }
     }
     let columns: Vec<_> = (0..names.len()).map(|place| values(sheet, place)).collect();
     let by_name: Vec<_> = known(header).collect();
@@ -95,12 +127,22 @@ pub(super) fn choose(
             note,
         })
     };
-    if let Some(&id) = by_name.iter().find(|&&place| columns[place].are_ids()) {
+    // 32 digits may as well be a GUID without its hyphens.
+    let hold = |place: usize, rule| columns[place].are_ids() && columns[place].rule() == rule;
+    let rules = [IdRule::Hex40, IdRule::Hex32];
+    let of_a_known_name = |rule| by_name.iter().find(move |&&place| hold(place, rule));
+    if let Some(&id) = rules.into_iter().find_map(of_a_known_name) {
         return chosen(id, None);
     }
-    let hold_ids: Vec<_> = (0..names.len())
-        .filter(|&place| columns[place].are_ids() && !is_hash(names[place]))
-        .collect();
+    let holding = |rule| {
+        let places = (0..names.len()).filter(|&place| hold(place, rule) && !is_hash(names[place]));
+        places.collect::<Vec<_>>()
+    };
+    let hold_ids = rules
+        .map(holding)
+        .into_iter()
+        .find(|places| !places.is_empty());
+    let hold_ids = hold_ids.unwrap_or_default();
     // One of a known name that holds ids and slips may be the one that is meant.
     let rival = by_name
         .iter()
@@ -150,8 +192,17 @@ fn no_header(file: &str, sheet: &Sheet) -> RosterError {
 fn nothing_found(file: &str, sheet: &Sheet, names: &[&str]) -> RosterError {
     let file = file.to_owned();
     let cells = || sheet.values().filter_map(|record| record.get(0)).map(trim);
-    if names.len() == 1 && looks_like_name(names[0]) && cells().all(looks_like_name) {
-        let first = cells().next().unwrap_or(names[0]).to_owned();
+    let all = cells().count();
+    let mut like_names = cells().filter(|cell| looks_like_name(cell));
+    let first = like_names.next().or_else(|| {
+        names
+            .first()
+            .copied()
+            .filter(|name| all == 0 && looks_like_name(name))
+    });
+    let are_most = all == 0 || (like_names.count() + 1) * 2 > all;
+    if let Some(first) = first.filter(|_| names.len() == 1 && are_most) {
+        let first = first.to_owned();
         return RosterError::Names { file, first };
     }
     RosterError::NoIdColumn {
@@ -188,14 +239,16 @@ fn is_id(cell: &str) -> bool {
 /// What the column's values are, lines that are no rows apart.
 fn values(sheet: &Sheet, place: usize) -> Values {
     let mut values = Values::default();
-    let mut around = Around::new(sheet.header().cloned(), place);
+    let mut around = Around::new(sheet.header().cloned(), place, false);
     for record in sheet.values() {
         let cell = trim(record.get(place).unwrap_or_default());
         if cell.is_empty() || around.passes(record).is_some() {
             continue;
         }
-        let bare = (cell.len() >= SHORTEST).then(|| unwrap(cell, IdRule::Any));
-        values.add(bare.flatten().unwrap_or(cell));
+        values.add(unwrap(cell, IdRule::Any).unwrap_or(cell));
+        if values.filled == SAMPLE {
+            break;
+        }
     }
     values
 }

@@ -37,7 +37,8 @@ pub enum RosterError {
     /// A list of names.
     #[error(
         "{file}: this is a list of names (`{first}`), and the API wants machine ids, which have 40 hex digits. \
-         `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there"
+         `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there. (If these are ids \
+         all the same: put the line `machine_id` above them, and add --any-id)"
     )]
     Names {
         /// The input's name.
@@ -61,8 +62,8 @@ pub enum RosterError {
     },
     /// No column is known by its name or its values.
     #[error(
-        "{file}: no column is known to hold the machine ids; name it with --id-column (columns seen: {columns}), \
-         or put the line `machine_id` above a plain list"
+        "{file}: no column is known to hold the machine ids, by its values or by its name; name it with --id-column (columns seen: \
+         {columns}). Names of machines are no ids; `fleetsweep machines` lists both"
     )]
     NoIdColumn {
         /// The input's name.
@@ -86,6 +87,16 @@ pub enum RosterError {
          put one above it in which the column of the ids is named `machine_id`"
     )]
     NoHeader {
+        /// The input's name.
+        file: String,
+        /// The line.
+        line: u64,
+    },
+    /// Ids beside each other, where the first line should be a header or one id.
+    #[error(
+        "{file}, line {line}: the first line holds several machine ids side by side; put each of them on a line of its own"
+    )]
+    SideBySide {
         /// The input's name.
         file: String,
         /// The line.
@@ -185,6 +196,13 @@ impl fmt::Display for Columns {
     }
 }
 
+fn rows(count: u64) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        _ => format!("{count} rows"),
+    }
+}
+
 struct Reasons<'a> {
     invalid: u64,
     left_out: u64,
@@ -194,13 +212,14 @@ struct Reasons<'a> {
 impl fmt::Display for Reasons<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.left_out > 0 {
-            write!(f, "--where leaves out {} rows", self.left_out)?;
+            write!(f, "--where leaves out {}", rows(self.left_out))?;
         }
         if self.left_out > 0 && self.invalid > 0 {
             write!(f, ", ")?;
         }
         if self.invalid > 0 {
-            write!(f, "{} rows are invalid", self.invalid)?;
+            let are = if self.invalid == 1 { "is" } else { "are" };
+            write!(f, "{} {are} invalid", rows(self.invalid))?;
         }
         match self.first {
             Some((line, flaw)) => write!(f, " (line {line}: {flaw})"),

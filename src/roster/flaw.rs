@@ -85,6 +85,20 @@ pub enum Flaw {
     },
 }
 
+impl Flaw {
+    /// Whether the id itself is wrong, so that the row's machine is nobody's.
+    #[must_use]
+    pub const fn is_of_the_id(&self) -> bool {
+        !matches!(
+            self,
+            Self::ScanType(_)
+                | Self::LongComment(_)
+                | Self::TaggedComment
+                | Self::OtherTenant { .. }
+        )
+    }
+}
+
 /// The beginning of a cell, for a message of readable length.
 pub(super) fn excerpt(cell: &str) -> String {
     const LONGEST: usize = 60;

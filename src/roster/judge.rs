@@ -3,8 +3,9 @@
 use csv::StringRecord;
 
 use super::{
+    bare::{trim, unwrap},
     counts::Guids,
-    flaw::excerpt,
+    flaw::{Flaw, excerpt},
     id_rule::IdRule,
     machine_id::digest,
     note::{NoteKind, Notes},
@@ -20,6 +21,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Judge {
     rule: IdRule,
+    /// Columns of the input.
+    width: usize,
     wheres: Vec<(usize, Where)>,
     particulars: Particulars,
     guids: Guids,
@@ -31,7 +34,7 @@ pub(super) struct Judge {
 impl Judge {
     /// Each condition comes with the place of its column. Rows of more than `one_tenant` are looked for if that is asked.
     pub(super) fn new(
-        rule: IdRule,
+        (rule, width): (IdRule, usize),
         wheres: Vec<(usize, Where)>,
         particulars: Particulars,
         one_tenant: bool,
@@ -39,6 +42,7 @@ impl Judge {
         Self {
             tenants: one_tenant.then(Tenants::default),
             rule,
+            width,
             wheres,
             particulars,
             guids: Guids::default(),
@@ -70,6 +74,18 @@ impl Judge {
         }
         self.guids.add(id, line);
         let digest = digest(id);
+        // A list of ids in one row has lost its quotes: nobody knows which of them is meant.
+        let beside = record.iter().skip(self.width);
+        let beside = match self.rule {
+            IdRule::AsTyped => 0,
+            rule => beside.filter(|cell| holds_id(cell, rule)).count(),
+        };
+        if beside > 0 {
+            return (
+                Fate::Invalid(Flaw::SeveralIds(beside + 1)),
+                Particular::default(),
+            );
+        }
         let is_id = match (digest, self.rule) {
             (Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
             _ => slip::judge(id, self.rule),
@@ -81,7 +97,7 @@ impl Judge {
         if let Some(cell) = said.bad_priority {
             notes.add(NoteKind::Priority(excerpt(cell)), line);
         }
-        if digest.is_none() && self.rule != IdRule::Hex32 {
+        if digest.is_none() {
             notes.add(NoteKind::UnusualId, line);
         }
         let fate = match self.seen.insert(id, digest, line) {
@@ -105,4 +121,10 @@ impl Judge {
     pub(super) fn recognised(&self) -> Vec<&'static str> {
         self.particulars.recognised()
     }
+}
+
+/// Whether the cell is an id, in a wrapping perhaps.
+fn holds_id(cell: &str, rule: IdRule) -> bool {
+    let cell = trim(cell);
+    rule.is_certain(cell) || unwrap(cell, rule).is_some()
 }

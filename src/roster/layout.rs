@@ -65,7 +65,7 @@ impl Layout {
                     note: None,
                 }
             }
-            None => choose(file, &sheet, header)?,
+            None => choose(file, &sheet, header, options.rule)?,
         };
         let nested = sheet.inner.map(|_| NoteKind::LinesInCells);
         // Who insists on unusual ids knows that they look like none.

@@ -132,12 +132,14 @@ fn unfold(record: &StringRecord, delimiter: u8) -> Option<StringRecord> {
     if !record.iter().skip(1).all(str::is_empty) || !line.as_bytes().contains(&delimiter) {
         return None;
     }
-    let reader = ReaderBuilder::new()
+    let mut lines = ReaderBuilder::new()
         .has_headers(false)
         .delimiter(delimiter)
-        .from_reader(line.as_bytes());
-    // Text in memory cannot fail to be read, and a line has one record.
-    reader.into_records().next()?.ok()
+        .from_reader(line.as_bytes())
+        .into_records();
+    let cells = lines.next()?.ok()?;
+    // What spans several lines is a cell, and no line.
+    lines.next().is_none().then_some(cells)
 }
 
 /// Only space on the line. (`""` is a row without an id, and csv itself passes over empty lines.)

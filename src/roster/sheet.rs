@@ -4,13 +4,13 @@ use csv::StringRecord;
 
 use super::{
     around::is_rule,
-    columns::score,
+    columns::{is_thin, score},
     options::{Delimiter, Options},
     records::{Broken, Records},
 };
 
-/// How many values of each column decide which of them holds the ids.
-const SAMPLE: usize = 1000;
+/// So many records are looked at to find the delimiter, and the column where that is full enough.
+const RECORDS: usize = 1000;
 /// What stands between cells, the likeliest last: the last of equals wins.
 const DELIMITERS: [u8; 4] = [b'|', b'\t', b';', b','];
 
@@ -61,7 +61,7 @@ impl Sheet {
             inner
                 .iter()
                 .flat_map(|&inner| delimiters.iter().map(move |&outer| (outer, inner)))
-                .map(|cut| Self::read(head, whole, cut, leading.lines))
+                .map(|cut| Self::read(head, whole, cut, leading.lines, RECORDS))
                 .map(|sheet| (score(&sheet, wanted), sheet))
                 // The last of equals.
                 .max_by_key(|(score, _)| *score)
@@ -75,9 +75,16 @@ impl Sheet {
         match best {
             Some((_, mut sheet)) => match sheet.broken.take() {
                 Some(broken) => Err(broken),
+                None if sheet.records.len() > RECORDS && is_thin(&sheet) => {
+                    let cut = (sheet.delimiter, sheet.inner);
+                    Ok(Self::read(head, whole, cut, leading.lines, usize::MAX))
+                }
                 None => Ok(sheet),
             },
-            None => Ok(Self::read(head, whole, (b',', None), leading.lines)),
+            None => {
+                let cut = (b',', None);
+                Ok(Self::read(head, whole, cut, leading.lines, RECORDS))
+            }
         }
     }
 
@@ -87,6 +94,7 @@ impl Sheet {
         whole: bool,
         (delimiter, inner): (u8, Option<u8>),
         leading: usize,
+        most: usize,
     ) -> Self {
         let mut source = Records::new(head, delimiter).within(inner);
         let mut sheet = Self {
@@ -98,17 +106,22 @@ impl Sheet {
             is_unfolded: false,
             broken: None,
         };
-        if let Err(broken) = sheet.fill(&mut source, whole) {
+        if let Err(broken) = sheet.fill(&mut source, whole, most) {
             sheet.broken = Some(broken);
         }
         sheet
     }
 
-    fn fill(&mut self, source: &mut Records<&[u8]>, whole: bool) -> Result<(), Broken> {
+    fn fill(
+        &mut self,
+        source: &mut Records<&[u8]>,
+        whole: bool,
+        most: usize,
+    ) -> Result<(), Broken> {
         for _ in 0..self.skipped {
             source.advance()?;
         }
-        while self.records.len() <= SAMPLE {
+        while self.records.len() <= most {
             match source.advance() {
                 // A border above the header.
                 Ok(true) if self.records.is_empty() && is_rule(source.record()) => {
@@ -159,7 +172,9 @@ impl Leading {
         for line in lines {
             if let Some(delimiter) = sep_line(line) {
                 leading.told = Some(delimiter);
-            } else if !line.starts_with(b"#TYPE ") {
+            } else if !line.trim_ascii_start().starts_with(b"#TYPE ")
+                && !line.starts_with(b"\"#TYPE ")
+            {
                 leading.is_quoted = line.starts_with(b"\"");
                 break;
             }

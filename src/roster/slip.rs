@@ -110,7 +110,7 @@ pub(super) fn is_row_rather_than_heading(text: &str) -> bool {
 }
 
 /// Long, without a blank, with digits: an id that somebody has misspelt.
-fn is_long_with_digits(text: &str) -> bool {
+pub(super) fn is_long_with_digits(text: &str) -> bool {
     text.len() >= 16
         && text.bytes().any(|byte| byte.is_ascii_digit())
         && text

@@ -150,8 +150,8 @@ pub enum Standing {
 pub struct Stands {
     /// Its number.
     pub n: u64,
-    /// Whether the operator's `--where` left it out, or its row was gone from the input.
-    pub left_out: bool,
+    /// Whether the operator's `--where` left it out, its row was gone from the input, or the row could not be sent.
+    pub is_out: bool,
 }
 
 impl Extension<'_> {
@@ -169,14 +169,14 @@ impl Extension<'_> {
         let targets: Vec<_> = self
             .db
             .prepare_cached(
-                "SELECT t.n, coalesce(p.left_out, 0) FROM target t LEFT JOIN progress p ON p.n = t.n
+                "SELECT t.n, coalesce(p.left_out OR (p.outcome = 'invalid' AND p.attempts = 0), 0) FROM target t LEFT JOIN progress p ON p.n = t.n
                  WHERE lower(t.machine_id) = lower(?1) AND t.tenant = '' AND t.n <= ?2 ORDER BY t.n",
             )
             .and_then(|mut statement| {
                 let stands = |row: &rusqlite::Row<'_>| {
                     Ok(Stands {
                         n: row.get(0)?,
-                        left_out: row.get(1)?,
+                        is_out: row.get(1)?,
                     })
                 };
                 statement
@@ -313,7 +313,8 @@ fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Resul
     db.prepare_cached(
         "INSERT INTO progress (n, outcome, message) VALUES (?1, ?2, ?3)
          ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 0
-         WHERE left_out AND progress.outcome IS NOT NULL",
+         WHERE (left_out AND progress.outcome IS NOT NULL)
+             OR (progress.outcome = 'invalid' AND progress.attempts = 0 AND progress.message <> excluded.message)",
     )?
     .execute(params![n, outcome, message])
 }

@@ -381,6 +381,33 @@ fn what_is_gone_from_the_input_is_no_failure_and_what_was_mended_is_gone() {
     nights.assert_one_scan_a_campaign();
 }
 
+#[test]
+fn each_slip_has_a_row_of_its_own_and_a_row_that_was_mended_is_sent() {
+    let nights = Nights::new(1..=3);
+    let run = |input: String, more: &[&str]| {
+        fs::write(nights.place.path("fleet.csv"), input).unwrap();
+        let words = [&["fleet.csv", "--extend", "--limit", "none"], more].concat();
+        let mut command = nights.place.run_against(&nights.server, &words);
+        command.output().unwrap()
+    };
+    let rows = |remark: &str, slips: &str| {
+        let [one, two, three] = [1, 2, 3].map(machine);
+        format!("machine_id,comment\n{one},\n{two},{remark}\n{three},\n{slips}")
+    };
+    let first = rows("[fleetsweep: bad", "null,\n");
+    assert_code(&run(first, &["--max-machines", "1"]), 3);
+    let more = rows(
+        "mended",
+        "null,\nnull,\nNULL,\n1.23E+39,\n1.23E+39,\n,x\n,y\n",
+    );
+    assert_code(&run(more.clone(), &[]), 1);
+    nights.assert_counts(&[("accepted", 3), ("invalid", 7)]);
+    // The same again adds nothing.
+    assert_code(&run(more, &[]), 6);
+    nights.assert_counts(&[("accepted", 3), ("invalid", 7)]);
+    nights.assert_one_scan_a_campaign();
+}
+
 /// What is in the input of one night, of ten machines.
 fn input() -> impl Strategy<Value = BTreeSet<u64>> {
     prop::collection::btree_set(1..=10_u64, 1..=10)

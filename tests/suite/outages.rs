@@ -61,7 +61,8 @@ fn bound(machines: u64) -> Duration {
 
 #[derive(Debug, Clone)]
 struct Case {
-    /// Its number among all, by which it can be run alone.
+    /// Its number among all, by which a failure says that it can be run alone.
+    #[expect(dead_code, reason = "it is told by `Debug`")]
     number: usize,
     length: Duration,
     place: f64,
@@ -81,6 +82,8 @@ impl Case {
         starts: bool,
     ) -> Self {
         let machines = FLEETS[fleet];
+        let number = length
+            + 3 * (place + 3 * (fleet + 3 * (shape + 4 * (poison + 4 * usize::from(starts)))));
         let shape = shapes()[shape].clone();
         // Nobody's list is answered while starts find no connection.
         let starts = starts && shape != Shape::Refused;
@@ -95,8 +98,7 @@ impl Case {
             n + 1
         };
         Self {
-            number: length
-                + 3 * (place + 3 * (fleet + 3 * (shape + 4 * (poison + 4 * usize::from(starts))))),
+            number,
             length: LENGTHS[length],
             place: PLACES[place],
             machines,

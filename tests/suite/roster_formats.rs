@@ -184,7 +184,10 @@ const REFUSED: &[(&str, &[&str])] = &[
         "id-column-needed.csv",
         &["--id-column", "`name`, `asset`, `os`"],
     ),
-    ("no-id-column.csv", &["--id-column", "`name`, `os`"]),
+    (
+        "no-id-column.csv",
+        &["--id-column", "`name`, `os`", "fleetsweep machines"],
+    ),
     (
         "results.csv",
         &[

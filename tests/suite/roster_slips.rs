@@ -211,12 +211,83 @@ fn a_line_that_is_one_quoted_cell_is_read_as_its_cells() {
 }
 
 #[test]
+fn where_a_row_holds_two_ids_neither_is_sent() {
+    let link = "https://security.microsoft.com/machines/";
+    for cell in [
+        format!("{link}@a/overview;{link}@b/overview"),
+        format!("{link}@a/ {link}@b/"),
+        format!("PC @a {link}@b"),
+        format!("[@a]({link}@b)"),
+    ] {
+        let text = filled(&format!("machine_id,name\n\"{cell}\",x\n@c,y\n"));
+        assert_eq!(due_and_invalid(&read(&text)), (1, 1), "{cell}");
+    }
+    // The quotes of a list are lost, and the second id has become a cell of its own.
+    let beside = read(&filled("machine_id,name\n@a,x,@b\n@c,y\n"));
+    assert_eq!(due_and_invalid(&beside), (1, 1));
+    let list = read(&filled("machine_id\n@a,@b,@c\n@d\n"));
+    assert_eq!(due_and_invalid(&list), (1, 1));
+    let said = refusal(&filled("@a,@b,@c\n"));
+    assert!(said.contains("each of them on a line of its own"), "{said}");
+    // The same one twice is no doubt.
+    let twice = read(&filled(&format!("machine_id\n{link}@a/overview?id=@a\n")));
+    assert_eq!(twice.rows, ["2 a due"]);
+}
+
+#[test]
+fn a_column_is_judged_by_its_values_and_not_by_its_gaps() {
+    let gaps = ",x\n".repeat(900);
+    let late: String = (0..40).map(|n| format!("{n:040x},x\n")).collect();
+    let short = format!("{},x\n", &IDS[0][..32]);
+    let heard = read(&format!("machine_id,name\n{gaps}{short}{gaps}{late}"));
+    assert_eq!(due_and_invalid(&heard), (40, 1801));
+    let heard = read(&format!("asset,name\n{gaps}{gaps}{late}"));
+    assert_eq!(due_and_invalid(&heard), (40, 1800));
+}
+
+#[test]
+fn forty_digits_go_before_thirty_two() {
+    let text: String = (0..40).map(|n| format!("{n:032x},{n:040x}\n")).collect();
+    let heard = read(&format!("id,DeviceId\n{text}"));
+    assert_eq!(heard.columns, ["id"]);
+    let heard = read(&format!("id,n\n{}", text.replace(",00000000", ",")));
+    assert!(
+        heard.notes[0].contains("unusual machine ids"),
+        "{:?}",
+        heard.notes
+    );
+}
+
+#[test]
+fn what_may_be_a_machine_is_no_total() {
+    let text = filled("machine_id,hostname,os\n@a,pc,10\n,SUM01,10\n,count12,11\n");
+    assert_eq!(due_and_invalid(&read(&text)), (1, 2));
+    let options = Options {
+        any_id: true,
+        ..Options::default()
+    };
+    let heard = hear("in.csv", b"machine_id\nsum1\ntotal\ncount\n", &options).unwrap();
+    assert_eq!(heard.rows.len(), 3);
+}
+
+#[test]
 fn a_list_of_names_says_that_names_are_no_ids() {
     let said = refusal("PC-1\nPC-2\npc-3.corp.example\n");
     assert!(
         said.contains("a list of names") && !said.contains("`machine_id` above"),
         "{said}"
     );
+    for names in [
+        "Device Name\nPC-1\nPC-2\n",
+        "# hosts\nPC-1.corp\nPC-2.corp\n",
+        "name,os\nPC-1,w\nPC-2,w\n",
+    ] {
+        let said = refusal(names);
+        assert!(
+            said.contains("fleetsweep machines") && !said.contains("above a plain list"),
+            "{said}"
+        );
+    }
     let said = refusal("machine_id\nPC-1\nPC-2\n");
     assert!(said.contains("looks like a name"), "{said}");
 }
@@ -232,6 +303,21 @@ fn a_campaign_keeps_the_rule_that_it_began_with() {
         hear("in.csv", text.as_bytes(), &options).unwrap().rows
     };
     assert_eq!(by(IdRule::AsTyped), ["2 a due", "3 ? due", "4 ? due"]);
+    // What was the header then is none of the rows today.
+    let old = Options {
+        rule: Some(IdRule::AsTyped),
+        ..Options::default()
+    };
+    let text = filled("null\n@a\n@b\n");
+    assert_eq!(
+        hear("in.csv", text.as_bytes(), &old).unwrap().rows,
+        ["2 a due", "3 b due"]
+    );
+    let text = filled("ID,DeviceId\n17,@a\n");
+    assert_eq!(
+        hear("in.csv", text.as_bytes(), &old).unwrap().columns,
+        ["DeviceId"]
+    );
     assert_eq!(by(IdRule::Hex40)[..2], ["2 a due", "3 b due"]);
     assert_eq!(by(IdRule::Any)[..2], ["2 a due", "3 b due"]);
 }
