@@ -467,7 +467,7 @@ fn ctrl_c_drains_and_the_results_are_whole() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
-    wait_for(&mut lines, "campaign");
+    wait_for(&mut lines, " targets");
     interrupt(&child);
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();

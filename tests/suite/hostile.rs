@@ -196,6 +196,8 @@ fn check(text: &str, status: u16) {
     fs::write(folder.join("guids.txt"), format!("id,{cell}\n{cell},a\n")).unwrap();
 
     let at = format!("--api-url {base}");
+    // One of 200 characters at most is taken.
+    let comment: String = text.chars().take(100).collect();
     let commands = [
         ("plan", words(&format!("plan {at}"), &[&name])),
         (
@@ -206,7 +208,7 @@ fn check(text: &str, status: u16) {
             "run with lines",
             words(
                 &format!("run {at} -o l.csv --progress lines -v"),
-                &["--comment", text, &name],
+                &["--comment", &comment, &name],
             ),
         ),
         ("run -q", words(&format!("run {at} -o q.csv -q"), &[&name])),

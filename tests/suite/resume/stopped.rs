@@ -160,7 +160,7 @@ fn delays_and_holds_outlive_the_process() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        wait_for(&mut lines, "campaign");
+        wait_for(&mut lines, " targets");
         interrupt(&child);
         let mut rest = String::new();
         lines.read_to_string(&mut rest).unwrap();
