@@ -19,8 +19,8 @@ use crate::monitor::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Progress and logs")]
 pub struct ProgressArgs {
-    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and lines
-    /// elsewhere.
+    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and
+    /// lines elsewhere.
     #[arg(long, value_enum, default_value_t = Shown::Auto)]
     progress: Shown,
 
@@ -36,7 +36,8 @@ pub struct ProgressArgs {
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the same.
+    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the
+    /// same.
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
 }

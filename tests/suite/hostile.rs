@@ -1,4 +1,5 @@
-//! No byte of text of others that a terminal would act on reaches it, whatever prints: seen through a terminal of its own.
+//! No byte of text of others that a terminal would act on reaches it, whatever prints: seen through a terminal of its
+//! own.
 
 use std::{
     ffi::{OsStr, OsString},
