@@ -1,7 +1,7 @@
 //! The audit trail: what was done to a company's computers, event by event, for the log.
 //!
-//! `docs/LOG.md` names each event and its fields, and a test compares. Names stay what they are once they are released; text
-//! of others is made plain before, for it comes in plain, or by the log's own writer.
+//! `docs/LOG.md` names each event and its fields, and a test compares the names. They stay what they are once they are
+//! released. Text of others is made plain on its way in, or by the log's own writer.
 
 /// Writes one event of the trail: its name, then its fields as `tracing` takes them.
 macro_rules! audit {

@@ -16,7 +16,8 @@
 //! - [`mock`]: a tenant in a box, with a quota of its own and a record of what it saw.
 //!
 //! Who may import whom: `cli` may import everything; `campaign` the six below it; those six none of each other; `mock`
-//! only the wire types of `defender`; all of them `plain_text` and `audit`. A test reads the `use` lines and keeps it so.
+//! only the wire types of `defender`; all of them `plain_text` and `audit`. A test reads the `use` lines and keeps it
+//! so.
 
 mod audit;
 pub mod campaign;

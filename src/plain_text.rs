@@ -1,9 +1,10 @@
 //! Text of others, made fit for a terminal.
 //!
-//! Machine names, error messages, comments, file names and cells come from whoever may write into a tenant or a CSV, and a
-//! terminal obeys what is written to it. What could move the cursor, hide, colour or reorder text is made a space here, or
-//! left out; so is what nobody can see. All that is printed or logged goes through this module, at the edge. What comes from
-//! the service goes through it on its way in too, so that it is one line wherever it is put into a larger text.
+//! Machine names, error messages, comments, file names and cells come from whoever may write into a tenant or a CSV,
+//! and a terminal obeys what is written to it. What could move the cursor, hide, colour or reorder text is made a space
+//! here, or left out; so is what nobody can see. All that is printed or logged goes through this module, at the edge.
+//! What comes from the service goes through it on its way in too, so that it is one line wherever it is put into a
+//! larger text.
 
 use std::{borrow::Cow, fmt};
 
@@ -19,8 +20,8 @@ fn is_line_end(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// What Unicode calls default-ignorable (`DerivedCoreProperties.txt`): zero-width and bidirectional marks, fillers, tags; and
-/// the marks of interlinear notes.
+/// What Unicode calls default-ignorable (`DerivedCoreProperties.txt`): zero-width and bidirectional marks, fillers,
+/// tags; and the marks of interlinear notes.
 fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

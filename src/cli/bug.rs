@@ -59,15 +59,26 @@ mod tests {
     use std::{env, future, process::Command, thread};
 
     use super::*;
+    use crate::monitor::logs::{self, LogFormat, LogOptions, LogTarget};
 
     /// Tells the child below what to do.
     const DEED: &str = "FLEETSWEEP_TEST_PANIC";
+    /// Names its log.
+    const LOG: &str = "FLEETSWEEP_TEST_LOG";
 
     #[test]
     #[ignore = "the child of the test below: it ends its process"]
     fn child() {
         let Ok(deed) = env::var(DEED) else { return };
         ends_the_process();
+        let log = LogOptions {
+            filter: None,
+            verbosity: -1,
+            format: LogFormat::Json,
+            colour: false,
+            target: LogTarget::File(env::var(LOG).unwrap().into()),
+        };
+        logs::start(&log).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -90,7 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_anywhere_ends_the_process_in_words_with_5() {
+    fn a_panic_anywhere_ends_the_process_in_words_with_5_and_is_in_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
         for (deed, words) in [
             ("main", "a slip in two lines, at src/cli/bug.rs:"),
             ("task", "a slip in a task, at src/cli/bug.rs:"),
@@ -107,6 +120,7 @@ mod tests {
                     "--nocapture",
                 ])
                 .env(DEED, deed)
+                .env(LOG, &log)
                 .env_remove("RUST_BACKTRACE")
                 .output()
                 .unwrap();
@@ -117,6 +131,10 @@ mod tests {
             let begins = line.starts_with("fleetsweep met a bug: ");
             assert!(begins && line.contains(words), "{deed}: {told}");
             assert!(line.ends_with("Please report this."), "{deed}: {told}");
+            let logged = std::fs::read_to_string(&log).unwrap();
+            let last = logged.lines().last().unwrap();
+            assert!(last.contains(words), "{deed}: {logged}");
+            assert!(last.contains("fleetsweep::bug"), "{deed}: {logged}");
         }
     }
 }

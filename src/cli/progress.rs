@@ -37,7 +37,8 @@ pub struct ProgressArgs {
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the same.
+    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the
+    /// same.
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
 }

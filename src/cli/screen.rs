@@ -1,5 +1,5 @@
-//! What commands write to stdout and stderr. It all goes through here, so that no text of others reaches the terminal as it
-//! came: a test keeps `stdout()` and `stderr()` out of the rest of `cli`.
+//! What commands write to stdout and stderr. It all goes through here, so that no text of others reaches the terminal
+//! as it came: a test keeps `stdout()` and `stderr()` out of the rest of `cli`.
 
 use std::io::{self, Write as _};
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::Failure;
 use crate::plain_text;
 
-/// Writes a report of whole lines to stdout: `what`, as an error calls it. Each line that holds text of others is made by
-/// [`plain_text::line`], for that text may hold line ends of its own.
+/// Writes a report of whole lines to stdout: `what`, as an error calls it. Each line that holds text of others is made
+/// by [`plain_text::line`], for that text may hold line ends of its own.
 ///
 /// # Errors
 /// It cannot be written. Whoever has closed the pipe has read enough, which is none.

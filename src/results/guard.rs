@@ -1,13 +1,14 @@
 //! Cells that a spreadsheet would run as a formula, or a terminal as a command.
 //!
-//! Names and comments in a results file come from machines and from other people, and the file is made to be opened in a
-//! spreadsheet: `=HYPERLINK(…)` must arrive there as text.
+//! Names and comments in a results file come from machines and from other people, and the file is made to be opened in
+//! a spreadsheet: `=HYPERLINK(…)` must arrive there as text.
 
 use std::borrow::Cow;
 
 use crate::plain_text;
 
-/// A cell of ours as it is written: [one plain line](plain_text::one_line), behind a `'` where a spreadsheet would run it.
+/// A cell of ours as it is written: [one plain line](plain_text::one_line), behind a `'` where a spreadsheet would run
+/// it.
 pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
     behind_quote(plain_text::one_line(cell))
 }

@@ -1,4 +1,5 @@
-//! No byte of text of others that a terminal would act on reaches it, whatever prints: seen through a terminal of its own.
+//! No byte of text of others that a terminal would act on reaches it, whatever prints: seen through a terminal of its
+//! own.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -198,6 +199,8 @@ fn check(text: &str, status: u16) {
     fs::write(folder.join("guids.txt"), format!("id,{cell}\n{cell},a\n")).unwrap();
 
     let at = format!("--api-url {base}");
+    // One of 200 characters at most is taken.
+    let comment: String = text.chars().take(100).collect();
     let commands = [
         ("plan", words(&format!("plan {at}"), &[&name])),
         (

@@ -45,7 +45,13 @@ pub(super) fn put_aside(
             }
             Err(_) => {}
             Ok(()) => {
-                audit!("file", act = "moved aside", what = "a finished campaign's", path = %path.display(), to = %aside.display());
+                audit!(
+                    "file",
+                    act = "moved aside",
+                    what = "a finished campaign's",
+                    path = %path.display(),
+                    to = %aside.display()
+                );
                 renamed.push((path, aside));
             }
         }
