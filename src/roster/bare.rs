@@ -145,8 +145,10 @@ mod tests {
 
     #[test]
     fn ids_in_one_cell_are_counted() {
-        assert_eq!(count_ids(&format!("{ID};{ID}")), 2);
-        assert_eq!(count_ids(&format!("[\"{ID}\",\"{ID}\",\"pc\"]")), 2);
+        let other = ID.replace('1', "2");
+        assert_eq!(count_ids(&format!("{ID};{other}")), 2);
+        assert_eq!(count_ids(&format!("{ID};{}", ID.to_uppercase())), 1);
+        assert_eq!(count_ids(&format!("[\"{ID}\",\"{other}\",\"pc\"]")), 2);
         assert_eq!(count_ids(ID), 1);
         assert_eq!(count_ids(&format!("{ID}{ID}")), 0);
     }

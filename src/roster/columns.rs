@@ -150,7 +150,7 @@ pub(super) fn choose(
         .find(|&place| columns[place].ids() > 0);
     match (&hold_ids[..], rival.or_else(|| by_name.first().copied())) {
         (&[id], _) if rival.is_none() => {
-            if is_row_rather_than_heading(names[id]) {
+            if !is_old && is_row_rather_than_heading(names[id]) {
                 return Err(no_header(file, sheet));
             }
             chosen(id, Some(NoteKind::GuessedColumn(names[id].to_owned())))

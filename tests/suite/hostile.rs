@@ -190,8 +190,6 @@ fn check(text: &str, status: u16) {
     // A file's name holds no slash, and no more bytes than this.
     let name: String = text.replace('/', " ").chars().take(40).collect();
     let name = format!("{name}.csv");
-    // A longer one is refused.
-    let comment: String = text.chars().take(150).collect();
     let cell = format!("\"{}\"", text.replace('"', "\"\""));
     let rows = [1, 2].map(|n| format!("{n:040x},{cell}\n")).concat();
     let fleet = format!("machine_id,{cell}\n{rows}{cell},{cell}\n");

@@ -383,6 +383,32 @@ async fn machines_that_are_never_answered_fail_however_many_stand_together() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_outage_of_starts_is_nobodys_fault_either() {
+    let page = || Shape::Page { status: 502 };
+    for gap in (0..=150).step_by(10) {
+        // All that are left are on their way when the first one begins; some are answered between the two.
+        let first = Outage::of_starts(SECOND / 10, 60 * SECOND, page());
+        let second = Outage::of_starts(SECOND * (61 + gap), 11 * MINUTE, page());
+        let rig = Rig {
+            policy: fleetsweep::campaign::retry::Policy {
+                max_attempts: 1,
+                ..fleetsweep::campaign::retry::Policy::default()
+            },
+            ..Rig::against(MockConfig {
+                outages: vec![first, second],
+                ..lossless()
+            })
+        };
+        let told = rig.run(&fleet(40)).await;
+        // The last two have nobody beside them who would tell whose fault it is.
+        let failed = told.of(Outcome::Failed);
+        assert!(failed < 3, "{gap}: {:?}", told.tally);
+        assert_eq!(told.of(Outcome::Accepted), 40 - failed);
+        told.assert_one_scan_each();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn starts_that_alone_are_blocked_or_paced_cost_no_machine_anything() {
     let shapes = [
         Shape::Page { status: 403 },

@@ -274,7 +274,7 @@ fn what_may_be_a_machine_is_no_total() {
 fn a_list_of_names_says_that_names_are_no_ids() {
     let said = refusal("PC-1\nPC-2\npc-3.corp.example\n");
     assert!(
-        said.contains("a list of names") && !said.contains("`machine_id` above"),
+        said.contains("a list of names") && !said.contains("put the line"),
         "{said}"
     );
     for names in [

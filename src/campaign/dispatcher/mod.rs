@@ -214,7 +214,7 @@ impl Dispatcher {
             (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
                 self.queue.pop_of(these, now)
             }
-            _ if self.reach.is_anothers_turn() => self.queue.draw(now, &mut self.rng),
+            _ if self.reach.is_out() => self.queue.draw(now, &mut self.rng),
             _ if self.suspicion.is_on() => {
                 let due = self.queue.draw(now, &mut self.rng)?;
                 self.suspicion.drew(due.target.n);

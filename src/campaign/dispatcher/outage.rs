@@ -132,11 +132,6 @@ impl Reachability {
         held.is_some_and(|held| !held.suspects.all.contains(&n))
     }
 
-    /// Whether one is to be tried now that is none of those, whichever.
-    pub(super) fn is_anothers_turn(&self) -> bool {
-        self.held.is_some() && self.suspects(Round::All).is_none()
-    }
-
     /// Those of whom one is to be tried now; none if anybody may.
     pub(super) fn suspects(&self, whose: Round) -> Option<&HashSet<u64>> {
         let held = self.held.as_ref()?;
@@ -148,6 +143,7 @@ impl Reachability {
         let these = match whose {
             Round::Left => left,
             Round::All => all,
+            Round::Anybody => return None,
         };
         (!is_anothers_turn).then_some(these)
     }
@@ -246,8 +242,12 @@ impl Dispatcher {
                 self.reach.heard = true;
                 self.reach.failed.clear();
                 if let Some(held) = &mut self.reach.held {
+                    // One of them that is answered tells that starts were down; another one, that they are bad.
+                    let was_suspect = held.suspects.all.contains(&n);
                     held.suspects.remove(n);
-                    self.are_bad();
+                    if !was_suspect {
+                        self.are_bad();
+                    }
                     self.outage_over(now);
                 } else if let Some(width) = self.reach.width {
                     let wider = width.saturating_mul(2);

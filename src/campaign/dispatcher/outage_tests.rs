@@ -226,3 +226,60 @@ fn where_nobody_else_is_left_a_forbidden_machine_is_judged_by_what_was_answered_
     assert_eq!(last.stop_reason(), None);
     assert_eq!(last.tally().of(Outcome::Refused), 1);
 }
+
+#[test]
+fn while_the_list_is_not_answered_nobody_waits_for_it() {
+    let mut dispatcher = dispatcher(20, Policy::default());
+    call(&mut dispatcher, accepted(), at(0));
+    for _ in 0..3 {
+        call(&mut dispatcher, lost(), at(0));
+    }
+    assert!(dispatcher.wants_probe(at(2)));
+    dispatcher.probed(Ok(()), at(2));
+    call(&mut dispatcher, lost(), at(2));
+    // It is the turn of those that failed, and they are to be looked up.
+    assert!(dispatcher.wants_listing(at(33)).is_some());
+    assert!(!dispatcher.wants_permit(at(33)));
+    let list = Err(ListingError::Unanswered {
+        trouble: Box::new(trouble(None)),
+        never_sent: false,
+    });
+    dispatcher.listed(list, at(63), WALL);
+    let n = call(&mut dispatcher, accepted(), at(63));
+    assert!(n > 5, "another one");
+    assert!(!dispatcher.is_out());
+}
+
+#[test]
+fn those_that_failed_are_not_known_to_be_bad_when_one_of_them_is_answered() {
+    let policy = Policy {
+        max_attempts: 1,
+        ..Policy::default()
+    };
+    let mut dispatcher = dispatcher(6, policy);
+    call(&mut dispatcher, accepted(), at(0));
+    let all: Vec<_> = (0..5)
+        .map(|_| dispatcher.assign(at(0), WALL).unwrap().n)
+        .collect();
+    let fail = |dispatcher: &mut Dispatcher, these: &[u64], now| {
+        for n in these {
+            answer(dispatcher, *n, lost(), now, 1);
+        }
+    };
+    fail(&mut dispatcher, &all, at(0));
+    assert!(dispatcher.wants_probe(at(2)));
+    dispatcher.probed(Ok(()), at(2));
+    assert!(dispatcher.wants_listing(at(32)).is_some());
+    dispatcher.listed(Ok(absent(&all, at(32))), at(32), WALL);
+    let first = call(&mut dispatcher, accepted(), at(32));
+    assert!(!dispatcher.is_out(), "starts are answered again");
+    let mut again = Vec::new();
+    for now in [33, 34, 35] {
+        let attempt = dispatcher.assign(at(now), WALL).unwrap();
+        assert_ne!(attempt.n, first);
+        answer(&mut dispatcher, attempt.n, lost(), at(now), 1);
+        again.push(attempt.n);
+    }
+    assert!(dispatcher.is_out(), "it is seen once more: {again:?}");
+    assert_eq!(dispatcher.tally().of(Outcome::Failed), 0);
+}

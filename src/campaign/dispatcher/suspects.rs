@@ -20,6 +20,8 @@ pub(super) enum Round {
     /// Those that have not been tried in this round.
     Left,
     All,
+    /// None of them can go, and others may.
+    Anybody,
 }
 
 impl Suspects {
@@ -52,12 +54,22 @@ impl Suspects {
 
 impl Dispatcher {
     /// Whose turn it is while starts are down. Who has been tried waits for the others that can be tried soon, and not for those
-    /// that may not be due for long.
+    /// that may not be due for long; and nobody waits for a list that is not answered.
     pub(super) fn round(&mut self, now: Moment) -> Round {
-        let can_go = self.reach.suspects(Round::Left).is_some_and(|left| {
-            let mut left_in_doubt = left.iter().filter(|n| self.doubtful.contains_key(n));
-            left_in_doubt.next().is_some() || self.queue.has_due_of(left, now)
-        });
-        if can_go { Round::Left } else { Round::All }
+        let (Some(left), Some(all)) = (
+            self.reach.suspects(Round::Left),
+            self.reach.suspects(Round::All),
+        ) else {
+            return Round::Anybody;
+        };
+        let are_looked_up =
+            self.listings.outage.is_none() && left.iter().any(|n| self.doubtful.contains_key(n));
+        if are_looked_up || self.queue.has_due_of(left, now) {
+            Round::Left
+        } else if self.queue.has_due_of(all, now) {
+            Round::All
+        } else {
+            Round::Anybody
+        }
     }
 }
