@@ -7,7 +7,7 @@ use super::{
     counts::Guids,
     flaw::{Flaw, excerpt},
     id_rule::IdRule,
-    machine_id::digest,
+    machine_id::Digest,
     note::{NoteKind, Notes},
     particulars::{Particular, Particulars},
     row::Fate,
@@ -55,7 +55,7 @@ impl Judge {
     pub(super) fn judge<'a>(
         &mut self,
         record: &'a StringRecord,
-        id: &str,
+        (id, digest): (&str, Option<Digest>),
         line: u64,
         notes: &mut Notes,
     ) -> (Fate, Particular<'a>) {
@@ -73,18 +73,8 @@ impl Judge {
             }
         }
         self.guids.add(id, line);
-        let digest = digest(id);
-        // A list of ids in one row has lost its quotes: nobody knows which of them is meant.
-        let beside = record.iter().skip(self.width);
-        let beside = match self.rule {
-            IdRule::AsTyped => 0,
-            rule => beside.filter(|cell| holds_id(cell, rule)).count(),
-        };
-        if beside > 0 {
-            return (
-                Fate::Invalid(Flaw::SeveralIds(beside + 1)),
-                Particular::default(),
-            );
+        if let Some(ids) = self.ids_beside(record) {
+            return (Fate::Invalid(Flaw::SeveralIds(ids)), Particular::default());
         }
         let is_id = match (digest, self.rule) {
             (Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
@@ -105,6 +95,17 @@ impl Judge {
             None => Fate::Due,
         };
         (fate, said)
+    }
+
+    /// How many ids the row has, if there are some beyond its columns: a list of ids has lost its quotes, and nobody knows which
+    /// of them is meant.
+    fn ids_beside(&self, record: &StringRecord) -> Option<usize> {
+        if record.len() <= self.width || self.rule == IdRule::AsTyped {
+            return None;
+        }
+        let cells = record.iter().skip(self.width);
+        let ids = cells.filter(|cell| holds_id(cell, self.rule)).count();
+        (ids > 0).then_some(ids + 1)
     }
 
     /// How many of the ids were GUIDs.

@@ -5,8 +5,6 @@ use std::{
     io::{self, Chain, Cursor, Read},
 };
 
-use csv::StringRecord;
-
 use super::{
     around::Around,
     bare::{trim, unwrap},
@@ -19,7 +17,7 @@ use super::{
     id_rule::IdRule,
     judge::Judge,
     layout::{Layout, position},
-    machine_id::digest,
+    machine_id::{Digest, digest},
     note::{Note, NoteKind, Notes},
     options::Options,
     particulars::Particulars,
@@ -189,11 +187,14 @@ impl<R: Read> Roster<R> {
         }
         join_extra(record, self.width, self.id, &mut self.extra);
 
-        let (machine_id, is_unwrapped) = identify(record, self.id, self.rule);
+        let cell = record.get(self.id).unwrap_or_default();
+        let (machine_id, digest, is_unwrapped) = identify(cell, self.rule);
         if is_unwrapped {
             self.notes.add(NoteKind::Unwrapped, line);
         }
-        let (fate, said) = self.judge.judge(record, machine_id, line, &mut self.notes);
+        let (fate, said) = self
+            .judge
+            .judge(record, (machine_id, digest), line, &mut self.notes);
         if self.judge.guids().are_all() && !self.any_id {
             return Err(self.judge.guids().refusal(&self.file));
         }
@@ -254,19 +255,20 @@ impl<R: Read> Roster<R> {
     }
 }
 
-/// The row's machine id: what stands in the cell's wrapping where that is an id beyond doubt, else the trimmed cell. And
-/// whether there was a wrapping.
-fn identify(record: &StringRecord, place: usize, rule: IdRule) -> (&str, bool) {
-    let cell = record.get(place).unwrap_or_default();
-    if rule == IdRule::AsTyped {
-        return (cell.trim(), false);
-    }
-    let trimmed = trim(cell);
-    if digest(trimmed).is_some() {
-        return (trimmed, false);
+/// The machine id in a cell: what stands in its wrapping where that is an id beyond doubt, else the trimmed cell. With its
+/// digest, and whether there was a wrapping.
+fn identify(cell: &str, rule: IdRule) -> (&str, Option<Digest>, bool) {
+    let trimmed = if rule == IdRule::AsTyped {
+        cell.trim()
+    } else {
+        trim(cell)
+    };
+    let found = digest(trimmed);
+    if found.is_some() {
+        return (trimmed, found, false);
     }
     match unwrap(trimmed, rule) {
-        Some(id) => (id, id != trimmed),
-        None => (trimmed, false),
+        Some(id) => (id, digest(id), id != trimmed),
+        None => (trimmed, None, false),
     }
 }
