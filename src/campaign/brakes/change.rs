@@ -9,6 +9,8 @@ pub struct Change {
     pub option: &'static str,
     /// Its value; without one, the option is left out.
     pub value: Option<String>,
+    /// To how many machines a yes must be that names a number, if to more than before.
+    pub machines: Option<u64>,
 }
 
 impl Change {
@@ -18,6 +20,16 @@ impl Change {
         Self {
             option,
             value: Some(value.to_string()),
+            machines: None,
+        }
+    }
+
+    /// The same, where so many machines are scanned then.
+    #[must_use]
+    pub fn on(self, machines: u64) -> Self {
+        Self {
+            machines: Some(machines),
+            ..self
         }
     }
 
@@ -27,6 +39,7 @@ impl Change {
         Self {
             option,
             value: None,
+            machines: None,
         }
     }
 }
