@@ -171,17 +171,22 @@ fn an_attempt_tells_all_that_an_auditor_asks() {
 }
 
 #[test]
-fn the_user_is_the_systems_and_no_variables() {
+fn user_and_computer_are_the_systems_and_no_variables() {
     let place = Place::new(&fleet(1));
     let mut command = super::program::fleetsweep(place.0.path());
     command.args(["run", "fleet.csv", "--mock"]).args(LOG);
     command
         .env("USER", "somebody else")
-        .env("USERNAME", "somebody else");
+        .env("USERNAME", "somebody else")
+        .env("HOSTNAME", "another")
+        .env("COMPUTERNAME", "another");
     assert!(command.status().unwrap().success());
     let trail = trail(&place.read("log.json"));
-    let user = named(&trail, "run")[0]["os_user"].as_str().unwrap();
-    assert!(!user.is_empty() && user != "somebody else", "{user}");
+    let run = named(&trail, "run")[0];
+    for (field, wrong) in [("os_user", "somebody else"), ("host", "another")] {
+        let told = run[field].as_str().unwrap();
+        assert!(!told.is_empty() && told != wrong, "{run}");
+    }
 }
 
 #[test]

@@ -237,12 +237,36 @@ fn it_takes_the_command_line_of_a_run() {
 }
 
 #[test]
+fn a_yes_that_a_run_would_refuse_is_told() {
+    let place = Place::new(&fleet(35));
+    let refused = "--yes=3 is a yes for at most 3 machines, and 35 are still to be scanned: a run would refuse that";
+    for (words, is_refused) in [
+        (&["--yes", "3", "fleet.csv"][..], true),
+        (&["--yes=35", "fleet.csv"], false),
+        (&["--yes", "fleet.csv"], false),
+        (&["fleet.csv", "--yes=3", "--max-machines", "3"], false),
+    ] {
+        let told = in_words(&place, words);
+        assert!(told.contains("35 to be sent"), "{told}");
+        assert_eq!(told.contains(refused), is_refused, "{told}");
+    }
+}
+
+#[test]
 fn its_summary_is_the_plan_as_json() {
     let place = Place::new(&fleet(30));
     let words = in_words(&place, &["fleet.csv", "--mock", "--summary", "s.json"]);
     assert!(words.contains("30 to be sent"), "{words}");
     let told: Value = serde_json::from_str(&place.read("s.json")).unwrap();
     assert_eq!(told["due"], 30);
+    let text_of_others = "machine_id\n\u{202e}a\u{1b}[2Jb\n";
+    fs::write(place.path("bad.csv"), text_of_others).unwrap();
+    in_words(
+        &place,
+        &["bad.csv", "--mock", "--any-id", "--summary", "b.json"],
+    );
+    let told = place.read("b.json");
+    assert!(!told.contains(['\u{202e}', '\u{1b}']), "{told}");
     let told = in_words(&place, &["fleet.csv", "--mock", "--summary", "-"]);
     assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["due"], 30);
     let refused = plan(&place, &["fleet.csv", "--mock", "--summary", "no/s.json"]);

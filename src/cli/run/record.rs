@@ -26,9 +26,9 @@ pub(super) fn of(
     quota: String,
 ) -> Run {
     Run {
-        // By the system, for anybody can set a variable.
+        // Both by the system, for anybody can set a variable.
         os_user: whoami::username().unwrap_or_default(),
-        host: host(),
+        host: whoami::hostname().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: in_words(&next(command, None)),
         tenant: connection.tenant.clone(),
@@ -36,16 +36,6 @@ pub(super) fn of(
         quota,
         started: clock.wall(),
     }
-}
-
-/// The computer's name, as far as it can be found without asking the network.
-fn host() -> String {
-    let from_file = || std::fs::read_to_string("/etc/hostname").ok();
-    let name = std::env::var("COMPUTERNAME")
-        .ok()
-        .or_else(from_file)
-        .or_else(|| std::env::var("HOSTNAME").ok());
-    name.unwrap_or_default().trim().to_owned()
 }
 
 /// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come from
