@@ -171,6 +171,23 @@ fn an_attempt_tells_all_that_an_auditor_asks() {
 }
 
 #[test]
+fn an_outage_says_what_waits_for_its_end() {
+    let place = Place::new(&fleet(2));
+    let server = Server::start(&["--limit", "none", "--outage", "0s-3s=503,starts"]);
+    let words = [&["fleet.csv", "--limit", "none"][..], &LOG].concat();
+    let ran = place.run_against(&server, &words).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
+    let trail = trail(&place.read("log.json"));
+    let outages = named(&trail, "outage");
+    let told: Vec<_> = outages.iter().map(|o| [&o["phase"], &o["what"]]).collect();
+    assert_eq!(
+        told,
+        [["begins", "starts"], ["ends", "starts"]],
+        "{outages:?}"
+    );
+}
+
+#[test]
 fn user_and_computer_are_the_systems_and_no_variables() {
     let place = Place::new(&fleet(1));
     let mut command = super::program::fleetsweep(place.0.path());

@@ -259,14 +259,13 @@ fn its_summary_is_the_plan_as_json() {
     assert!(words.contains("30 to be sent"), "{words}");
     let told: Value = serde_json::from_str(&place.read("s.json")).unwrap();
     assert_eq!(told["due"], 30);
-    let text_of_others = "machine_id\n\u{202e}a\u{1b}[2Jb\n";
-    fs::write(place.path("bad.csv"), text_of_others).unwrap();
-    in_words(
-        &place,
-        &["bad.csv", "--mock", "--any-id", "--summary", "b.json"],
-    );
-    let told = place.read("b.json");
-    assert!(!told.contains(['\u{202e}', '\u{1b}']), "{told}");
+    // A name that would turn the line round on a terminal.
+    let turned = "\u{202e}turned.csv";
+    fs::write(place.path(turned), fleet(3)).unwrap();
+    in_words(&place, &[turned, "--mock", "--summary", "t.json"]);
+    let told = place.read("t.json");
+    assert!(told.contains("\\u202eturned.csv"), "{told}");
+    assert!(!told.contains('\u{202e}'), "{told}");
     let told = in_words(&place, &["fleet.csv", "--mock", "--summary", "-"]);
     assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["due"], 30);
     let refused = plan(&place, &["fleet.csv", "--mock", "--summary", "no/s.json"]);

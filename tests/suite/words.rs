@@ -112,7 +112,8 @@ fn the_second_says_what_is_unsure_and_the_same_command_looks_it_up() {
 fn the_second_says_how_many_are_unsure_to_those_who_want_to_hear_nothing_too() {
     let server = Server::start(&["--limit", "none", "--latency", "3s"]);
     let place = Place::new(&fleet(30));
-    let run = Stopped::after(&place, &server, &["--workers", "19", "-q"], 20);
+    let words = "--workers 19 -q --log-file log.json --log-format json".split(' ');
+    let run = Stopped::after(&place, &server, &words.collect::<Vec<_>>(), 20);
     run.signal("-INT");
     run.signal("-TERM");
     let (code, told) = run.end();
@@ -120,6 +121,11 @@ fn the_second_says_how_many_are_unsure_to_those_who_want_to_hear_nothing_too() {
     let words =
         "\n19 calls went out without an answer: whether a scan was started is looked up when";
     assert!(told.contains(words), "{told}");
+    let log = place.read("log.json");
+    for (event, times) in [("sent", 20), ("attempt", 1), ("left", 2), ("over", 1)] {
+        let event = format!("\"event\":\"{event}\"");
+        assert_eq!(log.matches(&event).count(), times, "{event}: {log}");
+    }
 }
 
 #[test]
