@@ -173,7 +173,7 @@ fn an_attempt_tells_all_that_an_auditor_asks() {
 #[test]
 fn an_outage_says_what_waits_for_its_end() {
     let place = Place::new(&fleet(2));
-    let server = Server::start(&["--limit", "none", "--outage", "0s-3s=503,starts"]);
+    let server = Server::start(&["--limit", "none", "--outage", "0s-3s=refused"]);
     let words = [&["fleet.csv", "--limit", "none"][..], &LOG].concat();
     let ran = place.run_against(&server, &words).output().unwrap();
     assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));

@@ -253,10 +253,14 @@ fn stopped_at_once(
         why += "; ";
         why += &unanswered;
     }
-    match next {
-        Some((next, Some(change))) => why += &format!("; this goes on, {change}: {next}"),
-        Some((next, None)) => why += &format!("; this goes on: {next}"),
-        None => {}
+    if let Some((next, change)) = next {
+        why += "; this goes on";
+        if let Some(change) = change {
+            why += ", ";
+            why += &change.to_string();
+        }
+        why += ": ";
+        why += &next;
     }
     Failure::new(code, why)
 }
