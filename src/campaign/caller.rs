@@ -192,7 +192,7 @@ impl<D: Defender> Caller<D> {
             if tries >= TRIES || matches!(self.patience, Patience::None) {
                 return Err(unanswered);
             }
-            self.hold(trouble).await?;
+            self.hold(kind, trouble).await?;
         }
     }
 
@@ -293,16 +293,17 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Waits until the service answers again, whatever it says.
+    /// Waits until the service answers again, whatever it says: a call of this kind was not answered.
     ///
     /// # Errors
     /// Something is in the way that a person must remove, or the time is over.
-    pub async fn hold(&self, trouble: &Trouble) -> Result<(), CallError> {
+    pub async fn hold(&self, kind: Kind, trouble: &Trouble) -> Result<(), CallError> {
         let Patience::Holds { at_most, monitor } = &self.patience else {
             return Ok(());
         };
         let began = self.clock.now();
-        let mut outage = Outage::begin(began, trouble, self.heard.load(Ordering::Relaxed));
+        let heard = self.heard.load(Ordering::Relaxed);
+        let mut outage = Outage::of_calls(kind, began, trouble, heard);
         monitor.note(&outage.in_words(began));
         loop {
             self.wait_until(outage.next_look()).await;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::reply::{Obstacle, Trouble};
 use crate::audit::audit;
-use crate::{monitor::span, quota::Moment};
+use crate::{
+    monitor::span,
+    quota::{Kind, Moment},
+};
 
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
@@ -20,6 +23,8 @@ const STANDS: Duration = Duration::from_mins(15);
 /// An outage that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
+    /// What cannot be done meanwhile, for the log: `starts`, or the name of another kind of calls.
+    what: &'static str,
     since: Moment,
     next: Moment,
     pause: Duration,
@@ -31,10 +36,21 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// One that begins with this; `heard` tells whether the service has answered this process before.
+    /// One that scan starts wait for; `heard` tells whether the service has answered this process before.
     #[must_use]
     pub fn begin(now: Moment, trouble: &Trouble, heard: bool) -> Self {
+        Self::of("starts", now, trouble, heard)
+    }
+
+    /// One that calls of this `kind` wait for, and no others.
+    #[must_use]
+    pub fn of_calls(kind: Kind, now: Moment, trouble: &Trouble, heard: bool) -> Self {
+        Self::of(kind.as_str(), now, trouble, heard)
+    }
+
+    fn of(what: &'static str, now: Moment, trouble: &Trouble, heard: bool) -> Self {
         let mut outage = Self {
+            what,
             since: now,
             next: now,
             pause: PAUSES.0,
@@ -43,7 +59,7 @@ impl Outage {
             heard,
         };
         outage.see(now, trouble);
-        audit!("outage", phase = "begins", why = outage.why.as_str());
+        audit!("outage", phase = "begins", what, why = outage.why.as_str());
         outage
     }
 
@@ -112,7 +128,13 @@ impl Outage {
     /// It is over: for the log.
     pub(super) fn over(&self, now: Moment) {
         let lasted_s = now.since(self.since).as_secs_f64();
-        audit!("outage", phase = "ends", why = self.why.as_str(), lasted_s);
+        audit!(
+            "outage",
+            phase = "ends",
+            what = self.what,
+            why = self.why.as_str(),
+            lasted_s
+        );
     }
 
     /// That it is over.

@@ -133,18 +133,8 @@ impl fmt::Display for Summary {
             Seconds(self.lower_bound),
             self.throttled
         )?;
-        if self.unanswered > 0 {
-            let calls = count::of(self.unanswered, "call");
-            let then = match &self.state {
-                Some(_) => {
-                    "is looked up when the same command goes on, before anything else is sent there"
-                }
-                None => "nobody looks up: a rehearsal keeps no state",
-            };
-            writeln!(
-                f,
-                "{calls} went out without an answer: whether a scan was started {then}"
-            )?;
+        if let Some(unanswered) = unanswered(self.unanswered, self.state.is_some()) {
+            writeln!(f, "{unanswered}")?;
         }
         let results = self.results.display();
         write!(f, "{}", one_line(&format!("results: {results}")))?;
@@ -155,6 +145,20 @@ impl fmt::Display for Summary {
         };
         write!(f, "\n{}", one_line(&next))
     }
+}
+
+/// What becomes of so many calls that went out and were not waited for, if there are any; `is_kept` if there is a state.
+#[must_use]
+pub fn unanswered(calls: u64, is_kept: bool) -> Option<String> {
+    let then = if is_kept {
+        "is looked up when the same command goes on, before anything else is sent there"
+    } else {
+        "nobody looks up: a rehearsal keeps no state"
+    };
+    let calls = (calls > 0).then(|| count::of(calls, "call"))?;
+    Some(format!(
+        "{calls} went out without an answer: whether a scan was started {then}"
+    ))
 }
 
 /// A length of time with the tenths that matter in a summary.

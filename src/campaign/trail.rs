@@ -47,6 +47,16 @@ pub(super) fn ended(ended: &Ended) {
     );
 }
 
+/// A scan start leaves. Whatever ends the process before its answer, the log names the machine.
+pub(super) fn sent(attempt: &Attempt) {
+    audit!(
+        "sent",
+        line = attempt.line,
+        machine = attempt.machine.as_str(),
+        "try" = attempt.number
+    );
+}
+
 /// A scan start was sent, and answered or given up.
 pub(super) fn attempt(attempt: &Attempt, judgement: &Judgement, took: Duration, waited: Duration) {
     audit!(

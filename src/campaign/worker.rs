@@ -111,6 +111,7 @@ impl<D: Defender> Worker<D> {
                 event: Sending::Unsent,
             };
         }
+        trail::sent(&attempt);
         let (reply, slept) = tokio::select! {
             reply = self.defender.call(&call, &token) => (reply, false),
             _ = self.sleeps.changed() => (Err(Lost::Unknown("the computer slept while the call was on its way".into())), true),

@@ -16,13 +16,14 @@ pub const ASKED_ABOVE: u64 = 500;
 pub type Yes = Option<Option<u64>>;
 
 /// `--yes 600` as `--yes=600`: clap, told that the number may be missing, would take the input's name for it in
-/// `--yes fleet.csv`. Only a word of digits behind `--yes` is a number; a file of such a name is `./600`. It is `run` alone
-/// whose `--yes` takes one.
+/// `--yes fleet.csv`. Only a word of digits behind `--yes` is a number; a file of such a name is `./600`. Only the
+/// `--yes` of `run`, and of `plan`, which takes its command line, takes one.
 #[must_use]
 pub fn joined(args: &[OsString]) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
-    let is_run = args.get(1).is_some_and(|word| word == "run");
-    let mut is_plain = is_run;
+    let mut is_plain = args
+        .get(1)
+        .is_some_and(|word| word == "run" || word == "plan");
     for word in args {
         is_plain &= word != "--";
         let digits = word
@@ -87,6 +88,17 @@ impl fmt::Display for Meant {
     }
 }
 
+/// What is wrong with a yes to fewer `machines` than that.
+#[must_use]
+pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
+    let most = yes.flatten().filter(|most| *most < machines)?;
+    let verb = count::word(machines, "is", "are");
+    Some(format!(
+        "--yes={most} is a yes for at most {}, and {machines} {verb} still to be scanned",
+        count::of(most, "machine")
+    ))
+}
+
 /// Whether what is `meant` may be started.
 ///
 /// # Errors
@@ -95,13 +107,13 @@ pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, 
     let machines = meant.machines;
     match yes {
         Some(None) => return Ok(Permission::Given),
-        Some(Some(most)) if machines <= most => return Ok(Permission::Given),
-        Some(Some(most)) => {
-            return Err(Failure::usage(format!(
-                "--yes={most} is a yes for at most {}, and {machines} are still to be scanned; nothing was sent. Look at the input, \
-                 or say --yes={machines}, or --yes for any number",
-                count::of(most, "machine")
-            )));
+        Some(Some(_)) => {
+            return match too_small(yes, machines) {
+                None => Ok(Permission::Given),
+                Some(why) => Err(Failure::usage(format!(
+                    "{why}; nothing was sent. Look at the input, or say --yes={machines}, or --yes for any number"
+                ))),
+            };
         }
         None => {}
     }
@@ -149,6 +161,7 @@ mod tests {
             ("f run --yes=5 600", "f run --yes=5 600"),
             ("f run --yes 6 7", "f run --yes=6 7"),
             ("f run -- --yes 600", "f run -- --yes 600"),
+            ("f plan --yes 600 a.csv", "f plan --yes=600 a.csv"),
             ("f cancel --yes 600", "f cancel --yes 600"),
             ("f run --limit 600", "f run --limit 600"),
         ] {

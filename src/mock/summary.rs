@@ -135,7 +135,8 @@ impl fmt::Display for Summary {
             } = kind;
             write!(
                 f,
-                "{name}: {calls} calls, {throttled} refused (429), {early} before Retry-After had passed"
+                "{name}: {}, {throttled} refused (429), {early} before Retry-After had passed",
+                several(*calls, "call")
             )?;
             write_busiest(f, busiest)?;
             if *turned_away > 0 {
@@ -151,8 +152,11 @@ impl fmt::Display for Summary {
         let scans = &self.scans;
         writeln!(
             f,
-            "scans: {} started on {} machines, {} of them with their answer lost, {} machines scanned more than once",
-            scans.total, scans.machines, scans.answers_lost, scans.machines_scanned_more_than_once
+            "scans: {} started on {}, {} of them with their answer lost, {} scanned more than once",
+            scans.total,
+            several(scans.machines as u64, "machine"),
+            scans.answers_lost,
+            several(scans.machines_scanned_more_than_once as u64, "machine")
         )?;
         if !scans.repeated.is_empty() {
             writeln!(f, "scanned more than once: {}", scans.repeated.join(", "))?;
@@ -162,6 +166,11 @@ impl fmt::Display for Summary {
         }
         Ok(())
     }
+}
+
+/// "1 call", "2 calls". The mock shares no words with the client.
+fn several(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 fn write_busiest(f: &mut fmt::Formatter<'_>, busiest: &[Busiest]) -> fmt::Result {
@@ -213,7 +222,7 @@ mod tests {
             "start: 2 calls, 0 refused (429), 0 before Retry-After had passed; at most 2 of 100 in any 60s; \
              2 more kept away by an outage\n\
              all kinds together; at most 2 of 100 in any 60s\n\
-             scans: 2 started on 1 machines, 1 of them with their answer lost, 1 machines scanned more than once\n\
+             scans: 2 started on 1 machine, 1 of them with their answer lost, 1 machine scanned more than once\n\
              scanned more than once: ab\n\
              scans of others cancelled: 1\n"
         );

@@ -139,13 +139,16 @@ impl State {
         parts.join(" · ")
     }
 
-    /// "last call about 14:32, in 3 h 12 min"; nothing once it is out.
+    /// "last call about 14:32, in 3 h 12 min", or "soon" where it is late; nothing once it is out.
     #[must_use]
     pub fn arrival(&self, zone: &TimeZone) -> Option<String> {
         if self.ended >= self.targets {
             return None;
         }
-        self.last_call.in_words(self.wall, zone)
+        match self.last_call {
+            LastCall::In(Duration::ZERO) => Some("last call: soon".to_owned()),
+            last_call => last_call.in_words(self.wall, zone),
+        }
     }
 }
 
@@ -211,7 +214,8 @@ mod tests {
         assert_eq!(state.arrival(&TimeZone::UTC), None);
         state.ended = 317;
         state.last_call = LastCall::In(Duration::ZERO);
-        assert_eq!(state.arrival(&TimeZone::UTC), None);
+        let arrival = state.arrival(&TimeZone::UTC);
+        assert_eq!(arrival.as_deref(), Some("last call: soon"));
         state.last_call = LastCall::Gone;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
         state.last_call = LastCall::NotKnown;

@@ -14,7 +14,7 @@ pub struct Run {
     pub host: String,
     /// fleetsweep's version.
     pub version: String,
-    /// The command line, without secrets.
+    /// The command line, without secrets and without what was meant for that run alone: typed again, it goes on.
     pub command: String,
     /// The tenant, from the token; `unknown` where it cannot be read.
     pub tenant: String,

@@ -1,6 +1,6 @@
 //! The log as the audit trail of a run: what is in it, where, and that nothing is missing.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use serde_json::Value;
 
@@ -25,13 +25,17 @@ fn named<'a>(trail: &'a [Value], name: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// The tally, from the events alone, as `docs/LOG.md` tells.
+/// The tally of the last run, from the events alone, as `docs/LOG.md` tells.
 fn rebuilt(trail: &[Value]) -> BTreeMap<String, u64> {
     let mut tally = BTreeMap::new();
     for event in trail {
         let count = match event["event"].as_str().unwrap() {
             "ended" => 1,
             "ended_before" | "left" => event["count"].as_u64().unwrap(),
+            "run" => {
+                tally.clear();
+                continue;
+            }
             _ => continue,
         };
         *tally
@@ -39,6 +43,26 @@ fn rebuilt(trail: &[Value]) -> BTreeMap<String, u64> {
             .or_default() += count;
     }
     tally
+}
+
+/// What the recipe in `docs/LOG.md` says of the log in this folder; nothing where its programs are not installed.
+fn by_the_recipe(folder: &Path) -> Option<BTreeMap<String, u64>> {
+    let jq = Command::new("jq").arg("--version").output();
+    jq.ok().filter(|output| output.status.success())?;
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/LOG.md"));
+    let text = text.unwrap();
+    let (recipe, _) = text.split_once("```sh\n")?.1.split_once("```")?;
+    let output = Command::new("sh")
+        .args(["-c", recipe])
+        .current_dir(folder)
+        .output();
+    let counts = String::from_utf8(output.unwrap().stdout).unwrap();
+    let counts = counts.lines().map(|line| line.split_once(' ').unwrap());
+    Some(
+        counts
+            .map(|(word, n)| (word.to_owned(), n.parse().unwrap()))
+            .collect(),
+    )
 }
 
 fn tally_in(summary: &str) -> BTreeMap<String, u64> {
@@ -78,13 +102,19 @@ fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
         let all = trail(&log);
         let trail = &all[so_far..];
         so_far = all.len();
-        assert_eq!(rebuilt(trail), tally_in(&place.read("s.json")));
+        // Of the whole file, to which each run appends.
+        assert_eq!(rebuilt(&all), tally_in(&place.read("s.json")));
+        if let Some(counts) = by_the_recipe(place.0.path()) {
+            assert_eq!(counts, rebuilt(&all));
+        }
         assert_eq!(named(trail, "over")[0]["exit_code"], code);
         assert_eq!(named(trail, "brake").len(), usize::from(code == 3));
         for ended in named(trail, "ended") {
             let of = |event: &&&Value| event["line"] == ended["line"];
-            let attempts = named(trail, "attempt");
-            assert!(attempts.iter().any(|event| of(&event)), "{ended}");
+            for event in ["sent", "attempt"] {
+                let events = named(trail, event);
+                assert!(events.iter().any(|event| of(&event)), "{ended}");
+            }
         }
     }
     // Each machine ended once in all.
@@ -141,17 +171,39 @@ fn an_attempt_tells_all_that_an_auditor_asks() {
 }
 
 #[test]
-fn the_user_is_the_systems_and_no_variables() {
+fn an_outage_says_what_waits_for_its_end() {
+    let place = Place::new(&fleet(2));
+    let server = Server::start(&["--limit", "none", "--outage", "0s-3s=refused"]);
+    let words = [&["fleet.csv", "--limit", "none"][..], &LOG].concat();
+    let ran = place.run_against(&server, &words).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
+    let trail = trail(&place.read("log.json"));
+    let outages = named(&trail, "outage");
+    let told: Vec<_> = outages.iter().map(|o| [&o["phase"], &o["what"]]).collect();
+    assert_eq!(
+        told,
+        [["begins", "starts"], ["ends", "starts"]],
+        "{outages:?}"
+    );
+}
+
+#[test]
+fn user_and_computer_are_the_systems_and_no_variables() {
     let place = Place::new(&fleet(1));
     let mut command = super::program::fleetsweep(place.0.path());
     command.args(["run", "fleet.csv", "--mock"]).args(LOG);
     command
         .env("USER", "somebody else")
-        .env("USERNAME", "somebody else");
+        .env("USERNAME", "somebody else")
+        .env("HOSTNAME", "another")
+        .env("COMPUTERNAME", "another");
     assert!(command.status().unwrap().success());
     let trail = trail(&place.read("log.json"));
-    let user = named(&trail, "run")[0]["os_user"].as_str().unwrap();
-    assert!(!user.is_empty() && user != "somebody else", "{user}");
+    let run = named(&trail, "run")[0];
+    for (field, wrong) in [("os_user", "somebody else"), ("host", "another")] {
+        let told = run[field].as_str().unwrap();
+        assert!(!told.is_empty() && told != wrong, "{run}");
+    }
 }
 
 #[test]

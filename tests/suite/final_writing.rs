@@ -146,8 +146,8 @@ mod signals {
     const WORDS: [&str; 3] = ["fleet.csv", "--limit=none", "--workers=2"];
 
     /// A run whose results another program holds: no file can take the place of a folder.
-    fn held(place: &Place, server: &Server) -> Child {
-        let child = start(place, server, &WORDS, 10);
+    fn held(place: &Place, server: &Server, words: &[&str]) -> Child {
+        let child = start(place, server, words, 10);
         fs::rename(place.path("fleet.results.csv"), place.path("grown.csv")).unwrap();
         fs::create_dir(place.path("fleet.results.csv")).unwrap();
         child
@@ -173,7 +173,7 @@ mod signals {
         for second in ["-INT", "-TERM"] {
             let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
             let place = Place::new(&fleet(200));
-            let mut child = held(&place, &server);
+            let mut child = held(&place, &server, &WORDS);
             signal(&child, "-INT");
             wait_for_the_end(&place, &mut child);
             signal(&child, second);
@@ -200,10 +200,26 @@ mod signals {
     }
 
     #[test]
+    fn after_a_brake_it_is_told_what_must_be_changed_there_too() {
+        let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
+        let place = Place::new(&fleet(200));
+        let words = [&WORDS[..], &["--max-machines", "30"]].concat();
+        let mut child = held(&place, &server, &words);
+        wait_for_the_end(&place, &mut child);
+        signal(&child, "-INT");
+        signal(&child, "-TERM");
+        let (code, told) = end(child);
+        assert_eq!(code, Some(130), "{told}");
+        let on = "; this goes on, with --max-machines 60: ";
+        assert!(told.contains(on), "{told}");
+        assert!(told.contains(" --max-machines 60\n"), "{told}");
+    }
+
+    #[test]
     fn the_first_signal_only_asks_for_what_is_being_done() {
         let server = Server::start(&["--latency", "20ms", "--limit", "none"]);
         let place = Place::new(&fleet(100));
-        let mut child = held(&place, &server);
+        let mut child = held(&place, &server, &WORDS);
         wait_for_the_end(&place, &mut child);
         signal(&child, "-INT");
         fs::remove_dir(place.path("fleet.results.csv")).unwrap();

@@ -237,12 +237,35 @@ fn it_takes_the_command_line_of_a_run() {
 }
 
 #[test]
+fn a_yes_that_a_run_would_refuse_is_told() {
+    let place = Place::new(&fleet(35));
+    let refused = "--yes=3 is a yes for at most 3 machines, and 35 are still to be scanned: a run would refuse that";
+    for (words, is_refused) in [
+        (&["--yes", "3", "fleet.csv"][..], true),
+        (&["--yes=35", "fleet.csv"], false),
+        (&["--yes", "fleet.csv"], false),
+        (&["fleet.csv", "--yes=3", "--max-machines", "3"], false),
+    ] {
+        let told = in_words(&place, words);
+        assert!(told.contains("35 to be sent"), "{told}");
+        assert_eq!(told.contains(refused), is_refused, "{told}");
+    }
+}
+
+#[test]
 fn its_summary_is_the_plan_as_json() {
     let place = Place::new(&fleet(30));
     let words = in_words(&place, &["fleet.csv", "--mock", "--summary", "s.json"]);
     assert!(words.contains("30 to be sent"), "{words}");
     let told: Value = serde_json::from_str(&place.read("s.json")).unwrap();
     assert_eq!(told["due"], 30);
+    // A name that would turn the line round on a terminal.
+    let turned = "\u{202e}turned.csv";
+    fs::write(place.path(turned), fleet(3)).unwrap();
+    in_words(&place, &[turned, "--mock", "--summary", "t.json"]);
+    let told = place.read("t.json");
+    assert!(told.contains("\\u202eturned.csv"), "{told}");
+    assert!(!told.contains('\u{202e}'), "{told}");
     let told = in_words(&place, &["fleet.csv", "--mock", "--summary", "-"]);
     assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["due"], 30);
     let refused = plan(&place, &["fleet.csv", "--mock", "--summary", "no/s.json"]);

@@ -253,7 +253,7 @@ fn retry_reopens_by_outcome_and_looks_up_first() {
     assert_eq!(outcomes(&place.read("fleet.results.csv")), ["accepted"; 3]);
     let saw = well.stop();
     assert!(
-        saw.contains("list: 1 calls") && saw.contains("start: 3 calls"),
+        saw.contains("list: 1 call") && saw.contains("start: 3 calls"),
         "{saw}"
     );
 }

@@ -109,6 +109,26 @@ fn the_second_says_what_is_unsure_and_the_same_command_looks_it_up() {
 }
 
 #[test]
+fn the_second_says_how_many_are_unsure_to_those_who_want_to_hear_nothing_too() {
+    let server = Server::start(&["--limit", "none", "--latency", "3s"]);
+    let place = Place::new(&fleet(30));
+    let words = "--workers 19 -q --log-file log.json --log-format json".split(' ');
+    let run = Stopped::after(&place, &server, &words.collect::<Vec<_>>(), 20);
+    run.signal("-INT");
+    run.signal("-TERM");
+    let (code, told) = run.end();
+    assert_eq!(code, 130, "{told}");
+    let words =
+        "\n19 calls went out without an answer: whether a scan was started is looked up when";
+    assert!(told.contains(words), "{told}");
+    let log = place.read("log.json");
+    for (event, times) in [("sent", 20), ("attempt", 1), ("left", 2), ("over", 1)] {
+        let event = format!("\"event\":\"{event}\"");
+        assert_eq!(log.matches(&event).count(), times, "{event}: {log}");
+    }
+}
+
+#[test]
 fn a_run_whose_last_answers_complete_the_campaign_is_done() {
     let server = Server::start(&["--limit", "none", "--latency", "2s"]);
     let place = Place::new(&fleet(5));
@@ -160,7 +180,9 @@ fn after_a_brake_the_command_that_is_advised_goes_on() {
     let place = Place::new(&fleet(30));
     let stopped = run(&place, &server, &["--max-machines=10"]);
     assert_eq!(stopped.status.code(), Some(3), "{}", said(&stopped));
-    let on = advised(&place, &stopped, "with --max-machines 30");
+    let on = advised(&place, &stopped, "with --max-machines 20");
+    assert_eq!(on.status.code(), Some(3), "{}", said(&on));
+    let on = advised(&place, &on, "with --max-machines 30");
     assert_eq!(on.status.code(), Some(0), "{}", said(&on));
 
     let place = Place::new(&fleet(30));
@@ -168,6 +190,42 @@ fn after_a_brake_the_command_that_is_advised_goes_on() {
     assert_eq!(stopped.status.code(), Some(3), "{}", said(&stopped));
     let on = advised(&place, &stopped, "without --not-after");
     assert_eq!(on.status.code(), Some(0), "{}", said(&on));
+}
+
+#[test]
+fn whoever_goes_by_steps_with_a_yes_to_a_number_is_told_of_the_next_step() {
+    let server = Server::start(&["--limit", "none"]);
+    let place = Place::new(&fleet(30));
+    let mut told = run(&place, &server, &["--max-machines", "5", "--yes=5"]);
+    for (max, yes, code) in [(10, 5, 3), (20, 10, 3), (30, 10, 0)] {
+        assert_eq!(told.status.code(), Some(3), "{}", said(&told));
+        let words = format!(" --max-machines {max} --yes={yes} ");
+        assert!(said(&told).contains(&words), "{}", said(&told));
+        told = advised(&place, &told, &format!("with --max-machines {max}"));
+        assert_eq!(told.status.code(), Some(code), "{}", said(&told));
+    }
+}
+
+#[test]
+fn what_was_given_up_once_is_not_given_up_again_by_going_on() {
+    let server = Server::start(&["--limit", "none"]);
+    let place = Place::new(&fleet(30));
+    let first = said(&run(&place, &server, &["--max-machines", "5"]));
+    let (_, id) = first.split_once("campaign ").unwrap();
+    let (id, _) = id.split_once(':').unwrap();
+    let words = ["--max-machines", "5", "--yes", "--abandon", id];
+    let stopped = run(&place, &server, &words);
+    assert_eq!(stopped.status.code(), Some(3), "{}", said(&stopped));
+    let mut status = fleetsweep(place.0.path());
+    let status = status.args(["status", "fleet.csv"]).output().unwrap();
+    assert!(!said(&status).contains("--abandon"), "{}", said(&status));
+    let on = advised(&place, &stopped, "with --max-machines 10");
+    assert_eq!(on.status.code(), Some(3), "{}", said(&on));
+    assert!(
+        said(&on).contains("--max-machines 10: 10 machines have been sent to"),
+        "{}",
+        said(&on)
+    );
 }
 
 #[test]

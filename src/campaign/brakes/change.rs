@@ -9,15 +9,42 @@ pub struct Change {
     pub option: &'static str,
     /// Its value; without one, the option is left out.
     pub value: Option<String>,
+    /// To how many machines a yes must be that names a number, if to more than before.
+    pub machines: Option<u64>,
 }
 
+/// What stops a campaign for as long as it says the same; each is the first word of the reason.
+const STANDS: [&str; 4] = [
+    "--max-failures",
+    "--canary",
+    "--max-machines",
+    "--not-after",
+];
+
 impl Change {
+    /// Whether a campaign that has stopped for this `reason`, in the words of its state, goes on only with a change.
+    #[must_use]
+    pub fn is_wanted_after(reason: &str) -> bool {
+        let option = reason.split([' ', ':']).next();
+        option.is_some_and(|option| STANDS.contains(&option))
+    }
+
     /// This option, saying this.
     #[must_use]
     pub fn to(option: &'static str, value: impl fmt::Display) -> Self {
         Self {
             option,
             value: Some(value.to_string()),
+            machines: None,
+        }
+    }
+
+    /// The same, where so many machines are scanned then.
+    #[must_use]
+    pub fn on(self, machines: u64) -> Self {
+        Self {
+            machines: Some(machines),
+            ..self
         }
     }
 
@@ -27,6 +54,7 @@ impl Change {
         Self {
             option,
             value: None,
+            machines: None,
         }
     }
 }
@@ -36,6 +64,24 @@ impl fmt::Display for Change {
         match &self.value {
             Some(value) => write!(f, "with {} {value}", self.option),
             None => write!(f, "without {}", self.option),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brake_that_would_stop_the_same_command_again_wants_a_change() {
+        for (reason, wants) in [
+            ("--max-machines 5: 5 machines have been sent to", true),
+            ("--canary 2: 2 were accepted, and the answer was", true),
+            ("--give-up-after 5m: the same command goes on", false),
+            ("the first 25 machines ended", false),
+            ("interrupted", false),
+        ] {
+            assert_eq!(Change::is_wanted_after(reason), wants, "{reason}");
         }
     }
 }

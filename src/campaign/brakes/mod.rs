@@ -100,6 +100,8 @@ pub struct Brakes {
     canary: Option<Canary>,
     /// Machines that were ever sent to.
     sent_to: u64,
+    /// Those of them that have not ended.
+    open: u64,
     /// Machines that ended without being sent to, by the list of scans.
     skipped: u64,
     /// Machines that ended in this run by what the service said.
@@ -120,6 +122,7 @@ impl Brakes {
                 .map(|wanted| Canary::new(wanted, options.canaries_before)),
             options,
             sent_to: reach.sent_to,
+            open: reach.open,
             skipped: reach.skipped,
             ended_by_calls: 0,
             scanned_by_calls: 0,
@@ -168,6 +171,7 @@ impl Brakes {
     /// A target is under way: a call is to go out, or it is in doubt. `is_new` if nothing was sent to it before.
     pub fn begun(&mut self, n: u64, is_new: bool) {
         self.sent_to += u64::from(is_new);
+        self.open += u64::from(is_new);
         if let Some(canary) = &mut self.canary {
             canary.begun(n);
         }
@@ -177,6 +181,7 @@ impl Brakes {
     pub fn taken_back(&mut self, n: u64, is_new: bool) {
         if is_new {
             self.sent_to = self.sent_to.saturating_sub(1);
+            self.open = self.open.saturating_sub(1);
             self.waits(n);
         }
     }
@@ -192,6 +197,7 @@ impl Brakes {
     pub fn ended(&mut self, end: End<'_>, tally: &Tally) -> Option<StopReason> {
         if end.by_call {
             self.ended_by_calls += 1;
+            self.open = self.open.saturating_sub(1);
             self.scanned_by_calls += u64::from(end.outcome.is_scanned());
         } else {
             self.skipped += 1;
@@ -210,10 +216,11 @@ impl Brakes {
         let failures = self.options.max_failures;
         let failures = failures.and_then(|max| max.change(tally, self.skipped));
         let canary = || self.canary.as_ref()?.change(tally);
+        // Whoever goes by steps is told of the next one, which is no larger than all before.
         let machines = || {
-            let beyond = self.sent_to.saturating_add(left);
-            let is_reached = self.options.max_machines.is_some() && !self.admits_new();
-            is_reached.then(|| Change::to("--max-machines", beyond))
+            let step = self.options.max_machines?.min(left);
+            let change = Change::to("--max-machines", self.sent_to.saturating_add(step));
+            (!self.admits_new()).then(|| change.on(step.saturating_add(self.open).min(left)))
         };
         failures
             .or_else(canary)

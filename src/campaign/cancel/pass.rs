@@ -320,7 +320,9 @@ impl<'a, D: Defender> Pass<'a, D> {
     fn hold(&mut self, trouble: Box<Trouble>) {
         if self.hold.is_none() {
             let caller = Arc::clone(&self.canceller.caller);
-            self.hold = Some(Box::pin(async move { caller.hold(&trouble).await }));
+            self.hold = Some(Box::pin(async move {
+                caller.hold(Kind::Cancel, &trouble).await
+            }));
         }
     }
 

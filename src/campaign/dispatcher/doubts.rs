@@ -19,7 +19,7 @@ use crate::{
         stop::StopReason,
         trail,
     },
-    quota::{Moment, PERMIT_LIFE},
+    quota::{Kind, Moment, PERMIT_LIFE},
     store::{AttemptEnd, Left, SentAt, Unfinished},
 };
 
@@ -184,7 +184,7 @@ impl Dispatcher {
         let outage = self
             .listings
             .outage
-            .get_or_insert_with(|| Outage::begin(now, trouble, heard));
+            .get_or_insert_with(|| Outage::of_calls(Kind::List, now, trouble, heard));
         self.listings.not_before = outage.next_look().max(now + LISTING_APART);
         if let Some(why) = stops {
             self.stop(StopReason::Tenant(why));

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     campaign::{outcome::Tally, timeline::Timeline},
+    plain_text,
     quota::{Clock, Kind, Pace, SystemClock, Usage},
 };
 
@@ -118,7 +119,8 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
 
 fn write_to(file: &Path, plan: &Plan) -> Result<(), Failure> {
     let text = serde_json::to_string(plan).map_err(io::Error::from);
-    let written = text.and_then(|text| fs::write(file, text + "\n"));
+    let written =
+        text.and_then(|text| fs::write(file, plain_text::json(&text).into_owned() + "\n"));
     written.map_err(|e| {
         let file = file.display();
         Failure::storage(format!(

@@ -60,8 +60,10 @@ impl Asking<'_> {
             // Fewer may have been admitted then than are now.
             beyond.max(in_all.saturating_sub(named)).min(machines)
         };
+        let kinds = store.scan_types().map_err(Failure::storage)?;
         let meant = Meant {
             machines: asked_about,
+            scans: scans(&kinds, asked_about),
             ..self.meant(store, machines, brakes, setup)?
         };
         match permission(self.args.yes, &meant, can_ask())? {
@@ -87,14 +89,6 @@ impl Asking<'_> {
         brakes: &BrakeOptions,
         setup: &Setup,
     ) -> Result<Meant, Failure> {
-        let kinds = store.scan_types().map_err(Failure::storage)?;
-        let scans = match &kinds[..] {
-            [(one, _)] => one.clone(),
-            kinds => {
-                let kinds = kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
-                kinds.collect::<Vec<_>>().join(" and ")
-            }
-        };
         let (now, policy) = (self.clock.wall(), self.args.policy());
         let begun = Begun::of(store, now, false, &policy).map_err(Failure::storage)?;
         let reach = store.reach().map_err(Failure::storage)?;
@@ -125,7 +119,7 @@ impl Asking<'_> {
         let connection = &setup.connection;
         Ok(Meant {
             machines,
-            scans,
+            scans: String::new(),
             tenant: connection.tenant.clone(),
             application: connection.application.clone(),
             host: connection.api.clone(),
@@ -280,6 +274,17 @@ impl Asking<'_> {
     }
 }
 
+/// "full", or "700 quick and 300 full", of which each kind has so many; without the numbers where it is asked about other
+/// `machines` than all of those.
+fn scans(kinds: &[(String, u64)], machines: u64) -> String {
+    let all: u64 = kinds.iter().map(|(_, count)| count).sum();
+    let kinds_in_words = kinds.iter().map(|(kind, count)| match kinds.len() {
+        2.. if all == machines => format!("{count} {kind}"),
+        _ => kind.clone(),
+    });
+    kinds_in_words.collect::<Vec<_>>().join(" and ")
+}
+
 /// "1 machine of the campaign is", "2 machines of the campaign are".
 fn are(machines: u64) -> String {
     let verb = count::word(machines, "is", "are");
@@ -294,4 +299,17 @@ fn covered(store: &Store, subject: Subject) -> Result<(u64, u64), Failure> {
         .filter(|decision| decision.subject == subject);
     let yes = about.filter_map(|decision| Some((decision.covers, decision.yes_to()?)));
     Ok(yes.max_by_key(|(covers, _)| *covers).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_the_kinds_are_those_of_the_machines_that_are_asked_about_or_none() {
+        let kinds = [("quick".to_owned(), 700), ("full".to_owned(), 300)];
+        assert_eq!(scans(&kinds, 1000), "700 quick and 300 full");
+        assert_eq!(scans(&kinds, 600), "quick and full");
+        assert_eq!(scans(&kinds[..1], 600), "quick");
+    }
 }

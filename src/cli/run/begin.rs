@@ -182,7 +182,7 @@ impl World<'_> {
             os_user = this_run.os_user,
             host = this_run.host,
             version = this_run.version,
-            command = this_run.command,
+            command = record::in_words(command),
             tenant = this_run.tenant,
             application = this_run.application
         );

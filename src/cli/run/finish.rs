@@ -13,11 +13,12 @@ use jiff::Timestamp;
 use crate::{
     audit::audit,
     campaign::{
+        brakes::Change,
         engine::Ending,
         journal::Finished,
         outcome::{Outcome, Tally},
         stop::StopReason,
-        summary::Summary,
+        summary::{Summary, unanswered},
         trail,
     },
     cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
@@ -121,9 +122,13 @@ pub(super) async fn finish(
         .as_ref()
         .map_or_else(|| "done".to_owned(), ToString::to_string);
     let told = tally;
+    let next = (!facts.is_rehearsal).then(|| {
+        let command = super::record::next(command, change.as_ref());
+        (super::record::in_words(&command), change)
+    });
     let finished = tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => return Err(stopped_at_once(stop, facts, command)),
+        () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => return Err(stopped_at_once(stop, facts, unanswered, next)),
         finished = journal.finish(facts.ended, &reason) => finished,
     };
     // The first thing that failed says more than what failed for the same reason afterwards.
@@ -173,10 +178,7 @@ pub(super) async fn finish(
         results,
         state: (!facts.is_rehearsal).then(|| facts.places.state.clone()),
         troubles,
-        next: (unfinished && !facts.is_rehearsal).then(|| {
-            let command = super::record::changed(command, change.as_ref());
-            (super::record::in_words(&command), change)
-        }),
+        next: next.filter(|_| unfinished),
     };
     say(&summary, &placed, &facts);
     summary_file.write(&summary)?;
@@ -209,6 +211,10 @@ fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
         screen::say_all(&summary.to_string());
     } else if let Some(why) = &summary.stopped {
         screen::say(&format!("fleetsweep: {why}"));
+        // They may be scans.
+        if let Some(unanswered) = unanswered(summary.unanswered, summary.state.is_some()) {
+            screen::say(&unanswered);
+        }
     }
     match placed {
         Placed::There(path) if facts.is_quiet => {
@@ -224,7 +230,12 @@ fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
 }
 
 /// Says that the results are as the last line left them.
-fn stopped_at_once(stop: Option<StopReason>, facts: Facts<'_>, command: &[OsString]) -> Failure {
+fn stopped_at_once(
+    stop: Option<StopReason>,
+    facts: Facts<'_>,
+    calls: u64,
+    next: Option<(String, Option<Change>)>,
+) -> Failure {
     // Nobody else may write before the thread that was left behind is gone, with this process at the latest.
     std::mem::forget(facts.lock);
     let code = ExitCode::gravest([
@@ -238,9 +249,18 @@ fn stopped_at_once(stop: Option<StopReason>, facts: Facts<'_>, command: &[OsStri
     why += "stopped before the results were in the input's order; ";
     why += &facts.places.results.display().to_string();
     why += " holds what has ended";
-    if !facts.is_rehearsal {
-        why += ", and this goes on: ";
-        why += &super::record::in_words(command);
+    if let Some(unanswered) = unanswered(calls, next.is_some()) {
+        why += "; ";
+        why += &unanswered;
+    }
+    if let Some((next, change)) = next {
+        why += "; this goes on";
+        if let Some(change) = change {
+            why += ", ";
+            why += &change.to_string();
+        }
+        why += ": ";
+        why += &next;
     }
     Failure::new(code, why)
 }

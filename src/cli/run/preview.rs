@@ -19,6 +19,7 @@ use crate::{
         Failure,
         connect::{Foreseen, UNKNOWN},
         ledger::{self, QuotaNote},
+        yes,
     },
     quota::{Clock, Kind, Picture, Quota},
     store::Identity,
@@ -113,6 +114,10 @@ impl RunArgs {
         if let Some(max) = brakes.max_failures {
             let note = format!("--max-failures {max} may stop the campaign before its end");
             found.notes.push(note);
+        }
+        let machines = brakes.most(&found.reach).min(found.due);
+        if let Some(why) = yes::too_small(self.yes, machines).filter(|_| !self.connect.mock) {
+            found.notes.push(format!("{why}: a run would refuse that"));
         }
         let picture = note.picture(&quota, clock)?;
         let fresh = found.due.saturating_sub(found.begun.targets());

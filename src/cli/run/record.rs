@@ -2,7 +2,21 @@
 
 use std::ffi::OsString;
 
-use crate::{campaign::brakes::Change, cli::connect::Connection, quota::Clock, store::Run};
+use crate::{
+    campaign::brakes::Change,
+    cli::{connect::Connection, yes},
+    quota::Clock,
+    store::Run,
+};
+
+/// Options that are meant for one run, and whether a value follows: typed again they would give up, overwrite or reopen what
+/// has come since then, or recover what is whole.
+const ONCE: [(&str, bool); 4] = [
+    ("--abandon", true),
+    ("--recover", false),
+    ("--force", false),
+    ("--retry", true),
+];
 
 /// This run, for the state's table of runs.
 pub(super) fn of(
@@ -12,26 +26,16 @@ pub(super) fn of(
     quota: String,
 ) -> Run {
     Run {
-        // By the system, for anybody can set a variable.
+        // Both by the system, for anybody can set a variable.
         os_user: whoami::username().unwrap_or_default(),
-        host: host(),
+        host: whoami::hostname().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: in_words(command),
+        command: in_words(&next(command, None)),
         tenant: connection.tenant.clone(),
         application: connection.application.clone(),
         quota,
         started: clock.wall(),
     }
-}
-
-/// The computer's name, as far as it can be found without asking the network.
-fn host() -> String {
-    let from_file = || std::fs::read_to_string("/etc/hostname").ok();
-    let name = std::env::var("COMPUTERNAME")
-        .ok()
-        .or_else(from_file)
-        .or_else(|| std::env::var("HOSTNAME").ok());
-    name.unwrap_or_default().trim().to_owned()
 }
 
 /// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come from
@@ -41,14 +45,40 @@ pub(super) fn in_words(command: &[OsString]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The command with this change: where the option stood, else behind all others.
-pub(super) fn changed(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
-    let Some(Change { option, value }) = change else {
-        return command.to_vec();
+/// The command that goes on with what this one has begun, with this change.
+pub(super) fn next(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
+    let mut words = command.to_vec();
+    for (option, has_value) in ONCE {
+        words = put(&words, option, has_value, None);
+    }
+    let Some(change) = change else {
+        return words;
     };
+    words = put(&words, change.option, true, change.value.as_deref());
+    match change.machines {
+        Some(machines) => enough(&words, machines),
+        None => words,
+    }
+}
+
+/// The command in which a yes to fewer `machines` than that is one to so many.
+fn enough(command: &[OsString], machines: u64) -> Vec<OsString> {
+    let mut words = yes::joined(command);
+    for word in words.iter_mut().take_while(|word| *word != "--") {
+        let text = word.to_string_lossy();
+        let most = text.strip_prefix("--yes=").and_then(|n| n.parse().ok());
+        if most.is_some_and(|most: u64| most < machines) {
+            *word = format!("--yes={machines}").into();
+        }
+    }
+    words
+}
+
+/// The command with this option saying this, or without it: where it stood, else behind all others.
+fn put(command: &[OsString], option: &str, has_value: bool, value: Option<&str>) -> Vec<OsString> {
     let said = value
         .iter()
-        .flat_map(|value| [OsString::from(*option), OsString::from(value)]);
+        .flat_map(|value| [OsString::from(option), OsString::from(value)]);
     let mut words = Vec::with_capacity(command.len() + 2);
     let mut place = None;
     let mut rest = command.iter();
@@ -60,11 +90,13 @@ pub(super) fn changed(command: &[OsString], change: Option<&Change>) -> Vec<OsSt
             break;
         }
         let text = word.to_string_lossy();
-        if *option == text {
+        if option == text {
             place = Some(words.len());
-            rest.next();
+            if has_value {
+                rest.next();
+            }
         } else if text
-            .strip_prefix(*option)
+            .strip_prefix(option)
             .is_some_and(|rest| rest.starts_with('='))
         {
             place = Some(words.len());
@@ -118,9 +150,45 @@ mod tests {
             (without.clone(), "f run --not-after 18:00 a", "f run a"),
             (without, "f run --not-after=18:00 a", "f run a"),
         ] {
-            let words: Vec<_> = typed.split(' ').map(OsString::from).collect();
-            assert_eq!(in_words(&changed(&words, Some(&change))), meant);
+            assert_eq!(in_words(&next(&words(typed), Some(&change))), meant);
         }
+    }
+
+    #[test]
+    fn a_yes_to_a_number_becomes_one_to_as_many_as_are_needed() {
+        let change = Change::to("--max-machines", 10).on(5);
+        for (typed, meant) in [
+            ("--yes=3", "--yes=5"),
+            ("--yes 3", "--yes=5"),
+            ("--yes=5", "--yes=5"),
+            ("--yes=60", "--yes=60"),
+            ("--yes", "--yes"),
+            ("-v", "-v"),
+        ] {
+            let command = |yes, max| format!("f run --max-machines {max} {yes} a.csv");
+            let typed = words(&command(typed, 5));
+            assert_eq!(in_words(&next(&typed, Some(&change))), command(meant, 10));
+        }
+        let file = "f run --max-machines 10 -- --yes=3";
+        assert_eq!(in_words(&next(&words(file), Some(&change))), file);
+    }
+
+    #[test]
+    fn what_was_meant_for_one_run_is_not_said_again() {
+        for typed in [
+            "f run --abandon abc --yes a",
+            "f run --force --yes a --abandon=abc",
+            "f run --yes a --recover",
+            "f run --retry failed,unsure --yes --retry=refused a",
+        ] {
+            assert_eq!(in_words(&next(&words(typed), None)), "f run --yes a");
+        }
+        let file = "f run --again -- --force";
+        assert_eq!(in_words(&next(&words(file), None)), file);
+    }
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
     }
 
     #[test]

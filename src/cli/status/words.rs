@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{Status, campaigns};
 use crate::{
+    campaign::brakes::Change,
     monitor::{count, span},
     store::{Glimpse, LastRun},
 };
@@ -34,7 +35,8 @@ impl Status {
         }
         let more = self.in_doubt.saturating_sub(self.unsure.len() as u64);
         if more > 0 {
-            writeln!(f, "  and {more} more are unsure")?;
+            let verb = count::word(more, "is", "are");
+            writeln!(f, "  and {more} more {verb} unsure")?;
         }
         Ok(())
     }
@@ -128,13 +130,12 @@ impl fmt::Display for Status {
             && self.open > 0
             && let Some(run) = &self.run
         {
-            // What a brake has stopped goes on when an option has changed, as its reason above says.
+            // What a brake has stopped may go on only when an option has changed, as its reason above says.
             let reason = run.reason.as_ref().filter(|_| run.ended.is_some());
-            let is_plain = reason.is_none_or(|why| !why.starts_with("--"));
-            let what = if is_plain {
-                "to go on"
-            } else {
+            let what = if reason.is_some_and(|why| Change::is_wanted_after(why)) {
                 "the command was"
+            } else {
+                "to go on"
             };
             writeln!(f, "{what}: {}", run.command)?;
         }

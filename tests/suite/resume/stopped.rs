@@ -92,7 +92,7 @@ fn a_second_process_is_refused_while_the_first_lives_and_takes_over_when_it_is_k
         vec!["accepted"; 60]
     );
     let saw = server.stop();
-    assert!(saw.contains("list: 1 calls"), "{saw}");
+    assert!(saw.contains("list: 1 call"), "{saw}");
     assert!(saw.contains("scans: 60 started on 60 machines"), "{saw}");
 }
 
