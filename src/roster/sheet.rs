@@ -57,13 +57,14 @@ impl Sheet {
         let told = options.delimiter.or(leading.told).map(Delimiter::as_byte);
         let delimiters = told.map_or(DELIMITERS.to_vec(), |told| vec![told]);
         let wanted = options.id_column.as_deref();
+        let read = |cut, most| Self::read(head, whole, cut, leading.lines, most);
         let best_with = |inner: &[Option<u8>]| {
-            inner
+            let cuts = inner
                 .iter()
-                .flat_map(|&inner| delimiters.iter().map(move |&outer| (outer, inner)))
-                .map(|cut| Self::read(head, whole, cut, leading.lines, RECORDS))
+                .flat_map(|&inner| delimiters.iter().map(move |&outer| (outer, inner)));
+            // The last of equals.
+            cuts.map(|cut| read(cut, RECORDS))
                 .map(|sheet| (score(&sheet, wanted), sheet))
-                // The last of equals.
                 .max_by_key(|(score, _)| *score)
         };
         let mut best = best_with(&[None]);
@@ -72,20 +73,14 @@ impl Sheet {
             let nested = best_with(&DELIMITERS.map(Some));
             best = nested.filter(|(_, sheet)| sheet.is_unfolded).or(best);
         }
-        match best {
-            Some((_, mut sheet)) => match sheet.broken.take() {
-                Some(broken) => Err(broken),
-                None if sheet.records.len() > RECORDS && is_thin(&sheet) => {
-                    let cut = (sheet.delimiter, sheet.inner);
-                    Ok(Self::read(head, whole, cut, leading.lines, usize::MAX))
-                }
-                None => Ok(sheet),
-            },
-            None => {
-                let cut = (b',', None);
-                Ok(Self::read(head, whole, cut, leading.lines, RECORDS))
-            }
+        let mut best = best.map_or_else(|| read((b',', None), RECORDS), |(_, sheet)| sheet);
+        if let Some(broken) = best.broken.take() {
+            return Err(broken);
         }
+        if best.records.len() > RECORDS && is_thin(&best) {
+            best = read((best.delimiter, best.inner), usize::MAX);
+        }
+        Ok(best)
     }
 
     /// The first records; one that the head may have cut off is not among them.

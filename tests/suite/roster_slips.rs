@@ -237,7 +237,7 @@ fn where_a_row_holds_two_ids_neither_is_sent() {
 #[test]
 fn a_column_is_judged_by_its_values_and_not_by_its_gaps() {
     let gaps = ",x\n".repeat(900);
-    let late: String = (0..40).map(|n| format!("{n:040x},x\n")).collect();
+    let late = (0..40).fold(String::new(), |rows, n| rows + &format!("{n:040x},x\n"));
     let short = format!("{},x\n", &IDS[0][..32]);
     let heard = read(&format!("machine_id,name\n{gaps}{short}{gaps}{late}"));
     assert_eq!(due_and_invalid(&heard), (40, 1801));
@@ -247,7 +247,9 @@ fn a_column_is_judged_by_its_values_and_not_by_its_gaps() {
 
 #[test]
 fn forty_digits_go_before_thirty_two() {
-    let text: String = (0..40).map(|n| format!("{n:032x},{n:040x}\n")).collect();
+    let text = (0..40).fold(String::new(), |rows, n| {
+        rows + &format!("{n:032x},{n:040x}\n")
+    });
     let heard = read(&format!("id,DeviceId\n{text}"));
     assert_eq!(heard.columns, ["id"]);
     let heard = read(&format!("id,n\n{}", text.replace(",00000000", ",")));
