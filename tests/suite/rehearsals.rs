@@ -198,23 +198,36 @@ fn neither_kind_goes_on_with_the_others_state() {
             &["--max-machines", "2"]
         };
         let state = ["--state", "fleet.campaign.db"];
-        let place = Place::new(&fleet(4));
-        rehearse(&place, &[&state, brake].concat());
-        let before = fs::read(place.path("fleet.campaign.db")).unwrap();
         for form in forms {
-            let refused = really(&place, &server, form);
-            assert_refused(
-                &refused,
-                2,
-                &["rehearsal mock", "nothing was sent", "--state"],
-            );
+            let place = Place::new(&fleet(4));
+            rehearse(&place, &[&state, brake].concat());
             let mut plan = fleetsweep(place.0.path());
             let plan = plan
                 .args(["plan", "fleet.csv", "--api-url", &server.url()])
                 .args(form);
-            assert_refused(&plan.output().unwrap(), 2, &["rehearsal mock"]);
+            if form == ["--recover"] {
+                let words = ["--recover", "there is no campaign"];
+                assert_refused(&really(&place, &server, form), 2, &words);
+                continue;
+            }
+            let planned = plan.output().unwrap();
+            assert_code(&planned, 0);
+            assert!(String::from_utf8_lossy(&planned.stdout).contains("4 rows, 4 to be sent"));
+            assert_code(&really(&place, &server, form), 0);
+            // The machines of the forms before are still being scanned.
+            let ended = outcomes(&place.read("fleet.results.csv"));
+            let is_scanned =
+                |outcome: &String| ["accepted", "already_pending"].contains(&outcome.as_str());
+            assert!(
+                ended.len() == 4 && ended.iter().all(is_scanned),
+                "{ended:?}"
+            );
+            let kept = fs::read_dir(place.0.path()).unwrap().any(|file| {
+                let name = file.unwrap().file_name().into_string().unwrap();
+                name.starts_with("fleet.mock") && name.ends_with(".campaign.db")
+            });
+            assert!(kept, "what was rehearsed is not lost");
         }
-        assert_eq!(fs::read(place.path("fleet.campaign.db")).unwrap(), before);
 
         let place = Place::new(&fleet(4));
         really(&place, &server, brake);

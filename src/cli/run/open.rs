@@ -150,6 +150,9 @@ impl Opening {
         if !self.places.state.exists() {
             return self.open_without_state(lock, &marks);
         }
+        if let Some(there) = self.rehearsal_there() {
+            return self.open_over_rehearsal(&there, lock, &marks);
+        }
         let opened = Store::open_and_look(&self.places.state);
         let mut store = match opened {
             Err(StoreError::Damaged { .. }) if self.recover => {

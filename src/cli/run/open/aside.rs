@@ -1,4 +1,4 @@
-//! A finished campaign's files make room for another campaign.
+//! The files of a finished campaign, or of a rehearsal, make room for another campaign.
 
 use std::{
     io,
@@ -48,7 +48,7 @@ pub(super) fn put_aside(
                 audit!(
                     "file",
                     act = "moved aside",
-                    what = "a finished campaign's",
+                    what = "an earlier campaign's",
                     path = %path.display(),
                     to = %aside.display()
                 );

@@ -95,7 +95,7 @@ pub(in crate::cli::run) fn look(
     opening.check_kind()?;
     let marks = opening.marks()?;
     let state = &opening.places.state;
-    if !state.exists() {
+    if !state.exists() || opening.rehearsal_there().is_some() {
         opening.check_gone(&marks)?;
         return opening.look_at_input(None, &marks);
     }

@@ -1,12 +1,13 @@
-//! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, and a rehearsal
-//! leaves real results alone.
+//! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal leaves
+//! real files alone, and its own make room for a real campaign.
 
-use super::Opening;
+use super::{Opened, Opening, aside::put_aside};
 use crate::{
     campaign::tag::CampaignId,
     cli::{Failure, paths::Places},
+    quota::MarkRow,
     results::Owner,
-    store::{MarkFile, Store},
+    store::{Lock, MarkFile, Store},
 };
 
 impl Opening {
@@ -15,8 +16,8 @@ impl Opening {
         CampaignId::known(self.meant.campaign.as_str()).is_rehearsal()
     }
 
-    /// Refuses a real campaign's state to a rehearsal, and a rehearsal's to a real campaign. Nothing is opened to be
-    /// written.
+    /// Refuses a real campaign's state to a rehearsal, and one that a rehearsal is at work on to a real campaign. Nothing is
+    /// opened to be written.
     ///
     /// # Errors
     /// The state that is there is the other kind's.
@@ -45,12 +46,34 @@ impl Opening {
                 "{state} is the state of the real campaign {there}, and a rehearsal (--mock) neither goes on with it \
                  nor takes its place; nothing was changed. Rehearse without --state, or name another file with it"
             ))),
-            (false, true) => Err(Failure::usage(format!(
-                "{state} is the state of the rehearsal {there}, and a real campaign neither goes on with it nor takes \
-                 its place; nothing was sent. Delete that file, or name another one with --state"
+            (false, true) if Lock::is_held(&self.places.state) => Err(Failure::usage(format!(
+                "the rehearsal {there} is at work on {state}; nothing was sent. Wait for its end, or name another file with \
+                 --state"
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// The rehearsal whose state lies where that of this real campaign goes.
+    pub(super) fn rehearsal_there(&self) -> Option<CampaignId> {
+        campaign_at(&self.places).filter(|there| there.is_rehearsal() && !self.is_rehearsal())
+    }
+
+    /// Opens a real campaign where a rehearsal's files lie: they are renamed, as if nothing had been there.
+    pub(super) fn open_over_rehearsal(
+        self,
+        there: &CampaignId,
+        lock: Lock,
+        marks: &[MarkRow],
+    ) -> Result<Opened, Failure> {
+        put_aside(&self.places, there)?;
+        let note = format!(
+            "the files of the rehearsal {there} have its id in their names now, beside {}",
+            self.places.state.display()
+        );
+        let mut opened = self.open_without_state(lock, marks)?;
+        opened.notes.push(note);
+        Ok(opened)
     }
 
     /// Refuses results of a real campaign to a rehearsal, whatever else is said.
