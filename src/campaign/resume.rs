@@ -68,17 +68,16 @@ pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
     ];
     for (what, there, meant) in words {
         if there != meant {
-            waits.push(format!(
-                "the {what} `{meant}` (it is `{there}` in this one)"
-            ));
+            waits.push(format!("the {what} `{meant}` (`{there}` in this one)"));
             meant.clone_from(there);
         }
     }
     (!waits.is_empty()).then(|| {
         format!(
-            "campaign {} has not finished and goes on: for the next one waits {}",
+            "campaign {} has not finished and goes on; {} {} for the next one",
             there.campaign,
-            waits.join(", and ")
+            waits.join(" and "),
+            if waits.len() == 1 { "waits" } else { "wait" }
         )
     })
 }

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::{Failure, paths::FileUse};
 use crate::monitor::{
-    Bar, Lines, Monitor, Silent,
+    Bar, Lines, Monitor, NotesOnly, Silent,
     logs::{self, LogFormat, LogOptions, LogTarget},
 };
 
@@ -97,7 +97,8 @@ impl ProgressArgs {
                 target = LogTarget::AboveBar(bar.bars());
                 Arc::new(bar)
             }
-            Shown::None => Arc::new(Silent),
+            Shown::None if self.quiet => Arc::new(Silent),
+            Shown::None => Arc::new(NotesOnly),
             Shown::Lines | Shown::Auto => Arc::new(Lines::new(Box::new(io::stderr()), zone)),
         };
         if let Some(file) = &self.log_file {

@@ -31,7 +31,7 @@ use crate::{
 /// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
 const SHOWN: usize = 5;
 
-/// How a campaign stands: counts, quota in use, holds, time of arrival, last errors; without STATE, which campaigns this user
+/// How a campaign stands: counts, quota in use, holds, the time of the last call, last errors; without STATE, which campaigns this user
 /// has and how far they are.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -210,7 +210,14 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
         state: path.to_owned(),
         arrival: last_call
             .in_words(clock.wall(), &TimeZone::system())
-            .filter(|_| open > 0),
+            .filter(|_| open > 0)
+            .map(|words| {
+                if running {
+                    words
+                } else {
+                    format!("{words}, if it went on now")
+                }
+            }),
         tally,
     };
     Ok((status, whole))

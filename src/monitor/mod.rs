@@ -19,7 +19,7 @@ pub mod state;
 pub use bar::Bar;
 pub use lines::Lines;
 pub use recording::{Event, Recording};
-pub use silent::Silent;
+pub use silent::{NotesOnly, Silent};
 pub use state::{Began, Ended, LastCall, State, Waiting};
 
 /// Is told how a run goes. Every method returns soon: the dispatcher waits for it.

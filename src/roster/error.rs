@@ -27,7 +27,7 @@ pub enum RosterError {
     #[error(
         "{file}: this is the results file of a campaign, not its input. To go on with that campaign, or to try again what \
          failed: `fleetsweep run {} --retry failed,unsure` (with the input that it began with). To begin another campaign with \
-         machines from here, say which: `fleetsweep run {file} --only-status Failed,TimedOut`, or with --where",
+         machines from here, say which: `fleetsweep run {file} --only-status Failed,TimeOut`, or with --where outcome=…",
         input_of(file)
     )]
     Results {
@@ -103,7 +103,7 @@ pub enum RosterError {
         line: u64,
     },
     /// An option names a column that is not there.
-    #[error("{file}: there is no column `{name}` as {option} has it (columns seen: {columns})")]
+    #[error("{file}: there is no column `{name}`, which {option} names (columns seen: {columns})")]
     NoSuchColumn {
         /// The input's name.
         file: String,
@@ -212,7 +212,11 @@ struct Reasons<'a> {
 impl fmt::Display for Reasons<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.left_out > 0 {
-            write!(f, "--where leaves out {}", rows(self.left_out))?;
+            write!(
+                f,
+                "--where or --only-status leaves out {}",
+                rows(self.left_out)
+            )?;
         }
         if self.left_out > 0 && self.invalid > 0 {
             write!(f, ", ")?;

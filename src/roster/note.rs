@@ -62,7 +62,7 @@ impl fmt::Display for Note {
             NoteKind::GuessedColumn(column) => {
                 return write!(
                     f,
-                    "the machine ids are taken from column `{column}`, for its values look like ids (line {first_line} is the header)"
+                    "the machine ids are taken from column `{column}` because its values look like ids (line {first_line} is the header)"
                 );
             }
             NoteKind::NamedColumn { name, ids, values } => {

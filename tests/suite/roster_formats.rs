@@ -102,14 +102,14 @@ const ACCEPTED: &[Accepted] = &[
         "heading-list.txt",
         &["2 a due", "3 b due"],
         &[
-            "the machine ids are taken from column `Machines to scan`, for its values look like ids (line 1 is the header)",
+            "the machine ids are taken from column `Machines to scan` because its values look like ids (line 1 is the header)",
         ],
     ),
     (
         "id-column-by-values.csv",
         &["2 a due", "3 b due"],
         &[
-            "the machine ids are taken from column `asset`, for its values look like ids (line 1 is the header)",
+            "the machine ids are taken from column `asset` because its values look like ids (line 1 is the header)",
         ],
     ),
     (
@@ -193,7 +193,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         &[
             "the results file of a campaign",
             "fleetsweep run INPUT.csv --retry failed,unsure",
-            "fleetsweep run results.csv --only-status Failed,TimedOut",
+            "fleetsweep run results.csv --only-status Failed,TimeOut",
         ],
     ),
     ("two-id-columns.csv", &["--id-column", "`asset`, `parent`"]),

@@ -209,5 +209,8 @@ fn what_no_condition_admits_is_left_out_and_its_id_not_met() {
     let refusal = hear("in.csv", input.as_bytes(), &none)
         .unwrap_err()
         .to_string();
-    assert!(refusal.contains("--where leaves out 4 rows"), "{refusal}");
+    assert!(
+        refusal.contains("--where or --only-status leaves out 4 rows"),
+        "{refusal}"
+    );
 }

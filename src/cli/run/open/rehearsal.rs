@@ -44,7 +44,7 @@ impl Opening {
         match (self.is_rehearsal(), there.is_rehearsal()) {
             (true, false) => Err(Failure::usage(format!(
                 "{state} is the state of the real campaign {there}, and a rehearsal (--mock) neither goes on with it \
-                 nor takes its place; nothing was changed. Rehearse without --state, or name another file with it"
+                 nor takes its place; nothing was changed. Rehearse without --state and with other results (-o), or name other files with both"
             ))),
             (false, true) if Lock::is_held(&self.places.state) => Err(Failure::usage(format!(
                 "the rehearsal {there} is at work on {state}; nothing was sent. Wait for its end, or name another file with \
@@ -93,7 +93,7 @@ impl Opening {
             None => Ok(()),
             Some(id) => Err(Failure::usage(format!(
                 "the results in {} are those of the real campaign {id}, and a rehearsal (--mock) never takes their \
-                 place, with --force neither; nothing was changed. Name another file with -o",
+                 place, not even with --force; nothing was changed. Name another file with -o",
                 self.places.results.display()
             ))),
         }
