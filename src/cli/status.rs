@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths, screen};
 use crate::{
     campaign::{
+        brakes::Change,
         forecast::{Begun, Prospect, Why},
         outcome::{Outcome, Tally},
         tag::CampaignId,
@@ -205,12 +206,11 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
         in_doubt: lookups + tally.of(Outcome::Unsure),
         in_flight: begun.on_its_way,
         unsure: store.unsure(SHOWN, running).map_err(Failure::storage)?,
-        run,
         eta_unknown: unknown,
         state: path.to_owned(),
         arrival: last_call
             .in_words(clock.wall(), &TimeZone::system())
-            .filter(|_| open > 0)
+            .filter(|_| open > 0 && (running || !wants_change(run.as_ref())))
             .map(|words| {
                 if running {
                     words
@@ -218,9 +218,17 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
                     format!("{words}, if it went on now")
                 }
             }),
+        run,
         tally,
     };
     Ok((status, whole))
+}
+
+/// Whether a brake has stopped it that would stop the same command again: no call goes out then.
+fn wants_change(run: Option<&LastRun>) -> bool {
+    let reason = run.filter(|run| run.ended.is_some());
+    let reason = reason.and_then(|run| run.reason.as_deref());
+    reason.is_some_and(Change::is_wanted_after)
 }
 
 fn kind_status(pacer: &Pacer, kind: Kind, clock: &dyn Clock) -> KindStatus {

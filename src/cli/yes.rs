@@ -127,7 +127,7 @@ pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, 
         )));
     }
     Err(Failure::usage(format!(
-        "{machines} machines are still to be scanned: {meant}; {last_call}. Above {ASKED_ABOVE} it is asked first, and there is no \
+        "{machines} machines are still to be scanned: {meant}. {last_call}. Above {ASKED_ABOVE} a run asks first, and there is no \
          terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
     )))
 }

@@ -141,6 +141,22 @@ fn a_run_whose_last_answers_complete_the_campaign_is_done() {
     assert!(!rest.contains("to go on"), "{rest}");
 }
 
+#[test]
+fn status_foretells_no_call_that_a_brake_would_stop() {
+    let server = Server::start(&["--limit", "none"]);
+    let place = Place::new(&fleet(60));
+    let words = ["fleet.csv", "--limit", "5/30s", "--max-machines", "5"];
+    let mut run = place.run_against(&server, &words);
+    assert_eq!(run.output().unwrap().status.code(), Some(3));
+    let mut status = fleetsweep(place.0.path());
+    let told = status.args(["status", "fleet.csv"]).output().unwrap();
+    let braked = String::from_utf8(told.stdout).unwrap();
+    assert!(
+        braked.contains("not finished") && !braked.contains("last call"),
+        "{braked}"
+    );
+}
+
 /// What the line says behind "to go on", typed again.
 fn advised(place: &Place, output: &Output, change: &str) -> Output {
     let said = said(output);

@@ -36,7 +36,7 @@ impl<D: Defender> Drive<D> {
         };
         self.engine
             .monitor
-            .note(&format!("stopping: {calls}; Ctrl-C again stops now"));
+            .say(&format!("stopping: {calls}; Ctrl-C again stops now"));
     }
 
     /// Whatever would lead to a new call is given up when the campaign stops.
