@@ -216,7 +216,8 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            refusal.contains("`Serial` as --id-column") && refusal.contains("`name`, `os`"),
+            refusal.contains("`Serial`, which --id-column names")
+                && refusal.contains("`name`, `os`"),
             "{refusal}"
         );
     }
