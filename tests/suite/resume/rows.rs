@@ -210,3 +210,27 @@ fn extend_adds_what_is_new_in_the_input_and_nothing_else() {
     assert!(saw.contains("scans: 5 started on 5 machines"), "{saw}");
     assert!(saw.contains("start: 5 calls"), "{saw}");
 }
+
+#[test]
+fn which_cells_are_ids_is_what_the_campaign_began_with_and_no_later_command() {
+    let server = Server::start(&[]);
+    let place = Place::new("machine_id\nserial-1\nserial-2\n");
+    assert_code(
+        &run(&place, &server, &["--any-id", "--max-machines", "1"]),
+        3,
+    );
+    assert_code(&run(&place, &server, &[]), 1);
+    assert_eq!(outcomes(&place.read("fleet.results.csv")), ["not_found"; 2]);
+
+    let place = Place::new(&format!("{}serial-1\n", fleet(2)));
+    assert_code(&run(&place, &server, &["--max-machines", "1"]), 3);
+    let output = run(&place, &server, &["--any-id"]);
+    assert_code(&output, 1);
+    assert!(
+        said(&output).contains("--any-id has no effect"),
+        "{}",
+        said(&output)
+    );
+    let results = place.read("fleet.results.csv");
+    assert_eq!(outcomes(&results), ["accepted", "accepted", "invalid"]);
+}
