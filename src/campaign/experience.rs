@@ -10,6 +10,40 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Where every call is made once more, each machine has the five tries that it has by default: four of five calls are.
 const MOST_AGAIN: f64 = 0.8;
 
+/// A look that comes so long after a delay is over is one of those that the delay was meant for.
+pub(super) const ON_TIME: Duration = Duration::from_mins(1);
+
+/// A share says more about what comes, the more it was taken from.
+const ENOUGH: u64 = 30;
+
+/// Which of the courses that a campaign may take, going by what it has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lean {
+    /// The one that is over first: counts come out lower by twice their spread, and what nobody knows costs no call.
+    Early,
+    /// The one that goes on as before.
+    Likely,
+    /// The one that is over last: counts come out higher by twice their spread, and whatever may wait does.
+    Late,
+}
+
+impl Lean {
+    /// `part` of `whole`, as a share from 0 to 1. Counts of rare events spread by their square root.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nobody makes so many calls that a share would suffer"
+    )]
+    fn share(self, part: u64, whole: u64) -> f64 {
+        let count = part as f64;
+        let leant = match self {
+            Self::Early => count - 2.0 * count.sqrt(),
+            Self::Likely => count,
+            Self::Late => count + 2.0 * count.sqrt(),
+        };
+        (leant / whole.max(1) as f64).clamp(0.0, 1.0)
+    }
+}
+
 /// Counts of what became of calls, and of looks at machines that had been busy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Experience {
@@ -20,6 +54,8 @@ pub struct Experience {
     took: Duration,
     /// Calls that were to be made once more, and how much later together: after an answer, and after none.
     again: [(u64, Duration); 2],
+    /// The longest that one of them waited.
+    longest: Duration,
     /// Lookups of calls without an answer, and how many of them were to be made once more.
     lookups: u64,
     absent: u64,
@@ -47,6 +83,11 @@ impl Experience {
                 ),
                 (0, Duration::ZERO),
             ],
+            longest: if seen.again > 0 {
+                AGAIN_AFTER
+            } else {
+                Duration::ZERO
+            },
             ..Self::default()
         }
     }
@@ -73,6 +114,7 @@ impl Experience {
         let (count, delayed) = &mut self.again[usize::from(was_lost)];
         *count += 1;
         *delayed = delayed.saturating_add(after);
+        self.longest = self.longest.max(after);
     }
 
     /// A call without an answer was looked up, and has to be made once more, or not.
@@ -81,67 +123,74 @@ impl Experience {
         self.absent += u64::from(absent);
     }
 
-    /// How long a call takes, as far as is known.
+    /// Whether enough is known to say how many machines are busy, or else how calls go at all.
     #[must_use]
-    pub fn latency(&self) -> Duration {
-        // A sum of 10,000,000 calls of an hour each has its place in it.
-        let mean = self.took.as_nanos() / u128::from(self.answers.max(1));
-        Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))
+    pub fn is_enough(&self, asks_again: bool) -> bool {
+        let asked = self.asked.first().map_or(0, |(asked, _)| *asked);
+        self.answers > 0 && (!asks_again || asked >= ENOUGH)
     }
 
-    /// How many of the machines that were found busy so many `times` are busy when they are asked the next time. Where nothing
-    /// is known of that, none is: the delay was chosen so.
+    /// How long a call takes.
     #[must_use]
-    pub fn busy(&self, times: u32) -> f64 {
-        let (asked, busy) = self.asked.get(times as usize).copied().unwrap_or_default();
-        share(busy, asked)
+    pub fn latency(&self, lean: Lean) -> Duration {
+        // A sum of 10,000,000 calls of an hour each has its place in it.
+        let mean = self.took.as_nanos() / u128::from(self.answers.max(1));
+        let mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
+        match lean {
+            Lean::Early => mean.mul_f64(0.9),
+            Lean::Likely => mean,
+            Lean::Late => mean.saturating_add(mean / 10),
+        }
+    }
+
+    /// How many of the machines that were found busy so many `times` are busy when they are asked the next time; `None` where
+    /// none has been asked.
+    #[must_use]
+    pub fn busy(&self, times: u32, lean: Lean) -> Option<f64> {
+        let (asked, busy) = *self.asked.get(times as usize)?;
+        (asked > 0).then(|| lean.share(busy, asked))
     }
 
     /// How many calls are made once more, and how much later: after an answer, and after none. Never so many that the calls
     /// would have no end.
     #[must_use]
-    pub fn again(&self) -> [(f64, Duration); 2] {
-        let all: f64 = self
-            .again
-            .map(|(count, _)| share(count, self.answers))
-            .iter()
-            .sum();
-        let cut = (MOST_AGAIN / all).min(1.0);
+    pub fn again(&self, lean: Lean) -> [(f64, Duration); 2] {
+        let shares = self.again.map(|(count, _)| lean.share(count, self.answers));
+        let cut = (MOST_AGAIN / shares.iter().sum::<f64>()).min(1.0);
+        let mut shares = shares.into_iter();
         self.again.map(|(count, delayed)| {
             let mean = delayed.as_nanos() / u128::from(count.max(1));
             let mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
-            (share(count, self.answers) * cut, mean)
+            (shares.next().unwrap_or_default() * cut, mean)
         })
     }
 
-    /// How many of the calls without an answer are made once more; all of them until one was looked up.
+    /// The longest that a call waited which was to be made once more.
     #[must_use]
-    pub fn absent(&self) -> f64 {
-        if self.lookups == 0 {
-            return 1.0;
-        }
-        share(self.absent, self.lookups)
+    pub fn longest_again(&self) -> Duration {
+        self.longest
     }
-}
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "nobody makes so many calls that a share would suffer"
-)]
-fn share(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
+    /// How many of the calls without an answer are made once more; `None` until one was looked up.
+    #[must_use]
+    pub fn absent(&self, lean: Lean) -> Option<f64> {
+        (self.lookups > 0).then(|| lean.share(self.absent, self.lookups))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LIKELY: Lean = Lean::Likely;
+
     #[test]
     fn shares_and_means_are_those_of_what_was_seen() {
         let mut seen = Experience::default();
-        assert_eq!((seen.busy(0), seen.absent()), (0.0, 1.0));
-        assert_eq!(seen.again(), [(0.0, Duration::ZERO); 2]);
-        assert_eq!(seen.latency(), Duration::ZERO);
+        assert_eq!((seen.busy(0, LIKELY), seen.absent(LIKELY)), (None, None));
+        assert_eq!(seen.again(LIKELY), [(0.0, Duration::ZERO); 2]);
+        assert_eq!(seen.latency(LIKELY), Duration::ZERO);
+        assert!(!seen.is_enough(false));
         for call in 0..10 {
             seen.answered(Duration::from_secs(call));
             seen.asked(0, call == 0);
@@ -150,11 +199,13 @@ mod tests {
         seen.to_be_repeated(true, Duration::from_secs(30));
         seen.looked_up(true);
         seen.looked_up(false);
-        assert_eq!((seen.busy(0), seen.busy(1), seen.busy(7)), (0.1, 0.0, 0.0));
+        let busy = |times| seen.busy(times, LIKELY);
+        assert_eq!((busy(0), busy(1), busy(7)), (Some(0.1), Some(0.0), None));
+        assert!(seen.is_enough(false) && !seen.is_enough(true));
         let lost = (0.1, Duration::from_secs(30));
-        assert_eq!(seen.again(), [(0.0, Duration::ZERO), lost]);
-        assert!((seen.absent() - 0.5).abs() < 1e-9);
-        assert_eq!(seen.latency(), Duration::from_millis(4_500));
+        assert_eq!(seen.again(LIKELY), [(0.0, Duration::ZERO), lost]);
+        assert_eq!(seen.absent(LIKELY), Some(0.5));
+        assert_eq!(seen.latency(LIKELY), Duration::from_millis(4_500));
     }
 
     #[test]
@@ -164,7 +215,7 @@ mod tests {
             seen.to_be_repeated(true, Duration::ZERO);
         }
         seen.answered(Duration::ZERO);
-        let all: f64 = seen.again().iter().map(|(share, _)| share).sum();
+        let all: f64 = seen.again(Lean::Late).iter().map(|(share, _)| share).sum();
         assert!((all - MOST_AGAIN).abs() < 1e-9, "{all}");
     }
 
@@ -177,9 +228,9 @@ mod tests {
             took: Duration::from_secs(50),
             again: 10,
         });
-        assert_eq!(seen.latency(), Duration::from_millis(500));
-        assert_eq!(seen.again()[0], (0.1, AGAIN_AFTER));
-        assert_eq!((seen.busy(0), seen.busy(2)), (0.1, 0.0));
-        assert!((seen.busy(1) - 3.0 / 7.0).abs() < 1e-9);
+        assert_eq!(seen.latency(LIKELY), Duration::from_millis(500));
+        assert_eq!(seen.again(LIKELY)[0], (0.1, AGAIN_AFTER));
+        let busy = |times| seen.busy(times, LIKELY);
+        assert_eq!((busy(0), busy(1)), (Some(0.1), Some(3.0 / 7.0)));
     }
 }

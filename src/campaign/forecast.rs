@@ -1,25 +1,32 @@
 //! When the calls that are left go out: the one forecast of `plan`, the bar and `status`. Pure arithmetic over the quota's own
 //! schedule, the hours in which calls may go, and the delays of those that wait; what will come back as busy or to be
-//! repeated is taken from what the campaign has seen so far.
+//! repeated is taken from what the campaign has seen so far. How much that leaves open is told too: the campaign is gone
+//! through three times, as it would be over first, as it has gone so far, and as it would be over last.
+//!
+//! What it leaves out: outages, refusals (429) and other people's calls that are still to come, a computer that sleeps, and
+//! answers that get slower by more than a tenth.
 //!
 //! - `gate`: the hours in which calls may go, and the instant from which on none may.
+//! - `course`: the calls of one of the three, one after the other.
 
+mod course;
 mod gate;
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use gate::Gate;
+pub(super) use course::Course;
 
 use super::{
     dispatcher::SHOWS_WITHIN,
-    experience::Experience,
+    experience::{Experience, Lean},
     hours::Hours,
     retry::{OnPending, Policy},
 };
 use crate::{
+    monitor::Expected,
     quota,
     store::{Store, StoreError},
 };
@@ -56,8 +63,10 @@ pub enum StoppedBy {
 /// Why a target waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// Its call is to be made once more.
+    /// Its call is to be made once more, and tells whether its machine is busy.
     Again,
+    /// Its machine was found free, and its turn has come.
+    Free,
     /// It is not known whether its call started a scan, which is looked up.
     Lookup,
     /// Its machine was found busy so many times.
@@ -151,181 +160,35 @@ impl Prospect {
 
     /// How long until the last call goes out; `None` if none does.
     #[must_use]
-    pub fn last_call(&self) -> Option<Duration> {
-        self.comes_to().0
+    pub fn last_call(&self) -> Option<Expected> {
+        let likely = self.last(Lean::Likely);
+        let asks_again = matches!(self.on_pending, OnPending::Retry { tries, .. } if tries > 1);
+        if !self.begun.seen.is_enough(asks_again) {
+            return likely.map(|likely| Expected {
+                from: likely,
+                likely,
+                to: None,
+            });
+        }
+        let to = self.last(Lean::Late);
+        let likely = likely.or(to)?;
+        Some(Expected {
+            from: self.last(Lean::Early).unwrap_or_default().min(likely),
+            likely,
+            to: to.max(Some(likely)),
+        })
     }
 
-    /// The same, and how many targets are left over by then.
+    /// How many targets are left over by the last call.
     #[must_use]
-    pub fn comes_to(&self) -> (Option<Duration>, u64) {
-        let mut outlook = Outlook::new(self);
-        let last = outlook.calls(&self.quota).last();
-        (last, outlook.left_over().1)
-    }
-}
-
-/// The calls of a prospect, while they are gone through.
-pub(super) struct Outlook<'a> {
-    prospect: &'a Prospect,
-    gate: Gate<'a>,
-    /// Targets that were never sent to, and may be.
-    fresh: u64,
-    /// Targets whose time has come, by how many times their machine was found busy if a call is to ask that.
-    due: Vec<Option<u32>>,
-    later: BinaryHeap<Reverse<(Duration, Why)>>,
-    again: [(Whole, Duration); 2],
-    absent: Whole,
-    busy: Vec<Whole>,
-    /// Machines beyond the greatest number.
-    beyond: u64,
-}
-
-impl<'a> Outlook<'a> {
-    pub(super) fn new(prospect: &'a Prospect) -> Self {
-        let fresh = prospect.bounds.most.unwrap_or(u64::MAX).min(prospect.fresh);
-        let seen = &prospect.begun.seen;
-        let tries = match prospect.on_pending {
-            OnPending::Skip => 0,
-            OnPending::Retry { tries, .. } => tries,
-        };
-        let mut outlook = Self {
-            gate: Gate::new(&prospect.bounds, prospect.now),
-            fresh,
-            due: Vec::new(),
-            later: prospect
-                .begun
-                .waiting
-                .iter()
-                .copied()
-                .map(Reverse)
-                .collect(),
-            again: seen.again().map(|(share, after)| (Whole::of(share), after)),
-            absent: Whole::of(seen.absent()),
-            busy: (0..tries)
-                .map(|times| Whole::of(seen.busy(times)))
-                .collect(),
-            beyond: prospect.fresh - fresh,
-            prospect,
-        };
-        for _ in 0..prospect.begun.on_its_way {
-            outlook.goes(Some(0), Duration::ZERO, seen.latency());
-        }
-        outlook
+    pub fn left_over(&self) -> u64 {
+        let mut course = Course::new(self, Lean::Likely);
+        course.calls(&self.quota).for_each(drop);
+        course.left_over().1
     }
 
-    /// When each call goes out, from the prospect's moment on.
-    pub(super) fn calls(&mut self, quota: &quota::Forecast) -> impl Iterator<Item = Duration> {
-        let latency = self.prospect.begun.seen.latency();
-        let quota = quota.clone().with_latency(latency);
-        quota.schedule(move |room| self.next(room, latency))
-    }
-
-    /// Why not all go, once all were gone through, and how many targets are left over.
-    pub(super) fn left_over(&self) -> (Option<StoppedBy>, u64) {
-        let rest = self.fresh + (self.due.len() + self.later.len()) as u64;
-        match self.gate.closed {
-            Some(why) => (Some(why), rest + self.beyond),
-            None if self.beyond > 0 => (Some(StoppedBy::MaxMachines), self.beyond),
-            None => (None, 0),
-        }
-    }
-
-    /// How many times the calls wait for the hours to open.
-    pub(super) fn openings(&self) -> u64 {
-        self.gate.openings
-    }
-
-    /// When the call goes for which the quota has room from `room` on.
-    fn next(&mut self, room: Duration, latency: Duration) -> Option<Duration> {
-        let mut at = room;
-        loop {
-            while self
-                .later
-                .peek()
-                .is_some_and(|Reverse((then, _))| *then <= at)
-            {
-                if let Some(Reverse((then, why))) = self.later.pop() {
-                    self.ripen(then, why);
-                }
-            }
-            if self.fresh > 0 || !self.due.is_empty() {
-                break;
-            }
-            let Reverse((then, _)) = self.later.peek()?;
-            at = at.max(*then);
-        }
-        let at = self.gate.pass(at)?;
-        let asks = if self.fresh > 0 {
-            self.fresh -= 1;
-            Some(0)
-        } else {
-            self.due.pop().flatten()
-        };
-        self.goes(asks, at, latency);
-        Some(at)
-    }
-
-    /// A call goes that is answered so much later; what comes back of it waits.
-    fn goes(&mut self, asks: Option<u32>, at: Duration, latency: Duration) {
-        if let Some(times) = asks
-            && self.is_busy(times)
-        {
-            self.wait(at + latency, times + 1);
-            return;
-        }
-        for (again, after) in &mut self.again {
-            if again.is_whole() {
-                let at = at + latency + *after;
-                self.later.push(Reverse((at, Why::Again)));
-                return;
-            }
-        }
-    }
-
-    /// The time of one that waits has come.
-    fn ripen(&mut self, then: Duration, why: Why) {
-        match why {
-            Why::Lookup if !self.absent.is_whole() => {}
-            Why::Busy(times) if self.prospect.is_blind => self.due.push(Some(times)),
-            // The list tells, and no call is spent.
-            Why::Busy(times) if self.is_busy(times) => self.wait(then, times + 1),
-            Why::Again | Why::Lookup | Why::Busy(_) => self.due.push(None),
-        }
-    }
-
-    fn is_busy(&mut self, times: u32) -> bool {
-        let busy = self.busy.get_mut(times as usize);
-        busy.is_some_and(Whole::is_whole)
-    }
-
-    /// A machine was found busy so many times by now.
-    fn wait(&mut self, at: Duration, times: u32) {
-        if let OnPending::Retry { tries, .. } = self.prospect.on_pending
-            && times < tries
-        {
-            let after = self.prospect.on_pending.asked_after();
-            self.later.push(Reverse((at + after, Why::Busy(times))));
-        }
-    }
-}
-
-/// A share of many, as whole ones: of a share of a fifth every fifth is one.
-struct Whole {
-    share: f64,
-    sum: f64,
-}
-
-impl Whole {
-    fn of(share: f64) -> Self {
-        // Half a one to begin with, so that the sum is rounded and not cut off.
-        Self { share, sum: 0.5 }
-    }
-
-    fn is_whole(&mut self) -> bool {
-        self.sum += self.share;
-        let is_whole = self.sum >= 1.0;
-        self.sum -= f64::from(u8::from(is_whole));
-        is_whole
+    fn last(&self, lean: Lean) -> Option<Duration> {
+        Course::new(self, lean).calls(&self.quota).last()
     }
 }
 

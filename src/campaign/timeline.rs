@@ -10,7 +10,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use super::{
-    forecast::{Outlook, Prospect, StoppedBy, later},
+    experience::Lean,
+    forecast::{Course, Prospect, StoppedBy, later},
     slots::{Slot, Slots},
 };
 
@@ -58,14 +59,14 @@ impl Timeline {
     #[must_use]
     pub fn new(prospect: &Prospect, zone: &TimeZone) -> Self {
         let (bounds, now) = (&prospect.bounds, prospect.now);
-        let mut outlook = Outlook::new(prospect);
+        let mut course = Course::new(prospect, Lean::Likely);
         let (mut calls, mut last) = (0, Duration::ZERO);
-        for at in outlook.calls(&prospect.quota) {
+        for at in course.calls(&prospect.quota) {
             calls += 1;
             last = at;
         }
-        let (stopped_by, beyond) = outlook.left_over();
-        let openings = outlook.openings();
+        let (stopped_by, beyond) = course.left_over();
+        let openings = course.openings();
 
         let wanted = marks(calls);
         let step = calls.div_ceil(POINTS).max(1);
@@ -79,10 +80,10 @@ impl Timeline {
             by_opening: false,
             points: Vec::new(),
         };
-        let mut outlook = Outlook::new(prospect);
+        let mut course = Course::new(prospect, Lean::Likely);
         let mut slots = Slots::new(now, last, zone);
         this.by_opening = bounds.hours.is_some() && openings <= Slots::MOST;
-        for (call, after) in (1..).zip(outlook.calls(&prospect.quota)) {
+        for (call, after) in (1..).zip(course.calls(&prospect.quota)) {
             let at = later(now, after);
             match bounds.hours.as_ref().filter(|_| this.by_opening) {
                 Some(hours) => slots.add_until(at, || hours.next_closing(at)),

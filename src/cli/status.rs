@@ -69,6 +69,9 @@ struct Status {
     cancelled_by_us: u64,
     /// How long until the last call goes out, if a process is or were at work; none while nobody can know.
     eta_s: Option<f64>,
+    /// The same at the earliest, and at the latest; no latest where too little has been seen.
+    eta_from_s: Option<f64>,
+    eta_to_s: Option<f64>,
     /// Why nobody can know that yet.
     eta_unknown: Option<String>,
     quota: Vec<KindStatus>,
@@ -200,7 +203,9 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
             .into_iter()
             .collect(),
         cancelled_by_us: store.cancelled().map_err(Failure::storage)?,
-        eta_s: eta.map(|eta| eta.as_secs_f64()),
+        eta_s: eta.map(|eta| eta.likely.as_secs_f64()),
+        eta_from_s: eta.map(|eta| eta.from.as_secs_f64()),
+        eta_to_s: eta.and_then(|eta| eta.to).map(|to| to.as_secs_f64()),
         quota,
         last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
         in_doubt: lookups + tally.of(Outcome::Unsure),

@@ -20,7 +20,7 @@ pub use bar::Bar;
 pub use lines::Lines;
 pub use recording::{Event, Recording};
 pub use silent::{NotesOnly, Silent};
-pub use state::{Began, Ended, LastCall, State, Waiting};
+pub use state::{Began, Ended, Expected, LastCall, State, Waiting};
 
 /// Is told how a run goes. Every method returns soon: the dispatcher waits for it.
 pub trait Monitor: Send + Sync {

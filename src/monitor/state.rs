@@ -61,7 +61,61 @@ pub enum LastCall {
     /// Nobody can know yet: during an outage, or while others spend the quota.
     NotKnown,
     /// In so long.
-    In(Duration),
+    In(Expected),
+}
+
+/// How long something is still to come, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// At the earliest.
+    pub from: Duration,
+    /// If all goes on as it has gone so far.
+    pub likely: Duration,
+    /// At the latest; `None` where too little has been seen to say.
+    pub to: Option<Duration>,
+}
+
+/// What is this near is told as one time, and so is what is near by this share of the wait.
+const NEAR: Duration = Duration::from_secs(30);
+const NEAR_SHARE: f64 = 0.05;
+
+impl Expected {
+    /// Whether one time tells it.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        let near = NEAR.max(self.likely.mul_f64(NEAR_SHARE));
+        self.from + near >= self.likely && self.to.is_some_and(|to| to <= self.likely + near)
+    }
+
+    /// Whether it should have come by now.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.to.unwrap_or(self.likely).is_zero()
+    }
+
+    /// The same, told so much later.
+    #[must_use]
+    pub fn after(self, passed: Duration) -> Self {
+        Self {
+            from: self.from.saturating_sub(passed),
+            likely: self.likely.saturating_sub(passed),
+            to: self.to.map(|to| to.saturating_sub(passed)),
+        }
+    }
+
+    /// "about 14:32, in 3 h 12 min", "between 14:32 and 15:10", "by 15:10" or "no earlier than 14:32, in 3 h 12 min" on the
+    /// clock of `zone`, where that of the wall shows `now`.
+    #[must_use]
+    pub fn in_words(&self, now: Timestamp, zone: &TimeZone) -> String {
+        let at = |after| span::arrival(now, after, zone);
+        let (likely, left) = (at(self.likely), span::in_words(self.likely));
+        match self.to {
+            None => format!("no earlier than {likely}, in {left}"),
+            Some(_) if self.is_near() => format!("about {likely}, in {left}"),
+            Some(to) if self.from < NEAR => format!("by {}", at(to)),
+            Some(to) => format!("between {} and {}", at(self.from), at(to)),
+        }
+    }
 }
 
 /// What a call waits for.
@@ -80,15 +134,10 @@ impl LastCall {
     #[must_use]
     pub fn in_words(self, now: Timestamp, zone: &TimeZone) -> Option<String> {
         match self {
-            Self::Gone | Self::In(Duration::ZERO) => None,
+            Self::Gone => None,
+            Self::In(expected) if expected.is_over() => None,
             Self::NotKnown => Some("last call: not known yet".to_owned()),
-            Self::In(after) => {
-                let at = span::arrival(now, after, zone);
-                Some(format!(
-                    "last call about {at}, in {}",
-                    span::in_words(after)
-                ))
-            }
+            Self::In(expected) => Some(format!("last call {}", expected.in_words(now, zone))),
         }
     }
 }
@@ -146,9 +195,20 @@ impl State {
             return None;
         }
         match self.last_call {
-            LastCall::In(Duration::ZERO) => Some("last call: soon".to_owned()),
+            LastCall::In(expected) if expected.is_over() => Some("last call: soon".to_owned()),
             last_call => last_call.in_words(self.wall, zone),
         }
+    }
+}
+
+/// One that is known to the second.
+#[cfg(test)]
+fn about(minutes: u64) -> Expected {
+    let likely = Duration::from_mins(minutes);
+    Expected {
+        from: likely,
+        likely,
+        to: Some(likely),
     }
 }
 
@@ -172,7 +232,7 @@ impl State {
                 what: "minute window".to_owned(),
                 left: Some(Duration::from_millis(40_300)),
             }),
-            last_call: LastCall::In(Duration::from_mins(192)),
+            last_call: LastCall::In(about(192)),
             throttled: 0,
         }
     }
@@ -213,7 +273,7 @@ mod tests {
         state.ended = state.targets;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
         state.ended = 317;
-        state.last_call = LastCall::In(Duration::ZERO);
+        state.last_call = LastCall::In(about(0));
         let arrival = state.arrival(&TimeZone::UTC);
         assert_eq!(arrival.as_deref(), Some("last call: soon"));
         state.last_call = LastCall::Gone;
@@ -223,6 +283,24 @@ mod tests {
             state.arrival(&TimeZone::UTC).unwrap(),
             "last call: not known yet"
         );
+    }
+
+    #[test]
+    fn a_time_is_told_as_exactly_as_it_is_known() {
+        let now = "2024-10-21T11:20:00Z".parse().unwrap();
+        let told = |from, to: Option<u64>| {
+            let expected = Expected {
+                from: Duration::from_mins(from),
+                to: to.map(Duration::from_mins),
+                ..about(100)
+            };
+            expected.in_words(now, &TimeZone::UTC)
+        };
+        assert_eq!(told(95, Some(105)), "about 13:00, in 1 h 40 min");
+        assert_eq!(told(94, Some(105)), "between 12:54 and 13:05");
+        assert_eq!(told(95, Some(106)), "between 12:55 and 13:06");
+        assert_eq!(told(0, Some(100)), "by 13:00");
+        assert_eq!(told(100, None), "no earlier than 13:00, in 1 h 40 min");
     }
 
     #[test]

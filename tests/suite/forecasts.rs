@@ -10,7 +10,7 @@ use fleetsweep::{
         retry::{OnPending, Policy},
     },
     mock::{Chances, Kind, MockConfig, Outage, Shape},
-    monitor::LastCall,
+    monitor::{Expected, LastCall},
 };
 
 use super::rig::{Rig, Told, fleet};
@@ -25,12 +25,16 @@ fn tenant() -> MockConfig {
     }
 }
 
-/// The forecast that was told last before ten times of the campaign, and how much longer it took by then.
-fn ten(told: &Told) -> Vec<(LastCall, Duration)> {
+/// The forecast that was told last before ten times of the campaign, and how much longer it took by then; of an outage that the
+/// campaign was in, those after it.
+fn ten(told: &Told, after: Duration) -> Vec<(LastCall, Duration)> {
     let calls = told.tenant.witness().seen(Kind::Start);
     let last = calls.iter().map(|seen| seen.arrived).max().unwrap();
+    if last <= after {
+        return Vec::new();
+    }
     let tenth = |n: u32| {
-        let at = last * (2 * n + 1) / 20;
+        let at = after + last.saturating_sub(after) * (2 * n + 1) / 20;
         let (at, forecast) = *told
             .forecasts
             .iter()
@@ -41,19 +45,32 @@ fn ten(told: &Told) -> Vec<(LastCall, Duration)> {
     (0..10).map(tenth).collect()
 }
 
-/// How far off each of the ten was.
+/// What may lie between what was told and what came.
+fn allowed(left: Duration) -> Duration {
+    left.mul_f64(0.05).max(30 * SECOND)
+}
+
+/// The likely time of each of the ten was as near as it may be.
 fn is_true(told: &Told, case: &str) {
-    for (forecast, left) in ten(told) {
+    for (forecast, left) in ten(told, Duration::ZERO) {
         let LastCall::In(told) = forecast else {
             panic!("{case}: {forecast:?} where the last call went {left:?} later");
         };
-        let off = told.abs_diff(left);
-        let allowed = left.mul_f64(0.05).max(30 * SECOND);
+        let off = told.likely.abs_diff(left);
         assert!(
-            off <= allowed,
+            off <= allowed(left) && holds(told, left),
             "{case}: {told:?} was told, and it took {left:?}: off by {off:?}"
         );
     }
+}
+
+/// Whether what was told holds: one time, two times between which it was, or one before which it was not.
+fn holds(told: Expected, left: Duration) -> bool {
+    let allowed = allowed(left);
+    if told.is_near() {
+        return told.likely.abs_diff(left) <= allowed;
+    }
+    told.from <= left + allowed && told.to.is_none_or(|to| left <= to + allowed)
 }
 
 fn retrying(mock: MockConfig, tries: u32) -> Rig {
@@ -160,19 +177,11 @@ async fn it_is_not_known_during_an_outage_and_true_after_it() {
     let out = |at: Duration| at > 61 * MINUTE && at < until;
     let mut during = told.forecasts.iter().filter(|(at, _)| out(*at));
     assert!(during.all(|(_, forecast)| *forecast == LastCall::NotKnown));
-    let calls = told.tenant.witness().seen(Kind::Start);
-    let last = calls.iter().map(|seen| seen.arrived).max().unwrap();
-    let after = until + 2 * MINUTE;
-    for n in 0..10 {
-        let at = after + last.saturating_sub(after) * n / 10;
-        let mut before = told.forecasts.iter();
-        let (at, forecast) = before.rfind(|(then, _)| *then <= at).unwrap();
-        let left = last.saturating_sub(*at);
+    for (forecast, left) in ten(&told, until + 2 * MINUTE) {
         let LastCall::In(told) = forecast else {
-            panic!("{forecast:?} at {at:?}, after the outage");
+            panic!("{forecast:?} after the outage, {left:?} before the end");
         };
-        let allowed = left.mul_f64(0.05).max(30 * SECOND);
-        assert!(told.abs_diff(left) <= allowed, "{told:?} for {left:?}");
+        assert!(holds(told, left), "{told:?} for {left:?}");
     }
 }
 
@@ -193,4 +202,110 @@ async fn it_is_not_known_while_others_spend_the_quota() {
         .iter()
         .rfind(|(_, forecast)| matches!(forecast, LastCall::In(_)));
     assert!(known.is_some(), "known again in the end");
+}
+
+/// A campaign that nobody chose.
+struct Drawn {
+    rig: Rig,
+    machines: u64,
+    case: String,
+    /// When its outage is.
+    is_over: Duration,
+}
+
+/// Size, latency, faults, busy machines, delays, an outage and hours are drawn.
+fn drawn(number: u64) -> Drawn {
+    let mut rng = fastrand::Rng::with_seed(number);
+    let faulty = if rng.bool() { rng.f64() } else { 0.0 };
+    let mut chance = |most: f64| faulty * most * rng.f64();
+    let mut chances = Chances {
+        unknown: chance(0.05),
+        spurious_404: chance(0.05),
+        reset_before: chance(0.02),
+        reset_after: chance(0.02),
+        error_before: chance(0.02),
+        error_after: chance(0.02),
+        ..Chances::default()
+    };
+    if rng.u32(0..10) < 7 {
+        chances.busy = 0.3 * rng.f64();
+    }
+    let machines = rng.u64(50..=5_000);
+    let slowest = Duration::from_millis(rng.u64(200..=15_000));
+    let scan = MINUTE * rng.u32(2..=60);
+    let outage = (rng.u32(0..3) == 0).then(|| {
+        let from = MINUTE * rng.u32(0..=30);
+        (from, from + MINUTE * rng.u32(1..=60))
+    });
+    let hours = (rng.u32(0..3) == 0).then(|| {
+        let (opens, closes) = (rng.u32(0..24), rng.u32(1..=23));
+        let closes = (opens + closes) % 24;
+        format!("{opens:02}:30-{closes:02}:{:02}@UTC", rng.u32(0..60))
+    });
+    let on_pending = OnPending::Retry {
+        delay: MINUTE * rng.u32(5..=30),
+        tries: rng.u32(1..=5),
+    };
+    let case = format!(
+        "campaign {number}: {machines} machines, answers within {slowest:?}, scans of {scan:?}, {on_pending:?}, \
+         {chances:?}, outage {outage:?}, hours {hours:?}"
+    );
+    let outages = outage.map(|(from, until)| Outage::of_everything(from, until, Shape::Refused));
+    let mock = MockConfig {
+        latency: slowest / 10..=slowest,
+        foreign_scan_time: Some(scan..=scan),
+        outages: outages.into_iter().collect(),
+        chances,
+        seed: number,
+        ..MockConfig::default()
+    };
+    let rig = Rig {
+        policy: Policy {
+            on_pending,
+            max_attempts: 5,
+        },
+        brakes: BrakeOptions {
+            times: SendTimes {
+                hours: hours.map(|hours| hours.parse().unwrap()),
+                not_after: None,
+            },
+            ..BrakeOptions::default()
+        },
+        seed: number,
+        ..Rig::against(mock)
+    };
+    Drawn {
+        rig,
+        machines,
+        case,
+        is_over: outage.map_or(Duration::ZERO, |(_, until)| until + 2 * MINUTE),
+    }
+}
+
+/// What happens by chance in a campaign's last minutes nobody foresees: of fifty forecasts one may be off.
+/// `FLEETSWEEP_FORECASTS=120` goes through more campaigns, `FLEETSWEEP_FORECAST=49` through that one.
+#[tokio::test(start_paused = true)]
+async fn it_holds_in_campaigns_that_nobody_chose() {
+    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().unwrap());
+    let numbers = match number("FLEETSWEEP_FORECAST") {
+        Some(only) => only..only + 1,
+        None => 0..number("FLEETSWEEP_FORECASTS").unwrap_or(8),
+    };
+    let (mut told, mut known, mut off) = (0, 0, Vec::new());
+    for number in numbers {
+        let campaign = drawn(number);
+        let swept = campaign.rig.run(&fleet(campaign.machines)).await;
+        for (forecast, left) in ten(&swept, campaign.is_over) {
+            let LastCall::In(expected) = forecast else {
+                continue;
+            };
+            told += 1;
+            known += u32::from(expected.to.is_some());
+            if !holds(expected, left) {
+                off.push(format!("{}: {expected:?} for {left:?}", campaign.case));
+            }
+        }
+    }
+    assert!(off.len() * 50 <= told, "{} of {told}: {off:#?}", off.len());
+    assert!(known > 0, "an end is told");
 }

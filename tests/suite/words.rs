@@ -310,7 +310,7 @@ fn whoever_is_to_say_yes_is_told_to_what() {
         "full scans on 1501 machines of tenant ",
         ", by application ",
         &format!(" at {}", server.url()),
-        "The last call goes out about ",
+        "The last call goes out no earlier than ",
         ", in 1 h",
     ] {
         assert!(told.contains(words), "{words:?} is not in: {told}");

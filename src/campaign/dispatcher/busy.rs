@@ -13,6 +13,7 @@ use super::{Dispatcher, doubts::MOST_IN_DOUBT, skip::Skip};
 use crate::{
     campaign::{
         due::{Due, FINDING},
+        experience::ON_TIME,
         lookup::{BLIND_MARGIN, Finding, Listing, Sought},
         outcome::Outcome,
         trail,
@@ -179,11 +180,13 @@ impl Dispatcher {
                 }
                 Some(Finding::Busy(scan)) => self.still_busy(due, scan, now, wall),
                 Some(Finding::Absent) => {
-                    self.seen.asked(due.target.progress.pending_tries, false);
                     due.target
                         .progress
                         .set_action(String::new(), String::new(), String::new());
                     let looks = self.busy.free.get(&n).map_or(0, |free| free.looks);
+                    if looks == 0 {
+                        self.has_looked(&due, false, wall);
+                    }
                     let free = Free {
                         began: listing.began,
                         looks: looks.saturating_add(1),
@@ -193,6 +196,16 @@ impl Dispatcher {
                     self.queue.put_back(due);
                 }
             }
+        }
+    }
+
+    /// The list has told whether a machine that was busy is so still. For the forecast that counts where it was asked when its
+    /// delay was over: who waited for the quota besides says nothing about those who will not.
+    fn has_looked(&mut self, due: &Due, busy: bool, wall: Timestamp) {
+        let progress = &due.target.progress;
+        let late = progress.not_before.map(|then| wall.duration_since(then));
+        if progress.pending_tries > 0 && late.is_some_and(|late| late.unsigned_abs() < ON_TIME) {
+            self.seen.asked(progress.pending_tries, busy);
         }
     }
 
@@ -212,9 +225,7 @@ impl Dispatcher {
         wall: Timestamp,
     ) {
         self.busy.forget(due.target.n);
-        if due.target.progress.pending_tries > 0 {
-            self.seen.asked(due.target.progress.pending_tries, true);
-        }
+        self.has_looked(&due, true, wall);
         due.target.progress.pending_tries += 1;
         told.clone_into(&mut due.target.progress.message);
         self.somebody_elses(due, None, Some(scan), now, wall);

@@ -69,7 +69,7 @@ impl Dispatcher {
             })
             .collect();
         // Of these it is known that no scan is under way, or that it was no answer that they wait for.
-        let at_hand = std::iter::repeat_n((Duration::ZERO, Why::Again), self.queue.begun_at_hand());
+        let at_hand = std::iter::repeat_n((Duration::ZERO, Why::Free), self.queue.begun_at_hand());
         waiting.extend(at_hand);
         let (look, looked_at) = self.to_be_looked_at();
         let look = look.map_or(Duration::ZERO, |look| look.since(now));

@@ -28,6 +28,7 @@ use crate::{
         Defender,
         sign_in::{SignInError, Token},
     },
+    monitor::Expected,
     quota::{Kind, LedgerError, Moment, Permit, SleepWatch},
     store::Record,
 };
@@ -91,7 +92,7 @@ pub(super) struct Drive<D> {
     pub(super) is_ordered: bool,
     /// When the time of the last call was reckoned, under which hold, and how far ahead it was then; none goes out if there is
     /// none.
-    pub(super) last_call: Option<(Moment, Moment, Option<Duration>)>,
+    pub(super) last_call: Option<(Moment, Moment, Option<Expected>)>,
 }
 
 impl<D: Defender> Drive<D> {

@@ -85,7 +85,7 @@ impl<D: Defender> Drive<D> {
         };
         self.last_call = Some((at, held, last));
         last.map_or(LastCall::Gone, |last| {
-            LastCall::In(last.saturating_sub(now.since(at)))
+            LastCall::In(last.after(now.since(at)))
         })
     }
 

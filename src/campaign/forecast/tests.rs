@@ -31,7 +31,7 @@ fn prospect(fresh: u64) -> Prospect {
 }
 
 fn last(prospect: &Prospect) -> Duration {
-    prospect.last_call().unwrap()
+    prospect.last_call().unwrap().likely
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn hours_and_the_end_bound_it_and_say_what_is_left_over() {
     // 500 until a quarter past, and the others tomorrow.
     assert!(last(&prospect) > 22 * 60 * MINUTE);
     prospect.bounds.not_after = Some("2026-11-24T18:00:00Z".parse().unwrap());
-    let mut outlook = Outlook::new(&prospect);
-    assert_eq!(outlook.calls(&prospect.quota).count(), 500);
+    let mut course = Course::new(&prospect, Lean::Likely);
+    assert_eq!(course.calls(&prospect.quota).count(), 500);
     assert_eq!(
-        outlook.left_over(),
+        course.left_over(),
         (Some(StoppedBy::NotAfter), 1_500),
         "the one that was next counts too"
     );

@@ -1,6 +1,6 @@
 //! What a person at the terminal, or an option, has to say before anything is sent. Each answer is recorded in the state.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use crate::{
         terminal::Terminal,
         yes::{ASKED_ABOVE, Meant, Permission, can_ask, permission},
     },
-    monitor::{Monitor, count, span},
+    monitor::{Monitor, count},
     quota::{Clock, Kind, Pacer},
     store::{Decision, Store, Subject},
 };
@@ -101,15 +101,15 @@ impl Asking<'_> {
                 now,
             )
         };
-        let (last, left_over) = Prospect { begun, ..prospect }.comes_to();
-        let mut last_call = match last {
+        let prospect = Prospect { begun, ..prospect };
+        let left_over = prospect.left_over();
+        let mut last_call = match prospect.last_call() {
             None => "No call goes out".to_owned(),
-            Some(Duration::ZERO) => "All calls go out at once".to_owned(),
-            Some(last) => format!(
-                "The last call goes out about {}, in {}",
-                span::arrival(now, last, &TimeZone::system()),
-                span::in_words(last)
-            ),
+            Some(last) if last.is_over() => "All calls go out at once".to_owned(),
+            Some(last) => {
+                let when = last.in_words(now, &TimeZone::system());
+                format!("The last call goes out {when}")
+            }
         };
         if left_over > 0 {
             last_call += ", and ";
