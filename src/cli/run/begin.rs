@@ -13,7 +13,7 @@ use super::{
 use crate::{
     audit::audit,
     campaign::{
-        brakes::BrakeOptions,
+        brakes::{BrakeOptions, Standing, night},
         caller::{Caller, Patience},
         engine::Signal,
         journal::Journal,
@@ -22,7 +22,10 @@ use crate::{
         tag::CampaignId,
         witness::Ledger,
     },
-    cli::{ExitCode, Failure, terms::Terms},
+    cli::{
+        ExitCode, Failure,
+        terms::{self, Terms},
+    },
     defender::{HttpDefender, cloud::quota_realm},
     monitor::{Monitor, count},
     quota::{self, Clock, Mark, MarkRow, Pacer},
@@ -69,6 +72,11 @@ impl World<'_> {
             self.recover(opened, signals).await?;
         }
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
+        if self.args.resume.is_nightly() {
+            let runs = terms::beginnings(&opened.store).map_err(Failure::storage)?;
+            let standing = Standing::of(&opened.reach, &opened.tally);
+            brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
+        }
         let open = opened.targets - opened.tally.total();
         let machines = brakes.most(&opened.reach).min(open);
         let ended = opened.reach.sent_to.saturating_sub(opened.reach.open);

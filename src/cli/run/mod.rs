@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        brakes::gate::BY_YES,
+        brakes::{Standing, gate::BY_YES},
         canaries::{Jury, Word},
         dispatcher::Dispatcher,
         engine::{Ending, Engine},
@@ -91,7 +91,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
-    let terms = Terms::of(&brakes, &args.policy());
+    let standing = Standing::of(&reach, &tally);
+    let terms = Terms::of(&brakes, &args.policy()).beginning_at(standing);
     let settings = setup.settings(&args, store.identity(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally)
         .with_brakes(brakes, reach)
