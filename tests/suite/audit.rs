@@ -219,6 +219,47 @@ fn the_terminal_hears_of_it_at_v_and_of_decisions_at_vv() {
     assert!(!vv.contains("hyper"), "{vv}");
 }
 
+#[test]
+fn the_terminal_and_the_file_each_have_their_own() {
+    let place = Place::new(&fleet(3));
+    let told = |words: &[&str], filter: &str| {
+        let mut command = super::program::fleetsweep(place.0.path());
+        command.args([
+            "run",
+            "fleet.csv",
+            "--mock",
+            "--force",
+            "--log-file",
+            "log.json",
+        ]);
+        command.args(["--log-format", "json"]).args(words);
+        let output = command.env("RUST_LOG", filter).output().unwrap();
+        let log = place.read("log.json");
+        fs::remove_file(place.path("log.json")).unwrap();
+        for name in ["run", "over"] {
+            assert_eq!(named(&trail(&log), name).len(), 1, "{filter}: {log}");
+        }
+        assert_eq!(named(&trail(&log), "ended").len(), 3, "{filter}: {log}");
+        (said(&output), log)
+    };
+    let attempts = |text: &str| text.matches("event=\"attempt\"").count();
+    assert_eq!(attempts(&told(&[], "").0), 0);
+    assert_eq!(attempts(&told(&["-q"], "").0), 0);
+    for bar in ["lines", "bar"] {
+        let (stderr, log) = told(&["-v", "--progress", bar], "");
+        assert_eq!(attempts(&stderr), 3, "{stderr}");
+        assert!(!log.contains("goes next"), "{log}");
+    }
+    for filter in ["error", "off", "fleetsweep::audit=off"] {
+        assert_eq!(attempts(&told(&["-v"], filter).0), 0, "{filter}");
+    }
+    let (stderr, log) = told(&[], "fleetsweep=debug");
+    assert!(
+        stderr.contains("goes next") && log.contains("goes next"),
+        "{log}"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn the_file_is_its_owners_alone() {
