@@ -32,7 +32,7 @@ fn rebuilt(trail: &[Value]) -> BTreeMap<String, u64> {
         let count = match event["event"].as_str().unwrap() {
             "ended" => 1,
             "ended_before" | "left" => event["count"].as_u64().unwrap(),
-            "run" => {
+            "campaign" => {
                 tally.clear();
                 continue;
             }
@@ -108,6 +108,8 @@ fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
             assert_eq!(counts, rebuilt(&all));
         }
         assert_eq!(named(trail, "over")[0]["exit_code"], code);
+        assert_eq!(trail[0]["event"], "run", "{trail:?}");
+        assert_eq!(trail.last().unwrap()["event"], "over", "{trail:?}");
         assert_eq!(named(trail, "brake").len(), usize::from(code == 3));
         for ended in named(trail, "ended") {
             let of = |event: &&&Value| event["line"] == ended["line"];
@@ -117,6 +119,28 @@ fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
             }
         }
     }
+    // One that is refused changes no count, and is in the log.
+    let words = [&["fleet.csv", "--limit", "none"][..], &LOG].concat();
+    let refused = place.run_against(&server, &words).output().unwrap();
+    assert_eq!(refused.status.code(), Some(6), "{}", said(&refused));
+    let all = trail(&place.read("log.json"));
+    let last: Vec<_> = all[so_far..]
+        .iter()
+        .map(|event| event["event"].clone())
+        .collect();
+    assert!(
+        last[0] == "run" && *last.last().unwrap() == "over",
+        "{last:?}"
+    );
+    assert_eq!(rebuilt(&all), rebuilt(&all[..so_far]));
+    // Results were written once where there were none.
+    let acts: Vec<_> = named(&all, "file")
+        .iter()
+        .filter(|file| file["what"] == "results")
+        .map(|file| file["act"].clone())
+        .collect();
+    assert_eq!(acts[0], "written", "{acts:?}");
+    assert!(acts[1..].iter().all(|act| act == "replaced"), "{acts:?}");
     // Each machine ended once in all.
     let mut lines: Vec<_> = named(&trail(&place.read("log.json")), "ended")
         .iter()

@@ -11,7 +11,6 @@ use super::{
     setup::Setup,
 };
 use crate::{
-    audit::audit,
     campaign::{
         brakes::{BrakeOptions, Standing, night},
         caller::{Caller, Patience},
@@ -184,15 +183,6 @@ impl World<'_> {
             self.clock.as_ref(),
             command,
             self.setup.note.on(terms).to_json(),
-        );
-        audit!(
-            "run",
-            os_user = this_run.os_user,
-            host = this_run.host,
-            version = this_run.version,
-            command = record::in_words(command),
-            tenant = this_run.tenant,
-            application = this_run.application
         );
         let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
         let mark = self.keep_mark(&store, targets).await?;

@@ -52,6 +52,24 @@ use crate::{
 /// It could not begin, or its results could not be written.
 pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failure> {
     let monitor = args.start()?;
+    record::log(command);
+    let mut has_begun = false;
+    let ended = drain(args, command, monitor, &mut has_begun).await;
+    if let Err(refused) = &ended
+        && !has_begun
+    {
+        trail::refused(refused.code.number(), &refused.why);
+    }
+    ended
+}
+
+/// Runs a campaign to its end, and says when it `has_begun`.
+async fn drain(
+    args: RunArgs,
+    command: &[OsString],
+    monitor: Arc<dyn Monitor>,
+    has_begun: &mut bool,
+) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
@@ -91,8 +109,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
-    let standing = Standing::of(&reach, &tally);
-    let terms = Terms::of(&brakes, &args.policy()).beginning_at(standing);
+    let terms = Terms::of(&brakes, &args.policy()).beginning_at(Standing::of(&reach, &tally));
     let settings = setup.settings(&args, store.identity(), rng.u64(..));
     let mut dispatcher = Dispatcher::new(settings, targets, tally)
         .with_brakes(brakes, reach)
@@ -104,7 +121,14 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         dispatcher.skip_busy(clock.wall());
     }
     let journal = world.journal(store, targets, command, terms).await?;
-    trail::began(campaign.as_str(), targets, &tally);
+    *has_begun = true;
+    let whose = &setup.connection;
+    trail::began(
+        &campaign,
+        targets,
+        &tally,
+        [&whose.tenant, &whose.application],
+    );
     monitor.began(&Began {
         campaign: &named(&campaign),
         targets,
