@@ -160,6 +160,22 @@ fn a_rehearsal_says_what_it_is_wherever_it_could_be_taken_for_more() {
 }
 
 #[test]
+fn a_yes_to_a_number_is_judged_in_a_rehearsal_as_it_is_on_the_day() {
+    let place = Place::new(&fleet(3));
+    let refused = rehearse(&place, &["--yes=2"]);
+    assert_refused(&refused, 2, &["--yes=2", "3 are still to be scanned"]);
+    assert!(!place.path("fleet.results.csv").exists());
+    let mut plan = fleetsweep(place.0.path());
+    let plan = plan.args(["plan", "fleet.csv", "--mock", "--yes=2"]);
+    let planned = String::from_utf8(plan.output().unwrap().stdout).unwrap();
+    assert!(planned.contains("a run would refuse that"), "{planned}");
+    for yes in ["--yes=3", "--yes"] {
+        assert_code(&rehearse(&place, &[yes]), 0);
+    }
+    assert_code(&rehearse(&place, &["--yes=2", "--max-machines", "2"]), 3);
+}
+
+#[test]
 fn a_rehearsals_results_give_way_to_real_ones_and_never_the_other_way_round() {
     let server = Server::start(&[]);
     let place = Place::new(&fleet(4));

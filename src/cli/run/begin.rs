@@ -24,6 +24,7 @@ use crate::{
     cli::{
         ExitCode, Failure,
         terms::{self, Terms},
+        yes,
     },
     defender::{HttpDefender, cloud::quota_realm},
     monitor::{Monitor, count},
@@ -91,6 +92,8 @@ impl World<'_> {
             asking.overlap(opened, self.setup).await?;
             let meant = asking.machines(&mut opened.store, machines, in_all, brakes, self.setup);
             meant.await?;
+        } else if let Some(refused) = yes::refused(self.args.yes, machines) {
+            return Err(refused);
         }
         asking.canaries(&mut opened.store, brakes, in_all).await?;
         opened.store.prove_room().map_err(Failure::storage)?;

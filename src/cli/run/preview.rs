@@ -121,7 +121,7 @@ impl RunArgs {
             found.notes.push(note);
         }
         let machines = brakes.most(&found.reach).min(found.due);
-        if let Some(why) = yes::too_small(self.yes, machines).filter(|_| !self.connect.mock) {
+        if let Some(why) = yes::too_small(self.yes, machines) {
             found.notes.push(format!("{why}: a run would refuse that"));
         }
         let picture = note.picture(&quota, clock)?;
