@@ -34,7 +34,7 @@ pub struct BrakeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_machines: Option<u64>,
 
-    /// Start no scan at this time or after it: 18:00 (the next time that the clock shows it), "2026-11-24 18:00", or
+    /// Start no scan at this time or after it: 18:00 (the next time that the clock shows it; in that very minute it is over at once), "2026-11-24 18:00", or
     /// 2026-11-24T18:00:00Z.
     #[arg(long, value_name = "TIME")]
     not_after: Option<Deadline>,
