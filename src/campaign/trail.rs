@@ -49,6 +49,11 @@ pub fn over(told: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
     audit!("over", exit_code, reason);
 }
 
+/// The person was told this of the input or the campaign.
+pub fn note(text: &str) {
+    audit!("note", text);
+}
+
 /// A run is over before it has begun to send.
 pub fn refused(exit_code: u8, reason: &str) {
     audit!("over", exit_code, reason);

@@ -85,7 +85,7 @@ const LOG: [&str; 6] = [
 fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
     // Busy, unknown and unsupported machines, lost answers, bad and repeated rows, and a brake in the middle.
     let mut rows = fleet(60);
-    rows += "no id at all\n,\n0000000000000000000000000000000000000007\n";
+    rows += "no id at all\n,\nmachine_id\n0000000000000000000000000000000000000007\n";
     let place = Place::new(&rows);
     let faults = ["--busy", "10%", "--unknown", "10%", "--unsupported", "10%"];
     let server = Server::start(&[&faults[..], &["--latency", "1ms-5ms", "--seed", "3"]].concat());
@@ -109,6 +109,9 @@ fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
         }
         assert_eq!(named(trail, "over")[0]["exit_code"], code);
         assert_eq!(trail[0]["event"], "run", "{trail:?}");
+        let notes = named(trail, "note");
+        let passed_over = |note: &&&Value| note["text"].as_str().unwrap().contains("passed over");
+        assert_eq!(notes.iter().filter(passed_over).count(), 1, "{trail:?}");
         assert_eq!(trail.last().unwrap()["event"], "over", "{trail:?}");
         assert_eq!(named(trail, "brake").len(), usize::from(code == 3));
         for ended in named(trail, "ended") {

@@ -80,6 +80,7 @@ async fn drain(
     let opened = open::open(&args, &setup, meant).await?;
     for note in &opened.notes {
         monitor.note(note);
+        trail::note(note);
     }
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
     let (lent, mut signals) = signals::listen_and_lend();
