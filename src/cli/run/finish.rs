@@ -18,7 +18,7 @@ use crate::{
         journal::Finished,
         outcome::{Outcome, Tally},
         stop::StopReason,
-        summary::{Summary, unanswered},
+        summary::{REHEARSED, Summary, unanswered},
         trail,
     },
     cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
@@ -241,7 +241,8 @@ fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
     }
     match placed {
         Placed::There(path) if facts.is_quiet => {
-            screen::say(&format!("results: {}", path.display()));
+            let so = if summary.rehearsal { REHEARSED } else { "" };
+            screen::say(&format!("results: {}{so}", path.display()));
         }
         Placed::There(_) => {}
         Placed::Aside { path, why } => screen::say(&format!(
