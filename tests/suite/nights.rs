@@ -174,6 +174,7 @@ impl Nights {
 }
 
 /// The sum of a state's row, as `fleetsweep` makes it: whoever changes a cell changes that too.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that rusqlite wants")]
 fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
     let mut words = Vec::new();
     for at in 0..cells.len() {

@@ -14,9 +14,11 @@ use crate::{
     campaign::{
         brakes::{BrakeOptions, Standing, night},
         caller::{Caller, Patience},
+        dispatcher::Dispatcher,
         engine::Signal,
         journal::Journal,
         listing::ScanList,
+        outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered},
         tag::CampaignId,
         witness::Ledger,
@@ -28,9 +30,9 @@ use crate::{
     },
     defender::{HttpDefender, cloud::quota_realm},
     monitor::{Monitor, count},
-    quota::{self, Clock, Mark, MarkRow, Pacer},
+    quota::{self, Clock, Mark, MarkRow, Moment, Pacer},
     results::Layout,
-    store::Store,
+    store::{Reach, Store},
 };
 
 /// What a run has of the world before its first call.
@@ -98,6 +100,33 @@ impl World<'_> {
         asking.canaries(&mut opened.store, brakes, in_all).await?;
         opened.store.prove_room().map_err(Failure::storage)?;
         self.pacer.prove_room().await.map_err(Failure::storage)
+    }
+
+    /// What decides who is next, over the targets that are left; so many there are, and these have ended. It begins `now`, and
+    /// draws lots by the seed.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn dispatcher(
+        &self,
+        store: &Store,
+        (targets, tally): (u64, Tally),
+        brakes: BrakeOptions,
+        reach: Reach,
+        (now, seed): (Moment, u64),
+    ) -> Result<Dispatcher, Failure> {
+        let settings = self.setup.settings(self.args, store.identity(), seed);
+        let mut dispatcher = Dispatcher::new(settings, targets, tally)
+            .with_brakes(brakes, reach)
+            .giving_up_after(self.args.retry.give_up_after);
+        let wall = || self.clock.wall();
+        store
+            .each_left(|left| dispatcher.left(left, now, wall()))
+            .map_err(Failure::storage)?;
+        if self.args.retry.skip_busy {
+            dispatcher.skip_busy(wall());
+        }
+        Ok(dispatcher)
     }
 
     /// Makes the state whole. The results are as they were until that is done.

@@ -34,7 +34,6 @@ use crate::{
     campaign::{
         brakes::{Standing, gate::BY_YES},
         canaries::{Jury, Word},
-        dispatcher::Dispatcher,
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
@@ -54,7 +53,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let monitor = args.start()?;
     record::log(command);
     let mut has_begun = false;
-    let ended = drain(args, command, monitor, &mut has_begun).await;
+    let ended = Box::pin(drain(args, command, monitor, &mut has_begun)).await;
     if let Err(refused) = &ended
         && !has_begun
     {
@@ -111,16 +110,8 @@ async fn drain(
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
     let terms = Terms::of(&brakes, &args.policy()).beginning_at(Standing::of(&reach, &tally));
-    let settings = setup.settings(&args, store.identity(), rng.u64(..));
-    let mut dispatcher = Dispatcher::new(settings, targets, tally)
-        .with_brakes(brakes, reach)
-        .giving_up_after(args.retry.give_up_after);
-    store
-        .each_left(|left| dispatcher.left(left, began, clock.wall()))
-        .map_err(Failure::storage)?;
-    if args.retry.skip_busy {
-        dispatcher.skip_busy(clock.wall());
-    }
+    let counts = (targets, tally);
+    let dispatcher = world.dispatcher(&store, counts, brakes, reach, (began, rng.u64(..)))?;
     let journal = world.journal(store, targets, command, terms).await?;
     *has_begun = true;
     let whose = &setup.connection;
