@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use jiff::{
-    Timestamp, ToSpan,
+    SignedDuration, Timestamp, ToSpan,
     civil::{DateTime, Time},
     tz::{AmbiguousOffset, TimeZone},
 };
@@ -17,7 +17,7 @@ pub enum Deadline {
     At(Timestamp),
     /// What the clock on the wall shows, with its date.
     Shown(DateTime),
-    /// What the clock on the wall shows the next time.
+    /// What the clock on the wall shows the next time, or in this very minute.
     Next(Time),
 }
 
@@ -26,7 +26,7 @@ pub enum Deadline {
 pub enum DeadlineError {
     /// It is written otherwise.
     #[error(
-        "write a time as in 18:00 (the next time that the clock shows it), \"2026-11-24 18:00\", or 2026-11-24T18:00:00+01:00"
+        "write a time as in 18:00 (the next time that the clock shows it, this minute included), \"2026-11-24 18:00\", or 2026-11-24T18:00:00+01:00"
     )]
     Form,
     /// The system does not tell its zone.
@@ -78,8 +78,15 @@ fn shown_first(shown: DateTime, zone: &TimeZone) -> Timestamp {
     jump.map_or(instant, |jump| jump.timestamp())
 }
 
-/// The first instant after `now` at which the clock shows this time of day, or jumps over it.
+/// The first instant after `now` at which the clock shows this time of day, or jumps over it; the beginning of this minute if it
+/// is the one that is meant: whoever names it means that it is over, and not a whole day more.
 fn shown_next(time: Time, now: Timestamp, zone: &TimeZone) -> Timestamp {
+    let shown = zone.to_datetime(now).time();
+    if (shown.hour(), shown.minute()) == (time.hour(), time.minute()) {
+        let since = SignedDuration::from_nanos(i64::from(shown.subsec_nanosecond()))
+            + SignedDuration::from_secs(i64::from(shown.second()));
+        return now.saturating_sub(since).unwrap_or(now);
+    }
     let mut at = now;
     loop {
         let stretch = Stretch::of(zone, at);

@@ -102,13 +102,12 @@ impl Troubles {
     }
 }
 
+/// Behind what could be taken for more than it is.
+pub const REHEARSED: &str = " (a rehearsal: no machine was scanned)";
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let so = if self.rehearsal {
-            " (a rehearsal: no machine was scanned)"
-        } else {
-            ""
-        };
+        let so = if self.rehearsal { REHEARSED } else { "" };
         match &self.stopped {
             Some(why) => line(f, format_args!("stopped: {why}{so}"))?,
             None => writeln!(f, "done: every row has its outcome{so}")?,

@@ -10,6 +10,7 @@ use super::{
     outcome::Tally,
     reply::Class,
     stop::StopReason,
+    tag::CampaignId,
     verdict::Judgement,
 };
 use crate::{
@@ -18,8 +19,20 @@ use crate::{
 };
 
 /// A run begins, or goes on, with so many rows, of which some had ended before.
-pub fn began(campaign: &str, targets: u64, before: &Tally) {
-    audit!("campaign", campaign, targets, ended_before = before.total());
+pub fn began(
+    campaign: &CampaignId,
+    targets: u64,
+    before: &Tally,
+    [tenant, application]: [&str; 2],
+) {
+    audit!(
+        "campaign",
+        campaign = campaign.as_str(),
+        targets,
+        ended_before = before.total(),
+        tenant,
+        application
+    );
     for (outcome, count) in before.iter().filter(|(_, count)| *count > 0) {
         audit!("ended_before", outcome = outcome.as_str(), count);
     }
@@ -33,6 +46,16 @@ pub fn over(told: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
             audit!("left", outcome = outcome.as_str(), count);
         }
     }
+    audit!("over", exit_code, reason);
+}
+
+/// The person was told this of the input or the campaign.
+pub fn note(text: &str) {
+    audit!("note", text);
+}
+
+/// A run is over before it has begun to send.
+pub fn refused(exit_code: u8, reason: &str) {
     audit!("over", exit_code, reason);
 }
 

@@ -15,7 +15,7 @@ use crate::campaign::{
 #[command(next_help_heading = "Brakes")]
 pub struct BrakeArgs {
     /// Stop when the N-th machine of the campaign has ended as `failed`, `refused` or `unsure`, or when these are at least
-    /// P percent of the machines that have ended, from 20 ended machines on.
+    /// P percent of the machines that have ended, from 20 ended machines on; with --again --extend each night counts for itself.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 
@@ -29,11 +29,12 @@ pub struct BrakeArgs {
     #[arg(long, value_enum, value_name = "ANSWER")]
     pub(super) canary_answer: Option<CanaryAnswer>,
 
-    /// Send to at most N machines, in all runs of the campaign together; the others stay `not_attempted`.
+    /// Send to at most N machines, in all runs of the campaign together, or with --again --extend in each night; the others stay
+    /// `not_attempted`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_machines: Option<u64>,
 
-    /// Start no scan at this time or after it: 18:00 (the next time that the clock shows it), "2026-11-24 18:00", or
+    /// Start no scan at this time or after it: 18:00 (the next time that the clock shows it; in that very minute it is over at once), "2026-11-24 18:00", or
     /// 2026-11-24T18:00:00Z.
     #[arg(long, value_name = "TIME")]
     not_after: Option<Deadline>,
@@ -89,6 +90,7 @@ impl BrakeArgs {
                 not_after,
                 hours: self.window.clone(),
             },
+            before_tonight: None,
         })
     }
 }

@@ -76,7 +76,8 @@ mod tests {
             verbosity: -1,
             format: LogFormat::Json,
             colour: false,
-            target: LogTarget::File(env::var(LOG).unwrap().into()),
+            target: LogTarget::Stderr,
+            file: Some(env::var(LOG).unwrap().into()),
         };
         logs::start(&log).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -41,7 +41,38 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// Looks for one among the campaigns that the ledger remembers.
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Overlaps(Vec<Overlap>);
+
+/// So many are named; nobody finishes more of them before this one.
+const NAMED: usize = 5;
+
+impl Overlaps {
+    /// What is to be finished first.
+    pub(super) fn those(&self) -> &'static str {
+        if self.0.len() == 1 {
+            "that campaign"
+        } else {
+            "those campaigns"
+        }
+    }
+}
+
+impl fmt::Display for Overlaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, overlap) in self.0.iter().take(NAMED).enumerate() {
+            let apart = if at > 0 { "; " } else { "" };
+            write!(f, "{apart}{overlap}")?;
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// Looks for them among the campaigns that the ledger remembers.
 ///
 /// # Errors
 /// The ledger or the campaign's own state cannot be read.
@@ -49,7 +80,7 @@ pub(super) fn find(
     store: &Store,
     ledger: Option<&PathBuf>,
     input: &Path,
-) -> Result<Option<Overlap>, Failure> {
+) -> Result<Option<Overlaps>, Failure> {
     let Some(ledger) = ledger else {
         return Ok(None);
     };
@@ -61,6 +92,7 @@ pub(super) fn find(
         .into_iter()
         .filter(|mark| mark.ended.is_none() && mark.campaign != ours.campaign)
         .filter(|mark| mark.tenant == ours.tenant);
+    let mut overlaps = Vec::new();
     for mark in others {
         let machines = shared(store, &mark).map_err(Failure::storage)?;
         let is_meant = match machines {
@@ -69,15 +101,15 @@ pub(super) fn find(
             None => mark.input == input && !is_stdin,
         };
         if is_meant {
-            return Ok(Some(Overlap {
+            overlaps.push(Overlap {
                 is_running: Lock::is_held(&mark.state),
                 campaign: mark.campaign,
                 state: mark.state,
                 machines,
-            }));
+            });
         }
     }
-    Ok(None)
+    Ok(Some(Overlaps(overlaps)).filter(|found| !found.0.is_empty()))
 }
 
 /// How many of our open targets name a machine of the other campaign; `None` where its state is not there, or cannot be read:
@@ -99,4 +131,35 @@ fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
         .iter()
         .filter(|target| machines.contains(&digest.hash_one(target.machine.as_str())));
     Ok(Some(shared.count() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_are_named_and_the_others_counted() {
+        let overlap = |n: u64| Overlap {
+            campaign: format!("c{n}"),
+            state: format!("{n}.campaign.db").into(),
+            is_running: n == 1,
+            machines: Some(n),
+        };
+        let of = |n| Overlaps((1..=n).map(overlap).collect());
+        assert_eq!(
+            of(2).to_string(),
+            "1 of these machines stands in campaign c1 too, which is running (its state is 1.campaign.db); 2 of these machines \
+             stand in campaign c2 too, which has not finished (its state is 2.campaign.db)"
+        );
+        assert!(of(5).to_string().ends_with("(its state is 5.campaign.db)"));
+        assert!(
+            of(7)
+                .to_string()
+                .ends_with("(its state is 5.campaign.db); and 2 more")
+        );
+        assert_eq!(
+            (of(1).those(), of(2).those()),
+            ("that campaign", "those campaigns")
+        );
+    }
 }

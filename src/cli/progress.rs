@@ -25,15 +25,15 @@ pub struct ProgressArgs {
     #[arg(long, value_enum, default_value_t = Shown::Auto)]
     progress: Shown,
 
-    /// How log lines look.
+    /// How log lines look: those in --log-file where it is named, else those on stderr.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
 
-    /// Logs go to this file instead of stderr, and the audit trail is in it without -v.
+    /// Keep the log in this file too: the audit trail without -v and whatever RUST_LOG says, and what -vv and -vvv add to it.
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
-    /// Log the audit trail; twice: decisions too; three times: the HTTP library's words too. RUST_LOG overrides it.
+    /// Show the audit trail; twice: decisions too; three times: the HTTP library's words too. RUST_LOG overrides it.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
@@ -101,9 +101,6 @@ impl ProgressArgs {
             Shown::None => Arc::new(NotesOnly),
             Shown::Lines | Shown::Auto => Arc::new(Lines::new(Box::new(io::stderr()), zone)),
         };
-        if let Some(file) = &self.log_file {
-            target = LogTarget::File(file.clone());
-        }
         let options = LogOptions {
             filter: std::env::var("RUST_LOG")
                 .ok()
@@ -119,6 +116,7 @@ impl ProgressArgs {
             },
             colour: logs::colour(std::env::var_os("NO_COLOR").as_deref(), terminal),
             target,
+            file: self.log_file.clone(),
         };
         logs::start(&options).map_err(Failure::usage)?;
         Ok(monitor)

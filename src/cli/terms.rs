@@ -5,14 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ledger::QuotaNote;
 use crate::{
     campaign::{
-        brakes::BrakeOptions,
+        brakes::{BrakeOptions, Standing},
         forecast::Bounds,
         hours::Hours,
         retry::{OnPending, Policy},
     },
-    store::Reach,
+    store::{Reach, Store, StoreError},
 };
 
 /// What bounds a run's calls, and what becomes of busy machines.
@@ -23,6 +24,8 @@ pub struct Terms {
     window: Option<String>,
     not_after: Option<Timestamp>,
     max_machines: Option<u64>,
+    /// How the campaign stood when the run began; none where an earlier version has not noted it.
+    stood: Option<Standing>,
     /// How long a busy machine waits, and how many times it is asked about; none where it is not asked again.
     pending: Option<(Duration, u32)>,
 }
@@ -34,11 +37,21 @@ impl Terms {
         Self {
             window: brakes.times.hours.as_ref().map(Hours::to_string),
             not_after: brakes.times.not_after.as_ref().map(|end| end.at),
-            max_machines: brakes.max_machines,
+            max_machines: brakes.max_in_all(),
+            stood: None,
             pending: match policy.on_pending {
                 OnPending::Skip => None,
                 OnPending::Retry { delay, tries } => Some((delay, tries)),
             },
+        }
+    }
+
+    /// The same of a run that begins when the campaign stands so.
+    #[must_use]
+    pub fn beginning_at(self, standing: Standing) -> Self {
+        Self {
+            stood: Some(standing),
+            ..self
         }
     }
 
@@ -67,6 +80,18 @@ impl Terms {
     }
 }
 
+/// When each run of a campaign began, oldest first, and how the campaign stood then, where that was noted.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn beginnings(store: &Store) -> Result<Vec<(Timestamp, Option<Standing>)>, StoreError> {
+    let runs = store.beginnings()?.into_iter().map(|(began, quota)| {
+        let note = QuotaNote::from_json(&quota);
+        (began, note.and_then(|note| note.terms().stood.clone()))
+    });
+    Ok(runs.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +110,7 @@ mod tests {
             ..BrakeOptions::default()
         };
         brakes.times.hours = Some("22:00-06:00@UTC".parse().unwrap());
-        let terms = Terms::of(&brakes, &policy);
+        let terms = Terms::of(&brakes, &policy).beginning_at(Standing::default());
         let text = serde_json::to_string(&terms).unwrap();
         let read: Terms = serde_json::from_str(&text).unwrap();
         assert_eq!(read, terms);

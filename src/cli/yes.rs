@@ -99,6 +99,15 @@ pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
     ))
 }
 
+/// The refusal of a yes to fewer `machines` than that.
+#[must_use]
+pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
+    let why = too_small(yes, machines)?;
+    Some(Failure::usage(format!(
+        "{why}; nothing was sent. Look at the input, or say --yes={machines}, or --yes for any number"
+    )))
+}
+
 /// Whether what is `meant` may be started.
 ///
 /// # Errors
@@ -108,12 +117,7 @@ pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, 
     match yes {
         Some(None) => return Ok(Permission::Given),
         Some(Some(_)) => {
-            return match too_small(yes, machines) {
-                None => Ok(Permission::Given),
-                Some(why) => Err(Failure::usage(format!(
-                    "{why}; nothing was sent. Look at the input, or say --yes={machines}, or --yes for any number"
-                ))),
-            };
+            return refused(yes, machines).map_or(Ok(Permission::Given), Err);
         }
         None => {}
     }

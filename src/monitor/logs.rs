@@ -1,4 +1,4 @@
-//! `tracing` events: on stderr, above the bar, or in a file. Never on stdout, which carries data only.
+//! `tracing` events: on stderr, above the bar, and in a file. Never on stdout, which carries data only.
 
 mod writer;
 
@@ -11,9 +11,13 @@ use std::{
 };
 
 use indicatif::MultiProgress;
-use tracing::Dispatch;
-use tracing_subscriber::{EnvFilter, util::SubscriberInitExt as _};
+use tracing::{Dispatch, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::Directive, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
+use crate::audit;
 use writer::{Place, Writers};
 
 /// How an event is written.
@@ -26,30 +30,30 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where events go.
+/// Where people read events.
 #[derive(Debug, Clone)]
 pub enum LogTarget {
     /// stderr.
     Stderr,
     /// stderr, with the bar out of the way for as long as it takes; see [`Bar::bars`](super::Bar::bars).
     AboveBar(MultiProgress),
-    /// A file, at its end.
-    File(PathBuf),
 }
 
 /// What is logged, how, and where.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// `RUST_LOG`, where it is set and not empty: it decides alone.
+    /// `RUST_LOG`, where it is set and not empty: it decides alone, but for the audit trail in the file.
     pub filter: Option<String>,
     /// `-q` is -1, nothing 0, `-v` 1, `-vv` 2, and so on.
     pub verbosity: i8,
-    /// Text or JSON.
+    /// Text or JSON: the file's where there is one, for what stands above a bar is read by people then.
     pub format: LogFormat,
     /// Whether text may be coloured; see [`colour`].
     pub colour: bool,
-    /// Where to.
+    /// Where people read it.
     pub target: LogTarget,
+    /// A file that holds it too, at its end.
+    pub file: Option<PathBuf>,
 }
 
 /// Logging cannot begin.
@@ -91,22 +95,39 @@ pub fn start(options: &LogOptions) -> Result<(), LogsError> {
 /// # Errors
 /// The filter or the file cannot be used.
 pub fn dispatch(options: &LogOptions) -> Result<Dispatch, LogsError> {
-    let filter = filter(options)?;
     let place = match &options.target {
         LogTarget::Stderr => Place::Stderr,
         LogTarget::AboveBar(bars) => Place::AboveBar(bars.clone()),
-        LogTarget::File(path) => Place::File(Mutex::new(open(path)?)),
     };
-    let is_file = matches!(place, Place::File(_));
-    let colour = options.colour && !is_file && options.format == LogFormat::Text;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(Writers { place, colour });
-    Ok(match options.format {
-        LogFormat::Text => logs.finish().into(),
-        LogFormat::Json => logs.json().finish().into(),
-    })
+    let format = match options.file {
+        Some(_) => LogFormat::Text,
+        None => options.format,
+    };
+    let colour = options.colour && format == LogFormat::Text;
+    let mut layers = vec![layer(filter(options)?, format, Writers { place, colour })];
+    if let Some(path) = &options.file {
+        let filter = file_filter(options)?;
+        let writers = Writers {
+            place: Place::File(Mutex::new(open(path)?)),
+            colour: false,
+        };
+        layers.push(layer(filter, options.format, writers));
+    }
+    Ok(tracing_subscriber::registry().with(layers).into())
+}
+
+fn layer(
+    filter: EnvFilter,
+    format: LogFormat,
+    writers: Writers,
+) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(writers.colour)
+        .with_writer(writers);
+    match format {
+        LogFormat::Text => lines.with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    }
 }
 
 /// Whether a terminal's text may be coloured: `no_color` is the value of `NO_COLOR` (<https://no-color.org>: set and not
@@ -116,35 +137,57 @@ pub fn colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
+/// What people read.
 fn filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
-    if let Some(filter) = options
-        .filter
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-    {
-        return EnvFilter::try_new(filter).map_err(|why| LogsError::Filter {
+    if let Some(filter) = named(options) {
+        return filter;
+    }
+    // A bug is told on stderr anyway.
+    Ok(EnvFilter::new(format!(
+        "{},fleetsweep::bug=off",
+        words(options.verbosity)
+    )))
+}
+
+/// What a file holds. It is kept for whoever asks one day what was done: the audit trail is in it, whatever anybody says.
+fn file_filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
+    let filter = match named(options) {
+        Some(filter) => filter?,
+        None => EnvFilter::new(words(options.verbosity.max(1))),
+    };
+    let trail = [
+        (audit::TRAIL, LevelFilter::INFO),
+        (audit::BUG, LevelFilter::ERROR),
+    ];
+    Ok(trail.into_iter().fold(filter, |filter, (target, level)| {
+        let directive = format!("{target}={level}").parse::<Directive>();
+        match directive {
+            Ok(directive) => filter.add_directive(directive),
+            Err(_) => filter,
+        }
+    }))
+}
+
+/// What `RUST_LOG` names, if it is set.
+fn named(options: &LogOptions) -> Option<Result<EnvFilter, LogsError>> {
+    let filter = options.filter.as_deref()?;
+    (!filter.trim().is_empty()).then(|| {
+        EnvFilter::try_new(filter).map_err(|why| LogsError::Filter {
             filter: filter.to_owned(),
             why: why.to_string(),
-        });
-    }
-    let is_file = matches!(options.target, LogTarget::File(_));
-    // A file is kept for whoever asks one day what was done: the audit trail is in it at least.
-    let verbosity = if is_file {
-        options.verbosity.max(1)
-    } else {
-        options.verbosity
-    };
-    // Other crates' `trace` is the bytes on the wire, which are nobody's business but those who ask by RUST_LOG.
-    let filter = match verbosity {
+        })
+    })
+}
+
+/// Other crates' `trace` is the bytes on the wire, which are nobody's business but those who ask by `RUST_LOG`.
+fn words(verbosity: i8) -> &'static str {
+    match verbosity {
         ..=-1 => "error",
         0 => "warn",
         1 => "warn,fleetsweep=info",
         2 => "info,fleetsweep=debug",
         _ => "debug,fleetsweep=trace",
-    };
-    // A bug is told on stderr anyway.
-    let bugs = if is_file { "" } else { ",fleetsweep::bug=off" };
-    Ok(EnvFilter::new(format!("{filter}{bugs}")))
+    }
 }
 
 fn open(path: &Path) -> Result<File, LogsError> {
@@ -165,19 +208,30 @@ mod tests {
 
     use super::*;
 
+    fn to_stderr() -> LogOptions {
+        LogOptions {
+            filter: None,
+            verbosity: -1,
+            format: LogFormat::Text,
+            colour: false,
+            target: LogTarget::Stderr,
+            file: None,
+        }
+    }
+
     fn logged(change: impl FnOnce(&mut LogOptions)) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let mut options = LogOptions {
-            filter: None,
             verbosity: 0,
-            format: LogFormat::Text,
             colour: true,
-            target: LogTarget::File(path.clone()),
+            file: Some(path.clone()),
+            ..to_stderr()
         };
         change(&mut options);
         let dispatch = dispatch(&options).unwrap();
         tracing::dispatcher::with_default(&dispatch, || {
+            tracing::info!(target: "fleetsweep::audit", event = "sent", "of the trail");
             tracing::error!(code = 429, "an error");
             tracing::warn!("a warning");
             tracing::info!("an info");
@@ -191,18 +245,15 @@ mod tests {
 
     #[test]
     fn each_v_says_more_and_a_file_has_the_trail_without_any() {
-        for (verbosity, lines) in [(-2, 3), (-1, 3), (0, 3), (1, 3), (2, 4), (3, 6), (9, 6)] {
+        for (verbosity, lines) in [(-2, 4), (-1, 4), (0, 4), (1, 4), (2, 5), (3, 7), (9, 7)] {
             let text = logged(|options| options.verbosity = verbosity);
             assert_eq!(text.lines().count(), lines, "{verbosity}: {text}");
             assert!(!text.contains("the wire"), "{text}");
         }
         for (verbosity, level) in [(-1, "error"), (0, "warn"), (1, "fleetsweep=info")] {
             let options = LogOptions {
-                filter: None,
                 verbosity,
-                format: LogFormat::Text,
-                colour: false,
-                target: LogTarget::Stderr,
+                ..to_stderr()
             };
             let told = filter(&options).unwrap().to_string();
             assert!(told.contains(level), "{verbosity}: {told}");
@@ -210,25 +261,34 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_filter_decides_alone() {
-        let text = logged(|options| {
-            options.filter = Some("off,hyper=trace".to_owned());
-            options.verbosity = 3;
+    fn the_environments_filter_decides_alone_but_for_the_trail_in_a_file() {
+        for (filter, lines) in [
+            ("off,hyper=trace", 3),
+            ("off", 1),
+            ("error", 2),
+            ("error,fleetsweep::audit=off", 2),
+            (" ", 4),
+        ] {
+            let text = logged(|options| {
+                options.filter = Some(filter.to_owned());
+                options.verbosity = if filter == " " { 0 } else { 3 };
+            });
+            assert_eq!(text.lines().count(), lines, "{filter}: {text}");
+            assert!(text.contains("of the trail"), "{filter}: {text}");
+        }
+        let told = filter(&LogOptions {
+            filter: Some("off".to_owned()),
+            ..to_stderr()
         });
-        assert_eq!(text.lines().count(), 2, "{text}");
-        let text = logged(|options| options.filter = Some(" ".to_owned()));
-        assert_eq!(text.lines().count(), 3, "{text}");
+        assert_eq!(told.unwrap().to_string(), "off");
     }
 
     #[test]
     fn a_terminal_hears_of_warnings_only_unless_it_is_asked_for() {
         for (verbosity, level) in [(-1, "error"), (0, "warn"), (1, "fleetsweep=info")] {
             let filter = filter(&LogOptions {
-                filter: None,
                 verbosity,
-                format: LogFormat::Text,
-                colour: false,
-                target: LogTarget::Stderr,
+                ..to_stderr()
             });
             let filter = filter.unwrap().to_string();
             assert!(filter.contains(level), "{verbosity}: {filter}");
@@ -250,15 +310,12 @@ mod tests {
     fn what_cannot_be_used_is_refused_in_words() {
         let mut options = LogOptions {
             filter: Some("fleetsweep=loud".to_owned()),
-            verbosity: 0,
-            format: LogFormat::Text,
-            colour: false,
-            target: LogTarget::Stderr,
+            ..to_stderr()
         };
         let told = dispatch(&options).unwrap_err().to_string();
         assert!(told.contains("fleetsweep=loud"), "{told}");
         options.filter = None;
-        options.target = LogTarget::File("/nowhere/log".into());
+        options.file = Some("/nowhere/log".into());
         let told = dispatch(&options).unwrap_err().to_string();
         assert!(
             told.contains("/nowhere/log") && told.contains("--log-file"),

@@ -231,11 +231,12 @@ impl Fresh {
     }
 
     fn put(&mut self, path: &Path) -> io::Result<()> {
+        let was_there = path.exists();
         fs::rename(&self.path, path)?;
-        let act = if path == self.target {
-            "replaced"
-        } else {
-            "written beside"
+        let act = match (path == self.target, was_there) {
+            (false, _) => "written beside",
+            (true, true) => "replaced",
+            (true, false) => "written",
         };
         audit!("file", act, what = "results", path = %path.display());
         // The name is in the directory, and the directory must reach the disk too. Some file systems cannot do that, and

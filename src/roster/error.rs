@@ -38,7 +38,7 @@ pub enum RosterError {
     #[error(
         "{file}: this is a list of names (`{first}`), and the API wants machine ids, which have 40 hex digits. \
          `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there. (If these are ids \
-         all the same, --any-id takes them below a line `machine_id`.)"
+         all the same, put a line `machine_id` above them: below it --any-id takes them.)"
     )]
     Names {
         /// The input's name.

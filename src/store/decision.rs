@@ -16,7 +16,7 @@
 //! | the API cannot be reached (an outage) | the process, for it is measured anew | its calls | an answer of the service's own; its end |
 //! | the run is to stop (`fleetsweep cancel`) | here, table `orders` | the run at work | the next run |
 //! | `--window`, `--not-after` | the command line, kept in table `run` | the calls of that run | its end |
-//! | `--max-machines` | the command line, counted over all runs by table `progress` | machines that nothing was sent to | another number, or none |
+//! | `--max-machines` | the command line, counted over all runs by table `progress`; with `--again --extend` over those of a night, from what table `run` notes of its first | machines that nothing was sent to | another number, or none; the next night |
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError, millis, timestamp};
 
 /// One process that worked on the campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,17 @@ impl Store {
             )
             .map_err(|e| self.failed("write", e))?;
         Ok(self.db.last_insert_rowid())
+    }
+
+    /// When each run began, oldest first, and what it counted its calls by, as [`Run::quota`] has it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn beginnings(&self) -> Result<Vec<(Timestamp, String)>, StoreError> {
+        self.read("SELECT started, quota FROM run ORDER BY id", |row| {
+            Ok((timestamp(row.get(0)?).unwrap_or_default(), row.get(1)?))
+        })
+        .map_err(|e| self.failed("read", e))
     }
 
     /// Notes how run number `id` ended.

@@ -32,7 +32,7 @@ fn rebuilt(trail: &[Value]) -> BTreeMap<String, u64> {
         let count = match event["event"].as_str().unwrap() {
             "ended" => 1,
             "ended_before" | "left" => event["count"].as_u64().unwrap(),
-            "run" => {
+            "campaign" => {
                 tally.clear();
                 continue;
             }
@@ -85,7 +85,7 @@ const LOG: [&str; 6] = [
 fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
     // Busy, unknown and unsupported machines, lost answers, bad and repeated rows, and a brake in the middle.
     let mut rows = fleet(60);
-    rows += "no id at all\n,\n0000000000000000000000000000000000000007\n";
+    rows += "no id at all\n,\nmachine_id\n0000000000000000000000000000000000000007\n";
     let place = Place::new(&rows);
     let faults = ["--busy", "10%", "--unknown", "10%", "--unsupported", "10%"];
     let server = Server::start(&[&faults[..], &["--latency", "1ms-5ms", "--seed", "3"]].concat());
@@ -108,6 +108,10 @@ fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
             assert_eq!(counts, rebuilt(&all));
         }
         assert_eq!(named(trail, "over")[0]["exit_code"], code);
+        assert_eq!(trail[0]["event"], "run", "{trail:?}");
+        let notes = named(trail, "note");
+        let passed_over = |note: &&&Value| note["text"].as_str().unwrap().contains("passed over");
+        assert_eq!(notes.iter().filter(passed_over).count(), 1, "{trail:?}");
         assert_eq!(named(trail, "brake").len(), usize::from(code == 3));
         for ended in named(trail, "ended") {
             let of = |event: &&&Value| event["line"] == ended["line"];
@@ -117,6 +121,28 @@ fn the_tally_can_be_rebuilt_from_the_log_of_each_run() {
             }
         }
     }
+    // One that is refused changes no count, and is in the log.
+    let words = [&["fleet.csv", "--limit", "none"][..], &LOG].concat();
+    let refused = place.run_against(&server, &words).output().unwrap();
+    assert_eq!(refused.status.code(), Some(6), "{}", said(&refused));
+    let all = trail(&place.read("log.json"));
+    let last: Vec<_> = all[so_far..]
+        .iter()
+        .map(|event| event["event"].clone())
+        .collect();
+    assert!(
+        last[0] == "run" && *last.last().unwrap() == "over",
+        "{last:?}"
+    );
+    assert_eq!(rebuilt(&all), rebuilt(&all[..so_far]));
+    // Results were written once where there were none.
+    let acts: Vec<_> = named(&all, "file")
+        .iter()
+        .filter(|file| file["what"] == "results")
+        .map(|file| file["act"].clone())
+        .collect();
+    assert_eq!(acts[0], "written", "{acts:?}");
+    assert!(acts[1..].iter().all(|act| act == "replaced"), "{acts:?}");
     // Each machine ended once in all.
     let mut lines: Vec<_> = named(&trail(&place.read("log.json")), "ended")
         .iter()
@@ -217,6 +243,47 @@ fn the_terminal_hears_of_it_at_v_and_of_decisions_at_vv() {
     assert!(!v.contains("goes next"), "{v}");
     assert_eq!(vv.matches("goes next").count(), 3, "{vv}");
     assert!(!vv.contains("hyper"), "{vv}");
+}
+
+#[test]
+fn the_terminal_and_the_file_each_have_their_own() {
+    let place = Place::new(&fleet(3));
+    let told = |words: &[&str], filter: &str| {
+        let mut command = super::program::fleetsweep(place.0.path());
+        command.args([
+            "run",
+            "fleet.csv",
+            "--mock",
+            "--force",
+            "--log-file",
+            "log.json",
+        ]);
+        command.args(["--log-format", "json"]).args(words);
+        let output = command.env("RUST_LOG", filter).output().unwrap();
+        let log = place.read("log.json");
+        fs::remove_file(place.path("log.json")).unwrap();
+        for name in ["run", "over"] {
+            assert_eq!(named(&trail(&log), name).len(), 1, "{filter}: {log}");
+        }
+        assert_eq!(named(&trail(&log), "ended").len(), 3, "{filter}: {log}");
+        (said(&output), log)
+    };
+    let attempts = |text: &str| text.matches("event=\"attempt\"").count();
+    assert_eq!(attempts(&told(&[], "").0), 0);
+    assert_eq!(attempts(&told(&["-q"], "").0), 0);
+    for bar in ["lines", "bar"] {
+        let (stderr, log) = told(&["-v", "--progress", bar], "");
+        assert_eq!(attempts(&stderr), 3, "{stderr}");
+        assert!(!log.contains("goes next"), "{log}");
+    }
+    for filter in ["error", "off", "fleetsweep::audit=off"] {
+        assert_eq!(attempts(&told(&["-v"], filter).0), 0, "{filter}");
+    }
+    let (stderr, log) = told(&[], "fleetsweep=debug");
+    assert!(
+        stderr.contains("goes next") && log.contains("goes next"),
+        "{log}"
+    );
 }
 
 #[cfg(unix)]

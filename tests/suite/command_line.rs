@@ -328,7 +328,10 @@ fn the_summary_is_all_that_stdout_ever_gets() {
     assert_eq!(summary["exit_code"], 0);
     let silent = place.run(&["fleet.csv", "--mock", "-q"]);
     assert!(silent.stdout.is_empty(), "{silent:?}");
-    assert_eq!(said(&silent), "results: fleet.results.csv\n");
+    assert_eq!(
+        said(&silent),
+        "results: fleet.results.csv (a rehearsal: no machine was scanned)\n"
+    );
 }
 
 #[test]
@@ -342,7 +345,10 @@ fn a_quiet_run_says_why_it_stopped_and_where_the_results_are() {
         told[0].starts_with("fleetsweep: --max-machines 1: "),
         "{told:?}"
     );
-    assert_eq!(told[1], "results: fleet.results.csv");
+    assert_eq!(
+        told[1],
+        "results: fleet.results.csv (a rehearsal: no machine was scanned)"
+    );
 
     let server = Server::start(&["--roles", "Machine.Read.All"]);
     let words = ["fleet.csv", "-q", "-o", "tenant.csv"];

@@ -16,6 +16,10 @@ use fleetsweep::{
     quota::{Clock, SystemClock},
 };
 use proptest::prelude::*;
+use rusqlite::{
+    functions::{Context, FunctionFlags},
+    types::ValueRef,
+};
 
 use super::{
     command_line::{Place, outcomes, said},
@@ -126,6 +130,17 @@ impl Nights {
         child.wait().unwrap();
     }
 
+    /// What has happened until now was so many hours ago.
+    fn pass(&self, hours: i64) {
+        let state = rusqlite::Connection::open(self.place.path("fleet.campaign.db")).unwrap();
+        let flags = FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+        state
+            .create_scalar_function("row_sum", -1, flags, row_sum)
+            .unwrap();
+        let sql = "UPDATE run SET started = started - ?1, ended = ended - ?1";
+        state.execute(sql, [hours * 3_600_000]).unwrap();
+    }
+
     /// So many machines ended so, and each has one row.
     #[track_caller]
     fn assert_counts(&self, counts: &[(&str, usize)]) {
@@ -156,6 +171,34 @@ impl Nights {
         });
         assert_eq!(scans.collect::<BTreeMap<_, _>>(), accepted);
     }
+}
+
+/// The sum of a state's row, as `fleetsweep` makes it: whoever changes a cell changes that too.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that rusqlite wants")]
+fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
+    let mut words = Vec::new();
+    for at in 0..cells.len() {
+        match cells.get_raw(at) {
+            ValueRef::Null => words.push(1),
+            ValueRef::Integer(number) => words.extend([2, number.cast_unsigned()]),
+            ValueRef::Text(bytes) => {
+                words.push(4 | (bytes.len() as u64) << 8);
+                for chunk in bytes.chunks(8) {
+                    let mut word = [0; 8];
+                    word[..chunk.len()].copy_from_slice(chunk);
+                    words.push(u64::from_le_bytes(word));
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let sum = words
+        .into_iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, word| {
+            let mixed = (sum ^ word).wrapping_mul(0x0100_0000_01b3);
+            mixed ^ (mixed >> 32)
+        });
+    Ok(sum.cast_signed())
 }
 
 #[track_caller]
@@ -318,6 +361,98 @@ fn canaries_that_come_too_late_keep_no_night_waiting_and_a_no_does() {
     assert_code(&run(&["--max-machines", "3"]), 3);
     assert_code(&run(&["--canary", "2"]), 0);
     nights.assert_counts(&[("accepted", 6)]);
+}
+
+#[test]
+fn each_night_sends_to_as_many_machines_as_max_machines_says_and_the_last_one_finishes() {
+    let nights = Nights::new(1..=8);
+    let words = ["--limit", "none", "--max-machines", "3"];
+    let first = nights.night("one", &words);
+    assert_code(&first, 3);
+    let told = said(&first);
+    let line = "--max-machines 3: 3 machines have been sent to tonight, 5 rows are left; the same command goes on tomorrow night";
+    assert!(told.contains(line), "{told}");
+    for hours in [0, 19] {
+        nights.pass(hours);
+        let again = nights.night("one", &words);
+        assert_code(&again, 3);
+        assert!(said(&again).contains("0 calls in"), "{}", said(&again));
+        nights.assert_counts(&[("accepted", 3), ("not_attempted", 5)]);
+    }
+    // What was allowed by hand beyond that counts for tonight too.
+    let more = ["--limit", "none", "--max-machines", "4"];
+    assert_code(&nights.night("one", &more), 3);
+    nights.assert_counts(&[("accepted", 4)]);
+    nights.pass(5);
+    assert_code(&nights.night("two", &words), 3);
+    nights.assert_counts(&[("accepted", 7), ("not_attempted", 1)]);
+    nights.pass(24);
+    assert_code(&nights.night("three", &words), 0);
+    nights.assert_counts(&[("accepted", 8)]);
+    nights.assert_one_scan_a_campaign();
+    // Whoever does not come every night counts the whole campaign.
+    let place = &nights.place;
+    fs::write(place.path("fleet.csv"), export(1..=8)).unwrap();
+    nights.pass(24);
+    for code in [3, 3] {
+        let words = [
+            "fleet.csv",
+            "--again",
+            "--yes",
+            "--limit",
+            "none",
+            "--max-machines",
+            "3",
+        ];
+        let output = place.run_against(&nights.server, &words).output().unwrap();
+        assert_code(&output, code);
+        nights.assert_counts(&[("not_attempted", 5)]);
+        nights.pass(24);
+    }
+}
+
+#[test]
+fn too_many_failures_hold_the_night_and_no_later_one() {
+    let mut nights = Nights::new(1..=60);
+    let restricted = [55, 40, 10].map(machine);
+    let mut words = vec!["--limit", "none", "--scan-time", "1ms"];
+    for id in &restricted {
+        words.extend(["--restricted", id]);
+    }
+    nights.server = Server::start(&words);
+    let refused = |output: &Output| {
+        let results = outcomes(&nights.place.read("fleet.results.csv"));
+        let of = |outcome: &str| results.iter().filter(|o| *o == outcome).count();
+        let all = (of("refused"), of("not_attempted"));
+        assert!(
+            all.1 > 0 || output.status.code() != Some(3),
+            "{}",
+            said(output)
+        );
+        all
+    };
+    // The last machines go first. A 403 may try others at random, which are restricted too.
+    let words = ["--limit", "none", "--workers", "1", "--max-failures", "1"];
+    let mut last = (0, 60);
+    for night in 1..=4 {
+        let first = nights.night("tonight", &words);
+        if first.status.code() != Some(3) {
+            assert!(night > 1);
+            break;
+        }
+        let told = said(&first);
+        assert!(told.contains("ended badly tonight"), "{told}");
+        let now = refused(&first);
+        assert!(now.0 > last.0 && now.1 < last.1, "{now:?} after {last:?}");
+        let again = nights.night("tonight", &words);
+        assert_code(&again, 3);
+        assert!(said(&again).contains("0 calls in"), "{}", said(&again));
+        assert_eq!(refused(&again), now);
+        last = now;
+        nights.pass(24);
+    }
+    nights.assert_counts(&[("accepted", 57), ("refused", 3)]);
+    nights.assert_one_scan_a_campaign();
 }
 
 #[test]

@@ -134,7 +134,22 @@ fn a_rehearsal_says_what_it_is_wherever_it_could_be_taken_for_more() {
             .unwrap();
         assert_refused(&output, 2, &["was a rehearsal"]);
     }
-    // Stopped by a brake, it says so too.
+    // Stopped by a brake, it says so too, and promises to go on only where there is something to go on with.
+    for quiet in [&[][..], &["-q"]] {
+        let kept = ["--max-machines", "1", "--state", "kept.campaign.db"];
+        let kept = said(&rehearse(&place, &[&kept, quiet].concat()));
+        assert!(kept.contains("the same command goes on with"), "{kept}");
+        fs::remove_file(place.path("kept.campaign.db")).unwrap();
+        let braked = said(&rehearse(
+            &place,
+            &[&["--max-machines", "1"], quiet].concat(),
+        ));
+        assert!(
+            braked.contains("2 rows are left; the same command begins anew, for a rehearsal")
+                && !braked.contains("goes on"),
+            "{braked}"
+        );
+    }
     let braked = rehearse(&place, &["--max-machines", "1"]);
     assert_code(&braked, 3);
     assert!(
@@ -142,6 +157,22 @@ fn a_rehearsal_says_what_it_is_wherever_it_could_be_taken_for_more() {
         "{}",
         said(&braked)
     );
+}
+
+#[test]
+fn a_yes_to_a_number_is_judged_in_a_rehearsal_as_it_is_on_the_day() {
+    let place = Place::new(&fleet(3));
+    let refused = rehearse(&place, &["--yes=2"]);
+    assert_refused(&refused, 2, &["--yes=2", "3 are still to be scanned"]);
+    assert!(!place.path("fleet.results.csv").exists());
+    let mut plan = fleetsweep(place.0.path());
+    let plan = plan.args(["plan", "fleet.csv", "--mock", "--yes=2"]);
+    let planned = String::from_utf8(plan.output().unwrap().stdout).unwrap();
+    assert!(planned.contains("a run would refuse that"), "{planned}");
+    for yes in ["--yes=3", "--yes"] {
+        assert_code(&rehearse(&place, &[yes]), 0);
+    }
+    assert_code(&rehearse(&place, &["--yes=2", "--max-machines", "2"]), 3);
 }
 
 #[test]

@@ -33,6 +33,17 @@ impl MaxFailures {
     /// of scans showed that they were busy.
     #[must_use]
     pub fn stops(self, tally: &Tally, skipped: u64) -> Option<String> {
+        self.why(tally, skipped, ["", "goes on"])
+    }
+
+    /// The same where these are the counts of one night, and others follow.
+    #[must_use]
+    pub fn stops_tonight(self, tally: &Tally, skipped: u64) -> Option<String> {
+        let goes_on = "goes on tomorrow night, and tonight";
+        self.why(tally, skipped, [" tonight", goes_on])
+    }
+
+    fn why(self, tally: &Tally, skipped: u64, [when, goes_on]: [&str; 2]) -> Option<String> {
         let [failed, refused, unsure] =
             [Outcome::Failed, Outcome::Refused, Outcome::Unsure].map(|o| tally.of(o));
         let failures = failed + refused + unsure;
@@ -55,8 +66,8 @@ impl MaxFailures {
                 None => "without --max-failures".to_owned(),
             };
             format!(
-                "--max-failures {self}: {machines} ended badly ({failed} failed, {refused} refused, {unsure} unsure); look at the \
-                 messages in the results; the same command goes on {on}"
+                "--max-failures {self}: {machines} ended badly{when} ({failed} failed, {refused} refused, {unsure} unsure); look at \
+                 the messages in the results; the same command {goes_on} {on}"
             )
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! - this file: the options, and the one that the dispatcher asks. It is told of beginnings and ends, and of the time.
 //! - [`change`]: what a command must say to go on. [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`gate`]: what was decided about it before. [`times`]: `--not-after` and `--window`.
+//! - [`night`]: what counts in the form that comes every night.
 //!
 //! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
 
@@ -9,6 +10,7 @@ pub mod canary;
 pub mod change;
 pub mod failures;
 pub mod gate;
+pub mod night;
 pub mod times;
 
 use std::collections::HashSet;
@@ -19,6 +21,7 @@ use canary::Canary;
 pub use canary::Passed;
 pub use change::Change;
 pub use failures::{MaxFailures, MaxFailuresError};
+pub use night::Standing;
 pub use times::{NotAfter, SendTimes};
 
 use super::{
@@ -44,13 +47,16 @@ pub struct BrakeOptions {
     pub max_machines: Option<u64>,
     /// When scan calls may go out.
     pub times: SendTimes,
+    /// How the campaign stood when tonight began, in the form that comes every night: only what came since then counts for
+    /// `max_failures` and `max_machines`. Without it the whole campaign counts.
+    pub before_tonight: Option<Standing>,
 }
 
 impl BrakeOptions {
     /// What bounds the calls of a run that begins where others have reached so far.
     #[must_use]
     pub fn bounds(&self, reach: &Reach) -> Bounds {
-        let max = self.max_machines;
+        let max = self.max_in_all();
         Bounds {
             hours: self.times.hours.clone(),
             not_after: self.times.not_after.as_ref().map(|end| end.at),
@@ -58,10 +64,21 @@ impl BrakeOptions {
         }
     }
 
+    /// To how many machines the campaign may have sent when `max_machines` are reached.
+    #[must_use]
+    pub fn max_in_all(&self) -> Option<u64> {
+        let max = self.max_machines?;
+        Some(max.saturating_add(self.sent_before_tonight()))
+    }
+
+    fn sent_before_tonight(&self) -> u64 {
+        self.before_tonight.as_ref().map_or(0, Standing::sent_to)
+    }
+
     /// How many machines may be sent to by a run that begins where others have reached so far.
     #[must_use]
     pub fn most(&self, reach: &Reach) -> u64 {
-        self.max_machines.map_or(u64::MAX, |max| {
+        self.max_in_all().map_or(u64::MAX, |max| {
             max.saturating_sub(reach.sent_to).saturating_add(reach.open)
         })
     }
@@ -164,7 +181,7 @@ impl Brakes {
     /// Whether a machine may be sent to that never was.
     #[must_use]
     pub fn admits_new(&self) -> bool {
-        let max = self.options.max_machines;
+        let max = self.options.max_in_all();
         max.is_none_or(|max| self.sent_to < max)
     }
 
@@ -214,12 +231,18 @@ impl Brakes {
     #[must_use]
     pub fn change(&self, tally: &Tally, wall: Timestamp, left: u64) -> Option<Change> {
         let failures = self.options.max_failures;
-        let failures = failures.and_then(|max| max.change(tally, self.skipped));
+        let failures = failures.and_then(|max| {
+            let (tally, skipped) = self.that_count(tally);
+            max.change(&tally, skipped)
+        });
         let canary = || self.canary.as_ref()?.change(tally);
         // Whoever goes by steps is told of the next one, which is no larger than all before.
         let machines = || {
             let step = self.options.max_machines?.min(left);
-            let change = Change::to("--max-machines", self.sent_to.saturating_add(step));
+            let change = Change::to(
+                "--max-machines",
+                self.sent_that_count().saturating_add(step),
+            );
             (!self.admits_new()).then(|| change.on(step.saturating_add(self.open).min(left)))
         };
         failures
@@ -229,7 +252,29 @@ impl Brakes {
     }
 
     fn too_many_failures(&self, tally: &Tally) -> Option<String> {
-        self.options.max_failures?.stops(tally, self.skipped)
+        let max = self.options.max_failures?;
+        let (tally, skipped) = self.that_count(tally);
+        match self.options.before_tonight {
+            None => max.stops(&tally, skipped),
+            Some(_) => max.stops_tonight(&tally, skipped),
+        }
+    }
+
+    /// What counts of these ends, and of those without a call.
+    fn that_count(&self, tally: &Tally) -> (Tally, u64) {
+        match &self.options.before_tonight {
+            None => (*tally, self.skipped),
+            Some(before) => (
+                before.since(tally),
+                self.skipped.saturating_sub(before.skipped()),
+            ),
+        }
+    }
+
+    /// What counts of the machines that were sent to.
+    fn sent_that_count(&self) -> u64 {
+        let before = self.options.sent_before_tonight();
+        self.sent_to.saturating_sub(before)
     }
 
     fn nothing_scanned(&self, tally: &Tally) -> Option<String> {
@@ -257,14 +302,18 @@ impl Brakes {
     #[must_use]
     pub fn through(&self, left: u64) -> Option<StopReason> {
         let max = self.options.max_machines?;
+        let sent_to = self.sent_that_count();
+        let (tonight, goes_on) = match self.options.before_tonight {
+            None => ("", "goes on"),
+            Some(_) => (" tonight", "goes on tomorrow night, and tonight"),
+        };
         (left > 0 && !self.admits_new()).then(|| {
             StopReason::Brake(format!(
-                "--max-machines {max}: {} {} been sent to, {} left; the same command goes on with a --max-machines above {}, or \
-                 without it",
-                count::of(self.sent_to, "machine"),
-                count::word(self.sent_to, "has", "have"),
+                "--max-machines {max}: {} {} been sent to{tonight}, {} left; the same command {goes_on} with a --max-machines above \
+                 {sent_to}, or without it",
+                count::of(sent_to, "machine"),
+                count::word(sent_to, "has", "have"),
                 times::are(left, "row"),
-                self.sent_to
             ))
         })
     }
@@ -285,7 +334,7 @@ impl Brakes {
     /// How many of `left` targets may be sent to.
     #[must_use]
     pub fn may(&self, left: u64) -> u64 {
-        let max = self.options.max_machines;
+        let max = self.options.max_in_all();
         max.map_or(left, |max| left.min(max.saturating_sub(self.sent_to)))
     }
 

@@ -55,6 +55,8 @@ struct Plan {
     rows: u64,
     /// Rows that are to be sent.
     due: u64,
+    /// Those of them whose calls are on their way, of a run that is at work.
+    on_its_way: u64,
     /// Those of them that are looked up first.
     in_doubt: u64,
     /// The other rows.
@@ -140,7 +142,7 @@ impl Plan {
             picture,
             prospect,
         } = preview;
-        let now = prospect.now;
+        let (now, on_its_way) = (prospect.now, prospect.begun.on_its_way);
         let waiting = picture.waiting(Kind::Start);
         let whose = note.whose();
         let windows = picture.usage(Kind::Start).into_iter().map(|usage: Usage| {
@@ -175,7 +177,8 @@ impl Plan {
             running: found.running,
             rows: found.rows,
             due: found.due,
-            in_doubt: found.in_doubt,
+            on_its_way,
+            in_doubt: found.in_doubt.saturating_sub(on_its_way),
             refusals: found.refusals,
             notes: found.notes,
             tally: found.tally,

@@ -34,6 +34,13 @@ impl Plan {
         };
         let rows = count::of(*rows, "row");
         line(f, format_args!("{what}: {rows}, {due} to be sent"))?;
+        if self.on_its_way > 0 {
+            writeln!(
+                f,
+                "  {:>9}  of them called just now, and not answered yet",
+                self.on_its_way
+            )?;
+        }
         if self.in_doubt > 0 {
             writeln!(
                 f,
@@ -82,8 +89,11 @@ impl Plan {
             }
         }
         if timeline.openings > 0 {
-            let times = count::of(timeline.openings, "time");
-            writeln!(f, "the calls wait {times} for --window to open")?;
+            let times = match timeline.openings {
+                1 => "once".to_owned(),
+                times => count::of(times, "time"),
+            };
+            writeln!(f, "the calls wait {times} until --window opens")?;
         }
         match timeline.last() {
             Some(last) => writeln!(

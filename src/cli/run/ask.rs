@@ -146,11 +146,13 @@ impl Asking<'_> {
             return self.decide(&mut opened.store, Subject::Overlap, "yes", nobody);
         };
         let who = if self.args.yes.is_some() {
+            self.monitor.note(&found.to_string());
             BY_YES
         } else if !can_ask() {
             return Err(Failure::usage(format!(
-                "{found}; nothing was sent. Finish that campaign first, leave its machines out of the input, or say --yes if \
-                 their scans are meant once more"
+                "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if their scans \
+                 are meant once more",
+                found.those()
             )));
         } else if self
             .ask(&format!("{found}. Scan them in this campaign too? [y/N] "))
@@ -160,7 +162,6 @@ impl Asking<'_> {
         } else {
             return Err(Failure::usage("the answer was no; nothing was sent"));
         };
-        self.monitor.note(&format!("{found}"));
         let answer = match self.args.yes {
             Some(_) => "yes by --yes",
             None => "yes",

@@ -11,23 +11,28 @@ use super::{
     setup::Setup,
 };
 use crate::{
-    audit::audit,
     campaign::{
-        brakes::BrakeOptions,
+        brakes::{BrakeOptions, Standing, night},
         caller::{Caller, Patience},
+        dispatcher::Dispatcher,
         engine::Signal,
         journal::Journal,
         listing::ScanList,
+        outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered},
         tag::CampaignId,
         witness::Ledger,
     },
-    cli::{ExitCode, Failure, terms::Terms},
+    cli::{
+        ExitCode, Failure,
+        terms::{self, Terms},
+        yes,
+    },
     defender::{HttpDefender, cloud::quota_realm},
     monitor::{Monitor, count},
-    quota::{self, Clock, Mark, MarkRow, Pacer},
+    quota::{self, Clock, Mark, MarkRow, Moment, Pacer},
     results::Layout,
-    store::Store,
+    store::{Reach, Store},
 };
 
 /// What a run has of the world before its first call.
@@ -69,6 +74,11 @@ impl World<'_> {
             self.recover(opened, signals).await?;
         }
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
+        if self.args.resume.is_nightly() {
+            let runs = terms::beginnings(&opened.store).map_err(Failure::storage)?;
+            let standing = Standing::of(&opened.reach, &opened.tally);
+            brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
+        }
         let open = opened.targets - opened.tally.total();
         let machines = brakes.most(&opened.reach).min(open);
         let ended = opened.reach.sent_to.saturating_sub(opened.reach.open);
@@ -84,10 +94,39 @@ impl World<'_> {
             asking.overlap(opened, self.setup).await?;
             let meant = asking.machines(&mut opened.store, machines, in_all, brakes, self.setup);
             meant.await?;
+        } else if let Some(refused) = yes::refused(self.args.yes, machines) {
+            return Err(refused);
         }
         asking.canaries(&mut opened.store, brakes, in_all).await?;
         opened.store.prove_room().map_err(Failure::storage)?;
         self.pacer.prove_room().await.map_err(Failure::storage)
+    }
+
+    /// What decides who is next, over the targets that are left; so many there are, and these have ended. It begins `now`, and
+    /// draws lots by the seed.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn dispatcher(
+        &self,
+        store: &Store,
+        (targets, tally): (u64, Tally),
+        brakes: BrakeOptions,
+        reach: Reach,
+        (now, seed): (Moment, u64),
+    ) -> Result<Dispatcher, Failure> {
+        let settings = self.setup.settings(self.args, store.identity(), seed);
+        let mut dispatcher = Dispatcher::new(settings, targets, tally)
+            .with_brakes(brakes, reach)
+            .giving_up_after(self.args.retry.give_up_after);
+        let wall = || self.clock.wall();
+        store
+            .each_left(|left| dispatcher.left(left, now, wall()))
+            .map_err(Failure::storage)?;
+        if self.args.retry.skip_busy {
+            dispatcher.skip_busy(wall());
+        }
+        Ok(dispatcher)
     }
 
     /// Makes the state whole. The results are as they were until that is done.
@@ -176,15 +215,6 @@ impl World<'_> {
             self.clock.as_ref(),
             command,
             self.setup.note.on(terms).to_json(),
-        );
-        audit!(
-            "run",
-            os_user = this_run.os_user,
-            host = this_run.host,
-            version = this_run.version,
-            command = record::in_words(command),
-            tenant = this_run.tenant,
-            application = this_run.application
         );
         let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
         let mark = self.keep_mark(&store, targets).await?;

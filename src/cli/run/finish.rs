@@ -18,7 +18,7 @@ use crate::{
         journal::Finished,
         outcome::{Outcome, Tally},
         stop::StopReason,
-        summary::{Summary, unanswered},
+        summary::{REHEARSED, Summary, unanswered},
         trail,
     },
     cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
@@ -118,6 +118,13 @@ pub(super) async fn finish(
         mut signals,
         ..
     } = ending;
+    let stop = stop.map(|stop| {
+        if facts.is_rehearsal {
+            begins_anew(stop)
+        } else {
+            stop
+        }
+    });
     let reason = stop
         .as_ref()
         .map_or_else(|| "done".to_owned(), ToString::to_string);
@@ -185,6 +192,22 @@ pub(super) async fn finish(
     Ok(code)
 }
 
+/// How each brake says what comes next, and what changes about it; the last clause of its reason.
+const GOES_ON: &str = "the same command goes on";
+
+/// Why a rehearsal stops that keeps nothing to go on with.
+fn begins_anew(stop: StopReason) -> StopReason {
+    match stop {
+        StopReason::Brake(why) => StopReason::Brake(match why.split_once(GOES_ON) {
+            None => why,
+            Some((why, _)) => format!(
+                "{why}the same command begins anew, for a rehearsal keeps a state to go on with only where --state names one"
+            ),
+        }),
+        stop => stop,
+    }
+}
+
 /// A line while the monitor is at rest already. Nobody is left to tell if stderr is gone.
 fn note(text: &str, is_quiet: bool) {
     if !is_quiet {
@@ -218,7 +241,8 @@ fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
     }
     match placed {
         Placed::There(path) if facts.is_quiet => {
-            screen::say(&format!("results: {}", path.display()));
+            let so = if summary.rehearsal { REHEARSED } else { "" };
+            screen::say(&format!("results: {}{so}", path.display()));
         }
         Placed::There(_) => {}
         Placed::Aside { path, why } => screen::say(&format!(

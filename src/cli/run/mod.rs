@@ -32,9 +32,8 @@ use super::{
 };
 use crate::{
     campaign::{
-        brakes::gate::BY_YES,
+        brakes::{Standing, gate::BY_YES},
         canaries::{Jury, Word},
-        dispatcher::Dispatcher,
         engine::{Ending, Engine},
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
@@ -52,6 +51,24 @@ use crate::{
 /// It could not begin, or its results could not be written.
 pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failure> {
     let monitor = args.start()?;
+    record::log(command);
+    let mut has_begun = false;
+    let ended = Box::pin(drain(args, command, monitor, &mut has_begun)).await;
+    if let Err(refused) = &ended
+        && !has_begun
+    {
+        trail::refused(refused.code.number(), &refused.why);
+    }
+    ended
+}
+
+/// Runs a campaign to its end, and says when it `has_begun`.
+async fn drain(
+    args: RunArgs,
+    command: &[OsString],
+    monitor: Arc<dyn Monitor>,
+    has_begun: &mut bool,
+) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut rng = fastrand::Rng::new();
 
@@ -62,6 +79,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let opened = open::open(&args, &setup, meant).await?;
     for note in &opened.notes {
         monitor.note(note);
+        trail::note(note);
     }
     // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
     let (lent, mut signals) = signals::listen_and_lend();
@@ -91,19 +109,18 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let orders = Watcher::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
-    let terms = Terms::of(&brakes, &args.policy());
-    let settings = setup.settings(&args, store.identity(), rng.u64(..));
-    let mut dispatcher = Dispatcher::new(settings, targets, tally)
-        .with_brakes(brakes, reach)
-        .giving_up_after(args.retry.give_up_after);
-    store
-        .each_left(|left| dispatcher.left(left, began, clock.wall()))
-        .map_err(Failure::storage)?;
-    if args.retry.skip_busy {
-        dispatcher.skip_busy(clock.wall());
-    }
+    let terms = Terms::of(&brakes, &args.policy()).beginning_at(Standing::of(&reach, &tally));
+    let counts = (targets, tally);
+    let dispatcher = world.dispatcher(&store, counts, brakes, reach, (began, rng.u64(..)))?;
     let journal = world.journal(store, targets, command, terms).await?;
-    trail::began(campaign.as_str(), targets, &tally);
+    *has_begun = true;
+    let whose = &setup.connection;
+    trail::began(
+        &campaign,
+        targets,
+        &tally,
+        [&whose.tenant, &whose.application],
+    );
     monitor.began(&Began {
         campaign: &named(&campaign),
         targets,

@@ -246,7 +246,8 @@ impl Opening {
             return Err(Failure::new(
                 ExitCode::FinishedBefore,
                 format!(
-                    "campaign {campaign} had finished before, nothing was sent; its results are in {}. {FURTHER}",
+                    "campaign {} had finished before, nothing was sent; its results are in {}. {FURTHER}",
+                    super::named(&campaign),
                     self.places.results.display()
                 ),
             ));

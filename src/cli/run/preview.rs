@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     campaign::{
+        brakes::{Standing, night},
         forecast::Prospect,
         tag::{CampaignId, comment_text},
     },
@@ -56,7 +57,7 @@ impl RunArgs {
     /// cannot be read. That nobody can sign in is no error.
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
         self.keep_apart()?;
-        let brakes = self.brakes.options(clock.wall())?;
+        let mut brakes = self.brakes.options(clock.wall())?;
         let Foreseen {
             base,
             api,
@@ -91,6 +92,10 @@ impl RunArgs {
             .then(|| ledger::find(file.clone()))
             .transpose()?;
         let mut found = open::look(self, places, tenant.as_deref(), &rows, meant, ledger)?;
+        if self.resume.is_nightly() {
+            let standing = Standing::of(&found.reach, &found.tally);
+            brakes.before_tonight = Some(night::before(&found.runs, clock.wall(), standing));
+        }
         let whose = whose.unwrap_or_else(|why| {
             let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
             let whose = if last.is_some() {
@@ -116,7 +121,7 @@ impl RunArgs {
             found.notes.push(note);
         }
         let machines = brakes.most(&found.reach).min(found.due);
-        if let Some(why) = yes::too_small(self.yes, machines).filter(|_| !self.connect.mock) {
+        if let Some(why) = yes::too_small(self.yes, machines) {
             found.notes.push(format!("{why}: a run would refuse that"));
         }
         let picture = note.picture(&quota, clock)?;

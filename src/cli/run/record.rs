@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::{
+    audit::audit,
     campaign::brakes::Change,
     cli::{connect::Connection, yes},
     quota::Clock,
@@ -36,6 +37,17 @@ pub(super) fn of(
         quota,
         started: clock.wall(),
     }
+}
+
+/// Logs that a run begins.
+pub(super) fn log(command: &[OsString]) {
+    audit!(
+        "run",
+        os_user = whoami::username().unwrap_or_default(),
+        host = whoami::hostname().unwrap_or_default(),
+        version = env!("CARGO_PKG_VERSION"),
+        command = in_words(command)
+    );
 }
 
 /// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come from

@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Counts, FURTHER, Opening, RunArgs};
 use crate::{
     campaign::{
+        brakes::Standing,
         forecast::Begun,
         intake::ended_by_reading,
         outcome::{Outcome, Tally},
@@ -19,6 +21,7 @@ use crate::{
         connect::{RowsTenant, UNKNOWN},
         ledger::QuotaNote,
         paths::Places,
+        terms,
     },
     monitor::count,
     quota::MarkRow,
@@ -45,6 +48,8 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) begun: Begun,
     /// How far earlier runs have reached.
     pub(in crate::cli) reach: Reach,
+    /// When those began, oldest first, and how the campaign stood then.
+    pub(in crate::cli) runs: Vec<(Timestamp, Option<Standing>)>,
     /// Those that have ended, or end by being read.
     pub(in crate::cli) tally: Tally,
     /// Those that end by being read.
@@ -214,6 +219,7 @@ impl Found {
             due,
             in_doubt,
             reach: store.reach().map_err(Failure::storage)?,
+            runs: terms::beginnings(store).map_err(Failure::storage)?,
             tally,
             last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
             ..Self::default()
