@@ -16,10 +16,12 @@ use std::{
 
 use fleetsweep::{
     campaign::{
-        dispatcher::{Dispatcher, Settings},
-        engine::Engine,
-        intake::take_in,
+        engine::{
+            Engine,
+            dispatcher::{Dispatcher, Settings},
+        },
         journal::Journal,
+        open::create::take_in,
         outcome::{Outcome, Tally},
         retry::{OnPending, Policy},
         tag::{CampaignId, DEFAULT_TEXT},

@@ -22,6 +22,7 @@
 mod audit;
 pub mod campaign;
 pub mod cli;
+pub mod client;
 pub mod defender;
 pub mod mock;
 pub mod monitor;
@@ -29,4 +30,5 @@ pub mod plain_text;
 pub mod quota;
 pub mod results;
 pub mod roster;
+pub mod schedule;
 pub mod store;

@@ -2,6 +2,17 @@
 
 use std::fmt;
 
+/// What somebody outside asks of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// No new calls; wait for those in flight.
+    Drain,
+    /// As [`Drain`](Self::Drain), by an order of `fleetsweep cancel`.
+    Ordered,
+    /// Stop at once; the store is whole.
+    Abort,
+}
+
 /// A reason to stop. Their order is their gravity: of two, the later one here is told and decides the exit code. Of two
 /// that are as grave the first is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,9 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::Failure;
-use crate::campaign::{
-    brakes::{BrakeOptions, MaxFailures, NotAfter, SendTimes},
-    deadline::Deadline,
-    hours::Hours,
+use crate::{
+    campaign::brakes::{BrakeOptions, MaxFailures, NotAfter, SendTimes},
+    schedule::{daily_window::Hours, deadline::Deadline},
 };
 
 /// The brakes' options. What one of them stops goes on with the same command once the option is changed; exit code 3.

@@ -12,15 +12,15 @@ use clap::Args;
 
 use super::{
     ExitCode, Failure,
-    attach::{self, AttachArgs, Attached},
+    existing_campaign::{self, AttachArgs, Attached},
     follow::failure,
     locks, signals,
     terminal::Terminal,
 };
 use crate::{
     campaign::{
-        canaries::Asker,
         cancel::{Cancelled, Canceller, Doomed},
+        engine::canary_gate::Asker,
         tag::CampaignId,
     },
     defender::HttpDefender,
@@ -79,7 +79,7 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
     }
     let cancelled = cancelled.map_err(failure)?;
     monitor.say(&told(&cancelled, stopped_a_run.get()));
-    attach::put_into_results(&state, Some(lock), monitor.as_ref(), &mut signals).await?;
+    existing_campaign::put_into_results(&state, Some(lock), monitor.as_ref(), &mut signals).await?;
     monitor.ended();
     Ok(match cancelled {
         Cancelled {

@@ -8,8 +8,8 @@
 //! - `foresee`: who would sign in, as far as that is known beforehand.
 //! - `rehearsal`: a mock tenant inside this process.
 
-mod foresee;
-mod rehearsal;
+mod demo;
+mod offline;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,12 +18,12 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-pub use foresee::Foreseen;
-use rehearsal::start_mock;
+use demo::start_mock;
+pub use offline::Foreseen;
 
 use super::{ExitCode, Failure, paths::FileUse};
 use crate::{
-    campaign::sign_in_time::SignInTime,
+    client::token_clock::SignInTime,
     defender::{
         ApiBase, Network,
         cloud::{Cloud, Endpoints, Region},
@@ -143,7 +143,7 @@ pub enum RowsTenant {
 impl RowsTenant {
     /// What the token tells goes first, then a tenant that was named by its id; by its name alone no row can be compared.
     fn of(told: Option<&str>, named: Option<&str>) -> Self {
-        let named = named.filter(|named| foresee::is_guid(named));
+        let named = named.filter(|named| offline::is_guid(named));
         told.or(named)
             .map_or(Self::Untold, |tenant| Self::Known(tenant.to_owned()))
     }

@@ -15,9 +15,9 @@ use super::{
     screen,
 };
 use crate::{
-    campaign::{
+    client::{
         caller::{is_page_of_scans, probe},
-        checkup::{Checkup, State},
+        diagnosis::{Checkup, State},
         reply::classify,
     },
     defender::{

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     ExitCode, Failure,
-    attach::{self, AttachArgs, Attached},
+    existing_campaign::{self, AttachArgs, Attached},
     signals,
 };
 use crate::{
@@ -107,7 +107,7 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
     }
     let followed = followed.map_err(failure)?;
     monitor.say(&told(&followed));
-    attach::put_into_results(&state, None, monitor.as_ref(), &mut signals).await?;
+    existing_campaign::put_into_results(&state, None, monitor.as_ref(), &mut signals).await?;
     monitor.ended();
     Ok(exit_code(&followed))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
-    campaign::witness,
+    campaign::recover::witness,
     defender::{ApiBase, cloud::quota_realm},
     quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Picture, Quota},
 };

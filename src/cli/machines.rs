@@ -20,9 +20,9 @@ use super::{
     screen,
 };
 use crate::{
-    campaign::{
+    client::{
         caller::{CallError, Caller, Patience},
-        inventory::{self, Broken, Wanted},
+        machines::{self, Broken, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
     monitor::{Monitor, count},
@@ -135,7 +135,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     );
     let wanted = args.which.wanted();
     let shows_pages = io::stderr().is_terminal();
-    let listed = inventory::list(
+    let listed = machines::list(
         &caller,
         &wanted,
         clock.wall(),

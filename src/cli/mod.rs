@@ -10,19 +10,18 @@
 //! - `screen`: what is written to stdout and stderr.
 //! - [`exit`]: the exit codes, and which one wins. [`bug`]: what ends a program that has a bug.
 
-mod attach;
 pub mod brakes;
 pub mod bug;
 pub mod cancel;
 pub mod connect;
 pub mod doctor;
+mod existing_campaign;
 pub mod exit;
 pub mod follow;
 pub mod ledger;
 mod locks;
 pub mod machines;
 pub mod mock;
-mod orders;
 mod overlap;
 pub mod pace;
 pub mod paths;
@@ -30,6 +29,7 @@ pub mod percent;
 pub mod plan;
 pub mod progress;
 pub mod quota;
+mod remote_stop;
 pub mod run;
 mod screen;
 pub mod signals;

@@ -8,7 +8,7 @@ use tokio::signal::unix;
 use tokio::signal::windows;
 use tokio::sync::mpsc;
 
-use crate::campaign::engine::Signal;
+use crate::campaign::stop::Signal;
 
 /// Signals for one run, for as long as the runtime lives. From here on none is missed, and none ends the process.
 #[must_use]

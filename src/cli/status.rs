@@ -16,7 +16,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{ExitCode, Failure, attach::check_whole, ledger::QuotaNote, paths, screen};
+use super::{ExitCode, Failure, existing_campaign::check_whole, ledger::QuotaNote, paths, screen};
 use crate::{
     campaign::{
         brakes::Change,

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::screen;
-use crate::{campaign::canaries::Asker, monitor::Monitor};
+use crate::{campaign::engine::canary_gate::Asker, monitor::Monitor};
 
 /// Asks at the terminal. Whatever is drawn there makes room meanwhile.
 pub struct Terminal {

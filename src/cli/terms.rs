@@ -10,9 +10,9 @@ use crate::{
     campaign::{
         brakes::{BrakeOptions, Standing},
         forecast::Bounds,
-        hours::Hours,
         retry::{OnPending, Policy},
     },
+    schedule::daily_window::Hours,
     store::{Reach, Store, StoreError},
 };
 

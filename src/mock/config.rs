@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    fate::Rule,
+    fault_plan::Rule,
     listing::{Endless, ListOption, Moving},
     outage::Outage,
 };

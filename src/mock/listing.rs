@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::Range, time::Duration};
 use serde::Serialize;
 
 use super::{
-    fate::within,
+    fault_plan::within,
     filter::{Filter, Row},
     machine::{Machine, random_id, stable},
     query::Paging,

@@ -28,20 +28,21 @@
 //! Nothing of the client is used here but its wire types: a bug that both sides share would agree with itself. Time is
 //! tokio's, hence virtual under a paused clock; the wall is [`MockConfig::started`] and what has passed since.
 
-mod acts;
 mod base64url;
 mod clock;
 mod config;
 mod denial;
 mod door;
-mod fate;
+mod fault_plan;
 mod filter;
+mod handlers;
 mod judge;
 mod listing;
 mod machine;
 mod outage;
 mod query;
 mod quota;
+mod recorder;
 mod reply;
 mod request;
 mod scans;
@@ -49,20 +50,19 @@ mod server;
 mod sign_in;
 mod summary;
 mod tenant;
-mod witness;
 
 pub use config::{
     BusyShape, CancelOfFinal, Chances, Comments, Ends, Fleet, ForbidWords, Kinds, Limit,
     MockConfig, Model, QuotaConfig, SignIn, Tokens,
 };
-pub use fate::{Fault, Rule};
+pub use fault_plan::{Fault, Rule};
 pub use listing::{Endless, ListOption, Moving, Vanish};
 pub use outage::{Affects, Outage, Shape};
+pub use recorder::{ScanRecord, Seen, Witness};
 pub use request::{Kind, Method, Request, Response, Served};
 pub use server::serve;
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};
 pub use tenant::Tenant;
-pub use witness::{ScanRecord, Seen, Witness};
 
 #[cfg(test)]
 mod tests;

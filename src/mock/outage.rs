@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    fate::Instead,
+    fault_plan::Instead,
     reply::{Error, Reply},
     request::Kind,
 };

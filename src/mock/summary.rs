@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{
     config::{Kinds, Limit, QuotaConfig},
+    recorder::Witness,
     request::Kind,
-    witness::Witness,
 };
 
 /// What the tenant saw, in figures.

@@ -9,16 +9,16 @@ use std::{
 use super::{
     clock::{ServerClock, http_date},
     config::{Fleet, Kinds, MockConfig},
-    fate::{Counted, Fate, Fates, Instead},
+    fault_plan::{Counted, Fate, Fates, Instead},
     machine::{Machine, is_hex},
     outage::{self, Shape},
     quota::Quota,
+    recorder::Witness,
     reply::{Error, Reply, whole_seconds},
     request::{Kind, Request, Route, Served},
     scans::Scans,
     sign_in::Desk,
     summary::Summary,
-    witness::Witness,
 };
 
 /// A tenant in a box. It lives on tokio's time and speaks no HTTP; [`super::serve`] does.

@@ -16,6 +16,12 @@ pub fn word<'a>(count: u64, one: &'a str, more: &'a str) -> &'a str {
     if count == 1 { one } else { more }
 }
 
+/// "1 row is", "2 rows are".
+#[must_use]
+pub fn are(count: u64, one: &str) -> String {
+    format!("{} {}", of(count, one), word(count, "is", "are"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

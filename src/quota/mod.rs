@@ -23,7 +23,6 @@
 //! - `clock`: the one source of time; `sleep`: noticing that the computer slept.
 //! - `kind`, `limit`, `quota`, `waiting`, `forecast`: the words.
 
-mod book;
 mod clock;
 mod cut;
 mod forecast;
@@ -33,9 +32,9 @@ mod lanes;
 mod ledger;
 mod limit;
 mod limiter;
+mod limiter_state;
 mod pacer;
 mod permit;
-mod picture;
 #[expect(
     clippy::module_inception,
     reason = "a quota is the noun of this module"
@@ -44,6 +43,7 @@ mod quota;
 mod ramp;
 mod shared;
 mod sleep;
+mod snapshot;
 mod waiting;
 mod window;
 
@@ -62,7 +62,7 @@ pub use limit::{Limit, LimitError};
 pub use limiter::Usage;
 pub use pacer::{LONGEST_WAIT, Pacer};
 pub use permit::{GRACE, PERMIT_LIFE, Permit};
-pub use picture::Picture;
 pub use quota::{Pace, Quota};
 pub use sleep::SleepWatch;
+pub use snapshot::Picture;
 pub use waiting::{Cause, Waiting};

@@ -11,10 +11,10 @@ use std::{
 use tokio::sync::{Notify, futures::Notified};
 
 use super::{
-    book::Book,
     clock::{Clock, Moment},
     kind::Kind,
     ledger::{CallId, Entry, Ledger, LedgerError},
+    limiter_state::Book,
     permit::{Permit, given_up_by},
     quota::Quota,
     waiting::Waiting,

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{flaw::Flaw, foreign::Foreign};
+use super::{foreign::Foreign, row_error::Flaw};
 
 /// Why an input is refused. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
@@ -186,7 +186,7 @@ impl fmt::Display for Columns {
         const SHOWN: usize = 40;
         for (place, name) in self.0.iter().take(SHOWN).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            let name = super::flaw::excerpt(name);
+            let name = super::row_error::excerpt(name);
             write!(f, "{comma}`{name}`")?;
         }
         match self.0.len().saturating_sub(SHOWN) {

@@ -1,6 +1,6 @@
 //! What a machine id looks like: normally 40 hex digits, and which ones are surely wrong.
 
-use super::flaw::{Flaw, MAX_ID};
+use super::row_error::{Flaw, MAX_ID};
 
 /// An id of 40 hex digits as the 20 bytes that they spell: half the memory, and the same in either case.
 pub(super) type Digest = [u8; 20];

@@ -12,7 +12,6 @@ use super::{
     decode::Decoded,
     error::RosterError,
     extra::join_extra,
-    flaw::Flaw,
     foreign::Foreign,
     id_rule::IdRule,
     judge::Judge,
@@ -20,9 +19,10 @@ use super::{
     machine_id::{Digest, digest},
     note::{Note, NoteKind, Notes},
     options::Options,
-    particulars::Particulars,
     records::Records,
     row::{Fate, Row},
+    row_error::Flaw,
+    row_fields::Particulars,
 };
 
 /// How much of the input is looked at to find its layout: a thousand rows of ample length.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{flaw::Flaw, scan_type::ScanType};
+use super::{row_error::Flaw, scan_type::ScanType};
 
 /// A row of the input: a non-blank line, or several where a quoted cell goes over their ends.
 ///

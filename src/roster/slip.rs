@@ -2,9 +2,9 @@
 
 use super::{
     bare::{count_ids, is_invisible},
-    flaw::{Flaw, excerpt},
     id_rule::IdRule,
     machine_id::{check_address, digest, is_guid, is_short_id},
+    row_error::{Flaw, excerpt},
 };
 
 /// What stands in cells of exports and lists where nothing is known.

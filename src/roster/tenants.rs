@@ -1,6 +1,6 @@
 //! Which tenants the rows say they are of, where nobody knows which one they would go to.
 
-use super::{error::RosterError, flaw::excerpt};
+use super::{error::RosterError, row_error::excerpt};
 
 /// The first two that were met, each with the line where.
 #[derive(Debug, Default)]

@@ -31,7 +31,6 @@ mod amend;
 mod cancels;
 mod decision;
 mod error;
-mod glimpse;
 mod load;
 mod lock;
 mod mark;
@@ -48,6 +47,7 @@ mod row;
 mod run;
 mod schema;
 mod sums;
+mod target_summary;
 
 use std::{
     path::{Path, PathBuf},
@@ -60,7 +60,6 @@ pub use amend::{Amendment, Extension, Standing, Stands};
 pub use cancels::CancelEnd;
 pub use decision::{Decision, Subject};
 pub use error::StoreError;
-pub use glimpse::{Glimpse, LastRun, Seen};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
@@ -75,6 +74,7 @@ pub use resume::{Known, Left, Unfinished};
 pub use row::StoredRow;
 pub use run::Run;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+pub use target_summary::{Glimpse, LastRun, Seen};
 
 /// How long a statement waits for another process's lock. Readers (`status`) hold theirs for milliseconds.
 const BUSY: Duration = Duration::from_secs(10);

@@ -9,12 +9,11 @@ use std::{
 use fleetsweep::{
     campaign::{
         brakes::{BrakeOptions, MaxFailures},
-        canaries::Asker,
-        engine::Signal,
+        engine::canary_gate::Asker,
         follow::FollowOptions,
         outcome::Outcome,
         retry::{OnPending, Policy},
-        stop::StopReason,
+        stop::{Signal, StopReason},
     },
     mock::{Chances, Ends, Fault, Kind, MockConfig, Rule, Tenant},
     quota::Quota,

@@ -4,10 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use fleetsweep::{
     campaign::{
-        engine::Signal,
         outcome::Outcome,
         retry::{OnPending, Policy},
-        stop::StopReason,
+        stop::{Signal, StopReason},
     },
     mock::{BusyShape, Chances, Fault, Kind, MockConfig, Rule},
     store::{Progress, Store},

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fleetsweep::{
-    campaign::{engine::Signal, outcome::Outcome, retry::Policy},
+    campaign::{outcome::Outcome, retry::Policy, stop::Signal},
     mock::{Chances, Fault, Kind, MockConfig, Model, QuotaConfig, Rule},
     quota::Quota,
 };

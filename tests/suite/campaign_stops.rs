@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use fleetsweep::{
-    campaign::{engine::Signal, outcome::Outcome, stop::StopReason},
+    campaign::{
+        outcome::Outcome,
+        stop::{Signal, StopReason},
+    },
     mock::{Kind, MockConfig},
 };
 use tokio::time::sleep;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use fleetsweep::{
     campaign::{
         cancel::{Cancelled, Doomed},
-        engine::Signal,
+        stop::Signal,
     },
     mock::{CancelOfFinal, Chances, Fault, Kind, MockConfig, Outage, QuotaConfig, Rule, Shape},
     quota::{Kind as Called, Quota},

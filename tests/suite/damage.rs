@@ -15,7 +15,7 @@ use std::{
 };
 
 use fleetsweep::{
-    campaign::intake::take_in,
+    campaign::open::create::take_in,
     quota::{Kind, LedgerPlace, Mark, MarkRow, Pacer, Quota, TokioClock, marks},
     roster::{IdRule, Options, Roster},
     store::{AttemptEnd, Cursor, Identity, Lock, Progress, Record, Run, SentAt, Store, StoreError},

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fleetsweep::{
     campaign::{
-        engine::Signal,
         follow::{FollowEnd, FollowOptions, Followed},
         outcome::Outcome,
+        stop::Signal,
     },
     mock::{BusyShape, Chances, Ends, Fault, Kind, MockConfig, Outage, QuotaConfig, Rule, Shape},
     quota::Quota,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fleetsweep::{
-    campaign::{engine::Signal, outcome::Outcome},
+    campaign::{outcome::Outcome, stop::Signal},
     mock::{Chances, MockConfig},
 };
 use tokio::time::sleep;

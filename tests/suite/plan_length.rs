@@ -5,13 +5,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 use fleetsweep::{
     campaign::{
         brakes::{BrakeOptions, SendTimes},
-        forecast::{Bounds, Prospect},
-        hours::Hours,
+        forecast::{Bounds, Prospect, timeline::Timeline},
         outcome::Outcome,
-        timeline::Timeline,
     },
     mock::MockConfig,
     quota::{Clock, Kind, LedgerPlace, Pace, Pacer, Picture, Quota, Throttle, TokioClock},
+    schedule::daily_window::Hours,
 };
 use jiff::tz::TimeZone;
 

@@ -9,7 +9,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use fleetsweep::{
-    campaign::sign_in_time::SignInTime,
+    client::token_clock::SignInTime,
     defender::{
         Network,
         sign_in::{Auth, Authority, Choice, Claims, Environment, Terms, Token, TokenSource},

@@ -14,10 +14,12 @@ use std::{
 
 use fleetsweep::{
     campaign::{
-        dispatcher::{Dispatcher, Settings},
-        engine::{Ending, Engine},
-        intake::take_in,
+        engine::{
+            Ending, Engine,
+            dispatcher::{Dispatcher, Settings},
+        },
         journal::Journal,
+        open::create::take_in,
         outcome::{Outcome, Tally},
         retry::Policy,
         stop::StopReason,

@@ -7,22 +7,21 @@
 //! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
 
 pub mod canary;
+pub mod canary_standing;
 pub mod change;
 pub mod failures;
-pub mod gate;
 pub mod night;
-pub mod times;
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+pub use crate::schedule::send_times::{NotAfter, SendTimes};
 use canary::Canary;
 pub use canary::Passed;
 pub use change::Change;
 pub use failures::{MaxFailures, MaxFailuresError};
 pub use night::Standing;
-pub use times::{NotAfter, SendTimes};
 
 use super::{
     forecast::Bounds,
@@ -247,7 +246,10 @@ impl Brakes {
         };
         failures
             .or_else(canary)
-            .or_else(|| self.options.times.change(wall))
+            .or_else(|| {
+                let over = self.options.times.stays_over(wall);
+                over.then(|| Change::without("--not-after"))
+            })
             .or_else(machines)
     }
 
@@ -313,7 +315,7 @@ impl Brakes {
                  {sent_to}, or without it",
                 count::of(sent_to, "machine"),
                 count::word(sent_to, "has", "have"),
-                times::are(left, "row"),
+                count::are(left, "row"),
             ))
         })
     }

@@ -8,23 +8,24 @@
 //! have, newest first. Each attempt is in the store before its call, and whatever is not known of an attempt the list
 //! tells before anything is sent again.
 
-mod doomed;
+mod candidates;
 mod pass;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-pub use doomed::Doomed;
-use doomed::Survey;
+pub use candidates::Doomed;
+use candidates::Survey;
 use pass::Pass;
 use tokio::sync::mpsc;
 
 use super::{
-    borrowed::Borrowed,
-    caller::{Caller, Patience},
-    engine::Signal,
-    follow::FollowError,
-    listing::ScanList,
+    shared_store::{Borrowed, FollowError},
+    stop::Signal,
     tag::CampaignId,
+};
+use crate::client::{
+    caller::{Caller, Patience},
+    scans::ScanList,
 };
 use crate::{
     defender::{Defender, sign_in::TokenSource},

@@ -19,10 +19,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{Cancelled, Canceller, Doomed};
 use crate::{
-    campaign::{
+    campaign::{shared_store::FollowError, stop::Signal},
+    client::{
         caller::{Answered, CallError, Caller, Once},
-        engine::Signal,
-        follow::FollowError,
         reply::Trouble,
     },
     defender::{

@@ -12,17 +12,21 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     super::{
-        canaries::Answer,
-        dispatcher::{Dispatcher, Report},
+        engine::{
+            attempt::Report,
+            canary_gate::Answer,
+            dispatcher::Dispatcher,
+            lookup::{Lister, Listing, ListingError},
+            worker::Order,
+        },
         journal::{Batch, Journal, JournalError, Written},
-        lookup::{Lister, Listing, ListingError},
         outcome::Tally,
         stop::StopReason,
-        worker::Order,
     },
-    Ending, Engine, Signal,
-    desks::Desks,
+    Ending, Engine,
+    worker_pool::Desks,
 };
+use crate::campaign::stop::Signal;
 use crate::{
     defender::{
         Defender,

@@ -15,11 +15,21 @@
 //! - `desks`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
 //! - `writing`: what goes to disk, and when. `stopping`: how a run at work is brought to its end.
 
-mod desks;
+pub mod active_scans;
+pub mod attempt;
+pub mod canary_gate;
+pub mod dispatcher;
 mod drive;
+pub mod lookup;
+pub mod pending;
+mod persist;
+mod progress;
+pub mod queue;
 mod stopping;
-mod telling;
-mod writing;
+pub mod trail;
+pub mod verdict;
+mod worker;
+mod worker_pool;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,10 +37,9 @@ use tokio::sync::mpsc;
 
 use drive::Drive;
 
-use super::{
-    brakes::Change, canaries::CanaryJudge, dispatcher::Dispatcher, journal::Journal,
-    outcome::Tally, stop::StopReason, tag::CampaignId,
-};
+use self::{canary_gate::CanaryJudge, dispatcher::Dispatcher};
+use super::stop::Signal;
+use super::{brakes::Change, journal::Journal, outcome::Tally, stop::StopReason, tag::CampaignId};
 use crate::{
     defender::{Defender, sign_in::TokenSource},
     monitor::Monitor,
@@ -57,17 +66,6 @@ pub struct Engine<D> {
     pub campaign: CampaignId,
     /// Who says whether the others may start once the canaries are through; without one they do.
     pub judge: Option<Arc<dyn CanaryJudge>>,
-}
-
-/// What somebody outside asks of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// No new calls; wait for those in flight.
-    Drain,
-    /// As [`Drain`](Self::Drain), by an order of `fleetsweep cancel`.
-    Ordered,
-    /// Stop at once; the store is whole.
-    Abort,
 }
 
 /// How a run ended.

@@ -2,13 +2,15 @@
 
 use super::{
     super::{
-        dispatcher::{Report, Sending},
+        engine::{
+            attempt::{Report, Sending},
+            worker::Order,
+        },
         stop::StopReason,
-        worker::Order,
     },
-    Signal,
     drive::Drive,
 };
+use crate::campaign::stop::Signal;
 use crate::{
     defender::Defender,
     monitor::{count, span},

@@ -1,6 +1,6 @@
 //! How following ends, well or not.
 
-use super::super::engine::Signal;
+use super::super::stop::Signal;
 use crate::store::is_final;
 
 /// Why following ended.
@@ -71,15 +71,4 @@ impl Followed {
             scans.join(", ")
         }
     }
-}
-
-/// Following cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum FollowError {
-    /// The tenant will not have it.
-    #[error("the scans cannot be reached: {0}")]
-    Tenant(String),
-    /// The state or the ledger cannot be used.
-    #[error("{0}")]
-    Disk(String),
 }

@@ -14,19 +14,20 @@
 mod canaries;
 mod followed;
 mod round;
+pub mod watch;
 
 use std::{convert::Infallible, future::pending, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub use followed::{FollowEnd, FollowError, Followed};
+pub use super::shared_store::FollowError;
+pub use followed::{FollowEnd, Followed};
 use round::{Memory, Round};
 
-use super::{
-    borrowed::Borrowed,
+use super::{shared_store::Borrowed, stop::Signal};
+use crate::client::{
     caller::{Caller, Patience},
-    engine::Signal,
-    listing::ScanList,
+    scans::ScanList,
 };
 use crate::{
     defender::{Defender, sign_in::TokenSource},

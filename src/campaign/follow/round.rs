@@ -10,13 +10,15 @@ use jiff::SignedDuration;
 
 use super::{
     super::{
-        borrowed::all_open,
-        caller::{Answered, CallError, Caller},
-        listing::ListingError,
-        server_clock::ServerClock,
-        watch::{Watch, update},
+        follow::watch::{Watch, update},
+        shared_store::all_open,
     },
     Calls, FollowError, Follower,
+};
+use crate::client::{
+    caller::{Answered, CallError, Caller},
+    scans::ListingError,
+    server_clock::ServerClock,
 };
 use crate::{
     defender::{

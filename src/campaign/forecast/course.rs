@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 use super::{Prospect, StoppedBy, Why, gate::Gate};
 use crate::{
     campaign::{
-        experience::{Lean, ON_TIME},
+        forecast::experience::{Lean, ON_TIME},
         retry::OnPending,
     },
     quota,

@@ -22,7 +22,7 @@ use super::{
     screen,
 };
 use crate::{
-    campaign::{outcome::Tally, timeline::Timeline},
+    campaign::{forecast::timeline::Timeline, outcome::Tally},
     plain_text,
     quota::{Clock, Kind, Pace, SystemClock, Usage},
 };

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 
 use super::{Plan, QuotaPlan, Refusals};
 use crate::{
-    campaign::{forecast::StoppedBy, outcome::Outcome, timeline::Mark},
+    campaign::{
+        forecast::{StoppedBy, timeline::Mark},
+        outcome::Outcome,
+    },
     monitor::{count, span},
     plain_text::line,
 };

@@ -10,11 +10,11 @@ use crate::{
     campaign::{
         brakes::{
             BrakeOptions,
-            gate::{BY_YES, Gate, ThisRun, gate},
+            canary_standing::{BY_YES, Gate, ThisRun, gate},
         },
-        canaries::{AT_A_TERMINAL, Asker},
-        engine::Signal,
+        engine::canary_gate::{AT_A_TERMINAL, Asker},
         forecast::{Begun, Prospect},
+        stop::Signal,
     },
     cli::{
         ExitCode, Failure,

@@ -13,20 +13,21 @@ use super::{
 use crate::{
     campaign::{
         brakes::{BrakeOptions, Standing, night},
-        caller::{Caller, Patience},
-        dispatcher::Dispatcher,
-        engine::Signal,
+        engine::dispatcher::Dispatcher,
         journal::Journal,
-        listing::ScanList,
         outcome::Tally,
-        recover::{self, Evidence, RecoverError, Recovered},
+        recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
+        stop::Signal,
         tag::CampaignId,
-        witness::Ledger,
     },
     cli::{
         ExitCode, Failure,
         terms::{self, Terms},
         yes,
+    },
+    client::{
+        caller::{Caller, Patience},
+        scans::ScanList,
     },
     defender::{HttpDefender, cloud::quota_realm},
     monitor::{Monitor, count},

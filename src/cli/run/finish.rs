@@ -14,12 +14,11 @@ use crate::{
     audit::audit,
     campaign::{
         brakes::Change,
-        engine::Ending,
+        engine::{Ending, trail},
         journal::Finished,
         outcome::{Outcome, Tally},
         stop::StopReason,
         summary::{REHEARSED, Summary, unanswered},
-        trail,
     },
     cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
     plain_text,

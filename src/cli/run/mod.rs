@@ -27,18 +27,20 @@ pub(super) use preview::Preview;
 use setup::Setup;
 
 use super::{
-    ExitCode, Failure, brakes::CanaryAnswer, orders::Watcher, signals, terminal::Terminal,
+    ExitCode, Failure, brakes::CanaryAnswer, remote_stop::Watcher, signals, terminal::Terminal,
     terms::Terms, yes,
 };
 use crate::{
     campaign::{
-        brakes::{Standing, gate::BY_YES},
-        canaries::{Jury, Word},
-        engine::{Ending, Engine},
+        brakes::{Standing, canary_standing::BY_YES},
+        engine::{
+            Ending, Engine,
+            canary_gate::{Jury, Word},
+            trail,
+        },
         follow::{FollowEnd, FollowError, Follower},
         stop::StopReason,
         tag::CampaignId,
-        trail,
     },
     defender::{Defender, HttpDefender},
     monitor::{Began, Monitor},

@@ -6,7 +6,7 @@
 //! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
-mod aside;
+mod archive;
 mod joining;
 mod look;
 mod loss;
@@ -19,16 +19,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aside::{Aside, put_aside, put_back};
+use archive::{Aside, put_aside, put_back};
 pub(super) use look::look;
 pub(in crate::cli) use look::{Found, Refusals};
 
 use super::{RunArgs, setup::Setup};
 use crate::{
     campaign::{
-        intake::{IntakeError, take_in_after},
+        open::{
+            create::{IntakeError, take_in_after},
+            resume::Rejoined,
+        },
         outcome::{Outcome, Tally},
-        resume::Rejoined,
         tag::CampaignId,
     },
     cli::{

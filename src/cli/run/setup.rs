@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::RunArgs;
 use crate::{
     campaign::{
-        dispatcher::Settings,
+        engine::dispatcher::Settings,
         tag::{CampaignId, comment_text},
     },
     cli::{Failure, connect::Connection, ledger::QuotaNote, paths::Places},

@@ -3,7 +3,7 @@
 use super::Opening;
 use crate::{
     campaign::{
-        resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
+        open::resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
         tag::CampaignId,
     },
     cli::Failure,

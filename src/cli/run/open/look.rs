@@ -11,9 +11,8 @@ use crate::{
     campaign::{
         brakes::Standing,
         forecast::Begun,
-        intake::ended_by_reading,
+        open::{create::ended_by_reading, resume::Rejoined},
         outcome::{Outcome, Tally},
-        resume::Rejoined,
         tag::CampaignId,
     },
     cli::{

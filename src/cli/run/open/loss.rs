@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Counts, Locks, Opened, Opening, aside};
+use super::{Counts, Locks, Opened, Opening, archive};
 use crate::cli::locks;
 use crate::{
     campaign::{
-        intake::take_in_after,
-        recover,
+        open::create::take_in_after,
+        recover::{
+            self,
+            witness::{self, Ledger, Loss, WitnessError},
+        },
         tag::CampaignId,
-        witness::{self, Ledger, Loss, WitnessError},
     },
     cli::Failure,
     quota::{self, MarkRow},
@@ -172,7 +174,7 @@ impl Opening {
         let counts = Counts::of(&intake.store)?;
         let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
         // Where it cannot be recovered, everything is as it was before.
-        opened.begun = Some(aside::Aside::new());
+        opened.begun = Some(archive::Aside::new());
         opened.recovers = true;
         Ok(opened)
     }
@@ -197,7 +199,7 @@ impl Opening {
             })
         };
         // The log first: what is in it belongs to the file, wherever that lies.
-        let (log, damaged_log) = (aside::journal_of(&state), aside::journal_of(&damaged));
+        let (log, damaged_log) = (archive::journal_of(&state), archive::journal_of(&damaged));
         let mut files = vec![(state, damaged.clone())];
         if log.exists() {
             renamed(&log, &damaged_log)?;
@@ -216,7 +218,7 @@ impl Opening {
                 Ok(opened)
             }
             Err(e) => {
-                aside::put_back(files)?;
+                archive::put_back(files)?;
                 Err(e)
             }
         }

@@ -1,7 +1,7 @@
 //! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal leaves
 //! real files alone, and its own make room for a real campaign.
 
-use super::{Opened, Opening, aside::put_aside};
+use super::{Opened, Opening, archive::put_aside};
 use crate::{
     campaign::tag::CampaignId,
     cli::{Failure, paths::Places},

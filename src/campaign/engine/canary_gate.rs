@@ -1,0 +1,128 @@
+//! Whether the others may start once the canaries are accepted: their scans may have to succeed first, and a person at a
+//! terminal may have to say so.
+
+use std::{pin::Pin, sync::Arc};
+
+use crate::campaign::{
+    brakes::Passed,
+    follow::{FollowError, Follower},
+    stop::StopReason,
+};
+use crate::{
+    defender::Defender,
+    monitor::{Monitor, count},
+};
+
+/// What the engine awaits.
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Says whether the others may start. What it takes time for ends with its future, which the engine drops when the campaign
+/// stops.
+pub trait CanaryJudge: Send + Sync {
+    /// So many canaries have been accepted.
+    fn judge(&self, passed: Passed) -> Boxed<Answer>;
+}
+
+/// Whether the others may start, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// They may.
+    Yes(String),
+    /// They may not, and that holds until somebody says otherwise.
+    No(String, StopReason),
+    /// The canaries themselves stop the campaign.
+    Stop(StopReason),
+}
+
+/// A person who can be asked. The answer may take its time; the asking must not block the thread.
+pub trait Asker: Send + Sync {
+    /// Puts the question, and gives the answer: yes, or anything else.
+    fn ask(&self, question: &str) -> Boxed<bool>;
+}
+
+/// Who decided, where a person was asked.
+pub const AT_A_TERMINAL: &str = "at a terminal";
+
+/// The judge of a run.
+pub struct Jury<D> {
+    /// Follows the canaries' scans until they have succeeded, if they must.
+    pub follower: Option<Arc<Follower<D>>>,
+    /// Who says whether the others may start.
+    pub word: Word,
+    /// Who is told.
+    pub monitor: Arc<dyn Monitor>,
+}
+
+/// Who says whether the others may start.
+#[derive(Clone)]
+pub enum Word {
+    /// A person at a terminal.
+    Asked(Arc<dyn Asker>),
+    /// It was said beforehand: they may, and who said so.
+    Yes(&'static str),
+    /// It was said beforehand: they may not.
+    No(&'static str),
+}
+
+impl<D: Defender> CanaryJudge for Jury<D> {
+    fn judge(&self, passed: Passed) -> Boxed<Answer> {
+        let (follower, word) = (self.follower.clone(), self.word.clone());
+        let monitor = Arc::clone(&self.monitor);
+        Box::pin(async move {
+            let Passed { canaries, others } = passed;
+            let were = |verb: &str| format!("{} {verb}", count::of(canaries, "canary"));
+            let was = count::word(canaries, "was", "were");
+            let succeeded = follower.is_some();
+            if let Some(follower) = follower {
+                monitor.note(&format!(
+                    "{}; {} followed before the others start",
+                    were(&format!("{was} accepted")),
+                    count::word(canaries, "its scan is", "their scans are")
+                ));
+                if let Err(stop) = follow(&follower, canaries).await {
+                    return Answer::Stop(stop);
+                }
+            }
+            let passed = if succeeded {
+                were("succeeded")
+            } else {
+                were(&format!("{was} accepted"))
+            };
+            let starts = count::word(others, "starts", "start");
+            let no = |who: &str| {
+                let reason = StopReason::Brake(format!(
+                    "--canary {canaries}: {passed}, and the answer was that the other {others} {} not to start; that holds until a yes at a terminal, or --canary-answer yes",
+                    count::word(others, "is", "are")
+                ));
+                Answer::No(who.to_owned(), reason)
+            };
+            match word {
+                Word::Yes(who) => {
+                    monitor.note(&format!("{passed}; the other {others} {starts} now"));
+                    Answer::Yes(who.to_owned())
+                }
+                Word::No(who) => no(who),
+                Word::Asked(asker) => {
+                    let question = format!("{passed}: start the other {others}? [y/N] ");
+                    if asker.ask(&question).await {
+                        Answer::Yes(AT_A_TERMINAL.to_owned())
+                    } else {
+                        no(AT_A_TERMINAL)
+                    }
+                }
+            }
+        })
+    }
+}
+
+async fn follow<D: Defender>(follower: &Follower<D>, canaries: u64) -> Result<(), StopReason> {
+    match follower.until_succeeded().await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(why)) => Err(StopReason::Brake(format!(
+            "--canary {canaries} --follow: of the canaries' scans {why}; look at these machines; the same command goes on with a \
+             --canary below {canaries}, or without it"
+        ))),
+        Err(e @ FollowError::Tenant(_)) => Err(StopReason::Tenant(e.to_string())),
+        Err(FollowError::Disk(why)) => Err(StopReason::Disk(why)),
+    }
+}

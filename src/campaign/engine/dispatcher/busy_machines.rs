@@ -1,0 +1,270 @@
+//! Machines that somebody else is scanning: the list of scans tells when that is over, so that no call is spent on a
+//! machine that is known to be busy.
+//!
+//! A target that was told "already pending" and whose delay is over waits here for one look into the list. If a scan is
+//! still under way, that look costs one of `--pending-tries`, and the target waits for another delay or ends; if none is,
+//! the target goes out. Nothing depends on the finding but a call: the answer to that decides.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Dispatcher, skip::Skip, unconfirmed::MOST_IN_DOUBT};
+use crate::{
+    campaign::{
+        engine::{
+            lookup::{Finding, Listing, Sought},
+            pending::{Due, FINDING},
+            trail,
+            verdict::Scan,
+        },
+        follow::watch::OLDEST_FOREIGN,
+        forecast::experience::ON_TIME,
+        outcome::Outcome,
+    },
+    client::scans::BLIND_MARGIN,
+    quota::Moment,
+};
+
+/// A finding is void in a minute, and the permit may take longer to come, again and again: after so many looks that found
+/// no scan a target goes out all the same.
+const LOOKS: u8 = 3;
+
+/// Filters are written in whole seconds, and clocks are read to the seventh digit.
+const WHOLE_SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// What is known of busy machines.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    /// Those that wait for a look, and from when on their scan may have been created.
+    waiting: BTreeMap<u64, (Due, Timestamp)>,
+    /// When the look begins.
+    look: Option<Moment>,
+    /// Those that were found free and have not been told otherwise since.
+    free: HashMap<u64, Free>,
+    pub(super) skip: Skip,
+    /// It has been said that the list cannot be asked.
+    is_blind_said: bool,
+}
+
+/// A look that found no scan under way.
+#[derive(Debug, Clone, Copy)]
+struct Free {
+    began: Moment,
+    /// So many in a row.
+    looks: u8,
+}
+
+impl Busy {
+    /// Whether nobody waits for a look.
+    pub(super) fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether more may come to wait, and the list has been asked about all if it is to be.
+    pub(super) fn has_room(&self) -> bool {
+        !self.skip.is_asking() && self.waiting.len() < MOST_IN_DOUBT
+    }
+
+    /// When the list is to be asked, if it is.
+    pub(super) fn next_look(&self) -> Option<Moment> {
+        if self.skip.is_asking() {
+            Some(Moment::ZERO)
+        } else {
+            self.look
+        }
+    }
+
+    /// What was found of a target counts no more.
+    pub(super) fn forget(&mut self, n: u64) {
+        self.free.remove(&n);
+    }
+
+    /// Whether this target is known to be free, or has waited long enough to know.
+    fn is_free(&self, n: u64, now: Moment) -> bool {
+        let by_look = self
+            .free
+            .get(&n)
+            .is_some_and(|free| free.looks >= LOOKS || free.began + FINDING >= now);
+        by_look || self.skip.is_news(now)
+    }
+}
+
+impl Dispatcher {
+    /// A target that is about to be sent: it, unless its machine is known to be busy or must be looked at first.
+    pub(super) fn unless_busy(&mut self, due: Due, now: Moment, wall: Timestamp) -> Option<Due> {
+        // What is in doubt has a listing of its own behind it.
+        if due.doubt.is_some() {
+            return Some(due);
+        }
+        if let Some((scan, began, then)) = self.busy.skip.take(&due.target, now) {
+            self.was_busy(due, scan, began, then);
+            return None;
+        }
+        let (n, progress) = (due.target.n, &due.target.progress);
+        let is_known = progress.pending_tries == 0 || self.busy.is_free(n, now);
+        if is_known || self.listings.forbidden.is_some() {
+            return Some(due);
+        }
+        let gather = self.settings.policy.on_pending.gather();
+        self.busy.look.get_or_insert(now + gather);
+        let since = self.running_since(&due, now, wall);
+        self.busy.waiting.insert(n, (due, since));
+        None
+    }
+
+    /// From which time of the server's clock on a scan that keeps this machine busy may have been created.
+    fn running_since(&self, due: &Due, now: Moment, wall: Timestamp) -> Timestamp {
+        // No other scan can be under way there that is older than the one that was.
+        if let Some(created) = known_creation(due) {
+            return created;
+        }
+        let asked = due.target.progress.last_answer.unwrap_or(wall);
+        let ago = wall.duration_since(asked).max(SignedDuration::ZERO);
+        self.server.at(now).map_or_else(
+            || before(asked, OLDEST_FOREIGN + BLIND_MARGIN),
+            |at| before(at, OLDEST_FOREIGN + ago),
+        )
+    }
+
+    /// The same for a target that is in doubt too, if the listing of its doubt is to tell whether its machine is busy.
+    pub(super) fn doubtful_since(due: &Due) -> Option<Timestamp> {
+        let doubt = due.doubt.filter(|doubt| !doubt.pending)?;
+        if due.target.progress.pending_tries == 0 {
+            return None;
+        }
+        let blind = if doubt.sent.by_server {
+            SignedDuration::ZERO
+        } else {
+            BLIND_MARGIN
+        };
+        Some(known_creation(due).unwrap_or_else(|| before(doubt.sent.at, OLDEST_FOREIGN + blind)))
+    }
+
+    /// Those that wait for a look, and when it begins: how many times each was found busy.
+    pub(super) fn to_be_looked_at(&self) -> (Option<Moment>, impl Iterator<Item = u32> + '_) {
+        let waiting = self.busy.waiting.values();
+        (
+            self.busy.look,
+            waiting.map(|(due, _)| due.target.progress.pending_tries),
+        )
+    }
+
+    /// What is to be asked about those that wait.
+    pub(super) fn looks(&self) -> impl Iterator<Item = Sought> + '_ {
+        self.busy.waiting.values().map(|(due, since)| Sought {
+            n: due.target.n,
+            machine: due.target.machine_id.to_lowercase(),
+            comment: self.comment(&due.target),
+            doubt: None,
+            busy_since: Some(*since),
+        })
+    }
+
+    /// A listing has told who is still busy.
+    pub(super) fn settle_looks(&mut self, listing: &mut Listing, now: Moment, wall: Timestamp) {
+        self.busy.look = None;
+        for (n, (mut due, since)) in std::mem::take(&mut self.busy.waiting) {
+            let finding = listing.findings.remove(&n);
+            if let Some(finding) = &finding {
+                trail::lookup(&due, finding);
+            }
+            match finding {
+                None => {
+                    // It came while the listing was on its way.
+                    self.busy.look.get_or_insert(now);
+                    self.busy.waiting.insert(n, (due, since));
+                }
+                Some(Finding::Found(scan)) => {
+                    due.target.progress.message =
+                        "found in the list of scans by its tag, although the service had said that another scan was pending"
+                            .into();
+                    self.end_with_scan(due, None, Outcome::Accepted, Some(scan));
+                }
+                Some(Finding::Busy(scan)) => self.still_busy(due, scan, now, wall),
+                Some(Finding::Absent) => {
+                    due.target
+                        .progress
+                        .set_action(String::new(), String::new(), String::new());
+                    let looks = self.busy.free.get(&n).map_or(0, |free| free.looks);
+                    if looks == 0 {
+                        self.has_looked(&due, false, wall);
+                    }
+                    let free = Free {
+                        began: listing.began,
+                        looks: looks.saturating_add(1),
+                    };
+                    self.busy.free.insert(n, free);
+                    // Its turn had come before it was looked at.
+                    self.queue.put_back(due);
+                }
+            }
+        }
+    }
+
+    /// The list has told whether a machine that was busy is so still. For the forecast that counts where it was asked when its
+    /// delay was over: who waited for the quota besides says nothing about those who will not.
+    fn has_looked(&mut self, due: &Due, busy: bool, wall: Timestamp) {
+        let progress = &due.target.progress;
+        let late = progress.not_before.map(|then| wall.duration_since(then));
+        if progress.pending_tries > 0 && late.is_some_and(|late| late.unsigned_abs() < ON_TIME) {
+            self.seen.asked(progress.pending_tries, busy);
+        }
+    }
+
+    /// The list has shown that a scan is still under way, which costs one of the tries.
+    pub(super) fn still_busy(&mut self, due: Due, scan: Scan, now: Moment, wall: Timestamp) {
+        let told = "a scan is still under way, as the list of scans shows: no call was spent";
+        self.found_busy(due, scan, told, now, wall);
+    }
+
+    /// The list has told, in these words, that a scan is under way.
+    pub(super) fn found_busy(
+        &mut self,
+        mut due: Due,
+        scan: Scan,
+        told: &str,
+        now: Moment,
+        wall: Timestamp,
+    ) {
+        self.busy.forget(due.target.n);
+        self.has_looked(&due, true, wall);
+        due.target.progress.pending_tries += 1;
+        told.clone_into(&mut due.target.progress.message);
+        self.somebody_elses(due, None, Some(scan), now, wall);
+    }
+
+    /// The list cannot be asked, for ever or for now: a call asks too.
+    pub(super) fn give_up_looks(&mut self, now: Moment) {
+        self.busy.look = None;
+        let waiting = std::mem::take(&mut self.busy.waiting);
+        if !waiting.is_empty() && !std::mem::replace(&mut self.busy.is_blind_said, true) {
+            self.notes.push(
+                "without the list of scans, busy machines are asked again by a call each".into(),
+            );
+        }
+        for (n, (due, _)) in waiting {
+            let free = Free {
+                began: now,
+                looks: LOOKS,
+            };
+            self.busy.free.insert(n, free);
+            self.queue.put_back(due);
+        }
+    }
+}
+
+/// When the scan that was under way on this machine was created, if that is known.
+fn known_creation(due: &Due) -> Option<Timestamp> {
+    let progress = &due.target.progress;
+    if progress.action_id.is_empty() {
+        return None;
+    }
+    let created: Timestamp = progress.action_created.parse().ok()?;
+    Some(before(created, WHOLE_SECOND))
+}
+
+/// So long before this time.
+pub(super) fn before(time: Timestamp, span: SignedDuration) -> Timestamp {
+    time.saturating_sub(span).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,434 @@
+//! The one owner of a run's state. It decides synchronously, on named events; the engine asks it what to do next and does
+//! it. It neither waits nor sends nor writes, so a test can feed it events.
+//!
+//! - this file: what the engine asks for, and what it spends permits on.
+//! - `halts`: what the brakes change.
+//! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
+//!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
+//! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached,
+//!   and `suspects`: who is tried then. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
+
+mod brakes;
+mod busy_machines;
+mod outage;
+mod outcomes;
+mod prospect;
+mod replies;
+mod skip;
+mod suspects;
+mod suspicion;
+mod unconfirmed;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use jiff::Timestamp;
+use tracing::debug;
+
+pub use super::attempt::{Attempt, Report, Sending};
+use busy_machines::Busy;
+use outage::Reachability;
+use replies::Tokens;
+use suspicion::Suspicion;
+use unconfirmed::Listings;
+use unconfirmed::MOST_IN_DOUBT;
+
+use super::{pending::Due, queue::Queue};
+use crate::campaign::journal::PAGE;
+use crate::campaign::retry::Policy;
+use crate::{
+    campaign::{
+        brakes::{Admitted, Brakes},
+        engine::trail,
+        forecast::experience::Experience,
+        journal::Reading,
+        outcome::Tally,
+        stop::StopReason,
+        tag::CampaignId,
+    },
+    client::server_clock::ServerClock,
+};
+use crate::{
+    quota::Moment,
+    store::{Cursor, Record, Target, Unfinished},
+};
+
+/// Fresh targets are fetched again when fewer than this are at hand.
+const LOW_WATER: usize = PAGE / 2;
+
+/// What does not change while a campaign runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The campaign's id.
+    pub campaign: CampaignId,
+    /// `Quick` or `Full`, for rows that do not say.
+    pub scan_type: &'static str,
+    /// The comment's text, for rows that have none.
+    pub comment: String,
+    /// When targets are tried again.
+    pub policy: Policy,
+    /// How many calls may be on their way, from the write of their attempt to their verdict.
+    pub capacity: usize,
+    /// Targets in doubt that an earlier run left are sent again even where they cannot be looked up: the operator would
+    /// rather risk a second scan than none.
+    pub risk_taken: bool,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// Whether targets go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// The first call of a run goes alone, so that a missing role costs one call, not a hundred.
+    Alone,
+    /// As the quota allows.
+    Open,
+    /// No new calls; those in flight are awaited.
+    Stopping(StopReason),
+}
+
+/// The owner of the run's state.
+#[derive(Debug)]
+pub struct Dispatcher {
+    settings: Settings,
+    phase: Phase,
+    rng: fastrand::Rng,
+    queue: Queue,
+    cursor: Option<Cursor>,
+    in_flight: HashMap<u64, Due>,
+    doubtful: BTreeMap<u64, Due>,
+    /// In doubt since an earlier run, and in the store still.
+    left_in_doubt: VecDeque<u64>,
+    busy: Busy,
+    records: Vec<Record>,
+    server: ServerClock,
+    tally: Tally,
+    targets: u64,
+    brakes: Brakes,
+    /// The campaign was stopped by how targets ended.
+    is_braked: bool,
+    /// Somebody has said that the others are not to start.
+    said_no: bool,
+    attempts: u64,
+    throttled: u64,
+    /// When the last of them came.
+    last_throttled: Option<Moment>,
+    seen: Experience,
+    /// Why it is not known when the last call goes out, as the state has it.
+    unforeseen: Option<&'static str>,
+    tokens: Tokens,
+    listings: Listings,
+    notes: Vec<String>,
+    comment_lost: bool,
+    reach: Reachability,
+    suspicion: Suspicion,
+}
+
+impl Dispatcher {
+    /// A dispatcher for `targets` rows, of which `tally` have ended already.
+    #[must_use]
+    pub fn new(settings: Settings, targets: u64, tally: Tally) -> Self {
+        let rng = fastrand::Rng::with_seed(settings.seed);
+        Self {
+            settings,
+            phase: Phase::Alone,
+            rng,
+            queue: Queue::default(),
+            cursor: Some(Cursor::START),
+            in_flight: HashMap::new(),
+            doubtful: BTreeMap::new(),
+            left_in_doubt: VecDeque::new(),
+            busy: Busy::default(),
+            records: Vec::new(),
+            server: ServerClock::default(),
+            tally,
+            targets,
+            brakes: Brakes::default(),
+            is_braked: false,
+            said_no: false,
+            attempts: 0,
+            throttled: 0,
+            last_throttled: None,
+            seen: Experience::default(),
+            unforeseen: None,
+            tokens: Tokens::default(),
+            listings: Listings::default(),
+            notes: Vec::new(),
+            comment_lost: false,
+            reach: Reachability::default(),
+            suspicion: Suspicion::default(),
+        }
+    }
+
+    /// What is to be read from the store.
+    pub fn wants_reading(&mut self, now: Moment) -> Reading {
+        if self.is_stopping() {
+            return Reading::default();
+        }
+        let is_low = self.queue.fresh() < LOW_WATER && !self.busy.skip.is_asking();
+        Reading {
+            fresh: self.cursor.filter(|_| is_low),
+            retries: match self.brakes.admitted() {
+                Admitted::Only(these) => self.queue.recall_of(these, now),
+                Admitted::Anybody | Admitted::Nobody => self.queue.recall(now),
+            },
+            doubts: self.doubts_to_read(),
+        }
+    }
+
+    /// Whether a call could go out if there were a permit.
+    #[must_use]
+    pub fn wants_permit(&mut self, now: Moment) -> bool {
+        let room = match self.phase {
+            Phase::Alone => self.in_flight.is_empty(),
+            Phase::Open => {
+                let most = self.settings.capacity.min(self.reach.width());
+                let most = most.min(self.suspicion.width());
+                self.in_flight.len() < most && self.doubtful.len() < MOST_IN_DOUBT
+            }
+            Phase::Stopping(_) => false,
+        };
+        room && !self.tokens.renewing
+            && self.busy.has_room()
+            && self.may_start(now)
+            && self.has_due(now)
+    }
+
+    fn has_due(&mut self, now: Moment) -> bool {
+        let round = self.round(now);
+        match (self.brakes.admitted(), self.reach.suspects(round)) {
+            (Admitted::Nobody, _) => false,
+            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
+                self.queue.has_due_of(these, now)
+            }
+            (Admitted::Anybody, None) => self.queue.has_due(now),
+        }
+    }
+
+    /// Takes the target that goes next.
+    fn pop(&mut self, now: Moment) -> Option<Due> {
+        let round = self.round(now);
+        match (self.brakes.admitted(), self.reach.suspects(round)) {
+            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
+                self.queue.pop_of(these, now)
+            }
+            _ if self.reach.is_out() => self.queue.draw(now, &mut self.rng),
+            _ if self.suspicion.is_on() => {
+                let due = self.queue.draw(now, &mut self.rng)?;
+                self.suspicion.drew(due.target.n);
+                Some(due)
+            }
+            _ => self.queue.pop(now),
+        }
+    }
+
+    /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
+    /// else, a permit or an answer, and a timer for it would never rest.
+    #[must_use]
+    pub fn next_wake(&self, now: Moment) -> Option<Moment> {
+        if self.is_stopping() {
+            return None;
+        }
+        let looks = [self.next_listing(), self.reach.next_look()];
+        [self.queue.next_later()]
+            .into_iter()
+            .chain(looks)
+            .flatten()
+            .filter(|wake| *wake > now)
+            .min()
+    }
+
+    /// Whether something is to be written.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// What is to be written.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// What is to be said, a line each.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Whether nothing is left to be done, or nothing more may be.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let idle = self.in_flight.is_empty() && self.records.is_empty();
+        idle && (self.is_drained() || self.is_stopping())
+    }
+
+    /// Why the campaign stops before its end, if it does.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<&StopReason> {
+        match &self.phase {
+            Phase::Stopping(reason) => Some(reason),
+            Phase::Alone | Phase::Open => None,
+        }
+    }
+
+    /// The counts of the targets that have ended.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Calls on their way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Targets that were sent to, and of which nobody knows whether a scan was started.
+    #[must_use]
+    pub fn unsettled(&self) -> u64 {
+        let all = self.in_flight.len() + self.doubtful.len() + self.left_in_doubt.len();
+        all as u64
+    }
+
+    /// Targets in all.
+    #[must_use]
+    pub fn targets(&self) -> u64 {
+        self.targets
+    }
+
+    /// POSTs of this run.
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// 429s of this run.
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.throttled
+    }
+
+    /// A page of fresh targets; an empty one is the last.
+    pub fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
+        self.cursor = (!page.is_empty()).then_some(next);
+        let page = self.without_busy(page);
+        self.queue.add_fresh(page);
+        self.drop_the_rest();
+        self.conclude_suspicion();
+    }
+
+    /// What was [wanted](Self::wants_reading) besides a page has been read.
+    pub fn recalled(
+        &mut self,
+        reading: &Reading,
+        retries: Vec<Unfinished>,
+        doubts: Vec<Unfinished>,
+        now: Moment,
+    ) {
+        let retries = retries.into_iter().map(|left| left.target).collect();
+        self.queue.recalled(&reading.retries, retries);
+        self.doubts_came(reading.doubts.len(), doubts, now);
+    }
+
+    /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.
+    pub fn assign(&mut self, now: Moment, wall: Timestamp) -> Option<Attempt> {
+        if !self.wants_permit(now) {
+            return None;
+        }
+        let mut due = loop {
+            let due = self.pop(now)?;
+            if due.target.progress.attempts == 0 && !self.brakes.admits_new() {
+                continue;
+            }
+            match due.doubt {
+                Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
+                    self.doubtful.insert(due.target.n, due);
+                }
+                _ => {
+                    if let Some(due) = self.unless_busy(due, now, wall) {
+                        break due;
+                    }
+                }
+            }
+        };
+        let number = due.target.progress.attempts + 1;
+        let n = due.target.n;
+        due.target.progress.attempts = number;
+        due.target.progress.first_sent.get_or_insert(wall);
+        due.target.progress.not_before = None;
+        self.records.push(Record::Begun {
+            n,
+            number,
+            sent: wall,
+            sent_server: self.server.at(now),
+        });
+        let attempt = Attempt {
+            n,
+            line: due.target.line,
+            number,
+            machine: due.target.machine_id.to_lowercase(),
+            scan_type: scan_type(&due.target, self.settings.scan_type),
+            comment: self.comment(&due.target),
+            send_by: due.doubt.and_then(|doubt| doubt.send_by()),
+        };
+        debug!(line = attempt.line, number, "goes next");
+        due.canary = self.brakes.tries_canaries();
+        due.front = false;
+        self.in_flight.insert(n, due);
+        self.brakes.begun(n, number == 1);
+        self.drop_the_rest();
+        Some(attempt)
+    }
+
+    /// Stops the campaign: no new calls, those in flight are awaited.
+    pub fn stop(&mut self, reason: StopReason) {
+        let is_graver = |before: &StopReason| before.gravity() < reason.gravity();
+        if self.stop_reason().is_none_or(is_graver) {
+            trail::stop(&reason);
+            self.phase = Phase::Stopping(reason);
+        }
+    }
+
+    /// An attempt that was to be sent, but cannot be: nothing of it was written.
+    pub fn unwritten(&mut self, n: u64) {
+        if let Some(mut due) = self.in_flight.remove(&n) {
+            due.target.progress.attempts -= 1;
+            debug!(line = due.target.line, "its attempt could not be written");
+            self.brakes.taken_back(n, due.target.progress.attempts == 0);
+            self.queue.put_back(due);
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        let nobody_waits = self.queue.is_empty()
+            && self.doubtful.is_empty()
+            && self.left_in_doubt.is_empty()
+            && self.suspicion.nobody_waits()
+            && self.busy.nobody_waits();
+        nobody_waits && self.cursor.is_none()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop_reason().is_some()
+    }
+
+    fn comment(&self, target: &Target) -> String {
+        let text = target.comment.as_deref().unwrap_or(&self.settings.comment);
+        self.settings.campaign.comment(target.n, text)
+    }
+}
+
+fn scan_type(target: &Target, default: &'static str) -> &'static str {
+    match target.scan_type.as_deref() {
+        Some("quick") => "Quick",
+        Some("full") => "Full",
+        _ => default,
+    }
+}
+
+#[cfg(test)]
+mod brakes_tests;
+#[cfg(test)]
+mod busy_machines_tests;
+#[cfg(test)]
+mod outage_tests;
+#[cfg(test)]
+mod tests;

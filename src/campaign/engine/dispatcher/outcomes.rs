@@ -1,0 +1,118 @@
+//! How a target ends, and the brakes that every end is weighed by.
+
+use jiff::Timestamp;
+
+use super::{Dispatcher, Phase};
+use crate::{
+    campaign::{
+        brakes::{Change, End},
+        engine::{pending::Due, verdict::Scan},
+        outcome::Outcome,
+        stop::StopReason,
+    },
+    store::{AttemptEnd, Record},
+};
+
+impl Dispatcher {
+    pub(super) fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
+        let progress = &mut due.target.progress;
+        if progress.message.is_empty() {
+            progress
+                .message
+                .push_str("the run ended before an answer was kept");
+        }
+        let cure = if self.listings.forbidden.is_some() {
+            "grant Machine.Read.All and use --retry unsure, which without it risks a second scan"
+        } else {
+            "--retry unsure looks it up again"
+        };
+        progress.message = format!(
+            "{}; whether a scan was started could not be looked up ({why}): {cure}",
+            progress.message
+        );
+        self.end(due, end, Outcome::Unsure);
+    }
+
+    pub(super) fn end_with_scan(
+        &mut self,
+        mut due: Due,
+        end: Option<AttemptEnd>,
+        outcome: Outcome,
+        scan: Option<Scan>,
+    ) {
+        if let Some(scan) = scan {
+            due.target
+                .progress
+                .set_action(scan.id, scan.status, scan.created);
+        }
+        self.end(due, end, outcome);
+    }
+
+    pub(super) fn end(&mut self, mut due: Due, end: Option<AttemptEnd>, outcome: Outcome) {
+        let progress = &mut due.target.progress;
+        progress.outcome = Some(outcome.as_str());
+        progress.not_before = None;
+        // One that is left out and comes back is looked up once more.
+        let is_left_out = progress.left_out && outcome == Outcome::NotAttempted;
+        progress.left_out = is_left_out;
+        if outcome != Outcome::Unsure && !is_left_out {
+            progress.unsure_since = None;
+        }
+        if !outcome.is_scanned() {
+            // The scan that kept the machine busy once has nothing to do with this end.
+            progress.set_action(String::new(), String::new(), String::new());
+        }
+        let by_call = progress.attempts > 0;
+        self.busy.forget(due.target.n);
+        self.no_suspect(due.target.n);
+        self.changed(&due, end);
+        if is_left_out {
+            // By its row's absence, which says nothing about the others.
+            self.tally.leave_out(1);
+            self.brakes.waits(due.target.n);
+            return;
+        }
+        self.tally.add(outcome);
+        let end = End {
+            n: due.target.n,
+            line: due.target.line,
+            machine: &due.target.machine_id,
+            outcome,
+            by_call,
+        };
+        if let Some(reason) = self.brakes.ended(end, &self.tally) {
+            self.brake(reason);
+        }
+    }
+
+    /// Stops the campaign. Whatever comes to its end after that is counted too, so that the last words have the last figures.
+    fn brake(&mut self, reason: StopReason) {
+        if self.is_braked
+            && let Phase::Stopping(before @ StopReason::Brake(_)) = &mut self.phase
+        {
+            *before = reason;
+            return;
+        }
+        self.is_braked = !self.is_stopping();
+        self.stop(reason);
+    }
+
+    /// What has to be changed about the command before it goes on after the brake that has stopped it, if anything has.
+    #[must_use]
+    pub fn change(&self, wall: Timestamp) -> Option<Change> {
+        match self.stop_reason()? {
+            StopReason::Brake(_) if self.said_no => Some(Change::to("--canary-answer", "yes")),
+            StopReason::Brake(_) => self.brakes.change(&self.tally, wall, self.open_targets()),
+            StopReason::Interrupted | StopReason::Tenant(_) | StopReason::Disk(_) => None,
+        }
+    }
+
+    pub(super) fn changed(&mut self, due: &Due, attempt: Option<AttemptEnd>) {
+        let progress = Box::new(due.target.progress.clone());
+        self.records.push(Record::Changed {
+            n: due.target.n,
+            attempt,
+            progress,
+        });
+    }
+}

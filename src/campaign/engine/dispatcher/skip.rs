@@ -1,0 +1,140 @@
+//! `--skip-busy`: one listing before the first call of a run tells of all machines that are being scanned already, and no
+//! call is spent on them.
+
+use jiff::Timestamp;
+
+use super::{Dispatcher, busy_machines::before};
+use crate::{
+    campaign::{
+        engine::{
+            active_scans::Running,
+            lookup::Listing,
+            pending::{Due, FINDING},
+            verdict::Scan,
+        },
+        follow::watch::OLDEST_FOREIGN,
+        stop::StopReason,
+    },
+    client::scans::BLIND_MARGIN,
+    monitor::count,
+    quota::Moment,
+    store::Target,
+};
+
+/// Whether machines that are busy before the start are left alone.
+#[derive(Debug, Default)]
+pub(super) enum Skip {
+    #[default]
+    No,
+    /// The list is still to be asked, from this time of the server's clock on.
+    Asking(Timestamp),
+    /// It has been.
+    Asked {
+        running: Running,
+        began: Moment,
+        /// This computer's time then.
+        wall: Timestamp,
+    },
+}
+
+impl Skip {
+    /// Whether the list is to be asked before the first call.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self, Self::Asking(_))
+    }
+
+    /// From which time on all scans are wanted, if they are.
+    pub(super) fn all_since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Asking(since) => Some(*since),
+            Self::No | Self::Asked { .. } => None,
+        }
+    }
+
+    /// Whether a machine that was not under scan then is not now.
+    pub(super) fn is_news(&self, now: Moment) -> bool {
+        matches!(self, Self::Asked { running, began, .. } if !running.is_cut() && *began + FINDING >= now)
+    }
+
+    /// The scan that ran on this machine before the first call, and when that was seen; once.
+    pub(super) fn take(
+        &mut self,
+        target: &Target,
+        now: Moment,
+    ) -> Option<(Scan, Moment, Timestamp)> {
+        let Self::Asked {
+            running,
+            began,
+            wall,
+        } = self
+        else {
+            return None;
+        };
+        // Of a machine that was found busy before, a newer look tells more.
+        let is_void = target.progress.pending_tries > 0 && *began + FINDING < now;
+        if running.is_empty() || is_void {
+            return None;
+        }
+        let scan = running.take(&target.machine_id.to_lowercase())?;
+        Some((scan, *began, *wall))
+    }
+}
+
+impl Dispatcher {
+    /// Asks the list before the first call, and leaves alone the machines on which a scan is under way. `wall` is this
+    /// computer's time.
+    pub fn skip_busy(&mut self, wall: Timestamp) {
+        self.busy.skip = Skip::Asking(before(wall, OLDEST_FOREIGN + BLIND_MARGIN));
+    }
+
+    /// The list has told of all machines that are being scanned, if it was asked.
+    pub(super) fn settle_skip(&mut self, listing: &mut Listing, wall: Timestamp) {
+        let Some(running) = listing.running.take() else {
+            return;
+        };
+        let cut = if running.is_cut() {
+            ", and more that cannot be remembered: those get their call"
+        } else {
+            ""
+        };
+        self.notes.push(format!(
+            "--skip-busy: {} of the tenant {} being scanned already{cut}",
+            count::of(running.len() as u64, "machine"),
+            count::word(running.len() as u64, "is", "are")
+        ));
+        self.busy.skip = Skip::Asked {
+            running,
+            began: listing.began,
+            wall,
+        };
+    }
+
+    /// The list did not tell who is busy before the start: without it there is none.
+    pub(super) fn stop_unasked(&mut self, why: &str) {
+        self.stop(StopReason::Tenant(format!(
+            "the list of scans cannot be read ({why}), so --skip-busy cannot tell which machines are busy: grant the \
+             application the role Machine.Read.All, or leave --skip-busy out; nothing was sent"
+        )));
+    }
+
+    /// Those of a page of fresh targets that nobody was scanning; the others wait, or end.
+    pub(super) fn without_busy(&mut self, page: Vec<Target>) -> Vec<Target> {
+        if !matches!(&self.busy.skip, Skip::Asked { running, .. } if !running.is_empty()) {
+            return page;
+        }
+        let mut left = Vec::with_capacity(page.len());
+        for target in page {
+            match self.busy.skip.take(&target, Moment::ZERO) {
+                None => left.push(target),
+                Some((scan, began, wall)) => self.was_busy(Due::new(target), scan, began, wall),
+            }
+        }
+        left
+    }
+
+    /// The list has shown before the first call that a scan is under way.
+    pub(super) fn was_busy(&mut self, due: Due, scan: Scan, began: Moment, wall: Timestamp) {
+        let told = "a scan was under way before the start, as the list of scans showed: no call was spent (--skip-busy)";
+        self.found_busy(due, scan, told, began, wall);
+    }
+}

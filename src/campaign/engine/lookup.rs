@@ -1,0 +1,276 @@
+//! Looking up attempts of which nobody knows whether they started a scan, and machines that were found busy: one listing
+//! serves them all.
+
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+
+use crate::client::scans::BLIND_MARGIN;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    active_scans::Running,
+    pending::Doubt,
+    verdict::{Scan, Whose, whose},
+};
+pub use crate::client::scans::ListingError;
+use crate::{
+    campaign::tag::CampaignId,
+    client::{
+        caller::{Caller, Patience},
+        scans::ScanList,
+        server_clock::ServerClock,
+    },
+};
+use crate::{
+    defender::{Defender, sign_in::TokenSource, wire::MachineAction},
+    quota::{Clock, Moment, Pacer},
+    store::is_final,
+};
+
+/// A listing begins this much before the earliest attempt in question, by the server's clock: more than any drift between
+/// two `Date` headers.
+const MARGIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// A scan without its comment is this attempt's if it was created within its span, give or take this.
+const SPAN_SLACK: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    server: ServerClock,
+    targets: HashMap<u64, Sought>,
+    /// Their machines.
+    machines: HashMap<String, u64>,
+    all_since: Option<Timestamp>,
+}
+
+/// What is asked about one target.
+#[derive(Debug, Clone)]
+pub struct Sought {
+    /// The target.
+    pub n: u64,
+    /// Its machine, in lower case.
+    pub machine: String,
+    /// Its whole comment.
+    pub comment: String,
+    /// Attempts that may have started a scan.
+    pub doubt: Option<Doubt>,
+    /// Somebody else's scan, if one is under way there, was created at this time of the server's clock or later.
+    pub busy_since: Option<Timestamp>,
+}
+
+/// What a complete listing told.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// When it began.
+    pub began: Moment,
+    /// What it told of each target that was looked for.
+    pub findings: HashMap<u64, Finding>,
+    /// All machines that are being scanned, if that was asked.
+    pub running: Option<Running>,
+    /// The server's clock, as heard last.
+    pub server: ServerClock,
+}
+
+/// What a listing told of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// A scan of ours is there.
+    Found(Scan),
+    /// None of ours is, and this one of somebody else's is under way. Told only of targets that may be busy.
+    Busy(Scan),
+    /// Neither is.
+    Absent,
+}
+
+/// What a listing needs of the world.
+pub struct Lister<D> {
+    list: ScanList<D>,
+    campaign: CampaignId,
+}
+
+impl Wanted {
+    /// These targets.
+    pub fn new(server: ServerClock, sought: impl Iterator<Item = Sought>) -> Self {
+        let targets: HashMap<_, _> = sought.map(|sought| (sought.n, sought)).collect();
+        let machines = targets.values();
+        Self {
+            server,
+            machines: machines.map(|s| (s.machine.clone(), s.n)).collect(),
+            targets,
+            all_since: None,
+        }
+    }
+
+    /// And every machine with a scan that is under way and was created at this time of the server's clock or later.
+    #[must_use]
+    pub fn and_all_since(mut self, since: Option<Timestamp>) -> Self {
+        self.all_since = since;
+        self
+    }
+
+    /// From which time of the server's clock on scans are to be listed.
+    fn since(&self) -> Timestamp {
+        let begin = |doubt: &Doubt| {
+            let margin = if doubt.sent.by_server {
+                MARGIN
+            } else {
+                BLIND_MARGIN
+            };
+            doubt
+                .sent
+                .at
+                .saturating_sub(margin)
+                .unwrap_or(Timestamp::MIN)
+        };
+        let sought = self.targets.values();
+        let begins = sought.flat_map(|s| [s.doubt.as_ref().map(begin), s.busy_since]);
+        begins
+            .chain([self.all_since])
+            .flatten()
+            .min()
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// What the pages of a listing have shown so far.
+#[derive(Debug)]
+struct Shown {
+    ours: HashMap<u64, Scan>,
+    busy: HashMap<u64, Scan>,
+    running: Option<Running>,
+}
+
+impl Shown {
+    fn nothing_of(wanted: &Wanted) -> Self {
+        Self {
+            ours: HashMap::new(),
+            busy: HashMap::new(),
+            running: wanted.all_since.map(|_| Running::default()),
+        }
+    }
+
+    fn see(&mut self, action: &MachineAction, wanted: &Wanted, campaign: &CampaignId) {
+        let comment = action.requestor_comment.as_deref();
+        if let Some(n) = comment.and_then(|c| campaign.target_of(c)) {
+            // The tag leads to the target, and the machine, where the action names one, must be its own: the number of a state
+            // that was rebuilt may have been another machine's.
+            let is_there = |sought: &Sought| {
+                let machine = action.machine_id.as_deref();
+                machine.is_none_or(|machine| machine.eq_ignore_ascii_case(&sought.machine))
+            };
+            if wanted.targets.get(&n).is_some_and(is_there) {
+                self.ours.insert(n, action.into());
+            }
+            return;
+        }
+        if let Some(running) = &mut self.running {
+            running.see(action);
+        }
+        let Some(machine) = &action.machine_id else {
+            return;
+        };
+        let n = wanted.machines.get(&machine.to_lowercase());
+        let Some(sought) = n.and_then(|n| wanted.targets.get(n)) else {
+            return;
+        };
+        let created = action.creation_date_time_utc.as_deref();
+        let created: Option<Timestamp> = created.and_then(|text| text.parse().ok());
+        let may_be_ours = whose(comment, &sought.comment, campaign, sought.n) == Whose::Untold
+            && matches!((&sought.doubt, created), (Some(doubt), Some(created)) if is_within(doubt, created));
+        if may_be_ours {
+            self.ours.insert(sought.n, action.into());
+        } else if sought.busy_since.is_some()
+            && !is_final(action.status.as_deref().unwrap_or_default())
+        {
+            self.busy.entry(sought.n).or_insert_with(|| action.into());
+        }
+    }
+
+    /// Whether older scans can tell nothing more.
+    fn is_enough(&self, wanted: &Wanted) -> bool {
+        let is_told = |sought: &Sought| {
+            self.ours.contains_key(&sought.n)
+                || (sought.doubt.is_none() && self.busy.contains_key(&sought.n))
+        };
+        self.running.is_none() && wanted.targets.values().all(is_told)
+    }
+
+    fn finding(&mut self, n: u64) -> Finding {
+        if let Some(scan) = self.ours.remove(&n) {
+            return Finding::Found(scan);
+        }
+        self.busy.remove(&n).map_or(Finding::Absent, Finding::Busy)
+    }
+}
+
+/// Whether a scan that was created then can be one of these attempts.
+fn is_within(doubt: &Doubt, created: Timestamp) -> bool {
+    let slack = if doubt.sent.by_server {
+        SPAN_SLACK
+    } else {
+        BLIND_MARGIN
+    };
+    let lasted = SignedDuration::try_from(doubt.lasted).unwrap_or(SignedDuration::MAX);
+    let after = doubt.sent.at.duration_until(created);
+    after >= -slack && after <= lasted.saturating_add(slack)
+}
+
+impl<D: Defender> Lister<D> {
+    /// A lister of the scans of `campaign`.
+    pub fn new(
+        defender: Arc<D>,
+        tokens: Arc<dyn TokenSource>,
+        pacer: Pacer,
+        clock: Arc<dyn Clock>,
+        campaign: CampaignId,
+    ) -> Self {
+        Self {
+            // Whoever looks up decides what an outage changes.
+            list: ScanList::new(Caller::new(defender, tokens, pacer, clock, Patience::None)),
+            campaign,
+        }
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        self.list.calls()
+    }
+
+    /// Finds out whether the service answers.
+    ///
+    /// # Errors
+    /// It does not, or it refuses.
+    pub async fn probe(&self, since: Timestamp) -> Result<(), ListingError> {
+        self.list.probe(since).await
+    }
+
+    /// Lists to the end, or until nothing more can be told, and says of each wanted target whether its scan, or
+    /// somebody else's, is there.
+    ///
+    /// # Errors
+    /// Listing is not permitted, or the list could not be read to its end.
+    pub async fn look_up(&self, wanted: Wanted) -> Result<Listing, ListingError> {
+        let mut server = wanted.server;
+        let mut shown = Shown::nothing_of(&wanted);
+        let began = self
+            .list
+            .read(wanted.since(), &mut server, |page| {
+                for action in page {
+                    shown.see(action, &wanted, &self.campaign);
+                }
+                if shown.is_enough(&wanted) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+            .await?;
+        let targets = wanted.targets.keys();
+        Ok(Listing {
+            began,
+            findings: targets.map(|n| (*n, shown.finding(*n))).collect(),
+            running: shown.running,
+            server,
+        })
+    }
+}

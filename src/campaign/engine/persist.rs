@@ -1,0 +1,153 @@
+//! What a run puts on disk: attempts before their calls, ends after them, and all that is left at its own end.
+
+use super::{
+    super::{
+        engine::worker::Order,
+        journal::{Batch, JournalError, Reading, Written},
+        stop::StopReason,
+    },
+    Ending,
+    drive::Drive,
+};
+use crate::{defender::Defender, store::Record};
+
+impl<D: Defender> Drive<D> {
+    /// Writes what is to be written, unless a batch is being written already: then it joins the next one.
+    pub(super) fn write(&mut self) {
+        if self.writing.is_some() {
+            return;
+        }
+        let reading = self.dispatcher.wants_reading(self.engine.clock.now());
+        if reading.is_empty() && !self.dispatcher.has_records() {
+            return;
+        }
+        if let Some(mut journal) = self.journal.take() {
+            let batch = Batch {
+                records: self.dispatcher.take_records(),
+                reading,
+            };
+            self.being_written = std::mem::take(&mut self.staged);
+            // One batch, one blocking task: it also keeps virtual time from running on meanwhile.
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                let result = journal.write(&batch);
+                (journal, batch, result)
+            }));
+        }
+    }
+
+    pub(super) fn written(&mut self, batch: Batch, result: Result<Written, JournalError>) {
+        let orders = std::mem::take(&mut self.being_written);
+        match result {
+            Ok(written) => {
+                self.desks.take(orders);
+                self.tell_ended(&written);
+                let has_ended = !written.ended.is_empty();
+                if let Some((page, next)) = written.fresh {
+                    self.dispatcher.page_came(page, next);
+                }
+                self.dispatcher.recalled(
+                    &batch.reading,
+                    written.retries,
+                    written.doubts,
+                    self.engine.clock.now(),
+                );
+                if has_ended {
+                    self.tell();
+                }
+                self.hand_out();
+            }
+            Err(JournalError::Store(e)) => {
+                for Order {
+                    attempt, permit, ..
+                } in orders
+                {
+                    permit.give_back();
+                    self.dispatcher.unwritten(attempt.n);
+                }
+                let records = batch
+                    .records
+                    .into_iter()
+                    .filter(|record| !matches!(record, Record::Begun { .. }));
+                self.unwritten.extend(records);
+                self.dispatcher.stop(StopReason::Disk(e.to_string()));
+            }
+            Err(
+                e @ (JournalError::Unread(_) | JournalError::Results(_) | JournalError::NoResults),
+            ) => {
+                // Their attempts are in the store: they are called back, and that is written too.
+                self.desks.take(orders);
+                self.dispatcher.stop(StopReason::Disk(e.to_string()));
+            }
+        }
+    }
+
+    pub(super) async fn end(mut self) -> Ending {
+        if let Some(writing) = self.writing.take() {
+            #[expect(
+                clippy::expect_used,
+                reason = "a panic of the writing thread is a bug; nothing can be promised after it"
+            )]
+            let (journal, batch, result) = writing.await.expect("writing a batch does not panic");
+            self.journal = Some(journal);
+            self.written(batch, result);
+        }
+        self.call_back();
+        // What has come back by now is not unsure.
+        let wall = self.engine.clock.wall();
+        while let Some(report) = self.desks.try_report() {
+            self.dispatcher.reported(report, wall);
+        }
+        #[expect(
+            clippy::expect_used,
+            reason = "it is at home whenever nothing is being written"
+        )]
+        let mut journal = self.journal.take().expect("the journal is at home");
+        self.unwritten.extend(self.dispatcher.take_records());
+        let batch = Batch {
+            records: std::mem::take(&mut self.unwritten),
+            reading: Reading::default(),
+        };
+        let (journal, result) = if batch.records.is_empty() {
+            (journal, Ok(Written::default()))
+        } else {
+            #[expect(clippy::expect_used, reason = "as above")]
+            tokio::task::spawn_blocking(move || {
+                let result = journal.write(&batch);
+                (journal, result)
+            })
+            .await
+            .expect("writing a batch does not panic")
+        };
+        match result {
+            Ok(written) => self.tell_ended(&written),
+            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+        }
+        self.tell();
+        let finished = self.told.total() >= self.dispatcher.targets();
+        let unanswered = self.dispatcher.in_flight() as u64;
+        let attempts = self.dispatcher.attempts() + unanswered;
+        let stop = match self.dispatcher.stop_reason().cloned() {
+            // What is complete was not stopped, whoever wanted to.
+            Some(StopReason::Interrupted) if finished => None,
+            Some(StopReason::Brake(_)) if finished && self.is_ordered => None,
+            Some(StopReason::Brake(why)) if finished => Some(StopReason::Brake(format!(
+                "{why} (every row has its outcome by now: there is nothing to go on with)"
+            ))),
+            stop => stop,
+        };
+        Ending {
+            stop,
+            journal: *journal,
+            tally: self.told,
+            unsettled: self.dispatcher.unsettled(),
+            finished,
+            change: self.dispatcher.change(wall),
+            unanswered,
+            attempts,
+            calls: attempts + self.lister.calls(),
+            throttled: self.dispatcher.throttled(),
+            campaign: self.engine.campaign,
+            signals: self.signals,
+        }
+    }
+}

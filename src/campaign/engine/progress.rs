@@ -1,0 +1,131 @@
+//! What the monitor hears of a run: how it stands, what it waits for, when it arrives.
+
+use std::time::Duration;
+
+use super::{
+    super::{engine::trail, journal::Written},
+    drive::Drive,
+};
+use crate::{
+    defender::Defender,
+    monitor::{self, LastCall},
+    quota::{Kind, Moment},
+};
+
+/// The time of the last call is reckoned anew at least this far apart: it is arithmetic over all calls to come, some tens of
+/// nanoseconds each.
+const RECKONED_EVERY: Duration = Duration::from_secs(10);
+
+/// Longer for many calls: an arrival days ahead need not be known to the second, and a thousandth of the time that the
+/// calls take is spent soonest.
+fn reckoned_every(calls: u64) -> Duration {
+    RECKONED_EVERY.max(Duration::from_millis(calls.saturating_mul(10)).min(Duration::from_mins(30)))
+}
+
+impl<D: Defender> Drive<D> {
+    pub(super) fn tell_ended(&mut self, written: &Written) {
+        for ended in &written.ended {
+            self.told.add(ended.outcome);
+            trail::ended(ended);
+            self.engine.monitor.target_ended(&monitor::Ended {
+                line: ended.line,
+                machine_id: &ended.machine_id,
+                outcome: ended.outcome.as_str(),
+                message: &ended.message,
+            });
+        }
+    }
+
+    pub(super) fn tell(&mut self) {
+        let now = self.engine.clock.now();
+        let ended = self.told.total();
+        let targets = self.dispatcher.targets();
+        let wall = self.engine.clock.wall();
+        let waiting = self.waiting(now).filter(|_| ended < targets);
+        let last_call = self.last_call(now, targets - ended);
+        self.engine.monitor.state(&monitor::State {
+            elapsed: now.since(self.began),
+            wall,
+            tally: self
+                .told
+                .iter()
+                .map(|(outcome, count)| (outcome.as_str(), count))
+                .collect(),
+            targets,
+            ended,
+            in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
+            waiting,
+            last_call,
+            throttled: self.dispatcher.throttled(),
+        });
+    }
+
+    /// When the last call goes out, reckoned anew now and then, and whenever something that nobody could know has become known.
+    fn last_call(&mut self, now: Moment, open: u64) -> LastCall {
+        let held = self.engine.pacer.held_until(Kind::Start);
+        if self.dispatcher.stop_reason().is_some() {
+            self.last_call = None;
+            return LastCall::Gone;
+        }
+        if self.dispatcher.note_unforeseen(now, held).is_some() {
+            self.last_call = None;
+            return LastCall::NotKnown;
+        }
+        // A hold that has come since changes everything.
+        let (at, last) = match self.last_call {
+            Some((at, known, last)) if known == held && now.since(at) < reckoned_every(open) => {
+                (at, last)
+            }
+            _ => {
+                let quota = self.engine.pacer.forecast(Kind::Start);
+                let wall = self.engine.clock.wall();
+                let last = self.dispatcher.prospect(quota, now, wall).last_call();
+                (now, last)
+            }
+        };
+        self.last_call = Some((at, held, last));
+        last.map_or(LastCall::Gone, |last| {
+            LastCall::In(last.after(now.since(at)))
+        })
+    }
+
+    /// What the next call waits for: the time of day, the quota, or a lookup.
+    fn waiting(&self, now: Moment) -> Option<monitor::Waiting> {
+        let closed = self.dispatcher.times().waiting(self.engine.clock.wall());
+        if let Some((what, left)) = closed {
+            let left = Some(left);
+            return Some(monitor::Waiting { what, left });
+        }
+        let by_quota = self
+            .permit
+            .as_ref()
+            .and_then(|_| self.engine.pacer.waiting(Kind::Start));
+        by_quota.map_or_else(
+            || self.pause(now),
+            |waiting| {
+                Some(monitor::Waiting {
+                    what: waiting.cause.to_string(),
+                    left: waiting.left(now),
+                })
+            },
+        )
+    }
+
+    /// What the next call waits for if it is neither the quota nor an answer: after a crash that is half a minute until
+    /// the calls that were on their way can be looked up.
+    fn pause(&self, now: Moment) -> Option<monitor::Waiting> {
+        if self.dispatcher.in_flight() > 0 {
+            return None;
+        }
+        let wake = self.dispatcher.next_wake(now)?;
+        let what = if self.dispatcher.is_out() {
+            "outage, next look"
+        } else {
+            "next lookup or retry"
+        };
+        Some(monitor::Waiting {
+            what: what.to_owned(),
+            left: Some(wake.since(now)),
+        })
+    }
+}

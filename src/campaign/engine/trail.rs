@@ -1,0 +1,152 @@
+//! What the log tells of a campaign (`docs/LOG.md`), for whoever asks one day what was done, to whom, and why.
+
+use std::time::Duration;
+
+use super::{
+    attempt::Attempt,
+    lookup::{Finding, ListingError},
+    pending::Due,
+    verdict::Judgement,
+};
+use crate::{
+    audit::{audit, ms},
+    campaign::{journal::Ended, outcome::Tally, stop::StopReason, tag::CampaignId},
+};
+
+/// A run begins, or goes on, with so many rows, of which some had ended before.
+pub fn began(
+    campaign: &CampaignId,
+    targets: u64,
+    before: &Tally,
+    [tenant, application]: [&str; 2],
+) {
+    audit!(
+        "campaign",
+        campaign = campaign.as_str(),
+        targets,
+        ended_before = before.total(),
+        tenant,
+        application
+    );
+    for (outcome, count) in before.iter().filter(|(_, count)| *count > 0) {
+        audit!("ended_before", outcome = outcome.as_str(), count);
+    }
+}
+
+/// A run is over. What was told of each target by itself is in `told`; `whole` counts the others too.
+pub fn over(told: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
+    for (outcome, count) in whole.iter() {
+        let count = count.saturating_sub(told.of(outcome));
+        if count > 0 {
+            audit!("left", outcome = outcome.as_str(), count);
+        }
+    }
+    audit!("over", exit_code, reason);
+}
+
+/// The person was told this of the input or the campaign.
+pub fn note(text: &str) {
+    audit!("note", text);
+}
+
+/// A run is over before it has begun to send.
+pub fn refused(exit_code: u8, reason: &str) {
+    audit!("over", exit_code, reason);
+}
+
+/// A target has ended: that is on disk.
+pub(in crate::campaign) fn ended(ended: &Ended) {
+    audit!(
+        "ended",
+        line = ended.line,
+        machine = ended.machine_id.as_str(),
+        outcome = ended.outcome.as_str(),
+        message = ended.message.as_str()
+    );
+}
+
+/// A scan start leaves. Whatever ends the process before its answer, the log names the machine.
+pub(in crate::campaign) fn sent(attempt: &Attempt) {
+    audit!(
+        "sent",
+        line = attempt.line,
+        machine = attempt.machine.as_str(),
+        "try" = attempt.number
+    );
+}
+
+/// A scan start was sent, and answered or given up.
+pub(in crate::campaign) fn attempt(
+    attempt: &Attempt,
+    judgement: &Judgement,
+    took: Duration,
+    waited: Duration,
+) {
+    audit!(
+        "attempt",
+        line = attempt.line,
+        machine = attempt.machine.as_str(),
+        "try" = attempt.number,
+        class = judgement.class.as_str(),
+        verdict = judgement.verdict.as_str(),
+        status = judgement.http_status,
+        code = judgement.error_code.as_str(),
+        reason = judgement.message.as_str(),
+        ms = ms(took),
+        wait_ms = ms(waited),
+        correlation_id = judgement.correlation_id.as_str()
+    );
+}
+
+/// A target is put off.
+pub(in crate::campaign) fn retry(due: &Due, delay: Duration, why: &str) {
+    audit!(
+        "retry",
+        line = due.target.line,
+        machine = due.target.machine_id.as_str(),
+        tries = due.target.progress.tries,
+        delay_s = delay.as_secs_f64(),
+        why
+    );
+}
+
+/// A listing has told what became of a target's attempts, or of the scan that kept its machine busy.
+pub(in crate::campaign) fn lookup(due: &Due, finding: &Finding) {
+    let (found, scan) = match finding {
+        Finding::Found(scan) => ("ours", Some(scan)),
+        Finding::Busy(scan) => ("another's", Some(scan)),
+        Finding::Absent => ("none", None),
+    };
+    audit!(
+        "lookup",
+        line = due.target.line,
+        machine = due.target.machine_id.as_str(),
+        found,
+        action_id = scan.map(|scan| scan.id.as_str())
+    );
+}
+
+/// The list of scans could not be read to its end.
+pub(in crate::campaign) fn no_listing(why: &ListingError) {
+    let why = match why {
+        ListingError::Forbidden(why)
+        | ListingError::Unauthorized(why)
+        | ListingError::Failed(why)
+        | ListingError::Blocked(why)
+        | ListingError::Ledger(why) => why,
+        ListingError::Unanswered { trouble, .. } => &trouble.why,
+    };
+    audit!("lookup", found = "no list", why = why.as_str());
+}
+
+/// The campaign stops.
+pub(in crate::campaign) fn stop(reason: &StopReason) {
+    let why = reason.to_string();
+    let why = why.as_str();
+    match reason {
+        StopReason::Brake(_) => audit!("brake", why),
+        StopReason::Interrupted => audit!("stop", cause = "interrupted", why),
+        StopReason::Tenant(_) => audit!("stop", cause = "tenant", why),
+        StopReason::Disk(_) => audit!("stop", cause = "disk", why),
+    }
+}

@@ -1,0 +1,161 @@
+//! A worker sends one call at a time and reports what came back. It decides nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    attempt::{Attempt, Report, Sending},
+    verdict::{Judgement, Sent, Verdict, judge},
+};
+use crate::campaign::{brakes::SendTimes, engine::trail, tag::CampaignId};
+use crate::{
+    defender::{Call, Defender, Lost, sign_in::TokenSource, throttle},
+    quota::{self, Clock, Permit},
+};
+
+/// An attempt that is in the store, with leave to send it.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) attempt: Attempt,
+    pub(crate) permit: Permit,
+    /// How long its permit was waited for.
+    pub(crate) waited: Duration,
+}
+
+/// What a worker needs of the world.
+pub(crate) struct Worker<D> {
+    pub(crate) defender: Arc<D>,
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) campaign: CampaignId,
+    /// When scan calls may go out.
+    pub(crate) times: SendTimes,
+    /// Counts the times that the computer slept: calls that were in flight then are given up.
+    pub(crate) sleeps: watch::Receiver<u64>,
+    /// Tells that no more calls are to go out.
+    pub(crate) stops: watch::Receiver<bool>,
+}
+
+impl<D: Defender> Worker<D> {
+    /// Works until no more orders can come.
+    pub(crate) async fn run(
+        mut self,
+        me: usize,
+        mut orders: mpsc::Receiver<Order>,
+        reports: mpsc::Sender<(usize, Report)>,
+    ) {
+        while let Some(order) = orders.recv().await {
+            let report = self.send(order).await;
+            if reports.send((me, report)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn send(
+        &mut self,
+        Order {
+            attempt,
+            permit,
+            waited,
+        }: Order,
+    ) -> Report {
+        let n = attempt.n;
+        // A sign-in may take a minute, and nobody who wants to stop waits for that.
+        let token = tokio::select! {
+            biased;
+            Ok(_) = self.stops.wait_for(|stops| *stops) => None,
+            token = self.tokens.token() => Some(token),
+        };
+        let token = match token {
+            Some(Ok(token)) => token,
+            None => {
+                permit.give_back();
+                return Report {
+                    n,
+                    event: Sending::Unsent,
+                };
+            }
+            Some(Err(why)) => {
+                permit.give_back();
+                return Report {
+                    n,
+                    event: Sending::NoToken(why.to_string()),
+                };
+            }
+        };
+        let Attempt {
+            machine,
+            comment,
+            scan_type,
+            send_by,
+            ..
+        } = &attempt;
+        let call = Call::StartScan {
+            machine: machine.clone(),
+            scan_type,
+            comment: comment.clone(),
+        };
+        self.sleeps.mark_unchanged();
+        // The last act before sending is a look at the clocks: neither a stale permit nor a void finding may be used, and no
+        // call goes out at a time of day at which the operator wants none.
+        let sent = self.clock.now();
+        let is_late = !self.times.allow(self.clock.wall());
+        if is_late || permit.is_stale() || send_by.is_some_and(|by| by < sent) {
+            permit.give_back();
+            return Report {
+                n,
+                event: Sending::Unsent,
+            };
+        }
+        trail::sent(&attempt);
+        let (reply, slept) = tokio::select! {
+            reply = self.defender.call(&call, &token) => (reply, false),
+            _ = self.sleeps.changed() => (Err(Lost::Unknown("the computer slept while the call was on its way".into())), true),
+        };
+        let ended = self.clock.now();
+        let took = ended.since(sent);
+        let sending = Sent {
+            campaign: &self.campaign,
+            n,
+            comment,
+            machine,
+            took,
+        };
+        let judgement = judge(&reply, &sending);
+        trail::attempt(&attempt, &judgement, took, waited);
+        if slept {
+            permit.cut_off();
+        } else {
+            settle(permit, &judgement);
+        }
+        let date = reply.ok().and_then(|answer| answer.date);
+        Report {
+            n,
+            event: Sending::Replied {
+                judgement: Box::new(judgement),
+                sent,
+                ended,
+                date,
+                token: token.serial,
+            },
+        }
+    }
+}
+
+fn settle(permit: Permit, judgement: &Judgement) {
+    match &judgement.verdict {
+        Verdict::Throttled(throttle) => permit.throttled(&(*throttle).into()),
+        _ => judgement.class.settle(permit),
+    }
+}
+
+impl From<throttle::Throttle> for quota::Throttle {
+    fn from(throttle: throttle::Throttle) -> Self {
+        Self {
+            retry_after: throttle.hold,
+            window: throttle.window,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The workers' desks: what is ready to go waits here for an idle worker, and reports come back.
+
+use std::{
+    collections::{VecDeque, vec_deque},
+    sync::Arc,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{
+    super::{
+        brakes::SendTimes,
+        engine::{
+            attempt::Report,
+            worker::{Order, Worker},
+        },
+    },
+    Engine,
+};
+use crate::defender::Defender;
+
+/// The workers of a run.
+pub(super) struct Desks {
+    /// Onto each desk, at most one.
+    orders: Vec<mpsc::Sender<Order>>,
+    /// Whose desks are empty.
+    idle: Vec<usize>,
+    /// Orders whose attempts are written, and that wait for a worker.
+    ready: VecDeque<Order>,
+    reports: mpsc::Receiver<(usize, Report)>,
+    sleeps: watch::Sender<u64>,
+    stops: watch::Sender<bool>,
+    /// Dropped, it ends the workers.
+    _workers: JoinSet<()>,
+}
+
+impl Desks {
+    /// Puts a worker to each desk.
+    pub(super) fn staff<D: Defender>(engine: &Engine<D>, times: &SendTimes) -> Self {
+        // A worker has at most one report on its way, so no report ever waits.
+        let (report, reports) = mpsc::channel(engine.workers);
+        let sleeps = watch::Sender::new(0);
+        let stops = watch::Sender::new(false);
+        let mut workers = JoinSet::new();
+        let orders = (0..engine.workers).map(|me| {
+            let (desk, inbox) = mpsc::channel(1);
+            let worker = Worker {
+                defender: Arc::clone(&engine.defender),
+                tokens: Arc::clone(&engine.tokens),
+                clock: Arc::clone(&engine.clock),
+                campaign: engine.campaign.clone(),
+                times: times.clone(),
+                sleeps: sleeps.subscribe(),
+                stops: stops.subscribe(),
+            };
+            workers.spawn(worker.run(me, inbox, report.clone()));
+            desk
+        });
+        Self {
+            orders: orders.collect(),
+            idle: (0..engine.workers).rev().collect(),
+            ready: VecDeque::new(),
+            reports,
+            sleeps,
+            stops,
+            _workers: workers,
+        }
+    }
+
+    /// Takes orders whose attempts have been written.
+    pub(super) fn take(&mut self, orders: Vec<Order>) {
+        self.ready.extend(orders);
+    }
+
+    /// Gives orders to idle workers.
+    pub(super) fn hand_out(&mut self) {
+        while !self.ready.is_empty()
+            && let Some(worker) = self.idle.pop()
+            && let Some(order) = self.ready.pop_front()
+        {
+            if let Err(
+                mpsc::error::TrySendError::Full(order) | mpsc::error::TrySendError::Closed(order),
+            ) = self.orders[worker].try_send(order)
+            {
+                // An idle worker's desk is empty; one that is not comes back only as a bug, which must not lose a target.
+                self.ready.push_front(order);
+                break;
+            }
+        }
+    }
+
+    /// Takes back the orders that no worker has yet.
+    pub(super) fn take_back(&mut self) -> vec_deque::Drain<'_, Order> {
+        self.ready.drain(..)
+    }
+
+    /// The next report; whose it is, is idle again. Dropping the future loses nothing.
+    pub(super) async fn report(&mut self) -> Option<Report> {
+        let (worker, report) = self.reports.recv().await?;
+        self.idle.push(worker);
+        Some(report)
+    }
+
+    /// A report that is there already.
+    pub(super) fn try_report(&mut self) -> Option<Report> {
+        let (worker, report) = self.reports.try_recv().ok()?;
+        self.idle.push(worker);
+        Some(report)
+    }
+
+    /// Tells the workers that no more calls are to go out: what they have in hand and not sent comes back.
+    pub(super) fn stop(&self) {
+        self.stops.send_replace(true);
+    }
+
+    /// Tells the workers that the computer slept: they give up the calls that were in flight.
+    pub(super) fn slept(&self) {
+        self.sleeps.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! The end of a run on disk: every row once more, in the input's order, by a thread that can be left behind.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+
+use super::{Finished, JournalError, outcome, put, rebuild::Anew};
+use crate::campaign::{
+    outcome::{Outcome, Tally},
+    summary::{Trouble, Troubles},
+    tag::CampaignId,
+};
+use crate::{
+    results::{self, Layout, Owner, Placed, Rewrite, Sealed},
+    store::{MarkFile, Store},
+};
+
+/// So many different messages are told at a run's end; the results hold them all.
+const TROUBLES_TOLD: usize = 5;
+
+/// A run whose last outcome is committed.
+pub(crate) struct Conclusion {
+    pub(crate) store: Store,
+    pub(crate) results: Anew,
+    pub(crate) path: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) run: i64,
+}
+
+/// Every row, on disk and not in its place yet.
+struct Drawn {
+    store: Store,
+    file: Sealed,
+    tally: Tally,
+    /// Whether every row has ended.
+    is_finished: bool,
+    troubles: Vec<Trouble>,
+}
+
+impl Conclusion {
+    /// Puts the results in order, notes the run's end and closes the store. What may take seconds is done by threads, so
+    /// that whoever waits can be told to stop. The run's end is noted last: a campaign that has it, has its results.
+    pub(crate) async fn draw(
+        self,
+        ended: Timestamp,
+        reason: &str,
+    ) -> Result<Finished, JournalError> {
+        let run = self.run;
+        let (place, why) = self.place()?;
+        let waiting = Waiting::default();
+        let is_left = waiting.is_over();
+        let Drawn {
+            mut store,
+            file,
+            tally,
+            is_finished,
+            troubles,
+        } = on_a_thread(move || self.write(&place, is_left)).await?;
+        let placed = match (file.place(tokio::time::sleep).await?, why) {
+            (Placed::There(path), Some(why)) => Placed::Aside { path, why },
+            (placed, _) => placed,
+        };
+        let reason = reason.to_owned();
+        on_a_thread(move || {
+            store.end_run(run, ended, &reason)?;
+            if is_finished {
+                // Nothing is left to be lost of a campaign that has come to its end.
+                MarkFile::remove(store.path());
+            }
+            Ok(store.close()?)
+        })
+        .await?;
+        Ok(Finished {
+            tally,
+            placed,
+            troubles,
+        })
+    }
+
+    /// Where the results go, and why that is not where they were: a real campaign may have begun while a rehearsal went
+    /// on, and has replaced its results.
+    fn place(&self) -> Result<(PathBuf, Option<String>), JournalError> {
+        let is_rehearsal = |id: &str| CampaignId::known(id).is_rehearsal();
+        let ours = &self.store.identity().campaign;
+        if !is_rehearsal(ours) {
+            return Ok((self.path.clone(), None));
+        }
+        let others = match results::owner(&self.path)? {
+            Owner::Campaign(id) if !is_rehearsal(&id) => id,
+            Owner::Empty if self.has_ended_rows()? => "that has just begun".to_owned(),
+            _ => return Ok((self.path.clone(), None)),
+        };
+        let why = format!("it holds the results of the real campaign {others}");
+        Ok((results::beside(&self.path), Some(why)))
+    }
+
+    /// Whether there are rows that were in the results before.
+    fn has_ended_rows(&self) -> Result<bool, JournalError> {
+        let tally = self.store.tally()?;
+        Ok(tally
+            .iter()
+            .any(|(outcome, _, count)| outcome.is_some() && *count > 0))
+    }
+
+    fn write(self, path: &Path, is_left: impl Fn() -> bool) -> Result<Drawn, JournalError> {
+        let Self {
+            store,
+            results,
+            layout,
+            ..
+        } = self;
+        // Closed first: Windows replaces no file that is open.
+        drop(results);
+        let mut tally = Tally::default();
+        let mut troubles = Troubles::default();
+        let mut is_finished = true;
+        let mut fresh = Rewrite::start(path, &layout)?;
+        store.each_row(false, |row| {
+            if is_left() {
+                // Nobody hears of it; the file in the making goes away with this thread.
+                return Err(JournalError::NoResults);
+            }
+            let outcome = outcome(row);
+            is_finished &= row.outcome.is_some();
+            if row.left_out && row.outcome.is_some() {
+                tally.leave_out(1);
+            } else {
+                tally.add(outcome);
+            }
+            if !matches!(outcome, Outcome::Accepted | Outcome::Duplicate)
+                && row.outcome.is_some()
+                && !row.left_out
+            {
+                troubles.add(outcome.as_str(), &row.message);
+            }
+            put(&mut fresh, row, outcome, store.identity())
+        })?;
+        Ok(Drawn {
+            file: fresh.seal()?,
+            store,
+            tally,
+            is_finished,
+            troubles: troubles.most_frequent(TROUBLES_TOLD),
+        })
+    }
+}
+
+/// Somebody who waits for a thread. Dropped, it tells the thread that nobody does any more.
+#[derive(Default)]
+pub(crate) struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// Whether nobody waits any more, for the thread to ask.
+    pub(crate) fn is_over(&self) -> impl Fn() -> bool + Send + 'static {
+        let is_left = Arc::clone(&self.0);
+        move || is_left.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does something that blocks; virtual time stands still meanwhile.
+pub(crate) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, JournalError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down, and the process with it.
+            Err(_) => Err(JournalError::NoResults),
+        },
+    }
+}

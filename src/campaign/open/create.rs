@@ -1,0 +1,115 @@
+//! From the input to the store: every row becomes a target, and those that cannot be sent end at once.
+
+use std::{borrow::Cow, io::Read, path::Path};
+
+use crate::campaign::outcome::Outcome;
+use crate::{
+    roster::{Counts, Fate, Note, Roster, RosterError, Row, ScanType},
+    store::{Decision, Identity, NewRow, Store, StoreError},
+};
+
+/// The input cannot be used, or the store cannot be written. Nothing was sent, and no state was left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The input.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A campaign that has been taken in.
+#[derive(Debug)]
+pub struct Intake {
+    /// Its store.
+    pub store: Store,
+    /// Its rows, by fate.
+    pub counts: Counts,
+    /// What the person should know of the input.
+    pub notes: Vec<Note>,
+}
+
+/// Takes all rows into a new store at `state`, or none.
+///
+/// # Errors
+/// The input is refused, or the store cannot be written.
+pub fn take_in<R: Read>(
+    roster: Roster<R>,
+    state: &Path,
+    identity: Identity,
+) -> Result<Intake, IntakeError> {
+    take_in_after(roster, state, identity, None, || Ok(()))
+}
+
+/// [`take_in`], with something to be done when the whole input has been read and is found good, before the new store
+/// takes its place, and a decision that it begins with, if there is one.
+///
+/// # Errors
+/// The input is refused, the store cannot be written, or `make_room` failed.
+pub fn take_in_after<R: Read, E: From<IntakeError>>(
+    mut roster: Roster<R>,
+    state: &Path,
+    mut identity: Identity,
+    decided: Option<&Decision>,
+    make_room: impl FnOnce() -> Result<(), E>,
+) -> Result<Intake, E> {
+    let wrong = |e: StoreError| E::from(IntakeError::from(e));
+    identity.columns = roster.columns().to_vec();
+    roster.rule().as_str().clone_into(&mut identity.id_rule);
+    let mut loader = Store::create(state, &identity).map_err(wrong)?;
+    while let Some(row) = roster.next_row().map_err(IntakeError::from)? {
+        new_row(&row, |row| loader.insert(&row)).map_err(wrong)?;
+    }
+    if let Some(decision) = decided {
+        loader.decide(decision).map_err(wrong)?;
+    }
+    let (counts, notes) = (roster.counts(), roster.notes().to_vec());
+    make_room()?;
+    Ok(Intake {
+        store: loader.finish().map_err(wrong)?,
+        counts,
+        notes,
+    })
+}
+
+/// Why a row is not attempted that the operator's `--where` does not admit.
+pub(crate) const LEFT_OUT: &str = "left out by --where";
+
+/// Why a target is not attempted whose row an extended input does not have any more.
+pub(crate) const GONE: &str = "no longer in the input";
+
+/// How a row ends that is not to be sent, and why; `None` for one that is.
+#[must_use]
+pub fn ended_by_reading(fate: &Fate) -> Option<(Outcome, Cow<'static, str>)> {
+    match fate {
+        Fate::Due => None,
+        Fate::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
+        Fate::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
+        Fate::Duplicate { first_line } => {
+            let why = format!("the same machine stands in line {first_line}");
+            Some((Outcome::Duplicate, why.into()))
+        }
+    }
+}
+
+/// Hands a row on as the store takes it: rows that cannot be sent end at once.
+pub(crate) fn new_row(
+    row: &Row<'_>,
+    take: impl FnOnce(NewRow<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let ended = ended_by_reading(&row.fate);
+    take(NewRow {
+        n: row.n,
+        line: row.line,
+        machine_id: row.machine_id,
+        scan_type: row.scan_type.map(ScanType::as_str),
+        comment: row.comment.as_deref(),
+        priority: row.priority,
+        extra: row.extra,
+        ended: ended
+            .as_ref()
+            .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
+        left_out: row.fate == Fate::LeftOut,
+    })
+}

@@ -1,0 +1,266 @@
+//! Going on with a campaign: is the input of today the one it began with, and what does a later command change?
+
+use std::{collections::HashMap, io::Read};
+
+use super::{
+    columns::Carriage,
+    create::{IntakeError, LEFT_OUT, new_row},
+    reconcile::Revision,
+};
+use crate::campaign::outcome::Outcome;
+use crate::{
+    roster::{Fate, Note, Roster, RosterError, Row, ScanType},
+    store::{Amendment, Extension, Identity, Known, Standing, Store, StoreError},
+};
+
+/// The campaign cannot be gone on with. Nothing was sent, and nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// The input.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The command or the input means another campaign.
+    #[error(
+        "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that one, run it as it \
+         began; to add machines that are new in the input, --extend; to begin another one beside it, name other files with \
+         -o and --state; to begin another one in the place of a finished one, --again"
+    )]
+    Another {
+        /// The campaign that is there.
+        campaign: String,
+        /// What is different.
+        difference: String,
+    },
+}
+
+impl From<IntakeError> for ResumeError {
+    fn from(e: IntakeError) -> Self {
+        match e {
+            IntakeError::Roster(e) => Self::Roster(e),
+            IntakeError::Store(e) => Self::Store(e),
+        }
+    }
+}
+
+/// What joining the campaign again came to.
+#[derive(Debug, Default)]
+pub struct Rejoined {
+    /// Rows that were added.
+    pub added: u64,
+    /// Targets that are not as they were: left out, admitted, or ended by being read.
+    pub changed: u64,
+    /// What the person should know of the input.
+    pub notes: Vec<Note>,
+    /// The same of what becomes of it in this campaign.
+    pub remarks: Vec<String>,
+}
+
+/// Lets what is meant go on with the campaign that is there although scan type or comment are others today, and says
+/// so: they wait for the next campaign.
+pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
+    let mut waits = Vec::new();
+    let words = [
+        ("scan type", &there.scan_type, &mut meant.scan_type),
+        ("comment", &there.comment, &mut meant.comment),
+    ];
+    for (what, there, meant) in words {
+        if there != meant {
+            waits.push(format!("the {what} `{meant}` (`{there}` in this one)"));
+            meant.clone_from(there);
+        }
+    }
+    (!waits.is_empty()).then(|| {
+        format!(
+            "campaign {} has not finished and goes on; {} {} for the next one",
+            there.campaign,
+            waits.join(" and "),
+            if waits.len() == 1 { "waits" } else { "wait" }
+        )
+    })
+}
+
+/// Says what differs between the campaign that is there and the one that is meant, apart from the targets.
+///
+/// # Errors
+/// Something does.
+pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeError> {
+    let table = [
+        ("the tenant", &there.tenant, &meant.tenant),
+        ("the API's address", &there.api, &meant.api),
+        ("the scan type", &there.scan_type, &meant.scan_type),
+        ("the comment", &there.comment, &meant.comment),
+    ];
+    match table.into_iter().find(|(_, there, meant)| there != meant) {
+        None => Ok(()),
+        Some((what, there_is, meant)) => Err(another(
+            there,
+            format!("{what} is `{meant}`, it began with `{there_is}`"),
+        )),
+    }
+}
+
+fn another(there: &Identity, difference: String) -> ResumeError {
+    ResumeError::Another {
+        campaign: there.campaign.clone(),
+        difference,
+    }
+}
+
+/// Checks that the input's targets are the campaign's, in order, and makes what a new `--where` changes.
+///
+/// # Errors
+/// They are not, or the store cannot be written. Nothing is changed then.
+pub fn rejoin<R: Read>(
+    mut roster: Roster<R>,
+    store: &mut Store,
+    file: &str,
+) -> Result<Rejoined, ResumeError> {
+    let mut amendments = Vec::new();
+    store.each_known(|known| {
+        let Some(row) = roster.next_row()? else {
+            let difference = format!(
+                "{file} ends before target {} ({})",
+                known.n, known.machine_id
+            );
+            return Err(another(store.identity(), difference));
+        };
+        if let Some(difference) = difference(&known, &row) {
+            return Err(another(
+                store.identity(),
+                format!("line {} of {file} {difference}", row.line),
+            ));
+        }
+        amendments.extend(amendment(&known, &row));
+        Ok(())
+    })?;
+    if let Some(row) = roster.next_row()? {
+        let difference = format!(
+            "line {} of {file} is a row more ({})",
+            row.line, row.machine_id
+        );
+        return Err(another(store.identity(), difference));
+    }
+    Ok(Rejoined {
+        changed: store.amend(&amendments)?,
+        notes: roster.notes().to_vec(),
+        ..Rejoined::default()
+    })
+}
+
+/// Adds the input's rows whose machines are new, makes what today's `--where` changes about the others that are in the
+/// input, and withdraws targets whose machines are not in it. Cells are carried by the names of their columns.
+///
+/// # Errors
+/// The input is refused, or the store cannot be written. Nothing is changed then.
+pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
+    let mut carriage = Carriage::between(roster.columns(), &store.identity().columns);
+    let (mut added, mut changed) = (0, 0);
+    let mut revision = Revision::default();
+    let mut slips = HashMap::new();
+    store.extend::<ResumeError>(|extension| {
+        while let Some(row) = roster.next_row()? {
+            match standing(extension, &row, &mut slips)? {
+                Standing::New => {
+                    let extra = carriage.carry(row.extra);
+                    new_row(&Row { extra, ..row }, |row| extension.add(row))?;
+                }
+                Standing::Old(targets) => revision.hear(&row, &targets),
+            }
+        }
+        changed = extension.amend(&revision.amendments(extension.old()))?;
+        added = extension.added();
+        Ok(())
+    })?;
+    Ok(Rejoined {
+        added,
+        changed,
+        notes: roster.notes().to_vec(),
+        remarks: carriage.note().into_iter().collect(),
+    })
+}
+
+/// Where a row's machine stands. A slip is nobody's machine: each row of the same text is a target of its own, the first one
+/// of today the first one of then.
+fn standing(
+    extension: &Extension<'_>,
+    row: &Row<'_>,
+    slips: &mut HashMap<String, usize>,
+) -> Result<Standing, StoreError> {
+    let stands = extension.standing(row.machine_id)?;
+    let is_slip = matches!(&row.fate, Fate::Invalid(flaw) if flaw.is_of_the_id());
+    let (Standing::Old(targets), true) = (&stands, is_slip) else {
+        return Ok(stands);
+    };
+    let before = slips.entry(row.machine_id.to_lowercase()).or_default();
+    let target = targets.get(*before).copied();
+    *before += 1;
+    Ok(target.map_or(Standing::New, |target| Standing::Old(vec![target])))
+}
+
+/// How a row of the input differs from the target that it was.
+fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
+    if !known.machine_id.eq_ignore_ascii_case(row.machine_id) {
+        return Some(format!(
+            "is machine `{}`, it was `{}`",
+            row.machine_id, known.machine_id
+        ));
+    }
+    // What was not read then, or is not read now, cannot be compared.
+    let was_read = !(known.invalid || known.duplicate || known.left_out);
+    if !was_read || row.fate != Fate::Due {
+        return None;
+    }
+    let word =
+        |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+    let number = |priority: Option<i64>| priority.map(|priority| priority.to_string());
+    let table = [
+        (
+            "scan type",
+            word(row.scan_type.map(ScanType::as_str)),
+            word(known.scan_type),
+        ),
+        ("comment", word(row.comment.as_deref()), word(known.comment)),
+        (
+            "priority",
+            word(number(row.priority).as_deref()),
+            word(number(known.priority).as_deref()),
+        ),
+    ];
+    table
+        .into_iter()
+        .find(|(_, is, was)| is != was)
+        .map(|(what, is, was)| format!("has the {what} {is}, it was {was}"))
+}
+
+/// What the row's fate of today changes about its target.
+fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
+    let n = known.n;
+    match &row.fate {
+        // A duplicate is due when the row that it repeats is left out now.
+        Fate::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
+            n,
+            scan_type: row.scan_type.map(ScanType::as_str),
+            comment: row.comment.as_deref().map(str::to_owned),
+            priority: row.priority,
+        }),
+        _ if known.invalid || known.duplicate => None,
+        Fate::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
+            n,
+            message: LEFT_OUT,
+        }),
+        Fate::Invalid(flaw) => Some(Amendment::End {
+            n,
+            outcome: Outcome::Invalid.as_str(),
+            message: flaw.to_string(),
+        }),
+        Fate::Duplicate { first_line } => Some(Amendment::End {
+            n,
+            outcome: Outcome::Duplicate.as_str(),
+            message: format!("the same machine stands in line {first_line}"),
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,350 @@
+//! A state that lost its end, made whole again from its witnesses: the results file, and the service's own list of scans.
+//!
+//! ```text
+//!   results ─→ ends that the state has forgotten ─┐
+//!                                                 ├→ every open target settled once ─→ the run goes on
+//!   one complete listing ─→ scans of ours, by tag ┘
+//! ```
+//!
+//! A target that neither knows of was surely not scanned by this campaign, for the listing begins long after the last call that
+//! may have been sent. What is done here is noted in the state as a decision that was begun, and then done: a recovery that
+//! was broken off is begun again, and nothing is sent before.
+
+pub mod witness;
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+    path::Path,
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::witness::Ledger;
+use super::{
+    engine::verdict::Scan,
+    outcome::Outcome,
+    tag::{CampaignId, MARK},
+};
+use crate::client::scans::BLIND_MARGIN;
+use crate::client::{
+    scans::{ListingError, ScanList},
+    server_clock::ServerClock,
+};
+use crate::{
+    defender::{Defender, wire::MachineAction},
+    monitor::{Monitor, span},
+    quota::Clock,
+    results::{self, ReadRow, ResultsError},
+    store::{Decision, OpenTarget, Progress, Record, SentAt, Store, StoreError, Subject},
+};
+
+/// The list is read no sooner than this after the last call that may have been sent: a call is given up within its time, may
+/// be carried out as long after that, and its scan may show late (DESIGN.md, "The engine").
+const SETTLED_AFTER: Duration = Duration::from_mins(5);
+
+/// So many records are committed at once.
+const BATCH: usize = 1000;
+
+/// What a recovery came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// Targets whose end the results told.
+    pub by_results: u64,
+    /// Targets whose scan the list showed.
+    pub by_list: u64,
+    /// Targets where the list shows a scan that may or may not be ours.
+    pub unsure: u64,
+    /// Targets that were surely not scanned, those that `--where` leaves out included.
+    pub open: u64,
+}
+
+/// The state cannot be recovered. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The application may not list scans, or its token is refused.
+    #[error(
+        "--recover needs the list of scans: {0}; grant the application the role Machine.Read.All. Nothing was sent"
+    )]
+    Forbidden(String),
+    /// The list could not be read to its end.
+    #[error(
+        "the list of scans could not be read: {0}. Nothing was sent; the same command with --recover tries again"
+    )]
+    List(String),
+    /// The input is not the one that the campaign began with.
+    #[error(
+        "the results tell what became of machine {0}, and it is not in the input; nothing was sent. Give --recover the input that \
+         the campaign began with"
+    )]
+    Input(String),
+    /// The quota cannot be kept.
+    #[error("{0}")]
+    Ledger(String),
+    /// The state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+}
+
+impl From<ListingError> for RecoverError {
+    fn from(e: ListingError) -> Self {
+        match e {
+            ListingError::Forbidden(why) | ListingError::Unauthorized(why) => Self::Forbidden(why),
+            ListingError::Failed(why) | ListingError::Blocked(why) => Self::List(why),
+            ListingError::Unanswered { trouble, .. } => Self::List(trouble.why),
+            ListingError::Ledger(why) => Self::Ledger(why),
+        }
+    }
+}
+
+/// The decision that a recovery was begun, which stands until it is done.
+#[must_use]
+pub fn begun(now: Timestamp, covers: u64) -> Decision {
+    decision("begun", now, covers)
+}
+
+fn decision(answer: &str, given: Timestamp, covers: u64) -> Decision {
+    Decision {
+        subject: Subject::Recover,
+        answer: answer.to_owned(),
+        covers,
+        who: "by --recover".to_owned(),
+        given,
+    }
+}
+
+/// What a recovery needs to know besides the state.
+pub struct Evidence<'a> {
+    /// The results file; what it says of this campaign is taken over.
+    pub results: &'a Path,
+    /// What the ledger remembers of the campaign.
+    pub ledger: Ledger,
+    /// When the last call may have been sent, by this computer's clock: now, where nobody knows.
+    pub last_sent: Timestamp,
+    /// How long a call is waited for.
+    pub patience: Duration,
+}
+
+/// Settles every target that has not ended, once.
+///
+/// # Errors
+/// The list cannot be read to its end, or a file cannot be used. The recovery is then still to be done.
+pub async fn recover<D: Defender>(
+    store: &mut Store,
+    list: &ScanList<D>,
+    evidence: &Evidence<'_>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Recovered, RecoverError> {
+    let covers = store.last_target()?;
+    let ends = ends_in(evidence.results, &store.identity().campaign)?;
+    if let Some(machine) = missing(store, &ends)? {
+        return Err(RecoverError::Input(machine));
+    }
+    store.decide(&begun(clock.wall(), covers))?;
+    let open = store.targets_to_recover()?;
+    let last_sent = evidence
+        .last_sent
+        .max(store.last_sent()?.unwrap_or_default());
+    wait(last_sent, evidence.patience, clock, monitor).await;
+    let mut listed = Listed::new(&open, &store.identity().campaign);
+    let since = store.identity().created.saturating_sub(BLIND_MARGIN);
+    let mut server = ServerClock::default();
+    let read = list.read(since.unwrap_or(Timestamp::MIN), &mut server, |page| {
+        for action in page {
+            listed.see(action);
+        }
+        ControlFlow::Continue(())
+    });
+    read.await?;
+    let recovered = settle(store, &open, &listed, &ends, clock.wall())?;
+    let marked = witness::marked(store, evidence.ledger)?;
+    store.decide(&decision("done", clock.wall(), covers))?;
+    store.end_recovery(marked)?;
+    Ok(recovered)
+}
+
+/// A machine of the results that is no target.
+fn missing(store: &Store, ends: &HashMap<String, ReadRow>) -> Result<Option<String>, StoreError> {
+    let mut left: HashSet<&str> = ends.keys().map(String::as_str).collect();
+    store.every_machine(|machine| {
+        left.remove(machine);
+    })?;
+    Ok(left.into_iter().min().map(str::to_owned))
+}
+
+async fn wait(last_sent: Timestamp, patience: Duration, clock: &dyn Clock, monitor: &dyn Monitor) {
+    let ago = clock
+        .wall()
+        .duration_since(last_sent)
+        .max(SignedDuration::ZERO);
+    let settled = SETTLED_AFTER.max(2 * patience);
+    let left = settled.saturating_sub(Duration::try_from(ago).unwrap_or_default());
+    monitor.note(&format!(
+        "recovering the campaign: the list of scans is read in {}, when the last call that may have been sent shows there",
+        span::in_words(left)
+    ));
+    tokio::time::sleep(left).await;
+}
+
+/// What the list shows of the campaign's targets.
+struct Listed<'a> {
+    campaign: CampaignId,
+    machines: HashSet<&'a str>,
+    numbers: HashMap<u64, &'a str>,
+    ours: HashMap<&'a str, Scan>,
+    /// Machines with a scan whose comment does not tell whose it is.
+    untold: HashSet<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    fn new(open: &'a [OpenTarget], campaign: &str) -> Self {
+        Self {
+            campaign: CampaignId::known(campaign),
+            machines: open.iter().map(|target| target.machine.as_str()).collect(),
+            numbers: open
+                .iter()
+                .map(|target| (target.n, target.machine.as_str()))
+                .collect(),
+            ours: HashMap::new(),
+            untold: HashSet::new(),
+        }
+    }
+
+    /// The machine decides where the action names one: a state that was rebuilt may number its targets otherwise.
+    fn see(&mut self, action: &MachineAction) {
+        let comment = action.requestor_comment.as_deref();
+        let number = comment.and_then(|comment| self.campaign.target_of(comment));
+        let machine = match &action.machine_id {
+            Some(machine) => self.machines.get(machine.to_lowercase().as_str()),
+            None => number.and_then(|n| self.numbers.get(&n)),
+        };
+        let Some(&machine) = machine else { return };
+        if number.is_some() {
+            self.ours.insert(machine, action.into());
+        } else if comment.is_none_or(|comment| is_cut_off(comment, self.campaign.as_str())) {
+            self.untold.insert(machine);
+        }
+    }
+}
+
+/// Whether a comment may be what is left of one of ours.
+fn is_cut_off(comment: &str, campaign: &str) -> bool {
+    let tag = format!("{MARK}{campaign}:");
+    comment.len() < tag.len() + 20 && (tag.starts_with(comment) || comment.starts_with(&tag))
+}
+
+/// The ends that the results tell of, by machine.
+fn ends_in(results: &Path, campaign: &str) -> Result<HashMap<String, ReadRow>, ResultsError> {
+    let mut ends = HashMap::new();
+    results::each_row::<ResultsError>(results, campaign, |row| {
+        let outcome: Option<Outcome> = row.outcome.parse().ok();
+        let by_call = !matches!(
+            outcome,
+            None | Some(
+                Outcome::Invalid | Outcome::Duplicate | Outcome::NotAttempted | Outcome::Unsure
+            )
+        );
+        if by_call {
+            ends.insert(row.machine_id.to_lowercase(), row.clone());
+        }
+        Ok(())
+    })?;
+    Ok(ends)
+}
+
+fn settle(
+    store: &mut Store,
+    open: &[OpenTarget],
+    listed: &Listed<'_>,
+    ends: &HashMap<String, ReadRow>,
+    at: Timestamp,
+) -> Result<Recovered, StoreError> {
+    let made = store.identity().created;
+    let mut recovered = Recovered::default();
+    for batch in open.chunks(BATCH) {
+        let known: HashMap<u64, Progress> = store
+            .recall(batch.iter().map(|target| target.n))?
+            .into_iter()
+            .map(|left| (left.target.n, left.target.progress))
+            .collect();
+        let records: Vec<_> = batch
+            .iter()
+            .map(|target| {
+                let before = known.get(&target.n).cloned().unwrap_or_default();
+                let machine = target.machine.as_str();
+                let ended = if let Some(scan) = listed.ours.get(machine) {
+                    recovered.by_list += 1;
+                    by_list(before, scan.clone(), ends.get(machine))
+                } else if let Some(row) = ends.get(machine).filter(|_| !target.reopened) {
+                    recovered.by_results += 1;
+                    by_results(before, row)
+                } else if listed.untold.contains(machine) {
+                    recovered.unsure += 1;
+                    untold(before, made)
+                } else {
+                    recovered.open += 1;
+                    return Record::Absent { n: target.n, at };
+                };
+                Record::Changed {
+                    n: target.n,
+                    attempt: None,
+                    progress: Box::new(ended),
+                }
+            })
+            .collect();
+        store.commit(0, &records)?;
+    }
+    Ok(recovered)
+}
+
+fn by_list(mut progress: Progress, scan: Scan, row: Option<&ReadRow>) -> Progress {
+    if let Some(row) = row {
+        progress = by_results(progress, row);
+    } else {
+        "found in the list of scans by its tag when the campaign was recovered"
+            .clone_into(&mut progress.message);
+    }
+    progress.outcome = Some(Outcome::Accepted.as_str());
+    progress.attempts = progress.attempts.max(1);
+    progress.first_sent = progress.first_sent.or_else(|| scan.created.parse().ok());
+    progress.unsure_since = None;
+    progress.set_action(scan.id, scan.status, scan.created);
+    progress
+}
+
+fn by_results(mut progress: Progress, row: &ReadRow) -> Progress {
+    progress.outcome = row.outcome.parse().ok().map(Outcome::as_str);
+    progress.attempts = progress.attempts.max(row.attempts);
+    progress.unsure_since = None;
+    progress.not_before = None;
+    progress.http_status = row.http_status;
+    progress.error_code.clone_from(&row.error_code);
+    progress.message.clone_from(&row.message);
+    progress.correlation_id.clone_from(&row.correlation_id);
+    let [first_sent, last_answer] = row.times;
+    progress.first_sent = progress.first_sent.or(first_sent);
+    progress.last_answer = progress.last_answer.max(last_answer);
+    let [id, status, created] = row.action.clone();
+    progress.set_action(id, status, created);
+    progress
+}
+
+/// One that is looked up, by its tag or its age, before anything is sent to it again.
+fn untold(mut progress: Progress, made: Timestamp) -> Progress {
+    progress.attempts = progress.attempts.max(1);
+    progress.first_sent.get_or_insert(made);
+    progress.unsure_since.get_or_insert(SentAt {
+        at: made,
+        by_server: false,
+    });
+    progress.outcome = Some(Outcome::Unsure.as_str());
+    "the list shows a scan of this machine whose comment does not tell who started it: it may be this campaign's; look at the \
+     machine"
+        .clone_into(&mut progress.message);
+    progress
+}

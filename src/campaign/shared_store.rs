@@ -1,0 +1,75 @@
+//! The state of a campaign that another process may be at work on.
+
+use std::path::{Path, PathBuf};
+
+use crate::client::scans::ListingError;
+use crate::store::{OpenAction, Store, StoreError};
+
+/// So many open scans are read from the store at once.
+const PAGE: usize = 10_000;
+
+/// The state file of whoever follows or cancels. It is open only while it is used: whoever runs the campaign folds its
+/// journal in when nobody else has it open. The whole file was looked through before, and is not again at every note.
+#[derive(Debug, Clone)]
+pub(super) struct Borrowed(PathBuf);
+
+impl Borrowed {
+    pub(super) fn new(state: &Path) -> Self {
+        Self(state.to_owned())
+    }
+
+    /// Does something with the state, on a thread that may block.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, FollowError> {
+        let state = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            Store::glance(&state).and_then(|mut store| work(&mut store))
+        });
+        match done.await {
+            Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),
+            Err(e) => Err(FollowError::Disk(format!("the state: {e}"))),
+        }
+    }
+}
+
+/// Every target whose scan has not come to its end, as far as is known.
+pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
+    let mut all: Vec<OpenAction> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |open| open.n);
+        let page = store.open_actions(after, PAGE)?;
+        let full = page.len() == PAGE;
+        all.extend(page);
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
+/// Following cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The tenant will not have it.
+    #[error("the scans cannot be reached: {0}")]
+    Tenant(String),
+    /// The state or the ledger cannot be used.
+    #[error("{0}")]
+    Disk(String),
+}
+
+impl From<ListingError> for FollowError {
+    fn from(e: ListingError) -> Self {
+        Self::Tenant(match e {
+            ListingError::Ledger(why) => return Self::Disk(why),
+            ListingError::Forbidden(why) => {
+                format!("{why}; grant the application the role Machine.Read.All")
+            }
+            ListingError::Unanswered { trouble, .. } => trouble.why,
+            ListingError::Failed(why)
+            | ListingError::Unauthorized(why)
+            | ListingError::Blocked(why) => why,
+        })
+    }
+}

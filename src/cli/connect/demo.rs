@@ -1,0 +1,80 @@
+//! A mock tenant inside this process, to rehearse against.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use super::{ConnectArgs, Connection, RowsTenant, Setup, not_signed_in};
+use crate::{
+    cli::Failure,
+    client::token_clock::SignInTime,
+    defender::{
+        ApiBase, Network,
+        cloud::Cloud,
+        sign_in::{Auth, Authority, Choice, Environment, FixedToken, Terms},
+    },
+    mock::{self, Fleet, MockConfig, QuotaConfig, Tenant},
+    quota::{Clock, SystemClock},
+};
+
+impl ConnectArgs {
+    /// Where calls and sign-in go for a mock tenant inside this process, which issues its own tokens for any secret.
+    ///
+    /// # Errors
+    /// The mock cannot listen.
+    pub async fn rehearsal(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+        let base = start_mock(QuotaConfig::default()).await?.base;
+        let authority = base.to_string();
+        let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
+        let choice = Choice::make(Auth::Secret, None, &Environment(&environment));
+        Ok(Setup {
+            choice: choice.map_err(not_signed_in)?,
+            terms: Terms {
+                authority: Authority::parse(&authority).map_err(Failure::usage)?,
+                resource: Cloud::Commercial
+                    .endpoints(None)
+                    .map_err(Failure::usage)?
+                    .resource
+                    .to_owned(),
+                network: Network::default(),
+                time: Arc::new(SignInTime(clock)),
+            },
+            base,
+        })
+    }
+}
+
+/// Starts a mock tenant on a port of this computer.
+pub(super) async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(|e| {
+            Failure::storage(format!(
+                "the mock tenant cannot listen on this computer: {e}"
+            ))
+        })?;
+    let address = listener.local_addr().map_err(Failure::storage)?;
+    tokio::spawn(mock::serve(
+        listener,
+        Tenant::new(MockConfig {
+            started: SystemClock.wall(),
+            quota,
+            // Slips in the input are to come out before the day.
+            fleet: Fleet::Hex,
+            ..MockConfig::demo()
+        }),
+        std::future::pending(),
+    ));
+    let base = ApiBase::parse(&format!("http://{address}")).map_err(Failure::usage)?;
+    let token = FixedToken::new(&SecretString::from("mock"), "the mock").map_err(not_signed_in)?;
+    Ok(Connection {
+        base,
+        api: "mock".into(),
+        tokens: Arc::new(token),
+        tenant: "mock".into(),
+        application: "mock".into(),
+        rows: RowsTenant::Any,
+        network: Network::default(),
+    })
+}

@@ -1,0 +1,449 @@
+//! One way to make a call that is not a scan start: it waits for its token and its quota, and says what came of it.
+//!
+//! What a reply means is decided in [`reply`](crate::client::reply). A call that the service has not answered is made again once the API
+//! can be reached: that is found out by listing one scan, from time to time ([`outage`](crate::client::outage)).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    outage::Outage,
+    reply::{Class, Said, Trouble, classify},
+};
+use crate::{
+    audit::{audit, ms},
+    defender::{
+        Answer, Call, Defender, Order,
+        sign_in::{SignInError, TokenSource},
+        throttle::Throttle,
+        wire,
+    },
+    monitor::Monitor,
+    quota::{Clock, Kind, LONGEST_WAIT, LedgerError, Moment, Pacer, Permit},
+};
+
+/// So many times a call is made that the service may have received, while it answers others; 429 and the first 401 cost none.
+const TRIES: u32 = 5;
+
+/// So long a look whether the API answers waits for the quota of list calls.
+const PROBE_WAITS: Duration = Duration::from_mins(1);
+
+/// What a caller does about calls that the service has not answered.
+#[derive(Clone)]
+pub enum Patience {
+    /// Whoever asked decides.
+    None,
+    /// It waits until the API can be reached again, for so long at most where that is said, and tells of it.
+    Holds {
+        /// How long, at most.
+        at_most: Option<Duration>,
+        /// Who is told.
+        monitor: Arc<dyn Monitor>,
+    },
+}
+
+/// Makes calls.
+pub struct Caller<D> {
+    defender: Arc<D>,
+    tokens: Arc<dyn TokenSource>,
+    pacer: Pacer,
+    clock: Arc<dyn Clock>,
+    patience: Patience,
+    calls: AtomicU64,
+    /// Whether the service itself has ever answered.
+    heard: Arc<AtomicBool>,
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// There is no token, or a new one is refused too.
+    #[error("{0}")]
+    SignIn(String),
+    /// The quota cannot be kept.
+    #[error("{0}")]
+    Ledger(LedgerError),
+    /// The service says no, and will again.
+    #[error("{}", refused(.0))]
+    Refused(Said),
+    /// Something is in the way that a person must remove.
+    #[error("{0}")]
+    Blocked(String),
+    /// The service has not answered.
+    #[error("{trouble}")]
+    Unanswered {
+        /// Why.
+        trouble: Box<Trouble>,
+        /// No byte of it was written.
+        never_sent: bool,
+    },
+}
+
+fn refused(said: &Said) -> String {
+    let words = said.words();
+    match said.status {
+        403 => format!("the service forbids it: {words}"),
+        status => format!("the service refuses it (HTTP {status}): {words}"),
+    }
+}
+
+/// What the service answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// 200
+    Well(Answer),
+    /// 404 in the API's own words.
+    NotThere,
+}
+
+/// What came of one call that was answered, or not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Once {
+    /// It was carried out, or there was nothing to carry it out on.
+    Answered(Answered),
+    /// It was surely not carried out and is to be made again: there was no quota for it, its permit was too old, or this
+    /// token was refused (its serial; 0 if none was).
+    Again(u64),
+}
+
+impl<D: Defender> Caller<D> {
+    /// A caller with these.
+    pub fn new(
+        defender: Arc<D>,
+        tokens: Arc<dyn TokenSource>,
+        pacer: Pacer,
+        clock: Arc<dyn Clock>,
+        patience: Patience,
+    ) -> Self {
+        Self {
+            defender,
+            tokens,
+            pacer,
+            clock,
+            patience,
+            calls: AtomicU64::new(0),
+            heard: Arc::default(),
+        }
+    }
+
+    /// Another that knows what this one has heard.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            defender: Arc::clone(&self.defender),
+            tokens: Arc::clone(&self.tokens),
+            pacer: self.pacer.clone(),
+            clock: Arc::clone(&self.clock),
+            patience: self.patience.clone(),
+            calls: AtomicU64::new(0),
+            heard: Arc::clone(&self.heard),
+        }
+    }
+
+    /// Calls made so far, those that found no connection left out.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// The time by which it waits.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Makes the call until it is answered.
+    ///
+    /// # Errors
+    /// It is refused for good, or not answered.
+    pub async fn ask(&self, kind: Kind, call: &Call) -> Result<Answered, CallError> {
+        let (_, answered) = self.ask_timed(kind, call).await?;
+        Ok(answered)
+    }
+
+    /// The same, and when the call that was answered was let go.
+    ///
+    /// # Errors
+    /// As those of [`ask`](Self::ask).
+    pub async fn ask_timed(
+        &self,
+        kind: Kind,
+        call: &Call,
+    ) -> Result<(Moment, Answered), CallError> {
+        let mut tries = 0;
+        loop {
+            let unanswered = match self.until_made(kind, call).await {
+                Err(unanswered @ CallError::Unanswered { .. }) => unanswered,
+                done => return done,
+            };
+            let CallError::Unanswered {
+                trouble,
+                never_sent,
+            } = &unanswered
+            else {
+                return Err(unanswered);
+            };
+            tries += u32::from(!never_sent);
+            if tries >= TRIES || matches!(self.patience, Patience::None) {
+                return Err(unanswered);
+            }
+            self.hold(kind, trouble).await?;
+        }
+    }
+
+    /// Makes the call until it was made with a permit and a token that were good.
+    async fn until_made(&self, kind: Kind, call: &Call) -> Result<(Moment, Answered), CallError> {
+        let mut refused = 0;
+        loop {
+            let permit = self.acquire_permit(kind).await?;
+            let sent = self.clock.now();
+            match self.once(permit, call, refused).await? {
+                Once::Answered(answered) => return Ok((sent, answered)),
+                Once::Again(serial) => refused = refused.max(serial),
+            }
+        }
+    }
+
+    /// Waits until a call may be made. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// There is no token, or the quota cannot be kept.
+    pub async fn acquire_permit(&self, kind: Kind) -> Result<Permit, CallError> {
+        // First, so that waiting for a token costs no permit.
+        self.tokens.token().await.map_err(|e| no_token(&e))?;
+        self.pacer.acquire(kind).await.map_err(CallError::Ledger)
+    }
+
+    /// Makes the call once: for calls of which nobody knows, when they are not answered, whether they were carried out.
+    /// `refused` is the token that was refused when the same call was made before, 0 if none was.
+    ///
+    /// # Errors
+    /// It is refused for good, or not answered.
+    pub async fn once(&self, permit: Permit, call: &Call, refused: u64) -> Result<Once, CallError> {
+        let token = match self.tokens.token().await {
+            Ok(token) => token,
+            Err(e) => {
+                permit.give_back();
+                return Err(no_token(&e));
+            }
+        };
+        if permit.is_stale() {
+            permit.give_back();
+            return Ok(Once::Again(refused));
+        }
+        let sent = self.clock.now();
+        let reply = self.defender.call(call, &token).await;
+        let class = classify(&reply, |answer| is_asked(call, answer));
+        log(permit.kind(), &class, self.clock.now().since(sent));
+        let was_sent = !matches!(class, Class::NeverSent(_) | Class::Unsendable(_));
+        self.calls.fetch_add(u64::from(was_sent), Ordering::Relaxed);
+        self.heard
+            .fetch_or(matches!(class, Class::Own(_)), Ordering::Relaxed);
+        match (class, reply) {
+            (Class::Own(said), Ok(answer)) if said.status == 429 => {
+                permit.throttled(&Throttle::of(&answer).into());
+                Ok(Once::Again(refused))
+            }
+            (class @ Class::Own(_), Ok(answer)) => {
+                class.settle(permit);
+                match class {
+                    Class::Own(said) => self.own(said, answer, token.serial, refused).await,
+                    _ => Ok(Once::Again(refused)),
+                }
+            }
+            (class, _) => {
+                class.settle(permit);
+                Err(unanswered(class))
+            }
+        }
+    }
+
+    /// What the service's own answer means.
+    async fn own(
+        &self,
+        said: Said,
+        answer: Answer,
+        token: u64,
+        refused: u64,
+    ) -> Result<Once, CallError> {
+        match said.status {
+            200..300 => Ok(Once::Answered(Answered::Well(answer))),
+            404 => Ok(Once::Answered(Answered::NotThere)),
+            401 if token > refused && refused > 0 => Err(CallError::SignIn(format!(
+                "the service refuses the token, a new one too (HTTP 401: {}); if it names the account or a licence, a new token does \
+                 not cure it",
+                said.words()
+            ))),
+            401 => {
+                let renewed = self.tokens.renew(token).await;
+                renewed.map_err(|SignInError(why)| {
+                    let words = said.words();
+                    CallError::SignIn(format!(
+                        "the service refuses the token (HTTP 401: {words}); {why}"
+                    ))
+                })?;
+                Ok(Once::Again(token))
+            }
+            _ => Err(CallError::Refused(said)),
+        }
+    }
+
+    /// Waits until the service answers again, whatever it says: a call of this kind was not answered.
+    ///
+    /// # Errors
+    /// Something is in the way that a person must remove, or the time is over.
+    pub async fn hold(&self, kind: Kind, trouble: &Trouble) -> Result<(), CallError> {
+        let Patience::Holds { at_most, monitor } = &self.patience else {
+            return Ok(());
+        };
+        let began = self.clock.now();
+        let heard = self.heard.load(Ordering::Relaxed);
+        let mut outage = Outage::of_calls(kind, began, trouble, heard);
+        monitor.note(&outage.in_words(began));
+        loop {
+            self.wait_until(outage.next_look()).await;
+            let since = self
+                .clock
+                .wall()
+                .saturating_sub(SignedDuration::from_secs(1));
+            let probing = self.probe(since.unwrap_or(Timestamp::MIN));
+            let left = at_most.map(|at_most| at_most.saturating_sub(self.clock.now().since(began)));
+            let trouble = match within(left, probing).await {
+                None => {
+                    return Err(CallError::Unanswered {
+                        trouble: Box::new(trouble.clone()),
+                        never_sent: false,
+                    });
+                }
+                Some(Err(CallError::Unanswered { trouble, .. })) => trouble,
+                Some(Err(e @ (CallError::Ledger(_) | CallError::SignIn(_)))) => return Err(e),
+                Some(Ok(()) | Err(CallError::Refused(_) | CallError::Blocked(_))) => {
+                    outage.over(self.clock.now());
+                    monitor.note(&outage.over_in_words(self.clock.now()));
+                    return Ok(());
+                }
+            };
+            let now = self.clock.now();
+            if let Some(why) = outage.failed(now, &trouble) {
+                return Err(CallError::Blocked(why));
+            }
+            if at_most.is_some_and(|at_most| now.since(began) >= at_most) {
+                return Err(CallError::Unanswered {
+                    trouble,
+                    never_sent: false,
+                });
+            }
+        }
+    }
+
+    /// Finds out whether the service answers, by one list call for one row; a 429 is an answer too. Where the quota has no room
+    /// for it soon, nobody is asked: another call finds out.
+    ///
+    /// # Errors
+    /// It does not answer, or it refuses.
+    pub async fn probe(&self, since: Timestamp) -> Result<(), CallError> {
+        let waiting = self.pacer.waiting(Kind::List);
+        let left = waiting.and_then(|waiting| waiting.left(self.clock.now()));
+        if left.is_some_and(|left| left > PROBE_WAITS) {
+            return Ok(());
+        }
+        let mut refused = 0;
+        for _ in 0..TRIES {
+            let permit = self.acquire_permit(Kind::List).await?;
+            match self.once(permit, &probe(since), refused).await? {
+                Once::Again(serial) if serial > refused => refused = serial,
+                // Refused by the quota, which is an answer, or too late to be sent.
+                Once::Again(_) if self.heard.load(Ordering::Relaxed) => return Ok(()),
+                Once::Again(_) => {}
+                Once::Answered(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_until(&self, moment: Moment) {
+        loop {
+            let left = moment.since(self.clock.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_WAIT)).await;
+        }
+    }
+}
+
+/// What it comes to, if that comes in time.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+/// The call by which it is found out whether the API can be reached.
+#[must_use]
+pub fn probe(since: Timestamp) -> Call {
+    Call::ListScans {
+        since,
+        skip: 0,
+        top: 1,
+        order: Order::default(),
+    }
+}
+
+/// Whether a 2xx is a page of the list of scans.
+#[must_use]
+pub fn is_page_of_scans(answer: &Answer) -> bool {
+    wire::json::<wire::Page<wire::MachineAction>>(&answer.body).is_some()
+}
+
+/// Whether a 2xx is what the call has asked for.
+fn is_asked(call: &Call, answer: &Answer) -> bool {
+    match call {
+        Call::ListScans { .. } => is_page_of_scans(answer),
+        Call::Machines { .. } => wire::json::<wire::Page<wire::Machine>>(&answer.body).is_some(),
+        Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
+            wire::json::<wire::MachineAction>(&answer.body).is_some()
+        }
+    }
+}
+
+fn unanswered(class: Class) -> CallError {
+    match class {
+        Class::NeverSent(trouble) => CallError::Unanswered {
+            trouble: Box::new(trouble),
+            never_sent: true,
+        },
+        Class::Perhaps(trouble) => CallError::Unanswered {
+            trouble: Box::new(trouble),
+            never_sent: false,
+        },
+        Class::Unsendable(why) => CallError::Refused(Said {
+            message: why,
+            ..Said::default()
+        }),
+        Class::Own(said) => CallError::Refused(said),
+    }
+}
+
+fn no_token(e: &SignInError) -> CallError {
+    CallError::SignIn(e.to_string())
+}
+/// Leaves the call's event in the log.
+fn log(kind: Kind, class: &Class, took: Duration) {
+    let said = class.said();
+    audit!(
+        "call",
+        kind = kind.as_str(),
+        class = class.as_str(),
+        status = said.map(|said| said.status).filter(|status| *status > 0),
+        code = said.map_or("", |said| said.code.as_str()),
+        ms = ms(took),
+        correlation_id = said.map_or("", |said| said.correlation_id.as_str())
+    );
+}

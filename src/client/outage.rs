@@ -1,0 +1,222 @@
+//! Whether the API can be reached: an outage is nobody's fault but the network's.
+//!
+//! Pure: it is told of looks and their times. The dispatcher keeps one for a campaign, a caller one for its call.
+
+use std::time::Duration;
+
+use super::reply::{Obstacle, Trouble};
+use crate::audit::audit;
+use crate::{
+    monitor::span,
+    quota::{Kind, Moment},
+};
+
+/// The first and the longest pause between two looks.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
+/// Before the service has answered once, an obstacle stops the run when a second look so much later sees the same.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+/// Later, an obstacle that has stood for so long stops it.
+const STANDS: Duration = Duration::from_mins(15);
+
+/// An outage that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// What cannot be done meanwhile, for the log: `starts`, or the name of another kind of calls.
+    what: &'static str,
+    since: Moment,
+    next: Moment,
+    pause: Duration,
+    why: String,
+    /// What a person must remove, and since when it stands.
+    obstacle: Option<(Obstacle, Moment)>,
+    /// Whether the service has answered this process before.
+    heard: bool,
+}
+
+impl Outage {
+    /// One that scan starts wait for; `heard` tells whether the service has answered this process before.
+    #[must_use]
+    pub fn begin(now: Moment, trouble: &Trouble, heard: bool) -> Self {
+        Self::of("starts", now, trouble, heard)
+    }
+
+    /// One that calls of this `kind` wait for, and no others.
+    #[must_use]
+    pub fn of_calls(kind: Kind, now: Moment, trouble: &Trouble, heard: bool) -> Self {
+        Self::of(kind.as_str(), now, trouble, heard)
+    }
+
+    fn of(what: &'static str, now: Moment, trouble: &Trouble, heard: bool) -> Self {
+        let mut outage = Self {
+            what,
+            since: now,
+            next: now,
+            pause: PAUSES.0,
+            why: String::new(),
+            obstacle: None,
+            heard,
+        };
+        outage.see(now, trouble);
+        audit!("outage", phase = "begins", what, why = outage.why.as_str());
+        outage
+    }
+
+    /// Another look came to this. Why nobody should look any more, if an obstacle has stood for long enough.
+    pub fn failed(&mut self, now: Moment, trouble: &Trouble) -> Option<String> {
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        self.see(now, trouble);
+        let (_, since) = self.obstacle?;
+        let stands = now.since(since);
+        if self.heard {
+            (stands >= STANDS).then(|| {
+                format!(
+                    "{}; that has stood for {}",
+                    self.why,
+                    span::in_words(stands)
+                )
+            })
+        } else {
+            (stands >= SECOND_LOOK).then(|| self.why.clone())
+        }
+    }
+
+    fn see(&mut self, now: Moment, trouble: &Trouble) {
+        self.why.clone_from(&trouble.why);
+        self.obstacle = trouble.obstacle.map(|obstacle| match self.obstacle {
+            Some((same, since)) if same == obstacle => (obstacle, since),
+            _ => (obstacle, now),
+        });
+        let mut next = now + self.pause.max(trouble.retry_after.unwrap_or_default());
+        if let Some((_, since)) = self.obstacle
+            && !self.heard
+        {
+            next = next.max(since + SECOND_LOOK);
+        }
+        self.next = next;
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// When it is looked again.
+    #[must_use]
+    pub fn next_look(&self) -> Moment {
+        self.next
+    }
+
+    /// What a person must remove, if anything.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.obstacle.map(|(obstacle, _)| obstacle)
+    }
+
+    /// What is in the way, for those who wait.
+    #[must_use]
+    pub fn in_words(&self, now: Moment) -> String {
+        let next = span::in_words(self.next.since(now));
+        format!(
+            "{}; nothing is sent until the API answers again, the next look is in {next}",
+            self.why
+        )
+    }
+
+    /// It is over: for the log.
+    pub(crate) fn over(&self, now: Moment) {
+        let lasted_s = now.since(self.since).as_secs_f64();
+        audit!(
+            "outage",
+            phase = "ends",
+            what = self.what,
+            why = self.why.as_str(),
+            lasted_s
+        );
+    }
+
+    /// That it is over.
+    #[must_use]
+    pub fn over_in_words(&self, now: Moment) -> String {
+        let lasted = span::in_words(now.since(self.since));
+        format!("the API answers again after {lasted}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn refused() -> Trouble {
+        Trouble {
+            why: "no connection".into(),
+            ..Trouble::default()
+        }
+    }
+
+    fn page() -> Trouble {
+        Trouble {
+            why: "a page".into(),
+            obstacle: Some(Obstacle::Page),
+            ..Trouble::default()
+        }
+    }
+
+    #[test]
+    fn looks_are_two_to_sixty_seconds_apart_and_a_503_paces_them() {
+        let mut outage = Outage::begin(at(0), &refused(), true);
+        let mut looks = Vec::new();
+        for _ in 0..7 {
+            let now = outage.next_look();
+            looks.push(now.since(Moment::ZERO).as_secs());
+            assert_eq!(outage.failed(now, &refused()), None);
+        }
+        assert_eq!(looks, [2, 6, 14, 30, 62, 122, 182]);
+        let paced = Trouble {
+            retry_after: Some(Duration::from_mins(10)),
+            ..refused()
+        };
+        let now = outage.next_look();
+        outage.failed(now, &paced);
+        assert_eq!(outage.next_look().since(now), Duration::from_mins(10));
+    }
+
+    #[test]
+    fn an_obstacle_at_the_start_is_seen_twice_and_later_stands_for_a_quarter_of_an_hour() {
+        let mut early = Outage::begin(at(0), &page(), false);
+        assert_eq!(early.next_look(), at(10));
+        assert!(early.failed(at(10), &page()).is_some());
+
+        let mut late = Outage::begin(at(0), &page(), true);
+        let mut looks = 0;
+        while late.failed(late.next_look(), &page()).is_none() {
+            looks += 1;
+        }
+        let stood = late.next_look().since(at(60));
+        assert!(stood >= STANDS && stood < STANDS + PAUSES.1, "{stood:?}");
+        assert!(looks < 20, "at most one a look");
+    }
+
+    #[test]
+    fn an_obstacle_that_changes_begins_anew_and_an_outage_stands_for_ever() {
+        let mut outage = Outage::begin(at(0), &page(), false);
+        let other = Trouble {
+            obstacle: Some(Obstacle::Refusal(407)),
+            ..page()
+        };
+        assert_eq!(outage.failed(at(10), &other), None);
+        assert_eq!(outage.failed(at(15), &refused()), None);
+        assert_eq!(outage.failed(at(20), &other), None);
+        assert!(outage.failed(at(30), &other).is_some());
+        let mut outage = Outage::begin(at(0), &refused(), false);
+        for hour in 1..1000 {
+            assert_eq!(outage.failed(at(hour * 3600), &refused()), None);
+        }
+    }
+}

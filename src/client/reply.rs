@@ -1,0 +1,356 @@
+//! What a reply says, and about whom: the one place where that is decided, for every kind of call.
+//!
+//! | reply | class | permit | attempt and try | machine | campaign |
+//! |---|---|---|---|---|---|
+//! | an answer in the API's own words, below 500 | [`Own`](Class::Own) | counted from the answer | by its status and code | by its status and code | ends an outage |
+//! | no connection: DNS, TCP, TLS, a proxy's answer to CONNECT | [`NeverSent`](Class::NeverSent) | withdrawn | none | waits | an outage begins |
+//! | 5xx, another's body, a redirect, a reset, a timeout | [`Perhaps`](Class::Perhaps) | counted, with a grace | an attempt; a try only while the API can be reached | looked up before anything else is sent | three machines in a row: an outage begins |
+//! | of these: a certificate, 407, a page as 2xx, 3xx or 4xx, another's 403 | the same, with an [`Obstacle`] | as above | as above | as above | holds at once; a person must remove it |
+//! | an id or a token that no request can carry | [`Unsendable`](Class::Unsendable) | withdrawn | none | refused | goes on |
+//!
+//! `Own` is judged further by [`verdict`](crate::campaign::engine::verdict) for scan starts, and by [`caller`](crate::client::caller) for all other calls.
+//! What an outage does is decided by [`dispatcher`](crate::campaign::engine::dispatcher) and, where no campaign runs, by the caller.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    defender::{
+        Answer, Lost, Reply,
+        throttle::stated,
+        wire::{self, Envelope},
+    },
+    plain_text::kept,
+    quota::Permit,
+};
+
+/// A `Retry-After` of an answer that is not the service's own is believed up to this: it paces the probe, and is no hold.
+const LONGEST_PACE: Duration = Duration::from_hours(1);
+
+/// Whose words a reply is, and how far its call got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Class {
+    /// The service's own answer.
+    Own(Said),
+    /// No byte of the request was written.
+    NeverSent(Trouble),
+    /// The service may have received the call, and nobody knows what it did.
+    Perhaps(Trouble),
+    /// This call can never be sent; the text says why.
+    Unsendable(String),
+}
+
+/// What the service said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code as the service spelled it; empty where there is none.
+    pub code: String,
+    /// The error in the service's words; empty where there are none.
+    pub message: String,
+    /// The id to give to support; empty where there is none.
+    pub correlation_id: String,
+}
+
+impl Said {
+    /// Whether this is the code, whatever its case.
+    #[must_use]
+    pub fn is(&self, code: &str) -> bool {
+        self.code.eq_ignore_ascii_case(code)
+    }
+
+    /// The service's words, or its code, or that it gave neither.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        match (self.message.as_str(), self.code.as_str()) {
+            ("", "") => "it gave no reason",
+            ("", code) => code,
+            (message, _) => message,
+        }
+    }
+}
+
+/// Why a call has no answer of the service's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trouble {
+    /// In words.
+    pub why: String,
+    /// The status, code and words that came, if any did.
+    pub said: Said,
+    /// What a person must remove.
+    pub obstacle: Option<Obstacle>,
+    /// It was given up after so long without an answer.
+    pub gave_up_after: Option<Duration>,
+    /// Nobody should look again before so long, says whoever answered; at most an hour.
+    pub retry_after: Option<Duration>,
+}
+
+/// Something between this computer and the API that does not go away by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A certificate that is not trusted, or a proxy that does not let the connection through.
+    Connection,
+    /// A page where the API's answer should be: 2xx or 3xx.
+    Page,
+    /// A refusal that is not in the API's words: 4xx.
+    Refusal(u16),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// Whose the reply is. `is_asked` tells whether the body of a 2xx is what was asked for.
+#[must_use]
+pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(lost) => return of_lost(lost),
+    };
+    let status = answer.status;
+    if (200..300).contains(&status) && is_asked(answer) {
+        return Class::Own(Said {
+            status,
+            ..Said::default()
+        });
+    }
+    let said = said(answer);
+    let is_own = match status {
+        // A gateway of the service counts calls and looks at tokens before the API has a word.
+        401 | 429 => true,
+        400..500 => !said.code.is_empty() || !said.message.is_empty(),
+        _ => false,
+    };
+    if is_own {
+        return Class::Own(said);
+    }
+    let obstacle = match status {
+        200..300 if is_page(answer) => Some(Obstacle::Page),
+        300..400 => Some(Obstacle::Page),
+        403 | 407 | 511 => Some(Obstacle::Refusal(status)),
+        400..500 if is_page(answer) => Some(Obstacle::Refusal(status)),
+        _ => None,
+    };
+    Class::Perhaps(Trouble {
+        why: foreign(status, &said, obstacle),
+        // On anything else it is nobody's word on when the service is there again.
+        retry_after: stated(answer)
+            .filter(|_| status == 503)
+            .map(|span| span.min(LONGEST_PACE)),
+        said,
+        obstacle,
+        gave_up_after: None,
+    })
+}
+
+fn of_lost(lost: &Lost) -> Class {
+    let trouble = Trouble {
+        why: kept(&lost.to_string()),
+        ..Trouble::default()
+    };
+    match lost {
+        Lost::Unsendable(why) => Class::Unsendable(kept(why)),
+        Lost::NotSent(_) => Class::NeverSent(trouble),
+        Lost::Blocked(_) => Class::NeverSent(Trouble {
+            obstacle: Some(Obstacle::Connection),
+            ..trouble
+        }),
+        Lost::TimedOut(patience) => Class::Perhaps(Trouble {
+            gave_up_after: Some(*patience),
+            ..trouble
+        }),
+        Lost::Unknown(_) => Class::Perhaps(trouble),
+    }
+}
+
+/// The status and the error of the API's envelope, if the body is one.
+#[must_use]
+pub fn said(answer: &Answer) -> Said {
+    let error = wire::json::<Envelope>(&answer.body).map(|envelope| envelope.error);
+    let error = error.unwrap_or_default();
+    Said {
+        status: answer.status,
+        code: error.code.unwrap_or_default(),
+        message: error.message.unwrap_or_default(),
+        correlation_id: error.target.unwrap_or_default(),
+    }
+}
+
+/// Whether the body is no JSON, not even the beginning of one: what proxies and captive portals answer.
+fn is_page(answer: &Answer) -> bool {
+    let first = wire::without_mark(&answer.body)
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace());
+    first.is_some_and(|byte| !matches!(byte, b'{' | b'['))
+}
+
+fn foreign(status: u16, said: &Said, obstacle: Option<Obstacle>) -> String {
+    match obstacle {
+        Some(Obstacle::Page) => format!(
+            "something between this computer and the API answered with a page of its own (HTTP {status}): sign in to the network if \
+             it wants that, and look at the proxy and --api-url"
+        ),
+        Some(Obstacle::Refusal(407)) => {
+            "the proxy wants a sign-in (HTTP 407): put name and password into HTTPS_PROXY. Only Basic works; for NTLM or Kerberos \
+             let this host through without a sign-in, or run a relay such as px or cntlm"
+                .to_owned()
+        }
+        Some(_) => format!(
+            "something between this computer and the API refused this (HTTP {status} without the API's error body): look at the \
+             proxy, the firewall and --api-url"
+        ),
+        None if said.message.is_empty() && said.code.is_empty() => {
+            format!("HTTP {status} without the API's own words")
+        }
+        None => format!("HTTP {status}: {}", said.words()),
+    }
+}
+
+impl Class {
+    /// Its word in the log.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "own",
+            Self::NeverSent(_) => "never_sent",
+            Self::Perhaps(_) => "perhaps",
+            Self::Unsendable(_) => "unsendable",
+        }
+    }
+
+    /// What was said, if anything was.
+    pub(crate) fn said(&self) -> Option<&Said> {
+        match self {
+            Self::Own(said) => Some(said),
+            Self::NeverSent(trouble) | Self::Perhaps(trouble) => Some(&trouble.said),
+            Self::Unsendable(_) => None,
+        }
+    }
+
+    /// Gives the permit of the call back, by what is known of it. A refusal by the quota is the caller's to tell.
+    pub fn settle(&self, permit: Permit) {
+        match self {
+            Self::Own(_) => permit.answered(),
+            Self::NeverSent(_) | Self::Unsendable(_) => permit.give_back(),
+            // A service that did not answer in time is slow and not dead, so it may count the call as late as it is slow; what
+            // came back broken has come back from something that is done with the call.
+            Self::Perhaps(trouble) => match trouble.gave_up_after {
+                Some(patience) => permit.timed_out(patience),
+                None => permit.unanswered(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::defender::wire::MachineAction;
+
+    const FORBIDDEN: &str = r#"{"error":{"code":"Forbidden","message":"no","target":"c-1"}}"#;
+    const ACTION: &str = r#"{"id":"a-1"}"#;
+    const PAGE: &str = "<html>sign in</html>";
+
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what is classified is a reply: an answer, or none"
+    )]
+    fn answer(status: u16, body: &'static str, retry_after: Option<&str>) -> Reply {
+        Ok(Answer {
+            status,
+            date: None,
+            retry_after: retry_after.map(str::to_owned),
+            body: Bytes::from_static(body.as_bytes()),
+        })
+    }
+
+    /// Its class, and what a person must remove.
+    fn class_of(reply: &Reply) -> (&'static str, Option<Obstacle>) {
+        let is_action = |answer: &Answer| wire::json::<MachineAction>(&answer.body).is_some();
+        match classify(reply, is_action) {
+            Class::Own(_) => ("own", None),
+            Class::NeverSent(trouble) => ("never sent", trouble.obstacle),
+            Class::Perhaps(trouble) => ("perhaps", trouble.obstacle),
+            Class::Unsendable(_) => ("unsendable", None),
+        }
+    }
+
+    #[test]
+    fn every_reply_has_the_class_of_the_table() {
+        let lost = |lost| Err::<Answer, Lost>(lost);
+        let refusal = |status| Some(Obstacle::Refusal(status));
+        let page = Some(Obstacle::Page);
+        #[rustfmt::skip]
+        let table = [
+            ("a scan",                       answer(201, ACTION, None),                    "own", None),
+            ("a scan behind a mark",         answer(201, "\u{feff}{\"id\":\"a\"}", None),   "own", None),
+            ("the API's 400",                answer(400, FORBIDDEN, None),                 "own", None),
+            ("the API's 403",                answer(403, FORBIDDEN, None),                 "own", None),
+            ("an error without a code",      answer(400, r#"{"error":{"message":"no"}}"#, None), "own", None),
+            ("the API's 404",                answer(404, FORBIDDEN, None),                 "own", None),
+            ("any 401",                      answer(401, "", None),                        "own", None),
+            ("any 429",                      answer(429, PAGE, None),                      "own", None),
+            ("no name, no route, refused",   lost(Lost::NotSent("x".into())),              "never sent", None),
+            ("a certificate",                lost(Lost::Blocked("x".into())),              "never sent", Some(Obstacle::Connection)),
+            ("timed out",                    lost(Lost::TimedOut(Duration::from_secs(9))), "perhaps", None),
+            ("reset",                        lost(Lost::Unknown("x".into())),              "perhaps", None),
+            ("no id",                        lost(Lost::Unsendable("x".into())),           "unsendable", None),
+            ("the API's 500",                answer(500, FORBIDDEN, None),                 "perhaps", None),
+            ("a gateway's 502",              answer(502, PAGE, None),                      "perhaps", None),
+            ("a gateway's 503",              answer(503, "", Some("60")),                  "perhaps", None),
+            ("a redirect",                   answer(302, "", None),                        "perhaps", page),
+            ("a portal",                     answer(200, PAGE, None),                      "perhaps", page),
+            ("a scan cut off",               answer(201, r#"{"id":"a"#, None),             "perhaps", None),
+            ("something else as JSON",       answer(200, r#"{"ok":true}"#, None),          "perhaps", None),
+            ("an empty 200",                 answer(200, "", None),                        "perhaps", None),
+            ("another's 403",                answer(403, PAGE, None),                      "perhaps", refusal(403)),
+            ("another's 403 in JSON",        answer(403, r#"{"error":"denied"}"#, None),   "perhaps", refusal(403)),
+            ("another's 404",                answer(404, PAGE, None),                      "perhaps", refusal(404)),
+            ("an empty 400",                 answer(400, "", None),                        "perhaps", None),
+            ("an empty 403",                 answer(403, "", None),                        "perhaps", refusal(403)),
+            ("a gateway's 404 in JSON",      answer(404, r#"{"statusCode":404}"#, None),   "perhaps", None),
+            ("a proxy's 407",                answer(407, PAGE, None),                      "perhaps", refusal(407)),
+        ];
+        for (name, reply, class, obstacle) in table {
+            assert_eq!(class_of(&reply), (class, obstacle), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_said_and_when_to_come_again_are_read_whatever_the_status() {
+        let reply = answer(503, FORBIDDEN, Some("7200"));
+        let Class::Perhaps(trouble) = classify(&reply, |_| false) else {
+            panic!("a 503 is no answer of the service's own");
+        };
+        assert_eq!(trouble.retry_after, Some(LONGEST_PACE), "at most an hour");
+        for (status, header) in [(503, "soon"), (502, "60"), (200, "60")] {
+            let Class::Perhaps(other) = classify(&answer(status, PAGE, Some(header)), |_| false)
+            else {
+                panic!("{status}");
+            };
+            assert_eq!(other.retry_after, None, "{status} {header}");
+        }
+        assert_eq!(trouble.said.correlation_id, "c-1");
+        assert_eq!(trouble.why, "HTTP 503: no");
+        assert!(trouble.said.is("FORBIDDEN"));
+    }
+
+    #[test]
+    fn each_obstacle_has_its_cure_in_its_words() {
+        for (status, body, cure) in [
+            (407, PAGE, "HTTPS_PROXY"),
+            (403, PAGE, "firewall"),
+            (200, PAGE, "sign in to the network"),
+            (302, "", "--api-url"),
+        ] {
+            let Class::Perhaps(trouble) = classify(&answer(status, body, None), |_| false) else {
+                panic!("{status}");
+            };
+            assert!(trouble.why.contains(cure), "{}", trouble.why);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The calls themselves: start, get, cancel; `listing` has those that list.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::{
+    config::{BusyShape, CancelOfFinal},
+    denial,
+    fault_plan::within,
+    machine::{Nature, is_well_formed},
+    recorder::ScanRecord,
+    reply::{Error, Reply},
+    request::Route,
+    scans::{Action, Status, View},
+    sign_in::Now,
+    tenant::{Passage, State, Tenant},
+};
+use crate::defender::wire;
+
+/// The application's name: the requestor of the scans that calls start.
+const REQUESTOR: &str = "fleetsweep";
+
+impl Tenant {
+    /// Carries a call out that the quota has admitted.
+    pub(super) fn act(
+        &self,
+        state: &mut State,
+        passage: &Passage,
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        let both = Now {
+            since_start: now,
+            wall: self.clock.wall(now),
+        };
+        let request = &passage.request;
+        state
+            .desk
+            .admit(request.authorization.as_deref(), passage.route.kind(), both)?;
+        match &passage.route {
+            Route::Token { tenant } => {
+                Ok(state
+                    .desk
+                    .issue(tenant, &request.body, both, state.rng.u128(..)))
+            }
+            Route::Identity => Ok(state.desk.identity(request, both, state.rng.u128(..))),
+            Route::Start { machine } => self.start(state, machine, passage, now),
+            Route::List => self.list(state, &request.query, now),
+            Route::Get { id } => {
+                let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
+                Ok(Reply::json(200, &self.view(now).single(action)))
+            }
+            Route::Cancel { id } => self.cancel(state, id, &request.body, now),
+            Route::Machines => self.machines(&request.query),
+        }
+    }
+
+    fn start(
+        &self,
+        state: &mut State,
+        machine: &str,
+        passage: &Passage,
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        denial::of_everybody(&self.config, now)?;
+        let body: wire::StartScan<'_> = read_body(&passage.request.body)?;
+        if !matches!(&*body.scan_type, "Quick" | "Full") {
+            return Err(Error::new(
+                400,
+                "InvalidInput",
+                "ScanType must be one of: Quick, Full",
+            ));
+        }
+        if !is_well_formed(machine) {
+            return Err(Error::new(400, "InvalidInput", "Invalid machine id"));
+        }
+        denial::of_machine(&self.config, machine)?;
+        let nature = Nature::of(machine, self.config.seed, &self.config.chances);
+        if nature.unknown || !self.knows(machine) {
+            return Err(Error::new(
+                404,
+                "ResourceNotFound",
+                format!("Machine {machine} was not found"),
+            ));
+        }
+        if let Some(code) = nature.unsupported {
+            return Err(Error::new(
+                400,
+                code,
+                "The action is not supported on this machine",
+            ));
+        }
+        if nature.busy && state.scans.last_of(machine).is_none() {
+            self.begin_scan(state, machine, "Scan of another team", true, now);
+        }
+        if let Some((running, last)) = state.scans.last_of(machine)
+            && last.is_active(now)
+        {
+            return self.busy(state, running, now);
+        }
+        let started = self.begin_scan(state, machine, &body.comment, false, now);
+        let action = state.scans.get(started).ok_or_else(|| no_action(machine))?;
+        let scan = ScanRecord {
+            comment: Arc::clone(&action.comment),
+            answer_lost: passage.answer_lost,
+        };
+        self.witness.started(&action.machine, scan);
+        Ok(Reply::json(201, &self.view(now).single(action)))
+    }
+
+    fn busy(&self, state: &mut State, running: usize, now: Duration) -> Result<Reply, Error> {
+        const SHAPES: [BusyShape; 3] = [
+            BusyShape::Error,
+            BusyShape::Success200,
+            BusyShape::Success201,
+        ];
+        let shape = match self.config.busy_shape {
+            BusyShape::Mixed => SHAPES[state.rng.usize(..SHAPES.len())],
+            shape => shape,
+        };
+        let error = |code| Error::new(400, code, "Action is already in progress");
+        let status = match shape {
+            BusyShape::Success200 => 200,
+            BusyShape::Success201 => 201,
+            BusyShape::Error | BusyShape::Mixed => return Err(error("ActiveRequestAlreadyExists")),
+            BusyShape::ErrorInLowerCase => return Err(error("activerequestalreadyexists")),
+            BusyShape::BadRequest => return Err(error("BadRequest")),
+            BusyShape::ErrorWithMark => {
+                let reply = Reply::error(error("ActiveRequestAlreadyExists"), state.rng.u128(..));
+                return Ok(reply.with_mark());
+            }
+        };
+        let action = state.scans.get(running).ok_or_else(|| no_action(""))?;
+        Ok(Reply::json(status, &self.view(now).single(action)))
+    }
+
+    /// Begins a scan and returns its place. Somebody else's runs already, has been for some minutes, and is listed.
+    pub(super) fn begin_scan(
+        &self,
+        state: &mut State,
+        machine: &str,
+        comment: &str,
+        foreign: bool,
+        now: Duration,
+    ) -> usize {
+        let State { rng, scans, .. } = state;
+        let scan_time = match &self.config.foreign_scan_time {
+            Some(time) if foreign => time,
+            _ => &self.config.scan_time,
+        };
+        let scan = within(rng, scan_time);
+        let pending = scan.mul_f64(rng.f64() / 3.0);
+        let (began, lag, pending) = if foreign {
+            (
+                SignedDuration::from_secs(rng.i64(60..1800)),
+                Duration::ZERO,
+                Duration::ZERO,
+            )
+        } else {
+            (
+                SignedDuration::ZERO,
+                within(rng, &self.config.listing_lag),
+                pending,
+            )
+        };
+        let created = self.clock.wall(now);
+        let ends = &self.config.ends;
+        let mut left = rng.f64();
+        let mut falls = |share: f64| {
+            left -= share;
+            left < 0.0
+        };
+        let end = if falls(ends.failed) {
+            Status::Failed
+        } else if falls(ends.timed_out) {
+            Status::TimeOut
+        } else if falls(ends.cancelled) {
+            Status::Cancelled
+        } else {
+            Status::Succeeded
+        };
+        scans.add(Action {
+            id: rng.u128(..),
+            machine: machine.into(),
+            comment: comment.into(),
+            foreign,
+            created: created.checked_sub(began).unwrap_or(created),
+            listed_from: now + lag,
+            begins: now + pending,
+            ends: now + scan,
+            end,
+            cancelled: None,
+            vanished: false,
+        })
+    }
+
+    fn cancel(
+        &self,
+        state: &mut State,
+        id: &str,
+        body: &[u8],
+        now: Duration,
+    ) -> Result<Reply, Error> {
+        let body: wire::Cancel<'_> = read_body(body)?;
+        let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
+        if action.is_active(now) {
+            if action.foreign {
+                self.witness.cancelled_foreign();
+            }
+            action.cancelled = Some((now, body.comment.into_owned()));
+        } else if self.config.cancel_of_final == CancelOfFinal::Refuse {
+            return Err(Error::new(
+                400,
+                "BadRequest",
+                "Action is already in a final state",
+            ));
+        }
+        Ok(Reply::json(200, &self.view(now).single(action)))
+    }
+
+    pub(super) const fn view(&self, now: Duration) -> View<'_> {
+        View {
+            now,
+            clock: &self.clock,
+            comments: self.config.comments,
+            requestor: REQUESTOR,
+        }
+    }
+}
+
+/// Reads a body; a JSON object in which something is missing is told from what is none.
+fn read_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| {
+        let code = if error.is_data() && body.trim_ascii_start().starts_with(b"{") {
+            "MissingRequiredParameter"
+        } else {
+            "InvalidRequestBody"
+        };
+        Error::new(400, code, error.to_string())
+    })
+}
+
+fn no_action(id: &str) -> Error {
+    Error::new(
+        404,
+        "ResourceNotFound",
+        format!("Machine action {id} was not found"),
+    )
+}

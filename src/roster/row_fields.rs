@@ -1,0 +1,166 @@
+//! What a row says about its own scan, in columns of fixed names.
+
+use std::borrow::Cow;
+
+use csv::StringRecord;
+
+use super::{
+    row_error::{Flaw, MAX_COMMENT, TAG, excerpt},
+    scan_type::ScanType,
+};
+use crate::plain_text::one_line;
+
+/// The names, which are matched exactly.
+const NAMES: [&str; 4] = ["scan_type", "comment", "priority", "tenant_id"];
+
+/// Where the columns are that say something about a row's own scan.
+#[derive(Debug)]
+pub(super) struct Particulars {
+    places: [Option<usize>; NAMES.len()],
+    tenant: Option<String>,
+}
+
+/// What a row says about its own scan.
+#[derive(Debug, Default)]
+pub(super) struct Particular<'a> {
+    pub(super) scan_type: Option<ScanType>,
+    pub(super) comment: Option<Cow<'a, str>>,
+    pub(super) priority: Option<i64>,
+    /// The cell, if it should be a priority and is no integer.
+    pub(super) bad_priority: Option<&'a str>,
+}
+
+impl Particulars {
+    /// Finds the columns; a row of another tenant than this one will be flawed.
+    pub(super) fn new(columns: &[String], tenant: Option<&str>) -> Self {
+        Self {
+            places: NAMES.map(|name| columns.iter().position(|column| column == name)),
+            tenant: tenant.map(str::to_owned),
+        }
+    }
+
+    /// The names of the columns that are there.
+    pub(super) fn recognised(&self) -> Vec<&'static str> {
+        NAMES
+            .into_iter()
+            .zip(self.places)
+            .filter_map(|(name, place)| place.map(|_| name))
+            .collect()
+    }
+
+    /// The tenant that the row says it is of.
+    pub(super) fn tenant<'a>(&self, record: &'a StringRecord) -> Option<&'a str> {
+        let [_, _, _, place] = self.places;
+        let cell = record.get(place?)?.trim();
+        (!cell.is_empty()).then_some(cell)
+    }
+
+    /// Reads one row.
+    pub(super) fn read<'a>(&self, record: &'a StringRecord) -> Result<Particular<'a>, Flaw> {
+        let [scan_type, comment, priority, tenant] = self.places.map(|place| {
+            let cell = record.get(place?)?.trim();
+            (!cell.is_empty()).then_some(cell)
+        });
+        if let (Some(row), Some(signed_in)) = (tenant, &self.tenant)
+            && !row.eq_ignore_ascii_case(signed_in)
+        {
+            return Err(Flaw::OtherTenant {
+                row: excerpt(row),
+                signed_in: signed_in.clone(),
+            });
+        }
+        let scan_type = scan_type
+            .map(|word| word.parse().map_err(|_| Flaw::ScanType(excerpt(word))))
+            .transpose()?;
+        let comment = comment.map(clean).transpose()?;
+        let number = priority.and_then(|cell| cell.parse().ok());
+        Ok(Particular {
+            scan_type,
+            comment,
+            priority: number,
+            bad_priority: priority.filter(|_| number.is_none()),
+        })
+    }
+}
+
+/// A comment as it can be sent.
+fn clean(comment: &str) -> Result<Cow<'_, str>, Flaw> {
+    let characters = comment.chars().count();
+    if characters > MAX_COMMENT {
+        return Err(Flaw::LongComment(characters));
+    }
+    if comment.contains(TAG) {
+        return Err(Flaw::TaggedComment);
+    }
+    Ok(one_line(comment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a>(record: &'a StringRecord, columns: &[&str]) -> Result<Particular<'a>, Flaw> {
+        let columns: Vec<_> = columns.iter().map(|&name| name.to_owned()).collect();
+        Particulars::new(&columns, Some("AAAA")).read(record)
+    }
+
+    #[test]
+    fn names_are_matched_exactly() {
+        let columns = ["Comment", "priority", "tenant_id"].map(str::to_owned);
+        assert_eq!(
+            Particulars::new(&columns, None).recognised(),
+            ["priority", "tenant_id"]
+        );
+    }
+
+    #[test]
+    fn empty_cells_say_nothing() {
+        let record = StringRecord::from(vec!["", " ", "", ""]);
+        let said = read(&record, &NAMES).unwrap();
+        assert!(said.scan_type.is_none() && said.comment.is_none());
+        assert!(said.priority.is_none() && said.bad_priority.is_none());
+    }
+
+    #[test]
+    fn a_priority_is_any_integer_and_other_text_is_told() {
+        for (cell, number) in [
+            (" -3 ", Some(-3)),
+            ("+7", Some(7)),
+            ("1.0", None),
+            ("99999999999999999999", None),
+        ] {
+            let record = StringRecord::from(vec![cell]);
+            let said = read(&record, &["priority"]).unwrap();
+            assert_eq!(said.priority, number, "{cell}");
+            assert_eq!(said.bad_priority.is_some(), number.is_none(), "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_comment_is_one_line_of_at_most_200_characters() {
+        let comment = |text: &str| {
+            read(&StringRecord::from(vec![text]), &["comment"])
+                .map(|said| said.comment.unwrap().into_owned())
+        };
+        assert_eq!(comment(" a\r\nb\u{7f}\0c "), Ok("a  b  c".into()));
+        assert_eq!(comment(&"é".repeat(200)), Ok("é".repeat(200)));
+        assert_eq!(comment(&"é".repeat(201)), Err(Flaw::LongComment(201)));
+        assert_eq!(comment("x [fleetsweep:abc:1] y"), Err(Flaw::TaggedComment));
+    }
+
+    #[test]
+    fn a_row_of_another_tenant_is_flawed_and_case_does_not_matter() {
+        let tenant = |text: &str| read(&StringRecord::from(vec![text]), &["tenant_id"]).map(|_| ());
+        assert_eq!((tenant("aaaa"), tenant("")), (Ok(()), Ok(())));
+        assert!(matches!(tenant("bbbb"), Err(Flaw::OtherTenant { .. })));
+    }
+
+    #[test]
+    fn an_unknown_scan_type_says_what_would_be_right() {
+        let flaw = read(&StringRecord::from(vec!["deep"]), &["scan_type"]).unwrap_err();
+        assert_eq!(
+            flaw.to_string(),
+            "scan_type is `deep`: write `quick` or `full`, or leave it empty"
+        );
+    }
+}
