@@ -4,7 +4,9 @@
 //! The map, from the outside in:
 //!
 //! - [`cli`]: a file a command: arguments and wiring, nothing else.
-//! - [`campaign`]: the engine: a dispatcher that decides, workers that send, the judgement of replies.
+//! - [`campaign`]: one roster to be drained: opened, driven, kept on disk, braked, followed, called back.
+//! - [`client`]: one way to make a call that is not a scan start.
+//! - [`schedule`]: when calls may go out by the clock on the wall.
 //! - [`quota`]: how many calls may go out, and when.
 //! - [`defender`]: the API as a client sees it.
 //! - [`roster`]: the input CSV, as targets.
@@ -15,9 +17,9 @@
 //! - [`plain_text`]: text of others, made fit for a terminal.
 //! - [`mock`]: a tenant in a box, with a quota of its own and a record of what it saw.
 //!
-//! Who may import whom: `cli` may import everything; `campaign` the six below it; those six none of each other; `mock`
-//! only the wire types of `defender`; all of them `plain_text` and `audit`. A test reads the `use` lines and keeps it
-//! so.
+//! Who may import whom: each only what stands below it in this list; `quota`, `defender`, `roster`, `results`, `store` and
+//! `monitor` none of each other; `mock` only the wire types of `defender`. No folder imports another one in a circle. A test
+//! (`tests/suite/architecture.rs`) reads the sources and keeps it so.
 
 mod audit;
 pub mod campaign;

@@ -11,9 +11,9 @@ const PAGE: usize = 10_000;
 /// The state file of whoever follows or cancels. It is open only while it is used: whoever runs the campaign folds its
 /// journal in when nobody else has it open. The whole file was looked through before, and is not again at every note.
 #[derive(Debug, Clone)]
-pub(super) struct Borrowed(PathBuf);
+pub(super) struct SharedStore(PathBuf);
 
-impl Borrowed {
+impl SharedStore {
     pub(super) fn new(state: &Path) -> Self {
         Self(state.to_owned())
     }
@@ -25,7 +25,7 @@ impl Borrowed {
     ) -> Result<T, FollowError> {
         let state = self.0.clone();
         let done = tokio::task::spawn_blocking(move || {
-            Store::glance(&state).and_then(|mut store| work(&mut store))
+            Store::open_unchecked(&state).and_then(|mut store| work(&mut store))
         });
         match done.await {
             Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),

@@ -12,15 +12,15 @@ use clap::Args;
 
 use super::{
     ExitCode, Failure,
-    existing_campaign::{self, AttachArgs, Attached},
+    existing_campaign::{self, CampaignArgs, ExistingCampaign},
     follow::failure,
     locks, signals,
     terminal::Terminal,
 };
 use crate::{
     campaign::{
-        cancel::{Cancelled, Canceller, Doomed},
-        engine::canary_gate::Asker,
+        cancel::{CancelCandidate, Cancelled, Canceller},
+        engine::canary_gate::Confirm,
         tag::CampaignId,
     },
     defender::HttpDefender,
@@ -40,7 +40,7 @@ const ORDER_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Args)]
 pub struct CancelCommand {
     #[command(flatten)]
-    attach: AttachArgs,
+    attach: CampaignArgs,
 
     /// Say what would be cancelled, and change nothing.
     #[arg(long, help_heading = "Options")]
@@ -96,7 +96,7 @@ struct Ready {
     caller: Canceller<HttpDefender>,
     pacer: Pacer,
     monitor: Arc<dyn Monitor>,
-    doomed: Vec<Doomed>,
+    doomed: Vec<CancelCandidate>,
     /// The campaign's.
     lock: Lock,
 }
@@ -117,7 +117,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
             "cancel asks first, and there is no terminal to ask at: give --yes, or --dry-run to see what would be cancelled",
         ));
     }
-    let Attached {
+    let ExistingCampaign {
         state,
         identity,
         connection,
@@ -197,7 +197,7 @@ fn nothing(stopped_a_run: bool) -> String {
 }
 
 /// "12 scans of campaign ab12cd34ef (9 that have not begun, 3 under way)".
-fn counted(doomed: &[Doomed], campaign: &CampaignId) -> String {
+fn counted(doomed: &[CancelCandidate], campaign: &CampaignId) -> String {
     let pending = doomed.iter().filter(|scan| scan.status == "Pending");
     let pending = pending.count();
     format!(
@@ -260,7 +260,7 @@ async fn lock_of(
             if ordered.is_none() {
                 monitor.note("a run is at work on the campaign: it is told to stop");
             }
-            Store::glance(state)
+            Store::open_unchecked(state)
                 .and_then(|mut store| store.order_stop(clock.wall()))
                 .map_err(Failure::storage)?;
             ordered = Some(now);

@@ -5,7 +5,7 @@
 //!                            (nothing is sent)
 //! ```
 //!
-//! - `foresee`: who would sign in, as far as that is known beforehand.
+//! - `resolve_offline`: who would sign in, as far as that is known beforehand.
 //! - `rehearsal`: a mock tenant inside this process.
 
 mod demo;
@@ -19,7 +19,7 @@ use clap::{
 };
 
 use demo::start_mock;
-pub use offline::Foreseen;
+pub use offline::Offline;
 
 use super::{ExitCode, Failure, paths::FileUse};
 use crate::{

@@ -24,7 +24,7 @@ use crate::{
     defender::{HttpDefender, sign_in::Need},
     monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer},
-    results::{self, Layout, Owner, Placed},
+    results::{self, Installed, Layout, Owner},
     store::{Identity, Lock, Store},
 };
 
@@ -33,7 +33,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Which campaign, and how its tenant is reached.
 #[derive(Debug, Args)]
-pub(super) struct AttachArgs {
+pub(super) struct CampaignArgs {
     /// The campaign's state file, or the input whose state lies at its default place.
     #[arg(value_name = "STATE")]
     state: PathBuf,
@@ -53,7 +53,7 @@ pub(super) struct AttachArgs {
 }
 
 /// A campaign that is there, and a connection to its tenant.
-pub(super) struct Attached {
+pub(super) struct ExistingCampaign {
     pub(super) state: PathBuf,
     pub(super) identity: Identity,
     pub(super) connection: Connection,
@@ -63,7 +63,7 @@ pub(super) struct Attached {
     pub(super) workers: usize,
 }
 
-impl AttachArgs {
+impl CampaignArgs {
     /// Begins to log, once it is clear that the log is no file of the campaign's.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl AttachArgs {
         &self,
         clock: &Arc<dyn Clock>,
         monitor: &dyn Monitor,
-    ) -> Result<Attached, Failure> {
+    ) -> Result<ExistingCampaign, Failure> {
         if self.connect.mock {
             return Err(Failure::usage(
                 "the mock tenant inside this process knows of no scans; start one by `fleetsweep mock` and name it by --api-url",
@@ -140,7 +140,7 @@ impl AttachArgs {
         let file = file.or_else(|| last.as_ref()?.file().cloned());
         let note = QuotaNote::new(&quota, &connection, file, false)?;
         let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
-        Ok(Attached {
+        Ok(ExistingCampaign {
             client: Arc::new(connection.client(REQUEST_TIMEOUT, workers)?),
             state,
             identity,
@@ -265,8 +265,8 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
         .await
         .map_err(Failure::storage)?;
     match placed {
-        Placed::There(path) => monitor.say(&format!("results: {}", path.display())),
-        Placed::Aside { path: aside, why } => monitor.say(&format!(
+        Installed::There(path) => monitor.say(&format!("results: {}", path.display())),
+        Installed::Aside { path: aside, why } => monitor.say(&format!(
             "{} could not be replaced ({why}), so the whole results are in {}",
             path.display(),
             aside.display()

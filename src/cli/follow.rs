@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     ExitCode, Failure,
-    existing_campaign::{self, AttachArgs, Attached},
+    existing_campaign::{self, CampaignArgs, ExistingCampaign},
     signals,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct FollowCommand {
     #[command(flatten)]
-    attach: AttachArgs,
+    attach: CampaignArgs,
 
     #[command(flatten)]
     follow: FollowArgs,
@@ -78,7 +78,7 @@ pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
             "interrupted before the scans were looked at; nothing was changed",
         ));
     };
-    let Attached {
+    let ExistingCampaign {
         state,
         identity,
         connection,

@@ -8,7 +8,7 @@ use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
     campaign::recover::witness,
     defender::{ApiBase, cloud::quota_realm},
-    quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Picture, Quota},
+    quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
 };
 
 /// How a run counts its calls.
@@ -152,10 +152,14 @@ impl QuotaNote {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn picture(&self, quota: &Quota, clock: &Arc<dyn Clock>) -> Result<Picture, Failure> {
+    pub fn snapshot(
+        &self,
+        quota: &Quota,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<QuotaSnapshot, Failure> {
         match self.ledger() {
-            None => Ok(Picture::unspent(quota, clock.as_ref())),
-            Some(place) => Picture::of_ledger(quota, clock, &place).map_err(Failure::storage),
+            None => Ok(QuotaSnapshot::unspent(quota, clock.as_ref())),
+            Some(place) => QuotaSnapshot::of_ledger(quota, clock, &place).map_err(Failure::storage),
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     client::{
-        caller::{CallError, Caller, Patience},
+        caller::{CallError, Caller, OnOutage},
         machines::{self, Broken, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
@@ -128,7 +128,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         Arc::clone(&connection.tokens),
         pacer.clone(),
         Arc::clone(&clock),
-        Patience::Holds {
+        OnOutage::Holds {
             at_most: Some(WAITS),
             monitor: Arc::clone(&monitor),
         },

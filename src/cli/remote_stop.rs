@@ -14,9 +14,9 @@ use crate::{campaign::stop::Signal, store::Store};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks for orders until it is dropped.
-pub(super) struct Watcher(JoinHandle<()>);
+pub(super) struct StopRequests(JoinHandle<()>);
 
-impl Watcher {
+impl StopRequests {
     /// Passes on the orders that are given from now on. Those before were for an earlier run.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl Watcher {
     }
 }
 
-impl Drop for Watcher {
+impl Drop for StopRequests {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -48,5 +48,5 @@ async fn watch(state: PathBuf, last_before: i64, signals: mpsc::Sender<Signal>) 
 
 /// The state is open for an instant only: the run folds its journal in when nobody else has it open.
 fn last(state: &Path) -> Result<i64, crate::store::StoreError> {
-    Store::glance(state)?.last_stop_order()
+    Store::open_unchecked(state)?.last_stop_order()
 }

@@ -26,7 +26,7 @@ use crate::{
     },
     monitor::LastCall,
     quota::{Clock, Kind, Pacer, SystemClock},
-    store::{Glimpse, LastRun, Lock, Store},
+    store::{LastRun, Lock, Store, TargetSummary},
 };
 
 /// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
@@ -75,13 +75,13 @@ struct Status {
     /// Why nobody can know that yet.
     eta_unknown: Option<String>,
     quota: Vec<KindStatus>,
-    last_errors: Vec<Glimpse>,
+    last_errors: Vec<TargetSummary>,
     /// How many are in doubt: they may have been scanned, and nobody knows.
     in_doubt: u64,
     /// Calls on their way, of a process that is at work.
     in_flight: u64,
     /// The first of those in doubt.
-    unsure: Vec<Glimpse>,
+    unsure: Vec<TargetSummary>,
     run: Option<LastRun>,
     #[serde(skip)]
     arrival: Option<String>,

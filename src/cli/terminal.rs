@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::screen;
-use crate::{campaign::engine::canary_gate::Asker, monitor::Monitor};
+use crate::{campaign::engine::canary_gate::Confirm, monitor::Monitor};
 
 /// Asks at the terminal. Whatever is drawn there makes room meanwhile.
 pub struct Terminal {
@@ -17,7 +17,7 @@ pub struct Terminal {
     pub monitor: Arc<dyn Monitor>,
 }
 
-impl Asker for Terminal {
+impl Confirm for Terminal {
     /// A thread of its own reads the answer: reading cannot be called off, and a task of the runtime would keep the process
     /// alive after Ctrl-C until somebody presses Enter.
     fn ask(&self, question: &str) -> Pin<Box<dyn Future<Output = bool> + Send>> {

@@ -37,7 +37,7 @@ const PROBE_WAITS: Duration = Duration::from_mins(1);
 
 /// What a caller does about calls that the service has not answered.
 #[derive(Clone)]
-pub enum Patience {
+pub enum OnOutage {
     /// Whoever asked decides.
     None,
     /// It waits until the API can be reached again, for so long at most where that is said, and tells of it.
@@ -55,7 +55,7 @@ pub struct Caller<D> {
     tokens: Arc<dyn TokenSource>,
     pacer: Pacer,
     clock: Arc<dyn Clock>,
-    patience: Patience,
+    patience: OnOutage,
     calls: AtomicU64,
     /// Whether the service itself has ever answered.
     heard: Arc<AtomicBool>,
@@ -120,7 +120,7 @@ impl<D: Defender> Caller<D> {
         tokens: Arc<dyn TokenSource>,
         pacer: Pacer,
         clock: Arc<dyn Clock>,
-        patience: Patience,
+        patience: OnOutage,
     ) -> Self {
         Self {
             defender,
@@ -189,7 +189,7 @@ impl<D: Defender> Caller<D> {
                 return Err(unanswered);
             };
             tries += u32::from(!never_sent);
-            if tries >= TRIES || matches!(self.patience, Patience::None) {
+            if tries >= TRIES || matches!(self.patience, OnOutage::None) {
                 return Err(unanswered);
             }
             self.hold(kind, trouble).await?;
@@ -298,7 +298,7 @@ impl<D: Defender> Caller<D> {
     /// # Errors
     /// Something is in the way that a person must remove, or the time is over.
     pub async fn hold(&self, kind: Kind, trouble: &Trouble) -> Result<(), CallError> {
-        let Patience::Holds { at_most, monitor } = &self.patience else {
+        let OnOutage::Holds { at_most, monitor } = &self.patience else {
             return Ok(());
         };
         let began = self.clock.now();

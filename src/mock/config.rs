@@ -68,7 +68,7 @@ pub struct MockConfig {
     pub refuses: Vec<ListOption>,
     /// A script of faults; the first rule that matches a call decides it, and chances are not drawn.
     pub faults: Vec<Rule>,
-    /// Off, the witness only counts calls and keeps neither times nor scans: for benchmarks.
+    /// Off, the recorder only counts calls and keeps neither times nor scans: for benchmarks.
     pub record: bool,
 }
 

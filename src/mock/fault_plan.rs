@@ -153,7 +153,7 @@ impl Fates {
         match self.fault(route, arrived) {
             Some(fault) => fate.suffer(fault),
             None if route.kind() == Kind::Token => {}
-            None => fate.befall(route.kind(), &config.chances, rng),
+            None => fate.apply(route.kind(), &config.chances, rng),
         }
         if fate.counted == Counted::Within(Duration::ZERO) && !fate.latency.is_zero() {
             // At any moment between arrival and answer: the client cannot know when.
@@ -217,7 +217,7 @@ impl Fate {
         (self.carried_out, self.instead) = (carried_out, instead);
     }
 
-    fn befall(&mut self, kind: Kind, chances: &Chances, rng: &mut fastrand::Rng) {
+    fn apply(&mut self, kind: Kind, chances: &Chances, rng: &mut fastrand::Rng) {
         let mut left = rng.f64();
         let mut hits = |chance: f64| {
             left -= chance;

@@ -35,15 +35,15 @@ impl Tenant {
         };
         let request = &passage.request;
         state
-            .desk
+            .issuer
             .admit(request.authorization.as_deref(), passage.route.kind(), both)?;
         match &passage.route {
             Route::Token { tenant } => {
                 Ok(state
-                    .desk
+                    .issuer
                     .issue(tenant, &request.body, both, state.rng.u128(..)))
             }
-            Route::Identity => Ok(state.desk.identity(request, both, state.rng.u128(..))),
+            Route::Identity => Ok(state.issuer.identity(request, both, state.rng.u128(..))),
             Route::Start { machine } => self.start(state, machine, passage, now),
             Route::List => self.list(state, &request.query, now),
             Route::Get { id } => {
@@ -104,7 +104,7 @@ impl Tenant {
             comment: Arc::clone(&action.comment),
             answer_lost: passage.answer_lost,
         };
-        self.witness.started(&action.machine, scan);
+        self.recorder.started(&action.machine, scan);
         Ok(Reply::json(201, &self.view(now).single(action)))
     }
 
@@ -205,7 +205,7 @@ impl Tenant {
         let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
         if action.is_active(now) {
             if action.foreign {
-                self.witness.cancelled_foreign();
+                self.recorder.cancelled_foreign();
             }
             action.cancelled = Some((now, body.comment.into_owned()));
         } else if self.config.cancel_of_final == CancelOfFinal::Refuse {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     base64url,
     reply::{Reply, guid},
-    sign_in::{Desk, Now},
+    sign_in::{Now, TokenIssuer},
 };
 
 /// What the token endpoint says instead of a token.
@@ -40,7 +40,7 @@ impl Refusal {
     }
 }
 
-impl Desk {
+impl TokenIssuer {
     /// For whom a token may be issued to the last form.
     pub(super) fn judge(&self, tenant: &str, now: Now) -> Result<String, Refusal> {
         let config = &self.config;

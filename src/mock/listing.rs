@@ -132,7 +132,7 @@ impl Tenant {
             (ListOption::OrderBy, "$orderby", paging.order.is_some()),
         ];
         for (option, _, _) in carried.iter().filter(|(_, _, is_there)| *is_there) {
-            self.witness.carried_option(kind, *option);
+            self.recorder.carried_option(kind, *option);
         }
         for (option, name, is_there) in carried {
             if is_there && self.config.refuses.contains(&option) {

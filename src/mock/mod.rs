@@ -5,7 +5,7 @@
 //! ```text
 //!   TCP → serve ─┐
 //!                ├→ Tenant::handle ─→ fate ─→ quota ─→ scans, machines, sign_in ─→ Served
-//!   direct call ─┘                      (what is lost)          └→ Witness (what it saw)
+//!   direct call ─┘                      (what is lost)          └→ Recorder (what it saw)
 //! ```
 //!
 //! - `config`: [`MockConfig`], every setting, polite by default.
@@ -22,7 +22,7 @@
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `judge`: to whom it issues one. `base64url`: how it is written.
 //! - `reply`: the answers' shapes.
-//! - `witness`, `summary`: [`Witness`], what the tenant saw. It records and does not judge.
+//! - `recorder`, `summary`: [`Recorder`], what the tenant saw. It records and does not judge.
 //! - `server`: [`serve`], the tenant over HTTP. `door`: where clients connect, or cannot.
 //!
 //! Nothing of the client is used here but its wire types: a bug that both sides share would agree with itself. Time is
@@ -58,7 +58,7 @@ pub use config::{
 pub use fault_plan::{Fault, Rule};
 pub use listing::{Endless, ListOption, Moving, Vanish};
 pub use outage::{Affects, Outage, Shape};
-pub use recorder::{ScanRecord, Seen, Witness};
+pub use recorder::{Recorder, ScanRecord, Seen};
 pub use request::{Kind, Method, Request, Response, Served};
 pub use server::serve;
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};

@@ -1,4 +1,4 @@
-//! What the tenant saw. The witness records; the test that asks it judges.
+//! What the tenant saw. The recorder records; the test that asks it judges.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use super::{listing::ListOption, request::Kind};
 ///
 /// It holds 16 bytes for each call and about 150 for each scan.
 #[derive(Debug)]
-pub struct Witness {
+pub struct Recorder {
     record: bool,
     /// Kinds that share their windows share their holds.
     together: bool,
@@ -65,7 +65,7 @@ pub struct ScanRecord {
     pub answer_lost: bool,
 }
 
-impl Witness {
+impl Recorder {
     pub(super) fn new(record: bool, together: bool) -> Self {
         Self {
             record,
@@ -300,30 +300,30 @@ mod tests {
 
     #[test]
     fn the_busiest_interval_includes_both_of_its_ends() {
-        let witness = Witness::new(true, false);
+        let recorder = Recorder::new(true, false);
         for at in [0, 1, 60, 61, 61, 200] {
-            witness.counted(Kind::Start, s(at), s(at));
+            recorder.counted(Kind::Start, s(at), s(at));
         }
-        assert_eq!(witness.busiest(Kind::Start, s(60)), 4);
-        assert_eq!(witness.busiest(Kind::Start, s(59)), 3);
-        assert_eq!(witness.busiest(Kind::Start, s(0)), 2);
-        assert_eq!(witness.busiest(Kind::List, s(60)), 0);
-        witness.counted(Kind::List, s(61), s(61));
-        assert_eq!(witness.busiest_together(s(0)), 3);
+        assert_eq!(recorder.busiest(Kind::Start, s(60)), 4);
+        assert_eq!(recorder.busiest(Kind::Start, s(59)), 3);
+        assert_eq!(recorder.busiest(Kind::Start, s(0)), 2);
+        assert_eq!(recorder.busiest(Kind::List, s(60)), 0);
+        recorder.counted(Kind::List, s(61), s(61));
+        assert_eq!(recorder.busiest_together(s(0)), 3);
     }
 
     #[test]
     fn a_call_is_early_between_the_refusal_that_was_told_and_its_deadline() {
         for (together, other_kind_is_early) in [(false, 0), (true, 1)] {
-            let witness = Witness::new(true, together);
-            witness.refused(Kind::Start, Some(s(10)), s(40));
-            witness.refused(Kind::Start, Some(s(11)), s(50));
+            let recorder = Recorder::new(true, together);
+            recorder.refused(Kind::Start, Some(s(10)), s(40));
+            recorder.refused(Kind::Start, Some(s(11)), s(50));
             for at in [9, 10, 30, 45, 50] {
-                witness.arrived(Kind::Start, s(at));
+                recorder.arrived(Kind::Start, s(at));
             }
-            assert_eq!(witness.early(Kind::Start), 2, "those at 30 and 45 s");
-            witness.arrived(Kind::List, s(20));
-            assert_eq!(witness.early(Kind::List), other_kind_is_early);
+            assert_eq!(recorder.early(Kind::Start), 2, "those at 30 and 45 s");
+            recorder.arrived(Kind::List, s(20));
+            assert_eq!(recorder.early(Kind::List), other_kind_is_early);
         }
     }
 }

@@ -59,7 +59,7 @@ pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Fu
 
 fn router(tenant: Arc<Tenant>) -> Router {
     Router::new()
-        .route("/mock/witness", get(witness))
+        .route("/mock/witness", get(recorder))
         .route("/mock/scans", get(scans))
         .fallback(call)
         .with_state(tenant)
@@ -134,12 +134,12 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
     }
 }
 
-async fn witness(State(tenant): State<Arc<Tenant>>) -> Response {
+async fn recorder(State(tenant): State<Arc<Tenant>>) -> Response {
     json(&tenant.summary())
 }
 
 async fn scans(State(tenant): State<Arc<Tenant>>) -> Response {
-    let by_machine = tenant.witness().scans_by_machine();
+    let by_machine = tenant.recorder().scans_by_machine();
     let rows = by_machine.iter().map(|(machine, scans)| {
         let first = scans.first().map(|scan| &*scan.comment);
         json!({"machineId": &**machine, "comment": first, "count": scans.len()})
@@ -209,8 +209,8 @@ mod tests {
             }
             assert_eq!(calls.join_all().await, [http::StatusCode::CREATED; 10]);
         }
-        assert_eq!(tenant.witness().calls(Kind::Start), 200);
-        let witness: Value = {
+        assert_eq!(tenant.recorder().calls(Kind::Start), 200);
+        let recorder: Value = {
             let response = client
                 .get(format!("{base}/mock/witness"))
                 .send()
@@ -218,8 +218,8 @@ mod tests {
                 .unwrap();
             serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
         };
-        assert_eq!(witness["kinds"]["start"]["calls"], 200);
-        assert_eq!(witness["scans"]["total"], 200);
+        assert_eq!(recorder["kinds"]["start"]["calls"], 200);
+        assert_eq!(recorder["scans"]["total"], 200);
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,7 +238,7 @@ mod tests {
                 Ok(response) => assert_eq!((machine, response.status().as_u16()), ("cc", 201)),
                 Err(error) => assert!(!error.is_connect() && !error.is_timeout(), "{error:?}"),
             }
-            assert_eq!(tenant.witness().scans_of(machine), scans, "{machine}");
+            assert_eq!(tenant.recorder().scans_of(machine), scans, "{machine}");
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
         let error = start(&client(), &base, "aa").await.unwrap_err();
         assert!(error.is_timeout());
         tokio::time::sleep(Duration::from_secs(90)).await;
-        assert_eq!(tenant.witness().scans_of("aa"), 1);
+        assert_eq!(tenant.recorder().scans_of("aa"), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -284,7 +284,7 @@ mod tests {
         }
         let response = start(&client, &base, "cc").await.unwrap();
         assert_eq!(response.status(), http::StatusCode::CREATED);
-        assert_eq!(tenant.witness().calls(Kind::Start), 3);
+        assert_eq!(tenant.recorder().calls(Kind::Start), 3);
     }
 
     #[tokio::test(start_paused = true)]
@@ -302,7 +302,7 @@ mod tests {
                 (error.is_timeout(), error.is_connect()),
                 (is_timeout, false)
             );
-            assert_eq!(tenant.witness().scans(), 0);
+            assert_eq!(tenant.recorder().scans(), 0);
         }
     }
 

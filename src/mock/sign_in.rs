@@ -15,7 +15,7 @@ use super::{
 
 /// Issues tokens and looks at those that come back.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct TokenIssuer {
     pub(super) config: SignIn,
     /// Until when the tokens live that were issued.
     issued: HashMap<String, Duration>,
@@ -30,7 +30,7 @@ pub(super) struct Now {
     pub(super) wall: Timestamp,
 }
 
-impl Desk {
+impl TokenIssuer {
     pub(super) fn new(config: &SignIn) -> Self {
         Self {
             config: config.clone(),
@@ -238,7 +238,7 @@ mod tests {
             ..SignIn::default()
         };
         let answer = |config: &SignIn, tenant: &str, form: String| {
-            let issued = Desk::new(config).issue(tenant, form.as_bytes(), NOW, 1);
+            let issued = TokenIssuer::new(config).issue(tenant, form.as_bytes(), NOW, 1);
             String::from_utf8_lossy(&issued.body).into_owned()
         };
         assert!(answer(&right, "acme", form("right")).contains("access_token"));
@@ -276,11 +276,11 @@ mod tests {
 
     #[test]
     fn the_metadata_service_wants_its_header_and_answers_in_strings() {
-        let mut desk = Desk::new(&SignIn::default());
+        let mut issuer = TokenIssuer::new(&SignIn::default());
         let mut request = Request::get("/metadata/identity/oauth2/token?resource=https://api", "");
-        assert_eq!(desk.identity(&request, NOW, 1).status, 400);
+        assert_eq!(issuer.identity(&request, NOW, 1).status, 400);
         request.metadata = Some("true".to_owned());
-        let answer = desk.identity(&request, NOW, 1);
+        let answer = issuer.identity(&request, NOW, 1);
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(
             (&body["expires_in"], &body["expires_on"]),
@@ -290,20 +290,20 @@ mod tests {
 
     #[test]
     fn an_issued_token_is_taken_until_it_expires_and_no_other_is() {
-        let mut desk = Desk::new(&SignIn {
+        let mut issuer = TokenIssuer::new(&SignIn {
             tokens: Tokens::Issued,
             secret: Some("right".into()),
             ..SignIn::default()
         });
-        let refused = desk.issue("acme", form("wrong").as_bytes(), NOW, 1);
+        let refused = issuer.issue("acme", form("wrong").as_bytes(), NOW, 1);
         assert_eq!(refused.status, 401);
         assert!(String::from_utf8_lossy(&refused.body).contains("AADSTS7000215"));
 
-        let issued = desk.issue("acme", form("right").as_bytes(), NOW, 1);
+        let issued = issuer.issue("acme", form("right").as_bytes(), NOW, 1);
         let body: serde_json::Value = serde_json::from_slice(&issued.body).unwrap();
         assert_eq!((issued.status, &body["expires_in"]), (200, &json!(3599)));
         let header = format!("Bearer {}", body["access_token"].as_str().unwrap());
-        assert_eq!(desk.admit(Some(&header), Kind::Start, NOW), Ok(()));
+        assert_eq!(issuer.admit(Some(&header), Kind::Start, NOW), Ok(()));
         let later = Now {
             since_start: Duration::from_secs(3599),
             ..NOW
@@ -314,7 +314,7 @@ mod tests {
             (None, NOW),
         ] {
             assert_eq!(
-                desk.admit(header, Kind::Start, now).unwrap_err().status,
+                issuer.admit(header, Kind::Start, now).unwrap_err().status,
                 401
             );
         }
@@ -322,12 +322,12 @@ mod tests {
 
     #[test]
     fn a_missing_role_is_named_beside_those_that_are_there() {
-        let desk = Desk::new(&SignIn {
+        let issuer = TokenIssuer::new(&SignIn {
             roles: vec!["Machine.Scan".into()],
             ..SignIn::default()
         });
-        assert_eq!(desk.admit(Some("Bearer x"), Kind::Start, NOW), Ok(()));
-        let error = desk.admit(Some("Bearer x"), Kind::List, NOW).unwrap_err();
+        assert_eq!(issuer.admit(Some("Bearer x"), Kind::Start, NOW), Ok(()));
+        let error = issuer.admit(Some("Bearer x"), Kind::List, NOW).unwrap_err();
         assert_eq!((error.status, error.code), (403, "Forbidden"));
         assert_eq!(
             error.message,

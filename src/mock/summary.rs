@@ -1,4 +1,4 @@
-//! The witness in a few figures: as JSON for programs, as words for people.
+//! The recorder in a few figures: as JSON for programs, as words for people.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     config::{Kinds, Limit, QuotaConfig},
-    recorder::Witness,
+    recorder::Recorder,
     request::Kind,
 };
 
@@ -69,7 +69,7 @@ pub struct ScanSummary {
 const NAMED: usize = 20;
 
 impl Summary {
-    pub(super) fn of(witness: &Witness, quota: &QuotaConfig) -> Self {
+    pub(super) fn of(recorder: &Recorder, quota: &QuotaConfig) -> Self {
         let busiest = |calls: &dyn Fn(Duration) -> usize| -> Vec<Busiest> {
             let limits = quota.limits.iter();
             limits
@@ -77,25 +77,25 @@ impl Summary {
                 .collect()
         };
         let kind = |kind: Kind| KindSummary {
-            calls: witness.calls(kind),
-            throttled: witness.throttled(kind),
-            early: witness.early(kind),
-            turned_away: witness.turned_away(kind).len(),
+            calls: recorder.calls(kind),
+            throttled: recorder.throttled(kind),
+            early: recorder.early(kind),
+            turned_away: recorder.turned_away(kind).len(),
             busiest: if kind == Kind::Token {
                 Vec::new()
             } else {
-                busiest(&|window| witness.busiest(kind, window))
+                busiest(&|window| recorder.busiest(kind, window))
             },
         };
-        let mut repeated = witness.machines_scanned_more_than_once();
+        let mut repeated = recorder.machines_scanned_more_than_once();
         let machines_scanned_more_than_once = repeated.len();
         repeated.truncate(NAMED);
-        let by_machine = witness.scans_by_machine();
+        let by_machine = recorder.scans_by_machine();
         let scans = by_machine.iter().flat_map(|(_, scans)| scans);
         Self {
             kinds: Kind::ALL.iter().map(|k| (k.name(), kind(*k))).collect(),
             together: if quota.kinds == Kinds::Together {
-                busiest(&|window| witness.busiest_together(window))
+                busiest(&|window| recorder.busiest_together(window))
             } else {
                 Vec::new()
             },
@@ -106,7 +106,7 @@ impl Summary {
                 machines_scanned_more_than_once,
                 repeated,
             },
-            foreign_cancels: witness.foreign_cancels(),
+            foreign_cancels: recorder.foreign_cancels(),
         }
     }
 }
@@ -195,19 +195,19 @@ mod tests {
 
     #[test]
     fn in_words_it_names_what_should_not_have_happened() {
-        let witness = Witness::new(true, false);
+        let recorder = Recorder::new(true, false);
         let machine: Arc<str> = "ab".into();
         for second in 0..2 {
             let at = Duration::from_secs(second);
-            witness.counted(Kind::Start, at, at);
-            witness.turn_away(Kind::Start, at);
+            recorder.counted(Kind::Start, at, at);
+            recorder.turn_away(Kind::Start, at);
             let scan = ScanRecord {
                 comment: "c".into(),
                 answer_lost: second == 0,
             };
-            witness.started(&machine, scan);
+            recorder.started(&machine, scan);
         }
-        witness.cancelled_foreign();
+        recorder.cancelled_foreign();
         let quota = QuotaConfig {
             limits: vec![Limit {
                 calls: 100,
@@ -216,7 +216,7 @@ mod tests {
             kinds: Kinds::Together,
             ..QuotaConfig::default()
         };
-        let summary = Summary::of(&witness, &quota);
+        let summary = Summary::of(&recorder, &quota);
         assert_eq!(
             summary.to_string(),
             "start: 2 calls, 0 refused (429), 0 before Retry-After had passed; at most 2 of 100 in any 60s; \

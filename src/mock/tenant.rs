@@ -13,11 +13,11 @@ use super::{
     machine::{Machine, is_hex},
     outage::{self, Shape},
     quota::Quota,
-    recorder::Witness,
+    recorder::Recorder,
     reply::{Error, Reply, whole_seconds},
     request::{Kind, Request, Route, Served},
     scans::Scans,
-    sign_in::Desk,
+    sign_in::TokenIssuer,
     summary::Summary,
 };
 
@@ -29,7 +29,7 @@ pub struct Tenant {
     pub(super) inventory: Vec<Machine>,
     /// The machines of a fleet that is named one by one, in lower case.
     named: HashSet<String>,
-    pub(super) witness: Witness,
+    pub(super) recorder: Recorder,
     state: Mutex<State>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct State {
     fates: Fates,
     quota: Quota,
     pub(super) scans: Scans,
-    pub(super) desk: Desk,
+    pub(super) issuer: TokenIssuer,
 }
 
 /// A call on its way through the service.
@@ -70,13 +70,13 @@ impl Tenant {
         Arc::new(Self {
             inventory,
             named,
-            witness: Witness::new(config.record, config.quota.kinds == Kinds::Together),
+            recorder: Recorder::new(config.record, config.quota.kinds == Kinds::Together),
             state: Mutex::new(State {
                 rng: fastrand::Rng::with_seed(config.seed),
                 fates: Fates::new(&config.faults),
                 quota: Quota::new(&config.quota),
                 scans: Scans::default(),
-                desk: Desk::new(&config.sign_in),
+                issuer: TokenIssuer::new(&config.sign_in),
             }),
             clock,
             config,
@@ -141,9 +141,9 @@ impl Tenant {
         let kind = route.kind();
         let outage = outage::met(&self.config.outages, kind, arrived);
         if outage.is_none_or(Shape::lets_calls_in) {
-            self.witness.arrived(kind, arrived);
+            self.recorder.arrived(kind, arrived);
         } else {
-            self.witness.turn_away(kind, arrived);
+            self.recorder.turn_away(kind, arrived);
         }
         let State { rng, fates, .. } = &mut *self.lock();
         match outage {
@@ -178,26 +178,26 @@ impl Tenant {
 
     /// What the tenant has seen.
     #[must_use]
-    pub const fn witness(&self) -> &Witness {
-        &self.witness
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// What the tenant has seen, in figures.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        Summary::of(&self.witness, &self.config.quota)
+        Summary::of(&self.recorder, &self.config.quota)
     }
 
     /// The fields of the last form that the token endpoint was sent; secrets too, for a test to look at.
     #[must_use]
     pub fn last_form(&self) -> HashMap<String, String> {
-        self.lock().desk.last_form().clone()
+        self.lock().issuer.last_form().clone()
     }
 
     /// The last token that was issued, for a test to look for.
     #[must_use]
     pub fn last_token(&self) -> String {
-        self.lock().desk.last_token().to_owned()
+        self.lock().issuer.last_token().to_owned()
     }
 
     /// The ids of the inventory's machines.
@@ -239,11 +239,11 @@ impl Tenant {
         // Looked at under the lock, so that calls are counted in the order of their times.
         let now = self.clock.now();
         let kind = passage.route.kind();
-        self.witness.counted(kind, passage.arrived, now);
+        self.recorder.counted(kind, passage.arrived, now);
         if let Err(refusal) = state.quota.count(kind, now) {
             let until = now + Duration::from_secs(whole_seconds(refusal.wait));
             let told = (!passage.answer_lost).then_some(passage.answer_at);
-            self.witness.refused(kind, told, until);
+            self.recorder.refused(kind, told, until);
             return Some(Reply::throttled(refusal, state.rng.u128(..)));
         }
         if !passage.fate.carried_out {

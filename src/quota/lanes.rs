@@ -26,21 +26,21 @@ use super::clock::Moment;
 /// Some lanes of one period. Lanes have numbers, from 0.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    limiter: RateLimiter<Ask, Shelf, Reading, NoOpMiddleware<Moment>>,
-    shelf: Shelf,
+    limiter: RateLimiter<Ask, LaneStore, Reading, NoOpMiddleware<Moment>>,
+    lane_store: LaneStore,
 }
 
 impl Lanes {
     /// `count` lanes, all ready, each ready again `period` after it was armed. A period of nothing is made one
     /// nanosecond.
     pub(super) fn new(count: usize, period: Duration) -> Self {
-        let shelf = Shelf(Arc::new(Mutex::new(vec![READY; count])));
+        let lane_store = LaneStore(Arc::new(Mutex::new(vec![READY; count])));
         let quota = Quota::with_period(period)
             .unwrap_or_else(|| Quota::per_second(std::num::NonZeroU32::MAX));
         Self {
             // The reading is the clock's zero here, so that governor's own times are ours too.
-            limiter: RateLimiter::new(quota, shelf.clone(), Reading::default()),
-            shelf,
+            limiter: RateLimiter::new(quota, lane_store.clone(), Reading::default()),
+            lane_store,
         }
     }
 
@@ -68,17 +68,17 @@ impl Lanes {
 
     /// Makes the lane ready, as if it had never been spent.
     pub(super) fn clear(&self, lane: usize) {
-        self.shelf.states()[lane] = READY;
+        self.lane_store.states()[lane] = READY;
     }
 
     /// When the lane is ready.
     pub(super) fn ready_at(&self, lane: usize) -> Moment {
-        Moment::from_nanos(self.shelf.states()[lane])
+        Moment::from_nanos(self.lane_store.states()[lane])
     }
 
     /// Adds a lane, ready, and returns its number.
     pub(super) fn grow(&self) -> usize {
-        let mut states = self.shelf.states();
+        let mut states = self.lane_store.states();
         states.push(READY);
         states.len() - 1
     }
@@ -101,15 +101,15 @@ enum Ask {
 /// The state store: when each lane is ready, in nanoseconds. governor keeps it to itself once it has it, so it is shared;
 /// the lock is never contended.
 #[derive(Debug, Clone)]
-struct Shelf(Arc<Mutex<Vec<u64>>>);
+struct LaneStore(Arc<Mutex<Vec<u64>>>);
 
-impl Shelf {
+impl LaneStore {
     fn states(&self) -> MutexGuard<'_, Vec<u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl StateStore for Shelf {
+impl StateStore for LaneStore {
     type Key = Ask;
 
     fn measure_and_replace<T, F, E>(&self, ask: &Ask, decide: F) -> Result<T, E>

@@ -1,4 +1,4 @@
-//! The limiter, and this process's picture of the ledger around it.
+//! The limiter, and this process's snapshot of the ledger around it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
 
 /// What is known of all calls, ours and those of others, and what the ledger does not know yet.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct LimiterState {
     pub(super) limiter: Limiter,
     /// Calls of others that have not been answered.
     foreign: HashMap<CallId, Call>,
@@ -29,7 +29,7 @@ pub(super) struct Book {
 /// A process that has sent a call so lately is likely to want to send more.
 const NEIGHBOURHOOD: Duration = Duration::from_mins(5);
 
-impl Book {
+impl LimiterState {
     pub(super) fn new(quota: &Quota) -> Self {
         Self {
             limiter: Limiter::new(quota),
@@ -41,7 +41,7 @@ impl Book {
     }
 
     /// Takes over what others have written.
-    pub(super) fn take_over(&mut self, news: Vec<Entry>, now: Moment) {
+    pub(super) fn merge(&mut self, news: Vec<Entry>, now: Moment) {
         for entry in news {
             match entry {
                 Entry::Sent { id, kind, at, .. } => {

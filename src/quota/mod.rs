@@ -16,10 +16,10 @@
 //! - `window`: one limit: the lanes of each kind, those that are parked, kinds joined.
 //! - `limiter`: all windows, the even pace and holds: asks everything, then spends everything. Says why a call has to
 //!   [wait](Waiting), how far the windows are [spent](Usage), and [forecasts](Forecast) what is to come.
-//! - `book`: the limiter, and what is known of other processes.
+//! - `state`: the limiter, and what is known of other processes.
 //! - `ledger`: what is remembered beyond this process, in a file.
-//! - `shared`: one look: the ledger is locked, read into the book, the limiter decides, the call is written.
-//! - `pacer`, `permit`: the looks repeated until one succeeds; the ends of calls. `picture`: for who only looks.
+//! - `shared`: one look: the ledger is locked, read into the state, the limiter decides, the call is written.
+//! - `pacer`, `permit`: the looks repeated until one succeeds; the ends of calls. `snapshot`: for who only looks.
 //! - `clock`: the one source of time; `sleep`: noticing that the computer slept.
 //! - `kind`, `limit`, `quota`, `waiting`, `forecast`: the words.
 
@@ -64,5 +64,5 @@ pub use pacer::{LONGEST_WAIT, Pacer};
 pub use permit::{GRACE, PERMIT_LIFE, Permit};
 pub use quota::{Pace, Quota};
 pub use sleep::SleepWatch;
-pub use snapshot::Picture;
+pub use snapshot::QuotaSnapshot;
 pub use waiting::{Cause, Waiting};

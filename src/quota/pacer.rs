@@ -43,7 +43,7 @@ impl Pacer {
     }
 
     /// A pacer that shares its quota with all processes that use the same ledger; what they and earlier runs have spent
-    /// counts. A caller gives its call up `patience` after it was sent. Blocks until the file is open and checked.
+    /// counts. A caller gives its call up `request_timeout` after it was sent. Blocks until the file is open and checked.
     ///
     /// # Errors
     /// If the file cannot be opened or made, is something else, newer or damaged.
@@ -51,11 +51,17 @@ impl Pacer {
         quota: &Quota,
         clock: Arc<dyn Clock>,
         place: &LedgerPlace,
-        patience: Duration,
+        request_timeout: Duration,
     ) -> Result<Self, LedgerError> {
         let longest = quota.limits().map(Limit::window).max();
         let ledger = FileLedger::open(place, longest.unwrap_or_default(), Arc::clone(&clock))?;
-        Ok(Self::over(quota, clock, Box::new(ledger), true, patience))
+        Ok(Self::over(
+            quota,
+            clock,
+            Box::new(ledger),
+            true,
+            request_timeout,
+        ))
     }
 
     /// A pacer over any ledger. One that does not `remember` is taken for one that never blocks.
@@ -64,10 +70,16 @@ impl Pacer {
         clock: Arc<dyn Clock>,
         ledger: Box<dyn Ledger>,
         remembers: bool,
-        patience: Duration,
+        request_timeout: Duration,
     ) -> Self {
         Self {
-            shared: Arc::new(Shared::new(quota, clock, ledger, remembers, patience)),
+            shared: Arc::new(Shared::new(
+                quota,
+                clock,
+                ledger,
+                remembers,
+                request_timeout,
+            )),
         }
     }
 
@@ -167,28 +179,28 @@ impl Pacer {
     /// Why the next call of the kind cannot go now; `None` if it can.
     #[must_use]
     pub fn waiting(&self, kind: Kind) -> Option<Waiting> {
-        let book = self.shared.book();
-        book.limiter.waiting(kind, self.shared.now())
+        let state = self.shared.state();
+        state.limiter.waiting(kind, self.shared.now())
     }
 
     /// How far each window is spent for the kind, the shortest first.
     #[must_use]
     pub fn usage(&self, kind: Kind) -> Vec<Usage> {
-        let book = self.shared.book();
-        book.limiter.usage(kind, self.shared.now())
+        let state = self.shared.state();
+        state.limiter.usage(kind, self.shared.now())
     }
 
     /// When the hold of the kind ends that the service asked for; a moment that is past if there is none.
     #[must_use]
     pub fn held_until(&self, kind: Kind) -> Moment {
-        self.shared.book().limiter.held_until(kind)
+        self.shared.state().limiter.held_until(kind)
     }
 
     /// When calls of the kind can go at best, as the quota stands now.
     #[must_use]
     pub fn forecast(&self, kind: Kind) -> Forecast {
-        let book = self.shared.book();
-        book.limiter.forecast(kind, self.shared.now())
+        let state = self.shared.state();
+        state.limiter.forecast(kind, self.shared.now())
     }
 
     /// How long from now until the last of `calls` further calls of the kind can go at the earliest. To ask later for
@@ -201,7 +213,7 @@ impl Pacer {
     /// Whether the service has shown that it counts all kinds as one; they have counted so since.
     #[must_use]
     pub fn kinds_joined(&self) -> bool {
-        self.shared.book().limiter.joined()
+        self.shared.state().limiter.joined()
     }
 }
 

@@ -14,21 +14,21 @@ pub const PERMIT_LIFE: Duration = Duration::from_secs(5);
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// By when the caller of a call that was let go at `at` has given it up: it sends it within [`PERMIT_LIFE`], and waits
-/// for no longer than its `patience`.
-pub(super) fn given_up_by(at: Moment, patience: Duration) -> Moment {
-    at + PERMIT_LIFE + patience
+/// for no longer than its `request_timeout`.
+pub(super) fn given_up_by(at: Moment, request_timeout: Duration) -> Moment {
+    at + PERMIT_LIFE + request_timeout
 }
 
 /// By when a call that was let go at `at`, and is given up by `give_up_at`, has been counted, whatever became of its
-/// caller: the service takes no longer than another patience, or [`GRACE`], to count what was given up.
+/// caller: the service takes no longer than another request_timeout, or [`GRACE`], to count what was given up.
 ///
-/// So a service that counts a call within twice the patience never sees more than the limit: while its answers are
+/// So a service that counts a call within twice the request_timeout never sees more than the limit: while its answers are
 /// waited for, whatever the latency; when a call's time is over; and when its process dies, or stops at once, with the
 /// call on its way. The one thing that is trusted not to be so slow is what answered by itself, a 5xx or a reset: it has
 /// a grace.
 pub(super) fn counted_by(at: Moment, give_up_at: Moment) -> Moment {
-    let patience = give_up_at.since(at).saturating_sub(PERMIT_LIFE);
-    give_up_at + patience.max(GRACE)
+    let request_timeout = give_up_at.since(at).saturating_sub(PERMIT_LIFE);
+    give_up_at + request_timeout.max(GRACE)
 }
 
 /// Leave for exactly one call, which counts from now until it is settled, and a window longer. Look at
@@ -77,7 +77,8 @@ impl Permit {
     /// The call was not made, not even begun.
     pub fn give_back(mut self) {
         if let Some(call) = self.call.take() {
-            self.shared.settle(|book, _| book.put_back(self.id, &call));
+            self.shared
+                .settle(|state, _| state.put_back(self.id, &call));
         }
     }
 
@@ -92,10 +93,10 @@ impl Permit {
         self.arm_after(GRACE);
     }
 
-    /// The call was given up because its time, `patience`, was over. The service is slow, not dead, and may take as long
-    /// again to count it: the windows run from now and another patience, or [`GRACE`] where that is longer.
-    pub fn timed_out(mut self, patience: Duration) {
-        self.arm_after(patience.max(GRACE));
+    /// The call was given up because its time, `request_timeout`, was over. The service is slow, not dead, and may take as long
+    /// again to count it: the windows run from now and another request_timeout, or [`GRACE`] where that is longer.
+    pub fn timed_out(mut self, request_timeout: Duration) {
+        self.arm_after(request_timeout.max(GRACE));
     }
 
     /// The call was given up before its time was over, by no fault of the service: the computer slept, or the run stops
@@ -115,23 +116,23 @@ impl Permit {
     pub fn throttled(mut self, throttle: &Throttle) {
         if let Some(call) = self.call.take() {
             self.shared
-                .settle(|book, now| book.throttled(self.id, &call, throttle, now));
+                .settle(|state, now| state.throttled(self.id, &call, throttle, now));
         }
     }
 
     fn arm_cut_off(&mut self) {
         if let Some(call) = self.call.take() {
-            let give_up_at = given_up_by(self.given, self.shared.patience());
+            let give_up_at = given_up_by(self.given, self.shared.request_timeout());
             let counted_by = counted_by(self.given, give_up_at);
             self.shared
-                .settle(|book, now| book.arm(self.id, &call, counted_by.max(now + GRACE)));
+                .settle(|state, now| state.arm(self.id, &call, counted_by.max(now + GRACE)));
         }
     }
 
     fn arm_after(&mut self, grace: Duration) {
         if let Some(call) = self.call.take() {
             self.shared
-                .settle(|book, now| book.arm(self.id, &call, now + grace));
+                .settle(|state, now| state.arm(self.id, &call, now + grace));
         }
     }
 }

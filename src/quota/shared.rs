@@ -14,23 +14,23 @@ use super::{
     clock::{Clock, Moment},
     kind::Kind,
     ledger::{CallId, Entry, Ledger, LedgerError},
-    limiter_state::Book,
+    limiter_state::LimiterState,
     permit::{Permit, given_up_by},
     quota::Quota,
     waiting::Waiting,
 };
 
-/// What a pacer shares with its clones and permits. The desk is locked before the book, and the book never for longer than
+/// What a pacer shares with its clones and permits. The writer is locked before the state, and the state never for longer than
 /// a decision takes.
 #[derive(Debug)]
 pub(super) struct Shared {
     clock: Arc<dyn Clock>,
-    desk: Mutex<Desk>,
-    book: Mutex<Book>,
+    writer: Mutex<LedgerWriter>,
+    state: Mutex<LimiterState>,
     next_id: AtomicU64,
     settled: Notify,
     /// How long after it was sent a caller gives its call up.
-    patience: Duration,
+    request_timeout: Duration,
     /// Whether there is a ledger, which may block.
     remembers: bool,
     /// Whether somebody is about to write the ends of calls.
@@ -39,13 +39,13 @@ pub(super) struct Shared {
 
 /// Where the ledger is written. It may be locked for as long as the disk takes.
 #[derive(Debug)]
-struct Desk {
+struct LedgerWriter {
     ledger: Box<dyn Ledger>,
     /// What the next transaction writes; what could not be written stays here.
     entries: Vec<Entry>,
 }
 
-impl Desk {
+impl LedgerWriter {
     fn commit(&mut self) -> Result<(), LedgerError> {
         self.ledger.commit(&self.entries)?;
         self.entries.clear();
@@ -76,19 +76,19 @@ impl Shared {
         clock: Arc<dyn Clock>,
         ledger: Box<dyn Ledger>,
         remembers: bool,
-        patience: Duration,
+        request_timeout: Duration,
     ) -> Self {
         Self {
             clock,
-            desk: Mutex::new(Desk {
+            writer: Mutex::new(LedgerWriter {
                 ledger,
                 entries: Vec::new(),
             }),
-            book: Mutex::new(Book::new(quota)),
+            state: Mutex::new(LimiterState::new(quota)),
             // Half of the numbers are left to count on; two processes that draw the same start are not to be feared.
             next_id: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
             settled: Notify::new(),
-            patience,
+            request_timeout,
             remembers,
             flush_is_due: AtomicBool::new(false),
         }
@@ -100,8 +100,8 @@ impl Shared {
     }
 
     /// How long after it was sent a caller gives its call up.
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     /// The next settlement from now on.
@@ -115,16 +115,16 @@ impl Shared {
 
     pub(super) fn is_held(&self, kind: Kind) -> bool {
         let now = self.now();
-        self.book().limiter.is_held(kind, now)
+        self.state().limiter.is_held(kind, now)
     }
 
     pub(super) fn is_others_turn(&self) -> bool {
-        self.remembers() && self.book().is_others_turn(self.now())
+        self.remembers() && self.state().is_others_turn(self.now())
     }
 
-    /// Changes the book when a call has ended, and lets those who wait look again.
-    pub(super) fn settle(self: &Arc<Self>, change: impl FnOnce(&mut Book, Moment)) {
-        change(&mut self.book(), self.now());
+    /// Changes the state when a call has ended, and lets those who wait look again.
+    pub(super) fn settle(self: &Arc<Self>, change: impl FnOnce(&mut LimiterState, Moment)) {
+        change(&mut self.state(), self.now());
         self.settled.notify_waiters();
         self.flush_soon();
     }
@@ -143,19 +143,19 @@ impl Shared {
 
     /// Writes the ends of calls.
     pub(super) fn flush(&self) -> Result<(), LedgerError> {
-        let mut desk = self.desk();
+        let mut writer = self.writer();
         self.flush_is_due.store(false, Ordering::Relaxed);
-        let news = desk.ledger.begin()?;
-        let mut book = self.book();
-        book.take_over(news, self.now());
-        book.hand_over(&mut desk.entries);
-        drop(book);
-        desk.commit()
+        let news = writer.ledger.begin()?;
+        let mut state = self.state();
+        state.merge(news, self.now());
+        state.hand_over(&mut writer.entries);
+        drop(state);
+        writer.commit()
     }
 
     /// Does something else with the ledger than to count calls.
     pub(super) fn on_ledger<T>(&self, work: impl FnOnce(&mut dyn Ledger) -> T) -> T {
-        work(self.desk().ledger.as_mut())
+        work(self.writer().ledger.as_mut())
     }
 
     /// One look: begin, take over, decide, commit.
@@ -163,42 +163,42 @@ impl Shared {
         self: &Arc<Self>,
         kind: Kind,
     ) -> Result<Result<Unclaimed, Waiting>, LedgerError> {
-        let mut desk = self.desk();
-        let news = desk.ledger.begin()?;
+        let mut writer = self.writer();
+        let news = writer.ledger.begin()?;
         // Only now: whatever it took to get the ledger has passed.
         let now = self.now();
-        let mut book = self.book();
-        book.take_over(news, now);
-        book.hand_over(&mut desk.entries);
-        let decision = book.take(kind, now);
-        drop(book);
+        let mut state = self.state();
+        state.merge(news, now);
+        state.hand_over(&mut writer.entries);
+        let decision = state.take(kind, now);
+        drop(state);
 
         let call = match decision {
             Ok(call) => call,
-            Err(waiting) => return desk.commit().map(|()| Err(waiting)),
+            Err(waiting) => return writer.commit().map(|()| Err(waiting)),
         };
         let id = CallId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        desk.entries.push(Entry::Sent {
+        writer.entries.push(Entry::Sent {
             id,
             kind,
             at: now,
-            give_up_at: given_up_by(now, self.patience),
+            give_up_at: given_up_by(now, self.request_timeout),
         });
-        if let Err(error) = desk.commit() {
-            desk.entries.pop();
-            self.book().limiter.put_back(&call);
+        if let Err(error) = writer.commit() {
+            writer.entries.pop();
+            self.state().limiter.put_back(&call);
             return Err(error);
         }
         let permit = Permit::new(Arc::clone(self), id, call);
         Ok(Ok(Unclaimed(Some(permit))))
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writer(&self) -> MutexGuard<'_, LedgerWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, LimiterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,24 +8,24 @@ use super::{
     kind::Kind,
     ledger::{FileLedger, LedgerError, LedgerPlace},
     limiter::Usage,
-    limiter_state::Book,
+    limiter_state::LimiterState,
     quota::Quota,
     waiting::Waiting,
 };
 
 /// A quota as it stands at one moment.
 #[derive(Debug)]
-pub struct Picture {
-    book: Book,
+pub struct QuotaSnapshot {
+    state: LimiterState,
     now: Moment,
 }
 
-impl Picture {
+impl QuotaSnapshot {
     /// One of which nothing has been spent.
     #[must_use]
     pub fn unspent(quota: &Quota, clock: &dyn Clock) -> Self {
         Self {
-            book: Book::new(quota),
+            state: LimiterState::new(quota),
             now: clock.now(),
         }
     }
@@ -41,33 +41,33 @@ impl Picture {
         place: &LedgerPlace,
     ) -> Result<Self, LedgerError> {
         let entries = FileLedger::look(place, Arc::clone(clock))?;
-        let mut picture = Self::unspent(quota, clock.as_ref());
-        picture.book.take_over(entries, picture.now);
-        Ok(picture)
+        let mut snapshot = Self::unspent(quota, clock.as_ref());
+        snapshot.state.merge(entries, snapshot.now);
+        Ok(snapshot)
     }
 
     /// Why the next call of the kind cannot go now; `None` if it can.
     #[must_use]
     pub fn waiting(&self, kind: Kind) -> Option<Waiting> {
-        self.book.limiter.waiting(kind, self.now)
+        self.state.limiter.waiting(kind, self.now)
     }
 
     /// How long the service's word still holds calls of the kind; `None` if it does not.
     #[must_use]
     pub fn held(&self, kind: Kind) -> Option<Duration> {
-        let left = self.book.limiter.held_until(kind).since(self.now);
+        let left = self.state.limiter.held_until(kind).since(self.now);
         (!left.is_zero()).then_some(left)
     }
 
     /// How far each window is spent for the kind, the shortest first.
     #[must_use]
     pub fn usage(&self, kind: Kind) -> Vec<Usage> {
-        self.book.limiter.usage(kind, self.now)
+        self.state.limiter.usage(kind, self.now)
     }
 
     /// When calls of the kind can go at best.
     #[must_use]
     pub fn forecast(&self, kind: Kind) -> Forecast {
-        self.book.limiter.forecast(kind, self.now)
+        self.state.limiter.forecast(kind, self.now)
     }
 }

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Layout, ResultsError, Row, line::Pen};
+use super::{Layout, ResultsError, Row, line::RowWriter};
 
 /// A results file that grows by a line for each target that ends.
 pub struct ResultsFile {
     path: PathBuf,
-    pen: Pen,
+    pen: RowWriter,
     line: Vec<u8>,
     lines: Lines<File>,
 }
@@ -23,7 +23,7 @@ impl ResultsFile {
         let whole = file.metadata()?.len();
         Ok(Self {
             path: path.to_owned(),
-            pen: Pen::new(layout),
+            pen: RowWriter::new(layout),
             line: Vec::with_capacity(1024),
             lines: Lines::new(file, whole),
         })

@@ -18,13 +18,13 @@ use super::{
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Writes rows in one layout. Its buffers are used again for every row.
-pub(super) struct Pen {
+pub(super) struct RowWriter {
     layout: Layout,
     builder: WriterBuilder,
     cell: String,
 }
 
-impl Pen {
+impl RowWriter {
     pub(super) fn new(layout: &Layout) -> Self {
         let mut builder = WriterBuilder::new();
         // One line fits as a rule; a longer one only costs a second copy.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! probe, owner ─→ Rewrite::start ─ row, row … ─→ install ─→ ResultsFile ─ append, append …
-//! at the end:    Rewrite::start ─ row, row … ─→ seal ─→ Sealed::place (patient: the file may be open in Excel) ─→ Placed
+//! at the end:    Rewrite::start ─ row, row … ─→ seal ─→ Finished::place (patient: the file may be open in Excel) ─→ Installed
 //! ```
 //!
 //! - [`row`]: one line of the file. [`layout`]: its columns and its dialect.
@@ -34,7 +34,7 @@ pub use layout::Layout;
 pub use machines::Machines;
 pub use owner::{Owner, owner, probe};
 pub use read::{ReadRow, each_row};
-pub use rewrite::{Placed, Rewrite, Sealed, beside};
+pub use rewrite::{Finished, Installed, Rewrite, beside};
 pub use row::Row;
 
 /// The results file cannot be read or written.

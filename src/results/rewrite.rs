@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Layout, ResultsError, ResultsFile, Row, line::Pen};
+use super::{Layout, ResultsError, ResultsFile, Row, line::RowWriter};
 use crate::audit::audit;
 
 /// How much is gathered before it is written.
@@ -23,19 +23,19 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Rewrite {
     fresh: Fresh,
     layout: Layout,
-    pen: Pen,
+    pen: RowWriter,
     buffer: Vec<u8>,
 }
 
 /// A new results file that is whole and on disk, and lies beside the old one still.
-pub struct Sealed {
+pub struct Finished {
     fresh: Fresh,
     layout: Layout,
 }
 
 /// Where the results are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placed {
+pub enum Installed {
     /// Where they should be.
     There(PathBuf),
     /// Beside it, for the old file could not be replaced.
@@ -57,7 +57,7 @@ impl Rewrite {
         let mut this = Self {
             fresh,
             layout: layout.clone(),
-            pen: Pen::new(layout),
+            pen: RowWriter::new(layout),
             buffer: Vec::with_capacity(BUFFER + 4096),
         };
         let headed = this.pen.header(&mut this.buffer);
@@ -81,16 +81,16 @@ impl Rewrite {
     ///
     /// # Errors
     /// The disk is full or gone. The old file is untouched.
-    pub fn seal(mut self) -> Result<Sealed, ResultsError> {
+    pub fn seal(mut self) -> Result<Finished, ResultsError> {
         let written = self.flush().and_then(|()| self.fresh.sync());
         written.map_err(|why| self.fresh.failed(&why))?;
-        Ok(Sealed {
+        Ok(Finished {
             fresh: self.fresh,
             layout: self.layout,
         })
     }
 
-    /// [`seal`](Self::seal) and [`install`](Sealed::install): how a run begins.
+    /// [`seal`](Self::seal) and [`install`](Finished::install): how a run begins.
     ///
     /// # Errors
     /// As theirs.
@@ -105,7 +105,7 @@ impl Rewrite {
     }
 }
 
-impl Sealed {
+impl Finished {
     /// Replaces the old file, and opens the new one for the lines to come.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Sealed {
     ///
     /// # Errors
     /// Not even beside it: the directory is gone, or no longer ours to write to.
-    pub async fn place<S, F>(mut self, mut sleep: S) -> Result<Placed, ResultsError>
+    pub async fn place<S, F>(mut self, mut sleep: S) -> Result<Installed, ResultsError>
     where
         S: FnMut(Duration) -> F,
         F: Future<Output = ()>,
@@ -133,7 +133,7 @@ impl Sealed {
         let mut left = TRIES;
         let why = loop {
             match self.fresh.put(&path) {
-                Ok(()) => return Ok(Placed::There(path)),
+                Ok(()) => return Ok(Installed::There(path)),
                 Err(why) if left == 0 => break why,
                 Err(_) => {}
             }
@@ -142,7 +142,7 @@ impl Sealed {
         };
         let beside = beside(&path);
         match self.fresh.put(&beside) {
-            Ok(()) => Ok(Placed::Aside {
+            Ok(()) => Ok(Installed::Aside {
                 path: beside,
                 why: why.to_string(),
             }),

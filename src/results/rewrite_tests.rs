@@ -151,7 +151,7 @@ async fn a_finished_file_replaces_the_appended_one_at_once() {
     assert_eq!(read(&path, false)[1][0], "b", "the old one until the end");
     whole.row(&row("b")).unwrap();
     let placed = whole.seal().unwrap().place(no_sleep).await.unwrap();
-    assert_eq!(placed, Placed::There(path.clone()));
+    assert_eq!(placed, Installed::There(path.clone()));
     assert_eq!(read(&path, false)[1][0], "a");
     assert_eq!(names(dir.path()), ["r.csv"]);
 }
@@ -178,7 +178,7 @@ async fn a_refused_replacement_is_tried_for_ten_seconds_and_then_laid_aside() {
             waited += span;
             std::future::ready(())
         });
-        let Placed::Aside { path, why } = placed.await.unwrap() else {
+        let Installed::Aside { path, why } = placed.await.unwrap() else {
             panic!("it was put where nothing can be put");
         };
         let name = format!("fleet.results.{number}.csv");
@@ -211,7 +211,7 @@ async fn a_replacement_that_succeeds_at_last_is_where_it_should_be() {
         }
         std::future::ready(())
     });
-    assert_eq!(placed.await.unwrap(), Placed::There(path.clone()));
+    assert_eq!(placed.await.unwrap(), Installed::There(path.clone()));
     assert_eq!(tries, 3);
 }
 

@@ -1,6 +1,6 @@
 //! What was counted on the way.
 
-use super::{error::RosterError, machine_id::is_guid, row::Fate};
+use super::{error::RosterError, machine_id::is_guid, row::RowKind};
 
 /// After this many ids that are GUIDs without exception nobody waits for the rest.
 const ALL_GUIDS: u64 = 100;
@@ -25,12 +25,12 @@ impl Counts {
         self.due + self.left_out + self.invalid + self.duplicate
     }
 
-    pub(super) const fn add(&mut self, fate: &Fate) {
+    pub(super) const fn add(&mut self, fate: &RowKind) {
         match fate {
-            Fate::Due => self.due += 1,
-            Fate::LeftOut => self.left_out += 1,
-            Fate::Invalid(_) => self.invalid += 1,
-            Fate::Duplicate { .. } => self.duplicate += 1,
+            RowKind::Due => self.due += 1,
+            RowKind::LeftOut => self.left_out += 1,
+            RowKind::Invalid(_) => self.invalid += 1,
+            RowKind::Duplicate { .. } => self.duplicate += 1,
         }
     }
 }

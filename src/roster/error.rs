@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{foreign::Foreign, row_error::Flaw};
+use super::{foreign::Foreign, row_error::RowError};
 
 /// Why an input is refused. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +165,7 @@ pub enum RosterError {
         /// How many rows `--where` left out.
         left_out: u64,
         /// The first invalid row's line, and what is wrong with it.
-        first: Option<(u64, Flaw)>,
+        first: Option<(u64, RowError)>,
     },
 }
 
@@ -206,7 +206,7 @@ fn rows(count: u64) -> String {
 struct Reasons<'a> {
     invalid: u64,
     left_out: u64,
-    first: Option<&'a (u64, Flaw)>,
+    first: Option<&'a (u64, RowError)>,
 }
 
 impl fmt::Display for Reasons<'_> {

@@ -8,9 +8,9 @@ use super::{
     id_rule::IdRule,
     machine_id::Digest,
     note::{NoteKind, Notes},
-    row::Fate,
-    row_error::{Flaw, excerpt},
-    row_fields::{Particular, Particulars},
+    row::RowKind,
+    row_error::{RowError, excerpt},
+    row_fields::{Particular, RowFields},
     seen::Seen,
     slip,
     tenants::Tenants,
@@ -24,7 +24,7 @@ pub(super) struct Judge {
     /// Columns of the input.
     width: usize,
     wheres: Vec<(usize, Where)>,
-    particulars: Particulars,
+    fields: RowFields,
     guids: Guids,
     seen: Seen,
     /// There where nobody knows which tenant the rows go to.
@@ -36,7 +36,7 @@ impl Judge {
     pub(super) fn new(
         (rule, width): (IdRule, usize),
         wheres: Vec<(usize, Where)>,
-        particulars: Particulars,
+        fields: RowFields,
         one_tenant: bool,
     ) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Judge {
             rule,
             width,
             wheres,
-            particulars,
+            fields,
             guids: Guids::default(),
             seen: Seen::default(),
         }
@@ -58,15 +58,14 @@ impl Judge {
         (id, digest): (&str, Option<Digest>),
         line: u64,
         notes: &mut Notes,
-    ) -> (Fate, Particular<'a>) {
+    ) -> (RowKind, Particular<'a>) {
         let admits = |(place, clause): &(usize, Where)| {
             clause.admits(record.get(*place).unwrap_or_default())
         };
         if !self.wheres.iter().all(admits) {
-            return (Fate::LeftOut, Particular::default());
+            return (RowKind::LeftOut, Particular::default());
         }
-        if let (Some(tenants), Some(tenant)) = (&mut self.tenants, self.particulars.tenant(record))
-        {
+        if let (Some(tenants), Some(tenant)) = (&mut self.tenants, self.fields.tenant(record)) {
             tenants.add(tenant, line);
             if let Some(tenant) = tenants.only() {
                 notes.add(NoteKind::UntoldTenant(excerpt(tenant)), line);
@@ -74,15 +73,18 @@ impl Judge {
         }
         self.guids.add(id, line);
         if let Some(ids) = self.ids_beside(record) {
-            return (Fate::Invalid(Flaw::SeveralIds(ids)), Particular::default());
+            return (
+                RowKind::Invalid(RowError::SeveralIds(ids)),
+                Particular::default(),
+            );
         }
         let is_id = match (digest, self.rule) {
             (Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
             _ => slip::judge(id, self.rule),
         };
-        let said = match is_id.and_then(|()| self.particulars.read(record)) {
+        let said = match is_id.and_then(|()| self.fields.read(record)) {
             Ok(said) => said,
-            Err(flaw) => return (Fate::Invalid(flaw), Particular::default()),
+            Err(flaw) => return (RowKind::Invalid(flaw), Particular::default()),
         };
         if let Some(cell) = said.bad_priority {
             notes.add(NoteKind::Priority(excerpt(cell)), line);
@@ -91,8 +93,8 @@ impl Judge {
             notes.add(NoteKind::UnusualId, line);
         }
         let fate = match self.seen.insert(id, digest, line) {
-            Some(first_line) => Fate::Duplicate { first_line },
-            None => Fate::Due,
+            Some(first_line) => RowKind::Duplicate { first_line },
+            None => RowKind::Due,
         };
         (fate, said)
     }
@@ -120,7 +122,7 @@ impl Judge {
 
     /// The columns that are there and have a meaning for the scan.
     pub(super) fn recognised(&self) -> Vec<&'static str> {
-        self.particulars.recognised()
+        self.fields.recognised()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a machine id looks like: normally 40 hex digits, and which ones are surely wrong.
 
-use super::row_error::{Flaw, MAX_ID};
+use super::row_error::{MAX_ID, RowError};
 
 /// An id of 40 hex digits as the 20 bytes that they spell: half the memory, and the same in either case.
 pub(super) type Digest = [u8; 20];
@@ -57,24 +57,24 @@ pub(super) fn hides_ids(cell: &str) -> bool {
 }
 
 /// What is surely wrong with a trimmed id for whose sake a URL is made.
-pub(super) fn check_address(id: &str) -> Result<(), Flaw> {
+pub(super) fn check_address(id: &str) -> Result<(), RowError> {
     if digest(id).is_some() {
         return Ok(());
     }
     if id.is_empty() {
-        return Err(Flaw::NoId);
+        return Err(RowError::NoId);
     }
     if matches!(id, "." | "..") {
-        return Err(Flaw::PathStep(id.to_owned()));
+        return Err(RowError::PathStep(id.to_owned()));
     }
     if let Some(wrong) = id
         .chars()
         .find(|&c| !c.is_ascii_graphic() || r"/\?#%".contains(c))
     {
-        return Err(Flaw::IdCharacter(wrong));
+        return Err(RowError::IdCharacter(wrong));
     }
     if id.len() > MAX_ID {
-        return Err(Flaw::LongId(id.len()));
+        return Err(RowError::LongId(id.len()));
     }
     Ok(())
 }
@@ -121,8 +121,8 @@ mod tests {
         ] {
             assert!(check_address(id).is_err(), "{id:?}");
         }
-        assert_eq!(check_address(""), Err(Flaw::NoId));
-        assert_eq!(check_address(&"a".repeat(129)), Err(Flaw::LongId(129)));
+        assert_eq!(check_address(""), Err(RowError::NoId));
+        assert_eq!(check_address(&"a".repeat(129)), Err(RowError::LongId(129)));
     }
 
     #[test]

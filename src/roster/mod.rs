@@ -1,7 +1,7 @@
 //! The input: any CSV or plain list of machine ids that people really have, as rows.
 //!
 //! - [`Roster`] (`reader`): a row after the other, each judged, and the refusal of an input that cannot be meant.
-//! - [`Row`] and [`Fate`] (`row`), [`Flaw`] (`flaw`): what a row says, what becomes of it, and why.
+//! - [`Row`] and [`RowKind`] (`row`), [`RowError`] (`flaw`): what a row says, what becomes of it, and why.
 //! - [`IdRule`] (`id_rule`): how a cell must look to be a machine id. `bare` takes off what stands around one, `slip` says
 //!   what a cell is that is none.
 //! - [`Passed`] (`around`): lines that are no rows. [`Foreign`] (`foreign`): files that are no tables.
@@ -53,7 +53,7 @@ pub use id_rule::{IdRule, IdRuleError};
 pub use note::{Note, NoteKind};
 pub use options::{Delimiter, DelimiterError, Options};
 pub use reader::Roster;
-pub use row::{Fate, Row};
-pub use row_error::Flaw;
+pub use row::{Row, RowKind};
+pub use row_error::RowError;
 pub use scan_type::{ScanType, ScanTypeError};
 pub use where_clause::{Where, WhereError};

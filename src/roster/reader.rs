@@ -20,9 +20,9 @@ use super::{
     note::{Note, NoteKind, Notes},
     options::Options,
     records::Records,
-    row::{Fate, Row},
-    row_error::Flaw,
-    row_fields::Particulars,
+    row::{Row, RowKind},
+    row_error::RowError,
+    row_fields::RowFields,
 };
 
 /// How much of the input is looked at to find its layout: a thousand rows of ample length.
@@ -44,7 +44,7 @@ pub struct Roster<R> {
     extra: String,
     notes: Notes,
     counts: Counts,
-    first_flaw: Option<(u64, Flaw)>,
+    first_flaw: Option<(u64, RowError)>,
 }
 
 impl<R> fmt::Debug for Roster<R> {
@@ -106,7 +106,7 @@ impl<R: Read> Roster<R> {
                 notes.add(NoteKind::Windows1252, records.line());
             }
         }
-        let particulars = Particulars::new(&layout.names, options.tenant.as_deref());
+        let fields = RowFields::new(&layout.names, options.tenant.as_deref());
         let width = layout.names.len();
         let mut columns = layout.names;
         let id_column = columns.remove(layout.id);
@@ -119,12 +119,7 @@ impl<R: Read> Roster<R> {
             columns,
             rule: layout.rule,
             around: Around::new(layout.header, layout.id, layout.rule == IdRule::Any),
-            judge: Judge::new(
-                (layout.rule, width),
-                wheres,
-                particulars,
-                options.one_tenant,
-            ),
+            judge: Judge::new((layout.rule, width), wheres, fields, options.one_tenant),
             any_id: options.any_id,
             extra: String::new(),
             notes,
@@ -201,7 +196,7 @@ impl<R: Read> Roster<R> {
         if let Some(tenants) = self.judge.tenants() {
             return Err(tenants.refusal(&self.file));
         }
-        if let Fate::Invalid(flaw) = &fate {
+        if let RowKind::Invalid(flaw) = &fate {
             self.first_flaw.get_or_insert_with(|| (line, flaw.clone()));
         }
         self.counts.add(&fate);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{row_error::Flaw, scan_type::ScanType};
+use super::{row_error::RowError, scan_type::ScanType};
 
 /// A row of the input: a non-blank line, or several where a quoted cell goes over their ends.
 ///
@@ -22,20 +22,20 @@ pub struct Row<'a> {
     /// A lower number goes first; none goes last.
     pub priority: Option<i64>,
     /// What becomes of it.
-    pub fate: Fate,
+    pub fate: RowKind,
     /// The input's other columns as one CSV record without a line end; [`split_extra`](super::split_extra) reads it.
     pub extra: &'a str,
 }
 
 /// What becomes of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum RowKind {
     /// It is to be sent.
     Due,
     /// A `--where` does not admit it. Its id does not count as met.
     LeftOut,
     /// It cannot be sent. Its id does not count as met: a later, sound row of the same machine is due.
-    Invalid(Flaw),
+    Invalid(RowError),
     /// Its machine is due already.
     Duplicate {
         /// The line of that machine's row.

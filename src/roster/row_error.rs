@@ -12,7 +12,7 @@ pub(super) const TAG: &str = "[fleetsweep:";
 
 /// Why a row cannot be sent, for the person who can mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum RowError {
     /// Nothing where the id should be.
     #[error("the machine id is missing")]
     NoId,
@@ -85,7 +85,7 @@ pub enum Flaw {
     },
 }
 
-impl Flaw {
+impl RowError {
     /// Whether the id itself is wrong, so that the row's machine is nobody's.
     #[must_use]
     pub const fn is_of_the_id(&self) -> bool {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use csv::StringRecord;
 
 use super::{
-    row_error::{Flaw, MAX_COMMENT, TAG, excerpt},
+    row_error::{MAX_COMMENT, RowError, TAG, excerpt},
     scan_type::ScanType,
 };
 use crate::plain_text::one_line;
@@ -15,7 +15,7 @@ const NAMES: [&str; 4] = ["scan_type", "comment", "priority", "tenant_id"];
 
 /// Where the columns are that say something about a row's own scan.
 #[derive(Debug)]
-pub(super) struct Particulars {
+pub(super) struct RowFields {
     places: [Option<usize>; NAMES.len()],
     tenant: Option<String>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Particular<'a> {
     pub(super) bad_priority: Option<&'a str>,
 }
 
-impl Particulars {
+impl RowFields {
     /// Finds the columns; a row of another tenant than this one will be flawed.
     pub(super) fn new(columns: &[String], tenant: Option<&str>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Particulars {
     }
 
     /// Reads one row.
-    pub(super) fn read<'a>(&self, record: &'a StringRecord) -> Result<Particular<'a>, Flaw> {
+    pub(super) fn read<'a>(&self, record: &'a StringRecord) -> Result<Particular<'a>, RowError> {
         let [scan_type, comment, priority, tenant] = self.places.map(|place| {
             let cell = record.get(place?)?.trim();
             (!cell.is_empty()).then_some(cell)
@@ -64,13 +64,13 @@ impl Particulars {
         if let (Some(row), Some(signed_in)) = (tenant, &self.tenant)
             && !row.eq_ignore_ascii_case(signed_in)
         {
-            return Err(Flaw::OtherTenant {
+            return Err(RowError::OtherTenant {
                 row: excerpt(row),
                 signed_in: signed_in.clone(),
             });
         }
         let scan_type = scan_type
-            .map(|word| word.parse().map_err(|_| Flaw::ScanType(excerpt(word))))
+            .map(|word| word.parse().map_err(|_| RowError::ScanType(excerpt(word))))
             .transpose()?;
         let comment = comment.map(clean).transpose()?;
         let number = priority.and_then(|cell| cell.parse().ok());
@@ -84,13 +84,13 @@ impl Particulars {
 }
 
 /// A comment as it can be sent.
-fn clean(comment: &str) -> Result<Cow<'_, str>, Flaw> {
+fn clean(comment: &str) -> Result<Cow<'_, str>, RowError> {
     let characters = comment.chars().count();
     if characters > MAX_COMMENT {
-        return Err(Flaw::LongComment(characters));
+        return Err(RowError::LongComment(characters));
     }
     if comment.contains(TAG) {
-        return Err(Flaw::TaggedComment);
+        return Err(RowError::TaggedComment);
     }
     Ok(one_line(comment))
 }
@@ -99,16 +99,16 @@ fn clean(comment: &str) -> Result<Cow<'_, str>, Flaw> {
 mod tests {
     use super::*;
 
-    fn read<'a>(record: &'a StringRecord, columns: &[&str]) -> Result<Particular<'a>, Flaw> {
+    fn read<'a>(record: &'a StringRecord, columns: &[&str]) -> Result<Particular<'a>, RowError> {
         let columns: Vec<_> = columns.iter().map(|&name| name.to_owned()).collect();
-        Particulars::new(&columns, Some("AAAA")).read(record)
+        RowFields::new(&columns, Some("AAAA")).read(record)
     }
 
     #[test]
     fn names_are_matched_exactly() {
         let columns = ["Comment", "priority", "tenant_id"].map(str::to_owned);
         assert_eq!(
-            Particulars::new(&columns, None).recognised(),
+            RowFields::new(&columns, None).recognised(),
             ["priority", "tenant_id"]
         );
     }
@@ -144,15 +144,18 @@ mod tests {
         };
         assert_eq!(comment(" a\r\nb\u{7f}\0c "), Ok("a  b  c".into()));
         assert_eq!(comment(&"é".repeat(200)), Ok("é".repeat(200)));
-        assert_eq!(comment(&"é".repeat(201)), Err(Flaw::LongComment(201)));
-        assert_eq!(comment("x [fleetsweep:abc:1] y"), Err(Flaw::TaggedComment));
+        assert_eq!(comment(&"é".repeat(201)), Err(RowError::LongComment(201)));
+        assert_eq!(
+            comment("x [fleetsweep:abc:1] y"),
+            Err(RowError::TaggedComment)
+        );
     }
 
     #[test]
     fn a_row_of_another_tenant_is_flawed_and_case_does_not_matter() {
         let tenant = |text: &str| read(&StringRecord::from(vec![text]), &["tenant_id"]).map(|_| ());
         assert_eq!((tenant("aaaa"), tenant("")), (Ok(()), Ok(())));
-        assert!(matches!(tenant("bbbb"), Err(Flaw::OtherTenant { .. })));
+        assert!(matches!(tenant("bbbb"), Err(RowError::OtherTenant { .. })));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     bare::{count_ids, is_invisible},
     id_rule::IdRule,
     machine_id::{check_address, digest, is_guid, is_short_id},
-    row_error::{Flaw, excerpt},
+    row_error::{RowError, excerpt},
 };
 
 /// What stands in cells of exports and lists where nothing is known.
@@ -31,7 +31,7 @@ const PLACEHOLDERS: [&str; 16] = [
 ///
 /// In doubt it is a flaw: a row that is wrongly held back says so in the results, and one that is wrongly sent costs a call,
 /// or hides a machine behind another slip that looks the same.
-pub(super) fn judge(cell: &str, rule: IdRule) -> Result<(), Flaw> {
+pub(super) fn judge(cell: &str, rule: IdRule) -> Result<(), RowError> {
     if rule == IdRule::AsTyped {
         return check_address(cell);
     }
@@ -39,16 +39,16 @@ pub(super) fn judge(cell: &str, rule: IdRule) -> Result<(), Flaw> {
         return Ok(());
     }
     if cell.is_empty() {
-        return Err(Flaw::NoId);
+        return Err(RowError::NoId);
     }
     if is_placeholder(cell) {
-        return Err(Flaw::Placeholder(excerpt(cell)));
+        return Err(RowError::Placeholder(excerpt(cell)));
     }
     if let ids @ 2.. = count_ids(cell) {
-        return Err(Flaw::SeveralIds(ids));
+        return Err(RowError::SeveralIds(ids));
     }
     if is_spreadsheet_number(cell) {
-        return Err(Flaw::SpreadsheetNumber(excerpt(cell)));
+        return Err(RowError::SpreadsheetNumber(excerpt(cell)));
     }
     if rule == IdRule::Any {
         return check_address(cell);
@@ -57,31 +57,31 @@ pub(super) fn judge(cell: &str, rule: IdRule) -> Result<(), Flaw> {
 }
 
 /// What a cell is that is not an id under the column's rule.
-fn other_than(rule: IdRule, cell: &str) -> Flaw {
+fn other_than(rule: IdRule, cell: &str) -> RowError {
     let shown = || excerpt(cell);
     if let Some(odd) = cell.chars().find(|&c| is_invisible(c) || !c.is_ascii()) {
-        return Flaw::IdCharacter(odd);
+        return RowError::IdCharacter(odd);
     }
     if is_guid(cell) {
-        return Flaw::Guid(shown());
+        return RowError::Guid(shown());
     }
     if cell.bytes().all(|byte| byte.is_ascii_digit()) && cell.len() < 20 {
-        return Flaw::Number(shown());
+        return RowError::Number(shown());
     }
     let has_digit = cell.bytes().any(|byte| byte.is_ascii_digit());
     if cell.bytes().all(|byte| byte.is_ascii_hexdigit()) && (cell.len() > 16 || has_digit) {
-        return Flaw::Digits {
+        return RowError::Digits {
             found: cell.len(),
             rule,
         };
     }
     if cell.contains("://") {
-        return Flaw::Link(shown());
+        return RowError::Link(shown());
     }
     if looks_like_name(cell) {
-        return Flaw::Name(shown());
+        return RowError::Name(shown());
     }
-    Flaw::NotAnId {
+    RowError::NotAnId {
         cell: shown(),
         rule,
     }

@@ -59,7 +59,7 @@ impl Store {
         if amendments.is_empty() {
             return Ok(0);
         }
-        self.vouch()?;
+        self.finish_check()?;
         // Within a transaction where there is one: of a rehearsal.
         let amended = self.db.savepoint().and_then(|tx| {
             tx.execute_batch(INDEX)?;
@@ -105,7 +105,7 @@ impl Store {
         &mut self,
         rows: impl FnOnce(&mut Extension<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.vouch()?;
+        self.finish_check()?;
         let path = self.path.clone();
         let failed = move |e| E::from(StoreError::new("write", &path, e));
         let tx = self.db.savepoint().map_err(&failed)?;

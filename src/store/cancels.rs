@@ -162,7 +162,12 @@ mod tests {
             id_rule: "hex40".to_owned(),
         };
         let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
-        let order = || Store::glance(&path).unwrap().last_stop_order().unwrap();
+        let order = || {
+            Store::open_unchecked(&path)
+                .unwrap()
+                .last_stop_order()
+                .unwrap()
+        };
         assert_eq!(order(), 0);
         store.order_stop(Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(order(), 1);

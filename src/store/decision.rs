@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn decide(&mut self, decision: &Decision) -> Result<(), StoreError> {
-        self.vouch()?;
+        self.finish_check()?;
         let written = self.db.savepoint().and_then(|tx| {
             insert(&tx, decision)?;
             let counted = mark::count(&tx)?;

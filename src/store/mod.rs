@@ -12,7 +12,7 @@
 //! - [`StoredRow`]: whole rows in the input's order, for the results (`row.rs`).
 //! - [`Left`], [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
 //! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
-//! - [`Glimpse`], [`LastRun`]: what `status` sees (`glimpse.rs`).
+//! - [`TargetSummary`], [`LastRun`]: what `status` sees (`glimpse.rs`).
 //! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
 //! - [`CancelEnd`]: attempts to cancel scans; and orders to a live run (`cancels.rs`).
 //! - [`Reach`]: how far earlier runs have reached, which the brakes go by (`reach.rs`).
@@ -74,7 +74,7 @@ pub use resume::{Known, Left, Unfinished};
 pub use row::StoredRow;
 pub use run::Run;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
-pub use target_summary::{Glimpse, LastRun, Seen};
+pub use target_summary::{LastRun, Seen, TargetSummary};
 
 /// How long a statement waits for another process's lock. Readers (`status`) hold theirs for milliseconds.
 const BUSY: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Opens an existing campaign, and looks through the file on a thread of its own while it is being read. Nothing is
-    /// written before [`vouch`](Self::vouch) has said that the file is whole, and nobody may act on what was read.
+    /// written before [`finish_check`](Self::finish_check) has said that the file is whole, and nobody may act on what was read.
     ///
     /// # Errors
     /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
@@ -153,7 +153,7 @@ impl Store {
     ///
     /// # Errors
     /// It is damaged, or cannot be read.
-    pub fn vouch(&mut self) -> Result<(), StoreError> {
+    pub fn finish_check(&mut self) -> Result<(), StoreError> {
         match self.looking.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(looked)) => looked,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::config::DbConfig;
 
-use super::{Glimpse, Store, StoreError, connect, migrate, schema, sums};
+use super::{Store, StoreError, TargetSummary, connect, migrate, schema, sums};
 
 impl Store {
     /// Opens a campaign to try changes out. Whatever is changed through it is seen through it alone, and is gone with it;
@@ -50,7 +50,11 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn refused(&self, outcome: &str, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
+    pub fn refused(
+        &self,
+        outcome: &str,
+        how_many: usize,
+    ) -> Result<Vec<TargetSummary>, StoreError> {
         // The word is one of ours, and no text of a user's.
         let outcome = outcome.replace('\'', "''");
         self.glimpses(

@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn prove_room(&mut self) -> Result<(), StoreError> {
-        self.vouch()?;
+        self.finish_check()?;
         // Through a connection of its own, of which so few pages stay in memory that the rest has to be written at once.
         let written = connect(&self.path).and_then(|mut db| {
             db.pragma_update(None, "cache_size", 8)?;

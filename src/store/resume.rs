@@ -117,7 +117,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn reopen(&mut self, outcome: &str) -> Result<usize, StoreError> {
-        self.vouch()?;
+        self.finish_check()?;
         let sql = "
             UPDATE progress SET outcome = NULL, tries = 0, pending_tries = 0, not_found = 0, not_before = NULL,
                 unsure_by_server = coalesce(unsure_by_server AND unsure_since IS NOT NULL, 0),

@@ -10,7 +10,7 @@ use crate::plain_text::one_line;
 
 /// A target that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Glimpse {
+pub struct TargetSummary {
     /// Its line in the input.
     pub line: u64,
     /// The machine id as typed.
@@ -95,7 +95,7 @@ impl Store {
     /// # Errors
     /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or an earlier
     /// release that cannot read ours is at work on it.
-    pub fn glance(path: &Path) -> Result<Self, StoreError> {
+    pub fn open_unchecked(path: &Path) -> Result<Self, StoreError> {
         let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
         if schema::version(&db, path)? < schema::VERSION && Lock::is_held(path) {
             return Err(StoreError::OlderAtWork(path.to_owned()));
@@ -120,7 +120,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn last_errors(&self, how_many: usize) -> Result<Vec<Glimpse>, StoreError> {
+    pub fn last_errors(&self, how_many: usize) -> Result<Vec<TargetSummary>, StoreError> {
         self.glimpses(
             "p.outcome IN ('failed', 'refused', 'not_found', 'unsupported') ORDER BY p.last_answer DESC, t.n DESC",
             how_many,
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn unsure(&self, how_many: usize, running: bool) -> Result<Vec<Glimpse>, StoreError> {
+    pub fn unsure(&self, how_many: usize, running: bool) -> Result<Vec<TargetSummary>, StoreError> {
         let on_its_way = if running {
             ""
         } else {
@@ -218,16 +218,16 @@ impl Store {
         &self,
         which: &str,
         how_many: usize,
-    ) -> Result<Vec<Glimpse>, StoreError> {
+    ) -> Result<Vec<TargetSummary>, StoreError> {
         let sql = format!(
             "SELECT t.line, t.machine_id, p.outcome, p.error_code, p.message, p.last_answer
              FROM progress p JOIN target t ON t.n = p.n WHERE {which} LIMIT ?1"
         );
-        let read = |sql: &str| -> rusqlite::Result<Vec<Glimpse>> {
+        let read = |sql: &str| -> rusqlite::Result<Vec<TargetSummary>> {
             self.db
                 .prepare(sql)?
                 .query_map(params![how_many], |row| {
-                    Ok(Glimpse {
+                    Ok(TargetSummary {
                         line: row.get(0)?,
                         machine_id: plain(row, 1)?,
                         outcome: row.get(2)?,

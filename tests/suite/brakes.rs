@@ -9,7 +9,7 @@ use std::{
 use fleetsweep::{
     campaign::{
         brakes::{BrakeOptions, MaxFailures},
-        engine::canary_gate::Asker,
+        engine::canary_gate::Confirm,
         follow::FollowOptions,
         outcome::Outcome,
         retry::{OnPending, Policy},
@@ -77,7 +77,7 @@ async fn the_nth_failure_stops_and_so_does_the_same_command_until_the_option_is_
     let rig = || one_by_one(refusing(&failing));
     let ground = Arc::new(rig().ground());
     let csv = fleet(12);
-    let calls = || ground.tenant().witness().calls(Kind::Start);
+    let calls = || ground.tenant().recorder().calls(Kind::Start);
     let told = run(rig(), max_failures("2"), &ground, &csv).await;
     assert!(stopped_by(&told).starts_with("--max-failures 2: 2 machines"));
     assert_eq!(calls(), 5, "the second failure is the fifth machine");
@@ -116,7 +116,7 @@ async fn calls_in_flight_are_awaited_when_a_brake_stops() {
     let ground = Arc::new(rig.ground());
     let told = run(rig, max_failures("2"), &ground, &fleet(300)).await;
     stopped_by(&told);
-    let calls = ground.tenant().witness().calls(Kind::Start);
+    let calls = ground.tenant().recorder().calls(Kind::Start);
     assert_eq!(calls, 100, "the first minute");
     assert_eq!(told.of(Outcome::NotAttempted), 200);
     assert_eq!(told.of(Outcome::Unsure), 0);
@@ -145,12 +145,12 @@ impl Person {
     }
 }
 
-impl Asker for Person {
+impl Confirm for Person {
     fn ask(&self, question: &str) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         let scans = self
             .tenant
             .get()
-            .map_or(0, |tenant| tenant.witness().scans());
+            .map_or(0, |tenant| tenant.recorder().scans());
         self.asked
             .lock()
             .unwrap()
@@ -334,7 +334,7 @@ async fn canaries_that_are_followed_have_to_succeed_first() {
         };
         let ground = Arc::new(rig.ground());
         let told = run(rig, canary(canaries), &ground, &fleet(40)).await;
-        let seen = ground.tenant().witness().seen(Kind::Start);
+        let seen = ground.tenant().recorder().seen(Kind::Start);
         if failed > 0.5 {
             let why = stopped_by(&told);
             assert!(
@@ -389,7 +389,7 @@ proptest! {
                 let _ = running.signals.send(Signal::Drain).await;
                 let told = running.end().await;
                 told.assert_one_scan_each();
-                assert!(ground.tenant().witness().scans() as u64 <= n, "too many scans");
+                assert!(ground.tenant().recorder().scans() as u64 <= n, "too many scans");
                 ended = told.stop;
             }
             match person.asked().pop() {

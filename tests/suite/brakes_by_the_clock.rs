@@ -70,7 +70,7 @@ fn ten_in(window: &str) -> Quota {
 
 /// When scan calls came in, after the start.
 fn arrivals(told: &Told) -> Vec<Duration> {
-    let seen = told.tenant.witness().seen(Kind::Start);
+    let seen = told.tenant.recorder().seen(Kind::Start);
     let mut arrivals: Vec<_> = seen.iter().map(|call| call.arrived).collect();
     arrivals.sort_unstable();
     arrivals
@@ -160,7 +160,7 @@ async fn a_clock_that_is_moved_and_a_computer_that_slept_are_seen_within_five_se
         };
         let running = rig.start(&fleet(50)).await;
         tokio::time::sleep(HOUR).await;
-        assert_eq!(running.tenant.witness().calls(Kind::Start), 0);
+        assert_eq!(running.tenant.recorder().calls(Kind::Start), 0);
         if sleeps {
             running.clock.sleep_computer(9 * HOUR);
         } else {
@@ -238,7 +238,7 @@ async fn the_clock_is_looked_at_again_as_the_last_act_before_sending() {
         let told = running.end().await;
         assert!(matches!(told.stop, Some(StopReason::Brake(_))), "{nth}");
         // The token is asked for before the permit and before the call, of one machine after the other at first.
-        let calls = told.tenant.witness().calls(Kind::Start);
+        let calls = told.tenant.recorder().calls(Kind::Start);
         assert!(calls < nth.div_ceil(2), "{calls} calls, {nth}");
         assert_eq!(told.of(Outcome::NotAttempted), 5 - calls);
         assert_eq!(told.attempts, calls, "what was not sent is no attempt");

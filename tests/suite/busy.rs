@@ -1,4 +1,4 @@
-//! Machines that others are scanning: no call is spent on one that is known to be busy. The tenant's witness is the judge.
+//! Machines that others are scanning: no call is spent on one that is known to be busy. The tenant's recorder is the judge.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,8 +55,8 @@ fn occupy(ground: &Ground, machines: u64) {
 }
 
 fn calls(told: &Told) -> (u64, u64) {
-    let witness = told.tenant.witness();
-    (witness.calls(Kind::Start), witness.calls(Kind::List))
+    let recorder = told.tenant.recorder();
+    (recorder.calls(Kind::Start), recorder.calls(Kind::List))
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn a_delay_and_the_tries_that_were_used_survive_the_process() {
 
     let running = rig().start_on(&ground, &fleet(1)).await;
     sleep(9 * MINUTE + 50 * SECOND).await;
-    let list = |ground: &Ground| ground.tenant().witness().calls(Kind::List);
+    let list = |ground: &Ground| ground.tenant().recorder().calls(Kind::List);
     assert_eq!(list(&ground), 0, "not at once");
     sleep(20 * SECOND).await;
     assert_eq!(list(&ground), 1, "15 minutes after the call");

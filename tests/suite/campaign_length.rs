@@ -16,7 +16,7 @@ async fn drained(machines: u64, latency: (u64, u64), http: bool) -> Told {
         http,
         ..Rig::against(MockConfig {
             latency: MS(latency.0)..=MS(latency.1),
-            // The witness of a hundred thousand is not asked here; one test below does.
+            // The recorder of a hundred thousand is not asked here; one test below does.
             record: machines <= 10_000,
             ..MockConfig::default()
         })

@@ -103,7 +103,7 @@ async fn a_machine_is_not_found_when_two_answers_five_seconds_apart_say_so() {
         let told = Rig { seed, ..rig }.run(&fleet(2)).await;
         assert_eq!(told.row(1), ("not_found", "2", "NotFound"));
         assert_eq!(told.row(2).0, "accepted");
-        let seen = told.tenant.witness().seen(Kind::Start);
+        let seen = told.tenant.recorder().seen(Kind::Start);
         let second = seen
             .iter()
             .map(|call| call.arrived)
@@ -137,7 +137,7 @@ async fn a_429_costs_no_try_and_its_target_goes_first_again() {
     let told = max_attempts(1, rig).run(&fleet(5)).await;
     assert_eq!(told.row(2), ("accepted", "2", ""));
     assert_eq!(told.of(Outcome::Accepted), 5);
-    assert_eq!(told.tenant.witness().early_calls(), 0);
+    assert_eq!(told.tenant.recorder().early_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,9 +184,9 @@ async fn what_every_further_call_would_meet_costs_a_handful_of_calls() {
             "{name}: {:?}",
             told.stop
         );
-        let witness = told.tenant.witness();
-        assert_eq!(witness.calls(Kind::Start), starts, "{name}");
-        assert_eq!(witness.calls(Kind::List), lists, "{name}");
+        let recorder = told.tenant.recorder();
+        assert_eq!(recorder.calls(Kind::Start), starts, "{name}");
+        assert_eq!(recorder.calls(Kind::List), lists, "{name}");
         assert!(told.elapsed < Duration::from_secs(15), "{name}");
         assert_eq!(told.of(Outcome::Refused), 0, "{name}");
     }
@@ -242,7 +242,7 @@ async fn a_renewed_token_that_is_refused_too_stops_the_campaign() {
         panic!("{:?}", told.stop)
     };
     assert!(why.contains("401"), "{why}");
-    assert_eq!(told.tenant.witness().calls(Kind::Start), 2);
+    assert_eq!(told.tenant.recorder().calls(Kind::Start), 2);
     assert_eq!(told.of(Outcome::NotAttempted), 20);
 }
 
@@ -303,7 +303,7 @@ proptest! {
         in_virtual_time(async {
             let told = rig.run(&csv).await;
             told.assert_never_over();
-            assert_eq!(told.tenant.witness().machines_scanned_more_than_once(), Vec::<String>::new());
+            assert_eq!(told.tenant.recorder().machines_scanned_more_than_once(), Vec::<String>::new());
         });
     }
 }

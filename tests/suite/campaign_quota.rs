@@ -178,15 +178,15 @@ async fn beside_a_caller_who_takes_half_at_random_a_day_is_shared_in_halves() {
         }
         running.signal(Signal::Drain).await;
         let told = running.end().await;
-        let witness = told.tenant.witness();
-        let (calls, refused) = (witness.calls(Kind::Start), witness.throttled(Kind::Start));
+        let recorder = told.tenant.recorder();
+        let (calls, refused) = (recorder.calls(Kind::Start), recorder.throttled(Kind::Start));
         let ours = told.of(Outcome::Accepted);
         let share = format!(
             "{refused} of {calls} refused, {ours} accepted, refused ones counted: {count_refused}"
         );
         assert!(refused * 100 < calls * 3, "{share}");
         assert!(ours * 100 >= 36_000 * 45, "{share}");
-        assert_eq!(witness.early_calls(), 0);
+        assert_eq!(recorder.early_calls(), 0);
     }
 }
 
@@ -203,7 +203,7 @@ async fn what_the_service_says_about_waiting_is_never_undercut() {
         });
         let told = rig.run(&fleet(130)).await;
         assert_eq!(told.of(Outcome::Accepted), 130);
-        let seen = told.tenant.witness().seen(Kind::Start);
+        let seen = told.tenant.recorder().seen(Kind::Start);
         // Those that were on their way when it was said came within the first second.
         let gap = Duration::from_secs(seconds);
         let resumed = seen

@@ -34,13 +34,13 @@ async fn the_first_signal_sends_nothing_more_and_waits_for_what_is_in_flight() {
         let told = running.end().await;
         assert_eq!(told.stop, Some(StopReason::Interrupted));
         assert!(told_at.elapsed() <= 20 * SECOND, "{:?}", told_at.elapsed());
-        let calls = tenant.witness().calls(Kind::Start);
+        let calls = tenant.recorder().calls(Kind::Start);
         assert_eq!(told.of(Outcome::Accepted), calls, "after {after} s");
         assert_eq!(told.of(Outcome::NotAttempted), 300 - calls);
         assert_eq!(told.attempts, calls);
         told.assert_one_scan_each();
         let latest = tenant
-            .witness()
+            .recorder()
             .seen(Kind::Start)
             .iter()
             .map(|call| call.arrived)
@@ -68,9 +68,9 @@ async fn a_signal_that_comes_while_attempts_are_written_leaves_them_unsent() {
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
-            let sent = running.tenant.witness().calls(Kind::Start);
+            let sent = running.tenant.recorder().calls(Kind::Start);
             let told = running.end().await;
-            let calls = told.tenant.witness().calls(Kind::Start);
+            let calls = told.tenant.recorder().calls(Kind::Start);
             assert_eq!(calls, sent, "{signal:?} after {yields}");
             assert_eq!(told.of(Outcome::NotAttempted), 300 - calls);
             caught += u32::from(calls == 100);
@@ -94,7 +94,7 @@ async fn the_second_signal_stops_at_once_and_what_was_in_flight_is_unsure() {
         assert_eq!(told_at.elapsed(), Duration::ZERO);
         assert_eq!(told.stop, Some(StopReason::Interrupted));
         sleep(30 * SECOND).await;
-        let calls = tenant.witness().calls(Kind::Start);
+        let calls = tenant.recorder().calls(Kind::Start);
         assert!(told.of(Outcome::Unsure) > 0, "{:?}", told.tally);
         assert_eq!(
             told.of(Outcome::Accepted) + told.of(Outcome::Unsure),

@@ -1,4 +1,4 @@
-//! Promise 3: one scan a machine, whatever the network loses. The tenant's witness is the judge.
+//! Promise 3: one scan a machine, whatever the network loses. The tenant's recorder is the judge.
 
 use std::time::Duration;
 
@@ -287,7 +287,7 @@ async fn ten_thousand_other_actions_in_the_list_are_paged_through() {
     let told = running.end().await;
     assert_eq!(told.of(Outcome::Accepted), 5);
     told.assert_one_scan_each();
-    assert!(told.tenant.witness().calls(Kind::List) >= 2);
+    assert!(told.tenant.recorder().calls(Kind::List) >= 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,7 +315,7 @@ async fn where_listing_is_forbidden_the_target_ends_as_unsure_and_says_what_to_d
         assert!(message.contains("Machine.Read.All"), "{message}");
         assert!(message.contains("--retry unsure"), "{message}");
     }
-    assert_eq!(told.tenant.witness().calls(Kind::List), 1);
+    assert_eq!(told.tenant.recorder().calls(Kind::List), 1);
     told.assert_one_scan_each();
 }
 

@@ -1,10 +1,10 @@
-//! A campaign called back: its own scans, each once, and nobody else's. The tenant's witness is the judge.
+//! A campaign called back: its own scans, each once, and nobody else's. The tenant's recorder is the judge.
 
 use std::{sync::Arc, time::Duration};
 
 use fleetsweep::{
     campaign::{
-        cancel::{Cancelled, Doomed},
+        cancel::{CancelCandidate, Cancelled},
         stop::Signal,
     },
     mock::{CancelOfFinal, Chances, Fault, Kind, MockConfig, Outage, QuotaConfig, Rule, Shape},
@@ -58,17 +58,17 @@ fn state_of(ground: &Ground, status: &str) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn its_own_scans_are_cancelled_and_nobody_elses() {
     let ground = drained(long_scans(), 200).await;
-    let ours = ground.tenant().witness().scans() as u64;
+    let ours = ground.tenant().recorder().scans() as u64;
     assert!(ours < 190, "some machines were busy");
     let done = called_back(&ground).await;
     assert_eq!((done.cancelled, done.left), (ours, 0));
-    let witness = ground.tenant().witness();
-    assert_eq!(witness.foreign_cancels(), 0);
-    assert_eq!(witness.calls(Kind::Cancel), ours);
+    let recorder = ground.tenant().recorder();
+    assert_eq!(recorder.foreign_cancels(), 0);
+    assert_eq!(recorder.calls(Kind::Cancel), ours);
     assert_eq!(state_of(&ground, "Cancelled"), ours);
     assert!(ground.canceller().look().await.unwrap().is_empty());
     assert_eq!(called_back(&ground).await.cancelled, 0);
-    assert_eq!(ground.tenant().witness().calls(Kind::Cancel), ours);
+    assert_eq!(ground.tenant().recorder().calls(Kind::Cancel), ours);
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +80,7 @@ async fn an_outage_is_waited_for_and_what_is_in_the_way_gives_up_with_a_count() 
     };
     for shape in [Shape::Refused, Shape::TimesOut, Shape::Page { status: 502 }] {
         let ground = drained(through(shape.clone(), HOUR), 50).await;
-        let ours = ground.tenant().witness().scans() as u64;
+        let ours = ground.tenant().recorder().scans() as u64;
         let began = ground.elapsed();
         let doomed = ground.canceller().look().await.unwrap();
         tokio::time::sleep(11 * second).await;
@@ -107,7 +107,7 @@ async fn what_has_not_begun_goes_first_and_the_newest_before_the_oldest() {
     let ground = drained(long_scans(), 60).await;
     tokio::time::sleep(20 * HOUR).await;
     let doomed = ground.canceller().look().await.unwrap();
-    let key = |scan: &Doomed| (scan.status == "Pending", scan.created.clone());
+    let key = |scan: &CancelCandidate| (scan.status == "Pending", scan.created.clone());
     assert!(doomed.windows(2).all(|two| key(&two[0]) >= key(&two[1])));
     let pending = doomed.iter().filter(|scan| scan.status == "Pending");
     assert!((1..doomed.len()).contains(&pending.count()));
@@ -120,16 +120,16 @@ async fn killed_at_any_moment_it_loses_nothing_and_cancels_nothing_twice() {
         ..long_scans()
     };
     let ground = drained(mock, 120).await;
-    let ours = ground.tenant().witness().scans() as u64;
+    let ours = ground.tenant().recorder().scans() as u64;
     let mut rng = fastrand::Rng::with_seed(11);
     for _ in 0..30 {
         let span = Duration::from_millis(rng.u64(0..40_000));
         let _ = tokio::time::timeout(span, called_back(&ground)).await;
     }
     assert_eq!(called_back(&ground).await.left, 0);
-    let witness = ground.tenant().witness();
-    assert_eq!(witness.calls(Kind::Cancel), ours, "one call a scan");
-    assert_eq!(witness.foreign_cancels(), 0);
+    let recorder = ground.tenant().recorder();
+    assert_eq!(recorder.calls(Kind::Cancel), ours, "one call a scan");
+    assert_eq!(recorder.foreign_cancels(), 0);
     assert_eq!(state_of(&ground, "Cancelled"), ours);
 }
 
@@ -143,17 +143,17 @@ async fn killed_while_many_calls_are_under_way_it_cancels_nothing_twice_and_is_n
     let rig = Rig::against(mock);
     let ground = Arc::new(rig.ground());
     rig.start_on(&ground, &fleet(400)).await.end().await;
-    let ours = ground.tenant().witness().scans() as u64;
+    let ours = ground.tenant().recorder().scans() as u64;
     let mut rng = fastrand::Rng::with_seed(17);
     for _ in 0..20 {
         let span = Duration::from_millis(rng.u64(29_000..34_000));
         let _ = tokio::time::timeout(span, called_back(&ground)).await;
     }
     assert_eq!(called_back(&ground).await.left, 0);
-    let witness = ground.tenant().witness();
-    assert_eq!(witness.calls(Kind::Cancel), ours, "one call a scan");
-    assert_eq!(witness.foreign_cancels(), 0);
-    assert!(witness.busiest(Kind::Cancel, Duration::from_mins(1)) <= 100);
+    let recorder = ground.tenant().recorder();
+    assert_eq!(recorder.calls(Kind::Cancel), ours, "one call a scan");
+    assert_eq!(recorder.foreign_cancels(), 0);
+    assert!(recorder.busiest(Kind::Cancel, Duration::from_mins(1)) <= 100);
     assert_eq!(state_of(&ground, "Cancelled"), ours);
 }
 
@@ -182,11 +182,11 @@ async fn it_is_never_over_its_quota_and_never_slow_whatever_the_latency() {
     assert_eq!((done.cancelled, done.left), (count, 0));
     let most = least.mul_f64(1.01) + slowest * 18;
     assert!(elapsed <= most, "{elapsed:?} where {most:?} is allowed");
-    let witness = ground.tenant().witness();
-    assert_eq!(witness.calls(Kind::Cancel), count);
-    assert_eq!(witness.throttled(Kind::Cancel), 0);
-    assert!(witness.busiest(Kind::Cancel, Duration::from_mins(1)) <= 100);
-    assert!(witness.busiest(Kind::Cancel, HOUR) <= 1_500);
+    let recorder = ground.tenant().recorder();
+    assert_eq!(recorder.calls(Kind::Cancel), count);
+    assert_eq!(recorder.throttled(Kind::Cancel), 0);
+    assert!(recorder.busiest(Kind::Cancel, Duration::from_mins(1)) <= 100);
+    assert!(recorder.busiest(Kind::Cancel, HOUR) <= 1_500);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +233,7 @@ async fn a_lost_answer_is_looked_up_before_the_call_is_made_again() {
         } else {
             2
         };
-        assert!(ground.tenant().witness().calls(Kind::Cancel) <= 10 + again);
+        assert!(ground.tenant().recorder().calls(Kind::Cancel) <= 10 + again);
     }
 }
 
@@ -276,7 +276,7 @@ async fn a_scan_whose_answer_never_came_is_known_by_its_tag() {
     // Its answer is lost by now, and not looked up yet.
     tokio::time::sleep(Duration::from_secs(5)).await;
     running.kill().await;
-    assert_eq!(ground.tenant().witness().scans(), 8);
+    assert_eq!(ground.tenant().recorder().scans(), 8);
     let done = called_back(&ground).await;
     assert_eq!((done.cancelled, done.left), (8, 0));
 }

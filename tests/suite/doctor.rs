@@ -61,7 +61,7 @@ async fn a_healthy_connection_is_told_step_by_step_with_one_call() {
     ];
     assert_eq!(steps(&done), expected);
     assert!(!done.out.contains(SECRET));
-    let calls = |kind| tenant.witness().calls(kind);
+    let calls = |kind| tenant.recorder().calls(kind);
     assert_eq!(
         (calls(Kind::Token), calls(Kind::List), calls(Kind::Start)),
         (1, 1, 0)
@@ -98,7 +98,7 @@ async fn a_failed_sign_in_leaves_the_network_to_be_looked_at() {
         .collect();
     assert_eq!(told, expected, "{}", done.out);
     assert!(done.out.contains("AADSTS7000215") && done.out.contains("not its Secret ID"));
-    assert_eq!(tenant.witness().calls(Kind::Start), 0);
+    assert_eq!(tenant.recorder().calls(Kind::Start), 0);
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn without_a_configuration_it_says_what_to_set_and_calls_nobody() {
     assert!(
         Kind::ALL
             .iter()
-            .all(|kind| tenant.witness().calls(*kind) == 0)
+            .all(|kind| tenant.recorder().calls(*kind) == 0)
     );
 }
 

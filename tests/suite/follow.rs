@@ -83,9 +83,9 @@ async fn an_outage_of_hours_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_scans_are_followed_in_a_call_a_round() {
     let ground = drained(slow_scans(), 10_000).await;
-    let before = ground.tenant().witness().calls(Kind::List);
+    let before = ground.tenant().recorder().calls(Kind::List);
     let told = followed(&ground, options()).await;
-    let calls = ground.tenant().witness().calls(Kind::List) - before;
+    let calls = ground.tenant().recorder().calls(Kind::List) - before;
     assert_eq!((told.end, told.left()), (FollowEnd::Done, 0));
     assert_eq!(calls, told.calls);
     assert!(told.rounds > 10, "{} rounds", told.rounds);
@@ -188,9 +188,9 @@ async fn a_scan_that_is_not_listed_is_asked_for_by_its_id() {
     let told = followed(&ground, options()).await;
     assert_eq!(told.end, FollowEnd::Done);
     assert!(told.all_succeeded(), "{}", told.in_words());
-    let witness = ground.tenant().witness();
-    assert!(witness.calls(Kind::Get) >= 3);
-    assert!(witness.calls(Kind::List) <= 2, "asked by id from then on");
+    let recorder = ground.tenant().recorder();
+    assert!(recorder.calls(Kind::Get) >= 3);
+    assert!(recorder.calls(Kind::List) <= 2, "asked by id from then on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +217,7 @@ async fn beside_a_run_scans_are_followed_while_others_are_started() {
     // A thousand take nine minutes, and a scan three of them at most until it is heard of.
     let states = states(&ground);
     assert!(states["Succeeded"] >= 500, "{states:?}");
-    let calls = ground.tenant().witness().calls(Kind::List);
+    let calls = ground.tenant().recorder().calls(Kind::List);
     assert!((8..=11).contains(&calls), "{calls} calls");
     assert_eq!(follower.calls(), calls);
 }

@@ -1,5 +1,5 @@
 //! When the last call goes out, as it is told ten times in the course of a campaign, against when it went. The tenant's
-//! witness is the judge.
+//! recorder is the judge.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ fn tenant() -> MockConfig {
 /// The forecast that was told last before ten times of the campaign, and how much longer it took by then; of an outage that the
 /// campaign was in, those after it.
 fn ten(told: &Told, after: Duration) -> Vec<(LastCall, Duration)> {
-    let calls = told.tenant.witness().seen(Kind::Start);
+    let calls = told.tenant.recorder().seen(Kind::Start);
     let last = calls.iter().map(|seen| seen.arrived).max().unwrap();
     if last <= after {
         return Vec::new();

@@ -46,14 +46,14 @@ async fn a_hold_of_twenty_minutes_outlives_the_process_and_is_not_waited_for_twi
         let tenant = Arc::clone(ground.tenant());
         let running = rig().start_on(&ground, &fleet(130)).await;
         sleep(killed_after).await;
-        let before = tenant.witness().seen(Kind::Start);
+        let before = tenant.recorder().seen(Kind::Start);
         let last = before.iter().map(|call| call.arrived).max().unwrap();
         assert!(last < SECOND, "{last:?}");
         running.kill().await;
         sleep(resumed_after).await;
         let told = rig().start_on(&ground, &fleet(130)).await.end().await;
 
-        let seen = tenant.witness().seen(Kind::Start);
+        let seen = tenant.recorder().seen(Kind::Start);
         let mut refused: Vec<_> = before.iter().map(|call| call.arrived).collect();
         refused.sort_unstable();
         let refused = refused[4];
@@ -67,7 +67,7 @@ async fn a_hold_of_twenty_minutes_outlives_the_process_and_is_not_waited_for_twi
         let earliest = (refused + LATENCY + HOLD).max(killed_after + resumed_after);
         assert!(first >= refused + HOLD, "{first:?} of {earliest:?}");
         assert!(first <= earliest + SECOND, "{first:?} of {earliest:?}");
-        assert_eq!(tenant.witness().early_calls(), 0);
+        assert_eq!(tenant.recorder().early_calls(), 0);
         assert_eq!(told.stop, None);
         assert_eq!(told.of(Outcome::Accepted), 130);
         assert_eq!(seen.len(), 131);

@@ -104,7 +104,7 @@ async fn a_campaign_that_was_killed_looks_up_all_its_open_calls_in_one_listing()
     running.kill().await;
     let told = slow().start_on(&ground, &fleet(90)).await.end().await;
     assert_eq!(told.of(Outcome::Accepted), 90);
-    let listed = told.tenant.witness().calls(fleetsweep::mock::Kind::List);
+    let listed = told.tenant.recorder().calls(fleetsweep::mock::Kind::List);
     assert_eq!(listed, 1);
     told.assert_one_scan_each();
     told.assert_never_over();

@@ -87,7 +87,7 @@ fn a_state_whose_journal_is_gone_sends_nothing_and_keeps_the_results() {
     assert_eq!(place.read("fleet.results.csv"), results);
     assert_eq!(scans(&server), before);
 
-    // Without a mark, the results are the witness.
+    // Without a mark, the results are the recorder.
     fs::remove_file(place.path("fleet.campaign.db.mark")).unwrap();
     let output = run(&place, &server, &limit);
     assert_refused(&output, 5, &["tell what became of machine", "--recover"]);

@@ -47,7 +47,7 @@ async fn the_whole_inventory_comes_in_pages_of_ten_thousand() {
     assert_eq!(done.code, 0, "{}", done.err);
     let listed = ids(&done.out);
     assert!(listed.iter().eq(tenant.machine_ids()));
-    assert_eq!(tenant.witness().calls(Kind::Machines), 3);
+    assert_eq!(tenant.recorder().calls(Kind::Machines), 3);
     assert!(done.err.contains("25000 machines"), "{}", done.err);
 }
 
@@ -70,7 +70,7 @@ async fn its_csv_starts_a_campaign() {
     );
     let done = fleetsweep(folder.path(), &args, &token()).await;
     assert_eq!(done.code, 0, "{}", done.err);
-    let scans = tenant.witness().scans();
+    let scans = tenant.recorder().scans();
     assert!((1..30).contains(&scans), "{scans}");
 }
 
@@ -146,7 +146,7 @@ async fn a_machine_that_comes_twice_is_written_once() {
     let (done, tenant) = machines(endless, "").await;
     assert_eq!(done.code, 4);
     assert!(done.err.contains("has no end"), "{}", done.err);
-    assert!(tenant.witness().calls(Kind::Machines) < 10);
+    assert!(tenant.recorder().calls(Kind::Machines) < 10);
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn what_is_refused_is_told_and_leaves_no_half_file() {
     assert_eq!(done.code, 4);
     assert!(done.err.contains("Machine.Read.All"), "{}", done.err);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    assert_eq!(tenant.witness().calls(Kind::Machines), 1);
+    assert_eq!(tenant.recorder().calls(Kind::Machines), 1);
 
     let args = format!("machines {} -o no/such/fleet.csv", at(&base));
     assert_eq!(fleetsweep(folder.path(), &args, &token()).await.code, 5);

@@ -603,7 +603,7 @@ async fn come_and_go(inputs: &[(BTreeSet<u64>, u64)], seed: u64) {
         }
     }
     let before: Vec<_> = (1..=10)
-        .map(|n| ground.tenant().witness().scans_of(&machine(n)))
+        .map(|n| ground.tenant().recorder().scans_of(&machine(n)))
         .collect();
     let input = export(last.0.iter().copied());
     let told = rig().start_on(&ground, &input).await.end().await;
@@ -612,7 +612,7 @@ async fn come_and_go(inputs: &[(BTreeSet<u64>, u64)], seed: u64) {
         let id = told.cell(row, "machine_id").to_owned();
         let n = (1..=10).find(|n| machine(*n) == id).unwrap();
         let is_in = last.0.contains(&n);
-        let scans = told.tenant.witness().scans_of(&id);
+        let scans = told.tenant.recorder().scans_of(&id);
         let (outcome, _, _) = told.row(row);
         if is_in {
             assert_ne!(outcome, "not_attempted");

@@ -231,10 +231,11 @@ async fn a_portal_hears_few_tokens_before_a_run_stops_at_its_start() {
             told.stop
         );
         assert!(told.elapsed < 30 * SECOND, "{status}: {:?}", told.elapsed);
-        let witness = told.tenant.witness();
-        let heard = witness.turned_away(Kind::Start).len() + witness.turned_away(Kind::List).len();
+        let recorder = told.tenant.recorder();
+        let heard =
+            recorder.turned_away(Kind::Start).len() + recorder.turned_away(Kind::List).len();
         assert!(heard <= 5, "{status}: {heard} calls");
-        assert_eq!(witness.scans(), 0);
+        assert_eq!(recorder.scans(), 0);
     }
 }
 
@@ -245,7 +246,7 @@ async fn a_portal_in_mid_campaign_is_waited_for_and_hears_one_token_a_look() {
     assert_eq!(told.stop, None);
     assert_eq!(told.of(Outcome::Accepted), 500);
     told.assert_one_scan_each();
-    let looks = told.tenant.witness().turned_away(Kind::List);
+    let looks = told.tenant.recorder().turned_away(Kind::List);
     assert!(
         looks.windows(2).all(|two| two[1] >= two[0] + SECOND),
         "{looks:?}"
@@ -264,8 +265,8 @@ async fn a_portal_in_mid_campaign_is_waited_for_and_hears_one_token_a_look() {
         "{:?}",
         told.elapsed
     );
-    let witness = told.tenant.witness();
-    assert!(witness.turned_away(Kind::List).len() <= 25);
+    let recorder = told.tenant.recorder();
+    assert!(recorder.turned_away(Kind::List).len() <= 25);
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,7 +336,7 @@ async fn calls_that_found_no_connection_cost_no_quota_after_a_restart_either() {
     assert_eq!(told.of(Outcome::Accepted), 300);
     told.assert_one_scan_each();
     told.assert_never_over();
-    let seen = ground.tenant().witness().seen(Kind::Start);
+    let seen = ground.tenant().recorder().seen(Kind::Start);
     let after = seen
         .iter()
         .map(|call| call.arrived)
@@ -442,8 +443,8 @@ async fn starts_that_alone_are_blocked_or_paced_cost_no_machine_anything() {
             told.tally
         );
         assert!(told.elapsed < 20 * MINUTE, "{shape:?}: {:?}", told.elapsed);
-        let witness = told.tenant.witness();
-        let starts = witness.calls(Kind::Start) + witness.turned_away(Kind::Start).len() as u64;
+        let recorder = told.tenant.recorder();
+        let starts = recorder.calls(Kind::Start) + recorder.turned_away(Kind::Start).len() as u64;
         // A minute's burst was on its way when it began.
         assert!(starts < 640, "{shape:?}: {starts}");
     }

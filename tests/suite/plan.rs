@@ -100,9 +100,9 @@ fn it_tells_counts_refusals_and_times_and_leaves_no_trace() {
 
     assert!(files(place.0.path()) == before, "a file was made");
     assert!(!state_home(place.0.path()).exists(), "a ledger was made");
-    let witness = server.saw("/mock/witness");
-    for (kind, saw) in witness["kinds"].as_object().unwrap() {
-        assert_eq!(saw["calls"], 0, "{kind}: {witness:#}");
+    let recorder = server.saw("/mock/witness");
+    for (kind, saw) in recorder["kinds"].as_object().unwrap() {
+        assert_eq!(saw["calls"], 0, "{kind}: {recorder:#}");
     }
 }
 

@@ -9,7 +9,7 @@ use fleetsweep::{
         outcome::Outcome,
     },
     mock::MockConfig,
-    quota::{Clock, Kind, LedgerPlace, Pace, Pacer, Picture, Quota, Throttle, TokioClock},
+    quota::{Clock, Kind, LedgerPlace, Pace, Pacer, Quota, QuotaSnapshot, Throttle, TokioClock},
     schedule::daily_window::Hours,
 };
 use jiff::tz::TimeZone;
@@ -88,7 +88,7 @@ async fn agrees_in(hours: Option<Hours>, machines: u64, quota: Quota, before: Be
     earlier_run(before, &place, &clock).await;
 
     let seen: Arc<dyn Clock> = clock.clone();
-    let picture = Picture::of_ledger(&quota, &seen, &place).unwrap();
+    let picture = QuotaSnapshot::of_ledger(&quota, &seen, &place).unwrap();
     let (now, zone) = (clock.wall(), TimeZone::UTC);
     let forecast = picture.forecast(Kind::Start);
     let bounds = Bounds {

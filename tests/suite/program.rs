@@ -105,13 +105,13 @@ impl Server {
     /// Promise 1 as it saw it: nothing was refused, and no window of a limit held more.
     #[cfg(unix)]
     pub(super) fn assert_never_over(&self) {
-        let witness = self.saw("/mock/witness");
-        for (kind, saw) in witness["kinds"].as_object().unwrap() {
-            assert_eq!(saw["throttled"], 0, "{kind}: {witness:#}");
-            assert_eq!(saw["early"], 0, "{kind}: {witness:#}");
+        let recorder = self.saw("/mock/witness");
+        for (kind, saw) in recorder["kinds"].as_object().unwrap() {
+            assert_eq!(saw["throttled"], 0, "{kind}: {recorder:#}");
+            assert_eq!(saw["early"], 0, "{kind}: {recorder:#}");
             for window in saw["busiest"].as_array().unwrap() {
                 let number = |name: &str| window[name].as_u64().unwrap();
-                assert!(number("calls") <= number("limit"), "{kind}: {witness:#}");
+                assert!(number("calls") <= number("limit"), "{kind}: {recorder:#}");
             }
         }
     }

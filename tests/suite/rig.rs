@@ -14,12 +14,12 @@ use fleetsweep::{
     campaign::{
         brakes::{
             BrakeOptions,
-            canary_standing::{Gate, ThisRun, gate},
+            canary_standing::{CanaryStanding, ThisRun, gate},
         },
         cancel::Canceller,
         engine::{
             Engine,
-            canary_gate::{Asker, Jury, Word},
+            canary_gate::{Confirm, FollowedCanaries, Word},
             dispatcher::{Dispatcher, Settings},
         },
         follow::{FollowOptions, Follower},
@@ -35,7 +35,7 @@ use fleetsweep::{
         tag::CampaignId,
     },
     client::{
-        caller::{Caller, Patience},
+        caller::{Caller, OnOutage},
         scans::ScanList,
     },
     defender::{
@@ -67,7 +67,7 @@ pub(crate) struct Rig {
     pub(crate) skip_busy: bool,
     pub(crate) brakes: BrakeOptions,
     /// Who is asked whether the others may start.
-    pub(crate) asker: Option<Arc<dyn Asker>>,
+    pub(crate) asker: Option<Arc<dyn Confirm>>,
     /// Scans are followed: those of canaries before the others start, and all of them if the test does so.
     pub(crate) followed: Option<FollowOptions>,
     /// The client's patience.
@@ -286,7 +286,7 @@ impl Rig {
                 options,
             ))
         });
-        let jury = Jury {
+        let jury = FollowedCanaries {
             follower,
             word: self
                 .asker
@@ -447,7 +447,7 @@ impl Ground {
             Arc::clone(&rig.tokens),
             rig.pacer(self),
             Arc::clone(&clock),
-            Patience::Holds {
+            OnOutage::Holds {
                 at_most: None,
                 monitor: Arc::new(Ear::default()),
             },
@@ -570,11 +570,11 @@ impl Told {
 
     /// Promise 1, as the tenant saw it.
     pub(crate) fn assert_never_over(&self) {
-        let witness = self.tenant.witness();
+        let recorder = self.tenant.recorder();
         for kind in [mock::Kind::Start, mock::Kind::List] {
-            assert_eq!(witness.throttled(kind), 0, "{} refused", kind.name());
+            assert_eq!(recorder.throttled(kind), 0, "{} refused", kind.name());
             for limit in self.quota.limits() {
-                let most = witness.busiest(kind, limit.window());
+                let most = recorder.busiest(kind, limit.window());
                 let calls = limit.calls() as usize;
                 assert!(most <= calls, "{} {most} in {limit}", kind.name());
             }
@@ -595,14 +595,14 @@ impl Told {
 
     /// Promise 3: an accepted machine has exactly one scan, and no other has any.
     pub(crate) fn assert_one_scan_each(&self) {
-        let witness = self.tenant.witness();
+        let recorder = self.tenant.recorder();
         assert_eq!(
-            witness.machines_scanned_more_than_once(),
+            recorder.machines_scanned_more_than_once(),
             Vec::<String>::new()
         );
         for row in 1..=self.rows.len() {
             let (machine, outcome) = (self.cell(row, "machine_id"), self.cell(row, "outcome"));
-            let scans = witness.scans_of(machine);
+            let scans = recorder.scans_of(machine);
             if outcome == "accepted" {
                 assert_eq!(scans, 1, "{machine}");
             } else if outcome != "unsure" && outcome != "duplicate" {
@@ -624,13 +624,13 @@ pub(crate) fn scratch() -> tempfile::TempDir {
 /// The brakes after what was decided about canaries before, as the program has it.
 async fn gated(
     mut brakes: BrakeOptions,
-    asker: Option<Arc<dyn Asker>>,
+    asker: Option<Arc<dyn Confirm>>,
     ground: &Ground,
 ) -> BrakeOptions {
     if brakes.canary.is_none() {
         return brakes;
     }
-    let mut store = Store::glance(&ground.state()).unwrap();
+    let mut store = Store::open_unchecked(&ground.state()).unwrap();
     let decisions = store.decisions().unwrap();
     let run = ThisRun {
         in_all: brakes
@@ -644,15 +644,15 @@ async fn gated(
     })
     .unwrap();
     let answer = match stands {
-        Gate::Open => {
+        CanaryStanding::Open => {
             brakes.canary = None;
             return brakes;
         }
-        Gate::Try { accepted, is_new } => {
+        CanaryStanding::Try { accepted, is_new } => {
             brakes.canaries_before = accepted;
             is_new.then_some("begun")
         }
-        Gate::Refused { .. } | Gate::NoEffect { .. } => {
+        CanaryStanding::Refused { .. } | CanaryStanding::NoEffect { .. } => {
             let asker = asker.expect("somebody can be asked");
             let question = "start the others all the same? [y/N] ";
             assert!(asker.ask(question).await, "the test says no at once");

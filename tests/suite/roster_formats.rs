@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use fleetsweep::roster::{Fate, Options, Roster, RosterError, split_extra};
+use fleetsweep::roster::{Options, Roster, RosterError, RowKind, split_extra};
 
 /// The ids in the files of `formats/`, as the letters `a` to `f` below.
 pub(super) const IDS: [&str; 6] = [
@@ -41,10 +41,10 @@ pub(super) fn hear(name: &str, input: &[u8], options: &Options) -> Result<Heard,
     while let Some(row) = roster.next_row()? {
         assert_eq!(row.n, heard.rows.len() as u64 + 1);
         let fate = match &row.fate {
-            Fate::Due => "due".to_owned(),
-            Fate::LeftOut => "left out".to_owned(),
-            Fate::Invalid(flaw) => format!("invalid: {flaw}"),
-            Fate::Duplicate { first_line } => format!("repeats {first_line}"),
+            RowKind::Due => "due".to_owned(),
+            RowKind::LeftOut => "left out".to_owned(),
+            RowKind::Invalid(flaw) => format!("invalid: {flaw}"),
+            RowKind::Duplicate { first_line } => format!("repeats {first_line}"),
         };
         let id = row.machine_id.to_lowercase();
         let id = match IDS.iter().position(|&known| known == id) {

@@ -84,7 +84,7 @@ async fn neither_secret_nor_token_nor_assertion_is_written_anywhere() {
         let more = "-vvv --log-file log.txt --summary summary.json --progress lines";
         let done = run(folder.path(), &base, more, &variables).await;
         assert_eq!(done.code, 0, "{}", done.err);
-        assert_eq!(tenant.witness().scans(), 5);
+        assert_eq!(tenant.recorder().scans(), 5);
 
         let form = tenant.last_form();
         let token = tenant.last_token();
@@ -185,7 +185,7 @@ async fn what_is_wrong_with_a_sign_in_costs_no_scan_call() {
         assert!(done.err.contains(words), "{}", done.err);
         assert!(!done.err.contains(SECRET), "{}", done.err);
         assert!(done.err.lines().count() <= 4, "{}", done.err);
-        assert_eq!(tenant.witness().calls(Kind::Start), 0);
+        assert_eq!(tenant.recorder().calls(Kind::Start), 0);
         // Nothing was begun either.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{words}");
     }
@@ -205,7 +205,7 @@ async fn a_second_refusal_stops_the_campaign_with_the_services_words() {
         "{}",
         done.err
     );
-    let calls = |kind| tenant.witness().calls(kind);
+    let calls = |kind| tenant.recorder().calls(kind);
     assert_eq!((calls(Kind::Start), calls(Kind::Token)), (2, 2));
 }
 
@@ -226,7 +226,7 @@ async fn a_missing_role_for_looking_up_is_a_warning_that_names_what_will_not_wor
         "{}",
         done.err
     );
-    assert_eq!(tenant.witness().scans(), 5);
+    assert_eq!(tenant.recorder().scans(), 5);
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn a_token_that_says_nothing_is_used_with_one_warning() {
     let done = run(folder.path(), &base, "", &variables).await;
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.err.matches("no JWT").count(), 1, "{}", done.err);
-    assert_eq!(tenant.witness().scans(), 5);
+    assert_eq!(tenant.recorder().scans(), 5);
 }
 
 #[tokio::test]

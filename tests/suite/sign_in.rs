@@ -279,7 +279,7 @@ async fn each_refusal_has_its_words() {
         let told = told.unwrap_err();
         assert!(!told.contains(SECRET), "{told}");
         assert_eq!(
-            tenant.witness().calls(Call::Token),
+            tenant.recorder().calls(Call::Token),
             1,
             "{what}: a refusal is no failure"
         );

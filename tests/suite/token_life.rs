@@ -191,11 +191,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn three_thousand_machines_outlive_thirty_tokens_of_a_minute() {
     let (accepted, tenant) = accepted(campaign(3000, MINUTE, None).await).await;
     assert_eq!(accepted, 3000);
-    let fetched = tenant.witness().calls(Call::Token);
+    let fetched = tenant.recorder().calls(Call::Token);
     assert!((15..120).contains(&fetched), "{fetched} tokens");
-    assert_eq!(tenant.witness().throttled(Call::Start), 0);
+    assert_eq!(tenant.recorder().throttled(Call::Start), 0);
     assert_eq!(
-        tenant.witness().machines_scanned_more_than_once(),
+        tenant.recorder().machines_scanned_more_than_once(),
         Vec::<String>::new()
     );
 }
@@ -206,10 +206,10 @@ async fn a_token_endpoint_that_is_down_for_a_minute_fails_nobody() {
     let (accepted, tenant) = accepted(campaign(3000, MINUTE, Some(down)).await).await;
     assert_eq!(accepted, 3000);
     // Waiting for a token sends nothing, so nothing is refused either.
-    let starts = tenant.witness().calls(Call::Start);
+    let starts = tenant.recorder().calls(Call::Start);
     assert!(starts < 3050, "{starts} calls for 3000 machines");
     assert_eq!(
-        tenant.witness().machines_scanned_more_than_once(),
+        tenant.recorder().machines_scanned_more_than_once(),
         Vec::<String>::new()
     );
 }
@@ -233,7 +233,7 @@ async fn what_cannot_be_read_after_it_was_written_stops_the_run_and_leaves_no_ma
     assert_eq!(open, 0, "{why}");
     let noted = count("SELECT count(*) FROM attempt");
     assert!((101..300).contains(&noted), "{noted}");
-    assert_eq!(noted, came.tenant.witness().calls(Call::Start));
+    assert_eq!(noted, came.tenant.recorder().calls(Call::Start));
 }
 
 /// A desk that gives this answer to each who asks, and says how many did.

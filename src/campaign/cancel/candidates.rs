@@ -19,7 +19,7 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// A scan of ours that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doomed {
+pub struct CancelCandidate {
     /// The target.
     pub n: u64,
     /// The scan's id.
@@ -32,14 +32,14 @@ pub struct Doomed {
 
 /// What the list tells of the campaign's scans.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct Collected {
     /// Those that are not over, in the order in which they are to be cancelled.
-    pub(super) doomed: Vec<Doomed>,
+    pub(super) candidates: Vec<CancelCandidate>,
     /// The states of those that are over and were not known to be.
     pub(super) over: HashMap<String, String>,
 }
 
-impl Doomed {
+impl CancelCandidate {
     /// What an action of target `n` tells.
     pub(super) fn new(n: u64, action: &MachineAction) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Doomed {
 
 impl<D: Defender> Canceller<D> {
     /// Reads the list, and notes what is over.
-    pub(super) async fn survey(&self) -> Result<Survey, FollowError> {
+    pub(super) async fn collect(&self) -> Result<Collected, FollowError> {
         let (open, in_doubt, unknown) = self
             .state
             .with(|store| {
@@ -102,10 +102,10 @@ impl<D: Defender> Canceller<D> {
             sent.at.saturating_sub(margin).unwrap_or_default()
         });
         let Some(since) = known.chain(doubtful).min() else {
-            return Ok(Survey::default());
+            return Ok(Collected::default());
         };
-        let mut found: HashMap<String, Doomed> = HashMap::new();
-        let mut over: HashMap<String, Doomed> = HashMap::new();
+        let mut found: HashMap<String, CancelCandidate> = HashMap::new();
+        let mut over: HashMap<String, CancelCandidate> = HashMap::new();
         let mut seen = 0;
         let mut server = ServerClock::default();
         let read = self.list.read(since, &mut server, |page| {
@@ -117,7 +117,7 @@ impl<D: Defender> Canceller<D> {
                 let Some(n) = known.map(|open| open.n).or(tagged) else {
                     continue;
                 };
-                let scan = Doomed::new(n, action);
+                let scan = CancelCandidate::new(n, action);
                 let is_new = !found.contains_key(&id) && !over.contains_key(&id);
                 seen += usize::from(known.is_some() && is_new);
                 let place = if is_final(&scan.status) {
@@ -137,7 +137,7 @@ impl<D: Defender> Canceller<D> {
         // What the list does not show may be under way all the same: its id is known.
         for (id, open) in ours {
             if !found.contains_key(&id) && !over.contains_key(&id) {
-                let scan = Doomed {
+                let scan = CancelCandidate {
                     n: open.n,
                     id: open.action_id,
                     status: open.status,
@@ -146,20 +146,20 @@ impl<D: Defender> Canceller<D> {
                 found.insert(id, scan);
             }
         }
-        let heard: Vec<_> = over.values().map(Doomed::heard).collect();
+        let heard: Vec<_> = over.values().map(CancelCandidate::heard).collect();
         self.state
             .with(move |store| store.update_actions(&heard))
             .await?;
-        let mut doomed: Vec<_> = found.into_values().collect();
-        doomed.sort_by(|a, b| {
-            let begun = |scan: &Doomed| scan.status != "Pending";
+        let mut candidates: Vec<_> = found.into_values().collect();
+        candidates.sort_by(|a, b| {
+            let begun = |scan: &CancelCandidate| scan.status != "Pending";
             let order = begun(a).cmp(&begun(b));
             order
                 .then_with(|| b.created.cmp(&a.created))
                 .then_with(|| b.n.cmp(&a.n))
         });
-        Ok(Survey {
-            doomed,
+        Ok(Collected {
+            candidates,
             over: over
                 .into_iter()
                 .map(|(id, scan)| (id, scan.status))

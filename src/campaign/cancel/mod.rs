@@ -1,7 +1,7 @@
 //! Calling a campaign back: its own scans are cancelled, and no others.
 //!
 //! - this file: [`Canceller`]: pass after pass, until none of them is under way.
-//! - [`doomed`](self): which scans are to be cancelled, by the list (`doomed.rs`).
+//! - [`candidates`](self): which scans are to be cancelled, by the list (`candidates.rs`).
 //! - [`pass`](self): each of them is called once (`pass.rs`).
 //!
 //! The list comes first; calls are spent on scans that are not over only, those that have not begun before those that
@@ -13,18 +13,18 @@ mod pass;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-pub use candidates::Doomed;
-use candidates::Survey;
+pub use candidates::CancelCandidate;
+use candidates::Collected;
 use pass::Pass;
 use tokio::sync::mpsc;
 
 use super::{
-    shared_store::{Borrowed, FollowError},
+    shared_store::{FollowError, SharedStore},
     stop::Signal,
     tag::CampaignId,
 };
 use crate::client::{
-    caller::{Caller, Patience},
+    caller::{Caller, OnOutage},
     scans::ScanList,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub struct Canceller<D> {
     pacer: Pacer,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
-    state: Borrowed,
+    state: SharedStore,
     campaign: CampaignId,
     workers: usize,
 }
@@ -85,7 +85,7 @@ impl<D: Defender> Canceller<D> {
         campaign: CampaignId,
         workers: usize,
     ) -> Self {
-        let patience = Patience::Holds {
+        let patience = OnOutage::Holds {
             at_most: None,
             monitor: Arc::clone(monitor),
         };
@@ -102,7 +102,7 @@ impl<D: Defender> Canceller<D> {
             pacer: pacer.clone(),
             clock: Arc::clone(clock),
             monitor: Arc::clone(monitor),
-            state: Borrowed::new(state),
+            state: SharedStore::new(state),
             campaign,
             workers,
         }
@@ -112,8 +112,8 @@ impl<D: Defender> Canceller<D> {
     ///
     /// # Errors
     /// The list cannot be read, or the state cannot be used.
-    pub async fn look(&self) -> Result<Vec<Doomed>, FollowError> {
-        Ok(self.survey().await?.doomed)
+    pub async fn look(&self) -> Result<Vec<CancelCandidate>, FollowError> {
+        Ok(self.collect().await?.candidates)
     }
 
     /// Cancels these, and whatever of ours the list shows afterwards, until none is under way or nothing more can be done.
@@ -123,12 +123,12 @@ impl<D: Defender> Canceller<D> {
     /// There is no leave to cancel, or the state cannot be used.
     pub async fn cancel(
         &self,
-        mut doomed: Vec<Doomed>,
+        mut candidates: Vec<CancelCandidate>,
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<Cancelled, FollowError> {
         let mut done = Cancelled::default();
         for pass in 0..PASSES {
-            let left = Pass::new(self, doomed, &mut done).run(signals).await?;
+            let left = Pass::new(self, candidates, &mut done).run(signals).await?;
             done.left = left.len() as u64;
             if left.is_empty() || done.interrupted || done.gave_up || pass + 1 == PASSES {
                 break;
@@ -151,15 +151,15 @@ impl<D: Defender> Canceller<D> {
                     done.count(status);
                 }
             }
-            doomed = found.doomed;
+            candidates = found.candidates;
         }
         Ok(done)
     }
 
     /// Asks the list once it can tell what came of the last calls.
-    async fn survey_later(&self) -> Result<Survey, FollowError> {
+    async fn survey_later(&self) -> Result<Collected, FollowError> {
         tokio::time::sleep(SETTLES_WITHIN).await;
-        self.survey().await
+        self.collect().await
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{Cancelled, Canceller, Doomed};
+use super::{CancelCandidate, Cancelled, Canceller};
 use crate::{
     campaign::{shared_store::FollowError, stop::Signal},
     client::{
@@ -50,7 +50,7 @@ pub(super) struct Pass<'a, D> {
     done: &'a mut Cancelled,
     queue: VecDeque<Turn>,
     /// What was called and is not over, as far as is known, by its place in the order.
-    unsettled: BTreeMap<usize, Doomed>,
+    unsettled: BTreeMap<usize, CancelCandidate>,
     leave: Option<Leave>,
     /// An outage: nothing is sent before this is over.
     hold: Option<Hold>,
@@ -65,7 +65,7 @@ pub(super) struct Pass<'a, D> {
 struct Turn {
     /// Its place in the order.
     at: usize,
-    scan: Doomed,
+    scan: CancelCandidate,
     /// The token that was refused when it was called before; 0 if none was.
     refused: u64,
 }
@@ -111,10 +111,10 @@ impl End {
 impl<'a, D: Defender> Pass<'a, D> {
     pub(super) fn new(
         canceller: &'a Canceller<D>,
-        doomed: Vec<Doomed>,
+        candidates: Vec<CancelCandidate>,
         done: &'a mut Cancelled,
     ) -> Self {
-        let turns = doomed.into_iter().enumerate().map(|(at, scan)| Turn {
+        let turns = candidates.into_iter().enumerate().map(|(at, scan)| Turn {
             at,
             scan,
             refused: 0,
@@ -136,7 +136,7 @@ impl<'a, D: Defender> Pass<'a, D> {
     pub(super) async fn run(
         mut self,
         signals: &mut mpsc::Receiver<Signal>,
-    ) -> Result<Vec<Doomed>, FollowError> {
+    ) -> Result<Vec<CancelCandidate>, FollowError> {
         let all = self.queue.len();
         let mut tell = Box::pin(tokio::time::sleep(TELL_EVERY));
         loop {
@@ -342,12 +342,12 @@ impl<'a, D: Defender> Pass<'a, D> {
 
 impl Report {
     /// The scan as it stands now, if the call has told.
-    fn scan(&self) -> Option<Doomed> {
+    fn scan(&self) -> Option<CancelCandidate> {
         let action = match &self.end {
             End::Answered(action) | End::Refused(_, Ok(action)) => action.as_ref()?,
             _ => return None,
         };
-        Some(Doomed::new(self.turn.scan.n, action))
+        Some(CancelCandidate::new(self.turn.scan.n, action))
     }
 }
 
@@ -376,7 +376,7 @@ async fn call_once<D: Defender>(
 
 async fn get<D: Defender>(
     caller: &Caller<D>,
-    scan: &Doomed,
+    scan: &CancelCandidate,
 ) -> Result<Option<MachineAction>, FollowError> {
     let call = Call::GetAction {
         id: scan.id.clone(),

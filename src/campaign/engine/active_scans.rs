@@ -11,13 +11,13 @@ const MOST: usize = 200_000;
 
 /// A machine each, with its newest scan that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
+pub struct ActiveScans {
     by_machine: HashMap<String, Scan>,
     most: usize,
     is_cut: bool,
 }
 
-impl Default for Running {
+impl Default for ActiveScans {
     fn default() -> Self {
         Self {
             by_machine: HashMap::new(),
@@ -27,7 +27,7 @@ impl Default for Running {
     }
 }
 
-impl Running {
+impl ActiveScans {
     /// Takes note of an action of the list, which comes newest first. One of unknown status is not over.
     pub fn see(&mut self, action: &MachineAction) {
         let Some(machine) = &action.machine_id else {
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_machine_is_busy_by_its_newest_scan_that_is_not_over() {
-        let mut running = Running::default();
+        let mut running = ActiveScans::default();
         running.see(&action("over", "M1", Some("Succeeded")));
         running.see(&action("newest", "M1", Some("InProgress")));
         running.see(&action("older", "m1", Some("Pending")));
@@ -101,9 +101,9 @@ mod tests {
 
     #[test]
     fn what_is_beyond_the_bound_is_told_and_not_remembered() {
-        let mut running = Running {
+        let mut running = ActiveScans {
             most: 2,
-            ..Running::default()
+            ..ActiveScans::default()
         };
         for machine in ["a", "b", "a"] {
             running.see(&action(machine, machine, Some("Pending")));

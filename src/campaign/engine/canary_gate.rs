@@ -18,7 +18,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Says whether the others may start. What it takes time for ends with its future, which the engine drops when the campaign
 /// stops.
-pub trait CanaryJudge: Send + Sync {
+pub trait CanaryGate: Send + Sync {
     /// So many canaries have been accepted.
     fn judge(&self, passed: Passed) -> Boxed<Answer>;
 }
@@ -35,7 +35,7 @@ pub enum Answer {
 }
 
 /// A person who can be asked. The answer may take its time; the asking must not block the thread.
-pub trait Asker: Send + Sync {
+pub trait Confirm: Send + Sync {
     /// Puts the question, and gives the answer: yes, or anything else.
     fn ask(&self, question: &str) -> Boxed<bool>;
 }
@@ -44,7 +44,7 @@ pub trait Asker: Send + Sync {
 pub const AT_A_TERMINAL: &str = "at a terminal";
 
 /// The judge of a run.
-pub struct Jury<D> {
+pub struct FollowedCanaries<D> {
     /// Follows the canaries' scans until they have succeeded, if they must.
     pub follower: Option<Arc<Follower<D>>>,
     /// Who says whether the others may start.
@@ -57,14 +57,14 @@ pub struct Jury<D> {
 #[derive(Clone)]
 pub enum Word {
     /// A person at a terminal.
-    Asked(Arc<dyn Asker>),
+    Asked(Arc<dyn Confirm>),
     /// It was said beforehand: they may, and who said so.
     Yes(&'static str),
     /// It was said beforehand: they may not.
     No(&'static str),
 }
 
-impl<D: Defender> CanaryJudge for Jury<D> {
+impl<D: Defender> CanaryGate for FollowedCanaries<D> {
     fn judge(&self, passed: Passed) -> Boxed<Answer> {
         let (follower, word) = (self.follower.clone(), self.word.clone());
         let monitor = Arc::clone(&self.monitor);

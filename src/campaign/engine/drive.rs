@@ -24,7 +24,7 @@ use super::{
         stop::StopReason,
     },
     Ending, Engine,
-    worker_pool::Desks,
+    worker_pool::WorkerPool,
 };
 use crate::campaign::stop::Signal;
 use crate::{
@@ -86,7 +86,7 @@ pub(super) struct Drive<D> {
     renewal: Option<Boxed<Result<Token, SignInError>>>,
     pub(super) judgement: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
-    pub(super) desks: Desks,
+    pub(super) workers: WorkerPool,
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
     sleep_watch: SleepWatch,
     pub(super) began: Moment,
@@ -115,7 +115,7 @@ impl<D: Defender> Drive<D> {
         ));
         let told = *dispatcher.tally();
         Self {
-            desks: Desks::staff(&engine, dispatcher.times()),
+            workers: WorkerPool::staff(&engine, dispatcher.times()),
             dispatcher,
             journal: Some(Box::new(journal)),
             writing: None,
@@ -164,7 +164,7 @@ impl<D: Defender> Drive<D> {
         let waits = self.permit.as_ref().and(*locked(&self.waits_for_token));
         self.dispatcher.waits_for_token(waits);
         self.dispatcher.look(now, self.engine.clock.wall());
-        self.heed_stop();
+        self.apply_stop();
         while self.dispatcher.wants_permit(now) {
             let mut permit: Boxed<_> = self.permit.take().unwrap_or_else(|| {
                 let pacer = self.engine.pacer.clone();
@@ -236,7 +236,7 @@ impl<D: Defender> Drive<D> {
         tokio::select! {
             biased;
             Some(signal) = maybe(self.signals.as_mut().map(mpsc::Receiver::recv)) => Event::Signalled(signal),
-            Some(report) = self.desks.report() => Event::Reported(report),
+            Some(report) = self.workers.report() => Event::Reported(report),
             Some(written) = maybe(self.writing.as_mut()) => {
                 #[expect(clippy::expect_used, reason = "a panic of the writing thread is a bug; nothing can be promised after it")]
                 let (journal, batch, result) = written.expect("writing a batch does not panic");
@@ -254,16 +254,16 @@ impl<D: Defender> Drive<D> {
     fn handle(&mut self, event: Event) {
         let now = self.engine.clock.now();
         if self.sleep_watch.look(now).is_some() {
-            self.desks.slept();
+            self.workers.slept();
         }
         let wall = self.engine.clock.wall();
         match event {
             Event::Reported(report) => {
                 self.dispatcher.reported(report, wall);
-                while let Some(report) = self.desks.try_report() {
+                while let Some(report) = self.workers.try_report() {
                     self.dispatcher.reported(report, wall);
                 }
-                self.hand_out();
+                self.dispatch();
             }
             Event::Permitted(result) => {
                 self.permit = None;
@@ -295,7 +295,7 @@ impl<D: Defender> Drive<D> {
             Event::Signalled(None) => self.signals = None,
             Event::Ticked => self.tell(),
         }
-        self.heed_stop();
+        self.apply_stop();
     }
 
     fn permitted(&mut self, result: Result<Permit, NoPermit>) {
@@ -320,9 +320,9 @@ impl<D: Defender> Drive<D> {
     }
 
     /// Gives orders to idle workers, as long as calls may go out.
-    pub(super) fn hand_out(&mut self) {
+    pub(super) fn dispatch(&mut self) {
         if self.dispatcher.stop_reason().is_none() {
-            self.desks.hand_out();
+            self.workers.dispatch();
         }
     }
 }

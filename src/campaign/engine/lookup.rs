@@ -7,15 +7,15 @@ use crate::client::scans::BLIND_MARGIN;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    active_scans::Running,
-    pending::Doubt,
+    active_scans::ActiveScans,
+    pending::Unconfirmed,
     verdict::{Scan, Whose, whose},
 };
 pub use crate::client::scans::ListingError;
 use crate::{
     campaign::tag::CampaignId,
     client::{
-        caller::{Caller, Patience},
+        caller::{Caller, OnOutage},
         scans::ScanList,
         server_clock::ServerClock,
     },
@@ -53,7 +53,7 @@ pub struct Sought {
     /// Its whole comment.
     pub comment: String,
     /// Attempts that may have started a scan.
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<Unconfirmed>,
     /// Somebody else's scan, if one is under way there, was created at this time of the server's clock or later.
     pub busy_since: Option<Timestamp>,
 }
@@ -66,7 +66,7 @@ pub struct Listing {
     /// What it told of each target that was looked for.
     pub findings: HashMap<u64, Finding>,
     /// All machines that are being scanned, if that was asked.
-    pub running: Option<Running>,
+    pub running: Option<ActiveScans>,
     /// The server's clock, as heard last.
     pub server: ServerClock,
 }
@@ -110,7 +110,7 @@ impl Wanted {
 
     /// From which time of the server's clock on scans are to be listed.
     fn since(&self) -> Timestamp {
-        let begin = |doubt: &Doubt| {
+        let begin = |doubt: &Unconfirmed| {
             let margin = if doubt.sent.by_server {
                 MARGIN
             } else {
@@ -137,7 +137,7 @@ impl Wanted {
 struct Shown {
     ours: HashMap<u64, Scan>,
     busy: HashMap<u64, Scan>,
-    running: Option<Running>,
+    running: Option<ActiveScans>,
 }
 
 impl Shown {
@@ -145,7 +145,7 @@ impl Shown {
         Self {
             ours: HashMap::new(),
             busy: HashMap::new(),
-            running: wanted.all_since.map(|_| Running::default()),
+            running: wanted.all_since.map(|_| ActiveScans::default()),
         }
     }
 
@@ -204,7 +204,7 @@ impl Shown {
 }
 
 /// Whether a scan that was created then can be one of these attempts.
-fn is_within(doubt: &Doubt, created: Timestamp) -> bool {
+fn is_within(doubt: &Unconfirmed, created: Timestamp) -> bool {
     let slack = if doubt.sent.by_server {
         SPAN_SLACK
     } else {
@@ -226,7 +226,7 @@ impl<D: Defender> Lister<D> {
     ) -> Self {
         Self {
             // Whoever looks up decides what an outage changes.
-            list: ScanList::new(Caller::new(defender, tokens, pacer, clock, Patience::None)),
+            list: ScanList::new(Caller::new(defender, tokens, pacer, clock, OnOutage::None)),
             campaign,
         }
     }

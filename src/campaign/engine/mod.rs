@@ -12,7 +12,7 @@
 //! `select!` only names what happened; the dispatcher decides, synchronously; then whatever it wants is begun.
 //!
 //! - this file: what a run needs, and how it ends. `drive`: the loop.
-//! - `desks`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
+//! - `workers`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
 //! - `writing`: what goes to disk, and when. `stopping`: how a run at work is brought to its end.
 
 pub mod active_scans;
@@ -37,7 +37,7 @@ use tokio::sync::mpsc;
 
 use drive::Drive;
 
-use self::{canary_gate::CanaryJudge, dispatcher::Dispatcher};
+use self::{canary_gate::CanaryGate, dispatcher::Dispatcher};
 use super::stop::Signal;
 use super::{brakes::Change, journal::Journal, outcome::Tally, stop::StopReason, tag::CampaignId};
 use crate::{
@@ -65,7 +65,7 @@ pub struct Engine<D> {
     /// The campaign's id.
     pub campaign: CampaignId,
     /// Who says whether the others may start once the canaries are through; without one they do.
-    pub judge: Option<Arc<dyn CanaryJudge>>,
+    pub judge: Option<Arc<dyn CanaryGate>>,
 }
 
 /// How a run ended.

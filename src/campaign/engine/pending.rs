@@ -12,7 +12,7 @@ pub(crate) const FINDING: Duration = Duration::from_mins(1);
 
 /// A target in the hands of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
+pub struct PendingTarget {
     /// The target.
     pub target: Target,
     /// How many times running it was answered 429.
@@ -20,7 +20,7 @@ pub struct Due {
     /// The number of the token with which its last attempt was answered 401.
     pub unauthorized: Option<u64>,
     /// What is not known about its earlier attempts.
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<Unconfirmed>,
     /// It is one of the first few, which all others wait for.
     pub canary: bool,
     /// Its place is at the front of its priority.
@@ -29,7 +29,7 @@ pub struct Due {
 
 /// One or more attempts of a target may have started a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Doubt {
+pub struct Unconfirmed {
     /// When the first such attempt was sent.
     pub sent: SentAt,
     /// How long after that the last one may have started a scan.
@@ -50,7 +50,7 @@ pub struct Doubt {
     pub slow_listings: u8,
 }
 
-impl Doubt {
+impl Unconfirmed {
     /// An attempt was sent, and given up so long after.
     #[must_use]
     pub fn new(sent: SentAt, lasted: Duration, gave_up: Moment) -> Self {
@@ -74,7 +74,7 @@ impl Doubt {
     }
 }
 
-impl Due {
+impl PendingTarget {
     /// A target that nothing is in doubt about.
     #[must_use]
     pub fn new(target: Target) -> Self {
@@ -90,7 +90,7 @@ impl Due {
 
     /// Whether what was found of it is void at this moment.
     pub(crate) fn is_void(&self, then: Moment) -> bool {
-        let by = self.doubt.as_ref().and_then(Doubt::send_by);
+        let by = self.doubt.as_ref().and_then(Unconfirmed::send_by);
         by.is_some_and(|by| by < then)
     }
 

@@ -39,7 +39,7 @@ impl<D: Defender> Drive<D> {
         let orders = std::mem::take(&mut self.being_written);
         match result {
             Ok(written) => {
-                self.desks.take(orders);
+                self.workers.take(orders);
                 self.tell_ended(&written);
                 let has_ended = !written.ended.is_empty();
                 if let Some((page, next)) = written.fresh {
@@ -54,7 +54,7 @@ impl<D: Defender> Drive<D> {
                 if has_ended {
                     self.tell();
                 }
-                self.hand_out();
+                self.dispatch();
             }
             Err(JournalError::Store(e)) => {
                 for Order {
@@ -75,7 +75,7 @@ impl<D: Defender> Drive<D> {
                 e @ (JournalError::Unread(_) | JournalError::Results(_) | JournalError::NoResults),
             ) => {
                 // Their attempts are in the store: they are called back, and that is written too.
-                self.desks.take(orders);
+                self.workers.take(orders);
                 self.dispatcher.stop(StopReason::Disk(e.to_string()));
             }
         }
@@ -91,10 +91,10 @@ impl<D: Defender> Drive<D> {
             self.journal = Some(journal);
             self.written(batch, result);
         }
-        self.call_back();
+        self.recall_queued();
         // What has come back by now is not unsure.
         let wall = self.engine.clock.wall();
-        while let Some(report) = self.desks.try_report() {
+        while let Some(report) = self.workers.try_report() {
             self.dispatcher.reported(report, wall);
         }
         #[expect(

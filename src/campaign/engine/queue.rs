@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::pending::Due;
+use super::pending::PendingTarget;
 use crate::campaign::journal::Place;
 use crate::{quota::Moment, store::Target};
 
@@ -20,7 +20,7 @@ const AHEAD: Duration = Duration::from_secs(2);
 const AT_HAND: usize = 4096;
 
 impl Waiter {
-    fn of(due: Due) -> Self {
+    fn of(due: PendingTarget) -> Self {
         Self {
             priority: due.priority(),
             is_begun: due.target.progress.attempts > 0,
@@ -29,7 +29,7 @@ impl Waiter {
         }
     }
 
-    fn due(&self) -> Option<&Due> {
+    fn due(&self) -> Option<&PendingTarget> {
         self.at_hand.as_deref()
     }
 }
@@ -38,11 +38,11 @@ impl Waiter {
 /// is [recalled](Self::recall) shortly before its time.
 #[derive(Debug, Default)]
 pub struct Queue {
-    back: BTreeMap<(i64, u64), Due>,
-    fresh: VecDeque<Due>,
+    back: BTreeMap<(i64, u64), PendingTarget>,
+    fresh: VecDeque<PendingTarget>,
     due: BTreeMap<(i64, Moment, u64), Waiter>,
     later: BTreeMap<(Moment, u64), Waiter>,
-    behind: VecDeque<Due>,
+    behind: VecDeque<PendingTarget>,
     /// How many of the retries are in the store only.
     stored: usize,
 }
@@ -56,7 +56,7 @@ struct Waiter {
     /// How many times its machine was found busy.
     pending_tries: u32,
     /// The target; none while it is in the store only.
-    at_hand: Option<Box<Due>>,
+    at_hand: Option<Box<PendingTarget>>,
 }
 
 /// A target that is in the store only.
@@ -77,14 +77,14 @@ pub struct Stored {
 enum Turn {
     Back,
     Fresh,
-    Due,
+    PendingTarget,
     Behind,
 }
 
 impl Queue {
     /// Adds a page of fresh targets, which come in their order.
     pub fn add_fresh(&mut self, page: Vec<Target>) {
-        self.fresh.extend(page.into_iter().map(Due::new));
+        self.fresh.extend(page.into_iter().map(PendingTarget::new));
     }
 
     /// How many fresh ones are at hand.
@@ -94,19 +94,19 @@ impl Queue {
     }
 
     /// Puts a target to the front of its priority.
-    pub fn put_back(&mut self, mut due: Due) {
+    pub fn put_back(&mut self, mut due: PendingTarget) {
         due.front = true;
         self.back.insert((due.priority(), due.target.n), due);
     }
 
     /// Puts a target behind all others.
-    pub fn put_behind(&mut self, mut due: Due) {
+    pub fn put_behind(&mut self, mut due: PendingTarget) {
         due.front = false;
         self.behind.push_back(due);
     }
 
     /// Keeps a target until `not_before`. If the store has all of it, and it is not due at once, it is only recalled then.
-    pub fn put_later(&mut self, mut due: Due, not_before: Moment, now: Moment) {
+    pub fn put_later(&mut self, mut due: PendingTarget, not_before: Moment, now: Moment) {
         due.front = false;
         let is_soon = not_before <= now + AHEAD && self.at_hand() < AT_HAND;
         let place = (not_before, due.target.n);
@@ -163,7 +163,7 @@ impl Queue {
     /// Whether one can go now. One whose turn it is and that is in the store still lets nobody go before it.
     pub fn has_due(&mut self, now: Moment) -> bool {
         match self.turn(now) {
-            Some(Turn::Due) => self
+            Some(Turn::PendingTarget) => self
                 .due
                 .first_key_value()
                 .is_some_and(|(_, waiter)| waiter.at_hand.is_some()),
@@ -174,7 +174,7 @@ impl Queue {
     /// Whether one of `these` can go now. Fresh ones are none of them.
     pub fn has_due_of(&mut self, these: &HashSet<u64>, now: Moment) -> bool {
         self.ripen(now);
-        let is_meant = |due: &Due| these.contains(&due.target.n);
+        let is_meant = |due: &PendingTarget| these.contains(&due.target.n);
         self.back.values().any(is_meant)
             || self.due.values().filter_map(Waiter::due).any(is_meant)
             || self.behind.iter().any(is_meant)
@@ -182,7 +182,7 @@ impl Queue {
 
     /// Drops the targets that nothing was ever sent to.
     pub fn drop_new(&mut self) {
-        let is_begun = |due: &Due| due.target.progress.attempts > 0;
+        let is_begun = |due: &PendingTarget| due.target.progress.attempts > 0;
         self.fresh.clear();
         self.back.retain(|_, due| is_begun(due));
         self.behind.retain(is_begun);
@@ -205,9 +205,9 @@ impl Queue {
     }
 
     /// Takes the one of `these` that goes next. Fresh ones are none of them.
-    pub fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<Due> {
+    pub fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<PendingTarget> {
         self.ripen(now);
-        let is_meant = |due: &Due| these.contains(&due.target.n);
+        let is_meant = |due: &PendingTarget| these.contains(&due.target.n);
         let back = self.back.iter().find(|(_, due)| is_meant(due));
         let back = back.map(|(key, _)| *key);
         let mut due = self.due.iter();
@@ -224,11 +224,11 @@ impl Queue {
     }
 
     /// Takes the target that goes next.
-    pub fn pop(&mut self, now: Moment) -> Option<Due> {
+    pub fn pop(&mut self, now: Moment) -> Option<PendingTarget> {
         match self.turn(now)? {
             Turn::Back => self.back.pop_first().map(|(_, due)| due),
             Turn::Fresh => self.fresh.pop_front(),
-            Turn::Due => {
+            Turn::PendingTarget => {
                 let first = self.due.first_entry()?;
                 first.get().due()?;
                 first.remove().at_hand.map(|due| *due)
@@ -238,7 +238,7 @@ impl Queue {
     }
 
     /// Takes a fresh target at random, or the one that goes next where there is none.
-    pub fn draw(&mut self, now: Moment, rng: &mut fastrand::Rng) -> Option<Due> {
+    pub fn draw(&mut self, now: Moment, rng: &mut fastrand::Rng) -> Option<PendingTarget> {
         if self.fresh.is_empty() {
             return self.pop(now);
         }
@@ -255,11 +255,11 @@ impl Queue {
         horizon: Moment,
         late: Duration,
         turn: impl Fn(u64) -> Moment,
-    ) -> Vec<Due> {
+    ) -> Vec<PendingTarget> {
         self.ripen(now);
         let mut void = Vec::new();
         // As far as the horizon and no further: whoever goes later has time, and those in doubt may be many.
-        let is_void = |due: &Due, before: usize| {
+        let is_void = |due: &PendingTarget, before: usize| {
             let then = turn(before as u64 + 1);
             (then <= horizon).then(|| due.is_void(then + late))
         };
@@ -343,7 +343,7 @@ impl Queue {
                 self.forget(since, n);
                 continue;
             };
-            let waiter = Waiter::of(Due::new(target));
+            let waiter = Waiter::of(PendingTarget::new(target));
             let due = (waiter.priority, since, n);
             if is_later {
                 self.later.insert((since, n), waiter);
@@ -391,7 +391,7 @@ impl Queue {
         let due = self
             .due
             .first_key_value()
-            .map(|(key, _)| (key.0, Turn::Due));
+            .map(|(key, _)| (key.0, Turn::PendingTarget));
         let first = [back, fresh, due].into_iter().flatten().min();
         let behind = || (!self.behind.is_empty()).then_some(Turn::Behind);
         first.map(|(_, turn)| turn).or_else(behind)

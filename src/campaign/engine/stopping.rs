@@ -24,7 +24,7 @@ impl<D: Defender> Drive<D> {
             Signal::Ordered => StopReason::Brake("stopped by cancel".to_owned()),
             Signal::Drain | Signal::Abort => StopReason::Interrupted,
         });
-        self.heed_stop();
+        self.apply_stop();
         // What is being written is taken back once it is.
         let on_their_way = self.dispatcher.in_flight() - self.being_written.len();
         let calls = match on_their_way {
@@ -42,23 +42,23 @@ impl<D: Defender> Drive<D> {
     }
 
     /// Whatever would lead to a new call is given up when the campaign stops.
-    pub(super) fn heed_stop(&mut self) {
+    pub(super) fn apply_stop(&mut self) {
         if self.dispatcher.stop_reason().is_some() {
             self.permit = None;
             self.listing = None;
             self.probe = None;
             self.judgement = None;
-            self.desks.stop();
-            self.call_back();
+            self.workers.stop();
+            self.recall_queued();
         }
     }
 
     /// Takes back the orders that no worker has yet. What is staged is in no file yet, but its record is on its way there.
-    pub(super) fn call_back(&mut self) {
+    pub(super) fn recall_queued(&mut self) {
         let wall = self.engine.clock.wall();
         for Order {
             attempt, permit, ..
-        } in self.desks.take_back().chain(self.staged.drain(..))
+        } in self.workers.take_back().chain(self.staged.drain(..))
         {
             permit.give_back();
             let report = Report {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     attempt::Attempt,
     lookup::{Finding, ListingError},
-    pending::Due,
+    pending::PendingTarget,
     verdict::Judgement,
 };
 use crate::{
@@ -99,7 +99,7 @@ pub(in crate::campaign) fn attempt(
 }
 
 /// A target is put off.
-pub(in crate::campaign) fn retry(due: &Due, delay: Duration, why: &str) {
+pub(in crate::campaign) fn retry(due: &PendingTarget, delay: Duration, why: &str) {
     audit!(
         "retry",
         line = due.target.line,
@@ -111,7 +111,7 @@ pub(in crate::campaign) fn retry(due: &Due, delay: Duration, why: &str) {
 }
 
 /// A listing has told what became of a target's attempts, or of the scan that kept its machine busy.
-pub(in crate::campaign) fn lookup(due: &Due, finding: &Finding) {
+pub(in crate::campaign) fn lookup(due: &PendingTarget, finding: &Finding) {
     let (found, scan) = match finding {
         Finding::Found(scan) => ("ours", Some(scan)),
         Finding::Busy(scan) => ("another's", Some(scan)),

@@ -1,4 +1,4 @@
-//! The workers' desks: what is ready to go waits here for an idle worker, and reports come back.
+//! The workers' workers: what is ready to go waits here for an idle worker, and reports come back.
 
 use std::{
     collections::{VecDeque, vec_deque},
@@ -23,10 +23,10 @@ use super::{
 use crate::defender::Defender;
 
 /// The workers of a run.
-pub(super) struct Desks {
+pub(super) struct WorkerPool {
     /// Onto each desk, at most one.
     orders: Vec<mpsc::Sender<Order>>,
-    /// Whose desks are empty.
+    /// Whose workers are empty.
     idle: Vec<usize>,
     /// Orders whose attempts are written, and that wait for a worker.
     ready: VecDeque<Order>,
@@ -37,7 +37,7 @@ pub(super) struct Desks {
     _workers: JoinSet<()>,
 }
 
-impl Desks {
+impl WorkerPool {
     /// Puts a worker to each desk.
     pub(super) fn staff<D: Defender>(engine: &Engine<D>, times: &SendTimes) -> Self {
         // A worker has at most one report on its way, so no report ever waits.
@@ -76,7 +76,7 @@ impl Desks {
     }
 
     /// Gives orders to idle workers.
-    pub(super) fn hand_out(&mut self) {
+    pub(super) fn dispatch(&mut self) {
         while !self.ready.is_empty()
             && let Some(worker) = self.idle.pop()
             && let Some(order) = self.ready.pop_front()

@@ -24,9 +24,9 @@ pub use super::shared_store::FollowError;
 pub use followed::{FollowEnd, Followed};
 use round::{Memory, Round};
 
-use super::{shared_store::Borrowed, stop::Signal};
+use super::{shared_store::SharedStore, stop::Signal};
 use crate::client::{
-    caller::{Caller, Patience},
+    caller::{Caller, OnOutage},
     scans::ScanList,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub struct Follower<D> {
     beside: Calls<D>,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
-    state: Borrowed,
+    state: SharedStore,
     options: FollowOptions,
 }
 
@@ -89,19 +89,19 @@ impl<D: Defender> Follower<D> {
                 patience,
             )
         };
-        let calls = |patience: Patience| Calls {
+        let calls = |patience: OnOutage| Calls {
             list: ScanList::new(caller(patience.clone())),
             gets: caller(patience),
         };
         Self {
-            patient: calls(Patience::Holds {
+            patient: calls(OnOutage::Holds {
                 at_most: None,
                 monitor: Arc::clone(&monitor),
             }),
-            beside: calls(Patience::None),
+            beside: calls(OnOutage::None),
             clock,
             monitor,
-            state: Borrowed::new(state),
+            state: SharedStore::new(state),
             options,
         }
     }

@@ -20,7 +20,7 @@ pub struct Slot {
 
 /// Counts calls, in the order of time, by slots.
 #[derive(Debug)]
-pub struct Slots {
+pub struct Histogram {
     now: Timestamp,
     zone: TimeZone,
     unit: Unit,
@@ -48,7 +48,7 @@ const UNITS: [Unit; 9] = [
     Unit::Days(364 * 100),
 ];
 
-impl Slots {
+impl Histogram {
     /// With more lines of a table than these the whole would not fit on a screen.
     pub const MOST: u64 = 15;
 
@@ -157,7 +157,7 @@ mod tests {
     /// The slots of a call every `step`, for so long.
     fn slots(now: &str, step: Duration, length: Duration, zone: &str) -> Vec<(String, u64)> {
         let zone = TimeZone::get(zone).unwrap();
-        let mut slots = Slots::new(at(now), length, &zone);
+        let mut slots = Histogram::new(at(now), length, &zone);
         let mut after = Duration::ZERO;
         while after <= length {
             slots.add(at(now) + SignedDuration::try_from(after).unwrap());

@@ -1,7 +1,7 @@
 //! The forecast against what can be reckoned by hand.
 
 use super::*;
-use crate::quota::{Clock, Kind, Moment, Picture, Quota};
+use crate::quota::{Clock, Kind, Moment, Quota, QuotaSnapshot};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ impl Clock for Still {
 }
 
 fn prospect(fresh: u64) -> Prospect {
-    let quota = Picture::unspent(&Quota::documented(), &Still).forecast(Kind::Start);
+    let quota = QuotaSnapshot::unspent(&Quota::documented(), &Still).forecast(Kind::Start);
     Prospect {
         on_pending: OnPending::Retry {
             delay: 15 * MINUTE,

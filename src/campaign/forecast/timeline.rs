@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     Course, Prospect, StoppedBy,
     experience::Lean,
-    histogram::{Slot, Slots},
+    histogram::{Histogram, Slot},
     later,
 };
 
@@ -82,8 +82,8 @@ impl Timeline {
             points: Vec::new(),
         };
         let mut course = Course::new(prospect, Lean::Likely);
-        let mut slots = Slots::new(now, last, zone);
-        this.by_opening = bounds.hours.is_some() && openings <= Slots::MOST;
+        let mut slots = Histogram::new(now, last, zone);
+        this.by_opening = bounds.hours.is_some() && openings <= Histogram::MOST;
         for (call, after) in (1..).zip(course.calls(&prospect.quota)) {
             let at = later(now, after);
             match bounds.hours.as_ref().filter(|_| this.by_opening) {

@@ -10,14 +10,14 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Finished, JournalError, outcome, put, rebuild::Anew};
+use super::{Finished, JournalError, outcome, put, rebuild::Rebuild};
 use crate::campaign::{
     outcome::{Outcome, Tally},
     summary::{Trouble, Troubles},
     tag::CampaignId,
 };
 use crate::{
-    results::{self, Layout, Owner, Placed, Rewrite, Sealed},
+    results::{self, Installed, Layout, Owner, Rewrite},
     store::{MarkFile, Store},
 };
 
@@ -25,9 +25,9 @@ use crate::{
 const TROUBLES_TOLD: usize = 5;
 
 /// A run whose last outcome is committed.
-pub(crate) struct Conclusion {
+pub(crate) struct Finalizer {
     pub(crate) store: Store,
-    pub(crate) results: Anew,
+    pub(crate) results: Rebuild,
     pub(crate) path: PathBuf,
     pub(crate) layout: Layout,
     pub(crate) run: i64,
@@ -36,14 +36,14 @@ pub(crate) struct Conclusion {
 /// Every row, on disk and not in its place yet.
 struct Drawn {
     store: Store,
-    file: Sealed,
+    file: results::Finished,
     tally: Tally,
     /// Whether every row has ended.
     is_finished: bool,
     troubles: Vec<Trouble>,
 }
 
-impl Conclusion {
+impl Finalizer {
     /// Puts the results in order, notes the run's end and closes the store. What may take seconds is done by threads, so
     /// that whoever waits can be told to stop. The run's end is noted last: a campaign that has it, has its results.
     pub(crate) async fn draw(
@@ -63,7 +63,7 @@ impl Conclusion {
             troubles,
         } = on_a_thread(move || self.write(&place, is_left)).await?;
         let placed = match (file.place(tokio::time::sleep).await?, why) {
-            (Placed::There(path), Some(why)) => Placed::Aside { path, why },
+            (Installed::There(path), Some(why)) => Installed::Aside { path, why },
             (placed, _) => placed,
         };
         let reason = reason.to_owned();

@@ -14,8 +14,8 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    finalize::{Conclusion, Waiting, on_a_thread},
-    rebuild::Anew,
+    finalize::{Finalizer, Waiting, on_a_thread},
+    rebuild::Rebuild,
 };
 use super::{
     outcome::{Outcome, Tally},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     quota,
-    results::{Layout, Placed, ResultsError, Rewrite, Row},
+    results::{Installed, Layout, ResultsError, Rewrite, Row},
     roster::split_extra,
     store::{
         Cursor, Identity, MarkFile, Record, Reserve, Store, StoreError, StoredRow, Target,
@@ -40,7 +40,7 @@ pub type Place = (quota::Moment, u64);
 /// The store and the results of one run.
 pub struct Journal {
     store: Store,
-    results: Anew,
+    results: Rebuild,
     path: PathBuf,
     layout: Layout,
     run: i64,
@@ -150,7 +150,7 @@ impl Journal {
             Ok(fresh.install()?)
         };
         Ok(Self {
-            results: Anew::begin(write),
+            results: Rebuild::begin(write),
             path: results.to_owned(),
             layout: layout.clone(),
             store,
@@ -250,7 +250,7 @@ impl Journal {
             ..
         } = self;
         reserve.release();
-        let conclusion = Conclusion {
+        let conclusion = Finalizer {
             store,
             results,
             path,
@@ -267,7 +267,7 @@ pub struct Finished {
     /// How every row ended.
     pub tally: Tally,
     /// Where the results are.
-    pub placed: Placed,
+    pub placed: Installed,
     /// The most frequent messages.
     pub troubles: Vec<Trouble>,
 }
@@ -281,7 +281,7 @@ pub async fn rewrite(
     store: Store,
     results: &Path,
     layout: &Layout,
-) -> Result<Placed, JournalError> {
+) -> Result<Installed, JournalError> {
     let waiting = Waiting::default();
     let is_left = waiting.is_over();
     let (results, layout) = (results.to_owned(), layout.clone());

@@ -8,12 +8,12 @@ use crate::results::ResultsFile;
 type Written = Result<ResultsFile, JournalError>;
 
 /// A results file that is there, or is being written. Dropped, it waits for its writer: nobody else may write meanwhile.
-pub(crate) struct Anew {
+pub(crate) struct Rebuild {
     writing: Option<JoinHandle<Written>>,
     file: Option<ResultsFile>,
 }
 
-impl Anew {
+impl Rebuild {
     /// Lets `write` put the file in its place.
     pub(crate) fn begin(write: impl FnOnce() -> Written + Send + 'static) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Anew {
     }
 }
 
-impl Drop for Anew {
+impl Drop for Rebuild {
     fn drop(&mut self) {
         // Whatever came of it, the file that is there is whole; a panic is the writer's own, and has been printed.
         if let Some(writing) = self.writing.take() {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io::Read, path::Path};
 
 use crate::campaign::outcome::Outcome;
 use crate::{
-    roster::{Counts, Fate, Note, Roster, RosterError, Row, ScanType},
+    roster::{Counts, Note, Roster, RosterError, Row, RowKind, ScanType},
     store::{Decision, Identity, NewRow, Store, StoreError},
 };
 
@@ -81,12 +81,12 @@ pub(crate) const GONE: &str = "no longer in the input";
 
 /// How a row ends that is not to be sent, and why; `None` for one that is.
 #[must_use]
-pub fn ended_by_reading(fate: &Fate) -> Option<(Outcome, Cow<'static, str>)> {
+pub fn ended_by_reading(fate: &RowKind) -> Option<(Outcome, Cow<'static, str>)> {
     match fate {
-        Fate::Due => None,
-        Fate::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
-        Fate::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
-        Fate::Duplicate { first_line } => {
+        RowKind::Due => None,
+        RowKind::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
+        RowKind::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
+        RowKind::Duplicate { first_line } => {
             let why = format!("the same machine stands in line {first_line}");
             Some((Outcome::Duplicate, why.into()))
         }
@@ -110,6 +110,6 @@ pub(crate) fn new_row(
         ended: ended
             .as_ref()
             .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
-        left_out: row.fate == Fate::LeftOut,
+        left_out: row.fate == RowKind::LeftOut,
     })
 }

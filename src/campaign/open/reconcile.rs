@@ -4,7 +4,7 @@
 use super::create::{GONE, LEFT_OUT};
 use crate::campaign::outcome::Outcome;
 use crate::{
-    roster::{Fate, Row, ScanType},
+    roster::{Row, RowKind, ScanType},
     store::{Amendment, Stands},
 };
 
@@ -22,26 +22,26 @@ enum Said {
 
 /// What changes, gathered until the whole input has been read.
 #[derive(Debug, Default)]
-pub(crate) struct Revision {
+pub(crate) struct Reconcile {
     /// By the target's number.
     said: Vec<Said>,
     amendments: Vec<Amendment>,
 }
 
-impl Revision {
+impl Reconcile {
     /// Hears a row whose machine stands in these targets.
     pub(crate) fn hear(&mut self, row: &Row<'_>, targets: &[Stands]) {
         for &Stands { n, is_out } in targets {
             let says = match &row.fate {
-                Fate::Due => Said::Due,
-                Fate::LeftOut => Said::LeftOut,
-                Fate::Invalid(_) | Fate::Duplicate { .. } => Said::Named,
+                RowKind::Due => Said::Due,
+                RowKind::LeftOut => Said::LeftOut,
+                RowKind::Invalid(_) | RowKind::Duplicate { .. } => Said::Named,
             };
             let said = self.said(n);
             let before = *said;
             *said = before.max(says);
             match &row.fate {
-                Fate::Due if is_out && before != Said::Due => {
+                RowKind::Due if is_out && before != Said::Due => {
                     self.amendments.push(Amendment::Admit {
                         n,
                         scan_type: row.scan_type.map(ScanType::as_str),
@@ -50,7 +50,7 @@ impl Revision {
                     });
                 }
                 // One that is due already goes on as it was taken in. Admitting, if another row is due, comes after this.
-                Fate::Invalid(flaw) if is_out => self.amendments.push(Amendment::End {
+                RowKind::Invalid(flaw) if is_out => self.amendments.push(Amendment::End {
                     n,
                     outcome: Outcome::Invalid.as_str(),
                     message: flaw.to_string(),

@@ -5,11 +5,11 @@ use std::{collections::HashMap, io::Read};
 use super::{
     columns::Carriage,
     create::{IntakeError, LEFT_OUT, new_row},
-    reconcile::Revision,
+    reconcile::Reconcile,
 };
 use crate::campaign::outcome::Outcome;
 use crate::{
-    roster::{Fate, Note, Roster, RosterError, Row, ScanType},
+    roster::{Note, Roster, RosterError, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, Standing, Store, StoreError},
 };
 
@@ -158,7 +158,7 @@ pub fn rejoin<R: Read>(
 pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
     let mut carriage = Carriage::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
-    let mut revision = Revision::default();
+    let mut revision = Reconcile::default();
     let mut slips = HashMap::new();
     store.extend::<ResumeError>(|extension| {
         while let Some(row) = roster.next_row()? {
@@ -190,7 +190,7 @@ fn standing(
     slips: &mut HashMap<String, usize>,
 ) -> Result<Standing, StoreError> {
     let stands = extension.standing(row.machine_id)?;
-    let is_slip = matches!(&row.fate, Fate::Invalid(flaw) if flaw.is_of_the_id());
+    let is_slip = matches!(&row.fate, RowKind::Invalid(flaw) if flaw.is_of_the_id());
     let (Standing::Old(targets), true) = (&stands, is_slip) else {
         return Ok(stands);
     };
@@ -210,7 +210,7 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
     }
     // What was not read then, or is not read now, cannot be compared.
     let was_read = !(known.invalid || known.duplicate || known.left_out);
-    if !was_read || row.fate != Fate::Due {
+    if !was_read || row.fate != RowKind::Due {
         return None;
     }
     let word =
@@ -240,23 +240,23 @@ fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
     let n = known.n;
     match &row.fate {
         // A duplicate is due when the row that it repeats is left out now.
-        Fate::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
+        RowKind::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
             n,
             scan_type: row.scan_type.map(ScanType::as_str),
             comment: row.comment.as_deref().map(str::to_owned),
             priority: row.priority,
         }),
         _ if known.invalid || known.duplicate => None,
-        Fate::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
+        RowKind::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
             n,
             message: LEFT_OUT,
         }),
-        Fate::Invalid(flaw) => Some(Amendment::End {
+        RowKind::Invalid(flaw) => Some(Amendment::End {
             n,
             outcome: Outcome::Invalid.as_str(),
             message: flaw.to_string(),
         }),
-        Fate::Duplicate { first_line } => Some(Amendment::End {
+        RowKind::Duplicate { first_line } => Some(Amendment::End {
             n,
             outcome: Outcome::Duplicate.as_str(),
             message: format!("the same machine stands in line {first_line}"),

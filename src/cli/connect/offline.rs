@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a connection would be.
-pub struct Foreseen {
+pub struct Offline {
     /// Where calls would go.
     pub base: ApiBase,
     /// The address by which a campaign knows its API.
@@ -27,10 +27,10 @@ impl ConnectArgs {
     ///
     /// # Errors
     /// An option cannot be used.
-    pub async fn foresee(&self) -> Result<Foreseen, Failure> {
+    pub async fn resolve_offline(&self) -> Result<Offline, Failure> {
         if self.mock {
             // Its port is any; what matters is that it is this computer itself.
-            return Ok(Foreseen {
+            return Ok(Offline {
                 base: ApiBase::parse("http://127.0.0.1").map_err(Failure::usage)?,
                 api: "mock".to_owned(),
                 whose: Ok(("mock".to_owned(), "mock".to_owned())),
@@ -53,7 +53,7 @@ impl ConnectArgs {
             }
             Err(_) => RowsTenant::Any,
         };
-        Ok(Foreseen {
+        Ok(Offline {
             api: base.to_string(),
             base,
             whose,

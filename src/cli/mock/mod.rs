@@ -20,7 +20,7 @@ use crate::{
     cli::signals,
     mock::{Chances, Fleet, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve},
     quota::{Clock, SystemClock},
-    roster::{Fate, Options, Roster},
+    roster::{Options, Roster, RowKind},
 };
 
 mod lists;
@@ -195,7 +195,7 @@ fn read_inventory(path: &Path) -> Result<Vec<String>, MockError> {
         Roster::open(&path.display().to_string(), file, &options).map_err(|why| wrong(&why))?;
     let mut ids = Vec::new();
     while let Some(row) = roster.next_row().map_err(|why| wrong(&why))? {
-        if row.fate == Fate::Due {
+        if row.fate == RowKind::Due {
             ids.push(row.machine_id.to_owned());
         }
     }

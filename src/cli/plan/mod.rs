@@ -139,13 +139,13 @@ impl Plan {
             found,
             quota,
             note,
-            picture,
+            snapshot,
             prospect,
         } = preview;
         let (now, on_its_way) = (prospect.now, prospect.begun.on_its_way);
-        let waiting = picture.waiting(Kind::Start);
+        let waiting = snapshot.waiting(Kind::Start);
         let whose = note.whose();
-        let windows = picture.usage(Kind::Start).into_iter().map(|usage: Usage| {
+        let windows = snapshot.usage(Kind::Start).into_iter().map(|usage: Usage| {
             // What others' refusals have cut is not known here; a run would begin with the whole limit.
             WindowPlan {
                 window_s: usage.window.as_secs_f64(),

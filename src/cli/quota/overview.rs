@@ -14,7 +14,7 @@ use crate::{
     cli::Failure,
     monitor::{count, span},
     plain_text::line,
-    quota::{self, Account, Clock, Kind, MarkRow, Picture, Quota, SystemClock},
+    quota::{self, Account, Clock, Kind, MarkRow, Quota, QuotaSnapshot, SystemClock},
 };
 
 /// What a ledger tells.
@@ -84,13 +84,13 @@ impl Overview {
 
 impl AccountView {
     fn of(account: Account, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
-        let picture = Picture::of_ledger(&Quota::documented(), clock, &account.place)
+        let snapshot = QuotaSnapshot::of_ledger(&Quota::documented(), clock, &account.place)
             .map_err(Failure::storage)?;
         let kinds = Kind::ALL.into_iter();
         let processes = account.processes.iter();
         Ok(Self {
             kinds: kinds
-                .map(|kind| KindView::of(&picture, kind, clock.wall()))
+                .map(|kind| KindView::of(&snapshot, kind, clock.wall()))
                 .collect(),
             processes: processes
                 .map(|process| ProcessView {
@@ -106,9 +106,9 @@ impl AccountView {
 }
 
 impl KindView {
-    fn of(picture: &Picture, kind: Kind, now: Timestamp) -> Self {
-        let held = picture.held(kind);
-        let windows = picture.usage(kind).into_iter().map(|usage| WindowView {
+    fn of(snapshot: &QuotaSnapshot, kind: Kind, now: Timestamp) -> Self {
+        let held = snapshot.held(kind);
+        let windows = snapshot.usage(kind).into_iter().map(|usage| WindowView {
             window_s: usage.window.as_secs_f64(),
             spent: usage.in_use,
             limit: usage.limit,

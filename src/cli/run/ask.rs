@@ -10,9 +10,9 @@ use crate::{
     campaign::{
         brakes::{
             BrakeOptions,
-            canary_standing::{BY_YES, Gate, ThisRun, gate},
+            canary_standing::{BY_YES, CanaryStanding, ThisRun, gate},
         },
-        engine::canary_gate::{AT_A_TERMINAL, Asker},
+        engine::canary_gate::{AT_A_TERMINAL, Confirm},
         forecast::{Begun, Prospect},
         stop::Signal,
     },
@@ -189,13 +189,13 @@ impl Asking<'_> {
             store.beyond(covers)
         })
         .map_err(Failure::storage)?;
-        let has_no_effect = matches!(stands, Gate::NoEffect { .. });
+        let has_no_effect = matches!(stands, CanaryStanding::NoEffect { .. });
         let (question, refused) = match stands {
-            Gate::Open => {
+            CanaryStanding::Open => {
                 brakes.canary = None;
                 return Ok(());
             }
-            Gate::Try { accepted, is_new } => {
+            CanaryStanding::Try { accepted, is_new } => {
                 brakes.canaries_before = accepted;
                 return if is_new {
                     self.decide(store, Subject::Canary, "begun", "by --canary")
@@ -203,7 +203,7 @@ impl Asking<'_> {
                     Ok(())
                 };
             }
-            Gate::Refused { who, given } => (
+            CanaryStanding::Refused { who, given } => (
                 format!(
                     "the answer to the canaries of this campaign was no ({who}, {given:.0}): start the others all the same?"
                 ),
@@ -215,7 +215,7 @@ impl Asking<'_> {
                     ),
                 ),
             ),
-            Gate::NoEffect { accepted } => (
+            CanaryStanding::NoEffect { accepted } => (
                 format!(
                     "{} accepted already, so that --canary tries no others first: start the rest now?",
                     are(accepted)

@@ -26,7 +26,7 @@ use crate::{
         yes,
     },
     client::{
-        caller::{Caller, Patience},
+        caller::{Caller, OnOutage},
         scans::ScanList,
     },
     defender::{HttpDefender, cloud::quota_realm},
@@ -141,7 +141,7 @@ impl World<'_> {
             Arc::clone(&self.setup.connection.tokens),
             self.pacer.clone(),
             Arc::clone(self.clock),
-            Patience::Holds {
+            OnOutage::Holds {
                 at_most: self.args.retry.give_up_after,
                 monitor: Arc::clone(self.monitor),
             },

@@ -22,7 +22,7 @@ use crate::{
     },
     cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
     plain_text,
-    results::Placed,
+    results::Installed,
 };
 
 /// What is known of the run besides its ending.
@@ -166,7 +166,7 @@ pub(super) async fn finish(
     let unfinished =
         stop.is_some() && tally.of(Outcome::NotAttempted) + tally.of(Outcome::Unsure) > 0;
     let results = match &placed {
-        Placed::There(path) | Placed::Aside { path, .. } => path.clone(),
+        Installed::There(path) | Installed::Aside { path, .. } => path.clone(),
     };
     let summary = Summary {
         campaign: campaign.as_str().to_owned(),
@@ -222,13 +222,13 @@ fn so_far(facts: &Facts<'_>, mut tally: Tally, unsettled: u64) -> Finished {
     tally.add_many(Outcome::NotAttempted, rest);
     Finished {
         tally,
-        placed: Placed::There(facts.places.results.clone()),
+        placed: Installed::There(facts.places.results.clone()),
         troubles: Vec::new(),
     }
 }
 
 /// Tells people. Why a run stopped and where the results went is said to whoever wants to hear nothing else, too.
-fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
+fn say(summary: &Summary, placed: &Installed, facts: &Facts<'_>) {
     if !facts.is_quiet {
         screen::say_all(&summary.to_string());
     } else if let Some(why) = &summary.stopped {
@@ -239,12 +239,12 @@ fn say(summary: &Summary, placed: &Placed, facts: &Facts<'_>) {
         }
     }
     match placed {
-        Placed::There(path) if facts.is_quiet => {
+        Installed::There(path) if facts.is_quiet => {
             let so = if summary.rehearsal { REHEARSED } else { "" };
             screen::say(&format!("results: {}{so}", path.display()));
         }
-        Placed::There(_) => {}
-        Placed::Aside { path, why } => screen::say(&format!(
+        Installed::There(_) => {}
+        Installed::Aside { path, why } => screen::say(&format!(
             "{} could not be replaced ({why}), so the whole results are in {}",
             facts.places.results.display(),
             path.display()

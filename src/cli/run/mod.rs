@@ -27,15 +27,15 @@ pub(super) use preview::Preview;
 use setup::Setup;
 
 use super::{
-    ExitCode, Failure, brakes::CanaryAnswer, remote_stop::Watcher, signals, terminal::Terminal,
-    terms::Terms, yes,
+    ExitCode, Failure, brakes::CanaryAnswer, remote_stop::StopRequests, signals,
+    terminal::Terminal, terms::Terms, yes,
 };
 use crate::{
     campaign::{
         brakes::{Standing, canary_standing::BY_YES},
         engine::{
             Ending, Engine,
-            canary_gate::{Jury, Word},
+            canary_gate::{FollowedCanaries, Word},
             trail,
         },
         follow::{FollowEnd, FollowError, Follower},
@@ -108,7 +108,7 @@ async fn drain(
         reach,
         ..
     } = world.allowed(opened, &mut brakes, &mut signals).await?;
-    let orders = Watcher::start(&setup.places.state, lent)?;
+    let orders = StopRequests::start(&setup.places.state, lent)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
     let terms = Terms::of(&brakes, &args.policy()).beginning_at(Standing::of(&reach, &tally));
@@ -209,7 +209,7 @@ fn jury(
     args: &RunArgs,
     follower: Option<Arc<Follower<HttpDefender>>>,
     monitor: &Arc<dyn Monitor>,
-) -> Jury<HttpDefender> {
+) -> FollowedCanaries<HttpDefender> {
     let word = match args.brakes.canary_answer {
         Some(answer @ CanaryAnswer::Yes) => Word::Yes(answer.who()),
         Some(answer @ CanaryAnswer::No) => Word::No(answer.who()),
@@ -219,7 +219,7 @@ fn jury(
         })),
         None => Word::Yes("by a run without a terminal"),
     };
-    Jury {
+    FollowedCanaries {
         follower,
         word,
         monitor: Arc::clone(monitor),
@@ -243,7 +243,7 @@ async fn follow_on<D: Defender>(
 ) -> Option<ExitCode> {
     // Until here the engine has heard of Ctrl-C; from here on it ends the following.
     let (lent, mut signals) = signals::listen_and_lend();
-    let _orders = Watcher::start(state, lent);
+    let _orders = StopRequests::start(state, lent);
     match following.follow(|| false, &mut signals).await {
         Ok(told) => {
             monitor.say(&super::follow::told(&told));

@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use archive::{Aside, put_aside, put_back};
+use archive::{Aside, archive, put_back};
 pub(super) use look::look;
 pub(in crate::cli) use look::{Found, Refusals};
 
@@ -168,7 +168,7 @@ impl Opening {
         }
         self.refuse_abandon(&marks)?;
         if self.again || self.recover {
-            match store.vouch() {
+            match store.finish_check() {
                 Err(StoreError::Damaged { .. }) if self.recover => {
                     drop(store);
                     return self.rebuild_damaged(lock, &marks);
@@ -182,7 +182,7 @@ impl Opening {
             && !self.recover
         {
             // What a damaged file does not hold, it has not lost.
-            store.vouch().map_err(Failure::storage)?;
+            store.finish_check().map_err(Failure::storage)?;
             return Err(e);
         }
         if self.again && Counts::of(&store)?.open == 0 {
@@ -207,7 +207,7 @@ impl Opening {
         let mut aside = Aside::new();
         let intake = take_in_after(self.roster()?, state, meant, None, || {
             if let Some(old) = old {
-                aside = put_aside(&self.places, old)?;
+                aside = archive(&self.places, old)?;
             }
             Ok::<_, Failure>(())
         })?;
@@ -233,7 +233,7 @@ impl Opening {
         let lock = Locks::with_campaign(lock, &campaign)?;
         let joined = store.all_or_nothing(|store| self.join(store, &campaign, marks));
         // What was read of a damaged file says nothing, not even what is wrong with the input.
-        store.vouch().map_err(Failure::storage)?;
+        store.finish_check().map_err(Failure::storage)?;
         let Rejoined {
             added,
             changed,

@@ -18,11 +18,11 @@ use crate::{
     },
     cli::{
         Failure,
-        connect::{Foreseen, UNKNOWN},
+        connect::{Offline, UNKNOWN},
         ledger::{self, QuotaNote},
         yes,
     },
-    quota::{Clock, Kind, Picture, Quota},
+    quota::{Clock, Kind, Quota, QuotaSnapshot},
     store::Identity,
 };
 
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Preview {
     /// Where calls are counted.
     pub(in crate::cli) note: QuotaNote,
     /// How far the limits are spent.
-    pub(in crate::cli) picture: Picture,
+    pub(in crate::cli) snapshot: QuotaSnapshot,
     /// What the time of the last call depends on.
     pub(in crate::cli) prospect: Prospect,
 }
@@ -58,12 +58,12 @@ impl RunArgs {
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
         self.keep_apart()?;
         let mut brakes = self.brakes.options(clock.wall())?;
-        let Foreseen {
+        let Offline {
             base,
             api,
             whose,
             rows,
-        } = self.connect.foresee().await?;
+        } = self.connect.resolve_offline().await?;
         let (quota, _) = self.pace.quota(base.is_loopback(), self.yes.is_some())?;
         let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
             .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
@@ -124,19 +124,19 @@ impl RunArgs {
         if let Some(why) = yes::too_small(self.yes, machines) {
             found.notes.push(format!("{why}: a run would refuse that"));
         }
-        let picture = note.picture(&quota, clock)?;
+        let snapshot = note.snapshot(&quota, clock)?;
         let fresh = found.due.saturating_sub(found.begun.targets());
         let bounds = brakes.bounds(&found.reach);
         let prospect = Prospect {
             begun: std::mem::take(&mut found.begun),
             on_pending: self.policy().on_pending,
-            ..Prospect::new(picture.forecast(Kind::Start), fresh, bounds, clock.wall())
+            ..Prospect::new(snapshot.forecast(Kind::Start), fresh, bounds, clock.wall())
         };
         Ok(Preview {
             input: self.targets.display().to_string(),
             state,
             found,
-            picture,
+            snapshot,
             quota,
             note,
             prospect,

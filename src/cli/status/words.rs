@@ -6,7 +6,7 @@ use super::{Status, campaigns};
 use crate::{
     campaign::brakes::Change,
     monitor::{count, span},
-    store::{Glimpse, LastRun},
+    store::{LastRun, TargetSummary},
 };
 
 impl Status {
@@ -16,7 +16,7 @@ impl Status {
             if !glimpses.is_empty() {
                 writeln!(f, "{title}:")?;
             }
-            for Glimpse {
+            for TargetSummary {
                 line,
                 machine_id,
                 outcome,

@@ -34,7 +34,7 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(5);
 
 /// A way to sign in.
 #[derive(Debug, Clone)]
-pub enum Way {
+pub enum Credential {
     /// An application by its secret.
     Secret(App, SecretString),
     /// An application by its certificate: the file is read anew each time.
@@ -56,7 +56,7 @@ pub struct App {
     pub client: String,
 }
 
-impl Way {
+impl Credential {
     /// What messages call it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -81,7 +81,7 @@ impl Way {
 
 /// Signs in one way, for one resource.
 pub struct AzureSignIn {
-    pub(super) way: Way,
+    pub(super) way: Credential,
     pub(super) authority: Authority,
     pub(super) resource: String,
     client: Client,
@@ -94,13 +94,13 @@ impl AzureSignIn {
     /// # Errors
     /// This computer's TLS or proxy settings cannot be used.
     pub fn new(
-        way: Way,
+        way: Credential,
         authority: Authority,
         resource: &str,
         network: &Network,
         time: Arc<dyn Time>,
     ) -> Result<Self, SignInError> {
-        let metadata = matches!(way, Way::ManagedIdentity(_));
+        let metadata = matches!(way, Credential::ManagedIdentity(_));
         let client = network
             .client(authority.is_loopback() || metadata)
             .connect_timeout(if metadata { METADATA_CONNECT } else { CONNECT })
@@ -182,13 +182,13 @@ impl AzureSignIn {
             ..ClientOptions::default()
         };
         Ok(match &self.way {
-            Way::Secret(app, secret) => azure::ClientSecretCredential::new(
+            Credential::Secret(app, secret) => azure::ClientSecretCredential::new(
                 &app.tenant,
                 app.client.clone(),
                 secret.expose_secret().to_owned().into(),
                 Some(azure::ClientSecretCredentialOptions { client_options }),
             )?,
-            Way::Certificate(app, path) => {
+            Credential::Certificate(app, path) => {
                 let assertion = Assertion {
                     path: path.clone(),
                     client: app.client.clone(),
@@ -202,7 +202,7 @@ impl AzureSignIn {
                     Some(azure::ClientAssertionCredentialOptions { client_options }),
                 )?
             }
-            Way::WorkloadIdentity(app, path) => {
+            Credential::WorkloadIdentity(app, path) => {
                 let options = azure::WorkloadIdentityCredentialOptions {
                     credential_options: azure::ClientAssertionCredentialOptions { client_options },
                     client_id: Some(app.client.clone()),
@@ -216,13 +216,13 @@ impl AzureSignIn {
                 .await
                 .map_err(|e| azure_core::Error::new(azure_core::error::ErrorKind::Other, e))??
             }
-            Way::ManagedIdentity(client) => azure::ManagedIdentityCredential::new(Some(
+            Credential::ManagedIdentity(client) => azure::ManagedIdentityCredential::new(Some(
                 azure::ManagedIdentityCredentialOptions {
                     user_assigned_id: client.clone().map(azure::UserAssignedId::ClientId),
                     client_options,
                 },
             ))?,
-            Way::AzureCli(tenant) => {
+            Credential::AzureCli(tenant) => {
                 azure::AzureCliCredential::new(Some(azure::AzureCliCredentialOptions {
                     tenant_id: tenant.clone(),
                     ..azure::AzureCliCredentialOptions::default()

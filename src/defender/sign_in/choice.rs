@@ -15,8 +15,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use secrecy::SecretString;
 
 use super::{
-    App, Authority, AzureSignIn, FixedToken, Renewing, SignInError, TokenFile, TokenSource, Way,
-    fetch::Time,
+    App, Authority, AzureSignIn, Credential, FixedToken, Renewing, SignInError, TokenFile,
+    TokenSource, fetch::Time,
 };
 use crate::defender::Network;
 
@@ -67,7 +67,7 @@ pub struct Choice {
 enum Source {
     Fixed(SecretString),
     File(PathBuf),
-    Azure(Way),
+    Azure(Credential),
 }
 
 /// For whom, where and how tokens are asked for.
@@ -166,21 +166,21 @@ impl Choice {
             Auth::Secret => {
                 let because = way(SECRET, "secret");
                 let secret = environment.needed(SECRET, &because)?;
-                let way = Way::Secret(environment.app(&because)?, secret.trim().into());
+                let way = Credential::Secret(environment.app(&because)?, secret.trim().into());
                 (Source::Azure(way), format!("the client secret ({SECRET})"))
             }
             Auth::Certificate => {
                 let because = way(CERTIFICATE, "certificate");
                 let path = environment.needed(CERTIFICATE, &because)?;
                 let words = format!("the certificate {path}");
-                let way = Way::Certificate(environment.app(&because)?, path.into());
+                let way = Credential::Certificate(environment.app(&because)?, path.into());
                 (Source::Azure(way), words)
             }
             Auth::WorkloadIdentity => {
                 let because = way(FEDERATED, "workload-identity");
                 let path = environment.needed(FEDERATED, &because)?;
                 let words = format!("the workload identity ({FEDERATED})");
-                let way = Way::WorkloadIdentity(environment.app(&because)?, path.into());
+                let way = Credential::WorkloadIdentity(environment.app(&because)?, path.into());
                 (Source::Azure(way), words)
             }
             Auth::ManagedIdentity => {
@@ -189,10 +189,10 @@ impl Choice {
                     || "the host's managed identity".to_owned(),
                     |client| format!("the managed identity {client} ({CLIENT})"),
                 );
-                (Source::Azure(Way::ManagedIdentity(client)), words)
+                (Source::Azure(Credential::ManagedIdentity(client)), words)
             }
             Auth::AzureCli => {
-                let way = Way::AzureCli(tenant.clone());
+                let way = Credential::AzureCli(tenant.clone());
                 (Source::Azure(way), "the Azure CLI (az)".to_owned())
             }
         };
@@ -214,7 +214,9 @@ impl Choice {
     pub fn app(&self) -> Option<&App> {
         match &self.source {
             Source::Azure(
-                Way::Secret(app, _) | Way::Certificate(app, _) | Way::WorkloadIdentity(app, _),
+                Credential::Secret(app, _)
+                | Credential::Certificate(app, _)
+                | Credential::WorkloadIdentity(app, _),
             ) => Some(app),
             _ => None,
         }

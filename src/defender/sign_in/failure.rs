@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::{
-    AzureSignIn, SignInError, Way,
+    AzureSignIn, Credential, SignInError,
     fetch::FetchError,
     masking::masked,
     refusal::{Refusal, Wording, one_line},
@@ -21,7 +21,7 @@ impl AzureSignIn {
         let ahead = refusal
             .date
             .map(|date| self.time.wall().as_second() - date.as_second());
-        let metadata = matches!(self.way, Way::ManagedIdentity(_));
+        let metadata = matches!(self.way, Credential::ManagedIdentity(_));
         let cure = refusal.cure(&wording, ahead);
         // Masked while it is whole: what is cut short could end within the secret.
         let said = refusal.said.as_deref();
@@ -67,7 +67,7 @@ impl AzureSignIn {
                 ..FetchError::passing(format!("sign-in with {name} failed: {text}"))
             };
         }
-        let cure = if matches!(self.way, Way::ManagedIdentity(_)) {
+        let cure = if matches!(self.way, Credential::ManagedIdentity(_)) {
             "a managed identity exists only on Azure's own hosts; look at --auth"
         } else {
             "look at the network, at HTTPS_PROXY and --ca-cert"
@@ -84,14 +84,16 @@ impl AzureSignIn {
             .map_or(text, |(_, rest)| rest);
         let text = one_line(&self.masked(text));
         let cure = match &self.way {
-            Way::AzureCli(_) if text.contains("not found on PATH") => {
+            Credential::AzureCli(_) if text.contains("not found on PATH") => {
                 "; install the Azure CLI, or choose another --auth"
             }
-            Way::AzureCli(_) if !text.contains("az login") => {
+            Credential::AzureCli(_) if !text.contains("az login") => {
                 "; try `az account show`, and `az login` if it shows none"
             }
-            Way::WorkloadIdentity(..) => "; look at AZURE_FEDERATED_TOKEN_FILE",
-            Way::Secret(..) => "; look at AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+            Credential::WorkloadIdentity(..) => "; look at AZURE_FEDERATED_TOKEN_FILE",
+            Credential::Secret(..) => {
+                "; look at AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+            }
             _ => "",
         };
         FetchError::last(format!(
@@ -102,7 +104,7 @@ impl AzureSignIn {
 
     fn masked(&self, text: &str) -> String {
         let secret = match &self.way {
-            Way::Secret(_, secret) => Some(secret.expose_secret()),
+            Credential::Secret(_, secret) => Some(secret.expose_secret()),
             _ => None,
         };
         masked(text, secret)

@@ -36,7 +36,7 @@ pub mod renewing;
 mod transport;
 
 pub use authority::Authority;
-pub use azure::{App, AzureSignIn, Way};
+pub use azure::{App, AzureSignIn, Credential};
 pub use certificate::Certificate;
 pub use choice::{Auth, Choice, Environment, Terms};
 pub use claims::Claims;

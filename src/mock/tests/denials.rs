@@ -18,7 +18,7 @@ async fn a_poison_machine_fails_every_time_and_a_restricted_one_is_forbidden() {
         assert_eq!(restricted.1["error"]["message"], words);
     }
     assert_eq!(start(&tenant, "cc").await.0, 201);
-    assert_eq!(tenant.witness().scans(), 1);
+    assert_eq!(tenant.recorder().scans(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,7 @@ async fn a_count_is_of_all_rows_that_match_and_only_where_it_is_asked_for() {
     }
     let machines = get(&tenant, "/api/machines?$count=true&$top=2").await.1;
     assert_eq!(machines["@odata.count"], 100);
-    let carried = |kind, option| tenant.witness().carried(kind, option);
+    let carried = |kind, option| tenant.recorder().carried(kind, option);
     assert_eq!(carried(Kind::List, ListOption::Count), 3);
     assert_eq!(carried(Kind::List, ListOption::OrderBy), 0);
     assert_eq!(carried(Kind::Machines, ListOption::Count), 1);
@@ -126,7 +126,7 @@ async fn scans_of_others_come_in_at_the_top_between_two_pages() {
             .clone()
             .all(|row| row["requestSource"] == "Portal")
     );
-    assert_eq!(tenant.witness().scans(), 7);
+    assert_eq!(tenant.recorder().scans(), 7);
 }
 
 #[tokio::test(start_paused = true)]

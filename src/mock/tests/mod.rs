@@ -75,8 +75,8 @@ async fn a_scan_goes_from_pending_to_its_end_and_then_another_may_start() {
         assert_eq!(get(&tenant, &path).await.1["status"], status);
     }
     assert_eq!(start(&tenant, "ab").await.0, 201);
-    assert_eq!(tenant.witness().scans_of("AB"), 2);
-    assert_eq!(tenant.witness().machines_scanned_more_than_once(), ["ab"]);
+    assert_eq!(tenant.recorder().scans_of("AB"), 2);
+    assert_eq!(tenant.recorder().machines_scanned_more_than_once(), ["ab"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_busy_machine_answers_in_the_shape_that_is_asked_for() {
             assert_eq!(answer.1["requestorComment"], "Scan of another team");
             assert_eq!(answer.1["status"], "InProgress");
         }
-        assert_eq!(tenant.witness().scans(), 0);
+        assert_eq!(tenant.recorder().scans(), 0);
     }
 }
 
@@ -125,13 +125,13 @@ async fn the_documented_quota_refuses_the_call_that_is_one_too_many_and_says_unt
     assert_eq!(start(&tenant, "m100").await.0, 429);
     tokio::time::sleep(s(40)).await;
     assert_eq!(start(&tenant, "m100").await.0, 201);
-    let witness = tenant.witness();
+    let recorder = tenant.recorder();
     assert_eq!(
-        (witness.calls(Kind::Start), witness.throttled(Kind::Start)),
+        (recorder.calls(Kind::Start), recorder.throttled(Kind::Start)),
         (103, 2)
     );
-    assert_eq!(witness.early_calls(), 1);
-    assert_eq!(witness.busiest(Kind::Start, s(60)), 102);
+    assert_eq!(recorder.early_calls(), 1);
+    assert_eq!(recorder.busiest(Kind::Start, s(60)), 102);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn another_caller_of_the_same_application_takes_from_the_quota_and_leaves_
     let tenant = Tenant::new(MockConfig::default());
     assert_eq!(tenant.spend_elsewhere(Kind::Start, 150), 100);
     assert_eq!(start(&tenant, "ab").await.0, 429);
-    assert_eq!(tenant.witness().calls(Kind::Start), 1);
+    assert_eq!(tenant.recorder().calls(Kind::Start), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,12 +164,12 @@ async fn what_is_lost_before_was_not_carried_out_and_what_is_lost_after_was() {
             Served::Cut | Served::Refused => None,
         };
         assert_eq!(
-            (answered, tenant.witness().scans_of(machine)),
+            (answered, tenant.recorder().scans_of(machine)),
             (status, scans),
             "{fault:?}"
         );
     }
-    assert_eq!(tenant.witness().calls(Kind::Start), 5);
+    assert_eq!(tenant.recorder().calls(Kind::Start), 5);
     assert_eq!(tenant.summary().scans.answers_lost, 2);
 }
 
@@ -183,8 +183,8 @@ async fn an_early_answer_goes_out_before_the_call_is_counted() {
     tokio::time::sleep(s(3)).await;
     assert_eq!(
         (
-            tenant.witness().calls(Kind::Start),
-            tenant.witness().scans()
+            tenant.recorder().calls(Kind::Start),
+            tenant.recorder().scans()
         ),
         (0, 0)
     );
@@ -194,7 +194,10 @@ async fn an_early_answer_goes_out_before_the_call_is_counted() {
         counted: s(4),
     };
     assert_eq!(
-        (tenant.witness().seen(Kind::Start), tenant.witness().scans()),
+        (
+            tenant.recorder().seen(Kind::Start),
+            tenant.recorder().scans()
+        ),
         (vec![seen], 1)
     );
 }
@@ -209,14 +212,14 @@ async fn a_call_is_counted_somewhere_between_its_arrival_and_its_answer() {
     for n in 0..50 {
         let before = began.elapsed();
         assert_eq!(start(&tenant, &format!("m{n}")).await.0, 201);
-        let seen = *tenant.witness().seen(Kind::Start).last().unwrap();
+        let seen = *tenant.recorder().seen(Kind::Start).last().unwrap();
         assert!(
             before <= seen.arrived
                 && seen.arrived <= seen.counted
                 && seen.counted <= began.elapsed()
         );
     }
-    let seen = tenant.witness().seen(Kind::Start);
+    let seen = tenant.recorder().seen(Kind::Start);
     let late = seen
         .iter()
         .filter(|seen| seen.counted > seen.arrived + s(2))
@@ -282,13 +285,13 @@ async fn a_cancelled_scan_says_so_and_an_ended_one_cannot_be_cancelled() {
         code(&cancel("0696c900-b8ce-42ce-96f6-1b68268b7bea").await),
         (404, "ResourceNotFound")
     );
-    assert_eq!(tenant.witness().foreign_cancels(), 0);
+    assert_eq!(tenant.recorder().foreign_cancels(), 0);
     tenant.start_elsewhere("cd", "by hand");
     let listed = get(&tenant, "/api/machineactions?$filter=machineId eq 'cd'")
         .await
         .1;
     cancel(listed["value"][0]["id"].as_str().unwrap()).await;
-    assert_eq!(tenant.witness().foreign_cancels(), 1);
+    assert_eq!(tenant.recorder().foreign_cancels(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -429,7 +432,7 @@ async fn under_any_faults_every_scan_was_told_or_is_known_to_be_lost() {
         );
         assert!(summary.scans.answers_lost > 10, "seed {seed}");
         // Only calls that were cut before they reached the service are missing.
-        let calls = tenant.witness().calls(Kind::Start);
+        let calls = tenant.recorder().calls(Kind::Start);
         assert!((170..200).contains(&calls), "seed {seed}: {calls}");
     }
 }

@@ -50,8 +50,8 @@ async fn an_outage_ends_when_it_says_and_starts_no_scan() {
         }
         tokio::time::sleep(s(90)).await;
         assert_eq!(start(&tenant, "after").await.0, 201);
-        let witness = tenant.witness();
-        assert_eq!((witness.scans(), witness.scans_of("during")), (2, 0));
+        let recorder = tenant.recorder();
+        assert_eq!((recorder.scans(), recorder.scans_of("during")), (2, 0));
         let reached = matches!(
             shape,
             Shape::TimesOut | Shape::Reset | Shape::Unavailable { .. }
@@ -61,8 +61,8 @@ async fn an_outage_ends_when_it_says_and_starts_no_scan() {
         } else {
             (2, vec![s(10)])
         };
-        assert_eq!(witness.calls(Kind::Start), calls, "{shape:?}");
-        assert_eq!(witness.turned_away(Kind::Start), away, "{shape:?}");
+        assert_eq!(recorder.calls(Kind::Start), calls, "{shape:?}");
+        assert_eq!(recorder.turned_away(Kind::Start), away, "{shape:?}");
     }
 }
 
@@ -123,6 +123,6 @@ async fn a_call_without_an_answer_is_counted_although_its_client_has_gone() {
     let handled = tenant.handle(start_request("ab"));
     assert!(tokio::time::timeout(s(1), handled).await.is_err());
     tokio::time::sleep(s(2)).await;
-    let witness = tenant.witness();
-    assert_eq!((witness.calls(Kind::Start), witness.scans()), (1, 0));
+    let recorder = tenant.recorder();
+    assert_eq!((recorder.calls(Kind::Start), recorder.scans()), (1, 0));
 }

@@ -26,7 +26,7 @@ fn assert_names_no_other_ledger(message: &str) {
 }
 
 /// What a new run makes of the file: calls in the minute, and when the next may go.
-async fn picture(file: &Path, clock: &Arc<dyn Clock>) -> Result<String, LedgerError> {
+async fn snapshot(file: &Path, clock: &Arc<dyn Clock>) -> Result<String, LedgerError> {
     let pacer = open(file, clock)?;
     pacer.flush().await?;
     let (usage, waiting) = (pacer.usage(Kind::Start), pacer.waiting(Kind::Start));
@@ -59,7 +59,7 @@ async fn a_damaged_ledger_is_refused_in_words_or_counted_right() {
     let file = directory.path().join("quota.db");
     let clock = clock();
     let whole = ledger(&file, &clock).await;
-    let right = picture(&file, &clock).await.unwrap();
+    let right = snapshot(&file, &clock).await.unwrap();
     assert!(
         right.contains("in_use: 41") && right.contains("Hold"),
         "{right}"
@@ -81,9 +81,9 @@ async fn a_damaged_ledger_is_refused_in_words_or_counted_right() {
             let _ = fs::remove_file(directory.path().join(sidecar));
         }
         fs::write(&file, &bytes).unwrap();
-        match picture(&file, &clock).await {
-            Ok(picture) => {
-                assert_eq!(picture, right, "of {} bytes", bytes.len());
+        match snapshot(&file, &clock).await {
+            Ok(snapshot) => {
+                assert_eq!(snapshot, right, "of {} bytes", bytes.len());
                 counted += 1;
             }
             Err(error) => {

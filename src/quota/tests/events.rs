@@ -173,9 +173,9 @@ async fn an_old_ledger_is_only_read_by_who_looks_and_migrated_by_who_counts() {
     old_ledger(&place, &clock).await;
     assert_eq!(marks(&place.file).unwrap(), []);
     let system: std::sync::Arc<dyn Clock> = clock.clone();
-    let picture =
-        super::super::Picture::of_ledger(&super::quota(&["9/1m"]), &system, &place).unwrap();
-    assert_eq!(picture.usage(Kind::Start)[0].in_use, 4);
+    let snapshot =
+        super::super::QuotaSnapshot::of_ledger(&super::quota(&["9/1m"]), &system, &place).unwrap();
+    assert_eq!(snapshot.usage(Kind::Start)[0].in_use, 4);
     assert_eq!(version(&place.file), 1);
 
     let second = pacer(&place, &["9/1m"], &clock);

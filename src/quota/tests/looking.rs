@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use super::{
-    super::{Cause, Clock, GRACE, Kind, LedgerPlace, Picture, Throttle, TokioClock},
+    super::{Cause, Clock, GRACE, Kind, LedgerPlace, QuotaSnapshot, Throttle, TokioClock},
     MINUTE, PATIENCE, SECOND, acquire, clock, end, ledger_pacer as pacer, place, quota,
 };
 
 const LIMITS: [&str; 2] = ["5/1m", "8/1h"];
 
-fn look(place: &LedgerPlace, clock: &Arc<TokioClock>) -> Picture {
+fn look(place: &LedgerPlace, clock: &Arc<TokioClock>) -> QuotaSnapshot {
     let clock: Arc<dyn Clock> = clock.clone();
-    Picture::of_ledger(&quota(&LIMITS), &clock, place).unwrap()
+    QuotaSnapshot::of_ledger(&quota(&LIMITS), &clock, place).unwrap()
 }
 
 /// Every file of the ledger's folder, and what is in it.
@@ -28,9 +28,12 @@ fn files(place: &LedgerPlace) -> BTreeMap<String, Vec<u8>> {
 async fn a_ledger_that_is_not_there_is_unspent_and_is_not_made() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
-    let picture = look(&place, &clock());
-    assert_eq!(picture.forecast(Kind::Start).lower_bound(5), Duration::ZERO);
-    assert_eq!(picture.forecast(Kind::Start).lower_bound(6), MINUTE);
+    let snapshot = look(&place, &clock());
+    assert_eq!(
+        snapshot.forecast(Kind::Start).lower_bound(5),
+        Duration::ZERO
+    );
+    assert_eq!(snapshot.forecast(Kind::Start).lower_bound(6), MINUTE);
     assert!(!place.file.parent().unwrap().exists());
 }
 
@@ -48,21 +51,21 @@ async fn it_sees_what_has_been_spent_as_the_next_run_does_and_changes_nothing() 
         end(pacer, &place.file).await;
     }
     let before = files(&place);
-    let picture = look(&place, &clock);
+    let snapshot = look(&place, &clock);
     assert!(files(&place) == before, "the look has left a trace");
     let pacer = pacer(&place, &LIMITS, &clock);
     pacer.flush().await.unwrap();
-    assert_eq!(picture.usage(Kind::Start), pacer.usage(Kind::Start));
-    assert_eq!(picture.usage(Kind::Start)[1].in_use, 3);
+    assert_eq!(snapshot.usage(Kind::Start), pacer.usage(Kind::Start));
+    assert_eq!(snapshot.usage(Kind::Start)[1].in_use, 3);
     for calls in [1, 2, 3, 6, 9, 40] {
         assert_eq!(
-            picture.forecast(Kind::Start).lower_bound(calls),
+            snapshot.forecast(Kind::Start).lower_bound(calls),
             pacer.lower_bound(Kind::Start, calls),
             "{calls}"
         );
     }
     // Of the other kinds nothing has been spent.
-    assert_eq!(picture.usage(Kind::List)[0].in_use, 0);
+    assert_eq!(snapshot.usage(Kind::List)[0].in_use, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,9 +81,9 @@ async fn it_sees_a_hold_and_calls_on_their_way_and_disturbs_nobody() {
         window: None,
     });
     pacer.flush().await.unwrap();
-    let picture = look(&place, &clock);
-    assert_eq!(picture.waiting(Kind::Start).unwrap().cause, Cause::Hold);
-    assert_eq!(picture.forecast(Kind::Start).lower_bound(1), 100 * SECOND);
+    let snapshot = look(&place, &clock);
+    assert_eq!(snapshot.waiting(Kind::Start).unwrap().cause, Cause::Hold);
+    assert_eq!(snapshot.forecast(Kind::Start).lower_bound(1), 100 * SECOND);
     on_its_way.answered();
     pacer.flush().await.unwrap();
     // One whose caller has never been heard of again.

@@ -14,7 +14,7 @@ use crate::{
     campaign::{
         engine::{
             lookup::{Finding, Listing, Sought},
-            pending::{Due, FINDING},
+            pending::{FINDING, PendingTarget},
             trail,
             verdict::Scan,
         },
@@ -37,7 +37,7 @@ const WHOLE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Busy {
     /// Those that wait for a look, and from when on their scan may have been created.
-    waiting: BTreeMap<u64, (Due, Timestamp)>,
+    waiting: BTreeMap<u64, (PendingTarget, Timestamp)>,
     /// When the look begins.
     look: Option<Moment>,
     /// Those that were found free and have not been told otherwise since.
@@ -92,7 +92,12 @@ impl Busy {
 
 impl Dispatcher {
     /// A target that is about to be sent: it, unless its machine is known to be busy or must be looked at first.
-    pub(super) fn unless_busy(&mut self, due: Due, now: Moment, wall: Timestamp) -> Option<Due> {
+    pub(super) fn unless_busy(
+        &mut self,
+        due: PendingTarget,
+        now: Moment,
+        wall: Timestamp,
+    ) -> Option<PendingTarget> {
         // What is in doubt has a listing of its own behind it.
         if due.doubt.is_some() {
             return Some(due);
@@ -114,7 +119,7 @@ impl Dispatcher {
     }
 
     /// From which time of the server's clock on a scan that keeps this machine busy may have been created.
-    fn running_since(&self, due: &Due, now: Moment, wall: Timestamp) -> Timestamp {
+    fn running_since(&self, due: &PendingTarget, now: Moment, wall: Timestamp) -> Timestamp {
         // No other scan can be under way there that is older than the one that was.
         if let Some(created) = known_creation(due) {
             return created;
@@ -128,7 +133,7 @@ impl Dispatcher {
     }
 
     /// The same for a target that is in doubt too, if the listing of its doubt is to tell whether its machine is busy.
-    pub(super) fn doubtful_since(due: &Due) -> Option<Timestamp> {
+    pub(super) fn doubtful_since(due: &PendingTarget) -> Option<Timestamp> {
         let doubt = due.doubt.filter(|doubt| !doubt.pending)?;
         if due.target.progress.pending_tries == 0 {
             return None;
@@ -204,7 +209,7 @@ impl Dispatcher {
 
     /// The list has told whether a machine that was busy is so still. For the forecast that counts where it was asked when its
     /// delay was over: who waited for the quota besides says nothing about those who will not.
-    fn has_looked(&mut self, due: &Due, busy: bool, wall: Timestamp) {
+    fn has_looked(&mut self, due: &PendingTarget, busy: bool, wall: Timestamp) {
         let progress = &due.target.progress;
         let late = progress.not_before.map(|then| wall.duration_since(then));
         if progress.pending_tries > 0 && late.is_some_and(|late| late.unsigned_abs() < ON_TIME) {
@@ -213,7 +218,13 @@ impl Dispatcher {
     }
 
     /// The list has shown that a scan is still under way, which costs one of the tries.
-    pub(super) fn still_busy(&mut self, due: Due, scan: Scan, now: Moment, wall: Timestamp) {
+    pub(super) fn still_busy(
+        &mut self,
+        due: PendingTarget,
+        scan: Scan,
+        now: Moment,
+        wall: Timestamp,
+    ) {
         let told = "a scan is still under way, as the list of scans shows: no call was spent";
         self.found_busy(due, scan, told, now, wall);
     }
@@ -221,7 +232,7 @@ impl Dispatcher {
     /// The list has told, in these words, that a scan is under way.
     pub(super) fn found_busy(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         scan: Scan,
         told: &str,
         now: Moment,
@@ -255,7 +266,7 @@ impl Dispatcher {
 }
 
 /// When the scan that was under way on this machine was created, if that is known.
-fn known_creation(due: &Due) -> Option<Timestamp> {
+fn known_creation(due: &PendingTarget) -> Option<Timestamp> {
     let progress = &due.target.progress;
     if progress.action_id.is_empty() {
         return None;

@@ -32,7 +32,7 @@ use suspicion::Suspicion;
 use unconfirmed::Listings;
 use unconfirmed::MOST_IN_DOUBT;
 
-use super::{pending::Due, queue::Queue};
+use super::{pending::PendingTarget, queue::Queue};
 use crate::campaign::journal::PAGE;
 use crate::campaign::retry::Policy;
 use crate::{
@@ -94,8 +94,8 @@ pub struct Dispatcher {
     rng: fastrand::Rng,
     queue: Queue,
     cursor: Option<Cursor>,
-    in_flight: HashMap<u64, Due>,
-    doubtful: BTreeMap<u64, Due>,
+    in_flight: HashMap<u64, PendingTarget>,
+    unconfirmed: BTreeMap<u64, PendingTarget>,
     /// In doubt since an earlier run, and in the store still.
     left_in_doubt: VecDeque<u64>,
     busy: Busy,
@@ -135,7 +135,7 @@ impl Dispatcher {
             queue: Queue::default(),
             cursor: Some(Cursor::START),
             in_flight: HashMap::new(),
-            doubtful: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
             left_in_doubt: VecDeque::new(),
             busy: Busy::default(),
             records: Vec::new(),
@@ -183,7 +183,7 @@ impl Dispatcher {
             Phase::Open => {
                 let most = self.settings.capacity.min(self.reach.width());
                 let most = most.min(self.suspicion.width());
-                self.in_flight.len() < most && self.doubtful.len() < MOST_IN_DOUBT
+                self.in_flight.len() < most && self.unconfirmed.len() < MOST_IN_DOUBT
             }
             Phase::Stopping(_) => false,
         };
@@ -205,7 +205,7 @@ impl Dispatcher {
     }
 
     /// Takes the target that goes next.
-    fn pop(&mut self, now: Moment) -> Option<Due> {
+    fn pop(&mut self, now: Moment) -> Option<PendingTarget> {
         let round = self.round(now);
         match (self.brakes.admitted(), self.reach.suspects(round)) {
             (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
@@ -284,7 +284,7 @@ impl Dispatcher {
     /// Targets that were sent to, and of which nobody knows whether a scan was started.
     #[must_use]
     pub fn unsettled(&self) -> u64 {
-        let all = self.in_flight.len() + self.doubtful.len() + self.left_in_doubt.len();
+        let all = self.in_flight.len() + self.unconfirmed.len() + self.left_in_doubt.len();
         all as u64
     }
 
@@ -340,7 +340,7 @@ impl Dispatcher {
             }
             match due.doubt {
                 Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
-                    self.doubtful.insert(due.target.n, due);
+                    self.unconfirmed.insert(due.target.n, due);
                 }
                 _ => {
                     if let Some(due) = self.unless_busy(due, now, wall) {
@@ -399,7 +399,7 @@ impl Dispatcher {
 
     fn is_drained(&self) -> bool {
         let nobody_waits = self.queue.is_empty()
-            && self.doubtful.is_empty()
+            && self.unconfirmed.is_empty()
             && self.left_in_doubt.is_empty()
             && self.suspicion.nobody_waits()
             && self.busy.nobody_waits();

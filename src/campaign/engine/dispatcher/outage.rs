@@ -358,7 +358,11 @@ impl Dispatcher {
             return;
         };
         for n in &held.suspects.all {
-            if let Some(doubt) = self.doubtful.get_mut(n).and_then(|due| due.doubt.as_mut()) {
+            if let Some(doubt) = self
+                .unconfirmed
+                .get_mut(n)
+                .and_then(|due| due.doubt.as_mut())
+            {
                 doubt.is_blameless = true;
             }
         }

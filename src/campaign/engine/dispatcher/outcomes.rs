@@ -6,7 +6,7 @@ use super::{Dispatcher, Phase};
 use crate::{
     campaign::{
         brakes::{Change, End},
-        engine::{pending::Due, verdict::Scan},
+        engine::{pending::PendingTarget, verdict::Scan},
         outcome::Outcome,
         stop::StopReason,
     },
@@ -14,7 +14,12 @@ use crate::{
 };
 
 impl Dispatcher {
-    pub(super) fn end_unsure(&mut self, mut due: Due, end: Option<AttemptEnd>, why: &str) {
+    pub(super) fn end_unsure(
+        &mut self,
+        mut due: PendingTarget,
+        end: Option<AttemptEnd>,
+        why: &str,
+    ) {
         let progress = &mut due.target.progress;
         if progress.message.is_empty() {
             progress
@@ -35,7 +40,7 @@ impl Dispatcher {
 
     pub(super) fn end_with_scan(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         end: Option<AttemptEnd>,
         outcome: Outcome,
         scan: Option<Scan>,
@@ -48,7 +53,12 @@ impl Dispatcher {
         self.end(due, end, outcome);
     }
 
-    pub(super) fn end(&mut self, mut due: Due, end: Option<AttemptEnd>, outcome: Outcome) {
+    pub(super) fn end(
+        &mut self,
+        mut due: PendingTarget,
+        end: Option<AttemptEnd>,
+        outcome: Outcome,
+    ) {
         let progress = &mut due.target.progress;
         progress.outcome = Some(outcome.as_str());
         progress.not_before = None;
@@ -107,7 +117,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn changed(&mut self, due: &Due, attempt: Option<AttemptEnd>) {
+    pub(super) fn changed(&mut self, due: &PendingTarget, attempt: Option<AttemptEnd>) {
         let progress = Box::new(due.target.progress.clone());
         self.records.push(Record::Changed {
             n: due.target.n,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Dispatcher;
 use crate::{
     campaign::{
-        engine::{pending::Due, verdict::Verdict},
+        engine::{pending::PendingTarget, verdict::Verdict},
         forecast::{Begun, Bounds, LISTED_WITHIN, LOOKED_UP_WITHIN, Prospect, Why},
     },
     quota::{self, Moment},
@@ -75,7 +75,7 @@ impl Dispatcher {
         waiting.extend(looked_at.map(|times| (look, Why::Busy(times))));
         let listing = self.next_listing().map(|at| at.since(now));
         let lookup = listing.unwrap_or_default() + LISTED_WITHIN;
-        waiting.extend(self.doubtful.values().map(|_| (lookup, Why::Lookup)));
+        waiting.extend(self.unconfirmed.values().map(|_| (lookup, Why::Lookup)));
         let read_first = (LOOKED_UP_WITHIN, Why::Lookup);
         waiting.extend(self.left_in_doubt.iter().map(|_| read_first));
         let on_its_way = self.in_flight.len() as u64;
@@ -100,7 +100,7 @@ impl Dispatcher {
     }
 
     /// Whether an answer to this call is the first to tell whether its machine is busy: else the list has told before.
-    pub(super) fn is_asked_by_call(&self, due: &Due) -> bool {
+    pub(super) fn is_asked_by_call(&self, due: &PendingTarget) -> bool {
         due.target.progress.pending_tries == 0 || self.listings.forbidden.is_some()
     }
 

@@ -10,7 +10,7 @@ use crate::campaign::engine::attempt::{Report, Sending};
 use crate::{
     campaign::{
         engine::{
-            pending::{Doubt, Due},
+            pending::{PendingTarget, Unconfirmed},
             trail,
             verdict::{Judgement, Scan, Verdict},
         },
@@ -105,7 +105,7 @@ impl Dispatcher {
         self.conclude_suspicion();
     }
 
-    pub(super) fn unsent(&mut self, mut due: Due) {
+    pub(super) fn unsent(&mut self, mut due: PendingTarget) {
         let number = due.target.progress.attempts;
         self.records.push(Record::Unsent {
             n: due.target.n,
@@ -124,7 +124,7 @@ impl Dispatcher {
     }
 
     /// No request can carry it: it ends without an attempt.
-    fn unsendable(&mut self, mut due: Due, judgement: &Judgement) {
+    fn unsendable(&mut self, mut due: PendingTarget, judgement: &Judgement) {
         let number = due.target.progress.attempts;
         self.records.push(Record::Unsent {
             n: due.target.n,
@@ -142,7 +142,7 @@ impl Dispatcher {
 
     pub(super) fn judged(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         end: AttemptEnd,
         judgement: Judgement,
         (sent, ended): (Moment, Moment),
@@ -217,14 +217,14 @@ impl Dispatcher {
                 let lasted = ended.since(sent);
                 let sent = self.sent_at(sent, ended, wall);
                 let doubt = match due.doubt {
-                    Some(before) => Doubt {
+                    Some(before) => Unconfirmed {
                         sent: before.sent.earlier(sent),
                         lasted: before.lasted + ended.since(before.gave_up),
-                        ..Doubt::new(sent, lasted, ended)
+                        ..Unconfirmed::new(sent, lasted, ended)
                     },
-                    None => Doubt::new(sent, lasted, ended),
+                    None => Unconfirmed::new(sent, lasted, ended),
                 };
-                let doubt = Doubt {
+                let doubt = Unconfirmed {
                     is_blameless,
                     ..doubt
                 };
@@ -272,7 +272,7 @@ impl Dispatcher {
 
     pub(super) fn pending(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         end: AttemptEnd,
         scan: Option<Scan>,
         ended: Moment,
@@ -285,7 +285,7 @@ impl Dispatcher {
         self.busy.forget(due.target.n);
         if let (None, Some(doubt)) = (&scan, &mut due.doubt) {
             // The scan that is under way may be the one that we are in doubt about.
-            *doubt = Doubt {
+            *doubt = Unconfirmed {
                 gave_up: ended,
                 absent: None,
                 turn: None,
@@ -300,7 +300,7 @@ impl Dispatcher {
 
     pub(super) fn somebody_elses(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         end: Option<AttemptEnd>,
         scan: Option<Scan>,
         now: Moment,
@@ -331,7 +331,7 @@ impl Dispatcher {
     /// Tries a target again after a backoff of at least `at_least`, if it has tries left.
     pub(super) fn try_again(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         end: Option<AttemptEnd>,
         now: Moment,
         wall: Timestamp,

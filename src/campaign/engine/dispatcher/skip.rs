@@ -7,9 +7,9 @@ use super::{Dispatcher, busy_machines::before};
 use crate::{
     campaign::{
         engine::{
-            active_scans::Running,
+            active_scans::ActiveScans,
             lookup::Listing,
-            pending::{Due, FINDING},
+            pending::{FINDING, PendingTarget},
             verdict::Scan,
         },
         follow::watch::OLDEST_FOREIGN,
@@ -30,7 +30,7 @@ pub(super) enum Skip {
     Asking(Timestamp),
     /// It has been.
     Asked {
-        running: Running,
+        running: ActiveScans,
         began: Moment,
         /// This computer's time then.
         wall: Timestamp,
@@ -126,14 +126,22 @@ impl Dispatcher {
         for target in page {
             match self.busy.skip.take(&target, Moment::ZERO) {
                 None => left.push(target),
-                Some((scan, began, wall)) => self.was_busy(Due::new(target), scan, began, wall),
+                Some((scan, began, wall)) => {
+                    self.was_busy(PendingTarget::new(target), scan, began, wall)
+                }
             }
         }
         left
     }
 
     /// The list has shown before the first call that a scan is under way.
-    pub(super) fn was_busy(&mut self, due: Due, scan: Scan, began: Moment, wall: Timestamp) {
+    pub(super) fn was_busy(
+        &mut self,
+        due: PendingTarget,
+        scan: Scan,
+        began: Moment,
+        wall: Timestamp,
+    ) {
         let told = "a scan was under way before the start, as the list of scans showed: no call was spent (--skip-busy)";
         self.found_busy(due, scan, told, began, wall);
     }

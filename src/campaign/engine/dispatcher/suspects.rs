@@ -63,7 +63,7 @@ impl Dispatcher {
             return Round::Anybody;
         };
         let are_looked_up =
-            self.listings.outage.is_none() && left.iter().any(|n| self.doubtful.contains_key(n));
+            self.listings.outage.is_none() && left.iter().any(|n| self.unconfirmed.contains_key(n));
         if are_looked_up || self.queue.has_due_of(left, now) {
             Round::Left
         } else if self.queue.has_due_of(all, now) {

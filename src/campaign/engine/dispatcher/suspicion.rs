@@ -9,7 +9,7 @@ use super::Dispatcher;
 use crate::{
     campaign::{
         engine::{
-            pending::Due,
+            pending::PendingTarget,
             verdict::{Judgement, Verdict},
         },
         outcome::Outcome,
@@ -27,7 +27,7 @@ const OTHERS: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
     /// Machines whose start was forbidden.
-    in_question: Vec<Due>,
+    in_question: Vec<PendingTarget>,
     /// What the service said last.
     why: String,
     /// Who was drawn last.
@@ -61,7 +61,13 @@ impl Suspicion {
 
 impl Dispatcher {
     /// The service has forbidden a start, in words that may be about this machine alone.
-    pub(super) fn forbidden(&mut self, due: Due, end: AttemptEnd, sent: Moment, why: String) {
+    pub(super) fn forbidden(
+        &mut self,
+        due: PendingTarget,
+        end: AttemptEnd,
+        sent: Moment,
+        why: String,
+    ) {
         let permitted = self.suspicion.permitted;
         if permitted.is_some_and(|permitted| sent <= permitted) {
             self.end(due, Some(end), Outcome::Refused);
@@ -96,7 +102,7 @@ impl Dispatcher {
     pub(super) fn conclude_suspicion(&mut self) {
         let nobody_is_left = self.in_flight.is_empty()
             && self.queue.is_empty()
-            && self.doubtful.is_empty()
+            && self.unconfirmed.is_empty()
             && self.left_in_doubt.is_empty()
             && self.busy.nobody_waits()
             && self.cursor.is_none();

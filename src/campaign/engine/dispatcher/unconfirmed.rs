@@ -12,7 +12,7 @@ use crate::{
         brakes::Admitted,
         engine::{
             lookup::{Finding, Listing, ListingError, Sought, Wanted},
-            pending::{Doubt, Due, FINDING},
+            pending::{FINDING, PendingTarget, Unconfirmed},
             queue::Stored,
             trail,
         },
@@ -85,7 +85,7 @@ impl Dispatcher {
         let horizon = now + LOOKED_UP_BEFORE;
         // A call may go so much later than its permit.
         for due in self.queue.take_void(now, horizon, PERMIT_LIFE, turn) {
-            self.doubtful.insert(due.target.n, due);
+            self.unconfirmed.insert(due.target.n, due);
         }
     }
 
@@ -97,7 +97,7 @@ impl Dispatcher {
         }
         self.listings.running = true;
         self.listings.not_before = now + LISTING_APART;
-        let doubts = self.doubtful.values().map(|due| Sought {
+        let doubts = self.unconfirmed.values().map(|due| Sought {
             n: due.target.n,
             machine: due.target.machine_id.to_lowercase(),
             comment: self.comment(&due.target),
@@ -197,7 +197,7 @@ impl Dispatcher {
         if self.listings.running || self.reach.list_is_out() {
             return None;
         }
-        let doubts = self.doubtful.values();
+        let doubts = self.unconfirmed.values();
         let first = doubts
             .filter_map(|due| Some(due.doubt?.gave_up + SHOWS_WITHIN))
             .chain(self.busy.next_look())
@@ -206,21 +206,21 @@ impl Dispatcher {
     }
 
     /// Keeps a target until a listing has told what became of its attempts.
-    pub(super) fn doubt(&mut self, due: Due, end: Option<AttemptEnd>, now: Moment) {
+    pub(super) fn doubt(&mut self, due: PendingTarget, end: Option<AttemptEnd>, now: Moment) {
         if let Some(why) = self.listings.forbidden.clone() {
             self.give_up_doubt(due, end, now, &why);
             return;
         }
         debug!(line = due.target.line, "in doubt until the list has told");
         self.changed(&due, end);
-        self.doubtful.insert(due.target.n, due);
+        self.unconfirmed.insert(due.target.n, due);
     }
 
     /// Ends a target that cannot be looked up, unless that is forbidden and the operator has taken the risk of a second scan:
     /// a list that cannot be read for now can be read later.
     pub(super) fn give_up_doubt(
         &mut self,
-        mut due: Due,
+        mut due: PendingTarget,
         end: Option<AttemptEnd>,
         now: Moment,
         why: &str,
@@ -241,15 +241,15 @@ impl Dispatcher {
             .forbidden
             .clone()
             .unwrap_or_else(|| "the list of scans could not be read".into());
-        for due in std::mem::take(&mut self.doubtful).into_values() {
+        for due in std::mem::take(&mut self.unconfirmed).into_values() {
             self.give_up_doubt(due, None, now, &why);
         }
     }
 
     pub(super) fn settle_doubts(&mut self, listing: &mut Listing, now: Moment, wall: Timestamp) {
-        for (n, mut due) in std::mem::take(&mut self.doubtful) {
+        for (n, mut due) in std::mem::take(&mut self.unconfirmed) {
             let Some(finding) = listing.findings.remove(&n) else {
-                self.doubtful.insert(n, due);
+                self.unconfirmed.insert(n, due);
                 continue;
             };
             trail::lookup(&due, &finding);
@@ -267,7 +267,7 @@ impl Dispatcher {
                     self.end_with_scan(due, None, Outcome::Accepted, Some(scan));
                 }
                 _ if doubt.gave_up + SHOWS_WITHIN > listing.began => {
-                    self.doubtful.insert(n, due);
+                    self.unconfirmed.insert(n, due);
                 }
                 // Its row is gone from the input, and no scan of ours is there.
                 Finding::Busy(_) | Finding::Absent if due.target.progress.left_out => {
@@ -295,7 +295,7 @@ impl Dispatcher {
     }
 
     /// The list has shown that an attempt started no scan. That the list was answered and the attempt was not costs a try.
-    fn surely_not_started(&mut self, mut due: Due, now: Moment) {
+    fn surely_not_started(&mut self, mut due: PendingTarget, now: Moment) {
         let Some(doubt) = &mut due.doubt else {
             return;
         };
@@ -372,7 +372,7 @@ impl Dispatcher {
     /// The targets in doubt that an earlier run left and that are to be read now. One listing serves all that are at hand,
     /// so they come many at a time.
     pub(super) fn doubts_to_read(&self) -> Vec<u64> {
-        if self.doubtful.len() > MOST_IN_DOUBT / 2 {
+        if self.unconfirmed.len() > MOST_IN_DOUBT / 2 {
             return Vec::new();
         }
         let next = self.left_in_doubt.iter().take(MOST_IN_DOUBT / 2);
@@ -383,7 +383,7 @@ impl Dispatcher {
     pub(super) fn doubts_came(&mut self, numbers: usize, left: Vec<Unfinished>, now: Moment) {
         self.left_in_doubt.drain(..numbers);
         for Unfinished { target, unsure } in left {
-            let mut due = Due::new(target);
+            let mut due = PendingTarget::new(target);
             let Some(sent) = unsure else {
                 // Whatever was in doubt is not any more.
                 if due.target.progress.left_out {
@@ -394,14 +394,14 @@ impl Dispatcher {
                 continue;
             };
             due.target.progress.unsure_since = Some(sent);
-            due.doubt = Some(Doubt {
+            due.doubt = Some(Unconfirmed {
                 risk_taken: self.settings.risk_taken,
-                ..Doubt::new(sent, LONGEST_CALL, now)
+                ..Unconfirmed::new(sent, LONGEST_CALL, now)
             });
             if let Some(why) = self.listings.forbidden.clone() {
                 self.give_up_doubt(due, None, now, &why);
             } else {
-                self.doubtful.insert(due.target.n, due);
+                self.unconfirmed.insert(due.target.n, due);
             }
         }
     }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::store::Progress;
 
-fn due(n: u64, priority: Option<i64>) -> Due {
-    Due::new(target(n, priority))
+fn due(n: u64, priority: Option<i64>) -> PendingTarget {
+    PendingTarget::new(target(n, priority))
 }
 
 fn target(n: u64, priority: Option<i64>) -> Target {

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::{
     campaign::forecast::Bounds,
-    quota::{Forecast, Kind, Moment, Picture, Quota},
+    quota::{Forecast, Kind, Moment, Quota, QuotaSnapshot},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -32,7 +32,7 @@ fn now() -> Timestamp {
 }
 
 fn fresh() -> Forecast {
-    Picture::unspent(&Quota::documented(), &Still).forecast(Kind::Start)
+    QuotaSnapshot::unspent(&Quota::documented(), &Still).forecast(Kind::Start)
 }
 
 fn timeline(due: u64, bounds: &Bounds) -> Timeline {

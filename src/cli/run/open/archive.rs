@@ -18,7 +18,7 @@ pub(in crate::cli::run) type Aside = Vec<(PathBuf, PathBuf)>;
 
 /// Renames a finished campaign's files with its id, so that a new one can take their places. The state goes last: as
 /// long as it is there, whoever was killed in the middle can begin again.
-pub(super) fn put_aside(
+pub(super) fn archive(
     Places { results, state }: &Places,
     old: &CampaignId,
 ) -> Result<Aside, Failure> {

@@ -245,7 +245,7 @@ impl Opening {
         lock: Lock,
         marks: &[MarkRow],
     ) -> Result<Opened, Failure> {
-        store.vouch().map_err(Failure::storage)?;
+        store.finish_check().map_err(Failure::storage)?;
         let old = CampaignId::known(store.identity().campaign.as_str());
         if Counts::of(&store)?.open == 0 {
             return Err(Failure::usage(format!(

@@ -1,7 +1,7 @@
 //! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal leaves
 //! real files alone, and its own make room for a real campaign.
 
-use super::{Opened, Opening, archive::put_aside};
+use super::{Opened, Opening, archive::archive};
 use crate::{
     campaign::tag::CampaignId,
     cli::{Failure, paths::Places},
@@ -66,7 +66,7 @@ impl Opening {
         lock: Lock,
         marks: &[MarkRow],
     ) -> Result<Opened, Failure> {
-        put_aside(&self.places, there)?;
+        archive(&self.places, there)?;
         let note = format!(
             "the files of the rehearsal {there} have its id in their names now, beside {}",
             self.places.state.display()
