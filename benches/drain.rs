@@ -2,8 +2,9 @@
 //! parsing, same concurrency, same mock in a process of its own. The drain is a real one: each attempt is on the disk
 //! before its call, each outcome after it, each line in the results.
 //!
-//! The goal is three quarters of the bare loop's calls per second, on a disk that confirms a write (`fdatasync`) within 0.5 ms.
-//! The two take turns, because a machine that is busy with something else is so for seconds; medians are compared.
+//! The goal is three quarters of the bare loop's calls per second, on a disk that confirms a write (`fdatasync`) within
+//! 0.5 ms. The two take turns, because a machine that is busy with something else is so for seconds; medians are
+//! compared.
 
 use std::{
     fs::{self, File},

@@ -1,8 +1,8 @@
 //! A panic anywhere in the program ends it, in words and with exit code 5.
 //!
-//! It need not be the main task's: a task or thread that is gone leaves others waiting for it for ever, or going on without what it
-//! was to write down. So the process ends at once, wherever the panic was, as if it had been killed: state, results and ledger are
-//! whole at every moment, and the same command goes on.
+//! It need not be the main task's: a task or thread that is gone leaves others waiting for it for ever, or going on
+//! without what it was to write down. So the process ends at once, wherever the panic was, as if it had been killed:
+//! state, results and ledger are whole at every moment, and the same command goes on.
 
 use std::{
     any::Any,
@@ -14,13 +14,15 @@ use std::{
 use super::ExitCode;
 use crate::plain_text::one_line;
 
-/// From here on a panic of any thread or task ends the process. For `main`, and nobody else: it holds for the whole process.
+/// From here on a panic of any thread or task ends the process. For `main`, and nobody else: it holds for the whole
+/// process.
 pub fn ends_the_process() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let told = in_words(panic.payload(), place.as_deref());
         let mut out = stderr().lock();
-        // The cursor stands at the end of the bar, if there is one. That nobody may be left to read this changes nothing.
+        // The cursor stands at the end of the bar, if there is one. That nobody may be left to read this changes
+        // nothing.
         let bar_ends = if out.is_terminal() { "\n" } else { "" };
         let _ = writeln!(out, "{bar_ends}{told}");
         // The log may be what somebody reads tomorrow, and this the last that is in it.
@@ -49,7 +51,8 @@ fn in_words(payload: &(dyn Any + Send), place: Option<&str>) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let place = place.unwrap_or("an unknown place");
     format!(
-        "fleetsweep met a bug: {text}, at {place}. What has been reported is on disk; the same command goes on with the \
+        "fleetsweep met a bug: {text}, at {place}. What has been reported is on disk; the same command goes on with \
+         the \
          campaign. Please report this."
     )
 }

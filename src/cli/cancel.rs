@@ -35,8 +35,8 @@ const RUN_ENDS_WITHIN: Duration = Duration::from_mins(5);
 /// A run that began just as the order was given may not have seen it: it is given again.
 const ORDER_AGAIN: Duration = Duration::from_secs(5);
 
-/// Cancel the scans that this campaign has started and that are not over; scans of others are left alone. A run that is at
-/// work on the campaign is stopped first. The same command again goes on.
+/// Cancel the scans that this campaign has started and that are not over; scans of others are left alone. A run that is
+/// at work on the campaign is stopped first. The same command again goes on.
 #[derive(Debug, Args)]
 pub struct CancelCommand {
     #[command(flatten)]
@@ -50,7 +50,8 @@ pub struct CancelCommand {
 /// Calls a campaign back.
 ///
 /// # Errors
-/// There is no campaign, the tenant will not have it, a file cannot be used, or somebody stops it before its first call.
+/// There is no campaign, the tenant will not have it, a file cannot be used, or somebody stops it before its first
+/// call.
 pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
     // From the first line on: looking for the scans, and waiting for a run, may take minutes.
     let mut signals = signals::listen();
@@ -107,14 +108,16 @@ enum Prepared {
     Over(ExitCode),
 }
 
-/// Does all that comes before the first call: it may be broken off at any moment, and notes whether it has stopped a run.
+/// Does all that comes before the first call: it may be broken off at any moment, and notes whether it has stopped a
+/// run.
 async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Prepared, Failure> {
     let monitor = args.attach.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let terminal = io::stdin().is_terminal();
     if !terminal && !args.attach.yes && !args.dry_run {
         return Err(Failure::usage(
-            "cancel asks first, and there is no terminal to ask at: give --yes, or --dry-run to see what would be cancelled",
+            "cancel asks first, and there is no terminal to ask at: give --yes, or --dry-run to see what would be \
+             cancelled",
         ));
     }
     let ExistingCampaign {
@@ -239,7 +242,8 @@ fn exit_code(any_runs: bool) -> ExitCode {
     }
 }
 
-/// Takes the campaign's lock, so that no run starts scans while they are cancelled; a run that has it is ordered to stop.
+/// Takes the campaign's lock, so that no run starts scans while they are cancelled; a run that has it is ordered to
+/// stop.
 async fn lock_of(
     state: &Path,
     clock: &dyn Clock,

@@ -78,9 +78,12 @@ pub struct ConnectArgs {
     ca_cert: Option<PathBuf>,
 }
 
-const AUTH_HELP: &str = "How to sign in. `auto` takes the first that is configured: a token (--token-file, FLEETSWEEP_TOKEN), a \
-                         secret (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload identity \
-                         (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces (IDENTITY_ENDPOINT), the \
+const AUTH_HELP: &str = "How to sign in. `auto` takes the first that is configured: a token (--token-file, \
+     FLEETSWEEP_TOKEN), a \
+                         secret (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload \
+                         identity \
+                         (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces \
+                         (IDENTITY_ENDPOINT), the \
                          Azure CLI. [default: auto]";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -141,7 +144,8 @@ pub enum RowsTenant {
 }
 
 impl RowsTenant {
-    /// What the token tells goes first, then a tenant that was named by its id; by its name alone no row can be compared.
+    /// What the token tells goes first, then a tenant that was named by its id; by its name alone no row can be
+    /// compared.
     fn of(told: Option<&str>, named: Option<&str>) -> Self {
         let named = named.filter(|named| offline::is_guid(named));
         told.or(named)

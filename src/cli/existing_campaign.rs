@@ -101,7 +101,8 @@ impl CampaignArgs {
     ) -> Result<ExistingCampaign, Failure> {
         if self.connect.mock {
             return Err(Failure::usage(
-                "the mock tenant inside this process knows of no scans; start one by `fleetsweep mock` and name it by --api-url",
+                "the mock tenant inside this process knows of no scans; start one by `fleetsweep mock` and name it by \
+                 --api-url",
             ));
         }
         let state = paths::state_of(&self.state)?;
@@ -191,8 +192,8 @@ fn check(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
     }
 }
 
-/// Puts the states of the scans into the results file, for which the campaign's lock is needed: where a process is at work
-/// on the campaign, it does that itself at its end. Whoever wants to stop at once is heard.
+/// Puts the states of the scans into the results file, for which the campaign's lock is needed: where a process is at
+/// work on the campaign, it does that itself at its end. Whoever wants to stop at once is heard.
 ///
 /// # Errors
 /// The state cannot be read, the results cannot be written, or somebody has stopped it.
@@ -216,7 +217,8 @@ pub(super) async fn put_into_results(
             Err(Failure::new(
                 ExitCode::Interrupted,
                 format!(
-                    "stopped before the states of the scans were in the results; they are in {}, and `fleetsweep follow` puts \
+                    "stopped before the states of the scans were in the results; they are in {}, and `fleetsweep \
+                     follow` puts \
                      them into the results",
                     state.display()
                 ),
@@ -231,7 +233,8 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
     let campaign = CampaignId::known(store.identity().campaign.as_str());
     let Ok(_lock) = locks::of_campaign(&campaign) else {
         monitor.say(
-            "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states into the \
+            "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states \
+             into the \
              results when it ends",
         );
         return Ok(());

@@ -17,8 +17,8 @@ pub enum ExitCode {
     /// The tenant will not have it: sign-in, licence, permission, feature, a request it calls malformed. Starting it
     /// again does not help before somebody has changed something in the tenant.
     Tenant = 4,
-    /// Store, ledger or results cannot be read or written: what this computer knows of the campaign may be incomplete. A bug
-    /// ([`bug`](super::bug)) ends with it too.
+    /// Store, ledger or results cannot be read or written: what this computer knows of the campaign may be incomplete.
+    /// A bug ([`bug`](super::bug)) ends with it too.
     Storage = 5,
     /// The campaign had finished before: nothing was sent. Apart from 0, so that a scheduler can tell "done now" from
     /// "was done".

@@ -35,11 +35,11 @@ const FIRST_PAUSE: Duration = Duration::from_mins(1);
 pub(super) struct FollowArgs {
     /// The first pause between two looks at the list of scans; it doubles with the age of the newest scan, up to 10m.
     /// [default: 60s]
-    #[arg(long, value_name = "D", value_parser = super::run::span)]
+    #[arg(long, value_name = "D", value_parser = super::values::span)]
     follow_interval: Option<Duration>,
 
     /// Stop following after so long, and say how many scans are left. [default: none]
-    #[arg(long, value_name = "D", value_parser = super::run::span)]
+    #[arg(long, value_name = "D", value_parser = super::values::span)]
     follow_timeout: Option<Duration>,
 }
 

@@ -2,13 +2,15 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
-    campaign::recover::witness,
+    campaign::{brakes::Standing, recover::witness},
     defender::{ApiBase, cloud::quota_realm},
     quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
+    store::{Store, StoreError},
 };
 
 /// How a run counts its calls.
@@ -197,8 +199,8 @@ pub(super) fn state_folder() -> Option<PathBuf> {
     Some(folder.join("fleetsweep"))
 }
 
-/// The ledger that is meant: the one that was named, else this user's on this computer, which is made when it is needed. One
-/// that was named is not: calls that a mistyped name counts by themselves would break the limits.
+/// The ledger that is meant: the one that was named, else this user's on this computer, which is made when it is
+/// needed. One that was named is not: calls that a mistyped name counts by themselves would break the limits.
 ///
 /// # Errors
 /// The one that was named is not there, or this user has no place for one.
@@ -220,8 +222,8 @@ pub(super) fn find(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     )))
 }
 
-/// The ledger that calls may be counted in, and what lies beside it; the one of this user where none is named, unless this is
-/// a rehearsal. A run without limits does not touch it, and does not lose by its being kept apart.
+/// The ledger that calls may be counted in, and what lies beside it; the one of this user where none is named, unless
+/// this is a rehearsal. A run without limits does not touch it, and does not lose by its being kept apart.
 pub(super) fn files(named: Option<&PathBuf>, is_rehearsal: bool) -> Vec<FileUse> {
     let file = match named {
         None if is_rehearsal => None,
@@ -235,9 +237,21 @@ pub(super) fn files(named: Option<&PathBuf>, is_rehearsal: bool) -> Vec<FileUse>
 fn default_file() -> Result<PathBuf, Failure> {
     let folder = state_folder().ok_or_else(|| {
         Failure::storage(
-            "this user has no folder for state: set HOME; or make one quota ledger for all campaigns with `fleetsweep quota \
+            "this user has no folder for state: set HOME; or make one quota ledger for all campaigns with `fleetsweep \
+             quota \
              create FILE`, and name it with --quota-file each time",
         )
     })?;
     Ok(folder.join("quota.db"))
+}
+/// When each run of a campaign began, oldest first, and how the campaign stood then, where that was noted.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn beginnings(store: &Store) -> Result<Vec<(Timestamp, Option<Standing>)>, StoreError> {
+    let runs = store.beginnings()?.into_iter().map(|(began, quota)| {
+        let note = QuotaNote::from_json(&quota);
+        (began, note.and_then(|note| note.terms().stood().cloned()))
+    });
+    Ok(runs.collect())
 }

@@ -30,8 +30,8 @@ impl Locks {
     }
 }
 
-/// Takes the lock of a campaign by its id. There is none of a rehearsal, and none where this user has no folder for state that
-/// can be written: the lock of the state's place holds all the same.
+/// Takes the lock of a campaign by its id. There is none of a rehearsal, and none where this user has no folder for
+/// state that can be written: the lock of the state's place holds all the same.
 ///
 /// # Errors
 /// Another process is at work on the campaign, through this state or a copy of it.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, Args};
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::SignedDuration;
 
 use super::{
     ExitCode, Failure,
@@ -17,7 +17,7 @@ use super::{
     pace::PaceArgs,
     paths::{FileUse, keep_apart},
     progress::ProgressArgs,
-    screen,
+    screen, values,
 };
 use crate::{
     client::{
@@ -84,7 +84,7 @@ struct WhichArgs {
     group: Vec<String>,
 
     /// Seen within this time, as in 7d.
-    #[arg(long, value_name = "D", value_parser = days)]
+    #[arg(long, value_name = "D", value_parser = values::days)]
     seen_within: Option<SignedDuration>,
 
     /// Only those that are onboarded, and neither merged into another machine nor excluded: the others are no targets.
@@ -152,7 +152,8 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     out.finish().map_err(Failure::storage)?;
     if listed.moved {
         monitor.say(
-            "the list moved each time that it was read, so a machine may be missing: run it again if every last one counts",
+            "the list moved each time that it was read, so a machine may be missing: run it again if every last one \
+             counts",
         );
     }
     monitor.say(&summary(listed.machines, &wanted, args.output.as_deref()));
@@ -206,7 +207,8 @@ fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
             return Failure::new(
                 ExitCode::Tenant,
                 format!(
-                    "the list of machines has no end: after {machines} machines the service shows the same or ever more; look at \
+                    "the list of machines has no end: after {machines} machines the service shows the same or ever \
+                     more; look at \
                      --api-url and the proxy"
                 ),
             );
@@ -217,7 +219,8 @@ fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
         CallError::Ledger(e) => Failure::storage(e),
         CallError::Refused(said) if said.status == 400 && !wanted.is_everything() => {
             Failure::usage(format!(
-                "the service does not understand the filter: {}; look at --filter and the other options that choose machines",
+                "the service does not understand the filter: {}; look at --filter and the other options that choose \
+                 machines",
                 said.words()
             ))
         }
@@ -235,7 +238,8 @@ fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
 fn summary(machines: u64, wanted: &Wanted, output: Option<&Path>) -> String {
     match (machines, output) {
         (0, _) if wanted.is_everything() => {
-            "the tenant has no machines: none has been onboarded to Defender for Endpoint, or the application may see none".to_owned()
+            "the tenant has no machines: none has been onboarded to Defender for Endpoint, or the application may see \
+             none".to_owned()
         }
         (0, _) => "no machine matches: look at the filter, whose values are compared letter by letter".to_owned(),
         (n, Some(path)) => format!("{} in {}", count::of(n, "machine"), path.display()),
@@ -254,35 +258,6 @@ impl WhichArgs {
             groups: self.group.clone(),
             seen_within: self.seen_within,
             onboarded: self.onboarded,
-        }
-    }
-}
-
-/// A length of time in which days count: `7d`, `36h`.
-fn days(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "write a length of time such as 7d or 36h".to_owned();
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let span = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| wrong())?;
-    if span.is_positive() {
-        Ok(span)
-    } else {
-        Err(wrong())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_lengths_of_time() {
-        assert_eq!(days("7d"), Ok(SignedDuration::from_hours(168)));
-        assert_eq!(days("1w"), Ok(SignedDuration::from_hours(168)));
-        assert_eq!(days("36h"), Ok(SignedDuration::from_hours(36)));
-        for text in ["", "7", "-7d", "0d", "soon", "1mo"] {
-            assert!(days(text).is_err(), "{text}");
         }
     }
 }

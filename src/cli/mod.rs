@@ -1,14 +1,15 @@
-//! A file a command: arguments and wiring, nothing else.
+//! The command line: arguments and wiring, a file a command.
 //!
-//! - [`run`]: `fleetsweep run`. [`plan`]: `fleetsweep plan`. [`status`]: `fleetsweep status`. [`machines`]: `fleetsweep machines`. [`doctor`]:
-//!   `fleetsweep doctor`. [`mock`]: `fleetsweep mock`. [`quota`]: `fleetsweep quota`.
-//! - [`follow`]: `fleetsweep follow`. [`cancel`]: `fleetsweep cancel`. `orders`: what it orders a live run to do. `attach`: what it stands on: a campaign that is there, and its tenant.
-//! - [`connect`]: which API, with which token. [`pace`]: which limits. [`ledger`]: where they are
-//!   remembered. [`terms`]: what else `status` must know of a run. [`paths`]: which files. `locks`: one process a campaign. [`progress`]: what is shown.
-//! - [`brakes`]: what stops a campaign. [`yes`]: answers given beforehand. `overlap`: machines that stand in another campaign too. [`terminal`]: a person who can be asked.
-//! - [`signals`]: Ctrl-C and its kin. [`percent`]: shares on the command line.
-//! - `screen`: what is written to stdout and stderr.
-//! - [`exit`]: the exit codes, and which one wins. [`bug`]: what ends a program that has a bug.
+//! - [`run`], [`plan`], [`status`], [`follow`], [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`] are the
+//!   commands of these names.
+//! - What several commands take: [`connect`]: which API, and with which token. [`pace`]: which limits. [`brakes`]: what
+//!   stops a campaign. [`progress`]: what is shown. [`yes`]: answers given beforehand. [`values`]: what options may
+//!   say.
+//! - A campaign's surroundings: [`paths`]: its files. [`ledger`] and [`terms`]: what its state notes for `status`.
+//!   `locks`: one process a campaign. `overlap`: its machines in other campaigns. `existing_campaign`: what `follow`
+//!   and `cancel` begin with; `remote_stop`: how `cancel` stops a live run.
+//! - The process: [`terminal`]: a person who can be asked. `screen`: stdout and stderr. [`signals`]: Ctrl-C and its
+//!   kin. [`exit`]: the exit codes, and which one wins. [`bug`]: a panic's end.
 
 pub mod brakes;
 pub mod bug;
@@ -25,7 +26,6 @@ pub mod mock;
 mod overlap;
 pub mod pace;
 pub mod paths;
-pub mod percent;
 pub mod plan;
 pub mod progress;
 pub mod quota;
@@ -36,6 +36,7 @@ pub mod signals;
 pub mod status;
 pub mod terminal;
 pub mod terms;
+pub mod values;
 pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, time::Duration};
@@ -94,8 +95,8 @@ impl Failure {
     }
 }
 
-/// How long an interrupted command waits for its threads: long enough for one that was left to take away its unfinished file,
-/// and not for a disk that hangs.
+/// How long an interrupted command waits for its threads: long enough for one that was left to take away its unfinished
+/// file, and not for a disk that hangs.
 const TIDYING: Duration = Duration::from_millis(500);
 
 /// Parses the command line and does what it says.

@@ -1,5 +1,5 @@
-//! Whether the machines of a campaign stand in another one of this user that has not finished. One scan a machine is promised
-//! for a campaign; people read it as a promise for all of them.
+//! Whether the machines of a campaign stand in another one of this user that has not finished. One scan a machine is
+//! promised for a campaign; people read it as a promise for all of them.
 
 use std::{
     collections::HashSet,
@@ -112,8 +112,8 @@ pub(super) fn find(
     Ok(Some(Overlaps(overlaps)).filter(|found| !found.0.is_empty()))
 }
 
-/// How many of our open targets name a machine of the other campaign; `None` where its state is not there, or cannot be read:
-/// that is for its own next run to say.
+/// How many of our open targets name a machine of the other campaign; `None` where its state is not there, or cannot be
+/// read: that is for its own next run to say.
 fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
     let Ok(theirs) = Store::peek(&other.state) else {
         return Ok(None);
@@ -148,7 +148,8 @@ mod tests {
         let of = |n| Overlaps((1..=n).map(overlap).collect());
         assert_eq!(
             of(2).to_string(),
-            "1 of these machines stands in campaign c1 too, which is running (its state is 1.campaign.db); 2 of these machines \
+            "1 of these machines stands in campaign c1 too, which is running (its state is 1.campaign.db); 2 of these \
+             machines \
              stand in campaign c2 too, which has not finished (its state is 2.campaign.db)"
         );
         assert!(of(5).to_string().ends_with("(its state is 5.campaign.db)"));

@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, percent::Percent};
+use super::{Failure, values::Percent};
 use crate::{
     mock::{self, QuotaConfig},
     quota::{Limit, Pace, Quota},
@@ -92,7 +92,8 @@ impl PaceArgs {
         };
         if !loopback && !yes && !is_documented(&quota) {
             return Err(Failure::usage(
-                "the API allows 100 calls a minute and 1500 an hour (100/1m and 1500/1h); --limit asks for more, which gets \
+                "the API allows 100 calls a minute and 1500 an hour (100/1m and 1500/1h); --limit asks for more, \
+                 which gets \
                  the tenant's API blocked: give limits within these, or --yes if you know better",
             ));
         }
@@ -114,8 +115,8 @@ impl PaceArgs {
         self.limits.is_empty() && self.headroom == Percent(0) && self.pace == PaceArg::Burst
     }
 
-    /// The quota that an earlier run has kept, and its workers, where that may hold here too: no limits, or more than the
-    /// documented ones, towards this computer itself only, unless with a yes.
+    /// The quota that an earlier run has kept, and its workers, where that may hold here too: no limits, or more than
+    /// the documented ones, towards this computer itself only, unless with a yes.
     #[must_use]
     pub fn kept(&self, quota: Quota, loopback: bool, yes: bool) -> Option<(Quota, usize)> {
         if !loopback && (quota.is_unlimited() || !(yes || is_documented(&quota))) {

@@ -20,8 +20,8 @@ use crate::monitor::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Progress and logs")]
 pub struct ProgressArgs {
-    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and lines
-    /// elsewhere, and where TERM is `dumb`.
+    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and
+    /// lines elsewhere, and where TERM is `dumb`.
     #[arg(long, value_enum, default_value_t = Shown::Auto)]
     progress: Shown,
 
@@ -29,7 +29,8 @@ pub struct ProgressArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
 
-    /// Keep the log in this file too: the audit trail without -v and whatever RUST_LOG says, and what -vv and -vvv add to it.
+    /// Keep the log in this file too: the audit trail without -v and whatever RUST_LOG says, and what -vv and -vvv add
+    /// to it.
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
@@ -58,7 +59,8 @@ enum Format {
 }
 
 impl Shown {
-    /// What is meant where there is a terminal or none, of this `TERM`. A bar moves the cursor, which a dumb one cannot.
+    /// What is meant where there is a terminal or none, of this `TERM`. A bar moves the cursor, which a dumb one
+    /// cannot.
     fn on(self, terminal: bool, term: Option<&OsStr>) -> Self {
         match self {
             Self::Auto if terminal && term.is_none_or(|term| term != "dumb") => Self::Bar,

@@ -41,8 +41,8 @@ pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
     (lent, signals)
 }
 
-/// Waits until somebody wants to stop at once. What asks for good order only, changes nothing about work that is just that.
-/// Whoever asks that is told so, by `say`.
+/// Waits until somebody wants to stop at once. What asks for good order only, changes nothing about work that is just
+/// that. Whoever asks that is told so, by `say`.
 pub(super) async fn to_stop_at_once(
     signals: Option<&mut mpsc::Receiver<Signal>>,
     say: impl Fn(&str),

@@ -32,17 +32,17 @@ use crate::{
 /// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
 const SHOWN: usize = 5;
 
-/// How a campaign stands: counts, quota in use, holds, the time of the last call, last errors; without STATE, which campaigns this user
-/// has and how far they are.
+/// How a campaign stands: counts, quota in use, holds, the time of the last call, last errors; without STATE, which
+/// campaigns this user has and how far they are.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The campaign's state file, or the input whose state lies at its default place. Without it: all campaigns that the
-    /// quota's ledger remembers.
+    /// The campaign's state file, or the input whose state lies at its default place. Without it: all campaigns that
+    /// the quota's ledger remembers.
     #[arg(value_name = "STATE")]
     state: Option<PathBuf>,
 
-    /// The ledger that is asked for campaigns, where STATE is not given. [default: fleetsweep/quota.db in the user's state
-    /// directory]
+    /// The ledger that is asked for campaigns, where STATE is not given. [default: fleetsweep/quota.db in the user's
+    /// state directory]
     #[arg(long, value_name = "FILE", conflicts_with = "state")]
     quota_file: Option<PathBuf>,
 

@@ -18,8 +18,8 @@ pub struct Terminal {
 }
 
 impl Confirm for Terminal {
-    /// A thread of its own reads the answer: reading cannot be called off, and a task of the runtime would keep the process
-    /// alive after Ctrl-C until somebody presses Enter.
+    /// A thread of its own reads the answer: reading cannot be called off, and a task of the runtime would keep the
+    /// process alive after Ctrl-C until somebody presses Enter.
     fn ask(&self, question: &str) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         let asking = Asking::begin(Arc::clone(&self.monitor), question);
         let (answer, answered) = oneshot::channel();

@@ -1,11 +1,11 @@
-//! On which terms a run goes on besides its quota, noted in the campaign's state so that `status` reckons as the run does.
+//! On which terms a run goes on besides its quota, noted in the campaign's state so that `status` reckons as the run
+//! does.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::QuotaNote;
 use crate::{
     campaign::{
         brakes::{BrakeOptions, Standing},
@@ -13,7 +13,7 @@ use crate::{
         retry::{OnPending, Policy},
     },
     schedule::daily_window::Hours,
-    store::{Reach, Store, StoreError},
+    store::Reach,
 };
 
 /// What bounds a run's calls, and what becomes of busy machines.
@@ -55,6 +55,12 @@ impl Terms {
         }
     }
 
+    /// How the campaign stood when the run began, where that was noted.
+    #[must_use]
+    pub fn stood(&self) -> Option<&Standing> {
+        self.stood.as_ref()
+    }
+
     /// What bounds the calls that are left, where runs have reached so far.
     #[must_use]
     pub fn bounds(&self, reach: &Reach) -> Bounds {
@@ -78,18 +84,6 @@ impl Terms {
             ..Policy::default()
         }
     }
-}
-
-/// When each run of a campaign began, oldest first, and how the campaign stood then, where that was noted.
-///
-/// # Errors
-/// The state cannot be read.
-pub(super) fn beginnings(store: &Store) -> Result<Vec<(Timestamp, Option<Standing>)>, StoreError> {
-    let runs = store.beginnings()?.into_iter().map(|(began, quota)| {
-        let note = QuotaNote::from_json(&quota);
-        (began, note.and_then(|note| note.terms().stood.clone()))
-    });
-    Ok(runs.collect())
 }
 
 #[cfg(test)]

@@ -204,10 +204,6 @@ impl Source {
         self.module.first().map_or("lib", String::as_str)
     }
 
-    fn folder(&self) -> &str {
-        self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
-    }
-
     /// The items of this crate that it names, from the crate's root.
     fn names(&self) -> impl Iterator<Item = Names> + '_ {
         self.named
@@ -394,6 +390,43 @@ fn no_two_files_import_each_other() {
             assert!(
                 !arrows[to].contains(from) || is_above(from, to) || is_above(to, from),
                 "{from} and {to} import each other"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_line_is_longer_than_a_screen() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for source in sources() {
+        let text = fs::read_to_string(root.join(&source.path)).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            assert!(
+                line.chars().count() <= 120,
+                "{}:{number}: {line}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn the_map_in_the_docs_names_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in ["docs/ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2);
+        let places = quoted.filter(|text| {
+            ["src/", "tests/", "docs/", "benches/"]
+                .iter()
+                .any(|at| text.starts_with(at))
+        });
+        let places: Vec<_> = places.collect();
+        assert!(places.len() > 3, "{page} names no files");
+        for place in places {
+            assert!(
+                root.join(place).exists(),
+                "{page} names {place}, which is not there"
             );
         }
     }

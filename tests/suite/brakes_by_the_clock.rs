@@ -192,8 +192,8 @@ async fn an_hour_that_exists_twice_is_used_twice_and_one_that_does_not_exist_is_
     }
 }
 
-/// Gives the token, and the `nth` time it is asked moves the clock on by an hour: behind the dispatcher's back, when a worker
-/// has its order in hand.
+/// Gives the token, and the `nth` time it is asked moves the clock on by an hour: behind the dispatcher's back, when a
+/// worker has its order in hand.
 #[derive(Debug)]
 struct Meddler {
     token: FixedToken,

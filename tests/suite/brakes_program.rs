@@ -1,4 +1,5 @@
-//! Brakes in the real program: exit codes, summary, status, and the question above 500 machines where there is no terminal.
+//! Brakes in the real program: exit codes, summary, status, and the question above 500 machines where there is no
+//! terminal.
 
 use std::{
     fs,

@@ -1,4 +1,5 @@
-//! Machines that others are scanning: no call is spent on one that is known to be busy. The tenant's recorder is the judge.
+//! Machines that others are scanning: no call is spent on one that is known to be busy. The tenant's recorder is the
+//! judge.
 
 use std::{sync::Arc, time::Duration};
 

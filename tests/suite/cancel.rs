@@ -333,8 +333,8 @@ fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
     assert!(said.contains("100 Cancelled"), "{said}");
 }
 
-/// `follow` and `cancel` hear Ctrl-C from their first line on, as a script starts them that does not: a child of it ignores
-/// Ctrl-C until it listens.
+/// `follow` and `cancel` hear Ctrl-C from their first line on, as a script starts them that does not: a child of it
+/// ignores Ctrl-C until it listens.
 #[cfg(unix)]
 mod interrupted {
     use std::{

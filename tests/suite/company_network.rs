@@ -170,7 +170,8 @@ async fn a_sign_in_service_that_is_not_trusted_is_told_as_that() {
     let tokens = source(Auth::Auto, &secret(), &base, clock);
     let told = tokens.token().await.unwrap_err().to_string();
     let begins = format!(
-        "sign-in with the client secret failed: no connection to {base}: the certificate that was shown is not trusted ("
+        "sign-in with the client secret failed: no connection to {base}: the certificate that was shown is not \
+         trusted ("
     );
     assert!(told.starts_with(&begins), "{told}");
     assert!(

@@ -203,7 +203,8 @@ async fn the_azure_cli_is_asked_for_a_token_of_the_api() {
     let az = folder.path().join("az");
     let until = SystemClock.wall().as_second() + 3000;
     let script = format!(
-        "#!/bin/sh\necho \"$@\" > {}/asked\necho '{{\"accessToken\":\"clis.token\",\"expires_on\":{until},\"tokenType\":\"Bearer\"}}'\n",
+        "#!/bin/sh\necho \"$@\" > {}/asked\necho \
+         '{{\"accessToken\":\"clis.token\",\"expires_on\":{until},\"tokenType\":\"Bearer\"}}'\n",
         folder.path().display()
     );
     fs::write(&az, script).unwrap();

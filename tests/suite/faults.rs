@@ -1,5 +1,5 @@
-//! Campaigns whose process is killed, and whose state loses its end, goes wholly, or comes back as it was before: in virtual
-//! time, by the real engine, store, ledger and results.
+//! Campaigns whose process is killed, and whose state loses its end, goes wholly, or comes back as it was before: in
+//! virtual time, by the real engine, store, ledger and results.
 //!
 //! The suite has a short form. The long form is
 //!

@@ -25,8 +25,8 @@ fn tenant() -> MockConfig {
     }
 }
 
-/// The forecast that was told last before ten times of the campaign, and how much longer it took by then; of an outage that the
-/// campaign was in, those after it.
+/// The forecast that was told last before ten times of the campaign, and how much longer it took by then; of an outage
+/// that the campaign was in, those after it.
 fn ten(told: &Told, after: Duration) -> Vec<(LastCall, Duration)> {
     let calls = told.tenant.recorder().seen(Kind::Start);
     let last = calls.iter().map(|seen| seen.arrived).max().unwrap();

@@ -1,4 +1,5 @@
-//! Promises 1, 3 and 4 when a campaign is stopped again and again, in every way and at any moment, and always gone on with.
+//! Promises 1, 3 and 4 when a campaign is stopped again and again, in every way and at any moment, and always gone on
+//! with.
 
 use std::{sync::Arc, time::Duration};
 

@@ -370,7 +370,8 @@ fn each_night_sends_to_as_many_machines_as_max_machines_says_and_the_last_one_fi
     let first = nights.night("one", &words);
     assert_code(&first, 3);
     let told = said(&first);
-    let line = "--max-machines 3: 3 machines have been sent to tonight, 5 rows are left; the same command goes on tomorrow night";
+    let line = "--max-machines 3: 3 machines have been sent to tonight, 5 rows are left; the same command goes on \
+         tomorrow night";
     assert!(told.contains(line), "{told}");
     for hours in [0, 19] {
         nights.pass(hours);

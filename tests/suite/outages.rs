@@ -125,7 +125,8 @@ impl Case {
             )
         };
         let mut cases: Vec<_> = (0..14).map(case).collect();
-        // One that failed before the outage, in which all the others fail that are left, is due again before them each time.
+        // One that failed before the outage, in which all the others fail that are left, is due again before them each
+        // time.
         cases.push(Self::of(1, 2, 1, 1, 1, false));
         // All that are left are on their way when starts alone are down for hours.
         cases.push(Self::of(2, 1, 0, 1, 0, true));

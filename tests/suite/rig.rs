@@ -404,8 +404,8 @@ impl Ground {
         mark
     }
 
-    /// Whether the campaign's state is as far as its witnesses say, as a run asks before it sends anything. One that cannot be
-    /// read, and one that is gone, is not.
+    /// Whether the campaign's state is as far as its witnesses say, as a run asks before it sends anything. One that
+    /// cannot be read, and one that is gone, is not.
     pub(crate) fn is_whole(&self, rig: &Rig) -> bool {
         let Ok(store) = Store::open(&self.state()) else {
             return false;
@@ -612,8 +612,8 @@ impl Told {
     }
 }
 
-/// A folder in memory where there is one, unless `TMPDIR` says where: each of a campaign's thousands of commits would wait
-/// for the disk.
+/// A folder in memory where there is one, unless `TMPDIR` says where: each of a campaign's thousands of commits would
+/// wait for the disk.
 pub(crate) fn scratch() -> tempfile::TempDir {
     if std::env::var_os("TMPDIR").is_some() {
         return tempfile::tempdir().unwrap();

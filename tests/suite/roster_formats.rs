@@ -102,7 +102,8 @@ const ACCEPTED: &[Accepted] = &[
         "heading-list.txt",
         &["2 a due", "3 b due"],
         &[
-            "the machine ids are taken from column `Machines to scan` because its values look like ids (line 1 is the header)",
+            "the machine ids are taken from column `Machines to scan` because its values look like ids (line 1 is the \
+             header)",
         ],
     ),
     (
@@ -119,10 +120,12 @@ const ACCEPTED: &[Accepted] = &[
             "3 ? invalid: the machine id is missing",
             "4 ? invalid: `bad id` is no machine id (an id has 40 hex digits here)",
             "5 a repeats 2",
-            "6 ? invalid: `../e95ffa4736beb99627a3f64f33fd9db11ff91a0f` is no machine id (an id has 40 hex digits here)",
+            "6 ? invalid: `../e95ffa4736beb99627a3f64f33fd9db11ff91a0f` is no machine id (an id has 40 hex digits \
+             here)",
             "7 b due",
             "8 ? invalid: the machine id has 39 hex digits instead of 40",
-            "9 ? invalid: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is no machine id (an id has 40 hex digits \
+            "9 ? invalid: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is no machine id (an id has \
+             40 hex digits \
              here)",
             "10 ? invalid: the machine id contains 'é', which no machine id does",
             "11 a repeats 2",
@@ -172,7 +175,8 @@ const ACCEPTED: &[Accepted] = &[
         "swallowing-quote.csv",
         &["2 a due", "4 c due"],
         &[
-            "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be missing): line 2",
+            "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be \
+             missing): line 2",
         ],
     ),
     ("pipe.csv", THREE, &[]),

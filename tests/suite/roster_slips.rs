@@ -1,5 +1,5 @@
-//! Slips in other people's files: in doubt a row is invalid with a reason, never sent, never dropped, and never taken for the
-//! repetition of another slip.
+//! Slips in other people's files: in doubt a row is invalid with a reason, never sent, never dropped, and never taken
+//! for the repetition of another slip.
 
 use fleetsweep::roster::{IdRule, Options, RosterError};
 use proptest::prelude::*;

@@ -249,7 +249,8 @@ pub(crate) async fn desk(status: &'static str, answer: String) -> (String, Arc<A
             counted.fetch_add(1, Ordering::Relaxed);
             let length = answer.len();
             let whole = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: \
+                 close\r\n\r\n{answer}"
             );
             let _ = socket.write_all(whole.as_bytes()).await;
         }

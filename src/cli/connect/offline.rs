@@ -1,5 +1,5 @@
-//! Who would sign in, as far as that is known without signing in: a ready token says it of itself, and an application is
-//! named by the environment. Nothing is sent.
+//! Who would sign in, as far as that is known without signing in: a ready token says it of itself, and an application
+//! is named by the environment. Nothing is sent.
 
 use std::sync::Arc;
 

@@ -12,9 +12,10 @@ use crate::mock::{Affects, ForbidWords, MockConfig, Outage, Shape};
 pub struct TroubleArgs {
     /// An outage, repeatable, as in `10s-5m=refused` or `1m-2m=503,starts`
     ///
-    /// FROM and UNTIL count from the mock's start; with `,starts` only calls that start scans suffer. The shapes: `refused`
-    /// (nobody can connect, to sign in neither), `timeout` (no answer, ever), `reset` (cut without an answer), `503` or
-    /// `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as `page:200` or `page:407`).
+    /// FROM and UNTIL count from the mock's start; with `,starts` only calls that start scans suffer. The shapes:
+    /// `refused` (nobody can connect, to sign in neither), `timeout` (no answer, ever), `reset` (cut without an
+    /// answer), `503` or `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as `page:200`
+    /// or `page:407`).
     #[arg(long, value_name = "FROM-UNTIL=SHAPE")]
     pub outage: Vec<OutageArg>,
     /// A machine each start on which is answered with 500, repeatable

@@ -1,4 +1,5 @@
-//! Whether files that are to be kept apart are the same file under two names: a symbolic link, a hard link, another spelling.
+//! Whether files that are to be kept apart are the same file under two names: a symbolic link, a hard link, another
+//! spelling.
 
 use std::{
     ffi::OsString,
@@ -84,8 +85,8 @@ impl FileUse {
     }
 }
 
-/// Refuses files that are one file under two names, if it is written under either. Standard input and output are none, and
-/// neither is a pipe or a device, of which nothing can be lost.
+/// Refuses files that are one file under two names, if it is written under either. Standard input and output are none,
+/// and neither is a pipe or a device, of which nothing can be lost.
 ///
 /// # Errors
 /// Two of them are the same file.

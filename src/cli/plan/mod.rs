@@ -29,9 +29,9 @@ use crate::{
 
 /// What a run would do: how many machines, which rows are refused, when each call goes out and when the last one.
 ///
-/// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent, nobody is
-/// signed in, and no file is made or changed but for the --summary that is asked for, which is the plan as JSON. What is said
-/// about progress, logs and following is for the run.
+/// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent,
+/// nobody is signed in, and no file is made or changed but for the --summary that is asked for, which is the plan as
+/// JSON. What is said about progress, logs and following is for the run.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]

@@ -38,7 +38,8 @@ enum QuotaCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// End the service's hold on calls of a kind. Campaigns that are running hear of it within 5 s and send one call alone.
+    /// End the service's hold on calls of a kind. Campaigns that are running hear of it within 5 s and send one call
+    /// alone.
     Lift {
         /// The kind of call.
         #[arg(value_enum, value_name = "KIND")]

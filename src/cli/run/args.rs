@@ -3,7 +3,6 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
-use jiff::SignedDuration;
 
 use crate::{
     campaign::{
@@ -19,6 +18,7 @@ use crate::{
         pace::PaceArgs,
         paths::{self, FileUse, Places},
         progress::ProgressArgs,
+        values,
     },
     monitor::Monitor,
     roster::{self, Delimiter, ScanType, Where, WhereError},
@@ -96,7 +96,8 @@ pub(super) struct InputArgs {
     #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
     pub(super) wheres: Vec<Where>,
 
-    /// Send whatever a URL can carry, also what is not like the other ids in its column: names, GUIDs, ids of another length.
+    /// Send whatever a URL can carry, also what is not like the other ids in its column: names, GUIDs, ids of another
+    /// length.
     #[arg(long)]
     pub(super) any_id: bool,
 }
@@ -159,8 +160,8 @@ pub(super) struct ResumeArgs {
     #[arg(long)]
     pub(super) extend: bool,
 
-    /// Reopen targets that ended so, as in failed,unsure. What was sent to them is looked up first; with `unsure` you take
-    /// the risk of a second scan where that is not permitted.
+    /// Reopen targets that ended so, as in failed,unsure. What was sent to them is looked up first; with `unsure` you
+    /// take the risk of a second scan where that is not permitted.
     #[arg(
         long,
         value_name = "OUTCOMES",
@@ -169,13 +170,14 @@ pub(super) struct ResumeArgs {
     )]
     pub(super) retry: Vec<Outcome>,
 
-    /// Make a state whole again that has lost its end or is gone: the results and the service's list of scans tell what became
-    /// of every machine, and the run goes on with the others. Needs the role Machine.Read.All, and takes five minutes.
+    /// Make a state whole again that has lost its end or is gone: the results and the service's list of scans tell what
+    /// became of every machine, and the run goes on with the others. Needs the role Machine.Read.All, and takes five
+    /// minutes.
     #[arg(long, conflicts_with_all = ["again", "retry"])]
     pub(super) recover: bool,
 
-    /// Give up the unfinished campaign of this id, whose state or results lie where those of this run are to be: they are
-    /// renamed with its id, and a new campaign begins. It may scan machines that the old one has scanned.
+    /// Give up the unfinished campaign of this id, whose state or results lie where those of this run are to be: they
+    /// are renamed with its id, and a new campaign begins. It may scan machines that the old one has scanned.
     #[arg(long, value_name = "ID", conflicts_with_all = ["again", "retry", "extend", "recover"])]
     pub(super) abandon: Option<String>,
 
@@ -187,23 +189,23 @@ pub(super) struct ResumeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tries")]
 pub(super) struct RetryArgs {
-    /// What becomes of a machine on which somebody else's scan runs already: it ends as `already_pending`, or it is tried
-    /// again later, when the list of scans shows that the scan has ended.
+    /// What becomes of a machine on which somebody else's scan runs already: it ends as `already_pending`, or it is
+    /// tried again later, when the list of scans shows that the scan has ended.
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
     pub(super) on_pending: OnPendingArg,
 
     /// With --on-pending retry: how much later a busy machine is asked about again; a resume does not begin it anew.
     /// [default: 15m]
-    #[arg(long, value_name = "D", value_parser = span)]
+    #[arg(long, value_name = "D", value_parser = values::span)]
     pub(super) pending_delay: Option<Duration>,
 
-    /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by a look into the list of
-    /// scans. [default: 4]
+    /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by a look into the
+    /// list of scans. [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) pending_tries: Option<u32>,
 
-    /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already: they
-    /// end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
+    /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already:
+    /// they end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
     #[arg(long)]
     pub(super) skip_busy: bool,
 
@@ -212,12 +214,12 @@ pub(super) struct RetryArgs {
     max_attempts: u32,
 
     /// How long one call may take.
-    #[arg(long, value_name = "D", default_value = "30s", value_parser = span)]
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = values::span)]
     pub(super) request_timeout: Duration,
 
-    /// Stop (exit code 3) when the API could not be reached for so long; the same command goes on. Without it the campaign
-    /// waits until the API answers again, however long that takes.
-    #[arg(long, value_name = "D", value_parser = span)]
+    /// Stop (exit code 3) when the API could not be reached for so long; the same command goes on. Without it the
+    /// campaign waits until the API answers again, however long that takes.
+    #[arg(long, value_name = "D", value_parser = values::span)]
     pub(super) give_up_after: Option<Duration>,
 }
 
@@ -231,17 +233,6 @@ const PENDING_TRIES: u32 = 4;
 pub(super) enum OnPendingArg {
     Skip,
     Retry,
-}
-
-/// A length of time as people write it: `90s`, `15m`, `1h 30m`.
-pub(in crate::cli) fn span(text: &str) -> Result<Duration, String> {
-    let span: SignedDuration = text
-        .parse()
-        .map_err(|_| "write a length of time such as 90s, 15m or 1h 30m".to_owned())?;
-    match Duration::try_from(span) {
-        Ok(span) if !span.is_zero() && span <= Duration::from_hours(24 * 7) => Ok(span),
-        _ => Err("it must be longer than nothing and at most a week".to_owned()),
-    }
 }
 
 impl ResumeArgs {

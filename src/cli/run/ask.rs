@@ -1,4 +1,5 @@
-//! What a person at the terminal, or an option, has to say before anything is sent. Each answer is recorded in the state.
+//! What a person at the terminal, or an option, has to say before anything is sent. Each answer is recorded in the
+//! state.
 
 use std::sync::Arc;
 
@@ -38,8 +39,8 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Asks whether scans on so many `machines` are meant, which are then `in_all` that were ever sent to, if they are many and
-    /// nobody has said yes to them before.
+    /// Asks whether scans on so many `machines` are meant, which are then `in_all` that were ever sent to, if they are
+    /// many and nobody has said yes to them before.
     ///
     /// # Errors
     /// They are not, or nobody can be asked. Nothing has been sent.
@@ -150,7 +151,8 @@ impl Asking<'_> {
             BY_YES
         } else if !can_ask() {
             return Err(Failure::usage(format!(
-                "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if their scans \
+                "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if \
+                 their scans \
                  are meant once more",
                 found.those()
             )));
@@ -169,8 +171,8 @@ impl Asking<'_> {
         self.decide(&mut opened.store, Subject::Overlap, answer, who)
     }
 
-    /// Finds out how the canaries stand, where this run brings the machines that were ever sent to up to `in_all`, and asks
-    /// where that needs an answer.
+    /// Finds out how the canaries stand, where this run brings the machines that were ever sent to up to `in_all`, and
+    /// asks where that needs an answer.
     ///
     /// # Errors
     /// The others are not to start, or canaries can have no effect, and nobody can be asked. Nothing has been sent.
@@ -205,12 +207,14 @@ impl Asking<'_> {
             }
             CanaryStanding::Refused { who, given } => (
                 format!(
-                    "the answer to the canaries of this campaign was no ({who}, {given:.0}): start the others all the same?"
+                    "the answer to the canaries of this campaign was no ({who}, {given:.0}): start the others all the \
+                     same?"
                 ),
                 Failure::new(
                     ExitCode::Brake,
                     format!(
-                        "the answer to the canaries of this campaign was no ({who}, {given:.0}), and that holds; nothing was sent. \
+                        "the answer to the canaries of this campaign was no ({who}, {given:.0}), and that holds; \
+                         nothing was sent. \
                          Run it at a terminal to be asked again, or say --canary-answer yes"
                     ),
                 ),
@@ -221,7 +225,8 @@ impl Asking<'_> {
                     are(accepted)
                 ),
                 Failure::usage(format!(
-                    "--canary can have no effect: {} accepted already; nothing was sent. Give a --canary above {accepted}, or \
+                    "--canary can have no effect: {} accepted already; nothing was sent. Give a --canary above \
+                     {accepted}, or \
                      --canary-answer yes to start the rest",
                     are(accepted)
                 )),
@@ -232,7 +237,8 @@ impl Asking<'_> {
             None if can_ask() => {
                 if !self.ask(&format!("{question} [y/N] ")).await? {
                     self.decide(store, Subject::Canary, "no", AT_A_TERMINAL)?;
-                    let why = "the answer was no; nothing was sent. That holds until a yes at a terminal, or --canary-answer yes";
+                    let why = "the answer was no; nothing was sent. That holds until a yes at a terminal, or \
+                         --canary-answer yes";
                     return Err(Failure::new(ExitCode::Brake, why));
                 }
                 AT_A_TERMINAL
@@ -275,8 +281,8 @@ impl Asking<'_> {
     }
 }
 
-/// "full", or "700 quick and 300 full", of which each kind has so many; without the numbers where it is asked about other
-/// `machines` than all of those.
+/// "full", or "700 quick and 300 full", of which each kind has so many; without the numbers where it is asked about
+/// other `machines` than all of those.
 fn scans(kinds: &[(String, u64)], machines: u64) -> String {
     let all: u64 = kinds.iter().map(|(_, count)| count).sum();
     let kinds_in_words = kinds.iter().map(|(kind, count)| match kinds.len() {

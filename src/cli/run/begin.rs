@@ -1,4 +1,5 @@
-//! What has to be so before the first call of a run: the state is whole, somebody means what is asked for, the disk has room.
+//! What has to be so before the first call of a run: the state is whole, somebody means what is asked for, the disk has
+//! room.
 
 use std::{ffi::OsString, path::absolute, sync::Arc};
 
@@ -20,11 +21,7 @@ use crate::{
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{
-        ExitCode, Failure,
-        terms::{self, Terms},
-        yes,
-    },
+    cli::{ExitCode, Failure, ledger, terms::Terms, yes},
     client::{
         caller::{Caller, OnOutage},
         scans::ScanList,
@@ -76,7 +73,7 @@ impl World<'_> {
         }
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
         if self.args.resume.is_nightly() {
-            let runs = terms::beginnings(&opened.store).map_err(Failure::storage)?;
+            let runs = ledger::beginnings(&opened.store).map_err(Failure::storage)?;
             let standing = Standing::of(&opened.reach, &opened.tally);
             brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
         }
@@ -103,8 +100,8 @@ impl World<'_> {
         self.pacer.prove_room().await.map_err(Failure::storage)
     }
 
-    /// What decides who is next, over the targets that are left; so many there are, and these have ended. It begins `now`, and
-    /// draws lots by the seed.
+    /// What decides who is next, over the targets that are left; so many there are, and these have ended. It begins
+    /// `now`, and draws lots by the seed.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -167,7 +164,8 @@ impl World<'_> {
         let recovered = tokio::select! {
             biased;
             Some(_) = signals.recv() => {
-                let why = "interrupted while the campaign was being recovered; nothing was sent. The same command goes on with it";
+                let why = "interrupted while the campaign was being recovered; nothing was sent. The same command \
+                     goes on with it";
                 return Err(Failure::new(ExitCode::Interrupted, why));
             }
             recovered = recovering => recovered.map_err(failure)?,
@@ -182,7 +180,8 @@ impl World<'_> {
             ..
         } = recovered;
         self.monitor.note(&format!(
-            "recovered: {} found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} still to be \
+            "recovered: {} found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} \
+             still to be \
              scanned",
             count::of(by_list, "machine")
         ));

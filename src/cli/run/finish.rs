@@ -134,7 +134,9 @@ pub(super) async fn finish(
     });
     let finished = tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => return Err(stopped_at_once(stop, facts, unanswered, next)),
+        () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => {
+            return Err(stopped_at_once(stop, facts, unanswered, next));
+        }
         finished = journal.finish(facts.ended, &reason) => finished,
     };
     // The first thing that failed says more than what failed for the same reason afterwards.
@@ -200,7 +202,8 @@ fn begins_anew(stop: StopReason) -> StopReason {
         StopReason::Brake(why) => StopReason::Brake(match why.split_once(GOES_ON) {
             None => why,
             Some((why, _)) => format!(
-                "{why}the same command begins anew, for a rehearsal keeps a state to go on with only where --state names one"
+                "{why}the same command begins anew, for a rehearsal keeps a state to go on with only where --state \
+                 names one"
             ),
         }),
         stop => stop,
@@ -214,8 +217,8 @@ fn note(text: &str, is_quiet: bool) {
     }
 }
 
-/// What is known where the results could not be put in order: every row has one outcome in it all the same. What was sent to
-/// without an end is unsure until the next run looks it up.
+/// What is known where the results could not be put in order: every row has one outcome in it all the same. What was
+/// sent to without an end is unsure until the next run looks it up.
 fn so_far(facts: &Facts<'_>, mut tally: Tally, unsettled: u64) -> Finished {
     tally.add_many(Outcome::Unsure, unsettled);
     let rest = facts.targets.saturating_sub(tally.total());

@@ -1,9 +1,11 @@
 //! `fleetsweep run`: start a campaign, or go on with it.
 //!
-//! - [`args`](self): what can be said. [`idle`](self): what is said in vain. [`setup`](self): connection, limits, files.
+//! - [`args`](self): what can be said. [`idle`](self): what is said in vain. [`setup`](self): connection, limits,
+//!   files.
 //! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
 //! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
-//! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say to it.
+//! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say
+//!   to it.
 //! - [`finish`](self): what is written and said at the end.
 
 mod args;
@@ -19,7 +21,6 @@ mod setup;
 use std::{convert::Infallible, ffi::OsString, future::pending, path::Path, sync::Arc};
 
 pub use args::RunArgs;
-pub(super) use args::span;
 use begin::World;
 use open::Opened;
 pub(super) use open::Refusals;

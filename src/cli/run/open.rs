@@ -191,8 +191,8 @@ impl Opening {
         self.go_on(store, lock, &marks)
     }
 
-    /// Begins a campaign, in the place of an `old` one if that has finished or is given up. The old one's files are there
-    /// until the whole input has been read and found good.
+    /// Begins a campaign, in the place of an `old` one if that has finished or is given up. The old one's files are
+    /// there until the whole input has been read and found good.
     fn begin(
         self,
         lock: Lock,
@@ -347,8 +347,8 @@ impl Counts {
     }
 }
 
-/// Takes back a campaign that this command has begun and that is not to be, so that another command may mean another one. One
-/// that was there before stays as it is: nothing was sent, and the same command goes on.
+/// Takes back a campaign that this command has begun and that is not to be, so that another command may mean another
+/// one. One that was there before stays as it is: nothing was sent, and the same command goes on.
 ///
 /// # Errors
 /// The state cannot be closed or removed.

@@ -53,8 +53,8 @@ impl RunArgs {
     /// Finds out what a run would begin with.
     ///
     /// # Errors
-    /// As of a run: an option cannot be meant, the input is refused, the campaign that is there is another one, or a file
-    /// cannot be read. That nobody can sign in is no error.
+    /// As of a run: an option cannot be meant, the input is refused, the campaign that is there is another one, or a
+    /// file cannot be read. That nobody can sign in is no error.
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
         self.keep_apart()?;
         let mut brakes = self.brakes.options(clock.wall())?;
@@ -112,7 +112,8 @@ impl RunArgs {
         let note = QuotaNote::of(&quota, &base, whose, file, self.connect.mock)?;
         if let Some(canary) = brakes.canary {
             found.notes.push(format!(
-                "--canary {canary}: the first {canary} go out first, the rest when they are accepted; the times below do not \
+                "--canary {canary}: the first {canary} go out first, the rest when they are accepted; the times below \
+                 do not \
                  know how long that takes"
             ));
         }

@@ -10,8 +10,8 @@ use crate::{
     store::Run,
 };
 
-/// Options that are meant for one run, and whether a value follows: typed again they would give up, overwrite or reopen what
-/// has come since then, or recover what is whole.
+/// Options that are meant for one run, and whether a value follows: typed again they would give up, overwrite or reopen
+/// what has come since then, or recover what is whole.
 const ONCE: [(&str, bool); 4] = [
     ("--abandon", true),
     ("--recover", false),
@@ -50,8 +50,8 @@ pub(super) fn log(command: &[OsString]) {
     );
 }
 
-/// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come from
-/// the environment or from files.
+/// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come
+/// from the environment or from files.
 pub(super) fn in_words(command: &[OsString]) -> String {
     let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")

@@ -43,7 +43,8 @@ impl Opening {
         joined.remarks.extend(put_off);
         if self.options.any_id && rule != IdRule::Any {
             joined.remarks.push(format!(
-                "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there stay so. \
+                "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
+                 stay so. \
                  Another campaign takes such ids: give it files of its own with -o and --state"
             ));
         }

@@ -1,5 +1,5 @@
-//! What opening a campaign would find, and how many of its targets there would be to send. Nothing is made or written: what
-//! a run would change about a campaign is tried out, and lost again.
+//! What opening a campaign would find, and how many of its targets there would be to send. Nothing is made or written:
+//! what a run would change about a campaign is tried out, and lost again.
 
 use std::path::PathBuf;
 
@@ -18,9 +18,8 @@ use crate::{
     cli::{
         Failure,
         connect::{RowsTenant, UNKNOWN},
-        ledger::QuotaNote,
+        ledger::{self, QuotaNote},
         paths::Places,
-        terms,
     },
     monitor::count,
     quota::MarkRow,
@@ -82,8 +81,8 @@ pub(in crate::cli) struct Refusal {
 /// The ways to end by being read.
 const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome::NotAttempted];
 
-/// Looks at what is there. The tenant is `None` where it is not known beforehand; that of a campaign that is there is taken
-/// then. Rows are judged by the tenant in `rows`.
+/// Looks at what is there. The tenant is `None` where it is not known beforehand; that of a campaign that is there is
+/// taken then. Rows are judged by the tenant in `rows`.
 ///
 /// # Errors
 /// As of a run: the input is refused, the campaign that is there is another one, or a file cannot be read.
@@ -157,7 +156,8 @@ impl Opening {
         let mut found = self.found(&store, true, args)?;
         found.running = true;
         found.notes.push(format!(
-            "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with it, and a \
+            "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with \
+             it, and a \
              second run would be refused",
             store.identity().campaign
         ));
@@ -218,7 +218,7 @@ impl Found {
             due,
             in_doubt,
             reach: store.reach().map_err(Failure::storage)?,
-            runs: terms::beginnings(store).map_err(Failure::storage)?,
+            runs: ledger::beginnings(store).map_err(Failure::storage)?,
             tally,
             last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
             ..Self::default()

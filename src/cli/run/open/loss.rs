@@ -1,4 +1,5 @@
-//! Whether what is there is whole: the state by its witnesses; and, where there is no state, whether something tells of one.
+//! Whether what is there is whole: the state by its witnesses; and, where there is no state, whether something tells of
+//! one.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,8 @@ impl Opening {
         witness::compare(store, ledger, &self.places.results).map_err(Failure::from)
     }
 
-    /// Opens what is meant where there is no state: a new campaign, unless something tells of one that has not finished.
+    /// Opens what is meant where there is no state: a new campaign, unless something tells of one that has not
+    /// finished.
     pub(super) fn open_without_state(
         self,
         lock: Lock,
@@ -184,7 +186,8 @@ impl Opening {
         let state = self.places.state.clone();
         let Some(gone) = self.gone(marks)? else {
             return Err(Failure::storage(format!(
-                "the campaign's state {} is damaged, and nothing else tells which campaign it is: neither results nor a mark. \
+                "the campaign's state {} is damaged, and nothing else tells which campaign it is: neither results nor \
+                 a mark. \
                  Nothing was sent",
                 state.display()
             )));
@@ -280,7 +283,8 @@ impl Opening {
         }
     }
 
-    /// Refuses to give up a campaign that is not here, unless it is that of the results, or one that the ledger remembers.
+    /// Refuses to give up a campaign that is not here, unless it is that of the results, or one that the ledger
+    /// remembers.
     pub(super) fn refuse_abandon(&self, marks: &[MarkRow]) -> Result<(), Failure> {
         let Some(id) = &self.abandon else {
             return Ok(());
@@ -324,7 +328,8 @@ impl Opening {
                 };
                 if is_unfinished {
                     return Err(Failure::usage(format!(
-                        "the results in {} are those of campaign {id}, which has not finished; nothing was sent. Name another \
+                        "the results in {} are those of campaign {id}, which has not finished; nothing was sent. Name \
+                         another \
                          file with -o, or give that campaign up with --abandon {id}",
                         path.display()
                     )));

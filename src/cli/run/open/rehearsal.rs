@@ -1,5 +1,5 @@
-//! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal leaves
-//! real files alone, and its own make room for a real campaign.
+//! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal
+//! leaves real files alone, and its own make room for a real campaign.
 
 use super::{Opened, Opening, archive::archive};
 use crate::{
@@ -16,8 +16,8 @@ impl Opening {
         CampaignId::known(self.meant.campaign.as_str()).is_rehearsal()
     }
 
-    /// Refuses a real campaign's state to a rehearsal, and one that a rehearsal is at work on to a real campaign. Nothing is
-    /// opened to be written.
+    /// Refuses a real campaign's state to a rehearsal, and one that a rehearsal is at work on to a real campaign.
+    /// Nothing is opened to be written.
     ///
     /// # Errors
     /// The state that is there is the other kind's.
@@ -44,10 +44,12 @@ impl Opening {
         match (self.is_rehearsal(), there.is_rehearsal()) {
             (true, false) => Err(Failure::usage(format!(
                 "{state} is the state of the real campaign {there}, and a rehearsal (--mock) neither goes on with it \
-                 nor takes its place; nothing was changed. Rehearse without --state and with other results (-o), or name other files with both"
+                 nor takes its place; nothing was changed. Rehearse without --state and with other results (-o), or \
+                 name other files with both"
             ))),
             (false, true) if Lock::is_held(&self.places.state) => Err(Failure::usage(format!(
-                "the rehearsal {there} is at work on {state}; nothing was sent. Wait for its end, or name another file with \
+                "the rehearsal {there} is at work on {state}; nothing was sent. Wait for its end, or name another \
+                 file with \
                  --state"
             ))),
             _ => Ok(()),
