@@ -52,8 +52,7 @@ fn in_words(payload: &(dyn Any + Send), place: Option<&str>) -> String {
     let place = place.unwrap_or("an unknown place");
     format!(
         "fleetsweep met a bug: {text}, at {place}. What has been reported is on disk; the same command goes on with \
-         the \
-         campaign. Please report this."
+         the campaign. Please report this."
     )
 }
 

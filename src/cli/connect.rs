@@ -79,12 +79,9 @@ pub struct ConnectArgs {
 }
 
 const AUTH_HELP: &str = "How to sign in. `auto` takes the first that is configured: a token (--token-file, \
-     FLEETSWEEP_TOKEN), a \
-                         secret (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload \
-                         identity \
-                         (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces \
-                         (IDENTITY_ENDPOINT), the \
-                         Azure CLI. [default: auto]";
+     FLEETSWEEP_TOKEN), a secret (AZURE_CLIENT_SECRET), a certificate (AZURE_CLIENT_CERTIFICATE_PATH), a workload \
+                         identity (AZURE_FEDERATED_TOKEN_FILE), a managed identity that the host announces \
+                         (IDENTITY_ENDPOINT), the Azure CLI. [default: auto]";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AuthArg {

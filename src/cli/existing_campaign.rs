@@ -218,8 +218,7 @@ pub(super) async fn put_into_results(
                 ExitCode::Interrupted,
                 format!(
                     "stopped before the states of the scans were in the results; they are in {}, and `fleetsweep \
-                     follow` puts \
-                     them into the results",
+                     follow` puts them into the results",
                     state.display()
                 ),
             ))
@@ -234,8 +233,7 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
     let Ok(_lock) = locks::of_campaign(&campaign) else {
         monitor.say(
             "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states \
-             into the \
-             results when it ends",
+             into the results when it ends",
         );
         return Ok(());
     };

@@ -238,8 +238,7 @@ fn default_file() -> Result<PathBuf, Failure> {
     let folder = state_folder().ok_or_else(|| {
         Failure::storage(
             "this user has no folder for state: set HOME; or make one quota ledger for all campaigns with `fleetsweep \
-             quota \
-             create FILE`, and name it with --quota-file each time",
+             quota create FILE`, and name it with --quota-file each time",
         )
     })?;
     Ok(folder.join("quota.db"))

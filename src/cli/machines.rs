@@ -208,8 +208,7 @@ fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
                 ExitCode::Tenant,
                 format!(
                     "the list of machines has no end: after {machines} machines the service shows the same or ever \
-                     more; look at \
-                     --api-url and the proxy"
+                     more; look at --api-url and the proxy"
                 ),
             );
         }

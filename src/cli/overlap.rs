@@ -149,8 +149,7 @@ mod tests {
         assert_eq!(
             of(2).to_string(),
             "1 of these machines stands in campaign c1 too, which is running (its state is 1.campaign.db); 2 of these \
-             machines \
-             stand in campaign c2 too, which has not finished (its state is 2.campaign.db)"
+             machines stand in campaign c2 too, which has not finished (its state is 2.campaign.db)"
         );
         assert!(of(5).to_string().ends_with("(its state is 5.campaign.db)"));
         assert!(

@@ -93,8 +93,7 @@ impl PaceArgs {
         if !loopback && !yes && !is_documented(&quota) {
             return Err(Failure::usage(
                 "the API allows 100 calls a minute and 1500 an hour (100/1m and 1500/1h); --limit asks for more, \
-                 which gets \
-                 the tenant's API blocked: give limits within these, or --yes if you know better",
+                 which gets the tenant's API blocked: give limits within these, or --yes if you know better",
             ));
         }
         let quota = quota

@@ -132,8 +132,7 @@ pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, 
     }
     Err(Failure::usage(format!(
         "{machines} machines are still to be scanned: {meant}. {last_call}. Above {ASKED_ABOVE} a run asks first, and \
-         there is no \
-         terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
+         there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
     )))
 }
 
@@ -188,8 +187,7 @@ mod tests {
         assert_eq!(
             question,
             "start full scans on 501 machines of tenant t1, by application a1 at https://api.example? The last call \
-             goes out \
-             about 14:00, in 1 h. [y/N] "
+             goes out about 14:00, in 1 h. [y/N] "
         );
         let refused = permission(None, &meant(501), false).unwrap_err().why;
         assert!(refused.contains("--yes, or --yes=501"), "{refused}");

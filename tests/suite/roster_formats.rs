@@ -125,8 +125,7 @@ const ACCEPTED: &[Accepted] = &[
             "7 b due",
             "8 ? invalid: the machine id has 39 hex digits instead of 40",
             "9 ? invalid: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is no machine id (an id has \
-             40 hex digits \
-             here)",
+             40 hex digits here)",
             "10 ? invalid: the machine id contains 'é', which no machine id does",
             "11 a repeats 2",
         ],

@@ -152,8 +152,7 @@ impl Asking<'_> {
         } else if !can_ask() {
             return Err(Failure::usage(format!(
                 "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if \
-                 their scans \
-                 are meant once more",
+                 their scans are meant once more",
                 found.those()
             )));
         } else if self
@@ -214,8 +213,7 @@ impl Asking<'_> {
                     ExitCode::Brake,
                     format!(
                         "the answer to the canaries of this campaign was no ({who}, {given:.0}), and that holds; \
-                         nothing was sent. \
-                         Run it at a terminal to be asked again, or say --canary-answer yes"
+                         nothing was sent. Run it at a terminal to be asked again, or say --canary-answer yes"
                     ),
                 ),
             ),
@@ -226,8 +224,7 @@ impl Asking<'_> {
                 ),
                 Failure::usage(format!(
                     "--canary can have no effect: {} accepted already; nothing was sent. Give a --canary above \
-                     {accepted}, or \
-                     --canary-answer yes to start the rest",
+                     {accepted}, or --canary-answer yes to start the rest",
                     are(accepted)
                 )),
             ),

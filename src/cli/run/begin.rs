@@ -181,8 +181,7 @@ impl World<'_> {
         } = recovered;
         self.monitor.note(&format!(
             "recovered: {} found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} \
-             still to be \
-             scanned",
+             still to be scanned",
             count::of(by_list, "machine")
         ));
         // What was made whole stays, whatever is answered to the questions that come.

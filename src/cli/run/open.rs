@@ -1,23 +1,22 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
-//! - `aside`: another campaign's files make room for it.  `look`: what opening it would find.
-//! - `joining`: what command and input change about a campaign that is there.
+//! - `input`: the rows. `joining`: what command and input change about a campaign that is there. `look`: what opening it
+//!   would find.
+//! - `archive`: another campaign's files make room for it. `abandon`: an unfinished one is given up.
 //! - `succession`: a finished campaign is followed by another one.
 //! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
 //! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
 
+mod abandon;
 mod archive;
+mod input;
 mod joining;
 mod look;
 mod loss;
 mod rehearsal;
 mod succession;
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use archive::{Aside, archive, put_back};
 pub(super) use look::look;
@@ -37,12 +36,12 @@ use crate::{
         ExitCode, Failure,
         connect::RowsTenant,
         locks::{self, Locks, lock},
-        paths::{Places, STDIN},
+        paths::Places,
     },
     monitor::count,
     quota::MarkRow,
     results,
-    roster::{self, IdRule, Note, Roster},
+    roster::{self, Note},
     store::{Identity, Lock, Reach, Store, StoreError, check_place},
 };
 
@@ -131,7 +130,7 @@ impl Opening {
         meant: Identity,
         ledger: Option<PathBuf>,
     ) -> Result<Self, Failure> {
-        check_retry(&args.resume.retry)?;
+        input::check_retry(&args.resume.retry)?;
         Ok(Self {
             targets: args.targets.clone(),
             options: args.roster(tenant).map_err(Failure::usage)?,
@@ -291,33 +290,6 @@ impl Opening {
         }
     }
 
-    fn roster(&self) -> Result<Roster<Box<dyn Read>>, Failure> {
-        self.roster_by(None)
-    }
-
-    /// The input, its ids judged by the rule of the campaign that is there.
-    fn roster_by(&self, rule: Option<IdRule>) -> Result<Roster<Box<dyn Read>>, Failure> {
-        let input: Box<dyn Read> = if self.targets.as_os_str() == STDIN {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(&self.targets);
-            Box::new(file.map_err(|e| Failure::usage(format!("cannot read {}: {e}", self.file())))?)
-        };
-        let options = roster::Options {
-            rule,
-            ..self.options.clone()
-        };
-        Roster::open(&self.file(), input, &options).map_err(Failure::usage)
-    }
-
-    fn file(&self) -> String {
-        if self.targets.as_os_str() == STDIN {
-            "standard input".to_owned()
-        } else {
-            self.targets.display().to_string()
-        }
-    }
-
     /// Whether the last run came to its end, and left its results where they should be. One that was killed between its
     /// last outcome and its end has left them as they grew.
     fn was_concluded(&self, store: &Store) -> Result<bool, Failure> {
@@ -375,21 +347,4 @@ impl From<IntakeError> for Failure {
             IntakeError::Store(e) => Self::storage(e),
         }
     }
-}
-
-/// Refuses outcomes that nothing can be tried again about, before anything is opened.
-fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
-    for outcome in outcomes {
-        let why = match outcome {
-            Outcome::Accepted => {
-                "a campaign starts one scan a machine; start another one with --again"
-            }
-            Outcome::Invalid | Outcome::Duplicate => {
-                "such a row is not sent; mend the input and start another campaign"
-            }
-            _ => continue,
-        };
-        return Err(Failure::usage(format!("--retry {outcome}: {why}")));
-    }
-    Ok(())
 }

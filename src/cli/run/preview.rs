@@ -113,8 +113,7 @@ impl RunArgs {
         if let Some(canary) = brakes.canary {
             found.notes.push(format!(
                 "--canary {canary}: the first {canary} go out first, the rest when they are accepted; the times below \
-                 do not \
-                 know how long that takes"
+                 do not know how long that takes"
             ));
         }
         if let Some(max) = brakes.max_failures {

@@ -44,8 +44,7 @@ impl Opening {
         if self.options.any_id && rule != IdRule::Any {
             joined.remarks.push(format!(
                 "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
-                 stay so. \
-                 Another campaign takes such ids: give it files of its own with -o and --state"
+                 stay so. Another campaign takes such ids: give it files of its own with -o and --state"
             ));
         }
         Ok(joined)

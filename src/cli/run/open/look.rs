@@ -157,8 +157,7 @@ impl Opening {
         found.running = true;
         found.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with \
-             it, and a \
-             second run would be refused",
+             it, and a second run would be refused",
             store.identity().campaign
         ));
         Ok(found)

@@ -49,8 +49,7 @@ impl Opening {
             ))),
             (false, true) if Lock::is_held(&self.places.state) => Err(Failure::usage(format!(
                 "the rehearsal {there} is at work on {state}; nothing was sent. Wait for its end, or name another \
-                 file with \
-                 --state"
+                 file with --state"
             ))),
             _ => Ok(()),
         }
