@@ -16,7 +16,10 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{ExitCode, Failure, existing_campaign::check_whole, ledger::QuotaNote, paths, screen};
+use super::{
+    ExitCode, Failure, counts::Counts, existing_campaign::check_whole, ledger::QuotaNote, paths,
+    screen,
+};
 use crate::{
     campaign::{
         brakes::Change,
@@ -24,7 +27,7 @@ use crate::{
         outcome::{Outcome, Tally},
         tag::CampaignId,
     },
-    monitor::LastCall,
+    monitor::{Expected, LastCall},
     quota::{Clock, Kind, Pacer, SystemClock},
     store::{LastRun, Lock, Store, TargetSummary},
 };
@@ -133,15 +136,7 @@ fn print(status: &Status, json: bool) -> Result<(), Failure> {
 async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
     let store = Store::look(path).map_err(Failure::storage)?;
     let running = Lock::is_held(path);
-    let mut tally = Tally::default();
-    let mut open = 0;
-    for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
-        match outcome.and_then(|word| word.parse::<Outcome>().ok()) {
-            Some(_) if left_out => tally.leave_out(count),
-            Some(outcome) => tally.add_many(outcome, count),
-            None => open += count,
-        }
-    }
+    let Counts { tally, open } = Counts::of(&store)?;
     let run = store.last_run().map_err(Failure::storage)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let note = run
@@ -153,30 +148,8 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
     } else {
         check_whole(&store, note.as_ref())
     };
-    let mut quota = Vec::new();
-    let mut eta = None;
-    let mut begun = Begun::default();
-    if let Some(note) = note
-        && note.file().is_none_or(|file| file.exists())
-    {
-        let pacer = note.pacer(&note.quota(), &clock, Duration::ZERO)?;
-        pacer.flush().await.map_err(Failure::storage)?;
-        quota = Kind::ALL
-            .into_iter()
-            .map(|kind| kind_status(&pacer, kind, clock.as_ref()))
-            .collect();
-        let (policy, now) = (note.terms().policy(), clock.wall());
-        begun = Begun::of(&store, now, running, &policy).map_err(Failure::storage)?;
-        let reach = store.reach().map_err(Failure::storage)?;
-        let fresh = open.saturating_sub(begun.targets());
-        let bounds = note.terms().bounds(&reach);
-        let prospect = Prospect {
-            begun: begun.clone(),
-            on_pending: policy.on_pending,
-            ..Prospect::new(pacer.forecast(Kind::Start), fresh, bounds, now)
-        };
-        eta = prospect.last_call();
-    }
+    let outlook = Outlook::of(&store, note.as_ref(), open, running, &clock).await?;
+    let Outlook { quota, eta, begun } = outlook;
     let unknown = run.as_ref().filter(|run| running && run.ended.is_none());
     let unknown = unknown.and_then(|run| run.reason.clone());
     let last_call = match (&unknown, eta) {
@@ -227,6 +200,50 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
         tally,
     };
     Ok((status, whole))
+}
+
+/// What is left to be sent, and when.
+#[derive(Default)]
+struct Outlook {
+    quota: Vec<KindStatus>,
+    eta: Option<Expected>,
+    begun: Begun,
+}
+
+impl Outlook {
+    /// By the limits that the last run noted; nothing where there was none, or its ledger is gone.
+    async fn of(
+        store: &Store,
+        note: Option<&QuotaNote>,
+        open: u64,
+        running: bool,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let is_there = |note: &&QuotaNote| note.file().is_none_or(|file| file.exists());
+        let Some(note) = note.filter(is_there) else {
+            return Ok(Self::default());
+        };
+        let pacer = note.pacer(&note.quota(), clock, Duration::ZERO)?;
+        pacer.flush().await.map_err(Failure::storage)?;
+        let (policy, now) = (note.terms().policy(), clock.wall());
+        let begun = Begun::of(store, now, running, &policy).map_err(Failure::storage)?;
+        let reach = store.reach().map_err(Failure::storage)?;
+        let fresh = open.saturating_sub(begun.targets());
+        let bounds = note.terms().bounds(&reach);
+        let prospect = Prospect {
+            begun: begun.clone(),
+            on_pending: policy.on_pending,
+            ..Prospect::new(pacer.forecast(Kind::Start), fresh, bounds, now)
+        };
+        let kinds = Kind::ALL.into_iter();
+        Ok(Self {
+            quota: kinds
+                .map(|kind| kind_status(&pacer, kind, clock.as_ref()))
+                .collect(),
+            eta: prospect.last_call(),
+            begun,
+        })
+    }
 }
 
 /// Whether a brake has stopped it that would stop the same command again: no call goes out then.

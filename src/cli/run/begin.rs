@@ -6,28 +6,29 @@ use std::{ffi::OsString, path::absolute, sync::Arc};
 use tokio::sync::mpsc;
 
 use super::{
-    RunArgs, ask,
-    open::{self, Counts, Opened},
+    RunArgs, ask, named,
+    open::{self, Opened},
     record,
     setup::Setup,
 };
 use crate::{
     campaign::{
         brakes::{BrakeOptions, Standing, night},
-        engine::dispatcher::Dispatcher,
+        engine::{Engine, dispatcher::Dispatcher, trail},
+        follow::Follower,
         journal::Journal,
         outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{ExitCode, Failure, ledger, terms::Terms, yes},
+    cli::{ExitCode, Failure, counts::Counts, ledger, terms::Terms, yes},
     client::{
         caller::{Caller, OnOutage},
         scans::ScanList,
     },
     defender::{HttpDefender, cloud::quota_realm},
-    monitor::{Monitor, count},
+    monitor::{Began, Monitor, count},
     quota::{self, Clock, Mark, MarkRow, Moment, Pacer},
     results::Layout,
     store::{Reach, Store},
@@ -44,6 +45,41 @@ pub(super) struct World<'a> {
 }
 
 impl World<'_> {
+    /// Tells log and person that the campaign begins, or goes on.
+    pub(super) fn announce(&self, campaign: &CampaignId, targets: u64, ended: &Tally) {
+        let whose = &self.setup.connection;
+        trail::began(
+            campaign,
+            targets,
+            ended,
+            [&whose.tenant, &whose.application],
+        );
+        self.monitor.began(&Began {
+            campaign: &named(campaign),
+            targets,
+            already_ended: ended.total(),
+        });
+    }
+
+    /// What drives the run.
+    pub(super) fn engine(
+        &self,
+        campaign: CampaignId,
+        follower: Option<Arc<Follower<HttpDefender>>>,
+    ) -> Engine<HttpDefender> {
+        Engine {
+            defender: Arc::clone(self.defender),
+            tokens: Arc::clone(&self.setup.connection.tokens),
+            pacer: self.pacer.clone(),
+            clock: Arc::clone(self.clock),
+            monitor: Arc::clone(self.monitor),
+            workers: self.setup.workers,
+            patience: self.args.retry.request_timeout,
+            campaign,
+            judge: Some(Arc::new(self.canary_gate(follower))),
+        }
+    }
+
     /// The campaign, once it may go on. What this command has begun is taken back where it may not.
     ///
     /// # Errors

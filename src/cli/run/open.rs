@@ -35,6 +35,7 @@ use crate::{
     cli::{
         ExitCode, Failure,
         connect::RowsTenant,
+        counts::Counts,
         locks::{self, Locks, lock},
         paths::Places,
     },
@@ -295,27 +296,6 @@ impl Opening {
     fn was_concluded(&self, store: &Store) -> Result<bool, Failure> {
         let last = store.last_run().map_err(Failure::storage)?;
         Ok(last.is_some_and(|run| run.ended.is_some()) && self.places.results.exists())
-    }
-}
-
-/// How a campaign's targets stand.
-pub(super) struct Counts {
-    pub(super) tally: Tally,
-    /// Those that have not ended.
-    pub(super) open: u64,
-}
-
-impl Counts {
-    pub(super) fn of(store: &Store) -> Result<Self, Failure> {
-        let (mut tally, mut open) = (Tally::default(), 0);
-        for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
-            match outcome.map(|word| word.parse()) {
-                Some(Ok(_)) if left_out => tally.leave_out(count),
-                Some(Ok(outcome)) => tally.add_many(outcome, count),
-                _ => open += count,
-            }
-        }
-        Ok(Self { tally, open })
     }
 }
 

@@ -1,9 +1,9 @@
 //! `--abandon`: an unfinished campaign is given up, and the ledger forgets it.
 
-use super::{Counts, Opened, Opening};
+use super::{Opened, Opening};
 use crate::{
     campaign::tag::CampaignId,
-    cli::{Failure, locks},
+    cli::{Failure, counts::Counts, locks},
     quota::{self, MarkRow},
     results::{self, Owner},
     store::{Lock, Store},

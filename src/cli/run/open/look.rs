@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Counts, FURTHER, Opening, RunArgs};
+use super::{FURTHER, Opening, RunArgs};
 use crate::{
     campaign::{
         brakes::Standing,
@@ -18,6 +18,7 @@ use crate::{
     cli::{
         Failure,
         connect::{RowsTenant, UNKNOWN},
+        counts::Counts,
         ledger::{self, QuotaNote},
         paths::Places,
     },

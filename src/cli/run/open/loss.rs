@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Counts, Locks, Opened, Opening, archive};
+use super::{Locks, Opened, Opening, archive};
 use crate::{
     campaign::{
         open::create::take_in_after,
@@ -15,7 +15,7 @@ use crate::{
         },
         tag::CampaignId,
     },
-    cli::Failure,
+    cli::{Failure, counts::Counts},
     quota::{self, MarkRow},
     results::{self, Owner, ResultsError},
     store::{Identity, Lock, MarkFile, Store},
