@@ -150,11 +150,13 @@ async fn bare_loop(url: &str, ids: Vec<String>) -> Duration {
                 let answer = client
                     .post(format!("{url}/api/machines/{}/runAntiVirusScan", ids[n]))
                     .bearer_auth("mock")
-                    .json(&body)
+                    .header("content-type", "application/json")
+                    .body(serde_json::to_vec(&body).expect("a body"))
                     .send()
                     .await
                     .expect("an answer");
-                let action: MachineAction = answer.json().await.expect("an action");
+                let answer = answer.bytes().await.expect("a body");
+                let action: MachineAction = serde_json::from_slice(&answer).expect("an action");
                 assert!(!action.id.is_empty());
             }
         });
