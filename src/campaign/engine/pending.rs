@@ -7,7 +7,7 @@ use crate::{
     store::{SentAt, Target},
 };
 
-/// A finding that a scan is not listed is good for so long; then it is void (DESIGN.md, "The engine").
+/// A finding that a scan is not listed is good for so long; then it is void.
 pub(crate) const FINDING: Duration = Duration::from_mins(1);
 
 /// A target in the hands of the engine.

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// The list is read no sooner than this after the last call that may have been sent: a call is given up within its time, may
-/// be carried out as long after that, and its scan may show late (DESIGN.md, "The engine").
+/// be carried out as long after that, and its scan may show late.
 const SETTLED_AFTER: Duration = Duration::from_mins(5);
 
 /// So many records are committed at once.
