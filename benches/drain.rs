@@ -22,7 +22,7 @@ use fleetsweep::{
             dispatcher::{Dispatcher, Settings},
         },
         journal::Journal,
-        open::create::take_in,
+        open::create::{IntakeError, take_in},
         outcome::{Outcome, Tally},
         retry::{OnPending, Policy},
         tag::{CampaignId, DEFAULT_TEXT},
@@ -190,7 +190,10 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
     let roster = Roster::open("fleet.csv", fleet.as_bytes(), &Options::default()).expect("a fleet");
     let place = folder.join(turn.to_string());
     fs::create_dir(&place).expect("a folder");
-    let intake = take_in(roster, &place.join("campaign.db"), identity).expect("a store");
+    let intake = take_in(roster, &place.join("campaign.db"), identity, None, || {
+        Ok::<_, IntakeError>(())
+    })
+    .expect("a store");
     let mut store = intake.store;
     let run = store.begin_run(&a_run()).expect("a run");
     let results = place.join("results.csv");
@@ -223,9 +226,9 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         clock: Arc::clone(&clock),
         monitor: Arc::new(Silent),
         workers: WORKERS,
-        patience: Duration::from_secs(30),
+        request_timeout: Duration::from_secs(30),
         campaign,
-        judge: None,
+        canary_gate: None,
     };
     let dispatcher = Dispatcher::new(settings, TARGETS, Tally::default());
     let (_signal, signals) = mpsc::channel(1);

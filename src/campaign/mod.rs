@@ -18,6 +18,7 @@ pub mod follow;
 pub mod forecast;
 pub mod journal;
 pub mod open;
+mod optional;
 pub mod outcome;
 pub mod recover;
 pub mod retry;

@@ -10,10 +10,10 @@ const BASE: Duration = Duration::from_secs(2);
 const CEILING: Duration = Duration::from_mins(5);
 
 /// A 404 counts only when it is said again this much later: spurious ones have been seen (MDE-API.md, section 2).
-pub const NOT_FOUND_AGAIN: Duration = Duration::from_secs(5);
+pub(crate) const NOT_FOUND_AGAIN: Duration = Duration::from_secs(5);
 
 /// So many 429 in a row put a target behind all others: something about it may be what is refused.
-pub const THROTTLED_IN_A_ROW: u8 = 3;
+pub(crate) const THROTTLED_IN_A_ROW: u8 = 3;
 
 /// What becomes of a machine on which a scan of somebody else is waiting or running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ impl OnPending {
 
     /// How long after it was found busy a machine is asked about again.
     #[must_use]
-    pub fn asked_after(self) -> Duration {
+    pub(crate) fn asked_after(self) -> Duration {
         match self {
             Self::Retry { delay, .. } => delay + self.gather(),
             Self::Skip => Duration::ZERO,
@@ -81,7 +81,7 @@ impl Policy {
 
     /// No target waits for longer than this before it is tried again.
     #[must_use]
-    pub fn longest_delay(&self) -> Duration {
+    pub(crate) fn longest_delay(&self) -> Duration {
         match self.on_pending {
             OnPending::Skip => CEILING,
             OnPending::Retry { delay, .. } => delay.max(CEILING),
@@ -101,7 +101,7 @@ impl Default for Policy {
 /// The delay before try number `tries` + 1: exponential with full jitter, so that machines that failed together are not
 /// sent together again.
 #[must_use]
-pub fn backoff(tries: u32, rng: &mut fastrand::Rng) -> Duration {
+pub(crate) fn backoff(tries: u32, rng: &mut fastrand::Rng) -> Duration {
     let doublings = tries.saturating_sub(1).min(16);
     let edge = BASE.saturating_mul(1 << doublings).min(CEILING);
     edge.mul_f64(rng.f64())

@@ -2,8 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::client::scans::ListingError;
-use crate::store::{OpenAction, Store, StoreError};
+use jiff::Timestamp;
+
+use crate::{
+    client::{
+        margins::{BLIND_MARGIN, before},
+        scans::ListingError,
+    },
+    store::{OpenAction, Store, StoreError},
+};
 
 /// So many open scans are read from the store at once.
 const PAGE: usize = 10_000;
@@ -46,6 +53,14 @@ pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
             return Ok(all);
         }
     }
+}
+
+/// The time of the service's clock from which on the list must be read to show this scan.
+pub(super) fn listed_from(open: &OpenAction) -> Timestamp {
+    open.created_at().unwrap_or_else(|| {
+        let asked = open.asked.map_or(Timestamp::MIN, |asked| asked.at);
+        before(asked, BLIND_MARGIN)
+    })
 }
 
 /// Following cannot go on.

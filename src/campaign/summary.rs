@@ -86,7 +86,7 @@ impl Troubles {
 
     /// The most frequent ones.
     #[must_use]
-    pub fn most_frequent(self, how_many: usize) -> Vec<Trouble> {
+    pub(crate) fn most_frequent(self, how_many: usize) -> Vec<Trouble> {
         let mut all: Vec<_> = self
             .counts
             .into_iter()
@@ -181,7 +181,7 @@ fn by_outcome<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::E
     map.end()
 }
 
-fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     // Milliseconds are what anyone can measure; the rest would be noise in a diff.
     serializer.serialize_f64((span.as_secs_f64() * 1000.0).round() / 1000.0)
 }

@@ -71,7 +71,7 @@ impl CampaignId {
     /// The target whose scan carries this comment. Only a tag of this campaign at the very start counts: a comment that
     /// quotes one is somebody else's.
     #[must_use]
-    pub fn target_of(&self, comment: &str) -> Option<u64> {
+    pub(crate) fn target_of(&self, comment: &str) -> Option<u64> {
         let rest = comment
             .strip_prefix(MARK)?
             .strip_prefix(self.as_str())?

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
-    campaign::{brakes::Standing, recover::witness},
+    campaign::{brakes::Baseline, recover::witness},
     defender::{ApiBase, cloud::quota_realm},
     quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
     store::{Store, StoreError},
@@ -247,7 +247,7 @@ fn default_file() -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// The state cannot be read.
-pub(super) fn beginnings(store: &Store) -> Result<Vec<(Timestamp, Option<Standing>)>, StoreError> {
+pub(super) fn beginnings(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
     let runs = store.beginnings()?.into_iter().map(|(began, quota)| {
         let note = QuotaNote::from_json(&quota);
         (began, note.and_then(|note| note.terms().stood().cloned()))

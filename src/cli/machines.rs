@@ -22,7 +22,7 @@ use super::{
 use crate::{
     client::{
         caller::{CallError, Caller, OnOutage},
-        machines::{self, Broken, Wanted},
+        machines::{self, ListError, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
     monitor::{Monitor, count},
@@ -200,10 +200,10 @@ fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
     out.row(cells.each_ref().map(String::as_str))
 }
 
-fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
+fn failure(broken: ListError<ResultsError>, wanted: &Wanted) -> Failure {
     let e = match broken {
-        Broken::Take(e) => return Failure::storage(e),
-        Broken::Endless(machines) => {
+        ListError::Take(e) => return Failure::storage(e),
+        ListError::Endless(machines) => {
             return Failure::new(
                 ExitCode::Tenant,
                 format!(
@@ -212,7 +212,7 @@ fn failure(broken: Broken<ResultsError>, wanted: &Wanted) -> Failure {
                 ),
             );
         }
-        Broken::Call(e) => e,
+        ListError::Call(e) => e,
     };
     match e {
         CallError::Ledger(e) => Failure::storage(e),

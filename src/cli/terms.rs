@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     campaign::{
-        brakes::{BrakeOptions, Standing},
+        brakes::{Baseline, BrakeOptions},
         forecast::Bounds,
         retry::{OnPending, Policy},
     },
@@ -25,7 +25,7 @@ pub struct Terms {
     not_after: Option<Timestamp>,
     max_machines: Option<u64>,
     /// How the campaign stood when the run began; none where an earlier version has not noted it.
-    stood: Option<Standing>,
+    stood: Option<Baseline>,
     /// How long a busy machine waits, and how many times it is asked about; none where it is not asked again.
     pending: Option<(Duration, u32)>,
 }
@@ -48,7 +48,7 @@ impl Terms {
 
     /// The same of a run that begins when the campaign stands so.
     #[must_use]
-    pub fn beginning_at(self, standing: Standing) -> Self {
+    pub fn beginning_at(self, standing: Baseline) -> Self {
         Self {
             stood: Some(standing),
             ..self
@@ -57,7 +57,7 @@ impl Terms {
 
     /// How the campaign stood when the run began, where that was noted.
     #[must_use]
-    pub fn stood(&self) -> Option<&Standing> {
+    pub fn stood(&self) -> Option<&Baseline> {
         self.stood.as_ref()
     }
 
@@ -104,7 +104,7 @@ mod tests {
             ..BrakeOptions::default()
         };
         brakes.times.hours = Some("22:00-06:00@UTC".parse().unwrap());
-        let terms = Terms::of(&brakes, &policy).beginning_at(Standing::default());
+        let terms = Terms::of(&brakes, &policy).beginning_at(Baseline::default());
         let text = serde_json::to_string(&terms).unwrap();
         let read: Terms = serde_json::from_str(&text).unwrap();
         assert_eq!(read, terms);

@@ -13,9 +13,12 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use super::call_result::{Answered, CallError, Once, is_page_of_scans};
 use super::{
+    call_result::is_requested,
     outage::Outage,
     reply::{Class, Said, Trouble, classify},
+    wait::wait_until,
 };
 use crate::{
     audit::{audit, ms},
@@ -23,10 +26,9 @@ use crate::{
         Answer, Call, Defender, Order,
         sign_in::{SignInError, TokenSource},
         throttle::Throttle,
-        wire,
     },
     monitor::Monitor,
-    quota::{Clock, Kind, LONGEST_WAIT, LedgerError, Moment, Pacer, Permit},
+    quota::{Clock, Kind, Moment, Pacer, Permit},
 };
 
 /// So many times a call is made that the service may have received, while it answers others; 429 and the first 401 cost none.
@@ -55,62 +57,10 @@ pub struct Caller<D> {
     tokens: Arc<dyn TokenSource>,
     pacer: Pacer,
     clock: Arc<dyn Clock>,
-    patience: OnOutage,
+    on_outage: OnOutage,
     calls: AtomicU64,
     /// Whether the service itself has ever answered.
-    heard: Arc<AtomicBool>,
-}
-
-/// Why a call came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// There is no token, or a new one is refused too.
-    #[error("{0}")]
-    SignIn(String),
-    /// The quota cannot be kept.
-    #[error("{0}")]
-    Ledger(LedgerError),
-    /// The service says no, and will again.
-    #[error("{}", refused(.0))]
-    Refused(Said),
-    /// Something is in the way that a person must remove.
-    #[error("{0}")]
-    Blocked(String),
-    /// The service has not answered.
-    #[error("{trouble}")]
-    Unanswered {
-        /// Why.
-        trouble: Box<Trouble>,
-        /// No byte of it was written.
-        never_sent: bool,
-    },
-}
-
-fn refused(said: &Said) -> String {
-    let words = said.words();
-    match said.status {
-        403 => format!("the service forbids it: {words}"),
-        status => format!("the service refuses it (HTTP {status}): {words}"),
-    }
-}
-
-/// What the service answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answered {
-    /// 200
-    Well(Answer),
-    /// 404 in the API's own words.
-    NotThere,
-}
-
-/// What came of one call that was answered, or not made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Once {
-    /// It was carried out, or there was nothing to carry it out on.
-    Answered(Answered),
-    /// It was surely not carried out and is to be made again: there was no quota for it, its permit was too old, or this
-    /// token was refused (its serial; 0 if none was).
-    Again(u64),
+    answered_before: Arc<AtomicBool>,
 }
 
 impl<D: Defender> Caller<D> {
@@ -120,30 +70,30 @@ impl<D: Defender> Caller<D> {
         tokens: Arc<dyn TokenSource>,
         pacer: Pacer,
         clock: Arc<dyn Clock>,
-        patience: OnOutage,
+        on_outage: OnOutage,
     ) -> Self {
         Self {
             defender,
             tokens,
             pacer,
             clock,
-            patience,
+            on_outage,
             calls: AtomicU64::new(0),
-            heard: Arc::default(),
+            answered_before: Arc::default(),
         }
     }
 
     /// Another that knows what this one has heard.
     #[must_use]
-    pub fn another(&self) -> Self {
+    pub(crate) fn sibling(&self) -> Self {
         Self {
             defender: Arc::clone(&self.defender),
             tokens: Arc::clone(&self.tokens),
             pacer: self.pacer.clone(),
             clock: Arc::clone(&self.clock),
-            patience: self.patience.clone(),
+            on_outage: self.on_outage.clone(),
             calls: AtomicU64::new(0),
-            heard: Arc::clone(&self.heard),
+            answered_before: Arc::clone(&self.answered_before),
         }
     }
 
@@ -170,7 +120,7 @@ impl<D: Defender> Caller<D> {
     ///
     /// # Errors
     /// As those of [`ask`](Self::ask).
-    pub async fn ask_timed(
+    pub(crate) async fn ask_timed(
         &self,
         kind: Kind,
         call: &Call,
@@ -189,7 +139,7 @@ impl<D: Defender> Caller<D> {
                 return Err(unanswered);
             };
             tries += u32::from(!never_sent);
-            if tries >= TRIES || matches!(self.patience, OnOutage::None) {
+            if tries >= TRIES || matches!(self.on_outage, OnOutage::None) {
                 return Err(unanswered);
             }
             self.hold(kind, trouble).await?;
@@ -204,7 +154,7 @@ impl<D: Defender> Caller<D> {
             let sent = self.clock.now();
             match self.once(permit, call, refused).await? {
                 Once::Answered(answered) => return Ok((sent, answered)),
-                Once::Again(serial) => refused = refused.max(serial),
+                Once::NotMade(serial) => refused = refused.max(serial),
             }
         }
     }
@@ -213,9 +163,9 @@ impl<D: Defender> Caller<D> {
     ///
     /// # Errors
     /// There is no token, or the quota cannot be kept.
-    pub async fn acquire_permit(&self, kind: Kind) -> Result<Permit, CallError> {
+    pub(crate) async fn acquire_permit(&self, kind: Kind) -> Result<Permit, CallError> {
         // First, so that waiting for a token costs no permit.
-        self.tokens.token().await.map_err(|e| no_token(&e))?;
+        self.tokens.token().await.map_err(CallError::from)?;
         self.pacer.acquire(kind).await.map_err(CallError::Ledger)
     }
 
@@ -229,36 +179,36 @@ impl<D: Defender> Caller<D> {
             Ok(token) => token,
             Err(e) => {
                 permit.give_back();
-                return Err(no_token(&e));
+                return Err(e.into());
             }
         };
         if permit.is_stale() {
             permit.give_back();
-            return Ok(Once::Again(refused));
+            return Ok(Once::NotMade(refused));
         }
         let sent = self.clock.now();
         let reply = self.defender.call(call, &token).await;
-        let class = classify(&reply, |answer| is_asked(call, answer));
+        let class = classify(&reply, |answer| is_requested(call, answer));
         log(permit.kind(), &class, self.clock.now().since(sent));
         let was_sent = !matches!(class, Class::NeverSent(_) | Class::Unsendable(_));
         self.calls.fetch_add(u64::from(was_sent), Ordering::Relaxed);
-        self.heard
+        self.answered_before
             .fetch_or(matches!(class, Class::Own(_)), Ordering::Relaxed);
         match (class, reply) {
             (Class::Own(said), Ok(answer)) if said.status == 429 => {
                 permit.throttled(&Throttle::of(&answer).into());
-                Ok(Once::Again(refused))
+                Ok(Once::NotMade(refused))
             }
             (class @ Class::Own(_), Ok(answer)) => {
                 class.settle(permit);
                 match class {
                     Class::Own(said) => self.own(said, answer, token.serial, refused).await,
-                    _ => Ok(Once::Again(refused)),
+                    _ => Ok(Once::NotMade(refused)),
                 }
             }
             (class, _) => {
                 class.settle(permit);
-                Err(unanswered(class))
+                Err(class.into())
             }
         }
     }
@@ -272,8 +222,8 @@ impl<D: Defender> Caller<D> {
         refused: u64,
     ) -> Result<Once, CallError> {
         match said.status {
-            200..300 => Ok(Once::Answered(Answered::Well(answer))),
-            404 => Ok(Once::Answered(Answered::NotThere)),
+            200..300 => Ok(Once::Answered(Answered::Found(answer))),
+            404 => Ok(Once::Answered(Answered::NotFound)),
             401 if token > refused && refused > 0 => Err(CallError::SignIn(format!(
                 "the service refuses the token, a new one too (HTTP 401: {}); if it names the account or a licence, a new token does \
                  not cure it",
@@ -287,7 +237,7 @@ impl<D: Defender> Caller<D> {
                         "the service refuses the token (HTTP 401: {words}); {why}"
                     ))
                 })?;
-                Ok(Once::Again(token))
+                Ok(Once::NotMade(token))
             }
             _ => Err(CallError::Refused(said)),
         }
@@ -298,15 +248,15 @@ impl<D: Defender> Caller<D> {
     /// # Errors
     /// Something is in the way that a person must remove, or the time is over.
     pub async fn hold(&self, kind: Kind, trouble: &Trouble) -> Result<(), CallError> {
-        let OnOutage::Holds { at_most, monitor } = &self.patience else {
+        let OnOutage::Holds { at_most, monitor } = &self.on_outage else {
             return Ok(());
         };
         let began = self.clock.now();
-        let heard = self.heard.load(Ordering::Relaxed);
-        let mut outage = Outage::of_calls(kind, began, trouble, heard);
+        let answered_before = self.answered_before.load(Ordering::Relaxed);
+        let mut outage = Outage::of_calls(kind, began, trouble, answered_before);
         monitor.note(&outage.in_words(began));
         loop {
-            self.wait_until(outage.next_look()).await;
+            wait_until(self.clock(), outage.next_probe()).await;
             let since = self
                 .clock
                 .wall()
@@ -356,24 +306,14 @@ impl<D: Defender> Caller<D> {
         for _ in 0..TRIES {
             let permit = self.acquire_permit(Kind::List).await?;
             match self.once(permit, &probe(since), refused).await? {
-                Once::Again(serial) if serial > refused => refused = serial,
+                Once::NotMade(serial) if serial > refused => refused = serial,
                 // Refused by the quota, which is an answer, or too late to be sent.
-                Once::Again(_) if self.heard.load(Ordering::Relaxed) => return Ok(()),
-                Once::Again(_) => {}
+                Once::NotMade(_) if self.answered_before.load(Ordering::Relaxed) => return Ok(()),
+                Once::NotMade(_) => {}
                 Once::Answered(_) => return Ok(()),
             }
         }
         Ok(())
-    }
-
-    async fn wait_until(&self, moment: Moment) {
-        loop {
-            let left = moment.since(self.clock.now());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(LONGEST_WAIT)).await;
-        }
     }
 }
 
@@ -396,44 +336,6 @@ pub fn probe(since: Timestamp) -> Call {
     }
 }
 
-/// Whether a 2xx is a page of the list of scans.
-#[must_use]
-pub fn is_page_of_scans(answer: &Answer) -> bool {
-    wire::json::<wire::Page<wire::MachineAction>>(&answer.body).is_some()
-}
-
-/// Whether a 2xx is what the call has asked for.
-fn is_asked(call: &Call, answer: &Answer) -> bool {
-    match call {
-        Call::ListScans { .. } => is_page_of_scans(answer),
-        Call::Machines { .. } => wire::json::<wire::Page<wire::Machine>>(&answer.body).is_some(),
-        Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
-            wire::json::<wire::MachineAction>(&answer.body).is_some()
-        }
-    }
-}
-
-fn unanswered(class: Class) -> CallError {
-    match class {
-        Class::NeverSent(trouble) => CallError::Unanswered {
-            trouble: Box::new(trouble),
-            never_sent: true,
-        },
-        Class::Perhaps(trouble) => CallError::Unanswered {
-            trouble: Box::new(trouble),
-            never_sent: false,
-        },
-        Class::Unsendable(why) => CallError::Refused(Said {
-            message: why,
-            ..Said::default()
-        }),
-        Class::Own(said) => CallError::Refused(said),
-    }
-}
-
-fn no_token(e: &SignInError) -> CallError {
-    CallError::SignIn(e.to_string())
-}
 /// Leaves the call's event in the log.
 fn log(kind: Kind, class: &Class, took: Duration) {
     let said = class.said();

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The largest page that the API gives (MDE-API.md, section 4).
-pub const TOP: u32 = 10_000;
+pub(crate) const TOP: u32 = 10_000;
 
 /// Which machines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -109,7 +109,7 @@ fn quoted(text: &str) -> String {
 
 /// What a listing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Listed {
+pub struct ListResult {
     /// Machines that were passed on.
     pub machines: u64,
     /// The list moved each time that it was read: a machine may be missing.
@@ -119,9 +119,9 @@ pub struct Listed {
 }
 
 /// So many times the list is read anew whose rows moved away while it was read.
-const BEGINNINGS: u32 = 3;
+const MAX_RESTARTS: u32 = 3;
 
-/// Lists the machines to the end of the list, and passes each on once. `told` hears of each page.
+/// Lists the machines to the end of the list, and passes each on once. `progress` hears of each page.
 ///
 /// # Errors
 /// A page was refused or lost, the list has no end, or `take` fails: its error comes out as the second kind.
@@ -130,21 +130,21 @@ pub async fn list<D: Defender, E>(
     wanted: &Wanted,
     now: Timestamp,
     mut take: impl FnMut(&Machine) -> Result<(), E>,
-    mut told: impl FnMut(&Listed),
-) -> Result<Listed, Broken<E>> {
+    mut progress: impl FnMut(&ListResult),
+) -> Result<ListResult, ListError<E>> {
     let filter = wanted.odata(now);
     let mut seen = HashSet::new();
-    let mut listed = Listed::default();
+    let mut listed = ListResult::default();
     let mut paging = Paging::default();
     let mut order = Order {
         count: true,
         newest_first: false,
     };
-    let mut beginnings = 1;
+    let mut reads = 1;
     loop {
         let Page { value, count } = page(caller, filter.as_deref(), paging.skip(), &mut order)
             .await
-            .map_err(Broken::Call)?;
+            .map_err(ListError::Call)?;
         let mut new = 0;
         for machine in &value {
             let is_first = seen.insert(machine.id.to_ascii_lowercase());
@@ -153,24 +153,24 @@ pub async fn list<D: Defender, E>(
             }
             if is_first && wanted.admits(machine) {
                 listed.machines += 1;
-                take(machine).map_err(Broken::Take)?;
+                take(machine).map_err(ListError::Take)?;
             }
         }
         let step = paging.came(value.iter().map(|machine| machine.id.as_str()), new, count);
         listed.calls = caller.calls();
-        told(&listed);
+        progress(&listed);
         match step {
             Step::More => {}
             Step::End => return Ok(listed),
-            Step::Moved if beginnings < BEGINNINGS => {
-                beginnings += 1;
+            Step::Moved if reads < MAX_RESTARTS => {
+                reads += 1;
                 paging = Paging::default();
             }
             Step::Moved => {
                 listed.moved = true;
                 return Ok(listed);
             }
-            Step::Endless => return Err(Broken::Endless(listed.machines)),
+            Step::Endless => return Err(ListError::Endless(listed.machines)),
         }
     }
 }
@@ -190,11 +190,11 @@ async fn page<D: Defender>(
         };
         return match caller.ask(Kind::Machines, &call).await {
             // "No match may be an empty list or 404."
-            Ok(Answered::NotThere) => Ok(Page {
+            Ok(Answered::NotFound) => Ok(Page {
                 value: Vec::new(),
                 count: None,
             }),
-            Ok(Answered::Well(answer)) => Ok(wire::json(&answer.body).unwrap_or(Page {
+            Ok(Answered::Found(answer)) => Ok(wire::json(&answer.body).unwrap_or(Page {
                 value: Vec::new(),
                 count: None,
             })),
@@ -209,7 +209,7 @@ async fn page<D: Defender>(
 
 /// Why a listing broke off.
 #[derive(Debug)]
-pub enum Broken<E> {
+pub enum ListError<E> {
     /// A call.
     Call(CallError),
     /// The list has no end; so many machines had come.

@@ -9,12 +9,15 @@
 //! Scan starts are the engine's ([`crate::campaign::engine`]): one is never made a second time before it is known what became
 //! of the first.
 
+pub mod call_result;
 pub mod caller;
 pub mod diagnosis;
 pub mod machines;
+pub mod margins;
 pub mod outage;
 mod paging;
 pub mod reply;
 pub mod scans;
 pub mod server_clock;
 pub mod token_clock;
+pub(crate) mod wait;

@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// The first and the longest pause between two looks.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+const PROBE_PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
 /// Before the service has answered once, an obstacle stops the run when a second look so much later sees the same.
-const SECOND_LOOK: Duration = Duration::from_secs(10);
+const CONFIRM_AFTER: Duration = Duration::from_secs(10);
 
 /// Later, an obstacle that has stood for so long stops it.
-const STANDS: Duration = Duration::from_mins(15);
+const PERSISTS_FOR: Duration = Duration::from_mins(15);
 
 /// An outage that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,57 +32,62 @@ pub struct Outage {
     /// What a person must remove, and since when it stands.
     obstacle: Option<(Obstacle, Moment)>,
     /// Whether the service has answered this process before.
-    heard: bool,
+    answered_before: bool,
 }
 
 impl Outage {
-    /// One that scan starts wait for; `heard` tells whether the service has answered this process before.
+    /// One that scan starts wait for; `answered_before` tells whether the service has answered this process before.
     #[must_use]
-    pub fn begin(now: Moment, trouble: &Trouble, heard: bool) -> Self {
-        Self::of("starts", now, trouble, heard)
+    pub fn begin(now: Moment, trouble: &Trouble, answered_before: bool) -> Self {
+        Self::of("starts", now, trouble, answered_before)
     }
 
     /// One that calls of this `kind` wait for, and no others.
     #[must_use]
-    pub fn of_calls(kind: Kind, now: Moment, trouble: &Trouble, heard: bool) -> Self {
-        Self::of(kind.as_str(), now, trouble, heard)
+    pub(crate) fn of_calls(
+        kind: Kind,
+        now: Moment,
+        trouble: &Trouble,
+        answered_before: bool,
+    ) -> Self {
+        Self::of(kind.as_str(), now, trouble, answered_before)
     }
 
-    fn of(what: &'static str, now: Moment, trouble: &Trouble, heard: bool) -> Self {
+    fn of(what: &'static str, now: Moment, trouble: &Trouble, answered_before: bool) -> Self {
         let mut outage = Self {
             what,
             since: now,
             next: now,
-            pause: PAUSES.0,
+            pause: PROBE_PAUSES.0,
             why: String::new(),
             obstacle: None,
-            heard,
+            answered_before,
         };
-        outage.see(now, trouble);
+        outage.observe(now, trouble);
         audit!("outage", phase = "begins", what, why = outage.why.as_str());
         outage
     }
 
     /// Another look came to this. Why nobody should look any more, if an obstacle has stood for long enough.
     pub fn failed(&mut self, now: Moment, trouble: &Trouble) -> Option<String> {
-        self.pause = (self.pause * 2).min(PAUSES.1);
-        self.see(now, trouble);
+        self.pause = (self.pause * 2).min(PROBE_PAUSES.1);
+        self.observe(now, trouble);
         let (_, since) = self.obstacle?;
-        let stands = now.since(since);
-        if self.heard {
-            (stands >= STANDS).then(|| {
+        let persisted = now.since(since);
+        if self.answered_before {
+            (persisted >= PERSISTS_FOR).then(|| {
                 format!(
                     "{}; that has stood for {}",
                     self.why,
-                    span::in_words(stands)
+                    span::in_words(persisted)
                 )
             })
         } else {
-            (stands >= SECOND_LOOK).then(|| self.why.clone())
+            (persisted >= CONFIRM_AFTER).then(|| self.why.clone())
         }
     }
 
-    fn see(&mut self, now: Moment, trouble: &Trouble) {
+    fn observe(&mut self, now: Moment, trouble: &Trouble) {
         self.why.clone_from(&trouble.why);
         self.obstacle = trouble.obstacle.map(|obstacle| match self.obstacle {
             Some((same, since)) if same == obstacle => (obstacle, since),
@@ -90,9 +95,9 @@ impl Outage {
         });
         let mut next = now + self.pause.max(trouble.retry_after.unwrap_or_default());
         if let Some((_, since)) = self.obstacle
-            && !self.heard
+            && !self.answered_before
         {
-            next = next.max(since + SECOND_LOOK);
+            next = next.max(since + CONFIRM_AFTER);
         }
         self.next = next;
     }
@@ -105,7 +110,7 @@ impl Outage {
 
     /// When it is looked again.
     #[must_use]
-    pub fn next_look(&self) -> Moment {
+    pub(crate) fn next_probe(&self) -> Moment {
         self.next
     }
 
@@ -139,7 +144,7 @@ impl Outage {
 
     /// That it is over.
     #[must_use]
-    pub fn over_in_words(&self, now: Moment) -> String {
+    pub(crate) fn over_in_words(&self, now: Moment) -> String {
         let lasted = span::in_words(now.since(self.since));
         format!("the API answers again after {lasted}")
     }
@@ -173,7 +178,7 @@ mod tests {
         let mut outage = Outage::begin(at(0), &refused(), true);
         let mut looks = Vec::new();
         for _ in 0..7 {
-            let now = outage.next_look();
+            let now = outage.next_probe();
             looks.push(now.since(Moment::ZERO).as_secs());
             assert_eq!(outage.failed(now, &refused()), None);
         }
@@ -182,24 +187,27 @@ mod tests {
             retry_after: Some(Duration::from_mins(10)),
             ..refused()
         };
-        let now = outage.next_look();
+        let now = outage.next_probe();
         outage.failed(now, &paced);
-        assert_eq!(outage.next_look().since(now), Duration::from_mins(10));
+        assert_eq!(outage.next_probe().since(now), Duration::from_mins(10));
     }
 
     #[test]
     fn an_obstacle_at_the_start_is_seen_twice_and_later_stands_for_a_quarter_of_an_hour() {
         let mut early = Outage::begin(at(0), &page(), false);
-        assert_eq!(early.next_look(), at(10));
+        assert_eq!(early.next_probe(), at(10));
         assert!(early.failed(at(10), &page()).is_some());
 
         let mut late = Outage::begin(at(0), &page(), true);
         let mut looks = 0;
-        while late.failed(late.next_look(), &page()).is_none() {
+        while late.failed(late.next_probe(), &page()).is_none() {
             looks += 1;
         }
-        let stood = late.next_look().since(at(60));
-        assert!(stood >= STANDS && stood < STANDS + PAUSES.1, "{stood:?}");
+        let stood = late.next_probe().since(at(60));
+        assert!(
+            stood >= PERSISTS_FOR && stood < PERSISTS_FOR + PROBE_PAUSES.1,
+            "{stood:?}"
+        );
         assert!(looks < 20, "at most one a look");
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     caller::{Answered, CallError, Caller},
@@ -23,25 +23,16 @@ use crate::{
     quota::{Kind, Moment},
 };
 
-/// An attempt whose time only our own clock tells may have been sent this much earlier or later by the server's: clocks
-/// are wrong by hours and time zones, seldom by more than a day.
-pub const BLIND_MARGIN: SignedDuration = SignedDuration::from_hours(26);
-
-/// A listing tells of an attempt only when it begins this much after the attempt was given up. An action was seen to take
-/// up to 5 s to show (MDE-API.md, section 3), and the service may act some seconds after the answer was given up. 10 s led
-/// to second scans of short scans where listings lag 20 s; of the minute that a finding is good for, half is left.
-pub const SHOWS_WITHIN: Duration = Duration::from_secs(30);
-
 /// The largest page that the API gives (MDE-API.md, section 3).
 const TOP: u32 = 10_000;
 
 /// So many times a page behind the first is asked for again that was not answered, and how much later: the service has just
 /// answered others. The first page is not, for whoever asks decides what an outage is.
-const PAGE_LOST: u32 = 4;
-const PAGE_AGAIN: Duration = Duration::from_secs(1);
+const PAGE_RETRIES: u32 = 4;
+const PAGE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// So many times a listing is begun whose rows moved away while it was read.
-const BEGINNINGS: u32 = 3;
+const MAX_READS: u32 = 3;
 
 /// Why there is no complete listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,13 +120,13 @@ impl<D: Defender> ScanList<D> {
         server: &mut ServerClock,
         mut visit: impl FnMut(&[MachineAction]) -> ControlFlow<()>,
     ) -> Result<Moment, ListingError> {
-        for _ in 0..BEGINNINGS {
+        for _ in 0..MAX_READS {
             let read = self.read_once(since, server, &mut visit).await?;
             if let Some(began) = read {
                 return Ok(began);
             }
         }
-        let why = format!("its rows moved while it was read, {BEGINNINGS} times running");
+        let why = format!("its rows moved while it was read, {MAX_READS} times running");
         Err(ListingError::Failed(why))
     }
 
@@ -200,19 +191,19 @@ impl<D: Defender> ScanList<D> {
                 // What came before it need not be read again.
                 Err(CallError::Unanswered {
                     never_sent: false, ..
-                }) if skip > 0 && lost < PAGE_LOST => {
+                }) if skip > 0 && lost < PAGE_RETRIES => {
                     lost += 1;
-                    tokio::time::sleep(PAGE_AGAIN).await;
+                    tokio::time::sleep(PAGE_RETRY_DELAY).await;
                     continue;
                 }
                 asked => asked?,
             };
-            let Answered::Well(answer) = answered else {
+            let Answered::Found(answer) = answered else {
                 return Err(ListingError::Failed(
                     "the service knows no list (HTTP 404)".to_owned(),
                 ));
             };
-            server.hear(self.caller.clock().now(), answer.date);
+            server.update(self.caller.clock().now(), answer.date);
             return match wire::json(&answer.body) {
                 Some(page) => Ok((sent, page)),
                 None => Err(ListingError::Failed("the list cannot be read".to_owned())),

@@ -7,25 +7,25 @@ use crate::quota::Moment;
 /// The latest `Date` header, and when it was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServerClock {
-    heard: Option<(Moment, Timestamp)>,
+    latest: Option<(Moment, Timestamp)>,
 }
 
 impl ServerClock {
     /// Takes note of a `Date` header.
-    pub fn hear(&mut self, at: Moment, date: Option<Timestamp>) {
+    pub fn update(&mut self, at: Moment, date: Option<Timestamp>) {
         if let Some(date) = date
-            && self.heard.is_none_or(|(before, _)| before <= at)
+            && self.latest.is_none_or(|(before, _)| before <= at)
         {
-            self.heard = Some((at, date));
+            self.latest = Some((at, date));
         }
     }
 
     /// What the server's clock showed, or will show, at `moment`; `None` as long as no answer has told.
     #[must_use]
     pub fn at(&self, moment: Moment) -> Option<Timestamp> {
-        let (heard, date) = self.heard?;
-        let after = SignedDuration::try_from(moment.since(heard)).ok()?;
-        let before = SignedDuration::try_from(heard.since(moment)).ok()?;
+        let (latest, date) = self.latest?;
+        let after = SignedDuration::try_from(moment.since(latest)).ok()?;
+        let before = SignedDuration::try_from(latest.since(moment)).ok()?;
         date.checked_add(after).ok()?.checked_sub(before).ok()
     }
 }
@@ -41,9 +41,9 @@ mod tests {
         let mut clock = ServerClock::default();
         let at = Moment::ZERO + Duration::from_secs(100);
         assert_eq!(clock.at(at), None);
-        clock.hear(at, Some("2026-11-23T10:00:00Z".parse().unwrap()));
-        clock.hear(at, None);
-        clock.hear(
+        clock.update(at, Some("2026-11-23T10:00:00Z".parse().unwrap()));
+        clock.update(at, None);
+        clock.update(
             at - Duration::from_secs(1),
             Some("2020-01-01T00:00:00Z".parse().unwrap()),
         );

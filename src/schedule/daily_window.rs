@@ -82,19 +82,19 @@ impl Hours {
 
     /// The first instant inside that is not before `at`: `at` itself if that is inside.
     #[must_use]
-    pub fn next_opening(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn next_opening(&self, at: Timestamp) -> Timestamp {
         self.next(at, true)
     }
 
     /// The first instant outside that is not before `at`: `at` itself if that is outside.
     #[must_use]
-    pub fn next_closing(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn next_closing(&self, at: Timestamp) -> Timestamp {
         self.next(at, false)
     }
 
     /// When it opens, as in `22:00`, with the zone if one was named: for people's eyes.
     #[must_use]
-    pub fn opening_in_words(&self) -> String {
+    pub(crate) fn opening_in_words(&self) -> String {
         let opens = short(self.opens);
         match &self.named {
             Some(zone) => format!("{opens} ({zone})"),

@@ -51,7 +51,7 @@ impl SendTimes {
 
     /// Whether it is too late, and would be for the same command given again.
     #[must_use]
-    pub fn stays_over(&self, wall: Timestamp) -> bool {
+    pub(crate) fn stays_over(&self, wall: Timestamp) -> bool {
         let end = self.not_after.as_ref().filter(|end| wall >= end.at);
         // A time of day alone means the next one when it is said again.
         let is_next = |typed: &str| matches!(typed.parse(), Ok(Deadline::Next(_)));

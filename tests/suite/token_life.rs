@@ -19,7 +19,7 @@ use fleetsweep::{
             dispatcher::{Dispatcher, Settings},
         },
         journal::Journal,
-        open::create::take_in,
+        open::create::{IntakeError, take_in},
         outcome::{Outcome, Tally},
         retry::Policy,
         stop::StopReason,
@@ -104,9 +104,9 @@ async fn campaign_meanwhile(
         clock: clock.clone(),
         monitor: Arc::new(Silent),
         workers: 100,
-        patience: Duration::from_secs(30),
+        request_timeout: Duration::from_secs(30),
         campaign: campaign.clone(),
-        judge: None,
+        canary_gate: None,
     };
     let settings = Settings {
         campaign,
@@ -153,7 +153,10 @@ pub(crate) fn journal(
         columns: Vec::new(),
         id_rule: "hex40".to_owned(),
     };
-    let intake = take_in(roster, &folder.join("state.db"), identity).unwrap();
+    let intake = take_in(roster, &folder.join("state.db"), identity, None, || {
+        Ok::<_, IntakeError>(())
+    })
+    .unwrap();
     let targets = intake.counts.rows();
     let layout = Layout::new(&intake.store.identity().columns, false);
     let run = Run {

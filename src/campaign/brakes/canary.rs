@@ -15,7 +15,7 @@ pub(super) struct Canary {
     accepted: u64,
     /// Targets that are in flight, in doubt, or wait for a short retry.
     under_way: HashSet<u64>,
-    told: bool,
+    is_asked: bool,
 }
 
 /// So many canaries were accepted.
@@ -35,7 +35,7 @@ impl Canary {
             wanted,
             accepted,
             under_way: HashSet::new(),
-            told: false,
+            is_asked: false,
         }
     }
 
@@ -118,9 +118,9 @@ impl Canary {
     }
 
     /// Told once, when no call is under way any more.
-    pub(super) fn wants_judgement(&mut self, others: u64) -> Option<Passed> {
+    pub(super) fn wants_canary_decision(&mut self, others: u64) -> Option<Passed> {
         let now = self.has_done() && others > 0;
-        (now && !std::mem::replace(&mut self.told, true)).then_some(Passed {
+        (now && !std::mem::replace(&mut self.is_asked, true)).then_some(Passed {
             canaries: self.accepted,
             others,
         })

@@ -38,7 +38,7 @@ impl MaxFailures {
 
     /// The same where these are the counts of one night, and others follow.
     #[must_use]
-    pub fn stops_tonight(self, tally: &Tally, skipped: u64) -> Option<String> {
+    pub(crate) fn stops_tonight(self, tally: &Tally, skipped: u64) -> Option<String> {
         let goes_on = "goes on tomorrow night, and tonight";
         self.why(tally, skipped, [" tonight", goes_on])
     }

@@ -7,10 +7,11 @@
 //! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
 
 pub mod canary;
-pub mod canary_standing;
+pub mod canary_start;
 pub mod change;
 pub mod failures;
 pub mod night;
+mod options;
 
 use std::collections::HashSet;
 
@@ -21,10 +22,10 @@ use canary::Canary;
 pub use canary::Passed;
 pub use change::Change;
 pub use failures::{MaxFailures, MaxFailuresError};
-pub use night::Standing;
+pub use night::Baseline;
+pub use options::BrakeOptions;
 
 use super::{
-    forecast::Bounds,
     outcome::{Outcome, Tally},
     stop::StopReason,
 };
@@ -32,56 +33,6 @@ use crate::{monitor::count, store::Reach};
 
 /// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
 const NOTHING_SCANNED: u64 = 25;
-
-/// What the operator asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BrakeOptions {
-    /// So many failures stop the campaign.
-    pub max_failures: Option<MaxFailures>,
-    /// So many machines have to be accepted before the rest may start; at least 1.
-    pub canary: Option<u64>,
-    /// How many of these earlier runs have brought to that ([`gate`]).
-    pub canaries_before: u64,
-    /// No more machines than this are ever sent to, in all runs together; at least 1.
-    pub max_machines: Option<u64>,
-    /// When scan calls may go out.
-    pub times: SendTimes,
-    /// How the campaign stood when tonight began, in the form that comes every night: only what came since then counts for
-    /// `max_failures` and `max_machines`. Without it the whole campaign counts.
-    pub before_tonight: Option<Standing>,
-}
-
-impl BrakeOptions {
-    /// What bounds the calls of a run that begins where others have reached so far.
-    #[must_use]
-    pub fn bounds(&self, reach: &Reach) -> Bounds {
-        let max = self.max_in_all();
-        Bounds {
-            hours: self.times.hours.clone(),
-            not_after: self.times.not_after.as_ref().map(|end| end.at),
-            most: max.map(|max| max.saturating_sub(reach.sent_to)),
-        }
-    }
-
-    /// To how many machines the campaign may have sent when `max_machines` are reached.
-    #[must_use]
-    pub fn max_in_all(&self) -> Option<u64> {
-        let max = self.max_machines?;
-        Some(max.saturating_add(self.sent_before_tonight()))
-    }
-
-    fn sent_before_tonight(&self) -> u64 {
-        self.before_tonight.as_ref().map_or(0, Standing::sent_to)
-    }
-
-    /// How many machines may be sent to by a run that begins where others have reached so far.
-    #[must_use]
-    pub fn most(&self, reach: &Reach) -> u64 {
-        self.max_in_all().map_or(u64::MAX, |max| {
-            max.saturating_sub(reach.sent_to).saturating_add(reach.open)
-        })
-    }
-}
 
 /// A target that has ended by what the service said, or that could not be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,13 +124,13 @@ impl Brakes {
 
     /// Whether the first few are being tried, which all others wait for.
     #[must_use]
-    pub fn tries_canaries(&self) -> bool {
+    pub(crate) fn tries_canaries(&self) -> bool {
         self.canary.is_some()
     }
 
     /// Whether a machine may be sent to that never was.
     #[must_use]
-    pub fn admits_new(&self) -> bool {
+    pub(crate) fn admits_new(&self) -> bool {
         let max = self.options.max_in_all();
         max.is_none_or(|max| self.sent_to < max)
     }
@@ -322,10 +273,10 @@ impl Brakes {
 
     /// The canaries are through, and somebody has to say whether the others may start; told once. `left` targets have not
     /// ended.
-    pub fn wants_judgement(&mut self, left: u64) -> Option<Passed> {
+    pub(crate) fn wants_canary_decision(&mut self, left: u64) -> Option<Passed> {
         let may = self.may(left);
         let canary = self.canary.as_mut()?;
-        let passed = canary.wants_judgement(may);
+        let passed = canary.wants_canary_decision(may);
         if may == 0 && canary.has_done() {
             // There is nobody to ask about; what waits because it was busy goes on.
             self.passed();

@@ -15,7 +15,7 @@ pub const NIGHT: SignedDuration = SignedDuration::from_hours(20);
 /// How a campaign stands when a run begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Standing {
+pub struct Baseline {
     /// Machines that were sent to.
     sent_to: u64,
     /// Machines that ended as busy and were not sent to.
@@ -24,7 +24,7 @@ pub struct Standing {
     ended: BTreeMap<String, u64>,
 }
 
-impl Standing {
+impl Baseline {
     /// As earlier runs have left it.
     #[must_use]
     pub fn of(reach: &Reach, tally: &Tally) -> Self {
@@ -62,7 +62,7 @@ impl Standing {
     }
 
     /// What still stands so: those that were opened again meanwhile have not ended before.
-    fn of_which_stand(mut self, now: &Self) -> Self {
+    fn limited_to(mut self, now: &Self) -> Self {
         self.sent_to = self.sent_to.min(now.sent_to);
         self.skipped = self.skipped.min(now.skipped);
         for (outcome, count) in &mut self.ended {
@@ -77,11 +77,11 @@ impl Standing {
 /// counts.
 #[must_use]
 pub fn before(
-    runs: &[(Timestamp, Option<Standing>)],
+    runs: &[(Timestamp, Option<Baseline>)],
     now: Timestamp,
-    standing: Standing,
-) -> Standing {
-    let mut first: Option<&(Timestamp, Option<Standing>)> = None;
+    baseline: Baseline,
+) -> Baseline {
+    let mut first: Option<&(Timestamp, Option<Baseline>)> = None;
     let is_tonight = |began: &Timestamp, at: Timestamp| at.duration_since(*began) < NIGHT;
     for run in runs {
         if first.is_none_or(|(began, _)| !is_tonight(began, run.0)) {
@@ -89,10 +89,10 @@ pub fn before(
         }
     }
     match first {
-        Some((began, stood)) if is_tonight(began, now) => {
-            stood.clone().unwrap_or_default().of_which_stand(&standing)
+        Some((began, noted)) if is_tonight(began, now) => {
+            noted.clone().unwrap_or_default().limited_to(&baseline)
         }
-        _ => standing,
+        _ => baseline,
     }
 }
 
@@ -101,20 +101,20 @@ mod tests {
     use super::*;
     use crate::campaign::outcome::Outcome;
 
-    fn standing(sent_to: u64, failed: u64) -> Standing {
+    fn baseline(sent_to: u64, failed: u64) -> Baseline {
         let mut tally = Tally::default();
         tally.add_many(Outcome::Failed, failed);
         let reach = Reach {
             sent_to,
             ..Reach::default()
         };
-        Standing::of(&reach, &tally)
+        Baseline::of(&reach, &tally)
     }
 
     #[test]
     fn a_night_is_its_first_run_and_all_that_begin_within_twenty_hours_of_that() {
         let at = |hours: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
-        let noted = |hours, sent_to| (at(hours), Some(standing(sent_to, 0)));
+        let noted = |hours, sent_to| (at(hours), Some(baseline(sent_to, 0)));
         for (runs, now, sent_before) in [
             (vec![], 0, 100),
             (vec![noted(0, 0)], 1, 0),
@@ -127,15 +127,15 @@ mod tests {
             (vec![noted(24, 10)], 0, 10),
             (vec![(at(0), None), noted(1, 10)], 2, 0),
         ] {
-            let before = before(&runs, at(now), standing(100, 0));
+            let before = before(&runs, at(now), baseline(100, 0));
             assert_eq!(before.sent_to(), sent_before, "{runs:?} {now}");
         }
     }
 
     #[test]
     fn what_was_opened_again_counts_when_it_ends_again() {
-        let runs = [(Timestamp::UNIX_EPOCH, Some(standing(10, 5)))];
-        let tonight = before(&runs, Timestamp::UNIX_EPOCH, standing(10, 1));
+        let runs = [(Timestamp::UNIX_EPOCH, Some(baseline(10, 5)))];
+        let tonight = before(&runs, Timestamp::UNIX_EPOCH, baseline(10, 1));
         let mut tally = Tally::default();
         tally.add_many(Outcome::Failed, 4);
         assert_eq!(tonight.since(&tally).of(Outcome::Failed), 3);
@@ -143,11 +143,11 @@ mod tests {
 
     #[test]
     fn it_is_read_as_it_was_written() {
-        let text = serde_json::to_string(&standing(7, 2)).unwrap();
+        let text = serde_json::to_string(&baseline(7, 2)).unwrap();
         assert_eq!(text, r#"{"sent_to":7,"skipped":0,"ended":{"failed":2}}"#);
         assert_eq!(
-            serde_json::from_str::<Standing>(&text).unwrap(),
-            standing(7, 2)
+            serde_json::from_str::<Baseline>(&text).unwrap(),
+            baseline(7, 2)
         );
     }
 }

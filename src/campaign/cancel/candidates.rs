@@ -2,20 +2,22 @@
 
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
 
-use crate::client::scans::BLIND_MARGIN;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Canceller, SETTLES_WITHIN};
+use super::Canceller;
 use crate::{
-    campaign::shared_store::{FollowError, all_open},
-    client::server_clock::ServerClock,
+    campaign::{
+        shared_store::{FollowError, all_open, listed_from},
+        tag::CampaignId,
+    },
+    client::{
+        margins::{SHOWS_WITHIN, list_from},
+        server_clock::ServerClock,
+    },
     defender::{Defender, wire::MachineAction},
     monitor::span,
-    store::{ActionUpdate, is_final},
+    store::{ActionUpdate, OpenAction, is_final},
 };
-
-/// The list begins this much before a call of which nobody knows whether it started a scan, by the service's clock.
-const MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// A scan of ours that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl CancelCandidate {
     }
 
     /// The same, for the store.
-    pub(super) fn heard(&self) -> ActionUpdate {
+    pub(super) fn update(&self) -> ActionUpdate {
         ActionUpdate {
             n: self.n,
             action_id: self.id.clone(),
@@ -62,7 +64,7 @@ impl CancelCandidate {
 }
 
 impl<D: Defender> Canceller<D> {
-    /// Reads the list, and notes what is over.
+    /// Reads the list, and notes in the store which scans are over.
     pub(super) async fn collect(&self) -> Result<Collected, FollowError> {
         let (open, in_doubt, unknown) = self
             .state
@@ -74,83 +76,105 @@ impl<D: Defender> Canceller<D> {
                 ))
             })
             .await?;
-        // A call that was on its way when an earlier process died, or that had no answer: the list must not be older than
-        // what it did.
         if let Some(sent) = unknown {
-            let ago = Duration::try_from(self.clock.wall().duration_since(sent));
-            let left = SETTLES_WITHIN.saturating_sub(ago.unwrap_or_default());
-            if !left.is_zero() {
-                self.monitor.note(&format!(
-                    "some calls had no answer; the list tells what came of them in {}",
-                    span::in_words(left)
-                ));
-                tokio::time::sleep(left).await;
-            }
+            self.let_it_settle(sent).await;
         }
-        let ours: HashMap<String, _> = open
+        let ours: HashMap<String, OpenAction> = open
             .into_iter()
             .filter(|open| open.ours && !open.action_id.is_empty())
             .map(|open| (open.action_id.to_ascii_lowercase(), open))
             .collect();
-        let known = ours.values().map(|open| {
-            let asked = || open.asked.map_or(Timestamp::MIN, |asked| asked.at);
-            open.created_at()
-                .unwrap_or_else(|| asked().saturating_sub(BLIND_MARGIN).unwrap_or_default())
-        });
-        let doubtful = in_doubt.map(|sent| {
-            let margin = if sent.by_server { MARGIN } else { BLIND_MARGIN };
-            sent.at.saturating_sub(margin).unwrap_or_default()
-        });
-        let Some(since) = known.chain(doubtful).min() else {
+        let known = ours.values().map(listed_from);
+        let Some(since) = known.chain(in_doubt.map(list_from)).min() else {
             return Ok(Collected::default());
         };
-        let mut found: HashMap<String, CancelCandidate> = HashMap::new();
-        let mut over: HashMap<String, CancelCandidate> = HashMap::new();
-        let mut seen = 0;
+        let mut shown = Shown::default();
         let mut server = ServerClock::default();
         let read = self.list.read(since, &mut server, |page| {
             for action in page {
-                let id = action.id.to_ascii_lowercase();
-                let known = ours.get(&id);
-                let tagged = action.requestor_comment.as_deref();
-                let tagged = tagged.and_then(|comment| self.campaign.target_of(comment));
-                let Some(n) = known.map(|open| open.n).or(tagged) else {
-                    continue;
-                };
-                let scan = CancelCandidate::new(n, action);
-                let is_new = !found.contains_key(&id) && !over.contains_key(&id);
-                seen += usize::from(known.is_some() && is_new);
-                let place = if is_final(&scan.status) {
-                    &mut over
-                } else {
-                    &mut found
-                };
-                place.insert(id, scan);
+                shown.see(action, &ours, &self.campaign);
             }
-            if in_doubt.is_none() && seen >= ours.len() {
+            if in_doubt.is_none() && shown.known >= ours.len() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         });
         read.await?;
-        // What the list does not show may be under way all the same: its id is known.
+        let updates: Vec<_> = shown.over.values().map(CancelCandidate::update).collect();
+        self.state
+            .with(move |store| store.update_actions(&updates))
+            .await?;
+        Ok(shown.collected(ours))
+    }
+
+    /// A call that an earlier process left without an answer may still be carried out: the list must not be read before
+    /// it can show what came of that call.
+    async fn let_it_settle(&self, sent: Timestamp) {
+        let ago = Duration::try_from(self.clock.wall().duration_since(sent));
+        let left = SHOWS_WITHIN.saturating_sub(ago.unwrap_or_default());
+        if !left.is_zero() {
+            self.monitor.note(&format!(
+                "some calls had no answer; the list tells what came of them in {}",
+                span::in_words(left)
+            ));
+            tokio::time::sleep(left).await;
+        }
+    }
+}
+
+/// What the list has shown so far, by the scan's id in lower case.
+#[derive(Default)]
+struct Shown {
+    under_way: HashMap<String, CancelCandidate>,
+    over: HashMap<String, CancelCandidate>,
+    /// How many of the scans whose ids the store knows are among these.
+    known: usize,
+}
+
+impl Shown {
+    fn see(
+        &mut self,
+        action: &MachineAction,
+        ours: &HashMap<String, OpenAction>,
+        campaign: &CampaignId,
+    ) {
+        let id = action.id.to_ascii_lowercase();
+        let known = ours.get(&id);
+        let comment = action.requestor_comment.as_deref();
+        let tagged = comment.and_then(|comment| campaign.target_of(comment));
+        let Some(n) = known.map(|open| open.n).or(tagged) else {
+            return;
+        };
+        self.known += usize::from(known.is_some() && !self.has(&id));
+        let scan = CancelCandidate::new(n, action);
+        let place = if is_final(&scan.status) {
+            &mut self.over
+        } else {
+            &mut self.under_way
+        };
+        place.insert(id, scan);
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.under_way.contains_key(id) || self.over.contains_key(id)
+    }
+
+    /// Scans that have not begun come before those that have, and newer ones before older ones. A scan of ours that the
+    /// list does not show may be under way all the same, and is cancelled by its id.
+    fn collected(mut self, ours: HashMap<String, OpenAction>) -> Collected {
         for (id, open) in ours {
-            if !found.contains_key(&id) && !over.contains_key(&id) {
+            if !self.has(&id) {
                 let scan = CancelCandidate {
                     n: open.n,
                     id: open.action_id,
                     status: open.status,
                     created: open.created,
                 };
-                found.insert(id, scan);
+                self.under_way.insert(id, scan);
             }
         }
-        let heard: Vec<_> = over.values().map(CancelCandidate::heard).collect();
-        self.state
-            .with(move |store| store.update_actions(&heard))
-            .await?;
-        let mut candidates: Vec<_> = found.into_values().collect();
+        let mut candidates: Vec<_> = self.under_way.into_values().collect();
         candidates.sort_by(|a, b| {
             let begun = |scan: &CancelCandidate| scan.status != "Pending";
             let order = begun(a).cmp(&begun(b));
@@ -158,12 +182,10 @@ impl<D: Defender> Canceller<D> {
                 .then_with(|| b.created.cmp(&a.created))
                 .then_with(|| b.n.cmp(&a.n))
         });
-        Ok(Collected {
+        let over = self.over.into_iter();
+        Collected {
             candidates,
-            over: over
-                .into_iter()
-                .map(|(id, scan)| (id, scan.status))
-                .collect(),
-        })
+            over: over.map(|(id, scan)| (id, scan.status)).collect(),
+        }
     }
 }

@@ -8,10 +8,11 @@
 //! have, newest first. Each attempt is in the store before its call, and whatever is not known of an attempt the list
 //! tells before anything is sent again.
 
+mod call;
 mod candidates;
 mod pass;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub use candidates::CancelCandidate;
 use candidates::Collected;
@@ -23,19 +24,16 @@ use super::{
     stop::Signal,
     tag::CampaignId,
 };
-use crate::client::{
-    caller::{Caller, OnOutage},
-    scans::ScanList,
-};
 use crate::{
+    client::{
+        caller::{Caller, OnOutage},
+        margins::SHOWS_WITHIN,
+        scans::ScanList,
+    },
     defender::{Defender, sign_in::TokenSource},
     monitor::{Monitor, count},
     quota::{Clock, Pacer},
 };
-
-/// Before the list is asked what came of calls whose answers were lost: a call may be carried out some seconds after it was
-/// given up, and a scan may take as long to be listed.
-const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 
 /// So many times the list is asked anew for what is still under way.
 const PASSES: u32 = 5;
@@ -85,7 +83,7 @@ impl<D: Defender> Canceller<D> {
         campaign: CampaignId,
         workers: usize,
     ) -> Self {
-        let patience = OnOutage::Holds {
+        let on_outage = OnOutage::Holds {
             at_most: None,
             monitor: Arc::clone(monitor),
         };
@@ -94,10 +92,10 @@ impl<D: Defender> Canceller<D> {
             Arc::clone(tokens),
             pacer.clone(),
             Arc::clone(clock),
-            patience,
+            on_outage,
         );
         Self {
-            list: ScanList::new(caller.another()),
+            list: ScanList::new(caller.sibling()),
             caller: Arc::new(caller),
             pacer: pacer.clone(),
             clock: Arc::clone(clock),
@@ -143,7 +141,7 @@ impl<D: Defender> Canceller<D> {
                     done.interrupted = true;
                     break;
                 }
-                found = self.survey_later() => found?,
+                found = self.collect_later() => found?,
             };
             // What was lost and has been carried out all the same, and what ended by itself.
             for scan in &left {
@@ -157,8 +155,8 @@ impl<D: Defender> Canceller<D> {
     }
 
     /// Asks the list once it can tell what came of the last calls.
-    async fn survey_later(&self) -> Result<Collected, FollowError> {
-        tokio::time::sleep(SETTLES_WITHIN).await;
+    async fn collect_later(&self) -> Result<Collected, FollowError> {
+        tokio::time::sleep(SHOWS_WITHIN).await;
         self.collect().await
     }
 }

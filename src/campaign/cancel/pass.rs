@@ -17,17 +17,14 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{CancelCandidate, Cancelled, Canceller};
+use super::{
+    CancelCandidate, Cancelled, Canceller,
+    call::{End, Report, Turn, call_once, failure},
+};
 use crate::{
-    campaign::{shared_store::FollowError, stop::Signal},
-    client::{
-        caller::{Answered, CallError, Caller, Once},
-        reply::Trouble,
-    },
-    defender::{
-        Call, Defender,
-        wire::{self, MachineAction},
-    },
+    campaign::{optional::optional, shared_store::FollowError, stop::Signal},
+    client::{caller::CallError, reply::Trouble},
+    defender::{Call, Defender},
     monitor::{count, span},
     quota::{Kind, Permit},
     store::{CancelEnd, is_final},
@@ -37,9 +34,9 @@ use crate::{
 const REFUSED_IN_A_ROW: u64 = 5;
 
 /// How often somebody who waits is told how things stand: a minute, as the quota's.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const REPORT_EVERY: Duration = Duration::from_mins(1);
 
-type Leave = Pin<Box<dyn Future<Output = Result<Permit, CallError>> + Send>>;
+type PermitWait = Pin<Box<dyn Future<Output = Result<Permit, CallError>> + Send>>;
 
 /// Waits until the API answers again.
 type Hold = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
@@ -51,7 +48,7 @@ pub(super) struct Pass<'a, D> {
     queue: VecDeque<Turn>,
     /// What was called and is not over, as far as is known, by its place in the order.
     unsettled: BTreeMap<usize, CancelCandidate>,
-    leave: Option<Leave>,
+    permit_wait: Option<PermitWait>,
     /// An outage: nothing is sent before this is over.
     hold: Option<Hold>,
     /// Dropped, it gives its calls up.
@@ -59,53 +56,6 @@ pub(super) struct Pass<'a, D> {
     /// Until one call was not refused they go one by one: a missing role costs a few calls, not a hundred.
     is_proven: bool,
     trouble: Option<FollowError>,
-}
-
-/// A scan that waits for its call.
-struct Turn {
-    /// Its place in the order.
-    at: usize,
-    scan: CancelCandidate,
-    /// The token that was refused when it was called before; 0 if none was.
-    refused: u64,
-}
-
-/// A call that has come back.
-struct Report {
-    turn: Turn,
-    /// The attempt's number.
-    number: u32,
-    end: End,
-}
-
-enum End {
-    /// With the scan as it stands now, where the body can be read.
-    Answered(Option<MachineAction>),
-    NotThere,
-    /// With the scan as it stands now, where it can be asked for: it may have ended by itself.
-    Refused(String, Result<Option<MachineAction>, FollowError>),
-    /// Surely not carried out; the token that was refused, if one was.
-    NotCarriedOut(u64),
-    /// No byte of it was written.
-    NeverSent(Box<Trouble>),
-    /// Nobody knows whether it was carried out.
-    Lost(Box<Trouble>),
-    Failed(FollowError),
-}
-
-impl End {
-    /// As it stands in the store; an attempt of which nothing is known stays without an end.
-    fn word(&self) -> Option<&'static str> {
-        match self {
-            Self::Answered(_) => Some("answered"),
-            Self::NotThere => Some("not_found"),
-            Self::Refused(..) => Some("refused"),
-            Self::NotCarriedOut(_) | Self::NeverSent(_) | Self::Failed(_) => {
-                Some("not_carried_out")
-            }
-            Self::Lost(_) => None,
-        }
-    }
 }
 
 impl<'a, D: Defender> Pass<'a, D> {
@@ -123,7 +73,7 @@ impl<'a, D: Defender> Pass<'a, D> {
             canceller,
             queue: turns.collect(),
             unsettled: BTreeMap::new(),
-            leave: None,
+            permit_wait: None,
             hold: None,
             calls: JoinSet::new(),
             is_proven: done.cancelled > 0,
@@ -138,21 +88,10 @@ impl<'a, D: Defender> Pass<'a, D> {
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<Vec<CancelCandidate>, FollowError> {
         let all = self.queue.len();
-        let mut tell = Box::pin(tokio::time::sleep(TELL_EVERY));
+        let mut next_report = Box::pin(tokio::time::sleep(REPORT_EVERY));
         loop {
-            let stopping = self.done.interrupted || self.done.gave_up || self.trouble.is_some();
-            if stopping {
-                self.leave = None;
-                self.hold = None;
-            } else if self.hold.is_some() {
-                self.leave = None;
-            } else if self.leave.is_none() && !self.queue.is_empty() && self.has_room() {
-                let caller = Arc::clone(&self.canceller.caller);
-                self.leave = Some(Box::pin(async move {
-                    caller.acquire_permit(Kind::Cancel).await
-                }));
-            }
-            if self.calls.is_empty() && (stopping || self.queue.is_empty()) {
+            let is_stopping = self.begin();
+            if self.calls.is_empty() && (is_stopping || self.queue.is_empty()) {
                 break;
             }
             tokio::select! {
@@ -164,14 +103,14 @@ impl<'a, D: Defender> Pass<'a, D> {
                     }
                 }
                 Some(report) = self.calls.join_next() => self.ended(report).await?,
-                Some(permit) = maybe(self.leave.as_mut()) => {
-                    self.leave = None;
+                Some(permit) = optional(self.permit_wait.as_mut()) => {
+                    self.permit_wait = None;
                     match permit {
                         Ok(permit) => self.send(permit).await?,
                         Err(e) => self.trouble = Some(failure(e)),
                     }
                 }
-                Some(over) = maybe(self.hold.as_mut()) => {
+                Some(over) = optional(self.hold.as_mut()) => {
                     self.hold = None;
                     match over {
                         Ok(()) => {}
@@ -182,9 +121,9 @@ impl<'a, D: Defender> Pass<'a, D> {
                         Err(e) => self.trouble = Some(failure(e)),
                     }
                 }
-                () = &mut tell => {
-                    tell = Box::pin(tokio::time::sleep(TELL_EVERY));
-                    self.tell(all);
+                () = &mut next_report => {
+                    next_report = Box::pin(tokio::time::sleep(REPORT_EVERY));
+                    self.report_progress(all);
                 }
             }
         }
@@ -193,6 +132,23 @@ impl<'a, D: Defender> Pass<'a, D> {
         }
         let uncalled = self.queue.into_iter().map(|turn| turn.scan);
         Ok(self.unsettled.into_values().chain(uncalled).collect())
+    }
+
+    /// Asks for the next permit, unless the pass is stopping or an outage holds it. Whether it is stopping.
+    fn begin(&mut self) -> bool {
+        let is_stopping = self.done.interrupted || self.done.gave_up || self.trouble.is_some();
+        if is_stopping {
+            self.permit_wait = None;
+            self.hold = None;
+        } else if self.hold.is_some() {
+            self.permit_wait = None;
+        } else if self.permit_wait.is_none() && !self.queue.is_empty() && self.has_room() {
+            let caller = Arc::clone(&self.canceller.caller);
+            self.permit_wait = Some(Box::pin(async move {
+                caller.acquire_permit(Kind::Cancel).await
+            }));
+        }
+        is_stopping
     }
 
     fn has_room(&self) -> bool {
@@ -257,10 +213,10 @@ impl<'a, D: Defender> Pass<'a, D> {
                 })
             })
             .collect();
-        let heard = reports.iter().filter_map(Report::scan);
-        let heard: Vec<_> = heard.map(|scan| scan.heard()).collect();
+        let updates = reports.iter().filter_map(Report::scan);
+        let updates: Vec<_> = updates.map(|scan| scan.update()).collect();
         let write = self.canceller.state.with(move |store| {
-            store.update_actions(&heard)?;
+            store.update_actions(&updates)?;
             store.end_cancels(&ends)
         });
         write.await?;
@@ -325,7 +281,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         }
     }
 
-    fn tell(&self, all: usize) {
+    fn report_progress(&self, all: usize) {
         let left = self.queue.len() + self.calls.len();
         let takes = self
             .canceller
@@ -337,70 +293,5 @@ impl<'a, D: Defender> Pass<'a, D> {
             count::of(all as u64, "scan"),
             span::in_words(takes)
         ));
-    }
-}
-
-impl Report {
-    /// The scan as it stands now, if the call has told.
-    fn scan(&self) -> Option<CancelCandidate> {
-        let action = match &self.end {
-            End::Answered(action) | End::Refused(_, Ok(action)) => action.as_ref()?,
-            _ => return None,
-        };
-        Some(CancelCandidate::new(self.turn.scan.n, action))
-    }
-}
-
-/// Makes one call, and asks for the scan where the service refuses to cancel it.
-async fn call_once<D: Defender>(
-    caller: &Caller<D>,
-    permit: Permit,
-    call: &Call,
-    turn: &Turn,
-) -> End {
-    match caller.once(permit, call, turn.refused).await {
-        Ok(Once::Answered(Answered::Well(answer))) => End::Answered(wire::json(&answer.body)),
-        Ok(Once::Answered(Answered::NotThere)) => End::NotThere,
-        Ok(Once::Again(refused)) => End::NotCarriedOut(refused),
-        Err(e @ CallError::Refused(_)) => {
-            End::Refused(e.to_string(), get(caller, &turn.scan).await)
-        }
-        Err(CallError::Unanswered {
-            trouble,
-            never_sent: true,
-        }) => End::NeverSent(trouble),
-        Err(CallError::Unanswered { trouble, .. }) => End::Lost(trouble),
-        Err(e) => End::Failed(failure(e)),
-    }
-}
-
-async fn get<D: Defender>(
-    caller: &Caller<D>,
-    scan: &CancelCandidate,
-) -> Result<Option<MachineAction>, FollowError> {
-    let call = Call::GetAction {
-        id: scan.id.clone(),
-    };
-    match caller.ask(Kind::Get, &call).await {
-        Ok(Answered::Well(answer)) => Ok(wire::json(&answer.body)),
-        Ok(Answered::NotThere) | Err(CallError::Unanswered { .. } | CallError::Refused(_)) => {
-            Ok(None)
-        }
-        Err(e) => Err(failure(e)),
-    }
-}
-
-fn failure(e: CallError) -> FollowError {
-    match e {
-        CallError::Ledger(e) => FollowError::Disk(e.to_string()),
-        e => FollowError::Tenant(e.to_string()),
-    }
-}
-
-/// A future that may not be there, which then never comes.
-async fn maybe<F: Future>(future: Option<F>) -> Option<F::Output> {
-    match future {
-        Some(future) => Some(future.await),
-        None => std::future::pending().await,
     }
 }

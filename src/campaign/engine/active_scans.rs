@@ -64,7 +64,7 @@ impl ActiveScans {
 
     /// Whether there were more than are remembered.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.is_cut
     }
 }

@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// What the engine awaits.
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Says whether the others may start. What it takes time for ends with its future, which the engine drops when the campaign
 /// stops.
 pub trait CanaryGate: Send + Sync {
     /// So many canaries have been accepted.
-    fn judge(&self, passed: Passed) -> Boxed<Answer>;
+    fn decide(&self, passed: Passed) -> Boxed<Answer>;
 }
 
 /// Whether the others may start, and who says so.
@@ -65,7 +65,7 @@ pub enum Word {
 }
 
 impl<D: Defender> CanaryGate for FollowedCanaries<D> {
-    fn judge(&self, passed: Passed) -> Boxed<Answer> {
+    fn decide(&self, passed: Passed) -> Boxed<Answer> {
         let (follower, word) = (self.follower.clone(), self.word.clone());
         let monitor = Arc::clone(&self.monitor);
         Box::pin(async move {
@@ -102,9 +102,9 @@ impl<D: Defender> CanaryGate for FollowedCanaries<D> {
                     Answer::Yes(who.to_owned())
                 }
                 Word::No(who) => no(who),
-                Word::Asked(asker) => {
+                Word::Asked(confirm) => {
                     let question = format!("{passed}: start the other {others}? [y/N] ");
-                    if asker.ask(&question).await {
+                    if confirm.ask(&question).await {
                         Answer::Yes(AT_A_TERMINAL.to_owned())
                     } else {
                         no(AT_A_TERMINAL)

@@ -3,7 +3,6 @@
 
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
-use crate::client::scans::BLIND_MARGIN;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -16,19 +15,14 @@ use crate::{
     campaign::tag::CampaignId,
     client::{
         caller::{Caller, OnOutage},
+        margins::{BLIND_MARGIN, list_from},
         scans::ScanList,
         server_clock::ServerClock,
     },
-};
-use crate::{
     defender::{Defender, sign_in::TokenSource, wire::MachineAction},
     quota::{Clock, Moment, Pacer},
     store::is_final,
 };
-
-/// A listing begins this much before the earliest attempt in question, by the server's clock: more than any drift between
-/// two `Date` headers.
-const MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// A scan without its comment is this attempt's if it was created within its span, give or take this.
 const SPAN_SLACK: SignedDuration = SignedDuration::from_secs(10);
@@ -53,7 +47,7 @@ pub struct Sought {
     /// Its whole comment.
     pub comment: String,
     /// Attempts that may have started a scan.
-    pub doubt: Option<Unconfirmed>,
+    pub unconfirmed: Option<Unconfirmed>,
     /// Somebody else's scan, if one is under way there, was created at this time of the server's clock or later.
     pub busy_since: Option<Timestamp>,
 }
@@ -103,27 +97,20 @@ impl Wanted {
 
     /// And every machine with a scan that is under way and was created at this time of the server's clock or later.
     #[must_use]
-    pub fn and_all_since(mut self, since: Option<Timestamp>) -> Self {
+    pub(crate) fn and_all_since(mut self, since: Option<Timestamp>) -> Self {
         self.all_since = since;
         self
     }
 
     /// From which time of the server's clock on scans are to be listed.
     fn since(&self) -> Timestamp {
-        let begin = |doubt: &Unconfirmed| {
-            let margin = if doubt.sent.by_server {
-                MARGIN
-            } else {
-                BLIND_MARGIN
-            };
-            doubt
-                .sent
-                .at
-                .saturating_sub(margin)
-                .unwrap_or(Timestamp::MIN)
-        };
         let sought = self.targets.values();
-        let begins = sought.flat_map(|s| [s.doubt.as_ref().map(begin), s.busy_since]);
+        let begins = sought.flat_map(|s| {
+            [
+                s.unconfirmed.map(|attempt| list_from(attempt.sent)),
+                s.busy_since,
+            ]
+        });
         begins
             .chain([self.all_since])
             .flatten()
@@ -176,7 +163,7 @@ impl Shown {
         let created = action.creation_date_time_utc.as_deref();
         let created: Option<Timestamp> = created.and_then(|text| text.parse().ok());
         let may_be_ours = whose(comment, &sought.comment, campaign, sought.n) == Whose::Untold
-            && matches!((&sought.doubt, created), (Some(doubt), Some(created)) if is_within(doubt, created));
+            && matches!((&sought.unconfirmed, created), (Some(unconfirmed), Some(created)) if is_within(unconfirmed, created));
         if may_be_ours {
             self.ours.insert(sought.n, action.into());
         } else if sought.busy_since.is_some()
@@ -190,7 +177,7 @@ impl Shown {
     fn is_enough(&self, wanted: &Wanted) -> bool {
         let is_told = |sought: &Sought| {
             self.ours.contains_key(&sought.n)
-                || (sought.doubt.is_none() && self.busy.contains_key(&sought.n))
+                || (sought.unconfirmed.is_none() && self.busy.contains_key(&sought.n))
         };
         self.running.is_none() && wanted.targets.values().all(is_told)
     }
@@ -204,14 +191,14 @@ impl Shown {
 }
 
 /// Whether a scan that was created then can be one of these attempts.
-fn is_within(doubt: &Unconfirmed, created: Timestamp) -> bool {
-    let slack = if doubt.sent.by_server {
+fn is_within(unconfirmed: &Unconfirmed, created: Timestamp) -> bool {
+    let slack = if unconfirmed.sent.by_server {
         SPAN_SLACK
     } else {
         BLIND_MARGIN
     };
-    let lasted = SignedDuration::try_from(doubt.lasted).unwrap_or(SignedDuration::MAX);
-    let after = doubt.sent.at.duration_until(created);
+    let lasted = SignedDuration::try_from(unconfirmed.lasted).unwrap_or(SignedDuration::MAX);
+    let after = unconfirmed.sent.at.duration_until(created);
     after >= -slack && after <= lasted.saturating_add(slack)
 }
 
@@ -249,7 +236,7 @@ impl<D: Defender> Lister<D> {
     ///
     /// # Errors
     /// Listing is not permitted, or the list could not be read to its end.
-    pub async fn look_up(&self, wanted: Wanted) -> Result<Listing, ListingError> {
+    pub(crate) async fn look_up(&self, wanted: Wanted) -> Result<Listing, ListingError> {
         let mut server = wanted.server;
         let mut shown = Shown::nothing_of(&wanted);
         let began = self

@@ -17,6 +17,7 @@
 
 pub mod active_scans;
 pub mod attempt;
+mod begin;
 pub mod canary_gate;
 pub mod dispatcher;
 mod drive;
@@ -61,11 +62,11 @@ pub struct Engine<D> {
     /// How many calls may be on the wire at once.
     pub workers: usize,
     /// How long one call takes at most.
-    pub patience: Duration,
+    pub request_timeout: Duration,
     /// The campaign's id.
     pub campaign: CampaignId,
     /// Who says whether the others may start once the canaries are through; without one they do.
-    pub judge: Option<Arc<dyn CanaryGate>>,
+    pub canary_gate: Option<Arc<dyn CanaryGate>>,
 }
 
 /// How a run ended.

@@ -20,7 +20,7 @@ pub struct PendingTarget {
     /// The number of the token with which its last attempt was answered 401.
     pub unauthorized: Option<u64>,
     /// What is not known about its earlier attempts.
-    pub doubt: Option<Unconfirmed>,
+    pub unconfirmed: Option<Unconfirmed>,
     /// It is one of the first few, which all others wait for.
     pub canary: bool,
     /// Its place is at the front of its priority.
@@ -41,7 +41,7 @@ pub struct Unconfirmed {
     /// When its turn among the retries came, after the first finding: later ones do not put it off again.
     pub turn: Option<Moment>,
     /// The service has said since that a scan is under way: if it is not ours, it is somebody else's.
-    pub pending: bool,
+    pub found_busy: bool,
     /// The operator would rather risk a second scan than none, where it cannot be looked up.
     pub risk_taken: bool,
     /// The API could not be reached when its last attempt was sent: that costs no try.
@@ -60,7 +60,7 @@ impl Unconfirmed {
             gave_up,
             absent: None,
             turn: None,
-            pending: false,
+            found_busy: false,
             risk_taken: false,
             is_blameless: false,
             slow_listings: 0,
@@ -69,7 +69,7 @@ impl Unconfirmed {
 
     /// Until when the target may be sent again; `None` until it has been looked up.
     #[must_use]
-    pub fn send_by(&self) -> Option<Moment> {
+    pub(crate) fn send_by(&self) -> Option<Moment> {
         self.absent.map(|began| began + FINDING)
     }
 }
@@ -82,7 +82,7 @@ impl PendingTarget {
             target,
             throttled: 0,
             unauthorized: None,
-            doubt: None,
+            unconfirmed: None,
             canary: false,
             front: false,
         }
@@ -90,13 +90,16 @@ impl PendingTarget {
 
     /// Whether what was found of it is void at this moment.
     pub(crate) fn is_void(&self, then: Moment) -> bool {
-        let by = self.doubt.as_ref().and_then(Unconfirmed::send_by);
+        let by = self.unconfirmed.as_ref().and_then(Unconfirmed::send_by);
         by.is_some_and(|by| by < then)
     }
 
     /// Whether the store has all there is to know of it, and nobody waits for it.
     pub(crate) fn is_plain(&self) -> bool {
-        self.throttled == 0 && self.unauthorized.is_none() && self.doubt.is_none() && !self.canary
+        self.throttled == 0
+            && self.unauthorized.is_none()
+            && self.unconfirmed.is_none()
+            && !self.canary
     }
 
     pub(crate) fn priority(&self) -> i64 {

@@ -3,7 +3,7 @@
 use super::{
     super::{
         engine::worker::Order,
-        journal::{Batch, JournalError, Reading, Written},
+        journal::{Batch, Journal, JournalError, Reading, Written},
         stop::StopReason,
     },
     Ending,
@@ -40,7 +40,7 @@ impl<D: Defender> Drive<D> {
         match result {
             Ok(written) => {
                 self.workers.take(orders);
-                self.tell_ended(&written);
+                self.report_ended(&written);
                 let has_ended = !written.ended.is_empty();
                 if let Some((page, next)) = written.fresh {
                     self.dispatcher.page_came(page, next);
@@ -48,11 +48,11 @@ impl<D: Defender> Drive<D> {
                 self.dispatcher.recalled(
                     &batch.reading,
                     written.retries,
-                    written.doubts,
+                    written.unconfirmed,
                     self.engine.clock.now(),
                 );
                 if has_ended {
-                    self.tell();
+                    self.report_progress();
                 }
                 self.dispatch();
             }
@@ -81,6 +81,7 @@ impl<D: Defender> Drive<D> {
         }
     }
 
+    /// Waits for the batch that is being written, writes what is left, and says how the run ended.
     pub(super) async fn end(mut self) -> Ending {
         if let Some(writing) = self.writing.take() {
             #[expect(
@@ -97,48 +98,15 @@ impl<D: Defender> Drive<D> {
         while let Some(report) = self.workers.try_report() {
             self.dispatcher.reported(report, wall);
         }
-        #[expect(
-            clippy::expect_used,
-            reason = "it is at home whenever nothing is being written"
-        )]
-        let mut journal = self.journal.take().expect("the journal is at home");
-        self.unwritten.extend(self.dispatcher.take_records());
-        let batch = Batch {
-            records: std::mem::take(&mut self.unwritten),
-            reading: Reading::default(),
-        };
-        let (journal, result) = if batch.records.is_empty() {
-            (journal, Ok(Written::default()))
-        } else {
-            #[expect(clippy::expect_used, reason = "as above")]
-            tokio::task::spawn_blocking(move || {
-                let result = journal.write(&batch);
-                (journal, result)
-            })
-            .await
-            .expect("writing a batch does not panic")
-        };
-        match result {
-            Ok(written) => self.tell_ended(&written),
-            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
-        }
-        self.tell();
-        let finished = self.told.total() >= self.dispatcher.targets();
+        let journal = self.write_the_rest().await;
+        self.report_progress();
+        let finished = self.reported.total() >= self.dispatcher.targets();
         let unanswered = self.dispatcher.in_flight() as u64;
         let attempts = self.dispatcher.attempts() + unanswered;
-        let stop = match self.dispatcher.stop_reason().cloned() {
-            // What is complete was not stopped, whoever wanted to.
-            Some(StopReason::Interrupted) if finished => None,
-            Some(StopReason::Brake(_)) if finished && self.is_ordered => None,
-            Some(StopReason::Brake(why)) if finished => Some(StopReason::Brake(format!(
-                "{why} (every row has its outcome by now: there is nothing to go on with)"
-            ))),
-            stop => stop,
-        };
         Ending {
-            stop,
+            stop: self.final_stop_reason(finished),
             journal: *journal,
-            tally: self.told,
+            tally: self.reported,
             unsettled: self.dispatcher.unsettled(),
             finished,
             change: self.dispatcher.change(wall),
@@ -148,6 +116,47 @@ impl<D: Defender> Drive<D> {
             throttled: self.dispatcher.throttled(),
             campaign: self.engine.campaign,
             signals: self.signals,
+        }
+    }
+
+    async fn write_the_rest(&mut self) -> Box<Journal> {
+        #[expect(
+            clippy::expect_used,
+            reason = "it is at home whenever nothing is being written"
+        )]
+        let mut journal = self.journal.take().expect("the journal is at home");
+        let mut records = std::mem::take(&mut self.unwritten);
+        records.extend(self.dispatcher.take_records());
+        if records.is_empty() {
+            return journal;
+        }
+        let batch = Batch {
+            records,
+            reading: Reading::default(),
+        };
+        #[expect(clippy::expect_used, reason = "a panic of the writing thread is a bug")]
+        let (journal, result) = tokio::task::spawn_blocking(move || {
+            let result = journal.write(&batch);
+            (journal, result)
+        })
+        .await
+        .expect("writing a batch does not panic");
+        match result {
+            Ok(written) => self.report_ended(&written),
+            Err(e) => self.dispatcher.stop(StopReason::Disk(e.to_string())),
+        }
+        journal
+    }
+
+    /// A campaign that is complete was not interrupted, whoever wanted to interrupt it.
+    fn final_stop_reason(&self, finished: bool) -> Option<StopReason> {
+        match self.dispatcher.stop_reason().cloned() {
+            Some(StopReason::Interrupted) if finished => None,
+            Some(StopReason::Brake(_)) if finished && self.is_ordered => None,
+            Some(StopReason::Brake(why)) if finished => Some(StopReason::Brake(format!(
+                "{why} (every row has its outcome by now: there is nothing to go on with)"
+            ))),
+            stop => stop,
         }
     }
 }

@@ -23,9 +23,9 @@ fn reckoned_every(calls: u64) -> Duration {
 }
 
 impl<D: Defender> Drive<D> {
-    pub(super) fn tell_ended(&mut self, written: &Written) {
+    pub(super) fn report_ended(&mut self, written: &Written) {
         for ended in &written.ended {
-            self.told.add(ended.outcome);
+            self.reported.add(ended.outcome);
             trail::ended(ended);
             self.engine.monitor.target_ended(&monitor::Ended {
                 line: ended.line,
@@ -36,9 +36,9 @@ impl<D: Defender> Drive<D> {
         }
     }
 
-    pub(super) fn tell(&mut self) {
+    pub(super) fn report_progress(&mut self) {
         let now = self.engine.clock.now();
-        let ended = self.told.total();
+        let ended = self.reported.total();
         let targets = self.dispatcher.targets();
         let wall = self.engine.clock.wall();
         let waiting = self.waiting(now).filter(|_| ended < targets);
@@ -47,7 +47,7 @@ impl<D: Defender> Drive<D> {
             elapsed: now.since(self.began),
             wall,
             tally: self
-                .told
+                .reported
                 .iter()
                 .map(|(outcome, count)| (outcome.as_str(), count))
                 .collect(),

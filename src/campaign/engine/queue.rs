@@ -3,36 +3,17 @@
 //! By priority (a lower number first); within a priority those that a 429 put back, then fresh ones in the input's order,
 //! then retries by the time they became due. Those that were refused three times running go behind all others.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    time::Duration,
-};
+mod recall;
+mod void;
+mod waiter;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::pending::PendingTarget;
-use crate::campaign::journal::Place;
 use crate::{quota::Moment, store::Target};
-
-/// So long before its time a retry is read from the store again: more than the second between two looks of a run at rest.
-const AHEAD: Duration = Duration::from_secs(2);
-
-/// So many retries are at hand as a rule, a fifth of a second's work at 20,000 calls a second: the first ones of those that
-/// are due, then those that are due soon.
-const AT_HAND: usize = 4096;
-
-impl Waiter {
-    fn of(due: PendingTarget) -> Self {
-        Self {
-            priority: due.priority(),
-            is_begun: due.target.progress.attempts > 0,
-            pending_tries: due.target.progress.pending_tries,
-            at_hand: Some(Box::new(due)),
-        }
-    }
-
-    fn due(&self) -> Option<&PendingTarget> {
-        self.at_hand.as_deref()
-    }
-}
+use recall::{AHEAD, AT_HAND};
+pub use waiter::Stored;
+use waiter::Waiter;
 
 /// The waiting targets. A retry with nothing in doubt waits in the store: here is only its place, some thirty bytes, until it
 /// is [recalled](Self::recall) shortly before its time.
@@ -47,43 +28,18 @@ pub struct Queue {
     stored: usize,
 }
 
-/// A retry that waits.
-#[derive(Debug)]
-struct Waiter {
-    priority: i64,
-    /// Whether anything was ever sent to it.
-    is_begun: bool,
-    /// How many times its machine was found busy.
-    pending_tries: u32,
-    /// The target; none while it is in the store only.
-    at_hand: Option<Box<PendingTarget>>,
-}
-
-/// A target that is in the store only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    /// Its number.
-    pub n: u64,
-    /// Lower goes first; none goes last.
-    pub priority: Option<i64>,
-    /// Whether anything was ever sent to it.
-    pub is_begun: bool,
-    /// How many times its machine was found busy.
-    pub pending_tries: u32,
-}
-
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     Back,
     Fresh,
-    PendingTarget,
+    Due,
     Behind,
 }
 
 impl Queue {
     /// Adds a page of fresh targets, which come in their order.
-    pub fn add_fresh(&mut self, page: Vec<Target>) {
+    pub(crate) fn add_fresh(&mut self, page: Vec<Target>) {
         self.fresh.extend(page.into_iter().map(PendingTarget::new));
     }
 
@@ -100,13 +56,13 @@ impl Queue {
     }
 
     /// Puts a target behind all others.
-    pub fn put_behind(&mut self, mut due: PendingTarget) {
+    pub(crate) fn put_behind(&mut self, mut due: PendingTarget) {
         due.front = false;
         self.behind.push_back(due);
     }
 
     /// Keeps a target until `not_before`. If the store has all of it, and it is not due at once, it is only recalled then.
-    pub fn put_later(&mut self, mut due: PendingTarget, not_before: Moment, now: Moment) {
+    pub(crate) fn put_later(&mut self, mut due: PendingTarget, not_before: Moment, now: Moment) {
         due.front = false;
         let is_soon = not_before <= now + AHEAD && self.at_hand() < AT_HAND;
         let place = (not_before, due.target.n);
@@ -119,7 +75,7 @@ impl Queue {
     }
 
     /// Keeps a place for a target that is in the store, until `not_before`.
-    pub fn put_stored(&mut self, target: Stored, not_before: Moment) {
+    pub(crate) fn put_stored(&mut self, target: Stored, not_before: Moment) {
         self.stored += 1;
         let waiter = Waiter {
             priority: target.priority.unwrap_or(i64::MAX),
@@ -144,7 +100,7 @@ impl Queue {
 
     /// How many of those that wait for nothing but their turn were sent to before.
     #[must_use]
-    pub fn begun_at_hand(&self) -> usize {
+    pub(crate) fn begun_at_hand(&self) -> usize {
         let all = self.back.values().chain(&self.behind);
         all.filter(|due| due.target.progress.attempts > 0).count()
     }
@@ -161,9 +117,9 @@ impl Queue {
     }
 
     /// Whether one can go now. One whose turn it is and that is in the store still lets nobody go before it.
-    pub fn has_due(&mut self, now: Moment) -> bool {
+    pub(crate) fn has_due(&mut self, now: Moment) -> bool {
         match self.turn(now) {
-            Some(Turn::PendingTarget) => self
+            Some(Turn::Due) => self
                 .due
                 .first_key_value()
                 .is_some_and(|(_, waiter)| waiter.at_hand.is_some()),
@@ -172,16 +128,16 @@ impl Queue {
     }
 
     /// Whether one of `these` can go now. Fresh ones are none of them.
-    pub fn has_due_of(&mut self, these: &HashSet<u64>, now: Moment) -> bool {
+    pub(crate) fn has_due_of(&mut self, these: &HashSet<u64>, now: Moment) -> bool {
         self.ripen(now);
         let is_meant = |due: &PendingTarget| these.contains(&due.target.n);
         self.back.values().any(is_meant)
-            || self.due.values().filter_map(Waiter::due).any(is_meant)
+            || self.due.values().filter_map(Waiter::target).any(is_meant)
             || self.behind.iter().any(is_meant)
     }
 
     /// Drops the targets that nothing was ever sent to.
-    pub fn drop_new(&mut self) {
+    pub(crate) fn drop_new(&mut self) {
         let is_begun = |due: &PendingTarget| due.target.progress.attempts > 0;
         self.fresh.clear();
         self.back.retain(|_, due| is_begun(due));
@@ -198,20 +154,20 @@ impl Queue {
 
     /// When the first of those that wait for later becomes due.
     #[must_use]
-    pub fn next_later(&self) -> Option<Moment> {
+    pub(crate) fn next_later(&self) -> Option<Moment> {
         self.later
             .first_key_value()
             .map(|(&(not_before, _), _)| not_before)
     }
 
     /// Takes the one of `these` that goes next. Fresh ones are none of them.
-    pub fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<PendingTarget> {
+    pub(crate) fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<PendingTarget> {
         self.ripen(now);
         let is_meant = |due: &PendingTarget| these.contains(&due.target.n);
         let back = self.back.iter().find(|(_, due)| is_meant(due));
         let back = back.map(|(key, _)| *key);
         let mut due = self.due.iter();
-        let due = due.find(|(_, waiter)| waiter.due().is_some_and(is_meant));
+        let due = due.find(|(_, waiter)| waiter.target().is_some_and(is_meant));
         let due = due.map(|(key, _)| *key);
         match (back, due) {
             (Some(back), due) if due.is_none_or(|due| back.0 <= due.0) => self.back.remove(&back),
@@ -228,9 +184,9 @@ impl Queue {
         match self.turn(now)? {
             Turn::Back => self.back.pop_first().map(|(_, due)| due),
             Turn::Fresh => self.fresh.pop_front(),
-            Turn::PendingTarget => {
+            Turn::Due => {
                 let first = self.due.first_entry()?;
-                first.get().due()?;
+                first.get().target()?;
                 first.remove().at_hand.map(|due| *due)
             }
             Turn::Behind => self.behind.pop_front(),
@@ -238,132 +194,16 @@ impl Queue {
     }
 
     /// Takes a fresh target at random, or the one that goes next where there is none.
-    pub fn draw(&mut self, now: Moment, rng: &mut fastrand::Rng) -> Option<PendingTarget> {
+    pub(crate) fn pop_random(
+        &mut self,
+        now: Moment,
+        rng: &mut fastrand::Rng,
+    ) -> Option<PendingTarget> {
         if self.fresh.is_empty() {
             return self.pop(now);
         }
         let at = rng.usize(..self.fresh.len());
         self.fresh.remove(at)
-    }
-
-    /// Takes out the targets whose turn comes before `horizon`, and of which a finding will be void by then or so long (`late`)
-    /// after. `turn` tells when the call of that number, from 1, can go. Those behind all others are left alone: they
-    /// were refused, and nobody waits for them.
-    pub fn take_void(
-        &mut self,
-        now: Moment,
-        horizon: Moment,
-        late: Duration,
-        turn: impl Fn(u64) -> Moment,
-    ) -> Vec<PendingTarget> {
-        self.ripen(now);
-        let mut void = Vec::new();
-        // As far as the horizon and no further: whoever goes later has time, and those in doubt may be many.
-        let is_void = |due: &PendingTarget, before: usize| {
-            let then = turn(before as u64 + 1);
-            (then <= horizon).then(|| due.is_void(then + late))
-        };
-        for (at, (&(priority, n), due)) in self.back.iter().enumerate() {
-            if due.doubt.is_none() {
-                continue;
-            }
-            let fresh = self.fresh.partition_point(|f| f.priority() < priority);
-            let retries = self.due.range(..(priority, Moment::ZERO, 0)).count();
-            match is_void(due, at + fresh + retries) {
-                None => break,
-                Some(true) => void.push((priority, None, n)),
-                Some(false) => {}
-            }
-        }
-        for (at, (&(priority, since, n), waiter)) in self.due.iter().enumerate() {
-            let Some(due) = waiter.due().filter(|due| due.doubt.is_some()) else {
-                continue;
-            };
-            let fresh = self.fresh.partition_point(|f| f.priority() <= priority);
-            let back = self.back.range(..=(priority, u64::MAX)).count();
-            match is_void(due, at + fresh + back) {
-                None => break,
-                Some(true) => void.push((priority, Some(since), n)),
-                Some(false) => {}
-            }
-        }
-        let take = |(priority, since, n)| match since {
-            None => self.back.remove(&(priority, n)),
-            Some(since) => Some(*self.due.remove(&(priority, since, n))?.at_hand?),
-        };
-        void.into_iter().filter_map(take).collect()
-    }
-
-    /// The places of the stored targets that are to be read now: those that go first of the due ones, and as many of those
-    /// that are due soon as there is room for.
-    pub fn recall(&mut self, now: Moment) -> Vec<Place> {
-        if self.stored == 0 {
-            return Vec::new();
-        }
-        self.ripen(now);
-        let room = AT_HAND.saturating_sub(self.at_hand());
-        let due = self
-            .due
-            .iter()
-            .take(AT_HAND)
-            .filter(|(_, waiter)| waiter.at_hand.is_none())
-            .map(|(&(_, since, n), _)| (since, n));
-        let soon = self
-            .later
-            .range(..=(now + AHEAD, u64::MAX))
-            .filter(|(_, waiter)| waiter.at_hand.is_none())
-            .map(|(&place, _)| place);
-        due.chain(soon.take(room)).collect()
-    }
-
-    /// The same while only `these` may go, however many are due before them.
-    pub fn recall_of(&mut self, these: &HashSet<u64>, now: Moment) -> Vec<Place> {
-        if self.stored == 0 {
-            return Vec::new();
-        }
-        self.ripen(now);
-        let due = self.due.iter();
-        due.filter(|((_, _, n), waiter)| waiter.at_hand.is_none() && these.contains(n))
-            .map(|(&(_, since, n), _)| (since, n))
-            .take(AT_HAND)
-            .collect()
-    }
-
-    /// What was [recalled](Self::recall) has come: the target of each place, or none if the store has it no more.
-    pub fn recalled(&mut self, places: &[Place], targets: Vec<Target>) {
-        let mut targets: HashMap<u64, Target> = targets
-            .into_iter()
-            .map(|target| (target.n, target))
-            .collect();
-        for &(since, n) in places {
-            let place = self.later.get(&(since, n));
-            let is_later = place.is_some();
-            let Some(target) = targets.remove(&n) else {
-                // Nobody ends a target that waits; if one is gone all the same, nobody waits for it.
-                self.forget(since, n);
-                continue;
-            };
-            let waiter = Waiter::of(PendingTarget::new(target));
-            let due = (waiter.priority, since, n);
-            if is_later {
-                self.later.insert((since, n), waiter);
-            } else if let Some(place) = self.due.get_mut(&due) {
-                *place = waiter;
-            } else {
-                continue;
-            }
-            self.stored -= 1;
-        }
-    }
-
-    /// Takes away a place whose target is not in the store.
-    fn forget(&mut self, since: Moment, n: u64) {
-        let before = self.later.len() + self.due.len();
-        self.later.remove(&(since, n));
-        self.due.retain(|&(_, at, other), waiter| {
-            (at, other) != (since, n) || waiter.at_hand.is_some()
-        });
-        self.stored -= before - self.later.len() - self.due.len();
     }
 
     /// Retries that are at hand.
@@ -391,7 +231,7 @@ impl Queue {
         let due = self
             .due
             .first_key_value()
-            .map(|(key, _)| (key.0, Turn::PendingTarget));
+            .map(|(key, _)| (key.0, Turn::Due));
         let first = [back, fresh, due].into_iter().flatten().min();
         let behind = || (!self.behind.is_empty()).then_some(Turn::Behind);
         first.map(|(_, turn)| turn).or_else(behind)

@@ -33,7 +33,7 @@ impl<D: Defender> Drive<D> {
                 "{} on {} way, at most {}",
                 count::of(calls as u64, "call"),
                 count::word(calls as u64, "its", "their"),
-                span::in_words(self.engine.patience)
+                span::in_words(self.engine.request_timeout)
             ),
         };
         self.engine
@@ -47,7 +47,7 @@ impl<D: Defender> Drive<D> {
             self.permit = None;
             self.listing = None;
             self.probe = None;
-            self.judgement = None;
+            self.canary_decision = None;
             self.workers.stop();
             self.recall_queued();
         }

@@ -33,10 +33,10 @@ pub fn began(
     }
 }
 
-/// A run is over. What was told of each target by itself is in `told`; `whole` counts the others too.
-pub fn over(told: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
+/// A run is over. What was told of each target by itself is in `reported`; `whole` counts the others too.
+pub fn over(reported: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
     for (outcome, count) in whole.iter() {
-        let count = count.saturating_sub(told.of(outcome));
+        let count = count.saturating_sub(reported.of(outcome));
         if count > 0 {
             audit!("left", outcome = outcome.as_str(), count);
         }
@@ -99,19 +99,19 @@ pub(in crate::campaign) fn attempt(
 }
 
 /// A target is put off.
-pub(in crate::campaign) fn retry(due: &PendingTarget, delay: Duration, why: &str) {
+pub(in crate::campaign) fn retry(pending: &PendingTarget, delay: Duration, why: &str) {
     audit!(
         "retry",
-        line = due.target.line,
-        machine = due.target.machine_id.as_str(),
-        tries = due.target.progress.tries,
+        line = pending.target.line,
+        machine = pending.target.machine_id.as_str(),
+        tries = pending.target.progress.tries,
         delay_s = delay.as_secs_f64(),
         why
     );
 }
 
 /// A listing has told what became of a target's attempts, or of the scan that kept its machine busy.
-pub(in crate::campaign) fn lookup(due: &PendingTarget, finding: &Finding) {
+pub(in crate::campaign) fn lookup(pending: &PendingTarget, finding: &Finding) {
     let (found, scan) = match finding {
         Finding::Found(scan) => ("ours", Some(scan)),
         Finding::Busy(scan) => ("another's", Some(scan)),
@@ -119,8 +119,8 @@ pub(in crate::campaign) fn lookup(due: &PendingTarget, finding: &Finding) {
     };
     audit!(
         "lookup",
-        line = due.target.line,
-        machine = due.target.machine_id.as_str(),
+        line = pending.target.line,
+        machine = pending.target.machine_id.as_str(),
         found,
         action_id = scan.map(|scan| scan.id.as_str())
     );

@@ -10,7 +10,11 @@ use super::{
 };
 use crate::campaign::{brakes::SendTimes, engine::trail, tag::CampaignId};
 use crate::{
-    defender::{Call, Defender, Lost, sign_in::TokenSource, throttle},
+    defender::{
+        Call, Defender, Lost,
+        sign_in::{Token, TokenSource},
+        throttle,
+    },
     quota::{self, Clock, Permit},
 };
 
@@ -53,77 +57,68 @@ impl<D: Defender> Worker<D> {
         }
     }
 
-    async fn send(
-        &mut self,
-        Order {
-            attempt,
-            permit,
-            waited,
-        }: Order,
-    ) -> Report {
-        let n = attempt.n;
-        // A sign-in may take a minute, and nobody who wants to stop waits for that.
+    async fn send(&mut self, order: Order) -> Report {
+        let n = order.attempt.n;
+        // A sign-in may take a minute. Whoever stops the run must not have to wait for it.
         let token = tokio::select! {
             biased;
             Ok(_) = self.stops.wait_for(|stops| *stops) => None,
             token = self.tokens.token() => Some(token),
         };
-        let token = match token {
-            Some(Ok(token)) => token,
-            None => {
-                permit.give_back();
-                return Report {
-                    n,
-                    event: Sending::Unsent,
-                };
-            }
+        let event = match token {
+            Some(Ok(token)) => self.send_with(order, &token).await,
             Some(Err(why)) => {
-                permit.give_back();
-                return Report {
-                    n,
-                    event: Sending::NoToken(why.to_string()),
-                };
+                order.permit.give_back();
+                Sending::NoToken(why.to_string())
+            }
+            None => {
+                order.permit.give_back();
+                Sending::Unsent
             }
         };
-        let Attempt {
-            machine,
-            comment,
-            scan_type,
-            send_by,
-            ..
-        } = &attempt;
+        Report { n, event }
+    }
+
+    async fn send_with(&mut self, order: Order, token: &Token) -> Sending {
+        let Order {
+            attempt,
+            permit,
+            waited,
+        } = order;
         let call = Call::StartScan {
-            machine: machine.clone(),
-            scan_type,
-            comment: comment.clone(),
+            machine: attempt.machine.clone(),
+            scan_type: attempt.scan_type,
+            comment: attempt.comment.clone(),
         };
         self.sleeps.mark_unchanged();
-        // The last act before sending is a look at the clocks: neither a stale permit nor a void finding may be used, and no
-        // call goes out at a time of day at which the operator wants none.
+        // The clocks are read as the last act before sending: a stale permit or a void finding must not be used, and no
+        // call goes out at a time of day that the operator excludes.
         let sent = self.clock.now();
         let is_late = !self.times.allow(self.clock.wall());
-        if is_late || permit.is_stale() || send_by.is_some_and(|by| by < sent) {
+        if is_late || permit.is_stale() || attempt.send_by.is_some_and(|by| by < sent) {
             permit.give_back();
-            return Report {
-                n,
-                event: Sending::Unsent,
-            };
+            return Sending::Unsent;
         }
         trail::sent(&attempt);
         let (reply, slept) = tokio::select! {
-            reply = self.defender.call(&call, &token) => (reply, false),
-            _ = self.sleeps.changed() => (Err(Lost::Unknown("the computer slept while the call was on its way".into())), true),
+            reply = self.defender.call(&call, token) => (reply, false),
+            _ = self.sleeps.changed() => {
+                let why = "the computer slept while the call was on its way";
+                (Err(Lost::Unknown(why.into())), true)
+            }
         };
         let ended = self.clock.now();
         let took = ended.since(sent);
-        let sending = Sent {
-            campaign: &self.campaign,
-            n,
-            comment,
-            machine,
-            took,
-        };
-        let judgement = judge(&reply, &sending);
+        let judgement = judge(
+            &reply,
+            &Sent {
+                campaign: &self.campaign,
+                n: attempt.n,
+                comment: &attempt.comment,
+                machine: &attempt.machine,
+                took,
+            },
+        );
         trail::attempt(&attempt, &judgement, took, waited);
         if slept {
             permit.cut_off();
@@ -131,15 +126,12 @@ impl<D: Defender> Worker<D> {
             settle(permit, &judgement);
         }
         let date = reply.ok().and_then(|answer| answer.date);
-        Report {
-            n,
-            event: Sending::Replied {
-                judgement: Box::new(judgement),
-                sent,
-                ended,
-                date,
-                token: token.serial,
-            },
+        Sending::Replied {
+            judgement: Box::new(judgement),
+            sent,
+            ended,
+            date,
+            token: token.serial,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{FollowError, Follower, Memory};
 use crate::{
+    client::wait::wait_until,
     defender::Defender,
     store::{Store, is_final},
 };
@@ -12,13 +13,13 @@ impl<D: Defender> Follower<D> {
     ///
     /// # Errors
     /// Listing is not permitted or fails again and again, or the state cannot be used.
-    pub async fn until_succeeded(&self) -> Result<Result<(), String>, FollowError> {
+    pub(crate) async fn until_succeeded(&self) -> Result<Result<(), String>, FollowError> {
         let began = self.clock.now();
         let deadline = self.options.timeout.map(|timeout| began + timeout);
         let mut memory = Memory::default();
         loop {
             let round = self.round(&mut memory, &self.patient).await?;
-            let pause = round.map(|round| self.tell(&round));
+            let pause = round.map(|round| self.report(&round));
             let scans = self.state.with(Store::own_action_tally).await?;
             let succeeded = |(status, _): &(String, u64)| status == "Succeeded";
             if scans.iter().all(succeeded) {
@@ -35,8 +36,8 @@ impl<D: Defender> Follower<D> {
                 )));
             };
             let next = self.clock.now() + pause;
-            self.wait_until(deadline.map_or(next, |deadline| deadline.min(next)))
-                .await;
+            let next = deadline.map_or(next, |deadline| deadline.min(next));
+            wait_until(self.clock.as_ref(), next).await;
             if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
                 return Ok(Err(format!(
                     "there were {} when the time of --follow-timeout was over",

@@ -25,14 +25,15 @@ pub use followed::{FollowEnd, Followed};
 use round::{Memory, Round};
 
 use super::{shared_store::SharedStore, stop::Signal};
-use crate::client::{
-    caller::{Caller, OnOutage},
-    scans::ScanList,
-};
 use crate::{
+    client::{
+        caller::{Caller, OnOutage},
+        scans::ScanList,
+        wait::wait_until,
+    },
     defender::{Defender, sign_in::TokenSource},
     monitor::{Monitor, span},
-    quota::{Clock, LONGEST_WAIT, Moment, Pacer},
+    quota::{Clock, Moment, Pacer},
 };
 
 /// How scans are followed.
@@ -79,19 +80,19 @@ impl<D: Defender> Follower<D> {
         state: &Path,
         options: FollowOptions,
     ) -> Self {
-        let caller = |patience| {
+        let caller = |on_outage| {
             let (defender, tokens) = (Arc::clone(defender), Arc::clone(tokens));
             Caller::new(
                 defender,
                 tokens,
                 pacer.clone(),
                 Arc::clone(&clock),
-                patience,
+                on_outage,
             )
         };
-        let calls = |patience: OnOutage| Calls {
-            list: ScanList::new(caller(patience.clone())),
-            gets: caller(patience),
+        let calls = |on_outage: OnOutage| Calls {
+            list: ScanList::new(caller(on_outage.clone())),
+            gets: caller(on_outage),
         };
         Self {
             patient: calls(OnOutage::Holds {
@@ -129,7 +130,7 @@ impl<D: Defender> Follower<D> {
                 () = self.wait_for(deadline) => break FollowEnd::TimedOut,
             };
             let pause = match round {
-                Some(round) => self.tell(&round),
+                Some(round) => self.report(&round),
                 None if more => self.options.interval,
                 None => break FollowEnd::Done,
             };
@@ -138,7 +139,7 @@ impl<D: Defender> Follower<D> {
             tokio::select! {
                 biased;
                 Some(signal) = signals.recv() => break FollowEnd::by(signal),
-                () = self.wait_until(next) => {}
+                () = wait_until(self.clock.as_ref(), next) => {}
             }
             if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
                 break FollowEnd::TimedOut;
@@ -161,11 +162,11 @@ impl<D: Defender> Follower<D> {
         // The run's first call comes first: it tells whether the tenant will have us.
         let mut pause = self.options.interval;
         loop {
-            self.wait_until(self.clock.now() + pause).await;
+            wait_until(self.clock.as_ref(), self.clock.now() + pause).await;
             match self.round(&mut memory, &self.beside).await {
                 Ok(round) => {
                     pause = round.map_or(self.options.interval, |round| {
-                        tracing::info!("{}", round.stands);
+                        tracing::info!("{}", round.summary);
                         round.pause.max(self.options.interval)
                     });
                 }
@@ -184,10 +185,10 @@ impl<D: Defender> Follower<D> {
     }
 
     /// Tells how the scans stand, and how long until the next round.
-    fn tell(&self, round: &Round) -> Duration {
+    fn report(&self, round: &Round) -> Duration {
         if !round.pause.is_zero() {
-            let (stands, pause) = (&round.stands, span::in_words(round.pause));
-            let note = format!("following: {stands}; next look in {pause}");
+            let (summary, pause) = (&round.summary, span::in_words(round.pause));
+            let note = format!("following: {summary}; next look in {pause}");
             self.monitor.note(&note);
         }
         round.pause
@@ -195,18 +196,8 @@ impl<D: Defender> Follower<D> {
 
     async fn wait_for(&self, deadline: Option<Moment>) {
         match deadline {
-            Some(deadline) => self.wait_until(deadline).await,
+            Some(deadline) => wait_until(self.clock.as_ref(), deadline).await,
             None => pending().await,
-        }
-    }
-
-    async fn wait_until(&self, moment: Moment) {
-        loop {
-            let left = moment.since(self.clock.now());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(LONGEST_WAIT)).await;
         }
     }
 }

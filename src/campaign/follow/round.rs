@@ -15,12 +15,12 @@ use super::{
     },
     Calls, FollowError, Follower,
 };
-use crate::client::{
-    caller::{Answered, CallError, Caller},
-    scans::ListingError,
-    server_clock::ServerClock,
-};
 use crate::{
+    client::{
+        caller::{Answered, CallError, Caller},
+        scans::ListingError,
+        server_clock::ServerClock,
+    },
     defender::{
         Call, Defender,
         wire::{self, MachineAction},
@@ -58,7 +58,7 @@ pub(super) struct Round {
     /// How long until the next one.
     pub(super) pause: Duration,
     /// How the scans stand that were open before it, in words.
-    pub(super) stands: String,
+    pub(super) summary: String,
 }
 
 impl<D: Defender> Follower<D> {
@@ -78,59 +78,22 @@ impl<D: Defender> Follower<D> {
             return Ok(None);
         }
         let mut counts = Counts::of(by_id.iter().chain(&listed));
-        let mut watch = Watch::new(listed);
+        let watch = Watch::new(listed);
         let pause = self.pause(&watch, memory);
-        let mut updates = Vec::new();
-        let mut missing = by_id;
-        if let Some(since) = watch.since() {
-            memory.rounds += 1;
-            let read = calls.list.read(since, &mut memory.server, |page| {
-                for action in page {
-                    watch.saw(action);
-                }
-                if watch.is_complete() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
-            match read.await {
-                Ok(began) => {
-                    memory.failed = 0;
-                    let (heard, unseen) = watch.end(memory.server.at(began));
-                    updates = heard;
-                    for open in &unseen.machines {
-                        memory.not_found.insert(open.n);
-                        counts.0.remove(&open.n);
-                    }
-                    for open in unseen.by_id {
-                        memory.unlisted.insert(open.n, 0);
-                        missing.push(open);
-                    }
-                }
-                Err(e @ (ListingError::Failed(_) | ListingError::Unanswered { .. })) => {
-                    // What is not answered is nobody's fault.
-                    memory.failed += u32::from(matches!(e, ListingError::Failed(_)));
-                    let e = FollowError::from(e);
-                    if memory.failed >= ROUNDS_FAILED {
-                        return Err(e);
-                    }
-                    tracing::info!("{e}");
-                    return Ok(Some(Round {
-                        pause,
-                        stands: counts.in_words(),
-                    }));
-                }
-                Err(e) => return Err(e.into()),
-            }
-        }
+        let Some((updates, unlisted)) = read_list(watch, memory, calls, &mut counts).await? else {
+            return Ok(Some(Round {
+                pause,
+                summary: counts.in_words(),
+            }));
+        };
         // What the list has told is on disk before anything else is asked.
         counts.change(&updates);
         self.write(updates).await?;
+        let missing = by_id.into_iter().chain(unlisted).collect();
         let asked = self.ask(missing, memory, &calls.gets).await?;
         counts.change(&asked);
         self.write(asked).await?;
-        // With nothing open any more the next round tells at once whether the run has started others meanwhile.
+        // With nothing open any more, the next round finds out at once whether the run has started other scans meanwhile.
         let pause = if counts.open() == 0 {
             Duration::ZERO
         } else {
@@ -138,7 +101,7 @@ impl<D: Defender> Follower<D> {
         };
         Ok(Some(Round {
             pause,
-            stands: counts.in_words(),
+            summary: counts.in_words(),
         }))
     }
 
@@ -155,12 +118,12 @@ impl<D: Defender> Follower<D> {
                 id: open.action_id.clone(),
             };
             match gets.ask(Kind::Get, &call).await {
-                Ok(Answered::Well(answer)) => {
+                Ok(Answered::Found(answer)) => {
                     if let Some(action) = wire::json::<MachineAction>(&answer.body) {
                         updates.extend(update(&open, &action));
                     }
                 }
-                Ok(Answered::NotThere) => *memory.unlisted.entry(open.n).or_default() += 1,
+                Ok(Answered::NotFound) => *memory.unlisted.entry(open.n).or_default() += 1,
                 Err(CallError::Ledger(e)) => return Err(FollowError::Disk(e.to_string())),
                 // Another round asks again.
                 Err(CallError::Unanswered { .. }) => {}
@@ -196,6 +159,58 @@ impl<D: Defender> Follower<D> {
         self.state
             .with(move |store| store.update_actions(&updates))
             .await
+    }
+}
+
+/// Reads the list for what `watch` looks for: what has changed, and the scans that a whole listing no longer shows. `None`
+/// where the list could not be read this time.
+///
+/// # Errors
+/// Listing is not permitted, or has failed too often in a row.
+async fn read_list<D: Defender>(
+    mut watch: Watch,
+    memory: &mut Memory,
+    calls: &Calls<D>,
+    counts: &mut Counts,
+) -> Result<Option<(Vec<ActionUpdate>, Vec<OpenAction>)>, FollowError> {
+    let Some(since) = watch.since() else {
+        return Ok(Some((Vec::new(), Vec::new())));
+    };
+    memory.rounds += 1;
+    let read = calls.list.read(since, &mut memory.server, |page| {
+        for action in page {
+            watch.saw(action);
+        }
+        if watch.is_complete() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    match read.await {
+        Ok(began) => {
+            memory.failed = 0;
+            let (updates, unseen) = watch.end(memory.server.at(began));
+            for open in &unseen.machines {
+                memory.not_found.insert(open.n);
+                counts.0.remove(&open.n);
+            }
+            memory
+                .unlisted
+                .extend(unseen.by_id.iter().map(|open| (open.n, 0)));
+            Ok(Some((updates, unseen.by_id)))
+        }
+        Err(e @ (ListingError::Failed(_) | ListingError::Unanswered { .. })) => {
+            // An outage does not count: it says nothing about the list.
+            memory.failed += u32::from(matches!(e, ListingError::Failed(_)));
+            let e = FollowError::from(e);
+            if memory.failed >= ROUNDS_FAILED {
+                return Err(e);
+            }
+            tracing::info!("{e}");
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
     }
 }
 

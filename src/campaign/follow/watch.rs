@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::client::scans::{BLIND_MARGIN, SHOWS_WITHIN};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    campaign::shared_store::listed_from,
+    client::margins::{BLIND_MARGIN, SHOWS_WITHIN, before},
     defender::wire::MachineAction,
     store::{ActionUpdate, OpenAction, is_final},
 };
@@ -57,17 +58,10 @@ impl Watch {
     /// `None` if there is nothing to look for.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
-        let known = self.by_id.values().map(|action| {
-            action.created_at().unwrap_or_else(|| {
-                let asked = action.asked.map_or(Timestamp::MIN, |asked| asked.at);
-                asked.saturating_sub(BLIND_MARGIN).unwrap_or(Timestamp::MIN)
-            })
-        });
+        let known = self.by_id.values().map(listed_from);
         let sought = self.by_machine.values().map(|action| {
             let asked = action.asked.map_or(Timestamp::MIN, |asked| asked.at);
-            asked
-                .saturating_sub(OLDEST_FOREIGN)
-                .unwrap_or(Timestamp::MIN)
+            before(asked, OLDEST_FOREIGN)
         });
         known.chain(sought).min()
     }
@@ -100,7 +94,7 @@ impl Watch {
 
     /// Whether every open scan was seen, so that the rest of the list tells nothing more.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.seen.len() == self.by_id.len() + self.by_machine.len()
     }
 

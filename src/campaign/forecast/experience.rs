@@ -64,7 +64,7 @@ pub struct Experience {
 impl Experience {
     /// That of the runs so far, as the state tells it.
     #[must_use]
-    pub fn of_earlier_runs(seen: &Seen) -> Self {
+    pub(crate) fn of_earlier_runs(seen: &Seen) -> Self {
         let found_busy = &seen.found_busy;
         let mut beyond = 0;
         let mut asked = vec![(0, 0); found_busy.len()];
@@ -110,7 +110,7 @@ impl Experience {
     }
 
     /// A call is to be made once more, so much later: one without an answer, or what was answered.
-    pub fn to_be_repeated(&mut self, was_lost: bool, after: Duration) {
+    pub(crate) fn to_be_repeated(&mut self, was_lost: bool, after: Duration) {
         let (count, delayed) = &mut self.again[usize::from(was_lost)];
         *count += 1;
         *delayed = delayed.saturating_add(after);
@@ -118,14 +118,14 @@ impl Experience {
     }
 
     /// A call without an answer was looked up, and has to be made once more, or not.
-    pub fn looked_up(&mut self, absent: bool) {
+    pub(crate) fn looked_up(&mut self, absent: bool) {
         self.lookups += 1;
         self.absent += u64::from(absent);
     }
 
     /// Whether enough is known to say how many machines are busy, or else how calls go at all.
     #[must_use]
-    pub fn is_enough(&self, asks_again: bool) -> bool {
+    pub(crate) fn is_enough(&self, asks_again: bool) -> bool {
         let asked = self.asked.first().map_or(0, |(asked, _)| *asked);
         self.answers > 0 && (!asks_again || asked >= ENOUGH)
     }
@@ -167,7 +167,7 @@ impl Experience {
 
     /// The longest that a call waited which was to be made once more.
     #[must_use]
-    pub fn longest_again(&self) -> Duration {
+    pub(crate) fn longest_again(&self) -> Duration {
         self.longest
     }
 

@@ -50,7 +50,7 @@ const UNITS: [Unit; 9] = [
 
 impl Histogram {
     /// With more lines of a table than these the whole would not fit on a screen.
-    pub const MOST: u64 = 15;
+    pub(crate) const MOST: u64 = 15;
 
     /// For calls of which the last goes out `length` after `now`.
     #[must_use]
@@ -76,7 +76,7 @@ impl Histogram {
     }
 
     /// Counts a call at `at` in the stretch that lasts until `end`, which is asked for when it begins.
-    pub fn add_until(&mut self, at: Timestamp, end: impl FnOnce() -> Timestamp) {
+    pub(crate) fn add_until(&mut self, at: Timestamp, end: impl FnOnce() -> Timestamp) {
         if self.is_behind(at) {
             self.begin(at, end());
         }

@@ -24,11 +24,11 @@ pub(super) use course::Course;
 
 use self::experience::{Experience, Lean};
 use super::retry::{OnPending, Policy};
-use crate::client::scans::SHOWS_WITHIN;
-use crate::schedule::daily_window::Hours;
 use crate::{
+    client::margins::SHOWS_WITHIN,
     monitor::Expected,
     quota,
+    schedule::daily_window::Hours,
     store::{Store, StoreError},
 };
 

@@ -15,6 +15,7 @@ use super::{
     histogram::{Histogram, Slot},
     later,
 };
+use crate::campaign::summary::seconds;
 
 /// A curve with more points shows nothing more.
 const POINTS: u64 = 200;
@@ -123,11 +124,6 @@ fn marks(calls: u64) -> Vec<u64> {
     marks.sort_unstable();
     marks.dedup();
     marks
-}
-
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    // Milliseconds are what anyone can measure; the rest would be noise in a diff.
-    serializer.serialize_f64((span.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 
 #[cfg(test)]

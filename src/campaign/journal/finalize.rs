@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Finished, JournalError, outcome, put, rebuild::Rebuild};
+use super::{Finished, JournalError, outcome, rebuild::Rebuild, row::put};
 use crate::campaign::{
     outcome::{Outcome, Tally},
     summary::{Trouble, Troubles},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// So many different messages are told at a run's end; the results hold them all.
-const TROUBLES_TOLD: usize = 5;
+const TROUBLES_SHOWN: usize = 5;
 
 /// A run whose last outcome is committed.
 pub(crate) struct Finalizer {
@@ -34,7 +34,7 @@ pub(crate) struct Finalizer {
 }
 
 /// Every row, on disk and not in its place yet.
-struct Drawn {
+struct Prepared {
     store: Store,
     file: results::Finished,
     tally: Tally,
@@ -46,7 +46,7 @@ struct Drawn {
 impl Finalizer {
     /// Puts the results in order, notes the run's end and closes the store. What may take seconds is done by threads, so
     /// that whoever waits can be told to stop. The run's end is noted last: a campaign that has it, has its results.
-    pub(crate) async fn draw(
+    pub(crate) async fn finalize(
         self,
         ended: Timestamp,
         reason: &str,
@@ -54,14 +54,14 @@ impl Finalizer {
         let run = self.run;
         let (place, why) = self.place()?;
         let waiting = Waiting::default();
-        let is_left = waiting.is_over();
-        let Drawn {
+        let is_abandoned = waiting.is_over();
+        let Prepared {
             mut store,
             file,
             tally,
             is_finished,
             troubles,
-        } = on_a_thread(move || self.write(&place, is_left)).await?;
+        } = on_a_thread(move || self.write(&place, is_abandoned)).await?;
         let placed = match (file.place(tokio::time::sleep).await?, why) {
             (Installed::There(path), Some(why)) => Installed::Aside { path, why },
             (placed, _) => placed,
@@ -108,7 +108,7 @@ impl Finalizer {
             .any(|(outcome, _, count)| outcome.is_some() && *count > 0))
     }
 
-    fn write(self, path: &Path, is_left: impl Fn() -> bool) -> Result<Drawn, JournalError> {
+    fn write(self, path: &Path, is_abandoned: impl Fn() -> bool) -> Result<Prepared, JournalError> {
         let Self {
             store,
             results,
@@ -122,7 +122,7 @@ impl Finalizer {
         let mut is_finished = true;
         let mut fresh = Rewrite::start(path, &layout)?;
         store.each_row(false, |row| {
-            if is_left() {
+            if is_abandoned() {
                 // Nobody hears of it; the file in the making goes away with this thread.
                 return Err(JournalError::NoResults);
             }
@@ -141,12 +141,12 @@ impl Finalizer {
             }
             put(&mut fresh, row, outcome, store.identity())
         })?;
-        Ok(Drawn {
+        Ok(Prepared {
             file: fresh.seal()?,
             store,
             tally,
             is_finished,
-            troubles: troubles.most_frequent(TROUBLES_TOLD),
+            troubles: troubles.most_frequent(TROUBLES_SHOWN),
         })
     }
 }
@@ -158,8 +158,8 @@ pub(crate) struct Waiting(Arc<AtomicBool>);
 impl Waiting {
     /// Whether nobody waits any more, for the thread to ask.
     pub(crate) fn is_over(&self) -> impl Fn() -> bool + Send + 'static {
-        let is_left = Arc::clone(&self.0);
-        move || is_left.load(Ordering::Relaxed)
+        let is_abandoned = Arc::clone(&self.0);
+        move || is_abandoned.load(Ordering::Relaxed)
     }
 }
 

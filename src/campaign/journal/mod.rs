@@ -4,6 +4,7 @@
 
 mod finalize;
 mod rebuild;
+mod row;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use self::{
     finalize::{Finalizer, Waiting, on_a_thread},
     rebuild::Rebuild,
+    row::{put, result},
 };
 use super::{
     outcome::{Outcome, Tally},
@@ -23,16 +25,14 @@ use super::{
 };
 use crate::{
     quota,
-    results::{Installed, Layout, ResultsError, Rewrite, Row},
+    results::{Installed, Layout, ResultsError, Rewrite},
     roster::split_extra,
-    store::{
-        Cursor, Identity, MarkFile, Record, Reserve, Store, StoreError, StoredRow, Target,
-        Unfinished,
-    },
+    store::{Cursor, MarkFile, Record, Reserve, Store, StoreError, Target, Unfinished},
 };
+pub use row::outcome;
 
 /// So many fresh targets are fetched at once; a fifth of a second's work at 25,000 calls a second.
-pub const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 
 /// A retry's place, by which a recalled target finds it: when it becomes due, and its number.
 pub type Place = (quota::Moment, u64);
@@ -68,14 +68,14 @@ pub struct Reading {
     /// Retries whose time is near.
     pub retries: Vec<Place>,
     /// Targets in doubt that an earlier run left, by number.
-    pub doubts: Vec<u64>,
+    pub unconfirmed: Vec<u64>,
 }
 
 impl Reading {
     /// Whether nothing is wanted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fresh.is_none() && self.retries.is_empty() && self.doubts.is_empty()
+        self.fresh.is_none() && self.retries.is_empty() && self.unconfirmed.is_empty()
     }
 }
 
@@ -89,7 +89,7 @@ pub struct Written {
     /// The retries that were asked for.
     pub retries: Vec<Unfinished>,
     /// The targets in doubt that were asked for.
-    pub doubts: Vec<Unfinished>,
+    pub unconfirmed: Vec<Unfinished>,
 }
 
 /// A target that has ended.
@@ -222,13 +222,13 @@ impl Journal {
         let Reading {
             fresh,
             retries,
-            doubts,
+            unconfirmed,
         } = &batch.reading;
         if let Some(cursor) = *fresh {
             written.fresh = Some(self.store.fresh(cursor, PAGE)?);
         }
         written.retries = self.store.recall(retries.iter().map(|&(_, n)| n))?;
-        written.doubts = self.store.recall(doubts.iter().copied())?;
+        written.unconfirmed = self.store.recall(unconfirmed.iter().copied())?;
         Ok(written)
     }
 
@@ -250,14 +250,14 @@ impl Journal {
             ..
         } = self;
         reserve.release();
-        let conclusion = Finalizer {
+        let finalizer = Finalizer {
             store,
             results,
             path,
             layout,
             run,
         };
-        conclusion.draw(ended, reason).await
+        finalizer.finalize(ended, reason).await
     }
 }
 
@@ -283,12 +283,12 @@ pub async fn rewrite(
     layout: &Layout,
 ) -> Result<Installed, JournalError> {
     let waiting = Waiting::default();
-    let is_left = waiting.is_over();
+    let is_abandoned = waiting.is_over();
     let (results, layout) = (results.to_owned(), layout.clone());
     let write = move || {
         let mut fresh = Rewrite::start(&results, &layout)?;
         store.each_row(false, |row| {
-            if is_left() {
+            if is_abandoned() {
                 return Err(JournalError::NoResults);
             }
             put(&mut fresh, row, outcome(row), store.identity())
@@ -297,59 +297,4 @@ pub async fn rewrite(
     };
     let sealed = on_a_thread(write).await?;
     Ok(sealed.place(tokio::time::sleep).await?)
-}
-
-pub(super) fn put(
-    file: &mut Rewrite,
-    row: &StoredRow,
-    outcome: Outcome,
-    identity: &Identity,
-) -> Result<(), JournalError> {
-    let extra = split_extra(&row.extra);
-    Ok(file.row(&result(row, outcome, identity, &extra))?)
-}
-
-/// A stored row as the results show it.
-fn result<'a>(
-    row: &'a StoredRow,
-    outcome: Outcome,
-    identity: &'a Identity,
-    extra: &'a [String],
-) -> Row<'a> {
-    let message = match (&row.outcome, outcome) {
-        (None, Outcome::Unsure) => {
-            "a scan may have been started; the next run of the same command looks it up"
-        }
-        (None, Outcome::NotAttempted) if row.message.is_empty() => {
-            "not reached before the campaign stopped"
-        }
-        _ => &row.message,
-    };
-    Row {
-        machine_id: &row.machine_id,
-        outcome: outcome.as_str(),
-        action_id: &row.action_id,
-        action_status: &row.action_status,
-        http_status: row.http_status,
-        error_code: &row.error_code,
-        message,
-        attempts: row.attempts,
-        first_sent: row.first_sent,
-        last_answer: row.last_answer,
-        scan_type: row.scan_type.as_deref().unwrap_or(&identity.scan_type),
-        correlation_id: &row.correlation_id,
-        campaign: &identity.campaign,
-        action_created: &row.action_created,
-        extra,
-    }
-}
-
-/// The outcome that a row has if the run ends now.
-#[must_use]
-pub fn outcome(row: &StoredRow) -> Outcome {
-    match &row.outcome {
-        Some(word) => Outcome::from_str(word).unwrap_or(Outcome::Unsure),
-        None if row.unsure => Outcome::Unsure,
-        None => Outcome::NotAttempted,
-    }
 }

@@ -6,15 +6,15 @@ use crate::roster::split_extra;
 
 /// Where each of the campaign's columns stands in the input.
 #[derive(Debug)]
-pub(crate) struct Carriage {
+pub(crate) struct ColumnMap {
     /// By the campaign's column; none where the columns are the same and in the same order.
     places: Option<Vec<Option<usize>>>,
     /// The input's columns that the campaign does not have.
     dropped: Vec<String>,
-    carried: String,
+    reordered: String,
 }
 
-impl Carriage {
+impl ColumnMap {
     /// From the columns that were `found` in the input to those that the campaign is `known` to have. Names are
     /// compared as people read them; of several columns of one name the first is the first.
     pub(crate) fn between(found: &[String], known: &[String]) -> Self {
@@ -29,21 +29,21 @@ impl Carriage {
         Self {
             places: (found != known).then_some(order),
             dropped: dropped.into_iter().map(|at| found[at].clone()).collect(),
-            carried: String::new(),
+            reordered: String::new(),
         }
     }
 
     /// A row's other cells as one CSV record, in the order of the campaign's columns; a cell that the input does not
     /// have is empty.
-    pub(crate) fn carry<'a>(&'a mut self, extra: &'a str) -> &'a str {
+    pub(crate) fn reorder<'a>(&'a mut self, extra: &'a str) -> &'a str {
         let Some(places) = &self.places else {
             return extra;
         };
         let cells = split_extra(extra);
         let cell = |place: &Option<usize>| place.and_then(|at| cells.get(at)).map_or("", |c| c);
         let quoted: Vec<_> = places.iter().map(|place| quoted(cell(place))).collect();
-        self.carried = quoted.join(",");
-        &self.carried
+        self.reordered = quoted.join(",");
+        &self.reordered
     }
 
     /// What the person should know, if columns are not carried.
@@ -86,38 +86,39 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
-    fn carried(found: &[&str], known: &[&str], extra: &str) -> Vec<String> {
-        let mut carriage = Carriage::between(&names(found), &names(known));
-        split_extra(carriage.carry(extra))
+    fn reordered(found: &[&str], known: &[&str], extra: &str) -> Vec<String> {
+        let mut columns = ColumnMap::between(&names(found), &names(known));
+        split_extra(columns.reorder(extra))
     }
 
     #[test]
     fn cells_go_to_the_columns_of_their_names_whatever_the_order() {
         assert_eq!(
-            carried(&["os", "site"], &["Site ", "os"], "w,\"a,b\""),
+            reordered(&["os", "site"], &["Site ", "os"], "w,\"a,b\""),
             ["a,b", "w"]
         );
         assert_eq!(
-            carried(&["x", "os"], &["os"], "1,\"say \"\"hi\"\"\""),
+            reordered(&["x", "os"], &["os"], "1,\"say \"\"hi\"\"\""),
             ["say \"hi\""]
         );
         assert_eq!(
-            carried(&["a", "a"], &["a", "b", "a"], "1,2"),
+            reordered(&["a", "a"], &["a", "b", "a"], "1,2"),
             ["1", "", "2"]
         );
     }
 
     #[test]
     fn a_column_that_is_missing_is_empty_and_not_away() {
-        assert_eq!(carried(&[], &["os"], ""), [""]);
-        assert_eq!(carried(&["site"], &["os", "site"], "x"), ["", "x"]);
-        assert_eq!(carried(&["site"], &[], "x"), [""; 0]);
+        assert_eq!(reordered(&[], &["os"], ""), [""]);
+        assert_eq!(reordered(&["site"], &["os", "site"], "x"), ["", "x"]);
+        assert_eq!(reordered(&["site"], &[], "x"), [""; 0]);
     }
 
     #[test]
     fn columns_that_are_not_carried_are_named_once() {
-        let note =
-            |found: &[&str], known: &[&str]| Carriage::between(&names(found), &names(known)).note();
+        let note = |found: &[&str], known: &[&str]| {
+            ColumnMap::between(&names(found), &names(known)).note()
+        };
         assert_eq!(note(&["b", "a"], &["a", "b"]), None);
         let told = note(&["c", "a", "a"], &["a"]).unwrap();
         assert!(told.starts_with("the columns `c`, `a` are not"), "{told}");

@@ -30,24 +30,12 @@ pub struct Intake {
     pub notes: Vec<Note>,
 }
 
-/// Takes all rows into a new store at `state`, or none.
-///
-/// # Errors
-/// The input is refused, or the store cannot be written.
-pub fn take_in<R: Read>(
-    roster: Roster<R>,
-    state: &Path,
-    identity: Identity,
-) -> Result<Intake, IntakeError> {
-    take_in_after(roster, state, identity, None, || Ok(()))
-}
-
 /// [`take_in`], with something to be done when the whole input has been read and is found good, before the new store
 /// takes its place, and a decision that it begins with, if there is one.
 ///
 /// # Errors
 /// The input is refused, the store cannot be written, or `make_room` failed.
-pub fn take_in_after<R: Read, E: From<IntakeError>>(
+pub fn take_in<R: Read, E: From<IntakeError>>(
     mut roster: Roster<R>,
     state: &Path,
     mut identity: Identity,

@@ -10,7 +10,7 @@ use crate::{
 
 /// What was said of a target so far, the weightiest. One byte a target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Said {
+enum Mention {
     #[default]
     Nothing,
     /// A row has its id, and cannot be sent.
@@ -22,26 +22,26 @@ enum Said {
 
 /// What changes, gathered until the whole input has been read.
 #[derive(Debug, Default)]
-pub(crate) struct Reconcile {
+pub(crate) struct Reconciliation {
     /// By the target's number.
-    said: Vec<Said>,
+    mentions: Vec<Mention>,
     amendments: Vec<Amendment>,
 }
 
-impl Reconcile {
+impl Reconciliation {
     /// Hears a row whose machine stands in these targets.
-    pub(crate) fn hear(&mut self, row: &Row<'_>, targets: &[Stands]) {
+    pub(crate) fn reconcile(&mut self, row: &Row<'_>, targets: &[Stands]) {
         for &Stands { n, is_out } in targets {
-            let says = match &row.fate {
-                RowKind::Due => Said::Due,
-                RowKind::LeftOut => Said::LeftOut,
-                RowKind::Invalid(_) | RowKind::Duplicate { .. } => Said::Named,
+            let mention_now = match &row.fate {
+                RowKind::Due => Mention::Due,
+                RowKind::LeftOut => Mention::LeftOut,
+                RowKind::Invalid(_) | RowKind::Duplicate { .. } => Mention::Named,
             };
-            let said = self.said(n);
-            let before = *said;
-            *said = before.max(says);
+            let mention = self.mention(n);
+            let before = *mention;
+            *mention = before.max(mention_now);
             match &row.fate {
-                RowKind::Due if is_out && before != Said::Due => {
+                RowKind::Due if is_out && before != Mention::Due => {
                     self.amendments.push(Amendment::Admit {
                         n,
                         scan_type: row.scan_type.map(ScanType::as_str),
@@ -62,26 +62,26 @@ impl Reconcile {
 
     /// What changes now that every row was heard, where there were so many targets before.
     pub(crate) fn amendments(mut self, targets: u64) -> Vec<Amendment> {
-        self.said(targets);
-        let unwanted = (0..).zip(&self.said).skip(1);
-        let unwanted = unwanted.filter_map(|(n, said)| match said {
-            Said::Nothing => Some(Amendment::Withdraw { n, message: GONE }),
-            Said::LeftOut => Some(Amendment::LeaveOut {
+        self.mention(targets);
+        let unwanted = (0..).zip(&self.mentions).skip(1);
+        let unwanted = unwanted.filter_map(|(n, mention)| match mention {
+            Mention::Nothing => Some(Amendment::Withdraw { n, message: GONE }),
+            Mention::LeftOut => Some(Amendment::LeaveOut {
                 n,
                 message: LEFT_OUT,
             }),
-            Said::Named | Said::Due => None,
+            Mention::Named | Mention::Due => None,
         });
         self.amendments.extend(unwanted);
         self.amendments
     }
 
-    fn said(&mut self, n: u64) -> &mut Said {
+    fn mention(&mut self, n: u64) -> &mut Mention {
         // Targets have numbers without gaps, and there are not more of them than fit into memory.
         let at = usize::try_from(n).unwrap_or(usize::MAX);
-        if at >= self.said.len() {
-            self.said.resize(at + 1, Said::Nothing);
+        if at >= self.mentions.len() {
+            self.mentions.resize(at + 1, Mention::Nothing);
         }
-        &mut self.said[at]
+        &mut self.mentions[at]
     }
 }

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
-    columns::Carriage,
+    columns::ColumnMap,
     create::{IntakeError, LEFT_OUT, new_row},
-    reconcile::Reconcile,
+    reconcile::Reconciliation,
 };
 use crate::campaign::outcome::Outcome;
 use crate::{
@@ -156,21 +156,21 @@ pub fn rejoin<R: Read>(
 /// # Errors
 /// The input is refused, or the store cannot be written. Nothing is changed then.
 pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
-    let mut carriage = Carriage::between(roster.columns(), &store.identity().columns);
+    let mut columns = ColumnMap::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
-    let mut revision = Reconcile::default();
+    let mut reconciliation = Reconciliation::default();
     let mut slips = HashMap::new();
     store.extend::<ResumeError>(|extension| {
         while let Some(row) = roster.next_row()? {
-            match standing(extension, &row, &mut slips)? {
+            match match_row(extension, &row, &mut slips)? {
                 Standing::New => {
-                    let extra = carriage.carry(row.extra);
+                    let extra = columns.reorder(row.extra);
                     new_row(&Row { extra, ..row }, |row| extension.add(row))?;
                 }
-                Standing::Old(targets) => revision.hear(&row, &targets),
+                Standing::Old(targets) => reconciliation.reconcile(&row, &targets),
             }
         }
-        changed = extension.amend(&revision.amendments(extension.old()))?;
+        changed = extension.amend(&reconciliation.amendments(extension.old()))?;
         added = extension.added();
         Ok(())
     })?;
@@ -178,13 +178,13 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
         added,
         changed,
         notes: roster.notes().to_vec(),
-        remarks: carriage.note().into_iter().collect(),
+        remarks: columns.note().into_iter().collect(),
     })
 }
 
 /// Where a row's machine stands. A slip is nobody's machine: each row of the same text is a target of its own, the first one
 /// of today the first one of then.
-fn standing(
+fn match_row(
     extension: &Extension<'_>,
     row: &Row<'_>,
     slips: &mut HashMap<String, usize>,

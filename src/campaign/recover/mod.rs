@@ -10,6 +10,7 @@
 //! may have been sent. What is done here is noted in the state as a decision that was begun, and then done: a recovery that
 //! was broken off is begun again, and nothing is sent before.
 
+mod listed;
 pub mod witness;
 
 use std::{
@@ -21,19 +22,15 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::witness::Ledger;
-use super::{
-    engine::verdict::Scan,
-    outcome::Outcome,
-    tag::{CampaignId, MARK},
-};
-use crate::client::scans::BLIND_MARGIN;
-use crate::client::{
-    scans::{ListingError, ScanList},
-    server_clock::ServerClock,
-};
+use self::{listed::ListedScans, witness::Ledger};
+use super::{engine::verdict::Scan, outcome::Outcome};
 use crate::{
-    defender::{Defender, wire::MachineAction},
+    client::{
+        margins::{BLIND_MARGIN, before},
+        scans::{ListingError, ScanList},
+        server_clock::ServerClock,
+    },
+    defender::Defender,
     monitor::{Monitor, span},
     quota::Clock,
     results::{self, ReadRow, ResultsError},
@@ -126,7 +123,7 @@ pub struct Evidence<'a> {
     /// When the last call may have been sent, by this computer's clock: now, where nobody knows.
     pub last_sent: Timestamp,
     /// How long a call is waited for.
-    pub patience: Duration,
+    pub request_timeout: Duration,
 }
 
 /// Settles every target that has not ended, once.
@@ -150,11 +147,11 @@ pub async fn recover<D: Defender>(
     let last_sent = evidence
         .last_sent
         .max(store.last_sent()?.unwrap_or_default());
-    wait(last_sent, evidence.patience, clock, monitor).await;
-    let mut listed = Listed::new(&open, &store.identity().campaign);
-    let since = store.identity().created.saturating_sub(BLIND_MARGIN);
+    wait(last_sent, evidence.request_timeout, clock, monitor).await;
+    let mut listed = ListedScans::new(&open, &store.identity().campaign);
+    let since = before(store.identity().created, BLIND_MARGIN);
     let mut server = ServerClock::default();
-    let read = list.read(since.unwrap_or(Timestamp::MIN), &mut server, |page| {
+    let read = list.read(since, &mut server, |page| {
         for action in page {
             listed.see(action);
         }
@@ -177,65 +174,23 @@ fn missing(store: &Store, ends: &HashMap<String, ReadRow>) -> Result<Option<Stri
     Ok(left.into_iter().min().map(str::to_owned))
 }
 
-async fn wait(last_sent: Timestamp, patience: Duration, clock: &dyn Clock, monitor: &dyn Monitor) {
+async fn wait(
+    last_sent: Timestamp,
+    request_timeout: Duration,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) {
     let ago = clock
         .wall()
         .duration_since(last_sent)
         .max(SignedDuration::ZERO);
-    let settled = SETTLED_AFTER.max(2 * patience);
+    let settled = SETTLED_AFTER.max(2 * request_timeout);
     let left = settled.saturating_sub(Duration::try_from(ago).unwrap_or_default());
     monitor.note(&format!(
         "recovering the campaign: the list of scans is read in {}, when the last call that may have been sent shows there",
         span::in_words(left)
     ));
     tokio::time::sleep(left).await;
-}
-
-/// What the list shows of the campaign's targets.
-struct Listed<'a> {
-    campaign: CampaignId,
-    machines: HashSet<&'a str>,
-    numbers: HashMap<u64, &'a str>,
-    ours: HashMap<&'a str, Scan>,
-    /// Machines with a scan whose comment does not tell whose it is.
-    untold: HashSet<&'a str>,
-}
-
-impl<'a> Listed<'a> {
-    fn new(open: &'a [OpenTarget], campaign: &str) -> Self {
-        Self {
-            campaign: CampaignId::known(campaign),
-            machines: open.iter().map(|target| target.machine.as_str()).collect(),
-            numbers: open
-                .iter()
-                .map(|target| (target.n, target.machine.as_str()))
-                .collect(),
-            ours: HashMap::new(),
-            untold: HashSet::new(),
-        }
-    }
-
-    /// The machine decides where the action names one: a state that was rebuilt may number its targets otherwise.
-    fn see(&mut self, action: &MachineAction) {
-        let comment = action.requestor_comment.as_deref();
-        let number = comment.and_then(|comment| self.campaign.target_of(comment));
-        let machine = match &action.machine_id {
-            Some(machine) => self.machines.get(machine.to_lowercase().as_str()),
-            None => number.and_then(|n| self.numbers.get(&n)),
-        };
-        let Some(&machine) = machine else { return };
-        if number.is_some() {
-            self.ours.insert(machine, action.into());
-        } else if comment.is_none_or(|comment| is_cut_off(comment, self.campaign.as_str())) {
-            self.untold.insert(machine);
-        }
-    }
-}
-
-/// Whether a comment may be what is left of one of ours.
-fn is_cut_off(comment: &str, campaign: &str) -> bool {
-    let tag = format!("{MARK}{campaign}:");
-    comment.len() < tag.len() + 20 && (tag.starts_with(comment) || comment.starts_with(&tag))
 }
 
 /// The ends that the results tell of, by machine.
@@ -260,7 +215,7 @@ fn ends_in(results: &Path, campaign: &str) -> Result<HashMap<String, ReadRow>, R
 fn settle(
     store: &mut Store,
     open: &[OpenTarget],
-    listed: &Listed<'_>,
+    listed: &ListedScans<'_>,
     ends: &HashMap<String, ReadRow>,
     at: Timestamp,
 ) -> Result<Recovered, StoreError> {

@@ -11,7 +11,7 @@ use crate::{
     campaign::{
         brakes::{
             BrakeOptions,
-            canary_standing::{BY_YES, CanaryStanding, ThisRun, gate},
+            canary_start::{BY_YES, CanaryStart, ThisRun, gate},
         },
         engine::canary_gate::{AT_A_TERMINAL, Confirm},
         forecast::{Begun, Prospect},
@@ -190,13 +190,13 @@ impl Asking<'_> {
             store.beyond(covers)
         })
         .map_err(Failure::storage)?;
-        let has_no_effect = matches!(stands, CanaryStanding::NoEffect { .. });
+        let has_no_effect = matches!(stands, CanaryStart::NoEffect { .. });
         let (question, refused) = match stands {
-            CanaryStanding::Open => {
+            CanaryStart::Open => {
                 brakes.canary = None;
                 return Ok(());
             }
-            CanaryStanding::Try { accepted, is_new } => {
+            CanaryStart::Try { accepted, is_new } => {
                 brakes.canaries_before = accepted;
                 return if is_new {
                     self.decide(store, Subject::Canary, "begun", "by --canary")
@@ -204,7 +204,7 @@ impl Asking<'_> {
                     Ok(())
                 };
             }
-            CanaryStanding::Refused { who, given } => (
+            CanaryStart::Refused { who, given } => (
                 format!(
                     "the answer to the canaries of this campaign was no ({who}, {given:.0}): start the others all the \
                      same?"
@@ -217,7 +217,7 @@ impl Asking<'_> {
                     ),
                 ),
             ),
-            CanaryStanding::NoEffect { accepted } => (
+            CanaryStart::NoEffect { accepted } => (
                 format!(
                     "{} accepted already, so that --canary tries no others first: start the rest now?",
                     are(accepted)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        brakes::{BrakeOptions, Standing, night},
+        brakes::{Baseline, BrakeOptions, night},
         engine::{Engine, dispatcher::Dispatcher, trail},
         follow::Follower,
         journal::Journal,
@@ -74,9 +74,9 @@ impl World<'_> {
             clock: Arc::clone(self.clock),
             monitor: Arc::clone(self.monitor),
             workers: self.setup.workers,
-            patience: self.args.retry.request_timeout,
+            request_timeout: self.args.retry.request_timeout,
             campaign,
-            judge: Some(Arc::new(self.canary_gate(follower))),
+            canary_gate: Some(Arc::new(self.canary_gate(follower))),
         }
     }
 
@@ -110,7 +110,7 @@ impl World<'_> {
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
         if self.args.resume.is_nightly() {
             let runs = ledger::beginnings(&opened.store).map_err(Failure::storage)?;
-            let standing = Standing::of(&opened.reach, &opened.tally);
+            let standing = Baseline::of(&opened.reach, &opened.tally);
             brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
         }
         let open = opened.targets - opened.tally.total();
@@ -188,7 +188,7 @@ impl World<'_> {
                 .map_or(Ledger::None, |mark| Ledger::Marked(mark.committed)),
             // Every send is in the ledger before it leaves, and leaves within seconds.
             last_sent: mark.map_or(now, |mark| mark.touched + quota::PERMIT_LIFE),
-            patience: self.args.retry.request_timeout,
+            request_timeout: self.args.retry.request_timeout,
         };
         let recovering = recover::recover(
             &mut opened.store,

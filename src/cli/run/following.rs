@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::pending, path::Path, sync::Arc};
 use super::begin::World;
 use crate::{
     campaign::{
-        brakes::canary_standing::BY_YES,
+        brakes::canary_start::BY_YES,
         engine::{
             Ending,
             canary_gate::{FollowedCanaries, Word},

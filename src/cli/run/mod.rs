@@ -30,7 +30,7 @@ use setup::Setup;
 
 use super::{ExitCode, Failure, remote_stop::StopRequests, signals, terms::Terms};
 use crate::{
-    campaign::{brakes::Standing, engine::trail, tag::CampaignId},
+    campaign::{brakes::Baseline, engine::trail, tag::CampaignId},
     monitor::Monitor,
     quota::{Clock, Kind, SystemClock},
 };
@@ -98,7 +98,7 @@ async fn drain(
     let stop_requests = StopRequests::start(&setup.places.state, sender)?;
     let forecast = pacer.forecast(Kind::Start);
     let began = clock.now();
-    let terms = Terms::of(&brakes, &args.policy()).beginning_at(Standing::of(&reach, &tally));
+    let terms = Terms::of(&brakes, &args.policy()).beginning_at(Baseline::of(&reach, &tally));
     let counts = (targets, tally);
     let dispatcher = world.dispatcher(&store, counts, brakes, reach, (began, rng.u64(..)))?;
     let journal = world.journal(store, targets, command, terms).await?;

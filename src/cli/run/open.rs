@@ -26,7 +26,7 @@ use super::{RunArgs, setup::Setup};
 use crate::{
     campaign::{
         open::{
-            create::{IntakeError, take_in_after},
+            create::{IntakeError, take_in},
             resume::Rejoined,
         },
         outcome::{Outcome, Tally},
@@ -205,7 +205,7 @@ impl Opening {
         let lock = Locks::with_campaign(lock, &campaign)?;
         let (state, meant) = (&self.places.state, self.meant.clone());
         let mut aside = Aside::new();
-        let intake = take_in_after(self.roster()?, state, meant, None, || {
+        let intake = take_in(self.roster()?, state, meant, None, || {
             if let Some(old) = old {
                 aside = archive(&self.places, old)?;
             }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        brakes::{Standing, night},
+        brakes::{Baseline, night},
         forecast::Prospect,
         tag::{CampaignId, comment_text},
     },
@@ -93,7 +93,7 @@ impl RunArgs {
             .transpose()?;
         let mut found = open::look(self, places, tenant.as_deref(), &rows, meant, ledger)?;
         if self.resume.is_nightly() {
-            let standing = Standing::of(&found.reach, &found.tally);
+            let standing = Baseline::of(&found.reach, &found.tally);
             brakes.before_tonight = Some(night::before(&found.runs, clock.wall(), standing));
         }
         let whose = whose.unwrap_or_else(|why| {

@@ -91,7 +91,7 @@ impl Ground {
                 .map_or_else(|| rig.mock.started, |mark| mark.started);
             let identity = identity(&campaign, made);
             let begun = recover::begun(self.clock.wall(), 0);
-            let taken = take_in_after::<_, IntakeError>(
+            let taken = take_in::<_, IntakeError>(
                 roster(csv),
                 &self.state(),
                 identity,
@@ -117,7 +117,7 @@ impl Ground {
             results: &results,
             ledger: remembered(mark.as_ref()),
             last_sent: clock.wall(),
-            patience: rig.timeout,
+            request_timeout: rig.timeout,
         };
         let ear = Ear::default();
         let recovering = recover::recover(&mut store, &list, &evidence, clock.as_ref(), &ear);

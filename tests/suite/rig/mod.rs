@@ -18,7 +18,7 @@ use fleetsweep::{
     campaign::{
         brakes::{
             BrakeOptions,
-            canary_standing::{CanaryStanding, ThisRun, gate},
+            canary_start::{CanaryStart, ThisRun, gate},
         },
         cancel::Canceller,
         engine::{
@@ -29,7 +29,7 @@ use fleetsweep::{
         follow::{FollowOptions, Follower},
         journal::Journal,
         open::{
-            create::{IntakeError, take_in, take_in_after},
+            create::{IntakeError, take_in},
             resume::{extend, rejoin},
         },
         outcome::{Outcome, Tally},
@@ -302,14 +302,14 @@ impl Rig {
             monitor: monitor.clone(),
         };
         let engine = Engine {
-            judge: Some(Arc::new(jury)),
+            canary_gate: Some(Arc::new(jury)),
             defender,
             tokens: self.tokens,
             pacer,
             clock: clock.clone(),
             monitor: monitor.clone(),
             workers,
-            patience: self.timeout,
+            request_timeout: self.timeout,
             campaign,
         };
         let began = clock.now();
@@ -386,15 +386,15 @@ async fn gated(
     })
     .unwrap();
     let answer = match stands {
-        CanaryStanding::Open => {
+        CanaryStart::Open => {
             brakes.canary = None;
             return brakes;
         }
-        CanaryStanding::Try { accepted, is_new } => {
+        CanaryStart::Try { accepted, is_new } => {
             brakes.canaries_before = accepted;
             is_new.then_some("begun")
         }
-        CanaryStanding::Refused { .. } | CanaryStanding::NoEffect { .. } => {
+        CanaryStart::Refused { .. } | CanaryStart::NoEffect { .. } => {
             let asker = asker.expect("somebody can be asked");
             let question = "start the others all the same? [y/N] ";
             assert!(asker.ask(question).await, "the test says no at once");
@@ -458,7 +458,9 @@ fn begin(
         }
         store
     } else {
-        take_in(roster, &state, identity).unwrap().store
+        take_in(roster, &state, identity, None, || Ok::<_, IntakeError>(()))
+            .unwrap()
+            .store
     };
     let (mut tally, mut targets) = (Tally::default(), 0);
     for (outcome, left_out, count) in store.tally().unwrap() {

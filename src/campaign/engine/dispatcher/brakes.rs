@@ -34,8 +34,8 @@ impl Dispatcher {
     }
 
     /// The clock on the wall shows this. To be said before anything else is asked.
-    pub fn look(&mut self, now: Moment, wall: Timestamp) {
-        self.look_at_outage(now);
+    pub(crate) fn advance_clock(&mut self, now: Moment, wall: Timestamp) {
+        self.check_outage_limit(now);
         // Whatever ended the last of the others may have been a listing.
         self.conclude_suspicion();
         let open = self.open_targets();
@@ -52,16 +52,16 @@ impl Dispatcher {
 
     /// The canaries are through and handed over to be written, and somebody has to say whether the others may start; told
     /// once.
-    pub fn wants_judgement(&mut self) -> Option<Passed> {
+    pub(crate) fn wants_canary_decision(&mut self) -> Option<Passed> {
         if self.is_stopping() || self.is_drained() || self.has_records() {
             return None;
         }
         let open = self.open_targets();
-        self.brakes.wants_judgement(open)
+        self.brakes.wants_canary_decision(open)
     }
 
     /// Somebody has said whether the others may start. What was decided is written before anything is sent by it.
-    pub fn canaries_judged(&mut self, answer: Answer, wall: Timestamp) {
+    pub(crate) fn canaries_decided(&mut self, answer: Answer, wall: Timestamp) {
         match answer {
             Answer::Yes(who) => {
                 let in_all = self.brakes.in_all(self.open_targets());

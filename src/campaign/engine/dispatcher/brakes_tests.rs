@@ -54,7 +54,7 @@ fn a_busy_machine_goes_on_when_canaries_and_max_machines_leave_nobody_to_ask_abo
     call(&mut dispatcher, accepted(), at(1));
     call(&mut dispatcher, accepted(), at(2));
     dispatcher.take_records();
-    assert_eq!(dispatcher.wants_judgement(), None);
+    assert_eq!(dispatcher.wants_canary_decision(), None);
     assert!(!dispatcher.is_over(), "it waits for its delay");
     assert_eq!(dispatcher.brakes.admitted(), Admitted::Anybody);
 }
@@ -64,9 +64,9 @@ fn nobody_judges_before_the_canaries_are_handed_over_to_be_written() {
     let mut dispatcher = dispatcher(5, Policy::default());
     dispatcher = dispatcher.with_brakes(brakes(1, None), Reach::default());
     call(&mut dispatcher, accepted(), at(0));
-    assert_eq!(dispatcher.wants_judgement(), None);
+    assert_eq!(dispatcher.wants_canary_decision(), None);
     dispatcher.take_records();
-    assert!(dispatcher.wants_judgement().is_some());
+    assert!(dispatcher.wants_canary_decision().is_some());
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn the_risk_of_a_second_scan_is_taken_only_where_the_list_is_forbidden() {
         let mut dispatcher = dispatcher(0, Policy::default());
         dispatcher.settings.risk_taken = true;
         dispatcher.targets = 1;
-        dispatcher.left_in_doubt.push_back(1);
-        dispatcher.doubts_came(1, vec![unsure(1)], at(0));
+        dispatcher.left_unconfirmed.push_back(1);
+        dispatcher.unconfirmed_read(1, vec![unsure(1)], at(0));
         for nth in 1..=tries {
             let now = at(nth * 200);
             assert!(dispatcher.wants_listing(now).is_some());

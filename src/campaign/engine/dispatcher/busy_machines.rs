@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Dispatcher, skip::Skip, unconfirmed::MOST_IN_DOUBT};
+use super::{Dispatcher, skip::Skip, unconfirmed::MAX_UNCONFIRMED};
 use crate::{
     campaign::{
         engine::{
@@ -22,7 +22,7 @@ use crate::{
         forecast::experience::ON_TIME,
         outcome::Outcome,
     },
-    client::scans::BLIND_MARGIN,
+    client::margins::{BLIND_MARGIN, before},
     quota::Moment,
 };
 
@@ -52,7 +52,7 @@ pub(super) struct Busy {
 struct Free {
     began: Moment,
     /// So many in a row.
-    looks: u8,
+    busy_checks: u8,
 }
 
 impl Busy {
@@ -63,11 +63,11 @@ impl Busy {
 
     /// Whether more may come to wait, and the list has been asked about all if it is to be.
     pub(super) fn has_room(&self) -> bool {
-        !self.skip.is_asking() && self.waiting.len() < MOST_IN_DOUBT
+        !self.skip.is_asking() && self.waiting.len() < MAX_UNCONFIRMED
     }
 
     /// When the list is to be asked, if it is.
-    pub(super) fn next_look(&self) -> Option<Moment> {
+    pub(super) fn next_probe(&self) -> Option<Moment> {
         if self.skip.is_asking() {
             Some(Moment::ZERO)
         } else {
@@ -85,7 +85,7 @@ impl Busy {
         let by_look = self
             .free
             .get(&n)
-            .is_some_and(|free| free.looks >= LOOKS || free.began + FINDING >= now);
+            .is_some_and(|free| free.busy_checks >= LOOKS || free.began + FINDING >= now);
         by_look || self.skip.is_news(now)
     }
 }
@@ -94,37 +94,37 @@ impl Dispatcher {
     /// A target that is about to be sent: it, unless its machine is known to be busy or must be looked at first.
     pub(super) fn unless_busy(
         &mut self,
-        due: PendingTarget,
+        pending: PendingTarget,
         now: Moment,
         wall: Timestamp,
     ) -> Option<PendingTarget> {
         // What is in doubt has a listing of its own behind it.
-        if due.doubt.is_some() {
-            return Some(due);
+        if pending.unconfirmed.is_some() {
+            return Some(pending);
         }
-        if let Some((scan, began, then)) = self.busy.skip.take(&due.target, now) {
-            self.was_busy(due, scan, began, then);
+        if let Some((scan, began, then)) = self.busy.skip.take(&pending.target, now) {
+            self.was_busy(pending, scan, began, then);
             return None;
         }
-        let (n, progress) = (due.target.n, &due.target.progress);
+        let (n, progress) = (pending.target.n, &pending.target.progress);
         let is_known = progress.pending_tries == 0 || self.busy.is_free(n, now);
         if is_known || self.listings.forbidden.is_some() {
-            return Some(due);
+            return Some(pending);
         }
         let gather = self.settings.policy.on_pending.gather();
         self.busy.look.get_or_insert(now + gather);
-        let since = self.running_since(&due, now, wall);
-        self.busy.waiting.insert(n, (due, since));
+        let since = self.running_since(&pending, now, wall);
+        self.busy.waiting.insert(n, (pending, since));
         None
     }
 
     /// From which time of the server's clock on a scan that keeps this machine busy may have been created.
-    fn running_since(&self, due: &PendingTarget, now: Moment, wall: Timestamp) -> Timestamp {
+    fn running_since(&self, pending: &PendingTarget, now: Moment, wall: Timestamp) -> Timestamp {
         // No other scan can be under way there that is older than the one that was.
-        if let Some(created) = known_creation(due) {
+        if let Some(created) = known_creation(pending) {
             return created;
         }
-        let asked = due.target.progress.last_answer.unwrap_or(wall);
+        let asked = pending.target.progress.last_answer.unwrap_or(wall);
         let ago = wall.duration_since(asked).max(SignedDuration::ZERO);
         self.server.at(now).map_or_else(
             || before(asked, OLDEST_FOREIGN + BLIND_MARGIN),
@@ -133,75 +133,86 @@ impl Dispatcher {
     }
 
     /// The same for a target that is in doubt too, if the listing of its doubt is to tell whether its machine is busy.
-    pub(super) fn doubtful_since(due: &PendingTarget) -> Option<Timestamp> {
-        let doubt = due.doubt.filter(|doubt| !doubt.pending)?;
-        if due.target.progress.pending_tries == 0 {
+    pub(super) fn busy_since_if_unconfirmed(pending: &PendingTarget) -> Option<Timestamp> {
+        let unconfirmed = pending
+            .unconfirmed
+            .filter(|unconfirmed| !unconfirmed.found_busy)?;
+        if pending.target.progress.pending_tries == 0 {
             return None;
         }
-        let blind = if doubt.sent.by_server {
+        let blind = if unconfirmed.sent.by_server {
             SignedDuration::ZERO
         } else {
             BLIND_MARGIN
         };
-        Some(known_creation(due).unwrap_or_else(|| before(doubt.sent.at, OLDEST_FOREIGN + blind)))
+        Some(
+            known_creation(pending)
+                .unwrap_or_else(|| before(unconfirmed.sent.at, OLDEST_FOREIGN + blind)),
+        )
     }
 
     /// Those that wait for a look, and when it begins: how many times each was found busy.
-    pub(super) fn to_be_looked_at(&self) -> (Option<Moment>, impl Iterator<Item = u32> + '_) {
+    pub(super) fn waiting_busy_checks(&self) -> (Option<Moment>, impl Iterator<Item = u32> + '_) {
         let waiting = self.busy.waiting.values();
         (
             self.busy.look,
-            waiting.map(|(due, _)| due.target.progress.pending_tries),
+            waiting.map(|(pending, _)| pending.target.progress.pending_tries),
         )
     }
 
     /// What is to be asked about those that wait.
-    pub(super) fn looks(&self) -> impl Iterator<Item = Sought> + '_ {
-        self.busy.waiting.values().map(|(due, since)| Sought {
-            n: due.target.n,
-            machine: due.target.machine_id.to_lowercase(),
-            comment: self.comment(&due.target),
-            doubt: None,
+    pub(super) fn busy_checks(&self) -> impl Iterator<Item = Sought> + '_ {
+        self.busy.waiting.values().map(|(pending, since)| Sought {
+            n: pending.target.n,
+            machine: pending.target.machine_id.to_lowercase(),
+            comment: self.comment(&pending.target),
+            unconfirmed: None,
             busy_since: Some(*since),
         })
     }
 
     /// A listing has told who is still busy.
-    pub(super) fn settle_looks(&mut self, listing: &mut Listing, now: Moment, wall: Timestamp) {
+    pub(super) fn settle_busy_checks(
+        &mut self,
+        listing: &mut Listing,
+        now: Moment,
+        wall: Timestamp,
+    ) {
         self.busy.look = None;
-        for (n, (mut due, since)) in std::mem::take(&mut self.busy.waiting) {
+        for (n, (mut pending, since)) in std::mem::take(&mut self.busy.waiting) {
             let finding = listing.findings.remove(&n);
             if let Some(finding) = &finding {
-                trail::lookup(&due, finding);
+                trail::lookup(&pending, finding);
             }
             match finding {
                 None => {
                     // It came while the listing was on its way.
                     self.busy.look.get_or_insert(now);
-                    self.busy.waiting.insert(n, (due, since));
+                    self.busy.waiting.insert(n, (pending, since));
                 }
                 Some(Finding::Found(scan)) => {
-                    due.target.progress.message =
+                    pending.target.progress.message =
                         "found in the list of scans by its tag, although the service had said that another scan was pending"
                             .into();
-                    self.end_with_scan(due, None, Outcome::Accepted, Some(scan));
+                    self.end_with_scan(pending, None, Outcome::Accepted, Some(scan));
                 }
-                Some(Finding::Busy(scan)) => self.still_busy(due, scan, now, wall),
+                Some(Finding::Busy(scan)) => self.still_busy(pending, scan, now, wall),
                 Some(Finding::Absent) => {
-                    due.target
+                    pending
+                        .target
                         .progress
                         .set_action(String::new(), String::new(), String::new());
-                    let looks = self.busy.free.get(&n).map_or(0, |free| free.looks);
-                    if looks == 0 {
-                        self.has_looked(&due, false, wall);
+                    let busy_checks = self.busy.free.get(&n).map_or(0, |free| free.busy_checks);
+                    if busy_checks == 0 {
+                        self.learn_from_check(&pending, false, wall);
                     }
                     let free = Free {
                         began: listing.began,
-                        looks: looks.saturating_add(1),
+                        busy_checks: busy_checks.saturating_add(1),
                     };
                     self.busy.free.insert(n, free);
                     // Its turn had come before it was looked at.
-                    self.queue.put_back(due);
+                    self.queue.put_back(pending);
                 }
             }
         }
@@ -209,8 +220,8 @@ impl Dispatcher {
 
     /// The list has told whether a machine that was busy is so still. For the forecast that counts where it was asked when its
     /// delay was over: who waited for the quota besides says nothing about those who will not.
-    fn has_looked(&mut self, due: &PendingTarget, busy: bool, wall: Timestamp) {
-        let progress = &due.target.progress;
+    fn learn_from_check(&mut self, pending: &PendingTarget, busy: bool, wall: Timestamp) {
+        let progress = &pending.target.progress;
         let late = progress.not_before.map(|then| wall.duration_since(then));
         if progress.pending_tries > 0 && late.is_some_and(|late| late.unsigned_abs() < ON_TIME) {
             self.seen.asked(progress.pending_tries, busy);
@@ -220,33 +231,33 @@ impl Dispatcher {
     /// The list has shown that a scan is still under way, which costs one of the tries.
     pub(super) fn still_busy(
         &mut self,
-        due: PendingTarget,
+        pending: PendingTarget,
         scan: Scan,
         now: Moment,
         wall: Timestamp,
     ) {
         let told = "a scan is still under way, as the list of scans shows: no call was spent";
-        self.found_busy(due, scan, told, now, wall);
+        self.found_busy(pending, scan, told, now, wall);
     }
 
     /// The list has told, in these words, that a scan is under way.
     pub(super) fn found_busy(
         &mut self,
-        mut due: PendingTarget,
+        mut pending: PendingTarget,
         scan: Scan,
         told: &str,
         now: Moment,
         wall: Timestamp,
     ) {
-        self.busy.forget(due.target.n);
-        self.has_looked(&due, true, wall);
-        due.target.progress.pending_tries += 1;
-        told.clone_into(&mut due.target.progress.message);
-        self.somebody_elses(due, None, Some(scan), now, wall);
+        self.busy.forget(pending.target.n);
+        self.learn_from_check(&pending, true, wall);
+        pending.target.progress.pending_tries += 1;
+        told.clone_into(&mut pending.target.progress.message);
+        self.busy_with_another(pending, None, Some(scan), now, wall);
     }
 
     /// The list cannot be asked, for ever or for now: a call asks too.
-    pub(super) fn give_up_looks(&mut self, now: Moment) {
+    pub(super) fn give_up_busy_checks(&mut self, now: Moment) {
         self.busy.look = None;
         let waiting = std::mem::take(&mut self.busy.waiting);
         if !waiting.is_empty() && !std::mem::replace(&mut self.busy.is_blind_said, true) {
@@ -254,28 +265,23 @@ impl Dispatcher {
                 "without the list of scans, busy machines are asked again by a call each".into(),
             );
         }
-        for (n, (due, _)) in waiting {
+        for (n, (pending, _)) in waiting {
             let free = Free {
                 began: now,
-                looks: LOOKS,
+                busy_checks: LOOKS,
             };
             self.busy.free.insert(n, free);
-            self.queue.put_back(due);
+            self.queue.put_back(pending);
         }
     }
 }
 
 /// When the scan that was under way on this machine was created, if that is known.
-fn known_creation(due: &PendingTarget) -> Option<Timestamp> {
-    let progress = &due.target.progress;
+fn known_creation(pending: &PendingTarget) -> Option<Timestamp> {
+    let progress = &pending.target.progress;
     if progress.action_id.is_empty() {
         return None;
     }
     let created: Timestamp = progress.action_created.parse().ok()?;
     Some(before(created, WHOLE_SECOND))
-}
-
-/// So long before this time.
-pub(super) fn before(time: Timestamp, span: SignedDuration) -> Timestamp {
-    time.saturating_sub(span).unwrap_or(Timestamp::MIN)
 }

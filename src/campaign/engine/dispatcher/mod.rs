@@ -3,54 +3,49 @@
 //!
 //! - this file: what the engine asks for, and what it spends permits on.
 //! - `halts`: what the brakes change.
-//! - `replies`: what a reply changes. `doubts`: what is looked up first. `busy`: whom the list is asked about before a
+//! - `replies`: what a reply changes. `unconfirmed`: what is looked up first. `busy`: whom the list is asked about before a
 //!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
 //! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached,
 //!   and `suspects`: who is tried then. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
 
+mod assignment;
 mod brakes;
 mod busy_machines;
+mod listings;
 mod outage;
 mod outcomes;
 mod prospect;
+mod reachability;
 mod replies;
 mod skip;
 mod suspects;
 mod suspicion;
+mod tokens;
 mod unconfirmed;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use jiff::Timestamp;
-use tracing::debug;
-
 pub use super::attempt::{Attempt, Report, Sending};
-use busy_machines::Busy;
-use outage::Reachability;
-use replies::Tokens;
-use suspicion::Suspicion;
-use unconfirmed::Listings;
-use unconfirmed::MOST_IN_DOUBT;
-
-use super::{pending::PendingTarget, queue::Queue};
-use crate::campaign::journal::PAGE;
-use crate::campaign::retry::Policy;
+use super::{pending::PendingTarget, queue::Queue, trail};
 use crate::{
     campaign::{
         brakes::{Admitted, Brakes},
-        engine::trail,
         forecast::experience::Experience,
-        journal::Reading,
+        journal::{PAGE, Reading},
         outcome::Tally,
+        retry::Policy,
         stop::StopReason,
         tag::CampaignId,
     },
     client::server_clock::ServerClock,
-};
-use crate::{
     quota::Moment,
     store::{Cursor, Record, Target, Unfinished},
 };
+use busy_machines::Busy;
+use listings::Listings;
+use reachability::Reachability;
+use suspicion::Suspicion;
+use tokens::Tokens;
 
 /// Fresh targets are fetched again when fewer than this are at hand.
 const LOW_WATER: usize = PAGE / 2;
@@ -97,7 +92,7 @@ pub struct Dispatcher {
     in_flight: HashMap<u64, PendingTarget>,
     unconfirmed: BTreeMap<u64, PendingTarget>,
     /// In doubt since an earlier run, and in the store still.
-    left_in_doubt: VecDeque<u64>,
+    left_unconfirmed: VecDeque<u64>,
     busy: Busy,
     records: Vec<Record>,
     server: ServerClock,
@@ -136,7 +131,7 @@ impl Dispatcher {
             cursor: Some(Cursor::START),
             in_flight: HashMap::new(),
             unconfirmed: BTreeMap::new(),
-            left_in_doubt: VecDeque::new(),
+            left_unconfirmed: VecDeque::new(),
             busy: Busy::default(),
             records: Vec::new(),
             server: ServerClock::default(),
@@ -160,7 +155,7 @@ impl Dispatcher {
     }
 
     /// What is to be read from the store.
-    pub fn wants_reading(&mut self, now: Moment) -> Reading {
+    pub(crate) fn wants_reading(&mut self, now: Moment) -> Reading {
         if self.is_stopping() {
             return Reading::default();
         }
@@ -171,67 +166,21 @@ impl Dispatcher {
                 Admitted::Only(these) => self.queue.recall_of(these, now),
                 Admitted::Anybody | Admitted::Nobody => self.queue.recall(now),
             },
-            doubts: self.doubts_to_read(),
-        }
-    }
-
-    /// Whether a call could go out if there were a permit.
-    #[must_use]
-    pub fn wants_permit(&mut self, now: Moment) -> bool {
-        let room = match self.phase {
-            Phase::Alone => self.in_flight.is_empty(),
-            Phase::Open => {
-                let most = self.settings.capacity.min(self.reach.width());
-                let most = most.min(self.suspicion.width());
-                self.in_flight.len() < most && self.unconfirmed.len() < MOST_IN_DOUBT
-            }
-            Phase::Stopping(_) => false,
-        };
-        room && !self.tokens.renewing
-            && self.busy.has_room()
-            && self.may_start(now)
-            && self.has_due(now)
-    }
-
-    fn has_due(&mut self, now: Moment) -> bool {
-        let round = self.round(now);
-        match (self.brakes.admitted(), self.reach.suspects(round)) {
-            (Admitted::Nobody, _) => false,
-            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
-                self.queue.has_due_of(these, now)
-            }
-            (Admitted::Anybody, None) => self.queue.has_due(now),
-        }
-    }
-
-    /// Takes the target that goes next.
-    fn pop(&mut self, now: Moment) -> Option<PendingTarget> {
-        let round = self.round(now);
-        match (self.brakes.admitted(), self.reach.suspects(round)) {
-            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
-                self.queue.pop_of(these, now)
-            }
-            _ if self.reach.is_out() => self.queue.draw(now, &mut self.rng),
-            _ if self.suspicion.is_on() => {
-                let due = self.queue.draw(now, &mut self.rng)?;
-                self.suspicion.drew(due.target.n);
-                Some(due)
-            }
-            _ => self.queue.pop(now),
+            unconfirmed: self.unconfirmed_to_read(),
         }
     }
 
     /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
     /// else, a permit or an answer, and a timer for it would never rest.
     #[must_use]
-    pub fn next_wake(&self, now: Moment) -> Option<Moment> {
+    pub(crate) fn next_wake(&self, now: Moment) -> Option<Moment> {
         if self.is_stopping() {
             return None;
         }
-        let looks = [self.next_listing(), self.reach.next_look()];
+        let busy_checks = [self.next_listing(), self.reach.next_probe()];
         [self.queue.next_later()]
             .into_iter()
-            .chain(looks)
+            .chain(busy_checks)
             .flatten()
             .filter(|wake| *wake > now)
             .min()
@@ -239,17 +188,17 @@ impl Dispatcher {
 
     /// Whether something is to be written.
     #[must_use]
-    pub fn has_records(&self) -> bool {
+    pub(crate) fn has_records(&self) -> bool {
         !self.records.is_empty()
     }
 
     /// What is to be written.
-    pub fn take_records(&mut self) -> Vec<Record> {
+    pub(crate) fn take_records(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.records)
     }
 
     /// What is to be said, a line each.
-    pub fn take_notes(&mut self) -> Vec<String> {
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 
@@ -262,7 +211,7 @@ impl Dispatcher {
 
     /// Why the campaign stops before its end, if it does.
     #[must_use]
-    pub fn stop_reason(&self) -> Option<&StopReason> {
+    pub(crate) fn stop_reason(&self) -> Option<&StopReason> {
         match &self.phase {
             Phase::Stopping(reason) => Some(reason),
             Phase::Alone | Phase::Open => None,
@@ -284,7 +233,7 @@ impl Dispatcher {
     /// Targets that were sent to, and of which nobody knows whether a scan was started.
     #[must_use]
     pub fn unsettled(&self) -> u64 {
-        let all = self.in_flight.len() + self.unconfirmed.len() + self.left_in_doubt.len();
+        let all = self.in_flight.len() + self.unconfirmed.len() + self.left_unconfirmed.len();
         all as u64
     }
 
@@ -307,7 +256,7 @@ impl Dispatcher {
     }
 
     /// A page of fresh targets; an empty one is the last.
-    pub fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
+    pub(crate) fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
         self.cursor = (!page.is_empty()).then_some(next);
         let page = self.without_busy(page);
         self.queue.add_fresh(page);
@@ -316,66 +265,16 @@ impl Dispatcher {
     }
 
     /// What was [wanted](Self::wants_reading) besides a page has been read.
-    pub fn recalled(
+    pub(crate) fn recalled(
         &mut self,
         reading: &Reading,
         retries: Vec<Unfinished>,
-        doubts: Vec<Unfinished>,
+        unconfirmed: Vec<Unfinished>,
         now: Moment,
     ) {
         let retries = retries.into_iter().map(|left| left.target).collect();
         self.queue.recalled(&reading.retries, retries);
-        self.doubts_came(reading.doubts.len(), doubts, now);
-    }
-
-    /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.
-    pub fn assign(&mut self, now: Moment, wall: Timestamp) -> Option<Attempt> {
-        if !self.wants_permit(now) {
-            return None;
-        }
-        let mut due = loop {
-            let due = self.pop(now)?;
-            if due.target.progress.attempts == 0 && !self.brakes.admits_new() {
-                continue;
-            }
-            match due.doubt {
-                Some(doubt) if doubt.send_by().is_none_or(|by| by < now) => {
-                    self.unconfirmed.insert(due.target.n, due);
-                }
-                _ => {
-                    if let Some(due) = self.unless_busy(due, now, wall) {
-                        break due;
-                    }
-                }
-            }
-        };
-        let number = due.target.progress.attempts + 1;
-        let n = due.target.n;
-        due.target.progress.attempts = number;
-        due.target.progress.first_sent.get_or_insert(wall);
-        due.target.progress.not_before = None;
-        self.records.push(Record::Begun {
-            n,
-            number,
-            sent: wall,
-            sent_server: self.server.at(now),
-        });
-        let attempt = Attempt {
-            n,
-            line: due.target.line,
-            number,
-            machine: due.target.machine_id.to_lowercase(),
-            scan_type: scan_type(&due.target, self.settings.scan_type),
-            comment: self.comment(&due.target),
-            send_by: due.doubt.and_then(|doubt| doubt.send_by()),
-        };
-        debug!(line = attempt.line, number, "goes next");
-        due.canary = self.brakes.tries_canaries();
-        due.front = false;
-        self.in_flight.insert(n, due);
-        self.brakes.begun(n, number == 1);
-        self.drop_the_rest();
-        Some(attempt)
+        self.unconfirmed_read(reading.unconfirmed.len(), unconfirmed, now);
     }
 
     /// Stops the campaign: no new calls, those in flight are awaited.
@@ -387,40 +286,21 @@ impl Dispatcher {
         }
     }
 
-    /// An attempt that was to be sent, but cannot be: nothing of it was written.
-    pub fn unwritten(&mut self, n: u64) {
-        if let Some(mut due) = self.in_flight.remove(&n) {
-            due.target.progress.attempts -= 1;
-            debug!(line = due.target.line, "its attempt could not be written");
-            self.brakes.taken_back(n, due.target.progress.attempts == 0);
-            self.queue.put_back(due);
-        }
+    fn is_drained(&self) -> bool {
+        !self.suspicion.is_on() && self.has_only_suspects()
     }
 
-    fn is_drained(&self) -> bool {
-        let nobody_waits = self.queue.is_empty()
+    /// Whether no target is left that could be sent to, apart from those whose 403 is in question and those in flight.
+    fn has_only_suspects(&self) -> bool {
+        self.queue.is_empty()
             && self.unconfirmed.is_empty()
-            && self.left_in_doubt.is_empty()
-            && self.suspicion.nobody_waits()
-            && self.busy.nobody_waits();
-        nobody_waits && self.cursor.is_none()
+            && self.left_unconfirmed.is_empty()
+            && self.busy.nobody_waits()
+            && self.cursor.is_none()
     }
 
     fn is_stopping(&self) -> bool {
         self.stop_reason().is_some()
-    }
-
-    fn comment(&self, target: &Target) -> String {
-        let text = target.comment.as_deref().unwrap_or(&self.settings.comment);
-        self.settings.campaign.comment(target.n, text)
-    }
-}
-
-fn scan_type(target: &Target, default: &'static str) -> &'static str {
-    match target.scan_type.as_deref() {
-        Some("quick") => "Quick",
-        Some("full") => "Full",
-        _ => default,
     }
 }
 
@@ -432,3 +312,5 @@ mod busy_machines_tests;
 mod outage_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unconfirmed_tests;

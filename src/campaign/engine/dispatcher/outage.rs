@@ -8,20 +8,18 @@
 //! It is an outage for sure, and no machine is to blame, where a call never connected, where the list is not answered either, and
 //! where another machine's start fails like those of the first three.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
     Dispatcher,
-    suspects::{Round, Suspects},
+    reachability::{Held, Probe, SAID_APART},
+    suspects::Suspects,
 };
 use crate::{
     campaign::{engine::lookup::ListingError, stop::StopReason},
     client::{
         outage::Outage,
-        reply::{Class, Obstacle, Trouble},
+        reply::{Class, Trouble},
     },
     monitor::span,
     quota::Moment,
@@ -30,123 +28,8 @@ use crate::{
 /// So long starts may be down while the list answers; then the machines are to blame that are left.
 const STARTS_DOWN: Duration = Duration::from_hours(24);
 
-/// A connection that comes and goes is not spoken of more often.
-const SAID_APART: Duration = Duration::from_mins(1);
-
 /// So many different machines in a row.
 const IN_A_ROW: usize = 3;
-
-/// What is known of whether the API can be reached.
-#[derive(Debug, Default)]
-pub(super) struct Reachability {
-    /// Whether the service has answered this run.
-    pub(super) heard: bool,
-    /// The machines that failed since a start was last answered, and whether each is still to be tried.
-    failed: BTreeMap<u64, bool>,
-    held: Option<Held>,
-    /// So many calls may be on their way after an outage.
-    width: Option<usize>,
-    /// Machines whose starts failed while another's was answered: they say nothing of an outage.
-    known_bad: HashSet<u64>,
-    /// When the last outage ended: what was sent before is nobody's fault.
-    ended: Option<Moment>,
-    /// When people last heard of one.
-    said: Option<Moment>,
-    pub(super) give_up_after: Option<Duration>,
-    /// Since when the sign-in does not answer.
-    waits_for_token: Option<Moment>,
-}
-
-/// An outage that goes on.
-#[derive(Debug)]
-struct Held {
-    outage: Outage,
-    look: Look,
-    /// It is an outage for sure, and no machine is to blame.
-    is_sure: bool,
-    suspects: Suspects,
-    /// Whether people have heard of it.
-    is_told: bool,
-    /// What is in the way, as they have heard.
-    told: Option<Obstacle>,
-}
-
-/// How it is found out whether it is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// By a list call, when it is time.
-    ByList,
-    /// A list call is on its way.
-    Asked,
-    /// The list answers, and starts do not: by a start at a time, of which so many have come to nothing.
-    ByStarts(usize),
-}
-
-impl Reachability {
-    /// Whether starts are held.
-    pub(super) fn is_out(&self) -> bool {
-        self.held.is_some()
-    }
-
-    /// Whether the list is not to be read now, for nobody would answer.
-    pub(super) fn list_is_out(&self) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|held| !matches!(held.look, Look::ByStarts(_)))
-    }
-
-    /// How many calls may be on their way.
-    pub(super) fn width(&self) -> usize {
-        match (&self.held, self.width) {
-            (Some(_), _) => 1,
-            (None, width) => width.unwrap_or(usize::MAX),
-        }
-    }
-
-    /// Whether nobody is to blame for an attempt that was sent then and not answered.
-    pub(super) fn is_blameless(&self, sent: Moment) -> bool {
-        self.held.as_ref().is_some_and(|held| held.is_sure)
-            || self.ended.is_some_and(|ended| sent <= ended)
-    }
-
-    /// Whether the sign-in lets a call wait for longer than it takes as a rule.
-    pub(super) fn waits_for_token(&self, now: Moment) -> bool {
-        self.waits_for_token
-            .is_some_and(|since| now.since(since) >= SAID_APART)
-    }
-
-    /// When it is looked again, if it is.
-    pub(super) fn next_look(&self) -> Option<Moment> {
-        let held = self.held.as_ref()?;
-        (held.look != Look::Asked).then(|| held.outage.next_look())
-    }
-
-    fn open_failed(&self) -> HashSet<u64> {
-        let open = self.failed.iter().filter(|(_, is_open)| **is_open);
-        open.map(|(n, _)| *n).collect()
-    }
-
-    /// Whether this one is none of those that failed before.
-    fn is_another(&self, n: u64) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|held| !held.suspects.all.contains(&n))
-    }
-
-    /// Those of whom one is to be tried now; none if anybody may.
-    pub(super) fn suspects(&self, whose: Round) -> Option<&HashSet<u64>> {
-        let held = self.held.as_ref()?;
-        let Look::ByStarts(tried) = held.look else {
-            return None;
-        };
-        let Suspects { all, left } = &held.suspects;
-        let is_anothers_turn = tried.is_multiple_of(all.len() + 1);
-        let these = match whose {
-            Round::Left => left,
-            Round::All => all,
-            Round::Anybody => return None,
-        };
-        (!is_anothers_turn).then_some(these)
-    }
-}
 
 impl Dispatcher {
     /// The same, with an outage stopping the campaign after so long.
@@ -163,7 +46,7 @@ impl Dispatcher {
     }
 
     /// Since when a token is waited for, if it is. To be said before [`look`](Self::look).
-    pub fn waits_for_token(&mut self, since: Option<Moment>) {
+    pub(crate) fn waits_for_token(&mut self, since: Option<Moment>) {
         self.reach.waits_for_token = since;
     }
 
@@ -172,35 +55,35 @@ impl Dispatcher {
         let Some(held) = &self.reach.held else {
             return true;
         };
-        let by_start = match held.look {
-            Look::ByStarts(_) => true,
-            Look::ByList | Look::Asked => false,
+        let by_start = match held.probe {
+            Probe::ByStarts(_) => true,
+            Probe::ByList | Probe::Asked => false,
         };
-        by_start && held.outage.next_look() <= now
+        by_start && held.outage.next_probe() <= now
     }
 
     /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until
     /// [`probed`](Self::probed).
-    pub fn wants_probe(&mut self, now: Moment) -> bool {
+    pub(crate) fn wants_probe(&mut self, now: Moment) -> bool {
         if self.is_stopping() {
             return false;
         }
         let Some(held) = &mut self.reach.held else {
             return false;
         };
-        let is_time = held.look == Look::ByList && held.outage.next_look() <= now;
+        let is_time = held.probe == Probe::ByList && held.outage.next_probe() <= now;
         if is_time {
-            held.look = Look::Asked;
+            held.probe = Probe::Asked;
         }
         is_time
     }
 
     /// The list was asked whether the API can be reached.
-    pub fn probed(&mut self, result: Result<(), ListingError>, now: Moment) {
+    pub(crate) fn probed(&mut self, result: Result<(), ListingError>, now: Moment) {
         let Some(held) = &mut self.reach.held else {
             return;
         };
-        held.look = Look::ByList;
+        held.probe = Probe::ByList;
         match result {
             Err(ListingError::Unanswered { trouble, .. }) => self.still_out(&trouble, now),
             Err(ListingError::Unauthorized(why) | ListingError::Blocked(why)) => {
@@ -219,13 +102,13 @@ impl Dispatcher {
 
     /// The list has answered, whatever it said.
     fn list_answered(&mut self, now: Moment) {
-        self.reach.heard = true;
+        self.reach.answered_before = true;
         let starts_failed = self.reach.failed.len() >= IN_A_ROW;
         let more_failed = self.reach.open_failed().len() > IN_A_ROW;
         let enough = self.open_targets() >= IN_A_ROW as u64;
         match &mut self.reach.held {
             Some(held) if starts_failed && enough => {
-                held.look = Look::ByStarts(0);
+                held.probe = Probe::ByStarts(0);
                 // Those that were on their way are others too, and nobody else may be left to be tried.
                 held.is_sure |= more_failed;
                 self.blame_nobody();
@@ -238,7 +121,7 @@ impl Dispatcher {
     pub(super) fn reached(&mut self, n: u64, tries: u32, class: &Class, now: Moment) {
         match class {
             Class::Own(_) => {
-                self.reach.heard = true;
+                self.reach.answered_before = true;
                 self.reach.failed.clear();
                 if let Some(held) = &mut self.reach.held {
                     // One of them that is answered tells that starts were down; another one, that they are bad.
@@ -261,8 +144,8 @@ impl Dispatcher {
                 }
                 let is_turn = self.may_start(now);
                 let is_row = self.reach.failed.len() >= IN_A_ROW;
-                let is_told = trouble.obstacle.is_some() || trouble.retry_after.is_some();
-                if is_row || is_told || self.reach.is_out() {
+                let is_reported = trouble.obstacle.is_some() || trouble.retry_after.is_some();
+                if is_row || is_reported || self.reach.is_out() {
                     let is_another = !is_known && is_turn && self.reach.is_another(n);
                     self.out(trouble, is_another, now);
                 }
@@ -284,7 +167,7 @@ impl Dispatcher {
             let held = self.reach.held.as_mut();
             if let Some(held) = held {
                 held.is_sure |= is_sure;
-                if let Look::ByStarts(tried) = &mut held.look {
+                if let Probe::ByStarts(tried) = &mut held.probe {
                     *tried += usize::from(by_start);
                 }
             }
@@ -294,31 +177,31 @@ impl Dispatcher {
             }
             return;
         }
-        let outage = Outage::begin(now, trouble, self.reach.heard);
+        let outage = Outage::begin(now, trouble, self.reach.answered_before);
         self.reach.held = Some(Held {
             outage,
-            look: Look::ByList,
+            probe: Probe::ByList,
             is_sure,
             suspects: Suspects::new(self.reach.open_failed()),
-            is_told: false,
-            told: None,
+            is_reported: false,
+            reported: None,
         });
-        self.tell_outage(now);
+        self.report_outage(now);
         self.blame_nobody();
     }
 
     /// Says it, unless it was said a moment ago, or has been said like that.
-    fn tell_outage(&mut self, now: Moment) {
+    fn report_outage(&mut self, now: Moment) {
         let said_apart = |said: Moment| now.since(said) >= SAID_APART;
         let is_time = self.reach.said.is_none_or(said_apart);
         let Some(held) = &mut self.reach.held else {
             return;
         };
         let obstacle = held.outage.obstacle();
-        let is_new = held.is_told && held.told != obstacle;
-        if is_new || (is_time && !held.is_told) {
-            held.is_told = true;
-            held.told = obstacle;
+        let is_new = held.is_reported && held.reported != obstacle;
+        if is_new || (is_time && !held.is_reported) {
+            held.is_reported = true;
+            held.reported = obstacle;
             self.notes.push(held.outage.in_words(now));
             self.reach.said = Some(now);
         }
@@ -330,8 +213,9 @@ impl Dispatcher {
             return;
         };
         // A start that fails while the list answers does not say so.
-        held.is_sure |= !matches!(held.look, Look::ByStarts(_));
-        if matches!(held.look, Look::ByStarts(_)) && now.since(held.outage.since()) >= STARTS_DOWN {
+        held.is_sure |= !matches!(held.probe, Probe::ByStarts(_));
+        if matches!(held.probe, Probe::ByStarts(_)) && now.since(held.outage.since()) >= STARTS_DOWN
+        {
             self.are_bad();
             self.outage_over(now);
             return;
@@ -339,14 +223,14 @@ impl Dispatcher {
         if let Some(why) = held.outage.failed(now, trouble) {
             self.stop(StopReason::Tenant(why));
         }
-        self.tell_outage(now);
+        self.report_outage(now);
         self.blame_nobody();
     }
 
     /// Starts were tried while the list answered: whoever failed meanwhile is to blame from now on.
     fn are_bad(&mut self) {
         if let Some(held) = &self.reach.held
-            && matches!(held.look, Look::ByStarts(_))
+            && matches!(held.probe, Probe::ByStarts(_))
         {
             self.reach.known_bad.extend(&held.suspects.all);
         }
@@ -358,12 +242,12 @@ impl Dispatcher {
             return;
         };
         for n in &held.suspects.all {
-            if let Some(doubt) = self
+            if let Some(unconfirmed) = self
                 .unconfirmed
                 .get_mut(n)
-                .and_then(|due| due.doubt.as_mut())
+                .and_then(|pending| pending.unconfirmed.as_mut())
             {
-                doubt.is_blameless = true;
+                unconfirmed.is_blameless = true;
             }
         }
     }
@@ -373,7 +257,7 @@ impl Dispatcher {
             return;
         };
         held.outage.over(now);
-        if held.is_told {
+        if held.is_reported {
             self.notes.push(held.outage.over_in_words(now));
         }
         self.reach.width = Some(1);
@@ -394,7 +278,7 @@ impl Dispatcher {
     }
 
     /// Stops the campaign if an outage, or a list that cannot be read, has lasted for longer than the operator wants.
-    pub(super) fn look_at_outage(&mut self, now: Moment) {
+    pub(super) fn check_outage_limit(&mut self, now: Moment) {
         let Some(limit) = self.reach.give_up_after else {
             return;
         };

@@ -174,14 +174,14 @@ fn an_obstacle_at_the_start_stops_at_the_second_look_and_later_holds() {
 fn an_outage_ends_the_run_only_where_the_operator_says_so() {
     let mut patient = dispatcher(2, Policy::default());
     call(&mut patient, never_sent(), at(0));
-    patient.look(at(100_000), WALL);
+    patient.advance_clock(at(100_000), WALL);
     assert_eq!(patient.stop_reason(), None);
     let mut impatient =
         dispatcher(2, Policy::default()).giving_up_after(Some(Duration::from_mins(1)));
     call(&mut impatient, never_sent(), at(0));
-    impatient.look(at(59), WALL);
+    impatient.advance_clock(at(59), WALL);
     assert_eq!(impatient.stop_reason(), None);
-    impatient.look(at(60), WALL);
+    impatient.advance_clock(at(60), WALL);
     assert!(matches!(
         impatient.stop_reason(),
         Some(StopReason::Brake(_))

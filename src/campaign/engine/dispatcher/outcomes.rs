@@ -16,11 +16,11 @@ use crate::{
 impl Dispatcher {
     pub(super) fn end_unsure(
         &mut self,
-        mut due: PendingTarget,
+        mut pending: PendingTarget,
         end: Option<AttemptEnd>,
         why: &str,
     ) {
-        let progress = &mut due.target.progress;
+        let progress = &mut pending.target.progress;
         if progress.message.is_empty() {
             progress
                 .message
@@ -35,31 +35,32 @@ impl Dispatcher {
             "{}; whether a scan was started could not be looked up ({why}): {cure}",
             progress.message
         );
-        self.end(due, end, Outcome::Unsure);
+        self.end(pending, end, Outcome::Unsure);
     }
 
     pub(super) fn end_with_scan(
         &mut self,
-        mut due: PendingTarget,
+        mut pending: PendingTarget,
         end: Option<AttemptEnd>,
         outcome: Outcome,
         scan: Option<Scan>,
     ) {
         if let Some(scan) = scan {
-            due.target
+            pending
+                .target
                 .progress
                 .set_action(scan.id, scan.status, scan.created);
         }
-        self.end(due, end, outcome);
+        self.end(pending, end, outcome);
     }
 
     pub(super) fn end(
         &mut self,
-        mut due: PendingTarget,
+        mut pending: PendingTarget,
         end: Option<AttemptEnd>,
         outcome: Outcome,
     ) {
-        let progress = &mut due.target.progress;
+        let progress = &mut pending.target.progress;
         progress.outcome = Some(outcome.as_str());
         progress.not_before = None;
         // One that is left out and comes back is looked up once more.
@@ -73,20 +74,20 @@ impl Dispatcher {
             progress.set_action(String::new(), String::new(), String::new());
         }
         let by_call = progress.attempts > 0;
-        self.busy.forget(due.target.n);
-        self.no_suspect(due.target.n);
-        self.changed(&due, end);
+        self.busy.forget(pending.target.n);
+        self.no_suspect(pending.target.n);
+        self.changed(&pending, end);
         if is_left_out {
             // By its row's absence, which says nothing about the others.
             self.tally.leave_out(1);
-            self.brakes.waits(due.target.n);
+            self.brakes.waits(pending.target.n);
             return;
         }
         self.tally.add(outcome);
         let end = End {
-            n: due.target.n,
-            line: due.target.line,
-            machine: &due.target.machine_id,
+            n: pending.target.n,
+            line: pending.target.line,
+            machine: &pending.target.machine_id,
             outcome,
             by_call,
         };
@@ -117,10 +118,10 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn changed(&mut self, due: &PendingTarget, attempt: Option<AttemptEnd>) {
-        let progress = Box::new(due.target.progress.clone());
+    pub(super) fn changed(&mut self, pending: &PendingTarget, attempt: Option<AttemptEnd>) {
+        let progress = Box::new(pending.target.progress.clone());
         self.records.push(Record::Changed {
-            n: due.target.n,
+            n: pending.target.n,
             attempt,
             progress,
         });

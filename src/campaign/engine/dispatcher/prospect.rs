@@ -22,7 +22,7 @@ const REFUSED_LATELY: Duration = Duration::from_mins(1);
 impl Dispatcher {
     /// Why nobody can know when the last call goes out, in words; the service's word holds calls until `held`.
     #[must_use]
-    pub fn unforeseen(&self, now: Moment, held: Moment) -> Option<&'static str> {
+    pub(crate) fn unforeseen(&self, now: Moment, held: Moment) -> Option<&'static str> {
         let refused = self.last_throttled;
         if self.reach.is_out() {
             Some("the API does not answer")
@@ -42,7 +42,7 @@ impl Dispatcher {
     }
 
     /// The same, and noted in the state for whoever asks from another terminal.
-    pub fn note_unforeseen(&mut self, now: Moment, held: Moment) -> Option<&'static str> {
+    pub(crate) fn note_unforeseen(&mut self, now: Moment, held: Moment) -> Option<&'static str> {
         let unforeseen = self.unforeseen(now, held);
         if std::mem::replace(&mut self.unforeseen, unforeseen) != unforeseen {
             self.records.push(Record::Foresees(unforeseen));
@@ -70,14 +70,14 @@ impl Dispatcher {
         // Of these it is known that no scan is under way, or that it was no answer that they wait for.
         let at_hand = std::iter::repeat_n((Duration::ZERO, Why::Free), self.queue.begun_at_hand());
         waiting.extend(at_hand);
-        let (look, looked_at) = self.to_be_looked_at();
+        let (look, looked_at) = self.waiting_busy_checks();
         let look = look.map_or(Duration::ZERO, |look| look.since(now));
         waiting.extend(looked_at.map(|times| (look, Why::Busy(times))));
         let listing = self.next_listing().map(|at| at.since(now));
         let lookup = listing.unwrap_or_default() + LISTED_WITHIN;
         waiting.extend(self.unconfirmed.values().map(|_| (lookup, Why::Lookup)));
         let read_first = (LOOKED_UP_WITHIN, Why::Lookup);
-        waiting.extend(self.left_in_doubt.iter().map(|_| read_first));
+        waiting.extend(self.left_unconfirmed.iter().map(|_| read_first));
         let on_its_way = self.in_flight.len() as u64;
         let open = self.open_targets();
         let fresh = open.saturating_sub(waiting.len() as u64 + on_its_way);
@@ -100,8 +100,8 @@ impl Dispatcher {
     }
 
     /// Whether an answer to this call is the first to tell whether its machine is busy: else the list has told before.
-    pub(super) fn is_asked_by_call(&self, due: &PendingTarget) -> bool {
-        due.target.progress.pending_tries == 0 || self.listings.forbidden.is_some()
+    pub(super) fn is_asked_by_call(&self, pending: &PendingTarget) -> bool {
+        pending.target.progress.pending_tries == 0 || self.listings.forbidden.is_some()
     }
 
     /// Whether such an answer says that no scan is under way.

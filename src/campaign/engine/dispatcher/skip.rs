@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Dispatcher, busy_machines::before};
+use super::Dispatcher;
 use crate::{
     campaign::{
         engine::{
@@ -15,7 +15,7 @@ use crate::{
         follow::watch::OLDEST_FOREIGN,
         stop::StopReason,
     },
-    client::scans::BLIND_MARGIN,
+    client::margins::{BLIND_MARGIN, before},
     monitor::count,
     quota::Moment,
     store::Target,
@@ -137,12 +137,12 @@ impl Dispatcher {
     /// The list has shown before the first call that a scan is under way.
     pub(super) fn was_busy(
         &mut self,
-        due: PendingTarget,
+        pending: PendingTarget,
         scan: Scan,
         began: Moment,
         wall: Timestamp,
     ) {
         let told = "a scan was under way before the start, as the list of scans showed: no call was spent (--skip-busy)";
-        self.found_busy(due, scan, told, began, wall);
+        self.found_busy(pending, scan, told, began, wall);
     }
 }

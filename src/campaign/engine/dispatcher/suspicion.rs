@@ -44,12 +44,8 @@ impl Suspicion {
         !self.in_question.is_empty()
     }
 
-    pub(super) fn nobody_waits(&self) -> bool {
-        self.in_question.is_empty()
-    }
-
     /// This one was drawn.
-    pub(super) fn drew(&mut self, n: u64) {
+    pub(super) fn picked(&mut self, n: u64) {
         self.drawn = Some(n);
     }
 
@@ -63,24 +59,24 @@ impl Dispatcher {
     /// The service has forbidden a start, in words that may be about this machine alone.
     pub(super) fn forbidden(
         &mut self,
-        due: PendingTarget,
+        pending: PendingTarget,
         end: AttemptEnd,
         sent: Moment,
         why: String,
     ) {
         let permitted = self.suspicion.permitted;
         if permitted.is_some_and(|permitted| sent <= permitted) {
-            self.end(due, Some(end), Outcome::Refused);
+            self.end(pending, Some(end), Outcome::Refused);
             return;
         }
-        self.changed(&due, Some(end));
+        self.changed(&pending, Some(end));
         // Another may be tried in its place.
-        self.brakes.waits(due.target.n);
+        self.brakes.waits(pending.target.n);
         let suspicion = &mut self.suspicion;
-        suspicion.others += u32::from(suspicion.drawn == Some(due.target.n));
-        debug!(line = due.target.line, "forbidden: others are tried");
+        suspicion.others += u32::from(suspicion.drawn == Some(pending.target.n));
+        debug!(line = pending.target.line, "forbidden: others are tried");
         suspicion.why = why;
-        suspicion.in_question.push(due);
+        suspicion.in_question.push(pending);
         if self.suspicion.others >= OTHERS {
             self.forbidden_for_all();
         }
@@ -100,12 +96,7 @@ impl Dispatcher {
 
     /// Decides where nobody is left who could be tried.
     pub(super) fn conclude_suspicion(&mut self) {
-        let nobody_is_left = self.in_flight.is_empty()
-            && self.queue.is_empty()
-            && self.unconfirmed.is_empty()
-            && self.left_in_doubt.is_empty()
-            && self.busy.nobody_waits()
-            && self.cursor.is_none();
+        let nobody_is_left = self.in_flight.is_empty() && self.has_only_suspects();
         if !self.suspicion.is_on() || !nobody_is_left || self.is_stopping() {
             return;
         }
@@ -119,16 +110,16 @@ impl Dispatcher {
     fn forbidden_for_these(&mut self) {
         self.suspicion.drawn = None;
         self.suspicion.others = 0;
-        for due in std::mem::take(&mut self.suspicion.in_question) {
-            self.end(due, None, Outcome::Refused);
+        for pending in std::mem::take(&mut self.suspicion.in_question) {
+            self.end(pending, None, Outcome::Refused);
         }
     }
 
     /// All in question stay open.
     fn forbidden_for_all(&mut self) {
         let why = std::mem::take(&mut self.suspicion.why);
-        for due in std::mem::take(&mut self.suspicion.in_question) {
-            self.queue.put_back(due);
+        for pending in std::mem::take(&mut self.suspicion.in_question) {
+            self.queue.put_back(pending);
         }
         self.stop(StopReason::Tenant(why));
     }

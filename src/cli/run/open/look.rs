@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{FURTHER, Opening, RunArgs};
 use crate::{
     campaign::{
-        brakes::Standing,
+        brakes::Baseline,
         forecast::Begun,
         open::{create::ended_by_reading, resume::Rejoined},
         outcome::{Outcome, Tally},
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Found {
     /// How far earlier runs have reached.
     pub(in crate::cli) reach: Reach,
     /// When those began, oldest first, and how the campaign stood then.
-    pub(in crate::cli) runs: Vec<(Timestamp, Option<Standing>)>,
+    pub(in crate::cli) runs: Vec<(Timestamp, Option<Baseline>)>,
     /// Those that have ended, or end by being read.
     pub(in crate::cli) tally: Tally,
     /// Those that end by being read.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Locks, Opened, Opening, archive};
 use crate::{
     campaign::{
-        open::create::take_in_after,
+        open::create::take_in,
         recover::{
             self,
             witness::{self, Ledger, Loss, WitnessError},
@@ -169,7 +169,7 @@ impl Opening {
         };
         let begun = recover::begun(self.meant.created, 0);
         let state = &self.places.state;
-        let intake = take_in_after(self.roster()?, state, identity, Some(&begun), || {
+        let intake = take_in(self.roster()?, state, identity, Some(&begun), || {
             Ok::<_, Failure>(())
         })?;
         let counts = Counts::of(&intake.store)?;

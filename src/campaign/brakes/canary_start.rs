@@ -6,7 +6,7 @@ use crate::store::{Decision, Subject};
 
 /// How the canaries stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CanaryStanding {
+pub enum CanaryStart {
     /// Nobody is kept back: no canaries are asked for, or the others were told to start.
     Open,
     /// The first few go first; so many of them are accepted already.
@@ -52,20 +52,20 @@ pub fn gate<E>(
     decisions: &[Decision],
     run: ThisRun,
     beyond: impl FnOnce(u64) -> Result<(u64, u64), E>,
-) -> Result<CanaryStanding, E> {
+) -> Result<CanaryStart, E> {
     let about = decisions
         .iter()
         .rev()
         .filter(|decision| decision.subject == Subject::Canary);
     let last = about.clone().next();
     if let Some(no) = last.filter(|last| last.answer == "no") {
-        return Ok(CanaryStanding::Refused {
+        return Ok(CanaryStart::Refused {
             who: no.who.clone(),
             given: no.given,
         });
     }
     let Some(wanted) = wanted else {
-        return Ok(CanaryStanding::Open);
+        return Ok(CanaryStart::Open);
     };
     let yes = about
         .filter(|decision| run.says_yes || decision.who != BY_YES)
@@ -73,13 +73,13 @@ pub fn gate<E>(
     let (covers, named) = yes.unwrap_or_default();
     let (open, accepted) = beyond(covers)?;
     if yes.is_some() && open == 0 && run.in_all <= named {
-        return Ok(CanaryStanding::Open);
+        return Ok(CanaryStart::Open);
     }
     let is_new = last.is_none_or(|last| last.answer != "begun");
     Ok(if is_new && accepted >= wanted {
-        CanaryStanding::NoEffect { accepted }
+        CanaryStart::NoEffect { accepted }
     } else {
-        CanaryStanding::Try { accepted, is_new }
+        CanaryStart::Try { accepted, is_new }
     })
 }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     /// Sixty targets of which so many are accepted; a yes covers the first sixty.
-    fn gate_of(wanted: Option<u64>, answers: &[(&str, u64)], accepted: u64) -> CanaryStanding {
+    fn gate_of(wanted: Option<u64>, answers: &[(&str, u64)], accepted: u64) -> CanaryStart {
         let beyond = |covers: u64| {
             Ok::<_, ()>(if covers == 60 {
                 (0, 0)
@@ -126,23 +126,23 @@ mod tests {
                 Ok::<_, ()>(if covers == 60 { (0, 0) } else { (40, 20) })
             })
         };
-        assert_eq!(of(true), Ok(CanaryStanding::Open));
-        assert_eq!(of(false), Ok(CanaryStanding::NoEffect { accepted: 20 }));
+        assert_eq!(of(true), Ok(CanaryStart::Open));
+        assert_eq!(of(false), Ok(CanaryStart::NoEffect { accepted: 20 }));
     }
 
     #[test]
     fn what_was_decided_counts_and_nothing_is_inferred_from_counts() {
-        let refused = CanaryStanding::Refused {
+        let refused = CanaryStart::Refused {
             who: "somebody".into(),
             given: Timestamp::UNIX_EPOCH,
         };
-        let tried = |accepted, is_new| CanaryStanding::Try { accepted, is_new };
+        let tried = |accepted, is_new| CanaryStart::Try { accepted, is_new };
         let table = [
-            (None, &[][..], 8, CanaryStanding::Open),
+            (None, &[][..], 8, CanaryStart::Open),
             (Some(5), &[], 0, tried(0, true)),
             (Some(5), &[], 4, tried(4, true)),
             // Eight were sent to without canaries: five more would try nothing.
-            (Some(5), &[], 8, CanaryStanding::NoEffect { accepted: 8 }),
+            (Some(5), &[], 8, CanaryStart::NoEffect { accepted: 8 }),
             // More were under way than canaries when it was killed.
             (Some(5), &[("begun", 60)], 8, tried(8, false)),
             (Some(5), &[("begun", 60), ("no", 60)], 8, refused.clone()),
@@ -151,7 +151,7 @@ mod tests {
                 Some(5),
                 &[("begun", 60), ("no", 60), ("yes to 60", 60)],
                 8,
-                CanaryStanding::Open,
+                CanaryStart::Open,
             ),
             (
                 Some(5),

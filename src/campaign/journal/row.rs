@@ -1,0 +1,66 @@
+//! A stored row, as the results show it.
+
+use std::str::FromStr;
+
+use super::JournalError;
+use crate::{
+    campaign::outcome::Outcome,
+    results::{Rewrite, Row},
+    roster::split_extra,
+    store::{Identity, StoredRow},
+};
+
+pub(super) fn put(
+    file: &mut Rewrite,
+    row: &StoredRow,
+    outcome: Outcome,
+    identity: &Identity,
+) -> Result<(), JournalError> {
+    let extra = split_extra(&row.extra);
+    Ok(file.row(&result(row, outcome, identity, &extra))?)
+}
+
+/// A stored row as the results show it.
+pub(super) fn result<'a>(
+    row: &'a StoredRow,
+    outcome: Outcome,
+    identity: &'a Identity,
+    extra: &'a [String],
+) -> Row<'a> {
+    let message = match (&row.outcome, outcome) {
+        (None, Outcome::Unsure) => {
+            "a scan may have been started; the next run of the same command looks it up"
+        }
+        (None, Outcome::NotAttempted) if row.message.is_empty() => {
+            "not reached before the campaign stopped"
+        }
+        _ => &row.message,
+    };
+    Row {
+        machine_id: &row.machine_id,
+        outcome: outcome.as_str(),
+        action_id: &row.action_id,
+        action_status: &row.action_status,
+        http_status: row.http_status,
+        error_code: &row.error_code,
+        message,
+        attempts: row.attempts,
+        first_sent: row.first_sent,
+        last_answer: row.last_answer,
+        scan_type: row.scan_type.as_deref().unwrap_or(&identity.scan_type),
+        correlation_id: &row.correlation_id,
+        campaign: &identity.campaign,
+        action_created: &row.action_created,
+        extra,
+    }
+}
+
+/// The outcome that a row has if the run ends now.
+#[must_use]
+pub fn outcome(row: &StoredRow) -> Outcome {
+    match &row.outcome {
+        Some(word) => Outcome::from_str(word).unwrap_or(Outcome::Unsure),
+        None if row.unsure => Outcome::Unsure,
+        None => Outcome::NotAttempted,
+    }
+}

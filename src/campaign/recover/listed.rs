@@ -1,0 +1,59 @@
+//! What the list of scans shows of a campaign that is being recovered.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    campaign::{
+        engine::verdict::Scan,
+        tag::{CampaignId, MARK},
+    },
+    defender::wire::MachineAction,
+    store::OpenTarget,
+};
+
+/// What the list shows of the campaign's targets.
+pub(super) struct ListedScans<'a> {
+    campaign: CampaignId,
+    machines: HashSet<&'a str>,
+    numbers: HashMap<u64, &'a str>,
+    pub(super) ours: HashMap<&'a str, Scan>,
+    /// Machines with a scan whose comment does not tell whose it is.
+    pub(super) untold: HashSet<&'a str>,
+}
+
+impl<'a> ListedScans<'a> {
+    pub(super) fn new(open: &'a [OpenTarget], campaign: &str) -> Self {
+        Self {
+            campaign: CampaignId::known(campaign),
+            machines: open.iter().map(|target| target.machine.as_str()).collect(),
+            numbers: open
+                .iter()
+                .map(|target| (target.n, target.machine.as_str()))
+                .collect(),
+            ours: HashMap::new(),
+            untold: HashSet::new(),
+        }
+    }
+
+    /// The machine decides where the action names one: a state that was rebuilt may number its targets otherwise.
+    pub(super) fn see(&mut self, action: &MachineAction) {
+        let comment = action.requestor_comment.as_deref();
+        let number = comment.and_then(|comment| self.campaign.target_of(comment));
+        let machine = match &action.machine_id {
+            Some(machine) => self.machines.get(machine.to_lowercase().as_str()),
+            None => number.and_then(|n| self.numbers.get(&n)),
+        };
+        let Some(&machine) = machine else { return };
+        if number.is_some() {
+            self.ours.insert(machine, action.into());
+        } else if comment.is_none_or(|comment| is_cut_off(comment, self.campaign.as_str())) {
+            self.untold.insert(machine);
+        }
+    }
+}
+
+/// Whether a comment may be what is left of one of ours.
+fn is_cut_off(comment: &str, campaign: &str) -> bool {
+    let tag = format!("{MARK}{campaign}:");
+    comment.len() < tag.len() + 20 && (tag.starts_with(comment) || comment.starts_with(&tag))
+}
