@@ -1,4 +1,4 @@
-//! The quota's clock: time since boot, sleep included, and the wall's time beside it.
+//! The quota's clock: the time since boot, sleep included, and the wall clock's time.
 
 use std::{
     fmt::Debug,
@@ -19,7 +19,7 @@ impl Moment {
     /// The clock's zero.
     pub const ZERO: Self = Self(0);
 
-    /// The moment that lies `nanos` nanoseconds after the clock's zero.
+    /// The moment `nanos` nanoseconds after the clock's zero.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
@@ -31,7 +31,7 @@ impl Moment {
         self.0
     }
 
-    /// How long after `earlier` this moment lies; zero if it lies before it.
+    /// The time from `earlier` to this moment; zero if this moment is the earlier one.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -49,7 +49,7 @@ impl Add<Duration> for Moment {
 impl Sub<Duration> for Moment {
     type Output = Self;
 
-    /// Stops at the clock's zero.
+    /// Saturates at the clock's zero.
     fn sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(span)))
     }
@@ -59,17 +59,18 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The one source of time: the quota asks nothing else, so tests can be virtual.
+/// The only source of time. The quota uses no other clock, so time in tests can be virtual.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Now, on the clock that no one can set and that counts sleep.
+    /// Now, on a clock that nobody can set and that goes on while the computer sleeps.
     fn now(&self) -> Moment;
 
-    /// Now, on the wall: for people's eyes and for files, never for a decision about the quota.
+    /// Now, on the wall clock: for people and for files, never for a decision about the quota.
     fn wall(&self) -> Timestamp;
 
-    /// Names the boot (or the virtual clock) whose time [`now`](Self::now) is: moments of two boots cannot be compared.
+    /// Identifies the boot (or the virtual clock) that [`now`](Self::now) belongs to. Moments of two boots cannot be
+    /// compared.
     ///
-    /// By default it is told by when the clock's zero was on the wall, to the minute.
+    /// By default this is the wall clock's time at the clock's zero, to the minute.
     fn boot(&self) -> String {
         let uptime = i64::try_from(self.now().as_nanos() / 1_000_000_000).unwrap_or(0);
         let zero = self.wall().as_second() - uptime;
@@ -95,8 +96,8 @@ impl Clock for SystemClock {
         Moment(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
-    /// Windows' performance counter, which counts sleep. No safe interface tells how long ago its zero was, so this
-    /// clock starts with the process, and [`boot`](Clock::boot) says that it is one of its own.
+    /// Windows' performance counter, which goes on during sleep. No safe interface says how long ago its zero was, so
+    /// this clock starts with the process, and [`boot`](Clock::boot) returns an id of its own.
     #[cfg(not(unix))]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Moment {
@@ -106,7 +107,7 @@ impl Clock for SystemClock {
         Moment::ZERO + Duration::from_hours(1) + START.elapsed()
     }
 
-    /// Each process is a boot of its own, so that what others wrote is aged by the wall.
+    /// Each process counts as a boot of its own, so rows of other processes are aged by the wall clock.
     #[cfg(not(unix))]
     fn boot(&self) -> String {
         static BOOT: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| fastrand::u64(..));
@@ -121,29 +122,29 @@ impl Clock for SystemClock {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn boot(&self) -> String {
         std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
-            // Where there is no /proc, every run counts as a boot of its own, which is aged by the wall.
+            // Without /proc, each run counts as a boot of its own, whose rows are aged by the wall clock.
             |_| format!("run {:016x}", fastrand::u64(..)),
             |id| id.trim().to_owned(),
         )
     }
 }
 
-/// A clock over tokio's timer: virtual wherever tokio's clock is paused. Its wall can be set askew and moved.
+/// A clock on top of tokio's timer, so it is virtual wherever tokio's clock is paused. Its wall clock can be moved.
 #[derive(Debug)]
 pub struct TokioClock {
     origin: tokio::time::Instant,
     wall_origin: Timestamp,
     wall_skew_ms: AtomicI64,
-    /// Time that passed while tokio's timer stood still: a computer's sleep.
+    /// Time that passed while tokio's timer stood still, as when a computer sleeps.
     slept_ms: AtomicI64,
     boot: u64,
 }
 
 impl TokioClock {
-    /// A clock that starts at an hour past zero, its wall at `wall`.
+    /// A clock that starts an hour after its zero, with its wall clock at `wall`.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn starting_at(wall: Timestamp) -> Self {
         Self {
@@ -155,13 +156,13 @@ impl TokioClock {
         }
     }
 
-    /// Moves the wall clock, as a person or a time server would; the quota's clock does not notice.
+    /// Moves the wall clock, as a person or a time server would. The quota's clock is not affected.
     pub fn move_wall(&self, by: SignedDuration) {
         let ms = i64::try_from(by.as_millis()).unwrap_or(0);
         self.wall_skew_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// Sleeps as a computer does: both clocks go on, no timer does.
+    /// Sleeps as a computer does: both clocks go on, but no timer does.
     pub fn sleep_computer(&self, span: Duration) {
         let ms = i64::try_from(span.as_millis()).unwrap_or(0);
         self.slept_ms.fetch_add(ms, Ordering::Relaxed);
@@ -188,7 +189,7 @@ impl Clock for TokioClock {
             .unwrap_or(self.wall_origin)
     }
 
-    /// Each clock is a boot of its own.
+    /// Each clock counts as a boot of its own.
     fn boot(&self) -> String {
         format!("virtual {:016x}", self.boot)
     }

@@ -1,11 +1,11 @@
-//! How much of a limit is left after the service has refused calls.
+//! How much of a limit may be used after the service has refused calls.
 
 use std::time::Duration;
 
 use super::clock::Moment;
 
-/// One limit's cuts. Somebody else uses the quota too, so each refusal makes our part smaller, and each window without
-/// one makes it a little larger again.
+/// One limit's cuts. A refusal means that somebody else uses the quota too, so each refusal makes our share smaller, and
+/// each window without one makes it a little larger again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
     full: u32,
@@ -16,7 +16,7 @@ pub(super) struct Cut {
 #[derive(Debug, Clone, Copy)]
 struct Last {
     at: Moment,
-    /// What was left then, in thousandths of a call, so that small cuts add up.
+    /// How much could still be used then, in thousandths of a call, so that small cuts add up.
     left: u64,
 }
 
@@ -48,8 +48,9 @@ impl Cut {
             .max(1)
     }
 
-    /// A call sent at `sent` was refused at `now`. It cuts a tenth off, never below a tenth of the full limit. A call
-    /// sent before the last cut says nothing new, and cuts nothing. Whether it was cut.
+    /// A call sent at `sent` was refused at `now`. This cuts off a tenth of what is left, but never leaves less than a
+    /// tenth of the full limit. A call that was sent before the last cut tells us nothing new and cuts nothing. Returns
+    /// whether it was cut.
     pub(super) fn refused(&mut self, sent: Moment, now: Moment) -> bool {
         if self.last.is_some_and(|last| sent <= last.at) {
             return false;
@@ -59,7 +60,7 @@ impl Cut {
         true
     }
 
-    /// The smaller of two, for kinds that turn out to be one.
+    /// The smaller of two cuts, for kinds that turn out to be counted together.
     pub(super) fn min(self, other: Self, now: Moment) -> Self {
         if other.left(now) < self.left(now) {
             other
@@ -68,7 +69,8 @@ impl Cut {
         }
     }
 
-    /// Thousandths of a call that are left at `now`: every window since the last cut gives back 2 % of the full limit.
+    /// What may be used at `now`, in thousandths of a call: every window since the last cut gives back 2 % of the full
+    /// limit.
     fn left(&self, now: Moment) -> u64 {
         let Some(last) = self.last else {
             return self.whole();

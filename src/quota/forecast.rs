@@ -1,41 +1,41 @@
-//! When the calls to come can go at best: the recurrence of promise 2, from the lanes as they stand.
+//! When the calls to come can go at the earliest: the recurrence of promise 2, started from the present state of the lanes.
 
 use std::{collections::VecDeque, time::Duration};
 
 use super::clock::Moment;
 
-/// The lower bound of what is to come, from the quota's state at one moment.
+/// When calls can go at the earliest, from the quota's state at one moment.
 #[derive(Debug, Clone)]
 pub struct Forecast {
     pub(super) now: Moment,
-    /// No call goes before: a hold, or the pace.
+    /// No call goes before this moment, because of a hold or the pace.
     pub(super) not_before: Moment,
-    /// The time from call to call, at an even pace.
+    /// The interval between calls at an even pace; zero at a burst pace.
     pub(super) even: Duration,
-    /// How long a call is on its way: so much later than it was sent its window begins.
+    /// How long a call is in flight. Its window begins this much later than it was sent.
     pub(super) latency: Duration,
-    pub(super) windows: Vec<Outlook>,
+    pub(super) windows: Vec<WindowForecast>,
 }
 
-/// One window's part in it.
+/// One window's part of the forecast.
 #[derive(Debug, Clone)]
-pub(super) struct Outlook {
-    /// When each lane that may be used is ready, in order.
+pub(super) struct WindowForecast {
+    /// When each usable lane is ready, in order.
     pub(super) ready: VecDeque<Moment>,
     /// The window's length.
     pub(super) length: Duration,
 }
 
 impl Forecast {
-    /// The same where each call is on its way for so long: no lower bound any more, but what is to be expected.
+    /// The same forecast with calls that are each in flight for `latency`. This is an expectation, not a lower bound.
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// How long after the forecast's moment the last of `calls` further calls can go at the earliest; a few nanoseconds a
-    /// call.
+    /// The least time from the forecast's moment until the last of `calls` further calls can go. Takes a few nanoseconds a
+    /// call to compute.
     #[must_use]
     pub fn lower_bound(&self, calls: u64) -> Duration {
         let mut schedule = self.schedule(Some);
@@ -46,11 +46,12 @@ impl Forecast {
         last
     }
 
-    /// When one call after the other can go at the earliest, as times from the forecast's moment: t(i) is the latest of
-    /// t(i-L) + W over all windows, with the lanes' present state before the first. Memory as the lanes have.
+    /// When each further call can go at the earliest, as times from the forecast's moment: t(i) is the latest of
+    /// t(i-L) + W over all windows, where the lanes' present state stands for the calls before the first. Uses as much
+    /// memory as the lanes.
     ///
-    /// `gate` may put a call off: it is told when the quota has room, and gives the same time or a later one; `None` says
-    /// that no call goes any more.
+    /// `gate` may postpone calls: it is given the time at which the quota has room, and returns the same time or a later
+    /// one, or `None` if no further call goes.
     pub fn schedule<G: FnMut(Duration) -> Option<Duration>>(&self, gate: G) -> Schedule<G> {
         Schedule {
             now: self.now,
@@ -64,7 +65,7 @@ impl Forecast {
     }
 }
 
-/// The times of one call after the other, without end unless the gate makes one.
+/// The times of further calls, without end unless the gate ends them.
 #[derive(Debug, Clone)]
 pub struct Schedule<G> {
     now: Moment,
@@ -72,7 +73,7 @@ pub struct Schedule<G> {
     earliest: Moment,
     even: Duration,
     latency: Duration,
-    windows: Vec<Outlook>,
+    windows: Vec<WindowForecast>,
     gate: G,
 }
 
@@ -107,7 +108,7 @@ mod tests {
 
     /// Nothing spent, and the documented limits.
     fn fresh() -> Forecast {
-        let outlook = |calls, length| Outlook {
+        let window_forecast = |calls, length| WindowForecast {
             ready: std::iter::repeat_n(Moment::ZERO, calls).collect(),
             length,
         };
@@ -116,7 +117,10 @@ mod tests {
             not_before: Moment::ZERO,
             even: Duration::ZERO,
             latency: Duration::ZERO,
-            windows: vec![outlook(100, MINUTE), outlook(1500, 60 * MINUTE)],
+            windows: vec![
+                window_forecast(100, MINUTE),
+                window_forecast(1500, 60 * MINUTE),
+            ],
         }
     }
 
@@ -154,7 +158,7 @@ mod tests {
         let times: Vec<_> = fresh().schedule(gate).take(3_001).collect();
         assert_eq!(times[0], 30 * MINUTE);
         assert_eq!(times[1_499], 44 * MINUTE);
-        // The hour's room is there when the hour is over, at 90 minutes, and that is when it opens again.
+        // The hour's window has room again at 90 minutes, which is also when the gate opens again.
         assert_eq!(times[1_500], 90 * MINUTE);
         assert_eq!(times[3_000], 150 * MINUTE);
         assert!(times.is_sorted());
@@ -184,7 +188,7 @@ mod tests {
         clippy::disallowed_methods,
         reason = "how long the arithmetic itself takes"
     )]
-    fn a_million_calls_are_reckoned_at_once() {
+    fn a_million_calls_are_computed_at_once() {
         let began = Instant::now();
         let took = fresh().lower_bound(1_000_000);
         assert!(took > Duration::from_hours(24 * 27), "{took:?}");

@@ -1,23 +1,24 @@
-//! Holds: no calls of a kind before a moment, by the service's word.
+//! Holds: the service has asked for no calls of a kind before some moment.
 
 use std::time::Duration;
 
 use super::{clock::Moment, kind::Kind};
 
-/// A refusal in the service's words.
+/// What the service said when it refused a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttle {
-    /// No calls of the kind for so long; beyond 24 h it counts as 1 h.
+    /// For how long no calls of the kind may be made. More than 24 h counts as 1 h.
     pub retry_after: Duration,
     /// The length of the window that is full, if the service named one.
     pub window: Option<Duration>,
 }
 
-/// The longest hold that is believed: the longest window that a limit may have. No quota of the service is full for
-/// longer, so a longer hold is a mistake of somebody on the way.
+/// The longest hold that is believed: the longest window that a limit may have. No quota of the service can be exhausted
+/// for longer, so a longer hold must be a mistake, perhaps of a proxy.
 pub(super) const LONGEST_HOLD: Duration = Duration::from_hours(24);
 
-/// What a longer hold counts as: the longer of the documented windows. One call goes alone then, and hears more.
+/// What a longer hold counts as: the longer of the documented windows. After that one call goes alone, and its answer
+/// decides how to go on.
 const INSTEAD: Duration = Duration::from_hours(1);
 
 /// How long calls are held when the service says `stated`.
@@ -37,23 +38,23 @@ pub(super) struct Holds {
 }
 
 impl Holds {
-    /// When the kind's hold ends; a moment that is past if there is none.
+    /// When the kind's hold ends; a moment in the past if there is none.
     pub(super) fn until(&self, kind: Kind) -> Moment {
         self.until[self.place(kind)]
     }
 
-    /// No calls of the kind before `until`. A hold is never shortened.
+    /// Holds calls of the kind until `until`. A hold is never shortened.
     pub(super) fn hold(&mut self, kind: Kind, until: Moment) {
         let held = &mut self.until[self.place(kind)];
         *held = until.max(*held);
     }
 
-    /// Ends the kind's hold. Whether there was one at `now`.
+    /// Ends the kind's hold, and returns whether there was one at `now`.
     pub(super) fn lift(&mut self, kind: Kind, now: Moment) -> bool {
         std::mem::take(&mut self.until[self.place(kind)]) > now
     }
 
-    /// All kinds are held as one from now on, until the latest of their moments.
+    /// From now on all kinds share one hold, which lasts until the latest of theirs.
     pub(super) fn join(&mut self) {
         if !self.joined {
             self.until[0] = self.until.into_iter().max().unwrap_or_default();

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A kind of call. Each has a quota of its own, as the server's kinds do (MDE-API.md, section 5), until the server
-/// shows that it counts them together.
+/// A kind of call. Each kind has a quota of its own, as on the server (MDE-API.md, section 5), until a refusal shows
+/// that the server counts all kinds together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Start a scan.
@@ -28,7 +28,7 @@ impl Kind {
         Self::Machines,
     ];
 
-    /// The kind's name, as it stands in files and messages.
+    /// The kind's name in files and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// The kind's place in [`Kind::ALL`].
+    /// The kind's index in [`Kind::ALL`].
     pub(super) const fn index(self) -> usize {
         self as usize
     }

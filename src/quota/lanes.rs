@@ -1,8 +1,8 @@
-//! Lanes on `governor`: token buckets of one call each, one key a lane.
+//! Lanes on top of `governor`: token buckets of one call each, each lane a key.
 //!
-//! `governor` decides whether a lane is ready and when it will be. Two of its extension points are ours: a
-//! [`Clock`] whose reading is set once per decision, so that time can be virtual, and a [`StateStore`] that can be asked
-//! without spending and whose lanes can be armed at any moment, past or future.
+//! `governor` decides whether a lane is ready and when it will be. We use two of its extension points: a [`Clock`] whose
+//! reading is set before each decision, so that time can be virtual, and a [`StateStore`] that can be checked without
+//! spending, and whose lanes can be restarted at any moment, past or future.
 
 use std::{
     ops::Add,
@@ -23,47 +23,47 @@ use governor::{
 
 use super::clock::Moment;
 
-/// Some lanes of one period. Lanes have numbers, from 0.
+/// A number of lanes with the same period, numbered from 0.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    limiter: RateLimiter<Ask, LaneStore, Reading, NoOpMiddleware<Moment>>,
+    limiter: RateLimiter<LaneOp, LaneStore, Reading, NoOpMiddleware<Moment>>,
     lane_store: LaneStore,
 }
 
 impl Lanes {
-    /// `count` lanes, all ready, each ready again `period` after it was armed. A period of nothing is made one
-    /// nanosecond.
+    /// Makes `count` lanes. All are ready, and each is ready again `period` after it was spent or restarted. A period of
+    /// zero counts as one nanosecond.
     pub(super) fn new(count: usize, period: Duration) -> Self {
         let lane_store = LaneStore(Arc::new(Mutex::new(vec![READY; count])));
         let quota = Quota::with_period(period)
             .unwrap_or_else(|| Quota::per_second(std::num::NonZeroU32::MAX));
         Self {
-            // The reading is the clock's zero here, so that governor's own times are ours too.
+            // The reading is the clock's zero here, so that governor's times and ours have the same origin.
             limiter: RateLimiter::new(quota, lane_store.clone(), Reading::default()),
             lane_store,
         }
     }
 
-    /// Whether the lane is ready at `now`, or when it will be. Nothing is spent.
-    pub(super) fn look(&self, lane: usize, now: Moment) -> Result<(), Moment> {
+    /// Whether the lane is ready at `now`; if not, when it will be. Spends nothing.
+    pub(super) fn check(&self, lane: usize, now: Moment) -> Result<(), Moment> {
         self.limiter.clock().set(now);
         self.limiter
-            .check_key(&Ask::Look(lane))
+            .check_key(&LaneOp::Check(lane))
             .map_err(|refusal| refusal.earliest_possible())
     }
 
-    /// Spends the lane at `now`, when it must be ready.
+    /// Spends the lane at `now`. It must be ready.
     pub(super) fn spend(&self, lane: usize, now: Moment) {
         self.limiter.clock().set(now);
-        let spent = self.limiter.check_key(&Ask::Spend(lane));
+        let spent = self.limiter.check_key(&LaneOp::Spend(lane));
         debug_assert!(spent.is_ok(), "a lane is spent only when it is ready");
     }
 
-    /// Arms the lane: it is ready one period after `at`, whatever it was before.
-    pub(super) fn arm(&self, lane: usize, at: Moment) {
+    /// Restarts the lane: it is ready one period after `at`, whatever its state was.
+    pub(super) fn restart(&self, lane: usize, at: Moment) {
         self.limiter.clock().set(at);
-        let armed = self.limiter.check_key(&Ask::Arm(lane));
-        debug_assert!(armed.is_ok(), "a lane can be armed at any moment");
+        let restarted = self.limiter.check_key(&LaneOp::Restart(lane));
+        debug_assert!(restarted.is_ok(), "a lane can be restarted at any moment");
     }
 
     /// Makes the lane ready, as if it had never been spent.
@@ -76,7 +76,7 @@ impl Lanes {
         Moment::from_nanos(self.lane_store.states()[lane])
     }
 
-    /// Adds a lane, ready, and returns its number.
+    /// Adds a lane that is ready, and returns its number.
     pub(super) fn grow(&self) -> usize {
         let mut states = self.lane_store.states();
         states.push(READY);
@@ -84,21 +84,21 @@ impl Lanes {
     }
 }
 
-/// The state of a lane that is ready since the clock's zero.
+/// The state of a lane that has been ready since the clock's zero.
 const READY: u64 = 0;
 
-/// What governor is asked about a lane: this is the key of its store.
+/// What governor is to do with a lane. This is the key of its store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Ask {
-    /// Is it ready? Nothing changes.
-    Look(usize),
-    /// If it is ready, spend it.
+enum LaneOp {
+    /// Check whether it is ready; change nothing.
+    Check(usize),
+    /// Spend it if it is ready.
     Spend(usize),
     /// Spend it as if it were ready.
-    Arm(usize),
+    Restart(usize),
 }
 
-/// The state store: when each lane is ready, in nanoseconds. governor keeps it to itself once it has it, so it is shared;
+/// The state store: when each lane is ready, in nanoseconds. governor does not give access to its store, so we share it;
 /// the lock is never contended.
 #[derive(Debug, Clone)]
 struct LaneStore(Arc<Mutex<Vec<u64>>>);
@@ -110,28 +110,28 @@ impl LaneStore {
 }
 
 impl StateStore for LaneStore {
-    type Key = Ask;
+    type Key = LaneOp;
 
-    fn measure_and_replace<T, F, E>(&self, ask: &Ask, decide: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, op: &LaneOp, decide: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let (Ask::Look(lane) | Ask::Spend(lane) | Ask::Arm(lane)) = *ask;
+        let (LaneOp::Check(lane) | LaneOp::Spend(lane) | LaneOp::Restart(lane)) = *op;
         let state = &mut self.states()[lane];
-        let before = match ask {
-            Ask::Arm(_) => READY,
-            Ask::Look(_) | Ask::Spend(_) => *state,
+        let before = match op {
+            LaneOp::Restart(_) => READY,
+            LaneOp::Check(_) | LaneOp::Spend(_) => *state,
         };
         let (answer, after) = decide(Some(Nanos::new(before)))?;
-        match ask {
-            Ask::Look(_) => {}
-            Ask::Spend(_) | Ask::Arm(_) => *state = after.as_u64(),
+        match op {
+            LaneOp::Check(_) => {}
+            LaneOp::Spend(_) | LaneOp::Restart(_) => *state = after.as_u64(),
         }
         Ok(answer)
     }
 }
 
-/// The clock that governor reads: it stands wherever it was set.
+/// The clock that governor reads. It stands still until it is set again.
 #[derive(Debug, Default)]
 struct Reading(AtomicU64);
 
@@ -178,33 +178,33 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_is_ready_exactly_one_period_after_it_was_armed() {
+    fn a_lane_is_ready_exactly_one_period_after_it_was_restarted() {
         let lanes = Lanes::new(2, PERIOD);
-        lanes.arm(0, at(100));
-        assert_eq!(lanes.look(0, at(100)), Err(at(160)));
+        lanes.restart(0, at(100));
+        assert_eq!(lanes.check(0, at(100)), Err(at(160)));
         assert_eq!(
-            lanes.look(0, at(160) - Duration::from_nanos(1)),
+            lanes.check(0, at(160) - Duration::from_nanos(1)),
             Err(at(160))
         );
-        assert_eq!(lanes.look(0, at(160)), Ok(()));
-        assert_eq!(lanes.look(1, at(100)), Ok(()));
+        assert_eq!(lanes.check(0, at(160)), Ok(()));
+        assert_eq!(lanes.check(1, at(100)), Ok(()));
     }
 
     #[test]
-    fn looking_spends_nothing() {
+    fn checking_spends_nothing() {
         let lanes = Lanes::new(1, PERIOD);
         for _ in 0..3 {
-            assert_eq!(lanes.look(0, at(5)), Ok(()));
+            assert_eq!(lanes.check(0, at(5)), Ok(()));
         }
         assert_eq!(lanes.ready_at(0), Moment::ZERO);
     }
 
     #[test]
-    fn a_lane_can_be_armed_in_the_past_and_in_the_future() {
+    fn a_lane_can_be_restarted_in_the_past_and_in_the_future() {
         let lanes = Lanes::new(1, PERIOD);
-        lanes.arm(0, at(500));
+        lanes.restart(0, at(500));
         assert_eq!(lanes.ready_at(0), at(560));
-        lanes.arm(0, at(100));
+        lanes.restart(0, at(100));
         assert_eq!(lanes.ready_at(0), at(160));
     }
 }

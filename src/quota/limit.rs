@@ -1,4 +1,4 @@
-//! One limit: so many calls in any window of that length.
+//! One limit: a number of calls in any window of some length.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -11,16 +11,16 @@ pub struct Limit {
     window: Duration,
 }
 
-/// Why something is no limit.
+/// Why a text or a pair of numbers is not a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// There is no `/`.
     #[error("`{0}` is no limit: write CALLS/WINDOW, such as 100/1m or 1500/1h")]
     Shape(String),
-    /// The part before the `/` is out of range or no number.
+    /// The part before the `/` is out of range or not a number.
     #[error("`{0}` is no number of calls: write a whole number from 1 to {MAX}", MAX = Limit::MAX_CALLS)]
     Calls(String),
-    /// The part after the `/` is no duration.
+    /// The part after the `/` is not a duration.
     #[error("`{0}` is no window: write a duration with its unit, such as 20s, 1m or 1h")]
     Window(String),
     /// The window's length is out of range.
@@ -29,14 +29,15 @@ pub enum LimitError {
 }
 
 impl Limit {
-    /// The most calls a window may hold: a lane each, so this bounds memory (some megabytes).
-    pub const MAX_CALLS: u32 = 100_000;
-    /// The shortest window: below it the extra millisecond of each window and the timer's own would rule.
-    pub const MIN_WINDOW: Duration = Duration::from_millis(10);
-    /// The longest window: the ledger keeps its rows as long.
-    pub const MAX_WINDOW: Duration = Duration::from_hours(24);
+    /// The most calls a window may hold. Each needs a lane, so this bounds memory (to some megabytes).
+    pub(super) const MAX_CALLS: u32 = 100_000;
+    /// The shortest window. In a shorter one the margin of each window and the timer's resolution, a millisecond each,
+    /// would matter more than the limit.
+    const MIN_WINDOW: Duration = Duration::from_millis(10);
+    /// The longest window. The ledger has to keep its rows for as long.
+    const MAX_WINDOW: Duration = Duration::from_hours(24);
 
-    /// `calls` (1 to 100,000) in any `window` (10 ms to 24 h).
+    /// A limit of `calls` (1 to 100,000) in any `window` (10 ms to 24 h).
     ///
     /// # Errors
     /// If either is out of its range.
@@ -50,7 +51,7 @@ impl Limit {
         Ok(Self { calls, window })
     }
 
-    /// 100 calls a minute and 1500 an hour (MDE-API.md, section 5).
+    /// The documented limits (MDE-API.md, section 5).
     pub(super) const DOCUMENTED: [Self; 2] = [
         Self {
             calls: 100,
@@ -74,7 +75,7 @@ impl Limit {
         self.window
     }
 
-    /// What is left of the limit when `percent` of it are left to others: rounded down, at least one call.
+    /// The limit when `percent` of it is left to others: rounded down, at least one call.
     #[must_use]
     pub fn less(self, percent: u8) -> Self {
         let share = u64::from(100_u8.saturating_sub(percent));

@@ -1,10 +1,10 @@
-//! All that decides whether a call may go: the windows, the pace, the holds. It is told the time and keeps none.
+//! Decides whether a call may go: the windows, the pace, the holds and the ramps. It has no clock; callers pass the time.
 
 use std::time::Duration;
 
 use super::{
     clock::Moment,
-    forecast::{Forecast, Outlook},
+    forecast::{Forecast, WindowForecast},
     hold::{Holds, Throttle, believed},
     kind::Kind,
     lanes::Lanes,
@@ -29,18 +29,18 @@ pub(super) struct Limiter {
 
 const KINDS: usize = Kind::ALL.len();
 
-/// The bucket of an even pace: a lane a kind, ready one period after its call has gone.
+/// The even pace: a lane for each kind, which is ready again one period after its call was permitted.
 #[derive(Debug)]
 struct Even {
     lanes: Lanes,
     period: Duration,
 }
 
-/// A call that has taken its lanes. It must come back to the limiter it is from.
+/// A call that has taken its lanes. It must be given back to the limiter that made it.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) kind: Kind,
-    /// When it was let go.
+    /// When it was permitted.
     pub(super) at: Moment,
     /// Its lane in each window.
     lanes: Vec<usize>,
@@ -51,11 +51,11 @@ pub(super) struct Call {
 pub struct Usage {
     /// The window's length.
     pub window: Duration,
-    /// Calls that count against it now: in flight, or answered less than a window ago.
+    /// Calls that count against it now: those in flight, and those answered less than a window ago.
     pub in_use: usize,
-    /// Calls it may hold.
+    /// How many calls it may hold.
     pub limit: u32,
-    /// Calls it may hold after cuts, which refusals by the service have made.
+    /// How many calls it may hold after the cuts that refusals by the service have caused.
     pub usable: u32,
 }
 
@@ -78,7 +78,7 @@ impl Limiter {
         }
     }
 
-    /// Takes a lane of every window for a call that goes now, or none and says why.
+    /// Takes a lane of every window for a call that goes now. If it has to wait, takes none and says why.
     pub(super) fn take(&mut self, kind: Kind, now: Moment) -> Result<Call, Waiting> {
         if let Some(waiting) = self.waiting(kind, now) {
             return Err(waiting);
@@ -91,7 +91,7 @@ impl Limiter {
         Ok(self.observe(kind, now))
     }
 
-    /// Why no call of the kind may go now. Every window, the pace and the hold are asked, and nothing is spent.
+    /// Why no call of the kind may go now. Checks every window, the pace, the hold and the ramp, and spends nothing.
     pub(super) fn waiting(&self, kind: Kind, now: Moment) -> Option<Waiting> {
         let pool = self.pool(kind);
         let hold = self.holds.until(kind);
@@ -100,14 +100,14 @@ impl Limiter {
             until: Some(hold),
         });
         let pace = self.even.as_ref().and_then(|even| {
-            let until = even.lanes.look(pool, now).err()?;
+            let until = even.lanes.check(pool, now).err()?;
             Some(Waiting {
                 cause: Cause::Pace,
                 until: Some(until),
             })
         });
         let windows = self.windows.iter().filter_map(|window| {
-            let until = window.ask(pool, now).err()?;
+            let until = window.check(pool, now).err()?;
             let cause = until.map_or(Cause::Answers, |_| Cause::Window(window.length()));
             Some(Waiting { cause, until })
         });
@@ -122,7 +122,7 @@ impl Limiter {
             .reduce(Waiting::longer)
     }
 
-    /// Counts a call that has gone, whether it might or not: by another process, or before a restart.
+    /// Counts a call that has been made already, by another process or before a restart, even if it exceeds the quota.
     pub(super) fn observe(&mut self, kind: Kind, now: Moment) -> Call {
         let pool = self.pool(kind);
         Call {
@@ -136,14 +136,14 @@ impl Limiter {
         }
     }
 
-    /// Gives back a call that was not made. Its turn in an even pace stays spent: another call may have had the next
-    /// one since.
+    /// Gives back the lanes of a call that was taken and not made. Its turn in an even pace stays spent, because another
+    /// call may have had the next turn since.
     pub(super) fn put_back(&mut self, call: &Call) {
         self.ramps[self.pool(call.kind)].ended();
         self.withdraw(call);
     }
 
-    /// Gives back a call that was observed, and was not made.
+    /// Gives back the lanes of a call that was observed and then not made.
     pub(super) fn withdraw(&mut self, call: &Call) {
         let pool = self.pool(call.kind);
         for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
@@ -151,23 +151,23 @@ impl Limiter {
         }
     }
 
-    /// Lets the windows of a call that was taken run from `at`.
-    pub(super) fn arm(&mut self, call: &Call, at: Moment) {
+    /// Ends a call that was taken; its windows start at `at`.
+    pub(super) fn finish(&mut self, call: &Call, at: Moment) {
         let ramp = &mut self.ramps[self.pool(call.kind)];
         ramp.ended();
         ramp.answered(call.at);
-        self.conclude(call, at);
+        self.restart_windows(call, at);
     }
 
-    /// Lets the windows of a call that was observed run from `at`.
-    pub(super) fn conclude(&mut self, call: &Call, at: Moment) {
+    /// Ends a call that was observed; its windows start at `at`.
+    pub(super) fn restart_windows(&mut self, call: &Call, at: Moment) {
         let pool = self.pool(call.kind);
         for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
-            window.arm(pool, lane, at);
+            window.restart(pool, lane, at);
         }
     }
 
-    /// Takes the service's refusal, at `now`, of a call that has been armed already.
+    /// Notes that the service refused a call at `now`. The call must have been finished before.
     pub(super) fn throttled(&mut self, call: &Call, throttle: &Throttle, now: Moment) {
         self.note_refused(call.kind, now);
         let pool = self.pool(call.kind);
@@ -188,29 +188,29 @@ impl Limiter {
         self.hold(call.kind, now + held);
     }
 
-    /// No calls of the kind before `until`. A hold is never shortened.
+    /// Holds calls of the kind until `until`. A hold is never shortened.
     pub(super) fn hold(&mut self, kind: Kind, until: Moment) {
         self.holds.hold(kind, until);
     }
 
-    /// Somebody ended the kind's hold at `at`. If it would hold still at `now`, one call goes alone.
+    /// Notes that a user ended the kind's hold at `at`. If it would still hold at `now`, one call goes alone next.
     pub(super) fn lift(&mut self, kind: Kind, at: Moment, now: Moment) {
         if self.holds.lift(kind, now) {
             self.ramps[self.pool(kind)].refused(at);
         }
     }
 
-    /// When the kind's hold ends; a moment that is past if there is none.
+    /// When the kind's hold ends; a moment in the past if there is none.
     pub(super) fn held_until(&self, kind: Kind) -> Moment {
         self.holds.until(kind)
     }
 
-    /// Whether the service has said not to call now.
+    /// Whether calls of the kind are held at `now`.
     pub(super) fn is_held(&self, kind: Kind, now: Moment) -> bool {
         self.holds.until(kind) > now
     }
 
-    /// Whether all kinds count as one.
+    /// Whether all kinds are counted together.
     pub(super) fn joined(&self) -> bool {
         self.joined
     }
@@ -229,7 +229,7 @@ impl Limiter {
             .collect()
     }
 
-    /// When calls of the kind can go from now on.
+    /// When calls of the kind can go from `now` on.
     pub(super) fn forecast(&self, kind: Kind, now: Moment) -> Forecast {
         let pool = self.pool(kind);
         let pace = self.even.as_ref().map(|even| even.lanes.ready_at(pool));
@@ -244,16 +244,17 @@ impl Limiter {
             windows: self
                 .windows
                 .iter()
-                .map(|window| Outlook {
-                    ready: window.outlook(pool, now),
+                .map(|window| WindowForecast {
+                    ready: window.forecast(pool, now),
                     length: window.length(),
                 })
                 .collect(),
         }
     }
 
-    /// A kind is refused though its own windows have room. If another kind was refused before, or the windows would be
-    /// full if all kinds counted as one, then they do.
+    /// Notes a refusal and, if it shows that the service counts all kinds together, joins them. It does if the kind's
+    /// own windows have room, and either another kind was refused before, or the windows would be full if all kinds
+    /// counted together.
     fn note_refused(&mut self, kind: Kind, now: Moment) {
         let others = Kind::ALL.map(|other| other != kind && self.refused[other.index()]);
         self.refused[kind.index()] = true;
@@ -267,7 +268,7 @@ impl Limiter {
 
     fn has_room(&self, kind: Kind, now: Moment) -> bool {
         self.windows.iter().all(|window| {
-            // The refused call itself is in there.
+            // This includes the refused call itself.
             window.in_use(kind.index(), now)
                 <= usize::try_from(window.usable(kind.index(), now)).unwrap_or(0)
         })
@@ -280,7 +281,7 @@ impl Limiter {
         })
     }
 
-    /// All kinds count as one from now on, if they do not yet.
+    /// Counts all kinds together from now on.
     pub(super) fn join(&mut self, now: Moment) {
         if std::mem::replace(&mut self.joined, true) {
             return;
@@ -296,11 +297,12 @@ impl Limiter {
         self.ramps[0] = all;
         if let Some(even) = &self.even {
             let latest = (0..KINDS).map(|pool| even.lanes.ready_at(pool)).max();
-            even.lanes.arm(0, latest.unwrap_or_default() - even.period);
+            even.lanes
+                .restart(0, latest.unwrap_or_default() - even.period);
         }
     }
 
-    /// The place of a kind's lanes and holds.
+    /// The index of the kind's pool, ramp and pace lane.
     fn pool(&self, kind: Kind) -> usize {
         if self.joined { 0 } else { kind.index() }
     }

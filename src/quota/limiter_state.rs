@@ -1,4 +1,4 @@
-//! The limiter, and this process's snapshot of the ledger around it.
+//! The limiter, fed with what other processes have written to the ledger, and what this process has yet to write there.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,21 +12,21 @@ use super::{
     waiting::Waiting,
 };
 
-/// What is known of all calls, ours and those of others, and what the ledger does not know yet.
+/// What is known of all calls, ours and those of other processes, and which ends of ours are not in the ledger yet.
 #[derive(Debug)]
 pub(super) struct LimiterState {
     pub(super) limiter: Limiter,
-    /// Calls of others that have not been answered.
+    /// Calls of other processes that have not ended.
     foreign: HashMap<CallId, Call>,
     /// Ends of our calls that are not in the ledger yet.
     unwritten: Vec<Entry>,
     /// When another process last sent a call.
     neighbour: Option<Moment>,
-    /// Whether the last call of all was ours.
+    /// Whether the last call of any process was ours.
     last_was_ours: bool,
 }
 
-/// A process that has sent a call so lately is likely to want to send more.
+/// A process that has sent a call this recently probably wants to send more.
 const NEIGHBOURHOOD: Duration = Duration::from_mins(5);
 
 impl LimiterState {
@@ -40,7 +40,7 @@ impl LimiterState {
         }
     }
 
-    /// Takes over what others have written.
+    /// Applies what other processes have written to the ledger.
     pub(super) fn merge(&mut self, news: Vec<Entry>, now: Moment) {
         for entry in news {
             match entry {
@@ -52,7 +52,7 @@ impl LimiterState {
                 }
                 Entry::Answered { id, at, .. } => {
                     if let Some(call) = self.foreign.remove(&id) {
-                        self.limiter.conclude(&call, at);
+                        self.limiter.restart_windows(&call, at);
                     }
                 }
                 Entry::Withdrawn { id, .. } => {
@@ -67,20 +67,20 @@ impl LimiterState {
         }
     }
 
-    /// Lets a call go, or says why not.
+    /// Permits a call, or says why it has to wait.
     pub(super) fn take(&mut self, kind: Kind, now: Moment) -> Result<Call, Waiting> {
         let call = self.limiter.take(kind, now)?;
         self.last_was_ours = true;
         Ok(call)
     }
 
-    /// Whether it is another process's turn: the last call was ours, and there is a neighbour.
+    /// Whether it is another process's turn: the last call was ours, and another process has sent one recently.
     pub(super) fn is_others_turn(&self, now: Moment) -> bool {
         let is_near = |at| now.since(at) < NEIGHBOURHOOD;
         self.last_was_ours && self.neighbour.is_some_and(is_near)
     }
 
-    /// Gives back a call that was not made. Other processes, and the next run, take its lane back when they read of it.
+    /// Gives back a call that was not made. Other processes and the next run free its lanes when they read the entry.
     pub(super) fn put_back(&mut self, id: CallId, call: &Call) {
         self.limiter.put_back(call);
         self.unwritten.push(Entry::Withdrawn {
@@ -90,9 +90,9 @@ impl LimiterState {
         });
     }
 
-    /// Lets the windows of a call run from `at`.
-    pub(super) fn arm(&mut self, id: CallId, call: &Call, at: Moment) {
-        self.limiter.arm(call, at);
+    /// Ends a call of ours; its windows start at `at`.
+    pub(super) fn finish(&mut self, id: CallId, call: &Call, at: Moment) {
+        self.limiter.finish(call, at);
         self.unwritten.push(Entry::Answered {
             id,
             kind: call.kind,
@@ -100,9 +100,9 @@ impl LimiterState {
         });
     }
 
-    /// Takes the service's refusal of a call at `now`.
+    /// Ends a call of ours that the service refused at `now`.
     pub(super) fn throttled(&mut self, id: CallId, call: &Call, throttle: &Throttle, now: Moment) {
-        self.arm(id, call, now);
+        self.finish(id, call, now);
         let joined_before = self.limiter.joined();
         self.limiter.throttled(call, throttle, now);
         let kind = call.kind;
@@ -116,8 +116,8 @@ impl LimiterState {
         }
     }
 
-    /// Moves what the ledger does not know yet to the end of `entries`.
-    pub(super) fn hand_over(&mut self, entries: &mut Vec<Entry>) {
+    /// Moves what is not in the ledger yet to the end of `entries`.
+    pub(super) fn drain_unwritten(&mut self, entries: &mut Vec<Entry>) {
         entries.append(&mut self.unwritten);
     }
 }

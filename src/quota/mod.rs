@@ -1,28 +1,30 @@
 //! How many calls may go out, and when.
 //!
-//! A [`Pacer`] gives leave for calls one by one: [`Pacer::acquire`] returns a [`Permit`] at the first moment that every
-//! [`Limit`] of the [`Quota`] allows, and the permit is settled with what became of the call.
+//! A [`Pacer`] hands out permits one by one: [`Pacer::acquire`] returns a [`Permit`] at the first moment that every
+//! [`Limit`] of the [`Quota`] allows. The caller settles the permit with what became of the call.
 //!
-//! A limit of L calls per window W is L *lanes*: token buckets of one call each. A call takes a lane of every window
-//! when it is let go, and the lane is ready again W after the call was *answered*. So no interval of W, as the server
-//! counts, holds more than L calls, whatever the latency: take the call in it that was sent last; all others were
-//! answered less than W before that, so each still had a lane.
+//! A limit of L calls per window W is L *lanes*: token buckets of one call each. A permitted call takes one lane of
+//! every window, and the lane is ready again W after the call was *answered*. So no interval of length W holds more
+//! than L calls as the server counts them, whatever the latency. To see this, take the last call that was sent in such
+//! an interval: all others were answered less than W before that, so each of them still occupied a lane.
 //!
-//! From the inside out; the first six know neither tokio nor a clock nor a file:
+//! From the inside out (the first five know neither tokio nor a clock nor a file):
 //!
-//! - `lanes`: lanes on `governor`, which decides whether one is ready. The only user of that crate.
-//! - `cut`, `ramp`: how little may be used, and sent at once, after the service has refused calls.
-//! - `hold`: no calls of a kind before a moment, and how long a moment is believed.
-//! - `window`: one limit: the lanes of each kind, those that are parked, kinds joined.
-//! - `limiter`: all windows, the even pace and holds: asks everything, then spends everything. Says why a call has to
-//!   [wait](Waiting), how far the windows are [spent](Usage), and [forecasts](Forecast) what is to come.
-//! - `state`: the limiter, and what is known of other processes.
+//! - `lanes`: lanes on top of `governor`, which decides whether a lane is ready. The only user of that crate.
+//! - `cut`, `ramp`: how much of a limit may be used, and how many calls may be in flight, after a refusal.
+//! - `hold`: kinds of call that the service has asked us not to make before some moment.
+//! - `window`: one limit: the lanes of each kind, those that are parked, and joined kinds.
+//! - `limiter`: all windows, the even pace and the holds. It checks everything first and then spends everything. It
+//!   says why a call has to [wait](Waiting) and how far the windows are [spent](Usage), and makes a [`Forecast`].
+//! - `limiter_state`: the limiter, and what is known of other processes' calls.
 //! - `ledger`: what is remembered beyond this process, in a file.
-//! - `shared`: one look: the ledger is locked, read into the state, the limiter decides, the call is written.
-//! - `pacer`, `permit`: the looks repeated until one succeeds; the ends of calls. `snapshot`: for who only looks.
-//! - `clock`: the one source of time; `sleep`: noticing that the computer slept.
-//! - `kind`, `limit`, `quota`, `waiting`, `forecast`: the words.
+//! - `shared`: one decision: lock the ledger, read it into the state, let the limiter decide, write the call.
+//! - `pacer`, `permit`: decisions repeated until one succeeds, and how calls end. `snapshot`: read-only access.
+//! - `call_life`: how long a call may take until it is sent, given up and counted.
+//! - `clock`: the only source of time. `sleep`: detects that the computer slept.
+//! - `kind`, `limit`, `quota`, `waiting`, `forecast`: the values that these pass around.
 
+mod call_life;
 mod clock;
 mod cut;
 mod forecast;
@@ -50,6 +52,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use call_life::{GRACE, PERMIT_LIFE};
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use forecast::{Forecast, Schedule};
 pub use hold::Throttle;
@@ -61,7 +64,7 @@ pub use ledger::{
 pub use limit::{Limit, LimitError};
 pub use limiter::Usage;
 pub use pacer::{LONGEST_WAIT, Pacer};
-pub use permit::{GRACE, PERMIT_LIFE, Permit};
+pub use permit::Permit;
 pub use quota::{Pace, Quota};
 pub use sleep::SleepWatch;
 pub use snapshot::QuotaSnapshot;

@@ -1,44 +1,25 @@
-//! Leave for exactly one call.
+//! Permission for exactly one call, and how the caller settles it.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    clock::Moment, hold::Throttle, kind::Kind, ledger::CallId, limiter::Call, shared::Shared,
+    call_life::{GRACE, PERMIT_LIFE, counted_by, given_up_by},
+    clock::Moment,
+    hold::Throttle,
+    kind::Kind,
+    ledger::CallId,
+    limiter::Call,
+    shared::Shared,
 };
 
-/// How long a permit is good: a process that was frozen for longer must not send what it was allowed before. (One
-/// put 116 calls into a minute.)
-pub const PERMIT_LIFE: Duration = Duration::from_secs(5);
-
-/// How long after it was given up a call may still be counted by a service that does not take long.
-pub const GRACE: Duration = Duration::from_secs(5);
-
-/// By when the caller of a call that was let go at `at` has given it up: it sends it within [`PERMIT_LIFE`], and waits
-/// for no longer than its `request_timeout`.
-pub(super) fn given_up_by(at: Moment, request_timeout: Duration) -> Moment {
-    at + PERMIT_LIFE + request_timeout
-}
-
-/// By when a call that was let go at `at`, and is given up by `give_up_at`, has been counted, whatever became of its
-/// caller: the service takes no longer than another request_timeout, or [`GRACE`], to count what was given up.
-///
-/// So a service that counts a call within twice the request_timeout never sees more than the limit: while its answers are
-/// waited for, whatever the latency; when a call's time is over; and when its process dies, or stops at once, with the
-/// call on its way. The one thing that is trusted not to be so slow is what answered by itself, a 5xx or a reset: it has
-/// a grace.
-pub(super) fn counted_by(at: Moment, give_up_at: Moment) -> Moment {
-    let request_timeout = give_up_at.since(at).saturating_sub(PERMIT_LIFE);
-    give_up_at + request_timeout.max(GRACE)
-}
-
-/// Leave for exactly one call, which counts from now until it is settled, and a window longer. Look at
-/// [`is_stale`](Self::is_stale) as the last act before sending. Dropping it settles it as [cut off](Self::cut_off).
+/// Permission for exactly one call. The call counts from now until a window after the permit is settled. Check
+/// [`is_stale`](Self::is_stale) immediately before sending. Dropping the permit settles it as [cut off](Self::cut_off).
 #[must_use = "a permit counts as a call: settle it when the call has ended"]
 #[derive(Debug)]
 pub struct Permit {
     shared: Arc<Shared>,
     id: CallId,
-    /// There until it is settled.
+    /// `None` once it is settled.
     call: Option<Call>,
     kind: Kind,
     given: Moment,
@@ -55,26 +36,20 @@ impl Permit {
         }
     }
 
-    /// The kind of call it is for.
+    /// The kind of call that it permits.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The last moment at which the call may be sent.
-    #[must_use]
-    pub fn good_until(&self) -> Moment {
-        self.given + PERMIT_LIFE
-    }
-
-    /// Whether it is too late to send the call, or the service has said meanwhile not to: then
-    /// [give it back](Self::give_back) and acquire another.
+    /// Whether the call must not be sent any more: more than [`PERMIT_LIFE`] has passed, or the service has asked to
+    /// hold calls meanwhile. If so, [give the permit back](Self::give_back) and acquire another.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.shared.now() > self.good_until() || self.shared.is_held(self.kind)
+        self.shared.now() > self.given + PERMIT_LIFE || self.shared.is_held(self.kind)
     }
 
-    /// The call was not made, not even begun.
+    /// The call was not even begun.
     pub fn give_back(mut self) {
         if let Some(call) = self.call.take() {
             self.shared
@@ -82,37 +57,38 @@ impl Permit {
         }
     }
 
-    /// The service itself has answered: the windows run from now.
+    /// The service itself has answered. The call's windows start now.
     pub fn answered(mut self) {
-        self.arm_after(Duration::ZERO);
+        self.finish_after(Duration::ZERO);
     }
 
-    /// The call has ended, but the answer may not be the service's own (a 5xx, a foreign body), or was broken off (a
-    /// reset): the service may yet count it, so the windows run from now and [`GRACE`].
+    /// The call has ended, but the answer may not be the service's own (a 5xx, an unexpected body) or was broken off (a
+    /// reset). The service may still count the call, so its windows start [`GRACE`] from now.
     pub fn unanswered(mut self) {
-        self.arm_after(GRACE);
+        self.finish_after(GRACE);
     }
 
-    /// The call was given up because its time, `request_timeout`, was over. The service is slow, not dead, and may take as long
-    /// again to count it: the windows run from now and another request_timeout, or [`GRACE`] where that is longer.
+    /// The call was given up after `request_timeout`. The service may be slow rather than dead, and may take as long
+    /// again to count the call. So its windows start another `request_timeout` from now, or [`GRACE`] where that is
+    /// longer.
     pub fn timed_out(mut self, request_timeout: Duration) {
-        self.arm_after(request_timeout.max(GRACE));
+        self.finish_after(request_timeout.max(GRACE));
     }
 
-    /// The call was given up before its time was over, by no fault of the service: the computer slept, or the run stops
-    /// at once. It counts as long as it would have, had it been waited for and its time been over.
+    /// The call was given up before its timeout, through no fault of the service: the computer slept, or the run was
+    /// stopped at once. It counts for as long as if it had timed out.
     pub fn cut_off(mut self) {
-        self.arm_cut_off();
+        self.finish_cut_off();
     }
 
-    /// No connection came about, so nothing can have been sent: the windows run from now all the same, for the call
-    /// may have cost somebody something.
+    /// No connection was made, so nothing can have been sent. The windows start now nevertheless, because a proxy or
+    /// firewall on the way may have counted the attempt.
     pub fn not_sent(mut self) {
-        self.arm_after(Duration::ZERO);
+        self.finish_after(Duration::ZERO);
     }
 
-    /// The service has refused the call by its quota: no calls of the kind until the deadline, and less of the window
-    /// that it named.
+    /// The service has refused the call because its quota was exceeded: calls of the kind are held for as long as it
+    /// said, and the limit of the window that it named is reduced.
     pub fn throttled(mut self, throttle: &Throttle) {
         if let Some(call) = self.call.take() {
             self.shared
@@ -120,25 +96,46 @@ impl Permit {
         }
     }
 
-    fn arm_cut_off(&mut self) {
+    fn finish_cut_off(&mut self) {
         if let Some(call) = self.call.take() {
             let give_up_at = given_up_by(self.given, self.shared.request_timeout());
             let counted_by = counted_by(self.given, give_up_at);
             self.shared
-                .settle(|state, now| state.arm(self.id, &call, counted_by.max(now + GRACE)));
+                .settle(|state, now| state.finish(self.id, &call, counted_by.max(now + GRACE)));
         }
     }
 
-    fn arm_after(&mut self, grace: Duration) {
+    fn finish_after(&mut self, grace: Duration) {
         if let Some(call) = self.call.take() {
             self.shared
-                .settle(|state, now| state.arm(self.id, &call, now + grace));
+                .settle(|state, now| state.finish(self.id, &call, now + grace));
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.arm_cut_off();
+        self.finish_cut_off();
+    }
+}
+
+/// A permit on its way to the task that asked for it. If that task is gone, the permit is given back.
+pub(super) struct Unclaimed(Option<Permit>);
+
+impl Unclaimed {
+    pub(super) fn new(permit: Permit) -> Self {
+        Self(Some(permit))
+    }
+
+    pub(super) fn claim(mut self) -> Permit {
+        self.0.take().expect("it is claimed once")
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(permit) = self.0.take() {
+            permit.give_back();
+        }
     }
 }

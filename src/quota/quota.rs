@@ -1,4 +1,4 @@
-//! What may be spent: the limits, and how.
+//! The quota that a campaign may spend: its limits, the headroom left to others, and the pace.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use super::limit::Limit;
 /// How a quota is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Pace {
-    /// Whatever the lanes allow, at once.
+    /// As fast as the limits allow.
     #[default]
     Burst,
-    /// Evenly: one call per W/L of the slowest limit (2.4 s for the documented ones), for campaigns that nobody should
-    /// feel.
+    /// Evenly: one call per W/L of the slowest limit (every 2.4 s for the documented ones), so that other users of the
+    /// API hardly notice the campaign.
     Even,
 }
 
-/// The limits, which hold for each kind of call by itself, what is left to others, and the pace.
+/// The limits, which apply to each kind of call separately, the headroom left to others, and the pace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
     limits: Vec<Limit>,
@@ -24,7 +24,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// These limits, all of them at once; none at all means no limit.
+    /// A quota with all of these limits, no headroom and a burst pace. An empty list means no limit.
     #[must_use]
     pub fn new(mut limits: Vec<Limit>) -> Self {
         limits.sort_by_key(|limit| limit.window());
@@ -35,19 +35,19 @@ impl Quota {
         }
     }
 
-    /// 100 calls a minute and 1500 an hour (MDE-API.md, section 5).
+    /// The documented limits: 100 calls a minute and 1500 an hour (MDE-API.md, section 5).
     #[must_use]
     pub fn documented() -> Self {
         Self::new(Limit::DOCUMENTED.to_vec())
     }
 
-    /// No limits at all: for a benchmark on loopback. Holds are kept all the same.
+    /// No limits at all, for a benchmark on loopback. Holds by the service are still respected.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::new(Vec::new())
     }
 
-    /// Leaves `percent` of each limit to others: floor(L × (1 − p)), at least 1.
+    /// Leaves `percent` of each limit to others. What remains is rounded down, to at least one call.
     #[must_use]
     pub fn with_headroom(self, percent: u8) -> Self {
         Self {
@@ -56,18 +56,18 @@ impl Quota {
         }
     }
 
-    /// Spends at this pace.
+    /// The same quota, spent at this pace.
     #[must_use]
     pub fn with_pace(self, pace: Pace) -> Self {
         Self { pace, ..self }
     }
 
-    /// The limits as they are kept, headroom taken off, the shortest window first.
+    /// The limits less the headroom, the shortest window first.
     pub fn limits(&self) -> impl Iterator<Item = Limit> {
         self.whole_limits().map(|limit| limit.less(self.headroom))
     }
 
-    /// The limits before the headroom is taken off, in the same order.
+    /// The limits including the headroom, in the same order.
     pub(super) fn whole_limits(&self) -> impl Iterator<Item = Limit> {
         self.limits.iter().copied()
     }
@@ -84,8 +84,8 @@ impl Quota {
         self.pace
     }
 
-    /// The time from call to call of an even pace: W/L of the slowest limit, rounded up to whole nanoseconds. `None` at
-    /// a burst, and without limits.
+    /// The interval between calls at an even pace: W/L of the slowest limit, rounded up to whole nanoseconds. `None` at
+    /// a burst pace or without limits.
     pub(super) fn even_period(&self) -> Option<Duration> {
         if self.pace == Pace::Burst {
             return None;

@@ -2,9 +2,9 @@
 
 use super::clock::Moment;
 
-/// After a refusal one call goes alone; each time that as many calls as may be in flight have been answered, one more
-/// may. The service's room is unknown then, and of a hundred calls at once nearly all would be refused again, and perhaps
-/// counted. Without a refusal there is no such bound.
+/// After a refusal one call goes alone. Each time that as many calls have been answered as may be in flight, one more may
+/// be. We do not know then how much room the service has left: of a hundred calls at once nearly all might be refused
+/// again, and counted as well. Before the first refusal there is no such bound.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ramp {
     in_flight: u32,
@@ -20,23 +20,23 @@ struct Bound {
 }
 
 impl Ramp {
-    /// Whether as many calls are in flight as may be.
+    /// Whether as many calls are in flight as the bound allows.
     pub(super) fn is_full(&self) -> bool {
         self.bound
             .is_some_and(|bound| self.in_flight >= bound.calls)
     }
 
-    /// A call was let go.
+    /// A call was permitted.
     pub(super) fn sent(&mut self) {
         self.in_flight += 1;
     }
 
-    /// A call that was let go is over, however it ended.
+    /// A permitted call has ended, in whatever way.
     pub(super) fn ended(&mut self) {
         self.in_flight -= 1;
     }
 
-    /// A call sent at `sent` was answered. One sent before the last refusal says nothing.
+    /// A call sent at `sent` was answered. One that was sent before the last refusal does not count.
     pub(super) fn answered(&mut self, sent: Moment) {
         if let Some(bound) = self.bound.as_mut().filter(|bound| sent > bound.since) {
             bound.answers += 1;
@@ -47,7 +47,7 @@ impl Ramp {
         }
     }
 
-    /// Counts the calls of another kind with these, and takes its bound if it has one.
+    /// Adds the calls of another kind, and takes over its bound if this ramp has none.
     pub(super) fn join(&mut self, other: Self) {
         self.in_flight += other.in_flight;
         self.bound = self.bound.or(other.bound);

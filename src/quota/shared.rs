@@ -1,4 +1,4 @@
-//! The half of a pacer that is not async: looks at the quota, and the ends of calls.
+//! The half of a pacer that is not async: decisions about calls, and how calls end.
 
 use std::{
     sync::{
@@ -11,17 +11,18 @@ use std::{
 use tokio::sync::{Notify, futures::Notified};
 
 use super::{
+    call_life::given_up_by,
     clock::{Clock, Moment},
     kind::Kind,
     ledger::{CallId, Entry, Ledger, LedgerError},
+    limiter::Call,
     limiter_state::LimiterState,
-    permit::{Permit, given_up_by},
     quota::Quota,
     waiting::Waiting,
 };
 
-/// What a pacer shares with its clones and permits. The writer is locked before the state, and the state never for longer than
-/// a decision takes.
+/// What a pacer shares with its clones and permits. The writer is always locked before the state, and the state for no
+/// longer than a decision takes.
 #[derive(Debug)]
 pub(super) struct Shared {
     clock: Arc<dyn Clock>,
@@ -29,19 +30,19 @@ pub(super) struct Shared {
     state: Mutex<LimiterState>,
     next_id: AtomicU64,
     settled: Notify,
-    /// How long after it was sent a caller gives its call up.
+    /// How long after it was sent a caller gives up its call.
     request_timeout: Duration,
-    /// Whether there is a ledger, which may block.
-    remembers: bool,
-    /// Whether somebody is about to write the ends of calls.
+    /// Whether other processes use the ledger too. Then it may block.
+    is_shared: bool,
+    /// Whether a task that writes the ends of calls has been spawned.
     flush_is_due: AtomicBool,
 }
 
-/// Where the ledger is written. It may be locked for as long as the disk takes.
+/// The ledger and what is to be written to it. It may be locked for as long as the disk takes.
 #[derive(Debug)]
 struct LedgerWriter {
     ledger: Box<dyn Ledger>,
-    /// What the next transaction writes; what could not be written stays here.
+    /// What the next transaction writes. What could not be written stays here.
     entries: Vec<Entry>,
 }
 
@@ -53,53 +54,35 @@ impl LedgerWriter {
     }
 }
 
-/// A permit on its way to who asked for it. If they have gone, it goes back.
-pub(super) struct Unclaimed(Option<Permit>);
-
-impl Unclaimed {
-    pub(super) fn claim(mut self) -> Permit {
-        self.0.take().expect("it is claimed once")
-    }
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        if let Some(permit) = self.0.take() {
-            permit.give_back();
-        }
-    }
-}
-
 impl Shared {
     pub(super) fn new(
         quota: &Quota,
         clock: Arc<dyn Clock>,
         ledger: Box<dyn Ledger>,
-        remembers: bool,
         request_timeout: Duration,
     ) -> Self {
         Self {
             clock,
+            is_shared: ledger.is_shared(),
             writer: Mutex::new(LedgerWriter {
                 ledger,
                 entries: Vec::new(),
             }),
             state: Mutex::new(LimiterState::new(quota)),
-            // Half of the numbers are left to count on; two processes that draw the same start are not to be feared.
+            // The upper half of the range is left for counting on. The numbers of two processes are unlikely to meet.
             next_id: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
             settled: Notify::new(),
             request_timeout,
-            remembers,
             flush_is_due: AtomicBool::new(false),
         }
     }
 
-    /// Whether there is a ledger, which may block.
-    pub(super) fn remembers(&self) -> bool {
-        self.remembers
+    /// Whether other processes use the ledger too. Then it may block.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
-    /// How long after it was sent a caller gives its call up.
+    /// How long after it was sent a caller gives up its call.
     pub(super) fn request_timeout(&self) -> Duration {
         self.request_timeout
     }
@@ -119,24 +102,25 @@ impl Shared {
     }
 
     pub(super) fn is_others_turn(&self) -> bool {
-        self.remembers() && self.state().is_others_turn(self.now())
+        self.is_shared() && self.state().is_others_turn(self.now())
     }
 
-    /// Changes the state when a call has ended, and lets those who wait look again.
+    /// Changes the state because a call has ended, and wakes those who wait.
     pub(super) fn settle(self: &Arc<Self>, change: impl FnOnce(&mut LimiterState, Moment)) {
         change(&mut self.state(), self.now());
         self.settled.notify_waiters();
         self.flush_soon();
     }
 
-    /// Other processes wait for our answers. Outside a runtime the next transaction writes them, or the last of us.
+    /// Writes the ends of calls in the background, because other processes may be waiting for them. Outside a tokio
+    /// runtime they are left to the next transaction, or to the drop of this.
     fn flush_soon(self: &Arc<Self>) {
-        if self.remembers()
+        if self.is_shared()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
             && !self.flush_is_due.swap(true, Ordering::Relaxed)
         {
             let shared = Arc::clone(self);
-            // If it fails, the entries stay, and the next transaction fails in the same way and is heard.
+            // If this fails, the entries stay, and the next transaction reports the same error.
             runtime.spawn_blocking(move || shared.flush());
         }
     }
@@ -148,28 +132,28 @@ impl Shared {
         let news = writer.ledger.begin()?;
         let mut state = self.state();
         state.merge(news, self.now());
-        state.hand_over(&mut writer.entries);
+        state.drain_unwritten(&mut writer.entries);
         drop(state);
         writer.commit()
     }
 
-    /// Does something else with the ledger than to count calls.
+    /// Does something with the ledger other than count calls.
     pub(super) fn on_ledger<T>(&self, work: impl FnOnce(&mut dyn Ledger) -> T) -> T {
         work(self.writer().ledger.as_mut())
     }
 
-    /// One look: begin, take over, decide, commit.
+    /// One decision: begins a transaction, merges what others have written, decides, and commits.
     pub(super) fn decide(
-        self: &Arc<Self>,
+        &self,
         kind: Kind,
-    ) -> Result<Result<Unclaimed, Waiting>, LedgerError> {
+    ) -> Result<Result<(CallId, Call), Waiting>, LedgerError> {
         let mut writer = self.writer();
         let news = writer.ledger.begin()?;
-        // Only now: whatever it took to get the ledger has passed.
+        // Read only now, because waiting for the ledger may have taken a while.
         let now = self.now();
         let mut state = self.state();
         state.merge(news, now);
-        state.hand_over(&mut writer.entries);
+        state.drain_unwritten(&mut writer.entries);
         let decision = state.take(kind, now);
         drop(state);
 
@@ -189,8 +173,7 @@ impl Shared {
             self.state().limiter.put_back(&call);
             return Err(error);
         }
-        let permit = Permit::new(Arc::clone(self), id, call);
-        Ok(Ok(Unclaimed(Some(permit))))
+        Ok(Ok((id, call)))
     }
 
     fn writer(&self) -> MutexGuard<'_, LedgerWriter> {
@@ -204,8 +187,8 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.remembers() {
-            // Nobody is left to hear of an error; the calls count as given up then.
+        if self.is_shared() {
+            // Nobody is left to report an error to. If this fails, the calls count as given up.
             let _ = self.flush();
         }
     }

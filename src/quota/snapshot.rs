@@ -1,4 +1,4 @@
-//! The quota as it stands, for who only looks: no call can be had from it, and nothing is written.
+//! The quota as it stands, read-only: it permits no calls, and nothing is written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub struct QuotaSnapshot {
 }
 
 impl QuotaSnapshot {
-    /// One of which nothing has been spent.
+    /// A quota of which nothing has been spent.
     #[must_use]
     pub fn unspent(quota: &Quota, clock: &dyn Clock) -> Self {
         Self {
@@ -30,17 +30,17 @@ impl QuotaSnapshot {
         }
     }
 
-    /// One of which has been spent what a ledger remembers; a ledger that is not there remembers nothing. The file is not
-    /// made, not changed, and not kept from others. Blocks for as long as it takes to read it.
+    /// A quota as a ledger remembers it; a ledger that does not exist remembers nothing. The file is not created, changed
+    /// or locked. Blocks while it is read.
     ///
     /// # Errors
-    /// The file cannot be read, is something else, newer or damaged.
+    /// The file cannot be read, is not a ledger, was made by a later release, or is damaged.
     pub fn of_ledger(
         quota: &Quota,
         clock: &Arc<dyn Clock>,
         place: &LedgerPlace,
     ) -> Result<Self, LedgerError> {
-        let entries = FileLedger::look(place, Arc::clone(clock))?;
+        let entries = FileLedger::read_only_entries(place, Arc::clone(clock))?;
         let mut snapshot = Self::unspent(quota, clock.as_ref());
         snapshot.state.merge(entries, snapshot.now);
         Ok(snapshot)
@@ -52,7 +52,7 @@ impl QuotaSnapshot {
         self.state.limiter.waiting(kind, self.now)
     }
 
-    /// How long the service's word still holds calls of the kind; `None` if it does not.
+    /// How long calls of the kind are still held at the service's request; `None` if they are not.
     #[must_use]
     pub fn held(&self, kind: Kind) -> Option<Duration> {
         let left = self.state.limiter.held_until(kind).since(self.now);
@@ -65,7 +65,7 @@ impl QuotaSnapshot {
         self.state.limiter.usage(kind, self.now)
     }
 
-    /// When calls of the kind can go at best.
+    /// When further calls of the kind can go at the earliest.
     #[must_use]
     pub fn forecast(&self, kind: Kind) -> Forecast {
         self.state.limiter.forecast(kind, self.now)

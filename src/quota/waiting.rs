@@ -7,9 +7,9 @@ use super::{clock::Moment, limit::friendly};
 /// Why the next call of a kind cannot go now, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// What it waits for; of several causes the one that lasts longest.
+    /// What it waits for; if there are several causes, the one that lasts longest.
     pub cause: Cause,
-    /// When it will be over; `None` while that depends on answers.
+    /// When the wait ends; `None` if that depends on answers.
     pub until: Option<Moment>,
 }
 
@@ -18,22 +18,22 @@ pub struct Waiting {
 pub enum Cause {
     /// The window of this length is full.
     Window(Duration),
-    /// The service has said not to call before then.
+    /// The service has asked for no calls before then.
     Hold,
     /// The even pace.
     Pace,
-    /// As many calls as a window may hold are in flight.
+    /// As many calls are in flight as a window or a ramp allows.
     Answers,
 }
 
 impl Waiting {
-    /// How long from `now`; `None` while that depends on answers.
+    /// How long the wait lasts from `now` on; `None` if that depends on answers.
     #[must_use]
     pub fn left(&self, now: Moment) -> Option<Duration> {
         self.until.map(|until| until.since(now))
     }
 
-    /// The one that lasts longer; waiting for answers outlasts everything.
+    /// The one that lasts longer. Waiting for answers counts as longest.
     pub(super) fn longer(self, other: Self) -> Self {
         let end = |waiting: &Self| waiting.until.map_or(u64::MAX, Moment::as_nanos);
         if end(&other) > end(&self) {

@@ -1,23 +1,24 @@
-//! One limit with its lanes: those of every kind.
+//! One limit with the lanes of every kind of call.
 //!
-//! A pool's free lanes stand in the order in which they become ready. A lane that was taken is in no pool until it is
-//! armed or put back. To *park* n lanes is to withhold the n that would be ready first: a call may go when the lane
-//! behind them is ready, so a parked lane keeps its state, and no more than `size - n` calls can be in the window.
+//! A pool's free lanes are ordered by the moment at which they become ready. A lane that a call has taken is in no pool
+//! until its window is restarted or it is put back. To *park* n lanes is to withhold the n that would be ready first: a
+//! call may go when the lane behind them is ready. So a parked lane keeps its state, and no more than `size - n` calls
+//! can be in the window.
 
 use std::{collections::VecDeque, time::Duration};
 
 use super::{clock::Moment, cut::Cut, kind::Kind, lanes::Lanes, limit::Limit};
 use crate::audit::audit;
 
-/// On top of each window, so that intervals closed at both ends hold no call more, nor those of a server whose clock
-/// ticks in milliseconds.
+/// Added to each window, so that the limit also holds in intervals that are closed at both ends, and on a server whose
+/// clock ticks in milliseconds.
 const MARGIN: Duration = Duration::from_millis(1);
 
 /// A limit, and what has been spent of it by each kind of call.
 #[derive(Debug)]
 pub(super) struct Window {
     length: Duration,
-    /// The lanes of all pools: one store, so that pools can be joined.
+    /// The lanes of all pools. They share one store, so that pools can be joined.
     lanes: Lanes,
     pools: Vec<Pool>,
 }
@@ -25,7 +26,7 @@ pub(super) struct Window {
 /// The lanes of one kind, or of all kinds once they are joined.
 #[derive(Debug)]
 struct Pool {
-    /// Lanes that are not taken by a call, the first to be ready in front.
+    /// Lanes that no call has taken, ordered by when they become ready.
     free: VecDeque<usize>,
     /// Lanes of this pool, free or taken.
     size: usize,
@@ -33,8 +34,8 @@ struct Pool {
 }
 
 impl Window {
-    /// A window with a pool of `whole.calls()` lanes for each kind, of which `kept.calls()` may be used: the rest are
-    /// parked, so that calls of others that are not ours to make still find lanes.
+    /// A window with a pool of `whole.calls()` lanes for each kind, of which `kept.calls()` may be used. The rest are
+    /// parked: calls of other processes, whose headroom may be smaller, take their lanes from them.
     pub(super) fn new(whole: Limit, kept: Limit) -> Self {
         let length = whole.window();
         let size = usize_of(whole.calls());
@@ -52,25 +53,25 @@ impl Window {
         }
     }
 
-    /// The window's length, as the limit has it.
+    /// The window's length, without the margin.
     pub(super) fn length(&self) -> Duration {
         self.length
     }
 
-    /// The time from an answer to the lane's next call: the length and its margin.
+    /// The time from an answer until the lane is ready again: the window's length and the margin.
     pub(super) fn period(&self) -> Duration {
         self.length + MARGIN
     }
 
-    /// Whether a call may go now, or when the next one may: `None` if that depends on answers.
-    pub(super) fn ask(&self, pool: usize, now: Moment) -> Result<(), Option<Moment>> {
+    /// Whether a call may go now. If not, when the next one may; `None` if that depends on answers.
+    pub(super) fn check(&self, pool: usize, now: Moment) -> Result<(), Option<Moment>> {
         let next = self.pools[pool].free.get(self.parked(pool, now));
         next.ok_or(None)
-            .and_then(|&lane| self.lanes.look(lane, now).map_err(Some))
+            .and_then(|&lane| self.lanes.check(lane, now).map_err(Some))
     }
 
-    /// Takes a lane for a call that goes now: a ready one. They are as good as one another, and one that may go finds one.
-    /// A call that has gone elsewhere may not; it gets a lane more, so that it counts all the same.
+    /// Takes a lane for a call that goes now. A call that passed [`check`](Self::check) finds a ready one. A call that
+    /// another process made may not; then the pool gets an additional lane, so that the call counts nevertheless.
     pub(super) fn take(&mut self, pool: usize, now: Moment) -> usize {
         let pool = &mut self.pools[pool];
         let ready = pool
@@ -90,20 +91,20 @@ impl Window {
         self.pools[pool].free.push_front(lane);
     }
 
-    /// Gives a lane back that runs from `at`.
-    pub(super) fn arm(&mut self, pool: usize, lane: usize, at: Moment) {
-        self.lanes.arm(lane, at);
+    /// Gives a lane back; it is ready a period after `at`.
+    pub(super) fn restart(&mut self, pool: usize, lane: usize, at: Moment) {
+        self.lanes.restart(lane, at);
         let ready = self.lanes.ready_at(lane);
         let free = &mut self.pools[pool].free;
-        // Looked for from the back, for it is nearly always the last: only calls that were given up a moment ago run from
-        // a later one.
+        // Searched from the back, because it is nearly always the last one: only the window of a call that was just
+        // given up starts at a later moment.
         let before = free
             .iter()
             .rposition(|&other| self.lanes.ready_at(other) <= ready);
         free.insert(before.map_or(0, |before| before + 1), lane);
     }
 
-    /// A call of the kind, sent at `sent`, was refused at `now`.
+    /// Reduces the limit because a call of the kind, sent at `sent`, was refused at `now`.
     pub(super) fn cut(&mut self, pool: usize, kind: Kind, sent: Moment, now: Moment) {
         let cut = &mut self.pools[pool].cut;
         if cut.refused(sent, now) {
@@ -117,8 +118,8 @@ impl Window {
         }
     }
 
-    /// Puts all lanes into the first pool. Every lane keeps its state, so what all kinds have sent counts; all but one
-    /// kind's lanes are parked from now on.
+    /// Puts all lanes into the first pool. Every lane keeps its state, so the calls of all kinds count. From now on as
+    /// many lanes as the other kinds had are parked.
     pub(super) fn join(&mut self, now: Moment) {
         let others: Vec<Pool> = self.pools.drain(1..).collect();
         let pool = &mut self.pools[0];
@@ -132,7 +133,7 @@ impl Window {
             .sort_by_key(|&lane| self.lanes.ready_at(lane));
     }
 
-    /// Calls that count against the window at `now`: in flight, or answered less than a window ago.
+    /// Calls that count against the window at `now`: those in flight, and those answered less than a window ago.
     pub(super) fn in_use(&self, pool: usize, now: Moment) -> usize {
         let pool = &self.pools[pool];
         let ready = pool
@@ -151,8 +152,8 @@ impl Window {
         self.pools[pool].cut.full()
     }
 
-    /// When each lane that is not parked is ready, in order; one that is taken counts as answered at `now`.
-    pub(super) fn outlook(&self, pool: usize, now: Moment) -> VecDeque<Moment> {
+    /// When each lane that is not parked is ready, in order. Calls in flight are taken to be answered at `now`.
+    pub(super) fn forecast(&self, pool: usize, now: Moment) -> VecDeque<Moment> {
         let state = &self.pools[pool];
         let soonest_answer = now + self.period();
         let free = state

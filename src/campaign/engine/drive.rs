@@ -179,7 +179,7 @@ impl<D: Defender> Drive<D> {
 
     fn handle(&mut self, event: Event) {
         let now = self.engine.clock.now();
-        if self.sleep_watch.look(now).is_some() {
+        if self.sleep_watch.check(now).is_some() {
             self.workers.slept();
         }
         let wall = self.engine.clock.wall();

@@ -1,13 +1,13 @@
-//! What goes wrong with a ledger, in words.
+//! What can go wrong with a ledger.
 
 use std::path::{Path, PathBuf};
 
-/// Why the ledger could not be read or written. No call may go then. No message names another ledger as a way out: calls
-/// that are counted in two of them break the limits.
+/// Why the ledger could not be read or written. No call may be made then. No message suggests another ledger as a way
+/// out, because calls that are counted in two ledgers break the limits.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// The file or its directory cannot be made, opened, read or written.
+    /// The file or its directory cannot be created, opened, read or written.
     #[error(
         "cannot use the quota ledger {}: {source}; make room on the disk (or mend the rights), then give the same command \
          again",
@@ -19,7 +19,7 @@ pub enum LedgerError {
         /// What the system said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The file is something else.
+    /// The file is not a ledger.
     #[error(
         "{} is no quota ledger, and was left as it is: look at how its name was typed; if a ledger should be there, move \
          this file away once no campaign has run for an hour ({LONGEST})",
@@ -43,7 +43,7 @@ pub enum LedgerError {
         /// The latest version that is known.
         known: i64,
     },
-    /// The file's content is not what was written. Counting from it could break the limits.
+    /// The file's content is not what was written. Counting on from it could break the limits.
     #[error(
         "the quota ledger {} is damaged ({what}): once no campaign has run for an hour ({LONGEST}), remove it",
         path.display()
@@ -54,7 +54,7 @@ pub enum LedgerError {
         /// What was found.
         what: String,
     },
-    /// Another process does not let go of the file.
+    /// Another process does not release the file.
     #[error(
         "another process has held the quota ledger {} for a minute: end that process, then give the same command again",
         path.display()
@@ -63,7 +63,7 @@ pub enum LedgerError {
         /// The ledger.
         path: PathBuf,
     },
-    /// A new ledger was to be made, and there is a file of that name.
+    /// A new ledger was to be created, but there is a file of that name.
     #[error("{} is there already, and was left as it is", path.display())]
     Exists {
         /// The file.
@@ -71,7 +71,7 @@ pub enum LedgerError {
     },
 }
 
-/// For how long nothing may have been sent before a ledger may be forgotten.
+/// How long nothing may have been sent before a ledger may be removed.
 const LONGEST: &str = "or for the longest window of --limit, if that is longer";
 
 impl LedgerError {

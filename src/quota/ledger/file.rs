@@ -1,4 +1,4 @@
-//! The ledger as a `SQLite` file that processes share.
+//! The ledger as an `SQLite` file that processes share.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -7,19 +7,20 @@ use rusqlite::Connection;
 use super::{
     super::clock::{Clock, Moment},
     Entry, Ledger, LedgerError,
-    marks::{self, Mark, MarkRow},
+    mark_rows::{self, MarkRow},
+    marks::Mark,
     others::Others,
     owner::Owner,
     row::{Now, Row},
     rows, schema,
 };
 
-/// Where a quota is remembered, and whose it is. Calls count together if all of this is the same.
+/// Where a quota is remembered, and whose it is. Calls are counted together if all fields are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerPlace {
-    /// The file; it is made if it is not there, its directory too.
+    /// The file. It is created if it does not exist, and so is its directory.
     pub file: PathBuf,
-    /// The cloud: all commercial hosts and regions are one; another `--api-url` is its scheme, host and port.
+    /// The cloud. All commercial hosts and regions are one cloud; any other `--api-url` is its scheme, host and port.
     pub cloud: String,
     /// The tenant's id from the token, or `unknown`.
     pub tenant: String,
@@ -28,14 +29,14 @@ pub struct LedgerPlace {
 }
 
 impl LedgerPlace {
-    /// How rows name whose they are.
+    /// The scope that rows of this quota are stored under.
     fn scope(&self) -> String {
         [&*self.cloud, &*self.tenant, &*self.application]
             .map(|part| part.replace('\t', " "))
             .join("\t")
     }
 
-    /// Whose rows of that name are, in that file.
+    /// The place that a scope in a file stands for.
     pub(super) fn of_scope(file: PathBuf, scope: &str) -> Self {
         let mut parts = scope.split('\t').map(str::to_owned);
         let mut next = || parts.next().unwrap_or_default();
@@ -56,16 +57,16 @@ pub(in crate::quota) struct FileLedger {
     clock: Arc<dyn Clock>,
     boot: String,
     scope: String,
-    /// None of who only looks.
+    /// `None` if the file is only read.
     owner: Option<Owner>,
     keep: Duration,
     /// The last row that was read.
     seen: i64,
-    /// What was read and not returned yet: a transaction may fail after it has been read.
+    /// What was read and not returned yet. A transaction may fail after it has been read.
     news: Vec<Entry>,
     others: Others,
-    /// When it was last asked who lives, and rows were last pruned.
-    looked_after: Option<Moment>,
+    /// When old rows were last pruned and dead processes last looked for.
+    last_upkeep: Option<Moment>,
     /// The mark that this process keeps.
     mark: Option<Kept>,
 }
@@ -74,12 +75,12 @@ pub(in crate::quota) struct FileLedger {
 #[derive(Debug)]
 struct Kept {
     mark: Arc<Mark>,
-    /// What of it is in the file.
+    /// How much of it is in the file.
     written: u64,
 }
 
-/// How often it is asked who lives, and old rows are removed.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// How often old rows are pruned and dead processes are looked for.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 impl FileLedger {
     /// Opens the ledger for a quota whose longest window is `longest`.
@@ -90,7 +91,7 @@ impl FileLedger {
     ) -> Result<Self, LedgerError> {
         let path = place.file.clone();
         let conn = schema::open(&path)?;
-        // A minute more, for good measure.
+        // A minute more, to be on the safe side.
         let keep = longest.as_secs() + 65;
         let owner = schema::transaction(&conn, &path, || {
             Owner::sweep(&path);
@@ -101,27 +102,28 @@ impl FileLedger {
             Ok(owner)
         })?;
         let keep = Duration::from_secs(keep);
-        Ok(Self::over(conn, place, Some(owner), keep, clock))
+        Ok(Self::from_conn(conn, place, Some(owner), keep, clock))
     }
 
-    /// What a ledger that may or may not be there remembers of this quota, as [`begin`](Ledger::begin) tells it first.
-    /// Nothing is made, written or locked; but that calls of the dead are known as such, their marks are looked at.
-    pub(in crate::quota) fn look(
+    /// What a ledger remembers of this quota, as the first [`begin`](Ledger::begin) would return it; nothing if the file
+    /// does not exist. Nothing is created, written or locked. The lock files of other processes are checked, so that
+    /// calls of dead processes are recognised.
+    pub(in crate::quota) fn read_only_entries(
         place: &LedgerPlace,
         clock: Arc<dyn Clock>,
     ) -> Result<Vec<Entry>, LedgerError> {
-        let Some((conn, _)) = schema::look(&place.file)? else {
+        let Some((conn, _)) = schema::open_read_only(&place.file)? else {
             return Ok(Vec::new());
         };
-        let mut this = Self::over(conn, place, None, Duration::ZERO, clock);
+        let mut this = Self::from_conn(conn, place, None, Duration::ZERO, clock);
         let now = this.now();
         this.read(&now)?;
         this.others
-            .conclude(&this.path, now.moment, true, &mut this.news);
+            .finish_overdue(&this.path, now.moment, true, &mut this.news);
         Ok(this.news)
     }
 
-    fn over(
+    fn from_conn(
         conn: Connection,
         place: &LedgerPlace,
         owner: Option<Owner>,
@@ -139,7 +141,7 @@ impl FileLedger {
             seen: 0,
             news: Vec::new(),
             others: Others::default(),
-            looked_after: None,
+            last_upkeep: None,
             mark: None,
         }
     }
@@ -152,13 +154,13 @@ impl FileLedger {
         LedgerError::sqlite(&self.path, error)
     }
 
-    /// Reads what was written since the last time, and leaves out what is ours or of other quotas.
+    /// Reads what was written since the last time, except what is ours or belongs to other quotas.
     fn read(&mut self, now: &Now) -> Result<(), LedgerError> {
         let ours = self.owner.as_ref().map(|owner| owner.id);
         let (seen, news) = (&mut self.seen, &mut self.news);
         let (others, path) = (&mut self.others, &self.path);
         rows::each(&self.conn, path, *seen, |seq, row| {
-            let entry = row.entry(now).ok_or_else(|| rows::strange(path, seq))?;
+            let entry = row.entry(now).ok_or_else(|| rows::damaged_row(path, seq))?;
             *seen = seq;
             if row.scope == self.scope && Some(row.owner) != ours {
                 news.extend(others.note(entry, row.owner));
@@ -167,7 +169,7 @@ impl FileLedger {
         })
     }
 
-    /// Ends what a failed transaction may have left.
+    /// Rolls back what a failed transaction may have left open.
     fn roll_back(&self) -> Result<(), LedgerError> {
         if self.conn.is_autocommit() {
             return Ok(());
@@ -176,8 +178,8 @@ impl FileLedger {
         rolled_back.map_err(|error| self.failed(error))
     }
 
-    /// Writes the mark within a transaction, if it has grown, or a call is let go: its row tells when the last one may have been
-    /// sent. Returns how far it has grown.
+    /// Writes the mark, within a transaction, if it has grown or if a call is permitted: the row's `touched` says when
+    /// the last call may have been sent. Returns how far the mark has grown.
     fn write_mark(&self, now: &Now, sends: bool) -> Result<Option<u64>, LedgerError> {
         let Some(Kept { mark, written }) = &self.mark else {
             return Ok(None);
@@ -186,31 +188,35 @@ impl FileLedger {
         if committed <= *written && !sends {
             return Ok(None);
         }
-        if let Some(mut row) = marks::one(&self.conn, &self.path, mark.campaign())? {
+        if let Some(mut row) = mark_rows::one(&self.conn, &self.path, mark.campaign())? {
             row.committed = row.committed.max(committed);
             row.touched = now.wall_time();
-            marks::put(&self.conn, &self.path, &row)?;
+            mark_rows::put(&self.conn, &self.path, &row)?;
         }
         Ok(Some(committed))
     }
 }
 
 impl Ledger for FileLedger {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self) -> Result<Vec<Entry>, LedgerError> {
         self.roll_back()?;
         let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
         begun.map_err(|error| self.failed(error))?;
         let now = self.now();
         self.read(&now)?;
-        let look_after = self
-            .looked_after
-            .is_none_or(|last| now.moment.since(last) >= LOOK_AFTER);
+        let upkeep = self
+            .last_upkeep
+            .is_none_or(|last| now.moment.since(last) >= UPKEEP);
         self.others
-            .conclude(&self.path, now.moment, look_after, &mut self.news);
-        if look_after {
-            self.looked_after = Some(now.moment);
+            .finish_overdue(&self.path, now.moment, upkeep, &mut self.news);
+        if upkeep {
+            self.last_upkeep = Some(now.moment);
             rows::prune(&self.conn, &now, self.keep)
-                .and_then(|()| marks::prune(&self.conn, now.wall))
+                .and_then(|()| mark_rows::prune(&self.conn, now.wall))
                 .map_err(|error| self.failed(error))?;
         }
         Ok(std::mem::take(&mut self.news))
@@ -241,7 +247,7 @@ impl Ledger for FileLedger {
     fn keep_mark(&mut self, mark: Arc<Mark>, row: MarkRow) -> Result<(), LedgerError> {
         self.roll_back()?;
         let written = schema::transaction(&self.conn, &self.path, || {
-            let before = marks::one(&self.conn, &self.path, &row.campaign)?;
+            let before = mark_rows::one(&self.conn, &self.path, &row.campaign)?;
             let committed = row.committed.max(mark.committed());
             let row = MarkRow {
                 committed: before.as_ref().map_or(0, |it| it.committed).max(committed),
@@ -251,7 +257,7 @@ impl Ledger for FileLedger {
                 abandoned: false,
                 ..row
             };
-            marks::put(&self.conn, &self.path, &row)?;
+            mark_rows::put(&self.conn, &self.path, &row)?;
             Ok(row.committed)
         })?;
         self.mark = Some(Kept { mark, written });
@@ -262,13 +268,13 @@ impl Ledger for FileLedger {
         self.roll_back()?;
         let kept = self.mark.take_if(|kept| kept.mark.campaign() == campaign);
         schema::transaction(&self.conn, &self.path, || {
-            let Some(mut row) = marks::one(&self.conn, &self.path, campaign)? else {
+            let Some(mut row) = mark_rows::one(&self.conn, &self.path, campaign)? else {
                 return Ok(());
             };
             let committed = kept.as_ref().map_or(0, |kept| kept.mark.committed());
             row.committed = row.committed.max(committed);
-            let row = row.over(self.now().wall_time(), abandoned);
-            marks::put(&self.conn, &self.path, &row)
+            let row = row.into_ended(self.now().wall_time(), abandoned);
+            mark_rows::put(&self.conn, &self.path, &row)
         })
     }
 

@@ -1,52 +1,23 @@
-//! What is remembered of campaigns outside of their states: how many batches each has committed. A state that knows of
-//! fewer has lost its end.
+//! What is remembered of campaigns outside of their state files: how many batches each has committed. A state that knows
+//! of fewer has lost its end.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use super::{
+    super::clock::Clock,
+    LedgerError,
+    mark_rows::{self, MarkRow},
+    schema,
+};
 
-use super::{super::clock::Clock, LedgerError, row::checksum, schema};
-
-/// What is remembered of a campaign outside of its state file. Times are kept to the millisecond.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct MarkRow {
-    /// The campaign's id.
-    pub campaign: String,
-    /// How many batches its state had committed when this was written: never more than it really had.
-    pub committed: u64,
-    /// The state file.
-    pub state: PathBuf,
-    /// The results file.
-    pub results: PathBuf,
-    /// The input.
-    pub input: PathBuf,
-    /// The cloud, as in [`LedgerPlace`](super::LedgerPlace).
-    pub cloud: String,
-    /// The tenant's id, or `unknown`.
-    pub tenant: String,
-    /// The application's id, or `unknown`.
-    pub application: String,
-    /// How many targets the campaign has.
-    pub targets: u64,
-    /// When it was first registered.
-    pub started: Timestamp,
-    /// When this was last written.
-    pub touched: Timestamp,
-    /// When it ended; `None` while it has not.
-    pub ended: Option<Timestamp>,
-    /// Whether somebody gave it up.
-    pub abandoned: bool,
-}
-
-/// The mark of the campaign that this process works on; shared between who commits and who writes the ledger.
+/// The mark of the campaign that this process works on. Shared by the code that commits to the state file, which raises
+/// it, and the code that writes the ledger.
 #[derive(Debug)]
 pub struct Mark {
     campaign: String,
@@ -54,7 +25,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The mark of a campaign whose state has committed so many batches.
+    /// The mark of a campaign whose state has committed this many batches.
     #[must_use]
     pub fn new(campaign: impl Into<String>, committed: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -63,7 +34,7 @@ impl Mark {
         })
     }
 
-    /// So many batches have been committed: to be told only once they are on disk. Never lowers the mark.
+    /// Raises the mark to `committed` batches. Call this only once they are on disk. Never lowers the mark.
     pub fn raise(&self, committed: u64) {
         self.committed.fetch_max(committed, Ordering::AcqRel);
     }
@@ -81,35 +52,24 @@ impl Mark {
     }
 }
 
-/// How long the mark of a campaign that has ended is kept. That of another is never forgotten.
-const KEEP: Duration = Duration::from_hours(30 * 24);
-
-/// The columns, in their order.
-const COLUMNS: &str = "campaign, committed, state, results, input, cloud, tenant, application, targets, started, \
-                       touched, ended, how, sum";
-
-const FINISHED: &str = "finished";
-
-const ABANDONED: &str = "abandoned";
-
-/// The marks in a ledger, the one that was written last first. A file that is not there has none, nor has one of an old
-/// release. Nothing is made or written. Blocks.
+/// The marks in a ledger, the most recently written first. A file that does not exist has none, and neither has one of
+/// version 1. Nothing is created or written. Blocks.
 ///
 /// # Errors
-/// The file cannot be read, is something else, newer or damaged.
+/// The file cannot be read, is not a ledger, was made by a later release, or is damaged.
 pub fn marks(file: &Path) -> Result<Vec<MarkRow>, LedgerError> {
-    let Some((conn, version)) = schema::look(file)? else {
+    let Some((conn, version)) = schema::open_read_only(file)? else {
         return Ok(Vec::new());
     };
     if !schema::has_marks(version) {
         return Ok(Vec::new());
     }
-    let mut marks = all(&conn, file)?;
+    let mut marks = mark_rows::all(&conn, file)?;
     marks.sort_by_key(|mark| std::cmp::Reverse(mark.touched));
     Ok(marks)
 }
 
-/// Notes that a campaign has been given up. `false` if there is no mark of it that has not ended. Blocks.
+/// Records that a campaign has been abandoned. Returns `false` if there is no open mark for it. Blocks.
 ///
 /// # Errors
 /// The ledger cannot be read or written.
@@ -117,8 +77,8 @@ pub fn abandon(file: &Path, campaign: &str, clock: &dyn Clock) -> Result<bool, L
     end(file, campaign, true, clock)
 }
 
-/// Notes that a campaign has come to its end, where its last run did not live to note it. `false` if there is no mark of it
-/// that has not ended. Blocks.
+/// Records that a campaign has finished, if its last run died before it could do so. Returns `false` if there is no open
+/// mark for it. Blocks.
 ///
 /// # Errors
 /// The ledger cannot be read or written.
@@ -133,170 +93,16 @@ fn end(
     clock: &dyn Clock,
 ) -> Result<bool, LedgerError> {
     let is_open = |mark: &MarkRow| mark.campaign == campaign && mark.ended.is_none();
-    // Looked for first, so that nothing is made or written for a campaign that is not there.
+    // Checked first, so that nothing is created or written for a campaign that is not there.
     if !marks(file)?.iter().any(is_open) {
         return Ok(false);
     }
     let conn = schema::open_existing(file)?;
     schema::transaction(&conn, file, || {
-        let Some(mark) = one(&conn, file, campaign)?.filter(is_open) else {
+        let Some(mark) = mark_rows::one(&conn, file, campaign)?.filter(is_open) else {
             return Ok(false);
         };
-        put(&conn, file, &mark.over(clock.wall(), abandoned))?;
+        mark_rows::put(&conn, file, &mark.into_ended(clock.wall(), abandoned))?;
         Ok(true)
     })
-}
-
-impl MarkRow {
-    /// The same, ended at `now`.
-    pub(super) fn over(self, now: Timestamp, abandoned: bool) -> Self {
-        Self {
-            touched: now,
-            ended: Some(now),
-            abandoned,
-            ..self
-        }
-    }
-
-    fn how(&self) -> &'static str {
-        match self.ended {
-            None => "",
-            Some(_) if self.abandoned => ABANDONED,
-            Some(_) => FINISHED,
-        }
-    }
-
-    /// Its numbers as they stand in the file.
-    fn numbers(&self) -> [i64; 5] {
-        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        [
-            count(self.committed),
-            count(self.targets),
-            self.started.as_millisecond(),
-            self.touched.as_millisecond(),
-            self.ended.map_or(i64::MIN, Timestamp::as_millisecond),
-        ]
-    }
-
-    /// Its places as they stand in the file.
-    fn places(&self) -> [String; 3] {
-        [&self.state, &self.results, &self.input].map(|path| path.to_string_lossy().into_owned())
-    }
-
-    fn sum(&self) -> i64 {
-        let [state, results, input] = self.places();
-        let texts: [&str; 8] = [
-            &self.campaign,
-            &state,
-            &results,
-            &input,
-            &self.cloud,
-            &self.tenant,
-            &self.application,
-            self.how(),
-        ];
-        checksum(&texts, &self.numbers())
-    }
-
-    /// Reads a row, its columns as in [`COLUMNS`]. `None` if they are not what was written.
-    fn read(sql: &SqlRow<'_>) -> rusqlite::Result<Option<Self>> {
-        let how: String = sql.get(12)?;
-        let path = |column| sql.get::<_, String>(column).map(PathBuf::from);
-        let time = |millis: i64| Timestamp::from_millisecond(millis).ok();
-        let ended: Option<i64> = sql.get(11)?;
-        let (Some(started), Some(touched)) = (time(sql.get(9)?), time(sql.get(10)?)) else {
-            return Ok(None);
-        };
-        let row = Self {
-            campaign: sql.get(0)?,
-            committed: sql.get(1)?,
-            state: path(2)?,
-            results: path(3)?,
-            input: path(4)?,
-            cloud: sql.get(5)?,
-            tenant: sql.get(6)?,
-            application: sql.get(7)?,
-            targets: sql.get(8)?,
-            started,
-            touched,
-            ended: ended.and_then(time),
-            abandoned: how == ABANDONED,
-        };
-        let sum: i64 = sql.get(13)?;
-        let is_whole = sum == row.sum() && how == row.how();
-        Ok(is_whole.then_some(row))
-    }
-}
-
-/// Every mark.
-pub(super) fn all(conn: &Connection, path: &Path) -> Result<Vec<MarkRow>, LedgerError> {
-    let failed = |error| LedgerError::sqlite(path, error);
-    let mut statement = conn
-        .prepare(&format!("SELECT {COLUMNS} FROM marks"))
-        .map_err(failed)?;
-    let mut rows = statement.query([]).map_err(failed)?;
-    let mut marks = Vec::new();
-    while let Some(sql) = rows.next().map_err(failed)? {
-        let mark = MarkRow::read(sql).map_err(failed)?;
-        marks.push(mark.ok_or_else(|| strange(path))?);
-    }
-    Ok(marks)
-}
-
-/// The mark of a campaign.
-pub(super) fn one(
-    conn: &Connection,
-    path: &Path,
-    campaign: &str,
-) -> Result<Option<MarkRow>, LedgerError> {
-    let failed = |error| LedgerError::sqlite(path, error);
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM marks WHERE campaign = ?1"))
-        .map_err(failed)?
-        .query_row([campaign], MarkRow::read)
-        .optional()
-        .map_err(failed)?
-        .map(|mark| mark.ok_or_else(|| strange(path)))
-        .transpose()
-}
-
-fn strange(path: &Path) -> LedgerError {
-    LedgerError::damaged(path, "what it says of a campaign is not as it was written")
-}
-
-/// Writes a mark in place of what was there.
-pub(super) fn put(conn: &Connection, path: &Path, mark: &MarkRow) -> Result<(), LedgerError> {
-    let failed = |error| LedgerError::sqlite(path, error);
-    let [state, results, input] = mark.places();
-    let [committed, targets, started, touched, _] = mark.numbers();
-    conn.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO marks ({COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-    ))
-    .map_err(failed)?
-    .execute(params![
-        mark.campaign,
-        committed,
-        state,
-        results,
-        input,
-        mark.cloud,
-        mark.tenant,
-        mark.application,
-        targets,
-        started,
-        touched,
-        mark.ended.map(Timestamp::as_millisecond),
-        mark.how(),
-        mark.sum(),
-    ])
-    .map_err(failed)?;
-    Ok(())
-}
-
-/// Removes the marks of campaigns that ended long before `now`, milliseconds since 1970.
-pub(super) fn prune(conn: &Connection, now: i64) -> rusqlite::Result<()> {
-    let keep = i64::try_from(KEEP.as_millis()).unwrap_or(i64::MAX);
-    conn.prepare_cached("DELETE FROM marks WHERE ended < ?1")?
-        .execute([now.saturating_sub(keep)])?;
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Calls of other processes that have not been answered, and when they count as if they had been.
+//! Calls of other processes that have not ended, and when they count as if they had.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    super::{clock::Moment, kind::Kind, permit::counted_by},
+    super::{call_life::counted_by, clock::Moment, kind::Kind},
     CallId, Entry,
     owner::Owner,
 };
 
-/// Calls of others that have not been answered.
+/// Calls of other processes that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Others {
     open: HashMap<CallId, Open>,
@@ -22,12 +22,12 @@ pub(super) struct Others {
 struct Open {
     kind: Kind,
     owner: i64,
-    /// By when the service has counted it, if nobody tells.
+    /// When the service has counted it at the latest, if its owner does not write its end.
     counted_by: Moment,
 }
 
 impl Others {
-    /// Keeps track of what the process `owner` wrote. What concerns a call that was concluded before is no news any more.
+    /// Keeps track of what the process `owner` wrote. Returns the entry, unless it ends a call that was ended before.
     pub(super) fn note(&mut self, entry: Entry, owner: i64) -> Option<Entry> {
         match entry {
             Entry::Sent {
@@ -51,18 +51,18 @@ impl Others {
         }
     }
 
-    /// Concludes calls of others that will not be answered any more: those of dead processes, now that their death is
-    /// noticed, and those of processes that stand still. Either way the service may be as slow with them as with a call
-    /// whose time was over ([`counted_by`]): that its caller is dead tells nothing about the service. That a call is
-    /// concluded early by a death changes only that its end is known, and no answer need be looked for.
-    pub(super) fn conclude(
+    /// Ends calls of other processes whose end will not be written any more: those of dead processes, and those that are
+    /// overdue because their process is suspended. Either way the service may be as slow with them as with a call that
+    /// timed out ([`counted_by`]), since the death of a caller says nothing about the service. Ending a dead process's
+    /// call early only means that its end is known, so that nobody polls for its answer.
+    pub(super) fn finish_overdue(
         &mut self,
         ledger: &Path,
         now: Moment,
-        ask_who_lives: bool,
+        look_for_the_dead: bool,
         news: &mut Vec<Entry>,
     ) {
-        let dead: HashSet<i64> = if ask_who_lives {
+        let dead: HashSet<i64> = if look_for_the_dead {
             let owners: HashSet<i64> = self.open.values().map(|open| open.owner).collect();
             owners
                 .into_iter()

@@ -1,4 +1,4 @@
-//! A process's mark beside the ledger: a file that it holds an OS lock on for as long as it lives.
+//! A process's lock file beside the ledger. The process holds an OS lock on it for as long as it lives.
 
 use std::{
     ffi::OsString,
@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// This process (one of its pacers), as others see it. Made and looked for only while the ledger is locked, so that
-/// nobody sees a mark that is not locked yet.
+/// This process (or one of its pacers), as others see it. Lock files are made and checked only while the ledger is
+/// locked, so that nobody sees one that is not locked yet.
 #[derive(Debug)]
 pub(super) struct Owner {
     pub(super) id: i64,
@@ -18,7 +18,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// Makes a mark beside the ledger.
+    /// Makes a lock file beside the ledger.
     pub(super) fn register(ledger: &Path) -> io::Result<Self> {
         let id = fastrand::i64(1..);
         let path = mark(ledger, id);
@@ -34,8 +34,8 @@ impl Owner {
         })
     }
 
-    /// Whether the process of that id lives. A mark that cannot be looked at counts as alive: its calls are given up in
-    /// time anyhow.
+    /// Whether the process of that id is alive. If its lock file cannot be opened, it counts as alive; its calls become
+    /// overdue in time anyway.
     pub(super) fn lives(ledger: &Path, id: i64) -> bool {
         match File::open(mark(ledger, id)) {
             Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
@@ -43,7 +43,7 @@ impl Owner {
         }
     }
 
-    /// Removes the marks of processes that died without doing so. What cannot be removed does no harm.
+    /// Removes the lock files of processes that died without doing so. One that cannot be removed does no harm.
     pub(super) fn sweep(ledger: &Path) {
         for id in Self::all(ledger) {
             if !Self::lives(ledger, id) {
@@ -52,7 +52,7 @@ impl Owner {
         }
     }
 
-    /// Every process that has a mark, alive or dead.
+    /// Every process that has a lock file, alive or dead.
     pub(super) fn all(ledger: &Path) -> Vec<i64> {
         let (Some(name), Some(directory)) = (ledger.file_name(), ledger.parent()) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! An entry as it stands in the file.
+//! An entry as it is stored in the file.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use rusqlite::Row as SqlRow;
 
 use super::{
     super::{
+        call_life::counted_by,
         clock::{Clock, Moment},
         hold::believed,
         kind::Kind,
-        permit::counted_by,
     },
     CallId, Entry,
 };
 
-/// What happened, on which boot's clock.
+/// A row of the table of entries. The columns are described in `schema`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) scope: String,
@@ -29,7 +29,7 @@ pub(super) struct Row {
     pub(super) wall: i64,
 }
 
-/// The event of a call that was let go.
+/// The event of a call that was permitted.
 pub(super) const SENT: &str = "sent";
 
 const ANSWERED: &str = "answered";
@@ -45,7 +45,7 @@ const JOINED: &str = "joined";
 /// The columns of a row, in their order.
 pub(super) const COLUMNS: &str = "scope, kind, event, owner, call, boot, at, until, wall, sum";
 
-/// Now, on all clocks that rows are on.
+/// Now, on both clocks that a row has times of.
 #[derive(Debug, Clone)]
 pub(super) struct Now {
     pub(super) boot: String,
@@ -63,12 +63,12 @@ impl Now {
         }
     }
 
-    /// The wall's time.
+    /// The wall clock's time.
     pub(super) fn wall_time(&self) -> Timestamp {
         Timestamp::from_millisecond(self.wall).unwrap_or_default()
     }
 
-    /// The wall's time at a moment of this boot.
+    /// The wall clock's time at a moment of this boot.
     fn wall_at(&self, moment: Moment) -> i64 {
         let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         self.wall
@@ -105,7 +105,7 @@ impl Row {
         }
     }
 
-    /// Reads a row, its columns as in [`COLUMNS`] from `first` on. `None` if they are not what was written.
+    /// Reads a row whose columns are [`COLUMNS`], from column `first` on. `None` if its checksum does not match.
     pub(super) fn read(sql: &SqlRow<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
         let row = Self {
             scope: sql.get(first)?,
@@ -122,7 +122,7 @@ impl Row {
         Ok((row.sum() == sum).then_some(row))
     }
 
-    /// The entry, its times on this boot's clock.
+    /// The entry, with its times on this boot's clock. `None` if its kind or event is unknown.
     pub(super) fn entry(&self, now: &Now) -> Option<Entry> {
         let kind = Kind::ALL
             .into_iter()
@@ -149,9 +149,9 @@ impl Row {
         })
     }
 
-    /// Whether the row is of no use any more once rows are kept for so long: a call's from when it has been counted at the
-    /// latest, for its windows may run from then.
-    pub(super) fn is_over(&self, now: &Now, keep: Duration) -> bool {
+    /// Whether the row may be removed if rows are kept for `keep`. A call's row is kept from the moment at which the call
+    /// has been counted at the latest, because its windows may start then.
+    pub(super) fn is_expired(&self, now: &Now, keep: Duration) -> bool {
         let (at, until) = (self.at(now), self.until(now));
         let from = match self.event.as_str() {
             SENT => counted_by(at, until),
@@ -160,8 +160,8 @@ impl Row {
         now.moment.since(from) > keep
     }
 
-    /// When it happened. The clock of another boot tells nothing, so such a row has aged by what has passed on the wall,
-    /// and by nothing if the wall was set back.
+    /// When it happened. Moments of another boot cannot be compared with ours, so the age of such a row is the time that
+    /// has passed on the wall clock, or zero if that was set back.
     fn at(&self, now: &Now) -> Moment {
         if self.boot == now.boot {
             return Moment::from_nanos(self.at.cast_unsigned());
@@ -170,8 +170,8 @@ impl Row {
         now.moment - Duration::from_millis(u64::try_from(age).unwrap_or(0))
     }
 
-    /// When a call is given up or a hold ends: as long after the row's moment as on the clock that it was written by. Old
-    /// releases wrote holds of any length, and those are believed no more than any other.
+    /// When a call is given up or a hold ends: as long after [`at`](Self::at) as the row says. Old releases wrote holds of
+    /// any length, so their length is checked here too.
     fn until(&self, now: &Now) -> Moment {
         let span = self
             .until
@@ -190,7 +190,7 @@ impl Row {
     }
 }
 
-/// FNV-1a, 64 bits: it is there to notice damage, not malice.
+/// FNV-1a, 64 bits. It detects damage, not tampering.
 pub(super) fn checksum(texts: &[&str], numbers: &[i64]) -> i64 {
     let bytes = texts
         .iter()

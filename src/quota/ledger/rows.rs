@@ -1,4 +1,4 @@
-//! The table of entries: read in order, written, pruned; and whether the disk has room for more.
+//! The table of entries: reading in order, writing, pruning, and checking that the disk has room for more.
 
 use std::{path::Path, time::Duration};
 
@@ -9,13 +9,13 @@ use super::{
     row::{COLUMNS, Now, Row},
 };
 
-/// At most so many rows are removed at once, so that no call waits long for it.
+/// How many rows are removed at once at most, so that no call has to wait long for it.
 const PRUNE: i64 = 1000;
 
-/// What a burst needs: each of 100 sends is a transaction of two pages of 4 KiB, and their answers share some.
+/// How many bytes a burst needs: each of 100 calls is a transaction of two pages of 4 KiB, and their ends share some.
 const ROOM: i64 = 256 * 4096;
 
-/// Gives every row after number `after` to `each`, in order.
+/// Calls `each` with every row after number `after`, in order.
 pub(super) fn each(
     conn: &Connection,
     path: &Path,
@@ -40,14 +40,14 @@ pub(super) fn each(
         }
         before = Some(seq);
         let row = Row::read(sql, 1).map_err(failed)?;
-        let row = row.ok_or_else(|| strange(path, seq))?;
+        let row = row.ok_or_else(|| damaged_row(path, seq))?;
         each(seq, &row)?;
     }
     Ok(())
 }
 
-/// A row that means nothing, or not what was written.
-pub(super) fn strange(path: &Path, seq: i64) -> LedgerError {
+/// The error for a row whose content is not what was written.
+pub(super) fn damaged_row(path: &Path, seq: i64) -> LedgerError {
     LedgerError::damaged(path, format!("row {seq} is not as it was written"))
 }
 
@@ -71,8 +71,8 @@ pub(super) fn insert(conn: &Connection, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Removes rows that are of no use to anybody any more, the oldest first and never one in the middle. They are kept for
-/// `least`, or for longer if somebody has asked for that.
+/// Removes expired rows, the oldest first and never one in the middle. Rows are kept for `least`, or for longer if
+/// another process needs that.
 pub(super) fn prune(conn: &Connection, now: &Now, least: Duration) -> rusqlite::Result<()> {
     let keep: i64 = conn.query_row("SELECT seconds FROM keep", [], |row| row.get(0))?;
     let keep = least.max(Duration::from_secs(u64::try_from(keep).unwrap_or(0)));
@@ -83,7 +83,7 @@ pub(super) fn prune(conn: &Connection, now: &Now, least: Duration) -> rusqlite::
     let mut over = None;
     while let Some(sql) = rows.next()? {
         match Row::read(sql, 1)? {
-            Some(row) if row.is_over(now, keep) => over = Some(sql.get::<_, i64>(0)?),
+            Some(row) if row.is_expired(now, keep) => over = Some(sql.get::<_, i64>(0)?),
             _ => break,
         }
     }
@@ -94,11 +94,11 @@ pub(super) fn prune(conn: &Connection, now: &Now, least: Duration) -> rusqlite::
     Ok(())
 }
 
-/// Writes as much as a burst of calls does into the log, and takes it back before it is committed: the log has grown by then,
-/// and the file has not.
+/// Writes as much as a burst of calls does into the write-ahead log, and rolls it back. By then the log has grown, and the
+/// file has not.
 pub(super) fn prove_room(conn: &Connection) -> rusqlite::Result<()> {
     let cache: i64 = conn.pragma_query_value(None, "cache_size", |row| row.get(0))?;
-    // So few pages stay in memory that the rest has to be written at once.
+    // With so small a cache, most pages have to be written to the log immediately.
     conn.pragma_update(None, "cache_size", 8)?;
     conn.execute_batch("SAVEPOINT room; CREATE TABLE room (bytes BLOB)")?;
     let written = conn.execute("INSERT INTO room VALUES (zeroblob(?1))", [ROOM]);

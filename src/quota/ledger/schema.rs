@@ -1,24 +1,24 @@
-//! Opening, making, migrating and checking a ledger's file.
+//! Opens, creates, migrates and checks a ledger's file.
 //!
-//! Version 1 had no `marks`, and no events but sent, answered and hold.
+//! Version 1 had no table `marks`, and only the events `sent`, `answered` and `hold`.
 
 use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{error::LedgerError, marks};
+use super::{error::LedgerError, mark_rows};
 
-/// The version that this release writes, in `user_version`.
+/// The version that this release writes to `user_version`.
 const VERSION: i64 = 2;
 
-/// The oldest version that can be read, and is migrated when it is opened.
+/// The oldest version that can be read. Older versions are migrated when they are opened for writing.
 const OLDEST: i64 = 1;
 
-/// Marks a ledger among `SQLite` files, in `application_id`: "fswq".
+/// Identifies a ledger among `SQLite` files, in `application_id`: "fswq".
 const APPLICATION_ID: i64 = 0x6673_7771;
 
-/// One row for each thing that happened, in its order. `AUTOINCREMENT`, so that a number is never used twice, even when
-/// all rows have been pruned: a process knows by it what it has not seen.
+/// One row for each event, in order. `AUTOINCREMENT` makes sure that a number is never used twice, even when all rows
+/// have been pruned, because a process remembers by number which rows it has seen.
 const SCHEMA: &str = "
     CREATE TABLE entries (
         seq     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -59,16 +59,17 @@ const SCHEMA_2: &str = "
     ) STRICT;
 ";
 
-/// A file that is held for longer is an error: longer than a process is frozen by accident.
+/// How long to wait for a file that another process holds, before reporting an error: longer than a process is likely to
+/// be suspended by accident.
 const BUSY_MILLIS: i32 = 60_000;
 
-/// Who only looks is not kept waiting for longer.
-const LOOK: Duration = Duration::from_secs(2);
+/// The same for a process that only reads.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The smallest page, and so the smallest file, that `SQLite` writes.
 const LEAST_BYTES: u64 = 512;
 
-/// Opens the ledger, makes it if it is not there, and checks all of it.
+/// Opens the ledger, creating it if it does not exist, and checks all of it.
 pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     if let Some(directory) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(|e| LedgerError::io(directory, e))?;
@@ -76,15 +77,15 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     open_with(path, OpenFlags::SQLITE_OPEN_CREATE)
 }
 
-/// Opens a ledger that is there, and checks all of it.
+/// Opens an existing ledger, and checks all of it.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, LedgerError> {
     open_with(path, OpenFlags::empty())
 }
 
-/// Makes a new, empty ledger. Folders are not made.
+/// Creates a new, empty ledger. Its directory must exist.
 ///
 /// # Errors
-/// There is a file of that name already ([`LedgerError::Exists`]), or it cannot be made.
+/// There is a file of that name already ([`LedgerError::Exists`]), or it cannot be created.
 pub fn create(path: &Path) -> Result<(), LedgerError> {
     let made = OpenOptions::new().write(true).create_new(true).open(path);
     match made {
@@ -96,7 +97,7 @@ pub fn create(path: &Path) -> Result<(), LedgerError> {
         made => made.map_err(|e| LedgerError::io(path, e))?,
     };
     open_existing(path).map(drop).inspect_err(|_| {
-        // The error that led here is the one to tell.
+        // The error that led here is the one to report.
         let _ = std::fs::remove_file(path);
     })
 }
@@ -107,7 +108,7 @@ fn open_with(path: &Path, create: OpenFlags) -> Result<Connection, LedgerError> 
     let failed = |error| LedgerError::sqlite(path, error);
     let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
     conn.busy_handler(Some(wait_a_little)).map_err(failed)?;
-    // In one transaction, for another process may be making the tables.
+    // In one transaction, because another process may be creating the tables.
     conn.execute_batch("BEGIN").map_err(failed)?;
     let version = version(&conn, path)?;
     conn.execute_batch("COMMIT").map_err(failed)?;
@@ -118,30 +119,30 @@ fn open_with(path: &Path, create: OpenFlags) -> Result<Connection, LedgerError> 
         bring_up(&conn, path)?;
     }
     check(&conn, path)?;
-    // Only what is whole is migrated.
+    // Only an undamaged ledger is migrated.
     if (1..VERSION).contains(&version) {
         bring_up(&conn, path)?;
     }
     Ok(conn)
 }
 
-/// Opens the ledger for who only looks, and checks all of it; also its version. `None` if it is not there, or has just been
-/// made. An old one is read as it is. Readers and writers do not wait for one another, but for the moment in which a file is
-/// made or its log is folded in.
-pub(super) fn look(path: &Path) -> Result<Option<(Connection, i64)>, LedgerError> {
+/// Opens the ledger read-only, checks all of it, and returns its version too. `None` if it does not exist, or has just been
+/// created. An old version is not migrated. Readers and writers do not wait for each other, except for the moment in which
+/// a file is created or its log is checkpointed.
+pub(super) fn open_read_only(path: &Path) -> Result<Option<(Connection, i64)>, LedgerError> {
     match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(LedgerError::io(path, e)),
         Ok(_) => refuse_stump(path)?,
     }
-    // A log is read with the help of an index beside it, so that even a reader opens for writing where it may.
+    // A write-ahead log is read with the help of an index file beside it, which even a reader has to write.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| LedgerError::sqlite(path, error);
     let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
-    conn.busy_timeout(LOOK).map_err(failed)?;
+    conn.busy_timeout(READ_TIMEOUT).map_err(failed)?;
     conn.pragma_update(None, "query_only", true)
         .map_err(failed)?;
-    // One snapshot for all that is looked at.
+    // One transaction, so that everything that is read belongs to the same snapshot.
     conn.execute_batch("BEGIN").map_err(failed)?;
     let version = version(&conn, path)?;
     if version == 0 {
@@ -156,7 +157,7 @@ pub(super) fn has_marks(version: i64) -> bool {
     version >= 2
 }
 
-/// Does `work` in a transaction of its own, which is void if it fails.
+/// Does `work` in a transaction of its own, which is rolled back if it fails.
 pub(super) fn transaction<T>(
     conn: &Connection,
     path: &Path,
@@ -169,13 +170,13 @@ pub(super) fn transaction<T>(
         Ok(done)
     });
     if done.is_err() && !conn.is_autocommit() {
-        // The error that led here is the one to tell.
+        // The error that led here is the one to report.
         let _ = conn.execute_batch("ROLLBACK");
     }
     done
 }
 
-/// `SQLite` takes a stump of a file for a new one.
+/// Refuses a truncated file, which `SQLite` would take for a new one.
 fn refuse_stump(path: &Path) -> Result<(), LedgerError> {
     if std::fs::metadata(path).is_ok_and(|file| (1..LEAST_BYTES).contains(&file.len())) {
         return Err(LedgerError::Foreign {
@@ -185,7 +186,7 @@ fn refuse_stump(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The file's version; 0 if it is new. Anything that is no ledger of a known version is refused before it is touched.
+/// The file's version; 0 if it is new. Anything that is not a ledger of a known version is refused before it is touched.
 fn version(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let pragma = |name: &str| {
         conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -213,8 +214,8 @@ fn version(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
     }
 }
 
-/// Switches to the write-ahead log. The switch heeds no busy handler when several processes open a new file at once, so
-/// it is looked at first, and tried again by hand.
+/// Switches to the write-ahead log. `SQLite` ignores the busy handler here when several processes open a new file at once,
+/// so we read the mode first, and retry ourselves.
 fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
     let mut tries = 0;
     loop {
@@ -234,7 +235,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
-/// Makes the tables that are missing, unless another process has just done so.
+/// Creates the tables that are missing, unless another process has just done so.
 fn bring_up(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     let failed = |error| LedgerError::sqlite(path, error);
     transaction(conn, path, || {
@@ -252,8 +253,8 @@ fn bring_up(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     })
 }
 
-/// Looks through the whole file, so that a row that has been lost is noticed too: the last number given out must be
-/// there, unless everything has been pruned.
+/// Checks the whole file. A lost row is detected too: the last number that was assigned must be there, unless all rows
+/// have been pruned.
 fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     let failed = |error| LedgerError::sqlite(path, error);
     let verdict: String = conn
@@ -280,13 +281,13 @@ fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
         return Err(LedgerError::damaged(path, "how long it is kept is missing"));
     }
     if has_marks(version(conn, path)?) {
-        marks::all(conn, path)?;
+        mark_rows::all(conn, path)?;
     }
     Ok(())
 }
 
-/// Waits for another process's transaction. Those take well under a millisecond, so the waits are short and uneven,
-/// which lets processes take turns; `SQLite`'s own grow to 100 ms and starve whoever comes second.
+/// Waits for another process's transaction. Transactions take well under a millisecond, so the waits are short and
+/// random, which lets processes take turns. `SQLite`'s own waits grow to 100 ms and starve whichever process comes second.
 #[expect(clippy::disallowed_methods, reason = "this thread does blocking work")]
 fn wait_a_little(tries: i32) -> bool {
     std::thread::sleep(Duration::from_micros(fastrand::u64(50..=1950)));

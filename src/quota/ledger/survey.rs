@@ -1,4 +1,4 @@
-//! The whole ledger, for who looks at it from outside of a run, or ends a hold.
+//! Reads the whole ledger from outside of a run, and ends holds.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,38 +13,38 @@ use super::{
 /// An application in a tenant whose calls a ledger counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Whose calls, and the ledger.
+    /// The ledger, and whose calls these are.
     pub place: LedgerPlace,
-    /// The processes that have sent calls of its and are alive.
+    /// The processes that have sent such calls and are alive.
     pub processes: Vec<Process>,
 }
 
-/// A process that is alive, or one of its pacers.
+/// A live process, or one of its pacers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
-    /// Its number in the ledger, which is not the system's.
+    /// Its id in the ledger. This is not the process id of the operating system.
     pub id: i64,
-    /// How many of the calls that the ledger remembers it has sent.
+    /// How many calls of its the ledger remembers.
     pub calls: u64,
 }
 
 /// A hold that was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifted {
-    /// Whose it was, and the ledger.
+    /// The ledger, and whose hold it was.
     pub place: LedgerPlace,
     /// The kind that may be called again.
     pub kind: Kind,
-    /// For how long it would have held still.
+    /// How much longer it would have lasted.
     pub left: std::time::Duration,
 }
 
-/// Whose calls a ledger counts. A file that is not there counts nobody's. Nothing is made or written. Blocks.
+/// The accounts whose calls a ledger counts; none if the file does not exist. Nothing is created or written. Blocks.
 ///
 /// # Errors
-/// The file cannot be read, is something else, newer or damaged.
+/// The file cannot be read, is not a ledger, was made by a later release, or is damaged.
 pub fn accounts(file: &Path) -> Result<Vec<Account>, LedgerError> {
-    let Some((conn, _)) = schema::look(file)? else {
+    let Some((conn, _)) = schema::open_read_only(file)? else {
         return Ok(Vec::new());
     };
     let mut scopes: BTreeMap<String, BTreeMap<i64, u64>> = BTreeMap::new();
@@ -73,13 +73,13 @@ pub fn processes(file: &Path) -> usize {
     all.filter(|&id| Owner::lives(file, id)).count()
 }
 
-/// Ends the holds of these kinds, whosever they are; processes that are running hear of it at their next look, within 5 s,
-/// and send one call alone. Returns what was ended. A file that is not there holds nobody, and is not made. Blocks.
+/// Ends the holds of these kinds for all accounts, and returns what was ended. Running processes notice within 5 s, and
+/// then send one call alone. A file that does not exist has no holds, and is not created. Blocks.
 ///
 /// # Errors
 /// The ledger cannot be read or written.
 pub fn lift(file: &Path, kinds: &[Kind], clock: &dyn Clock) -> Result<Vec<Lifted>, LedgerError> {
-    if schema::look(file)?.is_none() {
+    if schema::open_read_only(file)?.is_none() {
         return Ok(Vec::new());
     }
     let conn = schema::open_existing(file)?;
@@ -87,7 +87,9 @@ pub fn lift(file: &Path, kinds: &[Kind], clock: &dyn Clock) -> Result<Vec<Lifted
         let now = Now::of(clock, &clock.boot());
         let mut held: BTreeMap<String, Holds> = BTreeMap::new();
         rows::each(&conn, file, 0, |seq, row| {
-            let entry = row.entry(&now).ok_or_else(|| rows::strange(file, seq))?;
+            let entry = row
+                .entry(&now)
+                .ok_or_else(|| rows::damaged_row(file, seq))?;
             note(held.entry(row.scope.clone()).or_default(), &entry, &now);
             Ok(())
         })?;
@@ -109,7 +111,7 @@ pub fn lift(file: &Path, kinds: &[Kind], clock: &dyn Clock) -> Result<Vec<Lifted
     })
 }
 
-/// What an entry says of holds.
+/// Applies what an entry says about holds.
 fn note(holds: &mut Holds, entry: &Entry, now: &Now) {
     match *entry {
         Entry::Hold { kind, until, .. } => holds.hold(kind, until),

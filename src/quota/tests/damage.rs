@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     super::{Clock, Kind, LedgerError, Pacer, Quota, Throttle, TokioClock},
-    PATIENCE, end, place,
+    REQUEST_TIMEOUT, end, place,
 };
 
 fn clock() -> Arc<dyn Clock> {
@@ -16,7 +16,12 @@ fn clock() -> Arc<dyn Clock> {
 fn open(file: &Path, clock: &Arc<dyn Clock>) -> Result<Pacer, LedgerError> {
     let mut place = place(file);
     place.file = file.to_owned();
-    Pacer::with_ledger(&Quota::documented(), Arc::clone(clock), &place, PATIENCE)
+    Pacer::with_ledger(
+        &Quota::documented(),
+        Arc::clone(clock),
+        &place,
+        REQUEST_TIMEOUT,
+    )
 }
 
 /// Whoever counts in two ledgers breaks the limits.

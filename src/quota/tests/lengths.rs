@@ -27,7 +27,7 @@ fn recurrence(calls: u32) -> Vec<Duration> {
 fn campaign(calls: u32, least: u64, most: u64, seed: u64) -> Vec<Moment> {
     let mut dice = Dice::new(seed);
     let mut world = World::new(Limiter::new(&Quota::documented()));
-    let mut answered = |limiter: &mut Limiter, call: &_, (), now| limiter.arm(call, now);
+    let mut answered = |limiter: &mut Limiter, call: &_, (), now| limiter.finish(call, now);
     (0..calls)
         .map(|_| {
             let call = world.acquire(Kind::Start, &mut answered);
@@ -85,7 +85,7 @@ fn a_forecast_in_mid_campaign_is_met_and_never_beaten() {
     let mut dice = Dice::new(3);
     for before in [1, 60, 100, 250, 1490] {
         let mut world = World::new(Limiter::new(&Quota::documented()));
-        let mut answered = |limiter: &mut Limiter, call: &_, (), now| limiter.arm(call, now);
+        let mut answered = |limiter: &mut Limiter, call: &_, (), now| limiter.finish(call, now);
         for _ in 0..before {
             let call = world.acquire(Kind::Start, &mut answered);
             world.later(world.now + dice.span(0, 200), call, ());

@@ -3,7 +3,6 @@
 mod damage;
 mod events;
 mod lengths;
-mod looking;
 mod marks;
 mod neighbour;
 mod pacing;
@@ -11,6 +10,7 @@ mod promise;
 mod refusals;
 mod restarts;
 mod sharing;
+mod snapshots;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const MILLI: Duration = Duration::from_millis(1);
 /// How long the callers of these tests wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn clock() -> Arc<TokioClock> {
     Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH))
@@ -52,7 +52,7 @@ fn place(directory: &Path) -> LedgerPlace {
 }
 
 fn ledger_pacer(place: &LedgerPlace, limits: &[&str], clock: &Arc<TokioClock>) -> Pacer {
-    Pacer::with_ledger(&quota(limits), clock.clone(), place, PATIENCE).unwrap()
+    Pacer::with_ledger(&quota(limits), clock.clone(), place, REQUEST_TIMEOUT).unwrap()
 }
 
 fn throttle(secs: u64, window: Option<Duration>) -> Throttle {

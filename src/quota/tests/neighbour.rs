@@ -59,7 +59,7 @@ fn day(counts_refused: bool, seed: u64) -> (f64, f64) {
     // The other one's calls come at random, 12.5 a minute: half of what the hour holds.
     let mut other = world.now;
     let mut answered = |limiter: &mut Limiter, call: &_, verdict: Result<(), Throttle>, now| {
-        limiter.arm(call, now);
+        limiter.finish(call, now);
         if let Err(throttle) = verdict {
             limiter.throttled(call, &throttle, now);
         }

@@ -60,11 +60,11 @@ enum End {
 
 fn end(limiter: &mut Limiter, call: &Call, end: End, now: Moment) {
     match end {
-        End::Answered => limiter.arm(call, now),
-        End::GivenUp => limiter.arm(call, now + GRACE),
+        End::Answered => limiter.finish(call, now),
+        End::GivenUp => limiter.finish(call, now + GRACE),
         End::GivenBack => limiter.put_back(call),
         End::Refused(throttle) => {
-            limiter.arm(call, now);
+            limiter.finish(call, now);
             limiter.throttled(call, &throttle, now);
         }
     }
@@ -194,7 +194,7 @@ proptest! {
         let mut sent: Vec<Moment> = Vec::new();
         for i in 0..calls {
             let call = world.acquire(Kind::Start, &mut end);
-            world.limiter.arm(&call, world.now);
+            world.limiter.finish(&call, world.now);
             let first = limits.iter().filter_map(|limit| {
                 let before = sent.get(i.checked_sub(limit.calls() as usize)?)?;
                 Some(*before + limit.window() + Duration::from_millis(1))

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 
 use super::{
     super::{Cause, Clock, Kind, PERMIT_LIFE, Pacer, Throttle},
-    MILLI, MINUTE, PATIENCE, SECOND, acquire, clock, end, ledger_pacer as pacer, next, place,
-    quota,
+    MILLI, MINUTE, REQUEST_TIMEOUT, SECOND, acquire, clock, end, ledger_pacer as pacer, next,
+    place, quota,
 };
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +79,7 @@ async fn a_call_of_a_dead_process_counts_as_long_as_one_whose_time_was_over() {
     }
     tokio::time::sleep(2 * SECOND).await;
     // A dead caller says nothing about how slow the service is. That it is dead says when to look again.
-    let until = sent + PERMIT_LIFE + 2 * PATIENCE + MINUTE + MILLI;
+    let until = sent + PERMIT_LIFE + 2 * REQUEST_TIMEOUT + MINUTE + MILLI;
     assert_eq!(next(&second).await, Some(until));
     acquire(&second).await.answered();
     assert_eq!(clock.now(), until);

@@ -7,8 +7,8 @@ use super::{
         Clock, Kind, LedgerError, PERMIT_LIFE, Pacer,
         ledger::{Entry, Ledger},
     },
-    Dice, MILLI, MINUTE, PATIENCE, SECOND, acquire, clock, ledger_pacer as pacer, next, place,
-    quota,
+    Dice, MILLI, MINUTE, REQUEST_TIMEOUT, SECOND, acquire, clock, ledger_pacer as pacer, next,
+    place, quota,
 };
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_patience_long
     let second = pacer(&place, &["1/1m"], &clock);
     acquire(&second).await.answered();
     let waited = clock.now().since(sent);
-    let exact = PERMIT_LIFE + 2 * PATIENCE + MINUTE + MILLI;
+    let exact = PERMIT_LIFE + 2 * REQUEST_TIMEOUT + MINUTE + MILLI;
     assert_eq!(waited, exact);
 }
 
@@ -162,12 +162,11 @@ async fn a_call_that_cannot_be_written_does_not_go_and_costs_nothing() {
     let disk = FullDisk::default();
     let written = Arc::clone(&disk.written);
     let clock = clock();
-    let pacer = Pacer::over(
+    let pacer = Pacer::from_ledger(
         &quota(&["2/1m"]),
         clock.clone(),
         Box::new(disk),
-        false,
-        PATIENCE,
+        REQUEST_TIMEOUT,
     );
     let start = clock.now();
     for _ in 0..2 {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use super::{
     super::{Cause, Clock, GRACE, Kind, LedgerPlace, QuotaSnapshot, Throttle, TokioClock},
-    MINUTE, PATIENCE, SECOND, acquire, clock, end, ledger_pacer as pacer, place, quota,
+    MINUTE, REQUEST_TIMEOUT, SECOND, acquire, clock, end, ledger_pacer as pacer, place, quota,
 };
 
 const LIMITS: [&str; 2] = ["5/1m", "8/1h"];
@@ -88,6 +88,6 @@ async fn it_sees_a_hold_and_calls_on_their_way_and_disturbs_nobody() {
     pacer.flush().await.unwrap();
     // One whose caller has never been heard of again.
     std::mem::forget(pacer);
-    tokio::time::sleep(PATIENCE + GRACE + 2 * MINUTE).await;
+    tokio::time::sleep(REQUEST_TIMEOUT + GRACE + 2 * MINUTE).await;
     assert_eq!(look(&place, &clock).usage(Kind::Start)[0].in_use, 0);
 }
