@@ -299,9 +299,9 @@ mod tests {
         assert_eq!(refused.status, 401);
         assert!(String::from_utf8_lossy(&refused.body).contains("AADSTS7000215"));
 
-        let issued = issuer.issue("acme", form("right").as_bytes(), NOW, 1);
-        let body: serde_json::Value = serde_json::from_slice(&issued.body).unwrap();
-        assert_eq!((issued.status, &body["expires_in"]), (200, &json!(3599)));
+        let answer = issuer.issue("acme", form("right").as_bytes(), NOW, 1);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["expires_in"]), (200, &json!(3599)));
         let header = format!("Bearer {}", body["access_token"].as_str().unwrap());
         assert_eq!(issuer.admit(Some(&header), Kind::Start, NOW), Ok(()));
         let later = Now {

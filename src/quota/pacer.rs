@@ -91,7 +91,7 @@ impl Pacer {
             };
             let longest = match waiting.until {
                 // Nobody wakes us when another process's call is answered.
-                None if self.shared.is_shared() => FOREIGN_ANSWER,
+                None if self.shared.has_neighbours() => FOREIGN_ANSWER,
                 _ => LONGEST_WAIT,
             };
             let left = waiting.left(self.shared.now()).unwrap_or(longest);
@@ -110,7 +110,7 @@ impl Pacer {
             let decision = shared.decide(kind)?;
             Ok(decision.map(|(id, call)| Unclaimed::new(Permit::new(shared, id, call))))
         };
-        if self.shared.is_shared() {
+        if self.shared.has_neighbours() {
             blocking(decide).await
         } else {
             decide()
@@ -123,7 +123,7 @@ impl Pacer {
     /// # Errors
     /// If the ledger cannot be written.
     pub async fn flush(&self) -> Result<(), LedgerError> {
-        if !self.shared.is_shared() {
+        if !self.shared.has_neighbours() {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
@@ -166,7 +166,7 @@ impl Pacer {
         &self,
         work: impl FnOnce(&mut dyn Ledger) -> Result<(), LedgerError> + Send + 'static,
     ) -> Result<(), LedgerError> {
-        if !self.shared.is_shared() {
+        if !self.shared.has_neighbours() {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);

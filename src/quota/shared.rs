@@ -33,7 +33,7 @@ pub(super) struct Shared {
     /// How long after it was sent a caller gives up its call.
     request_timeout: Duration,
     /// Whether other processes use the ledger too. Then it may block.
-    is_shared: bool,
+    has_neighbours: bool,
     /// Whether a task that writes the ends of calls has been spawned.
     flush_is_due: AtomicBool,
 }
@@ -63,7 +63,7 @@ impl Shared {
     ) -> Self {
         Self {
             clock,
-            is_shared: ledger.is_shared(),
+            has_neighbours: ledger.has_neighbours(),
             writer: Mutex::new(LedgerWriter {
                 ledger,
                 entries: Vec::new(),
@@ -78,8 +78,8 @@ impl Shared {
     }
 
     /// Whether other processes use the ledger too. Then it may block.
-    pub(super) fn is_shared(&self) -> bool {
-        self.is_shared
+    pub(super) fn has_neighbours(&self) -> bool {
+        self.has_neighbours
     }
 
     /// How long after it was sent a caller gives up its call.
@@ -102,7 +102,7 @@ impl Shared {
     }
 
     pub(super) fn is_others_turn(&self) -> bool {
-        self.is_shared() && self.state().is_others_turn(self.now())
+        self.has_neighbours() && self.state().is_others_turn(self.now())
     }
 
     /// Changes the state because a call has ended, and wakes those who wait.
@@ -115,7 +115,7 @@ impl Shared {
     /// Writes the ends of calls in the background, because other processes may be waiting for them. Outside a tokio
     /// runtime they are left to the next transaction, or to the drop of this.
     fn flush_soon(self: &Arc<Self>) {
-        if self.is_shared()
+        if self.has_neighbours()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
             && !self.flush_is_due.swap(true, Ordering::Relaxed)
         {
@@ -187,7 +187,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.is_shared() {
+        if self.has_neighbours() {
             // Nobody is left to report an error to. If this fails, the calls count as given up.
             let _ = self.flush();
         }

@@ -110,7 +110,7 @@ impl Experience {
     }
 
     /// A call is to be made once more, so much later: one without an answer, or what was answered.
-    pub(crate) fn to_be_repeated(&mut self, was_lost: bool, after: Duration) {
+    pub(crate) fn repeats(&mut self, was_lost: bool, after: Duration) {
         let (count, delayed) = &mut self.again[usize::from(was_lost)];
         *count += 1;
         *delayed = delayed.saturating_add(after);
@@ -196,7 +196,7 @@ mod tests {
             seen.asked(0, call == 0);
         }
         seen.asked(1, false);
-        seen.to_be_repeated(true, Duration::from_secs(30));
+        seen.repeats(true, Duration::from_secs(30));
         seen.looked_up(true);
         seen.looked_up(false);
         let busy = |times| seen.busy(times, LIKELY);
@@ -212,7 +212,7 @@ mod tests {
     fn where_every_call_is_made_once_more_there_is_an_end_all_the_same() {
         let mut seen = Experience::default();
         for _ in 0..10 {
-            seen.to_be_repeated(true, Duration::ZERO);
+            seen.repeats(true, Duration::ZERO);
         }
         seen.answered(Duration::ZERO);
         let all: f64 = seen.again(Lean::Late).iter().map(|(share, _)| share).sum();

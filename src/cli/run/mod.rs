@@ -116,7 +116,7 @@ async fn drain(
     if ending.is_finished() {
         world.end_mark(&ending.campaign).await;
     }
-    let followed = match (&follower, &ending.stop) {
+    let scans_code = match (&follower, &ending.stop) {
         (Some(all), None) => {
             following::to_the_end(all, &mut ending, &setup.places.state, &*monitor).await
         }
@@ -134,7 +134,7 @@ async fn drain(
         lower_bound: forecast.lower_bound(ending.attempts),
         elapsed: clock.now().since(began),
         ended: clock.wall(),
-        followed,
+        followed: scans_code,
         is_rehearsal: setup.scratch.is_some(),
         is_quiet: args.progress.is_quiet(),
         lock,

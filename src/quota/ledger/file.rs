@@ -198,7 +198,7 @@ impl FileLedger {
 }
 
 impl Ledger for FileLedger {
-    fn is_shared(&self) -> bool {
+    fn has_neighbours(&self) -> bool {
         true
     }
 

@@ -72,7 +72,7 @@ pub(super) enum Entry {
 /// begun and not committed has no effect.
 pub(super) trait Ledger: Debug + Send {
     /// Whether other processes may use it at the same time. If so, every call to it may block.
-    fn is_shared(&self) -> bool {
+    fn has_neighbours(&self) -> bool {
         false
     }
 

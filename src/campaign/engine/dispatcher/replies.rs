@@ -314,7 +314,7 @@ impl Dispatcher {
         let delay = at_least + retry::backoff(pending.target.progress.tries, &mut self.rng);
         pending.target.progress.not_before = later(wall, delay);
         trail::retry(&pending, delay, "not answered as it should be");
-        self.seen.to_be_repeated(false, delay);
+        self.seen.repeats(false, delay);
         self.changed(&pending, end);
         self.queue.put_later(pending, now + delay, now);
     }

@@ -127,7 +127,7 @@ impl Dispatcher {
             match self.busy.skip.take(&target, Moment::ZERO) {
                 None => left.push(target),
                 Some((scan, began, wall)) => {
-                    self.was_busy(PendingTarget::new(target), scan, began, wall)
+                    self.was_busy(PendingTarget::new(target), scan, began, wall);
                 }
             }
         }

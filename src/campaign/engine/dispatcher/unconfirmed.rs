@@ -162,7 +162,7 @@ impl Dispatcher {
         if is_first && !unconfirmed.is_blameless {
             self.seen.looked_up(true);
             self.seen
-                .to_be_repeated(true, turn.max(now).since(unconfirmed.gave_up));
+                .repeats(true, turn.max(now).since(unconfirmed.gave_up));
         }
         unconfirmed.turn = Some(turn);
         if pending.front {
