@@ -1,7 +1,7 @@
 //! What stops a campaign before it does harm, or keeps it waiting.
 //!
 //! - this file: the options, and the one that the dispatcher asks. It is told of beginnings and ends, and of the time.
-//! - [`change`]: what a command must say to go on. [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`canary_standing`]: what was decided about it before.
+//! - [`change`]: what a command must say to go on. [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`canary_start`]: what was decided about it before.
 //! - [`night`]: what counts in the form that comes every night.
 //!
 //! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.

@@ -10,7 +10,7 @@ pub struct BrakeOptions {
     pub max_failures: Option<MaxFailures>,
     /// So many machines have to be accepted before the rest may start; at least 1.
     pub canary: Option<u64>,
-    /// How many of these earlier runs have brought to that ([`canary_standing`](super::canary_standing)).
+    /// How many of these earlier runs have brought to that ([`canary_start`](super::canary_start)).
     pub canaries_before: u64,
     /// No more machines than this are ever sent to, in all runs together; at least 1.
     pub max_machines: Option<u64>,
