@@ -1,15 +1,15 @@
-//! A campaign: one roster to be drained once, in one run or several.
+//! A campaign: one roster to be drained once, in one run or in several.
 //!
-//! - [`open`]: from the input to the store, and the same campaign on the next day. [`recover`]: a state that lost its end.
-//! - [`engine`]: drives a run: what is sent, what its replies mean, what happens next.
-//! - [`journal`]: what is on disk of it, and in which order that gets there.
+//! - [`open`]: from the input to the store, and resuming. [`recover`]: rebuilding a state that lost its end.
+//! - [`engine`]: drives a run: what is sent, what the replies mean, what happens next.
+//! - [`journal`]: what a run has on disk, and in which order it gets there.
 //! - [`brakes`]: what stops a campaign before it does harm.
-//! - [`follow`]: started scans to their end. [`cancel`]: its own scans called back. [`shared_store`](self): the state that both
-//!   leave to the run that is at work on it.
-//! - [`forecast`]: when the calls that are left go out.
-//! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign stops before its end. [`summary`]: what a run came
-//!   to. [`tag`]: how a scan is known as ours.
-//!   [`retry`]: when a target is tried again.
+//! - [`follow`]: watches started scans to their end. [`cancel`]: cancels the campaign's own scans.
+//!   [`shared_store`](self): the state, while another process may be running the campaign.
+//! - [`forecast`]: when the remaining calls go out.
+//! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign stops before its end.
+//!   [`summary`]: the result of a run. [`tag`]: how a scan is recognised as ours. [`retry`]: when a target is
+//!   tried again.
 
 pub mod brakes;
 pub mod cancel;

@@ -1,4 +1,4 @@
-//! The end of one target, and the counts of such ends.
+//! How one target ended, and how many ended how.
 
 use std::{fmt, str::FromStr};
 
@@ -9,26 +9,26 @@ pub enum Outcome {
     Accepted,
     /// A scan of somebody else was waiting or running already.
     AlreadyPending,
-    /// The service knows no such machine: it said so twice, at least 5 s apart.
+    /// The service does not know the machine. It said so twice, at least 5 s apart.
     NotFound,
-    /// This machine's platform or agent can never be scanned this way.
+    /// The machine's platform or agent can never be scanned this way.
     Unsupported,
-    /// The service will not do it for this machine; the error code says why.
+    /// The service refuses to scan this machine; the error code says why.
     Refused,
     /// The tries are used up.
     Failed,
     /// A scan may or may not have been started, and it could not be looked up.
     Unsure,
-    /// The row holds no usable machine id, or a cell that nobody can act on.
+    /// The row has no usable machine id, or a cell that is not valid.
     Invalid,
-    /// The machine stands in an earlier row.
+    /// The machine is in an earlier row.
     Duplicate,
-    /// Left out, or not reached before the campaign stopped.
+    /// The row was left out, or was not reached before the campaign stopped.
     NotAttempted,
 }
 
 impl Outcome {
-    /// All of them, in the order in which people are told.
+    /// All outcomes, in the order in which they are shown.
     pub const ALL: [Self; 10] = [
         Self::Accepted,
         Self::AlreadyPending,
@@ -42,7 +42,7 @@ impl Outcome {
         Self::NotAttempted,
     ];
 
-    /// The word in files and on the command line.
+    /// The word used in files and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the machine is being scanned, by us or by somebody.
+    /// Whether the machine is being scanned, by us or by somebody else.
     #[must_use]
     pub const fn is_scanned(self) -> bool {
         matches!(self, Self::Accepted | Self::AlreadyPending)
@@ -76,10 +76,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A word that names no outcome.
+/// A word that is not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no outcome; there are accepted, already_pending, not_found, unsupported, refused, failed, unsure, invalid, duplicate and not_attempted"
+    "`{0}` is no outcome; there are accepted, already_pending, not_found, unsupported, refused, failed, unsure, \
+     invalid, duplicate and not_attempted"
 )]
 pub struct UnknownOutcome(String);
 
@@ -94,7 +95,7 @@ impl FromStr for Outcome {
     }
 }
 
-/// How many targets ended how.
+/// The number of targets by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     counts: [u64; Outcome::ALL.len()],
@@ -118,25 +119,24 @@ impl Tally {
         self.left_out += many;
     }
 
-    /// How many ended so.
+    /// How many targets ended with this outcome.
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.counts[outcome.index()]
     }
 
-    /// How many there are in all.
+    /// How many targets have ended.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Each outcome with its count, in the order in which people are told.
+    /// Each outcome with its count, in the order in which they are shown.
     pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
         Outcome::ALL.into_iter().map(|o| (o, self.of(o)))
     }
 
-    /// Whether nothing is left to be desired: every row is `accepted`, `already_pending`, `duplicate`, or was left out by
-    /// the operator's own word.
+    /// Whether every row is `accepted`, `already_pending` or `duplicate`, or was left out by the operator.
     #[must_use]
     pub fn is_all_well(&self) -> bool {
         self.iter().all(|(outcome, count)| match outcome {

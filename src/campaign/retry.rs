@@ -2,41 +2,42 @@
 
 use std::time::Duration;
 
-/// The first backoff's upper edge. A gateway's hiccup is over within a second or two.
+/// The upper limit of the first backoff. A gateway's hiccup is over within a second or two.
 const BASE: Duration = Duration::from_secs(2);
 
-/// The last backoff's upper edge. Five minutes are an outage, and asking more seldom would only waste the quota that
-/// comes free meanwhile.
+/// The upper limit of the last backoff. After five minutes it is an outage, and waiting longer between tries
+/// would only leave quota unused.
 const CEILING: Duration = Duration::from_mins(5);
 
-/// A 404 counts only when it is said again this much later: spurious ones have been seen (MDE-API.md, section 2).
+/// A 404 counts only if it is repeated this much later: spurious ones have been seen (MDE-API.md, section 2).
 pub(crate) const NOT_FOUND_AGAIN: Duration = Duration::from_secs(5);
 
-/// So many 429 in a row put a target behind all others: something about it may be what is refused.
+/// After this many 429s in a row, a target goes behind all others: something about it may be what is refused.
 pub(crate) const THROTTLED_IN_A_ROW: u8 = 3;
 
-/// What becomes of a machine on which a scan of somebody else is waiting or running.
+/// What to do about a machine on which somebody else's scan is waiting or running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnPending {
     /// It ends as `already_pending`.
     #[default]
     Skip,
-    /// It is asked about again later, so that it gets a scan of ours in the end.
+    /// It is tried again later, so that it gets a scan of ours in the end.
     Retry {
         /// How much later.
         delay: Duration,
-        /// How many times it is asked about in all, by a call or by a look into the list, the first included; at least 1.
+        /// How often it is tried in all, by a call or by a check of the list, the first time included; at
+        /// least 1.
         tries: u32,
     },
 }
 
-/// Targets whose delays end within so long share a look into the list of scans: machines that were called in one burst were
-/// answered some hundred milliseconds apart.
+/// Targets whose delays end within this time share one check of the list of scans. Machines that were called
+/// in one burst were answered some hundred milliseconds apart.
 const GATHER: Duration = Duration::from_secs(5);
 
 impl OnPending {
-    /// How long those whose delay is over are gathered for one look into the list. Short delays are not made longer by more
-    /// than a tenth.
+    /// How long to gather targets whose delay is over for one check of the list. This lengthens a short delay
+    /// by a tenth at most.
     #[must_use]
     pub fn gather(self) -> Duration {
         match self {
@@ -45,7 +46,7 @@ impl OnPending {
         }
     }
 
-    /// How long after it was found busy a machine is asked about again.
+    /// How long after it was found busy a machine is tried again.
     #[must_use]
     pub(crate) fn asked_after(self) -> Duration {
         match self {
@@ -55,22 +56,23 @@ impl OnPending {
     }
 }
 
-/// How often and when a target is tried again.
+/// When and how often a target is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Tries in all, the first included; at least 1. Neither 429, nor the first 401, nor "already pending" costs one.
+    /// The number of tries in all, the first included; at least 1. A 429, the first 401 and "already pending"
+    /// do not count.
     pub max_attempts: u32,
     /// What to do about busy machines.
     pub on_pending: OnPending,
 }
 
-/// While the API answers others, the tries of a machine whose calls it does not answer are spread over at least so long:
-/// whatever ails it may be over by then.
+/// While the API answers for other machines, the tries of a machine whose calls it does not answer are spread
+/// over at least this time: the cause may have gone by then.
 const SPREAD: Duration = Duration::from_mins(10);
 
 impl Policy {
-    /// How long after it was given up an attempt is followed by the next, where so many `tries` have come to nothing: twice as long
-    /// each time, ten minutes in all.
+    /// How long after an attempt was given up the next one follows, where this many `tries` have failed:
+    /// twice as long each time, ten minutes in all.
     #[must_use]
     pub fn spread(&self, tries: u32, rng: &mut fastrand::Rng) -> Duration {
         let gaps = self.max_attempts.saturating_sub(1).clamp(1, 31);
@@ -79,7 +81,7 @@ impl Policy {
         SPREAD.mul_f64(share / shares * (1.0 + rng.f64() / 10.0))
     }
 
-    /// No target waits for longer than this before it is tried again.
+    /// The longest that a target waits before it is tried again.
     #[must_use]
     pub(crate) fn longest_delay(&self) -> Duration {
         match self.on_pending {
@@ -98,8 +100,8 @@ impl Default for Policy {
     }
 }
 
-/// The delay before try number `tries` + 1: exponential with full jitter, so that machines that failed together are not
-/// sent together again.
+/// The delay before try number `tries` + 1: exponential with full jitter, so that machines that failed
+/// together are not tried together again.
 #[must_use]
 pub(crate) fn backoff(tries: u32, rng: &mut fastrand::Rng) -> Duration {
     let doublings = tries.saturating_sub(1).min(16);

@@ -1,4 +1,4 @@
-//! The state of a campaign that another process may be at work on.
+//! The state of a campaign that another process may be running.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,12 @@ use crate::{
     store::{OpenAction, Store, StoreError},
 };
 
-/// So many open scans are read from the store at once.
+/// How many open scans are read from the store at once.
 const PAGE: usize = 10_000;
 
-/// The state file of whoever follows or cancels. It is open only while it is used: whoever runs the campaign folds its
-/// journal in when nobody else has it open. The whole file was looked through before, and is not again at every note.
+/// The state file, for following and cancelling. It is open only while it is used: the process that runs the
+/// campaign can fold the journal in only if nobody else has the file open. It was checked as a whole before,
+/// and is not checked again each time.
 #[derive(Debug, Clone)]
 pub(super) struct SharedStore(PathBuf);
 
@@ -25,7 +26,7 @@ impl SharedStore {
         Self(state.to_owned())
     }
 
-    /// Does something with the state, on a thread that may block.
+    /// Runs `work` on the state, on a thread that may block.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
@@ -41,7 +42,7 @@ impl SharedStore {
     }
 }
 
-/// Every target whose scan has not come to its end, as far as is known.
+/// Every target whose scan is not known to be over.
 pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
     let mut all: Vec<OpenAction> = Vec::new();
     loop {
@@ -55,7 +56,7 @@ pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
     }
 }
 
-/// The time of the service's clock from which on the list must be read to show this scan.
+/// The time of the service's clock from which on the list has to be read to show this scan.
 pub(super) fn listed_from(open: &OpenAction) -> Timestamp {
     open.created_at().unwrap_or_else(|| {
         let asked = open.asked.map_or(Timestamp::MIN, |asked| asked.at);
@@ -63,10 +64,10 @@ pub(super) fn listed_from(open: &OpenAction) -> Timestamp {
     })
 }
 
-/// Following cannot go on.
+/// Why following or cancelling cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The tenant will not have it.
+    /// The tenant rejects the requests.
     #[error("the scans cannot be reached: {0}")]
     Tenant(String),
     /// The state or the ledger cannot be used.

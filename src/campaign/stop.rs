@@ -2,33 +2,33 @@
 
 use std::fmt;
 
-/// What somebody outside asks of a run.
+/// What a run is asked to do from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// No new calls; wait for those in flight.
+    /// Send nothing more, and wait for the calls in flight.
     Drain,
-    /// As [`Drain`](Self::Drain), by an order of `fleetsweep cancel`.
+    /// As [`Drain`](Self::Drain), on behalf of `fleetsweep cancel`.
     Ordered,
-    /// Stop at once; the store is whole.
+    /// Stop at once. The store stays intact.
     Abort,
 }
 
-/// A reason to stop. Their order is their gravity: of two, the later one here is told and decides the exit code. Of two
-/// that are as grave the first is told.
+/// A reason to stop, in the order of gravity. Of two reasons, the graver one is reported and decides the exit
+/// code. Of two that are equally grave, the first one does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
-    /// A brake: harm was to be feared.
+    /// A brake stopped it before it could do harm.
     Brake(String),
-    /// Somebody asked for it.
+    /// Somebody interrupted it.
     Interrupted,
-    /// The tenant will not have it.
+    /// The tenant rejects the requests: sign-in, licence, permission or feature.
     Tenant(String),
-    /// State or results cannot be written.
+    /// The state or the results cannot be written.
     Disk(String),
 }
 
 impl StopReason {
-    /// A graver reason has a greater one.
+    /// A number that is greater for a graver reason.
     pub(super) fn gravity(&self) -> u8 {
         match self {
             Self::Brake(_) => 0,

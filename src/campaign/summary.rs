@@ -1,4 +1,4 @@
-//! What a run came to, for programs and for people.
+//! The result of a run, for programs and for people.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
@@ -10,71 +10,73 @@ use crate::{
     plain_text::{line, one_line},
 };
 
-/// What a run came to. As JSON it is what `--summary` writes; displayed, it is the last thing that a person reads.
+/// The result of a run. As JSON it is what `--summary` writes; displayed, it is the last thing that a person
+/// reads.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// The campaign's id.
     pub campaign: String,
-    /// Whether the mock tenant answered: no machine was scanned.
+    /// Whether the mock tenant answered, so that no machine was scanned.
     pub rehearsal: bool,
     /// Rows of the input.
     pub targets: u64,
-    /// How many of them ended how; every outcome is named.
+    /// How many rows ended with each outcome, zeros included.
     #[serde(serialize_with = "by_outcome")]
     pub outcomes: Tally,
     /// POSTs of this run.
     pub attempts: u64,
     /// All calls of this run.
     pub calls: u64,
-    /// How many of the POSTs went out and were not waited for: whether they started scans is looked up by the next run.
+    /// POSTs that went out and were not waited for. The next run looks up whether they started scans.
     pub unanswered: u64,
-    /// How many of them were refused with 429.
+    /// Calls that were refused with 429.
     pub throttled: u64,
     /// How long the run took.
     #[serde(rename = "elapsed_s", serialize_with = "seconds")]
     pub elapsed: Duration,
-    /// How long the POSTs of this run take at least, by the quota's state at its start.
+    /// The shortest time in which the quota, as it was at the start, allows the POSTs of this run.
     #[serde(rename = "lower_bound_s", serialize_with = "seconds")]
     pub lower_bound: Duration,
     /// The exit code.
     pub exit_code: u8,
-    /// Why the run ended before the campaign's end, if it did.
+    /// Why the run stopped before the campaign's end, if it did.
     #[serde(serialize_with = "in_words")]
     pub stopped: Option<StopReason>,
-    /// Where the results are.
+    /// The results file.
     pub results: PathBuf,
-    /// Where the state is; none of a rehearsal, which keeps none.
+    /// The state file; `None` for a rehearsal, which keeps no state.
     pub state: Option<PathBuf>,
-    /// How many machines ended with which message, the most frequent first; for people.
+    /// The most frequent messages, for people.
     #[serde(skip)]
     pub troubles: Vec<Trouble>,
-    /// The command that goes on, if there is anything to go on with, and what was changed about it, if anything had to be.
+    /// The command that resumes the campaign, if there is anything left to do, and what had to be changed
+    /// about it, if anything.
     #[serde(skip)]
     pub next: Option<(String, Option<Change>)>,
 }
 
-/// A reason that several machines share.
+/// A message that several machines share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The outcome's word.
     pub outcome: &'static str,
     /// The message.
     pub message: String,
-    /// How many.
+    /// How many machines.
     pub count: u64,
 }
 
-/// Gathers messages by frequency, in bounded memory: of a million different ones it keeps the first few.
+/// Counts messages, in bounded memory: once this many different ones are known, further ones are ignored.
 #[derive(Debug, Default)]
 pub struct Troubles {
     counts: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Troubles {
-    /// More different messages than this tell a person nothing.
+    /// The most different messages that are counted.
     const KEPT: usize = 64;
 
-    /// Counts one.
+    /// Counts one message.
     pub fn add(&mut self, outcome: &'static str, message: &str) {
         let key = (outcome, message.to_owned());
         if let Some(count) = self.counts.get_mut(&key) {
@@ -84,7 +86,7 @@ impl Troubles {
         }
     }
 
-    /// The most frequent ones.
+    /// The most frequent messages, the most frequent one first.
     #[must_use]
     pub(crate) fn most_frequent(self, how_many: usize) -> Vec<Trouble> {
         let mut all: Vec<_> = self
@@ -102,7 +104,7 @@ impl Troubles {
     }
 }
 
-/// Behind what could be taken for more than it is.
+/// A suffix for messages that could be mistaken for those of a real run.
 pub const REHEARSED: &str = " (a rehearsal: no machine was scanned)";
 
 impl fmt::Display for Summary {
@@ -146,7 +148,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// What becomes of so many calls that went out and were not waited for, if there are any; `is_kept` if there is a state.
+/// What happens to this many calls that went out and were not waited for; `None` for 0. `is_kept` says
+/// whether there is a state.
 #[must_use]
 pub fn unanswered(calls: u64, is_kept: bool) -> Option<String> {
     let then = if is_kept {
@@ -160,7 +163,7 @@ pub fn unanswered(calls: u64, is_kept: bool) -> Option<String> {
     ))
 }
 
-/// A length of time with the tenths that matter in a summary.
+/// A duration, with tenths of a second if it is short.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {
@@ -182,7 +185,7 @@ fn by_outcome<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::E
 }
 
 pub(super) fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    // Milliseconds are what anyone can measure; the rest would be noise in a diff.
+    // More than milliseconds would only be noise in a diff.
     serializer.serialize_f64((span.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 

@@ -1,27 +1,27 @@
-//! The mark in a scan's comment that says whose it is: `[fleetsweep:<campaign>:<n>]`.
+//! The mark in a scan's comment that says whose scan it is: `[fleetsweep:<campaign>:<n>]`.
 
 use std::fmt;
 
 use crate::plain_text::one_line;
 
-/// How the tag of every campaign begins; no text of a user's may hold it.
+/// How the tag of every campaign begins. No user's text may contain it.
 pub const MARK: &str = "[fleetsweep:";
 
-/// The text of a comment where the user gave none.
+/// The text of a comment if the user gave none.
 pub const DEFAULT_TEXT: &str = "antivirus scan by fleetsweep";
 
-/// The longest text that goes behind the tag, in characters.
+/// The longest text that may follow the tag, in characters (DESIGN.md, "The engine").
 pub const MAX_TEXT: usize = 200;
 
 /// How the ids of campaigns against a mock tenant begin.
 const REHEARSAL: &str = "mock";
 
-/// A campaign's name: 10 random letters and digits, made with its state.
+/// A campaign's id: 10 random letters and digits, made with its state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CampaignId(String);
 
 impl CampaignId {
-    /// A new one. With 36^10 of them, two campaigns of one tenant do not meet.
+    /// A new id. There are 36^10 of them, so two campaigns of one tenant do not collide.
     #[must_use]
     pub fn random(rng: &mut fastrand::Rng) -> Self {
         loop {
@@ -32,25 +32,25 @@ impl CampaignId {
         }
     }
 
-    /// One for a campaign against a mock tenant, known by its beginning.
+    /// An id for a campaign against a mock tenant, recognised by its beginning.
     #[must_use]
     pub fn rehearsal(rng: &mut fastrand::Rng) -> Self {
         Self(format!("{REHEARSAL}{}", letters(10 - REHEARSAL.len(), rng)))
     }
 
-    /// Whether it is for a campaign against a mock tenant.
+    /// Whether the campaign is one against a mock tenant.
     #[must_use]
     pub fn is_rehearsal(&self) -> bool {
         self.0.starts_with(REHEARSAL)
     }
 
-    /// One that was made before, as it stands in a state file.
+    /// An existing id, from a state file.
     #[must_use]
     pub fn known(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// Its text.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,8 +68,8 @@ impl CampaignId {
         format!("{} {text}", self.tag(n))
     }
 
-    /// The target whose scan carries this comment. Only a tag of this campaign at the very start counts: a comment that
-    /// quotes one is somebody else's.
+    /// The number of the target whose scan has this comment. Only a tag of this campaign at the very start
+    /// counts: a comment that quotes one is somebody else's.
     #[must_use]
     pub(crate) fn target_of(&self, comment: &str) -> Option<u64> {
         let rest = comment
@@ -100,10 +100,10 @@ impl fmt::Display for CampaignId {
     }
 }
 
-/// A comment's text that cannot be sent.
+/// Why a comment's text cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Longer than [`MAX_TEXT`].
+    /// It is longer than [`MAX_TEXT`]; this is its length.
     #[error("the comment has {0} characters; at most {MAX_TEXT} can be sent")]
     TooLong(usize),
     /// It would be taken for a tag.
@@ -111,11 +111,11 @@ pub enum TextError {
     HoldsMark,
 }
 
-/// Makes a user's text fit for a comment: control characters become spaces, surrounding blanks go, nothing becomes the
-/// default.
+/// Prepares a user's text for a comment: control characters become spaces, surrounding blanks are removed,
+/// and an empty text becomes the default.
 ///
 /// # Errors
-/// The text is too long or holds a tag's beginning.
+/// The text is too long, or contains the beginning of a tag.
 pub fn comment_text(text: &str) -> Result<String, TextError> {
     let clean = one_line(text);
     let clean = clean.trim();

@@ -6,27 +6,27 @@ use crate::{
     quota::LedgerError,
 };
 
-/// Why a call came to nothing.
+/// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// There is no token, or a new one is refused too.
+    /// There is no token, or the service refuses a new one as well.
     #[error("{0}")]
     SignIn(String),
-    /// The quota cannot be kept.
+    /// The ledger of the quota cannot be used.
     #[error("{0}")]
     Ledger(LedgerError),
-    /// The service says no, and will again.
+    /// The service refused the call, and would refuse it again.
     #[error("{}", refused(.0))]
     Refused(Said),
-    /// Something is in the way that a person must remove.
+    /// Something between this computer and the API has to be removed by a person.
     #[error("{0}")]
     Blocked(String),
-    /// The service has not answered.
+    /// The service did not answer.
     #[error("{trouble}")]
     Unanswered {
         /// Why.
         trouble: Box<Trouble>,
-        /// No byte of it was written.
+        /// Whether no byte of the request was written.
         never_sent: bool,
     },
 }
@@ -39,32 +39,32 @@ fn refused(said: &Said) -> String {
     }
 }
 
-/// What the service answered.
+/// What the service answered, where it carried the call out or had nothing to carry it out on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
     /// 200
     Found(Answer),
-    /// 404 in the API's own words.
+    /// A 404 in the API's own error format.
     NotFound,
 }
 
-/// What came of one call that was answered, or not made.
+/// The result of making a call once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Once {
-    /// It was carried out, or there was nothing to carry it out on.
+    /// The service answered.
     Answered(Answered),
-    /// It was surely not carried out and is to be made again: there was no quota for it, its permit was too old, or this
-    /// token was refused (its serial; 0 if none was).
+    /// The call was certainly not carried out and has to be made again: there was no quota for it, its permit
+    /// was too old, or the service refused this token (its serial number; 0 if none was refused).
     NotMade(u64),
 }
 
-/// Whether a 2xx is a page of the list of scans.
+/// Whether the body of a 2xx is a page of the list of scans.
 #[must_use]
 pub fn is_page_of_scans(answer: &Answer) -> bool {
     wire::json::<wire::Page<wire::MachineAction>>(&answer.body).is_some()
 }
 
-/// Whether a 2xx is what the call has asked for.
+/// Whether the body of a 2xx is what the call asked for.
 pub(super) fn is_requested(call: &Call, answer: &Answer) -> bool {
     match call {
         Call::ListScans { .. } => is_page_of_scans(answer),

@@ -1,7 +1,9 @@
-//! One way to make a call that is not a scan start: it waits for its token and its quota, and says what came of it.
+//! Makes every call that is not a scan start. It waits for a token and for the quota, sends the call, judges
+//! the reply and tries again.
 //!
-//! What a reply means is decided in [`reply`](crate::client::reply). A call that the service has not answered is made again once the API
-//! can be reached: that is found out by listing one scan, from time to time ([`outage`](crate::client::outage)).
+//! [`reply`](crate::client::reply) classifies the reply. A call that the service did not answer is made again
+//! once the API can be reached. Until then the list of scans is probed for one row from time to time
+//! ([`outage`](crate::client::outage)).
 
 use std::{
     sync::{
@@ -14,8 +16,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use super::call_result::{Answered, CallError, Once, is_page_of_scans};
+pub use super::outage::probe;
 use super::{
     call_result::is_requested,
+    margins::before,
     outage::Outage,
     reply::{Class, Said, Trouble, classify},
     wait::wait_until,
@@ -23,7 +27,7 @@ use super::{
 use crate::{
     audit::{audit, ms},
     defender::{
-        Answer, Call, Defender, Order,
+        Answer, Call, Defender,
         sign_in::{SignInError, TokenSource},
         throttle::Throttle,
     },
@@ -31,27 +35,28 @@ use crate::{
     quota::{Clock, Kind, Moment, Pacer, Permit},
 };
 
-/// So many times a call is made that the service may have received, while it answers others; 429 and the first 401 cost none.
+/// How many times a call is sent that the service may have received but did not answer. A 429 and the first
+/// 401 do not count.
 const TRIES: u32 = 5;
 
-/// So long a look whether the API answers waits for the quota of list calls.
+/// A probe is skipped if the quota of list calls would keep it waiting for longer than this.
 const PROBE_WAITS: Duration = Duration::from_mins(1);
 
-/// What a caller does about calls that the service has not answered.
+/// What a caller does when the service does not answer.
 #[derive(Clone)]
 pub enum OnOutage {
-    /// Whoever asked decides.
+    /// It returns the error. Whoever made the call decides.
     None,
-    /// It waits until the API can be reached again, for so long at most where that is said, and tells of it.
+    /// It waits until the API can be reached again, and reports the outage.
     Holds {
-        /// How long, at most.
+        /// How long it waits at most; `None` waits for as long as it takes.
         at_most: Option<Duration>,
-        /// Who is told.
+        /// Where the outage is reported.
         monitor: Arc<dyn Monitor>,
     },
 }
 
-/// Makes calls.
+/// Makes calls, and counts them.
 pub struct Caller<D> {
     defender: Arc<D>,
     tokens: Arc<dyn TokenSource>,
@@ -59,12 +64,12 @@ pub struct Caller<D> {
     clock: Arc<dyn Clock>,
     on_outage: OnOutage,
     calls: AtomicU64,
-    /// Whether the service itself has ever answered.
+    /// Whether the service itself has answered any call of this process; siblings share it.
     answered_before: Arc<AtomicBool>,
 }
 
 impl<D: Defender> Caller<D> {
-    /// A caller with these.
+    /// A caller that draws on this quota and these tokens.
     pub fn new(
         defender: Arc<D>,
         tokens: Arc<dyn TokenSource>,
@@ -83,7 +88,8 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Another that knows what this one has heard.
+    /// A caller with a call count of its own. It shares everything else, including whether the service has
+    /// ever answered.
     #[must_use]
     pub(crate) fn sibling(&self) -> Self {
         Self {
@@ -97,12 +103,12 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Calls made so far, those that found no connection left out.
+    /// The number of calls made so far, without those that found no connection.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// The time by which it waits.
+    /// The clock that waits are measured by.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
@@ -110,13 +116,13 @@ impl<D: Defender> Caller<D> {
     /// Makes the call until it is answered.
     ///
     /// # Errors
-    /// It is refused for good, or not answered.
+    /// The service refuses the call for good, or it does not answer.
     pub async fn ask(&self, kind: Kind, call: &Call) -> Result<Answered, CallError> {
         let (_, answered) = self.ask_timed(kind, call).await?;
         Ok(answered)
     }
 
-    /// The same, and when the call that was answered was let go.
+    /// As [`ask`](Self::ask), and also returns when the call that was answered was sent.
     ///
     /// # Errors
     /// As those of [`ask`](Self::ask).
@@ -146,7 +152,7 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Makes the call until it was made with a permit and a token that were good.
+    /// Repeats the call until it was sent with a valid permit and a valid token.
     async fn until_made(&self, kind: Kind, call: &Call) -> Result<(Moment, Answered), CallError> {
         let mut refused = 0;
         loop {
@@ -159,21 +165,22 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Waits until a call may be made. Dropping the future loses nothing.
+    /// Waits until a call of this kind may be made. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// There is no token, or the quota cannot be kept.
+    /// There is no token, or the ledger cannot be used.
     pub(crate) async fn acquire_permit(&self, kind: Kind) -> Result<Permit, CallError> {
-        // First, so that waiting for a token costs no permit.
+        // The token comes first, so that waiting for it costs no permit.
         self.tokens.token().await.map_err(CallError::from)?;
         self.pacer.acquire(kind).await.map_err(CallError::Ledger)
     }
 
-    /// Makes the call once: for calls of which nobody knows, when they are not answered, whether they were carried out.
-    /// `refused` is the token that was refused when the same call was made before, 0 if none was.
+    /// Makes the call once, for calls that must not be repeated blindly: where there is no answer, nobody
+    /// knows whether the service carried the call out. `refused` is the serial number of the token that was
+    /// refused the last time this call was made, or 0.
     ///
     /// # Errors
-    /// It is refused for good, or not answered.
+    /// The service refuses the call for good, or it does not answer.
     pub async fn once(&self, permit: Permit, call: &Call, refused: u64) -> Result<Once, CallError> {
         let token = match self.tokens.token().await {
             Ok(token) => token,
@@ -213,7 +220,7 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// What the service's own answer means.
+    /// Interprets an answer of the service's own.
     async fn own(
         &self,
         said: Said,
@@ -225,8 +232,8 @@ impl<D: Defender> Caller<D> {
             200..300 => Ok(Once::Answered(Answered::Found(answer))),
             404 => Ok(Once::Answered(Answered::NotFound)),
             401 if token > refused && refused > 0 => Err(CallError::SignIn(format!(
-                "the service refuses the token, a new one too (HTTP 401: {}); if it names the account or a licence, a new token does \
-                 not cure it",
+                "the service refuses the token, a new one too (HTTP 401: {}); if it names the account or a \
+                 licence, a new token does not cure it",
                 said.words()
             ))),
             401 => {
@@ -243,10 +250,11 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Waits until the service answers again, whatever it says: a call of this kind was not answered.
+    /// Waits until the service answers again, whatever it says. `trouble` is why a call of this kind was not
+    /// answered.
     ///
     /// # Errors
-    /// Something is in the way that a person must remove, or the time is over.
+    /// Something between this computer and the API has to be removed by a person, or the time is up.
     pub async fn hold(&self, kind: Kind, trouble: &Trouble) -> Result<(), CallError> {
         let OnOutage::Holds { at_most, monitor } = &self.on_outage else {
             return Ok(());
@@ -257,11 +265,8 @@ impl<D: Defender> Caller<D> {
         monitor.note(&outage.in_words(began));
         loop {
             wait_until(self.clock(), outage.next_probe()).await;
-            let since = self
-                .clock
-                .wall()
-                .saturating_sub(SignedDuration::from_secs(1));
-            let probing = self.probe(since.unwrap_or(Timestamp::MIN));
+            let since = before(self.clock.wall(), SignedDuration::from_secs(1));
+            let probing = self.probe(since);
             let left = at_most.map(|at_most| at_most.saturating_sub(self.clock.now().since(began)));
             let trouble = match within(left, probing).await {
                 None => {
@@ -291,11 +296,11 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Finds out whether the service answers, by one list call for one row; a 429 is an answer too. Where the quota has no room
-    /// for it soon, nobody is asked: another call finds out.
+    /// Finds out whether the service answers, by listing one scan. A 429 counts as an answer. Where the quota
+    /// has no room for a list call soon, this reports success without asking: the next real call finds out.
     ///
     /// # Errors
-    /// It does not answer, or it refuses.
+    /// The service does not answer, or it refuses.
     pub async fn probe(&self, since: Timestamp) -> Result<(), CallError> {
         let waiting = self.pacer.waiting(Kind::List);
         let left = waiting.and_then(|waiting| waiting.left(self.clock.now()));
@@ -307,7 +312,7 @@ impl<D: Defender> Caller<D> {
             let permit = self.acquire_permit(Kind::List).await?;
             match self.once(permit, &probe(since), refused).await? {
                 Once::NotMade(serial) if serial > refused => refused = serial,
-                // Refused by the quota, which is an answer, or too late to be sent.
+                // Either a 429, which is an answer, or a permit that was too old to send.
                 Once::NotMade(_) if self.answered_before.load(Ordering::Relaxed) => return Ok(()),
                 Once::NotMade(_) => {}
                 Once::Answered(_) => return Ok(()),
@@ -317,7 +322,7 @@ impl<D: Defender> Caller<D> {
     }
 }
 
-/// What it comes to, if that comes in time.
+/// The output of `work`, or `None` where it takes longer than `limit`.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
     match limit {
         Some(limit) => tokio::time::timeout(limit, work).await.ok(),
@@ -325,18 +330,7 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Op
     }
 }
 
-/// The call by which it is found out whether the API can be reached.
-#[must_use]
-pub fn probe(since: Timestamp) -> Call {
-    Call::ListScans {
-        since,
-        skip: 0,
-        top: 1,
-        order: Order::default(),
-    }
-}
-
-/// Leaves the call's event in the log.
+/// Writes the call's event to the log.
 fn log(kind: Kind, class: &Class, took: Duration) {
     let said = class.said();
     audit!(

@@ -1,11 +1,11 @@
-//! What is wrong with a connection, step by step, before anything depends on it.
+//! Checks a connection step by step, before anything depends on it.
 //!
 //! ```text
 //!   configuration ─→ sign-in ─→ audience ─→ roles ─→ clock ─→ reachability ─→ list
 //!                       │ a token                     └──── one harmless call ────┘
 //! ```
 //!
-//! What a failed step makes impossible is skipped, and says so; everything else is looked at all the same.
+//! A step that an earlier failure makes impossible is reported as skipped. All others are checked regardless.
 
 use std::time::Duration;
 
@@ -21,48 +21,49 @@ use crate::defender::{
     sign_in::{Claims, Need, SignInError, apart, fit},
 };
 
-/// A clock further off than this from the service's is refused by the sign-in with a certificate.
+/// The sign-in with a certificate refuses a clock that is further off than this.
 const CLOCK_FAILS_S: u64 = 300;
 
-/// One further off than this is not kept by a time server. The `Date` header has whole seconds, and an answer its latency.
+/// A clock that is further off than this is not synchronised. The `Date` header has whole seconds, and the
+/// answer's latency adds to the difference.
 const CLOCK_WARNS_S: u64 = 30;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// All is well.
+    /// Nothing is wrong.
     Ok,
-    /// A part of the work will not be possible.
+    /// Some features will not work.
     Warning,
-    /// No campaign is possible.
+    /// No campaign can run.
     Failed,
-    /// It could not be looked at, for an earlier step failed.
+    /// It could not be checked because an earlier step failed.
     Skipped,
 }
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What was looked at.
+    /// What was checked.
     pub step: &'static str,
     /// How it ended.
     pub state: State,
-    /// What was found, and the cure for what failed.
+    /// What was found, and how to fix it if it failed.
     pub detail: String,
 }
 
-/// All steps so far.
+/// The steps so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Checkup {
-    /// No step failed.
+    /// Whether no step failed.
     pub ok: bool,
-    /// In their order.
+    /// In the order in which they were checked.
     pub steps: Vec<Step>,
 }
 
 impl Checkup {
-    /// Before the first step.
+    /// No steps yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -81,7 +82,7 @@ impl Checkup {
         });
     }
 
-    /// Adds a step that went well, or failed with these words. Whether it went well.
+    /// Adds a step that succeeded or failed, and returns whether it succeeded.
     pub fn judge<E: ToString>(&mut self, step: &'static str, found: Result<String, E>) -> bool {
         let (state, detail) = match found {
             Ok(detail) => (State::Ok, detail),
@@ -91,7 +92,7 @@ impl Checkup {
         state == State::Ok
     }
 
-    /// Looks at what the token says of itself.
+    /// Checks the token's own claims.
     pub fn token(&mut self, claims: Option<&Claims>, tenant: Option<&str>, resource: &str) {
         let Some(claims) = claims else {
             self.add("audience", State::Warning, fit::NO_JWT);
@@ -120,8 +121,9 @@ impl Checkup {
         }
     }
 
-    /// Looks at the reply to one list call: its clock, where it came from, and what it says. `wall` is this computer's
-    /// time when it came, `took` how long that took; `by` names the way there.
+    /// Checks the reply to one list call: the clock, where the reply came from, and what it says. `wall` is
+    /// this computer's time when the reply came, `took` is how long that took, and `by` names the route
+    /// (directly, or through a proxy).
     pub fn reply(
         &mut self,
         reply: &Reply,
@@ -158,9 +160,10 @@ impl Checkup {
             401 => self.add(
                 "list",
                 State::Failed,
-                format!("the service refuses the token (HTTP 401: {words}); if it names the account or a licence, a new token does not cure it"),
+                format!("the service refuses the token (HTTP 401: {words}); if it names the account or a \
+                    licence, a new token does not cure it"),
             ),
-            // The roles have their own step; without this one a campaign is possible.
+            // Roles have a step of their own, and a campaign can run without listing.
             403 => self.add("list", State::Warning, format!("the service forbids listing: {words}")),
             429 => self.add("list", State::Warning, format!("the quota for listing is spent just now: {words}")),
             status => self.add("list", State::Failed, format!("HTTP {status}: {words}; try again later")),
@@ -169,7 +172,7 @@ impl Checkup {
 
     fn unreached(&mut self, trouble: &Trouble, by: &str) {
         let cure = match trouble.obstacle {
-            // It has its cure in its words.
+            // The obstacle's message already says how to remove it.
             Some(_) => "",
             None => "; look at the network, HTTPS_PROXY, NO_PROXY and --ca-cert",
         };
@@ -199,8 +202,8 @@ impl Checkup {
             State::Failed
         };
         let detail = format!(
-            "this computer's clock is {} the service's: set it right (w32tm /resync, or timedatectl set-ntp true); a certificate's \
-             sign-in fails from 5 min on",
+            "this computer's clock is {} the service's: set it right (w32tm /resync, or timedatectl set-ntp \
+             true); a certificate's sign-in fails from 5 min on",
             apart(ahead)
         );
         self.add("clock", state, detail);

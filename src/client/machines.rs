@@ -1,4 +1,4 @@
-//! The tenant's machines, page by page.
+//! The tenant's machine inventory, read page by page.
 
 use std::collections::HashSet;
 
@@ -16,13 +16,13 @@ use crate::{
     quota::Kind,
 };
 
-/// The largest page that the API gives (MDE-API.md, section 4).
+/// The largest page that the API returns (MDE-API.md, section 4).
 pub(crate) const TOP: u32 = 10_000;
 
-/// Which machines.
+/// Which machines to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// An `OData` filter, as it is sent.
+    /// An `OData` filter, sent as it is.
     pub filter: Option<String>,
     /// Any of these `osPlatform`s.
     pub os: Vec<String>,
@@ -32,17 +32,18 @@ pub struct Wanted {
     pub health: Vec<String>,
     /// Any of these `riskScore`s.
     pub risk: Vec<String>,
-    /// Any of these device groups. Judged here: the service filters by a group's number, not by its name.
+    /// Any of these device groups. Compared on this side: the service filters by a group's number, not by its
+    /// name.
     pub groups: Vec<String>,
-    /// Seen within so long.
+    /// Seen within this time.
     pub seen_within: Option<SignedDuration>,
-    /// Only those that are onboarded, and neither merged into another nor excluded. The latter is judged here: the
-    /// service does not filter by it.
+    /// Only machines that are onboarded, and neither merged into another one nor excluded. The latter is
+    /// checked on this side: the service cannot filter by it.
     pub onboarded: bool,
 }
 
 impl Wanted {
-    /// The filter that is sent, if any.
+    /// The filter to send, if there is one.
     #[must_use]
     pub fn odata(&self, now: Timestamp) -> Option<String> {
         let mut parts: Vec<String> = self.filter.iter().map(|text| format!("({text})")).collect();
@@ -79,7 +80,7 @@ impl Wanted {
         (!parts.is_empty()).then(|| parts.join(" and "))
     }
 
-    /// Whether everything is wanted.
+    /// Whether this selects every machine.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
@@ -107,24 +108,24 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// What a listing came to.
+/// The result of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListResult {
-    /// Machines that were passed on.
+    /// The number of machines passed on.
     pub machines: u64,
-    /// The list moved each time that it was read: a machine may be missing.
+    /// Rows moved every time the list was read, so a machine may be missing.
     pub moved: bool,
-    /// Calls that it took.
+    /// The number of calls it took.
     pub calls: u64,
 }
 
-/// So many times the list is read anew whose rows moved away while it was read.
+/// How many times the list is read in all if its rows move while it is read.
 const MAX_RESTARTS: u32 = 3;
 
-/// Lists the machines to the end of the list, and passes each on once. `progress` hears of each page.
+/// Reads the list to its end and passes each machine to `take` once. `progress` is called after each page.
 ///
 /// # Errors
-/// A page was refused or lost, the list has no end, or `take` fails: its error comes out as the second kind.
+/// A page was refused or lost, the list has no end, or `take` failed ([`ListError::Take`]).
 pub async fn list<D: Defender, E>(
     caller: &Caller<D>,
     wanted: &Wanted,
@@ -207,14 +208,14 @@ async fn page<D: Defender>(
     }
 }
 
-/// Why a listing broke off.
+/// Why a listing stopped early.
 #[derive(Debug)]
 pub enum ListError<E> {
-    /// A call.
+    /// A call failed.
     Call(CallError),
-    /// The list has no end; so many machines had come.
+    /// The list has no end; this many machines had come.
     Endless(u64),
-    /// Whoever took the machines.
+    /// `take` failed.
     Take(E),
 }
 
@@ -242,9 +243,11 @@ mod tests {
             seen_within: Some(SignedDuration::from_hours(168)),
             onboarded: true,
         };
-        insta::assert_snapshot!(
+        assert_eq!(
             all.odata(NOW).unwrap(),
-            @"(a eq 'b' or c eq 'd') and (osPlatform eq 'Windows11' or osPlatform eq 'Windows10') and healthStatus eq 'Active' and riskScore eq 'High' and machineTags/any(tag: tag eq 'it''s') and lastSeen ge 2025-12-25T00:00:00Z and onboardingStatus eq 'Onboarded'"
+            "(a eq 'b' or c eq 'd') and (osPlatform eq 'Windows11' or osPlatform eq 'Windows10') and \
+             healthStatus eq 'Active' and riskScore eq 'High' and machineTags/any(tag: tag eq 'it''s') and \
+             lastSeen ge 2025-12-25T00:00:00Z and onboardingStatus eq 'Onboarded'"
         );
         let group = Wanted {
             groups: vec!["Servers".into()],

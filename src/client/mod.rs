@@ -1,13 +1,17 @@
-//! One way to make a call that is not a scan start: listing scans and machines, reading single ones, cancelling.
+//! Everything that calls the API except for scan starts: listing scans and machines, reading and cancelling
+//! single actions.
 //!
-//! - [`caller`]: waits for a token and the quota, makes the call, judges the reply, tries again. [`reply`]: whose a reply is, and
-//!   how long its call counts. [`outage`]: whether the API can be reached.
-//! - [`scans`]: the list of scans. [`machines`]: the tenant's inventory. [`paging`](self): how both are read to their end.
-//! - [`diagnosis`]: what is wrong with a connection, before anything depends on it.
-//! - [`server_clock`]: the time that the service goes by. [`token_clock`]: the time that tokens age by.
+//! - [`caller`]: waits for a token and for the quota, makes the call, judges the reply, tries again.
+//!   [`call_result`]: what a call comes to. [`reply`]: whether a reply is the service's own, and how its call
+//!   counts against the quota. [`outage`]: whether the API can be reached.
+//! - [`scans`]: the list of scans. [`machines`]: the tenant's inventory. [`paging`](self): how both are read
+//!   to their end. [`margins`]: how far back, and how soon, the list of scans is read.
+//! - [`diagnosis`]: checks a connection before anything depends on it.
+//! - [`server_clock`]: the service's clock. [`token_clock`]: the clock that tokens age by. [`wait`](self):
+//!   waiting by the quota's clock.
 //!
-//! Scan starts are the engine's ([`crate::campaign::engine`]): one is never made a second time before it is known what became
-//! of the first.
+//! Scan starts belong to the engine ([`crate::campaign::engine`]). A scan start is never sent again before it
+//! is known what became of the first one, so it cannot use this loop.
 
 pub mod call_result;
 pub mod caller;

@@ -1,48 +1,54 @@
-//! Whether the API can be reached: an outage is nobody's fault but the network's.
+//! An outage of the API: when to probe again, and when to give up.
 //!
-//! Pure: it is told of looks and their times. The dispatcher keeps one for a campaign, a caller one for its call.
+//! Pure: it is told of probes and of the time. The dispatcher keeps one for a campaign, a caller keeps one
+//! for its call.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::reply::{Obstacle, Trouble};
-use crate::audit::audit;
 use crate::{
+    audit::audit,
+    defender::{Call, Order},
     monitor::span,
     quota::{Kind, Moment},
 };
 
-/// The first and the longest pause between two looks.
+/// The first and the longest pause between two probes.
 const PROBE_PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
-/// Before the service has answered once, an obstacle stops the run when a second look so much later sees the same.
+/// Before the service has answered once, an obstacle stops the run when a second probe meets the same one
+/// this much later.
 const CONFIRM_AFTER: Duration = Duration::from_secs(10);
 
-/// Later, an obstacle that has stood for so long stops it.
+/// Once the service has answered, an obstacle stops the run after this time.
 const PERSISTS_FOR: Duration = Duration::from_mins(15);
 
 /// An outage that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// What cannot be done meanwhile, for the log: `starts`, or the name of another kind of calls.
+    /// What cannot be done meanwhile, for the log: `starts`, or the name of another kind of call.
     what: &'static str,
     since: Moment,
     next: Moment,
     pause: Duration,
     why: String,
-    /// What a person must remove, and since when it stands.
+    /// What a person has to remove, and since when it has been there.
     obstacle: Option<(Obstacle, Moment)>,
-    /// Whether the service has answered this process before.
+    /// Whether the service has answered this process at all.
     answered_before: bool,
 }
 
 impl Outage {
-    /// One that scan starts wait for; `answered_before` tells whether the service has answered this process before.
+    /// An outage that holds scan starts. `answered_before` says whether the service has answered this process
+    /// before.
     #[must_use]
     pub fn begin(now: Moment, trouble: &Trouble, answered_before: bool) -> Self {
         Self::of("starts", now, trouble, answered_before)
     }
 
-    /// One that calls of this `kind` wait for, and no others.
+    /// An outage that holds calls of this `kind` only.
     #[must_use]
     pub(crate) fn of_calls(
         kind: Kind,
@@ -68,7 +74,7 @@ impl Outage {
         outage
     }
 
-    /// Another look came to this. Why nobody should look any more, if an obstacle has stood for long enough.
+    /// Another probe failed with this. Returns why to give up, if an obstacle has been there for long enough.
     pub fn failed(&mut self, now: Moment, trouble: &Trouble) -> Option<String> {
         self.pause = (self.pause * 2).min(PROBE_PAUSES.1);
         self.observe(now, trouble);
@@ -108,19 +114,19 @@ impl Outage {
         self.since
     }
 
-    /// When it is looked again.
+    /// When to probe again.
     #[must_use]
     pub(crate) fn next_probe(&self) -> Moment {
         self.next
     }
 
-    /// What a person must remove, if anything.
+    /// What a person has to remove, if anything.
     #[must_use]
     pub fn obstacle(&self) -> Option<Obstacle> {
         self.obstacle.map(|(obstacle, _)| obstacle)
     }
 
-    /// What is in the way, for those who wait.
+    /// What is wrong and when the next probe is, for the terminal.
     #[must_use]
     pub fn in_words(&self, now: Moment) -> String {
         let next = span::in_words(self.next.since(now));
@@ -130,7 +136,7 @@ impl Outage {
         )
     }
 
-    /// It is over: for the log.
+    /// Logs the end of the outage.
     pub(crate) fn over(&self, now: Moment) {
         let lasted_s = now.since(self.since).as_secs_f64();
         audit!(
@@ -142,11 +148,22 @@ impl Outage {
         );
     }
 
-    /// That it is over.
+    /// The end of the outage, for the terminal.
     #[must_use]
     pub(crate) fn over_in_words(&self, now: Moment) -> String {
         let lasted = span::in_words(now.since(self.since));
         format!("the API answers again after {lasted}")
+    }
+}
+
+/// The call that finds out whether the API can be reached.
+#[must_use]
+pub fn probe(since: Timestamp) -> Call {
+    Call::ListScans {
+        since,
+        skip: 0,
+        top: 1,
+        order: Order::default(),
     }
 }
 

@@ -1,61 +1,64 @@
-//! How a listing is read to its end, page by page, where a page may be shorter than was asked for and rows may move meanwhile.
+//! Reads a listing to its end, page by page, where a page may be shorter than requested and rows may move
+//! between two pages.
 //!
-//! Pure: it says which rows are to be skipped next, and hears of the ids that came. Each page begins with the last row of the one
-//! before, which must come back: rows that moved away in between would be passed over unseen otherwise. The end is an empty page,
-//! or as many rows as the service says there are. Rows that moved down come twice, and count once.
+//! Pure: it says how many rows to skip next, and is given the ids that came. Each page begins with the last
+//! row of the one before. If that row does not come back, rows have moved up in between, and some of them may
+//! have been missed. The end is an empty page, or as many rows as the service says there are. Rows that moved
+//! down come twice and count once.
 
 use std::collections::HashSet;
 
-/// So many pages in a row may bring nothing new: then the service shows the same rows for ever.
+/// After this many pages in a row without a new row, the service is taken to repeat itself for ever.
 const NOTHING_NEW: u32 = 3;
 
-/// So many pages are read at most. With pages of one row it is half a day at the documented limits.
+/// The most pages that are read. With pages of one row, this takes half a day at the documented limits.
 const LONGEST: u32 = 20_000;
 
-/// A listing that is being read.
+/// The state of a listing that is being read.
 #[derive(Debug, Default)]
 pub(crate) struct Paging {
     skip: u32,
-    /// The row that the next page must bring back.
+    /// The last row, which the next page must begin with.
     overlap: Option<String>,
     seen: HashSet<String>,
     nothing_new: u32,
     pages: u32,
 }
 
-/// What a page came to.
+/// What follows from a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// There may be more.
     More,
     /// The listing is complete.
     End,
-    /// Rows have moved away between two pages: what was read is no complete listing.
+    /// Rows moved between two pages, so what was read is not complete.
     Moved,
     /// The listing has no end.
     Endless,
 }
 
 impl Paging {
-    /// How many rows the next page is to skip.
+    /// How many rows the next page has to skip.
     #[must_use]
     pub(crate) fn skip(&self) -> u32 {
         self.skip
     }
 
-    /// How many different rows have come.
+    /// How many different rows have come so far.
     #[must_use]
     pub(crate) fn rows(&self) -> usize {
         self.seen.len()
     }
 
-    /// Whether this id has not come before; it has now. To be asked of each row of a page before [`came`](Self::came).
+    /// Records an id, and returns whether it is new. Call it for each row of a page before
+    /// [`came`](Self::came).
     pub(crate) fn is_new(&mut self, id: &str) -> bool {
         self.seen.insert(id.to_ascii_lowercase())
     }
 
-    /// A page has come with rows of these ids, of which so many [were new](Self::is_new); and the number of all rows, where the
-    /// service told it.
+    /// A page with these ids has come, `new` of which [were new](Self::is_new). `count` is the number of all
+    /// rows, where the service reports it.
     pub(crate) fn came<'a>(
         &mut self,
         ids: impl DoubleEndedIterator<Item = &'a str> + ExactSizeIterator + Clone,
@@ -81,7 +84,8 @@ impl Paging {
             self.overlap = ids.last().map(str::to_owned);
             self.skip = self.skip.saturating_add(rows - 1);
         } else {
-            // The last row alone has come back: behind it there is nothing, or a service that gives one row at a time.
+            // Only the last row came back: either nothing follows it, or the service returns one row per
+            // page.
             self.skip = self.skip.saturating_add(1);
         }
         Step::More
@@ -94,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// A service whose rows move: what it does between two pages, and how many rows a page has at most.
+    /// A service whose rows move between pages.
     struct Service {
         /// Newest first.
         rows: Vec<u32>,
@@ -110,7 +114,7 @@ mod tests {
         }
     }
 
-    /// Reads it; `between` happens after each page.
+    /// Reads the service to its end; `between` is called after each page.
     fn read(service: &mut Service, mut between: impl FnMut(&mut Service)) -> (Step, Paging, u32) {
         let mut paging = Paging::default();
         let mut pages = 0;
@@ -199,8 +203,9 @@ mod tests {
                         service.rows.insert(0, next);
                         next += 1;
                     }
-                    // Rows vanish from the end where the service forgets old ones, and anywhere else only by whole pages of more
-                    // than one row: a page of one cannot show that its neighbour has gone.
+                    // Rows disappear from the end as the service forgets old ones. Elsewhere they disappear
+                    // only where a page has more than one row: a page of one row cannot show that its
+                    // neighbour is gone.
                     Some((1, at)) if !service.rows.is_empty() && service.clamp > 1 => {
                         let at = at % service.rows.len();
                         gone.insert(service.rows.remove(at));

@@ -1,15 +1,27 @@
-//! What a reply says, and about whom: the one place where that is decided, for every kind of call.
+//! Classifies a reply: whether it is the service's own, and how far its call got. This is decided here for
+//! every kind of call.
 //!
 //! | reply | class | permit | attempt and try | machine | campaign |
 //! |---|---|---|---|---|---|
-//! | an answer in the API's own words, below 500 | [`Own`](Class::Own) | counted from the answer | by its status and code | by its status and code | ends an outage |
-//! | no connection: DNS, TCP, TLS, a proxy's answer to CONNECT | [`NeverSent`](Class::NeverSent) | withdrawn | none | waits | an outage begins |
-//! | 5xx, another's body, a redirect, a reset, a timeout | [`Perhaps`](Class::Perhaps) | counted, with a grace | an attempt; a try only while the API can be reached | looked up before anything else is sent | three machines in a row: an outage begins |
-//! | of these: a certificate, 407, a page as 2xx, 3xx or 4xx, another's 403 | the same, with an [`Obstacle`] | as above | as above | as above | holds at once; a person must remove it |
-//! | an id or a token that no request can carry | [`Unsendable`](Class::Unsendable) | withdrawn | none | refused | goes on |
+//! | the API's own answer, below 500 | [`Own`](Class::Own) | counted from the answer | by status and code |
+//! by status and code | ends an outage |
+//! | no connection: DNS, TCP, TLS, a proxy's CONNECT | [`NeverSent`](Class::NeverSent) | withdrawn | none |
+//! waits | an outage begins |
+//! | 5xx, a foreign body, a redirect, a reset, a timeout | [`Perhaps`](Class::Perhaps) | counted, with a
+//! grace | 1 | 2 | 3 |
+//! | of these, anything with an [`Obstacle`] | the same | as above | as above | as above | holds at once |
+//! | an id or a token that no request can carry | [`Unsendable`](Class::Unsendable) | withdrawn | none |
+//! refused | goes on |
 //!
-//! `Own` is judged further by [`verdict`](crate::campaign::engine::verdict) for scan starts, and by [`caller`](crate::client::caller) for all other calls.
-//! What an outage does is decided by [`dispatcher`](crate::campaign::engine::dispatcher) and, where no campaign runs, by the caller.
+//! (1) It is an attempt; it costs a try only while the API can be reached. (2) The machine is looked up
+//! before anything else is sent to it. (3) An outage begins after three different machines in a row.
+//!
+//! An obstacle is an untrusted certificate, a 407, a page in place of a 2xx, 3xx or 4xx, or a 403 that is not
+//! the API's. A person has to remove it.
+//!
+//! [`verdict`](crate::campaign::engine::verdict) judges `Own` further for scan starts, and
+//! [`caller`](crate::client::caller) for all other calls. An outage is handled by
+//! [`dispatcher`](crate::campaign::engine::dispatcher), or by the caller where no campaign runs.
 
 use std::{fmt, time::Duration};
 
@@ -23,43 +35,44 @@ use crate::{
     quota::Permit,
 };
 
-/// A `Retry-After` of an answer that is not the service's own is believed up to this: it paces the probe, and is no hold.
+/// A `Retry-After` of an answer that is not the service's own is believed up to this. It only paces the
+/// probes of an outage.
 const LONGEST_PACE: Duration = Duration::from_hours(1);
 
-/// Whose words a reply is, and how far its call got.
+/// Who sent a reply, and how far its call got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Class {
     /// The service's own answer.
     Own(Said),
     /// No byte of the request was written.
     NeverSent(Trouble),
-    /// The service may have received the call, and nobody knows what it did.
+    /// The service may have received the call, and it is not known what it did.
     Perhaps(Trouble),
     /// This call can never be sent; the text says why.
     Unsendable(String),
 }
 
-/// What the service said.
+/// What an answer said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Said {
     /// The HTTP status.
     pub status: u16,
     /// The error code as the service spelled it; empty where there is none.
     pub code: String,
-    /// The error in the service's words; empty where there are none.
+    /// The error message; empty where there is none.
     pub message: String,
-    /// The id to give to support; empty where there is none.
+    /// The id that support asks for; empty where there is none.
     pub correlation_id: String,
 }
 
 impl Said {
-    /// Whether this is the code, whatever its case.
+    /// Whether this is the error code, ignoring case.
     #[must_use]
     pub fn is(&self, code: &str) -> bool {
         self.code.eq_ignore_ascii_case(code)
     }
 
-    /// The service's words, or its code, or that it gave neither.
+    /// The message, or the code, or that the service gave neither.
     #[must_use]
     pub fn words(&self) -> &str {
         match (self.message.as_str(), self.code.as_str()) {
@@ -70,29 +83,29 @@ impl Said {
     }
 }
 
-/// Why a call has no answer of the service's own.
+/// Why a call has no answer from the service itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trouble {
-    /// In words.
+    /// The reason, for people.
     pub why: String,
-    /// The status, code and words that came, if any did.
+    /// The status, code and message that came, if any did.
     pub said: Said,
-    /// What a person must remove.
+    /// What a person has to remove, if anything.
     pub obstacle: Option<Obstacle>,
-    /// It was given up after so long without an answer.
+    /// How long the call was waited for, if it timed out.
     pub gave_up_after: Option<Duration>,
-    /// Nobody should look again before so long, says whoever answered; at most an hour.
+    /// How long to wait before the next probe, by the answer's `Retry-After`; at most an hour.
     pub retry_after: Option<Duration>,
 }
 
 /// Something between this computer and the API that does not go away by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// A certificate that is not trusted, or a proxy that does not let the connection through.
+    /// A certificate that is not trusted, or a proxy that refuses the connection.
     Connection,
-    /// A page where the API's answer should be: 2xx or 3xx.
+    /// A page in place of the API's answer: 2xx or 3xx.
     Page,
-    /// A refusal that is not in the API's words: 4xx.
+    /// A refusal that did not come from the API: 4xx.
     Refusal(u16),
 }
 
@@ -102,7 +115,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Whose the reply is. `is_asked` tells whether the body of a 2xx is what was asked for.
+/// Classifies a reply. `is_asked` says whether the body of a 2xx is what the call asked for.
 #[must_use]
 pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class {
     let answer = match reply {
@@ -118,7 +131,8 @@ pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class 
     }
     let said = said(answer);
     let is_own = match status {
-        // A gateway of the service counts calls and looks at tokens before the API has a word.
+        // The service's gateway counts calls and checks tokens before the API sees them, and answers in its
+        // own format.
         401 | 429 => true,
         400..500 => !said.code.is_empty() || !said.message.is_empty(),
         _ => false,
@@ -135,7 +149,7 @@ pub fn classify(reply: &Reply, is_asked: impl FnOnce(&Answer) -> bool) -> Class 
     };
     Class::Perhaps(Trouble {
         why: foreign(status, &said, obstacle),
-        // On anything else it is nobody's word on when the service is there again.
+        // On any other status it does not say when the service will be back.
         retry_after: stated(answer)
             .filter(|_| status == 503)
             .map(|span| span.min(LONGEST_PACE)),
@@ -165,7 +179,7 @@ fn of_lost(lost: &Lost) -> Class {
     }
 }
 
-/// The status and the error of the API's envelope, if the body is one.
+/// The status, and the error from the API's envelope if the body is one.
 #[must_use]
 pub fn said(answer: &Answer) -> Said {
     let error = wire::json::<Envelope>(&answer.body).map(|envelope| envelope.error);
@@ -178,7 +192,7 @@ pub fn said(answer: &Answer) -> Said {
     }
 }
 
-/// Whether the body is no JSON, not even the beginning of one: what proxies and captive portals answer.
+/// Whether the body is not JSON, not even a truncated piece of it: what proxies and captive portals send.
 fn is_page(answer: &Answer) -> bool {
     let first = wire::without_mark(&answer.body)
         .iter()
@@ -189,17 +203,17 @@ fn is_page(answer: &Answer) -> bool {
 fn foreign(status: u16, said: &Said, obstacle: Option<Obstacle>) -> String {
     match obstacle {
         Some(Obstacle::Page) => format!(
-            "something between this computer and the API answered with a page of its own (HTTP {status}): sign in to the network if \
-             it wants that, and look at the proxy and --api-url"
+            "something between this computer and the API answered with a page of its own (HTTP {status}): sign \
+             in to the network if it wants that, and look at the proxy and --api-url"
         ),
         Some(Obstacle::Refusal(407)) => {
-            "the proxy wants a sign-in (HTTP 407): put name and password into HTTPS_PROXY. Only Basic works; for NTLM or Kerberos \
-             let this host through without a sign-in, or run a relay such as px or cntlm"
+            "the proxy wants a sign-in (HTTP 407): put name and password into HTTPS_PROXY. Only Basic works; \
+             for NTLM or Kerberos let this host through without a sign-in, or run a relay such as px or cntlm"
                 .to_owned()
         }
         Some(_) => format!(
-            "something between this computer and the API refused this (HTTP {status} without the API's error body): look at the \
-             proxy, the firewall and --api-url"
+            "something between this computer and the API refused this (HTTP {status} without the API's error \
+             body): look at the proxy, the firewall and --api-url"
         ),
         None if said.message.is_empty() && said.code.is_empty() => {
             format!("HTTP {status} without the API's own words")
@@ -209,7 +223,7 @@ fn foreign(status: u16, said: &Said, obstacle: Option<Obstacle>) -> String {
 }
 
 impl Class {
-    /// Its word in the log.
+    /// The word in the log.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -220,7 +234,7 @@ impl Class {
         }
     }
 
-    /// What was said, if anything was.
+    /// What the answer said, if there was one.
     pub(crate) fn said(&self) -> Option<&Said> {
         match self {
             Self::Own(said) => Some(said),
@@ -229,13 +243,13 @@ impl Class {
         }
     }
 
-    /// Gives the permit of the call back, by what is known of it. A refusal by the quota is the caller's to tell.
+    /// Settles the call's permit. A 429 is not handled here: the caller passes its deadline on.
     pub fn settle(&self, permit: Permit) {
         match self {
             Self::Own(_) => permit.answered(),
             Self::NeverSent(_) | Self::Unsendable(_) => permit.give_back(),
-            // A service that did not answer in time is slow and not dead, so it may count the call as late as it is slow; what
-            // came back broken has come back from something that is done with the call.
+            // A service that timed out is slow, not dead: it may count the call as late as it is slow. A
+            // reset or a broken answer comes from something that has finished with the call.
             Self::Perhaps(trouble) => match trouble.gave_up_after {
                 Some(waited) => permit.timed_out(waited),
                 None => permit.unanswered(),

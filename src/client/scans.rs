@@ -1,4 +1,4 @@
-//! The list of scans, read to its end: looking up, following and cancelling all read it here.
+//! Reads the list of scans to its end. Looking up, following, cancelling and recovering all use this.
 
 use std::{
     ops::ControlFlow,
@@ -23,15 +23,16 @@ use crate::{
     quota::{Kind, Moment},
 };
 
-/// The largest page that the API gives (MDE-API.md, section 3).
+/// The largest page that the API returns (MDE-API.md, section 3).
 const TOP: u32 = 10_000;
 
-/// So many times a page behind the first is asked for again that was not answered, and how much later: the service has just
-/// answered others. The first page is not, for whoever asks decides what an outage is.
+/// How often a page after the first is requested again if it was not answered, and after what pause. The
+/// service has just answered the pages before it, so this is worth a retry. The first page is not retried
+/// here: its caller decides what an outage means.
 const PAGE_RETRIES: u32 = 4;
 const PAGE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// So many times a listing is begun whose rows moved away while it was read.
+/// How many times the list is read in all if its rows move while it is read.
 const MAX_READS: u32 = 3;
 
 /// Why there is no complete listing.
@@ -39,20 +40,20 @@ const MAX_READS: u32 = 3;
 pub enum ListingError {
     /// The application may not list.
     Forbidden(String),
-    /// There is no token, or a new one is refused too.
+    /// There is no token, or the service refuses a new one as well.
     Unauthorized(String),
-    /// The service refuses to list, or the list could not be read to its end: nothing can be told from it.
+    /// The service refuses to list, or the list could not be read to its end, so it proves nothing.
     Failed(String),
-    /// The service has not answered.
+    /// The service did not answer.
     Unanswered {
         /// Why.
         trouble: Box<Trouble>,
-        /// No byte of the call was written.
+        /// Whether no byte of the call was written.
         never_sent: bool,
     },
-    /// Something is in the way that a person must remove.
+    /// Something between this computer and the API has to be removed by a person.
     Blocked(String),
-    /// The quota cannot be kept.
+    /// The ledger of the quota cannot be used.
     Ledger(String),
 }
 
@@ -77,16 +78,16 @@ impl From<CallError> for ListingError {
     }
 }
 
-/// Reads the list, each page with leave of the quota for list calls.
+/// Reads the list. Each page takes a permit of the quota for list calls.
 pub struct ScanList<D> {
     caller: Caller<D>,
-    /// What the service has refused to be asked for besides the rows.
+    /// Query options that the service has refused.
     without_count: AtomicBool,
     without_order: AtomicBool,
 }
 
 impl<D: Defender> ScanList<D> {
-    /// A reader of the list, by this caller.
+    /// A reader that makes its calls through this caller.
     pub fn new(caller: Caller<D>) -> Self {
         Self {
             caller,
@@ -95,25 +96,26 @@ impl<D: Defender> ScanList<D> {
         }
     }
 
-    /// Calls made so far.
+    /// The number of calls made so far.
     pub fn calls(&self) -> u64 {
         self.caller.calls()
     }
 
-    /// Finds out whether the service answers: one call for one row.
+    /// Finds out whether the service answers, by listing one scan.
     ///
     /// # Errors
-    /// It does not, or it refuses.
+    /// The service does not answer, or it refuses.
     pub async fn probe(&self, since: Timestamp) -> Result<(), ListingError> {
         Ok(self.caller.probe(since).await?)
     }
 
-    /// Shows `visit` the scans that were created at `since` or later, newest first, page by page, until the end of the list or
-    /// until it has seen enough; tells when the first page was asked for. A scan may be shown again where the list had to be
-    /// begun anew, for its rows had moved away. `server` hears of every answer's `Date`.
+    /// Passes the scans that were created at `since` or later to `visit`, newest first and page by page,
+    /// until the list ends or `visit` breaks. Returns when the first page was requested. Where rows moved,
+    /// the list is read again from the start, so a scan may be passed on twice. `server` is updated from the
+    /// `Date` of every answer.
     ///
     /// # Errors
-    /// Listing is not permitted, or the list could not be read to its end.
+    /// Listing is not permitted, the list could not be read to its end, or the service did not answer.
     pub async fn read(
         &self,
         since: Timestamp,
@@ -130,7 +132,7 @@ impl<D: Defender> ScanList<D> {
         Err(ListingError::Failed(why))
     }
 
-    /// The same, until rows have moved away; then it tells nothing.
+    /// Reads the list once; `None` where rows moved.
     async fn read_once(
         &self,
         since: Timestamp,
@@ -141,7 +143,8 @@ impl<D: Defender> ScanList<D> {
         let mut paging = Paging::default();
         loop {
             let (sent, Page { value, count }) = self.page(since, paging.skip(), server).await?;
-            // Not before its first page went out: the permit may have taken an hour to come.
+            // The listing begins when its first page is sent, not when it is asked for: the permit may take
+            // an hour to come.
             let began = *began.get_or_insert(sent);
             if visit(&value).is_break() {
                 return Ok(Some(began));
@@ -166,7 +169,7 @@ impl<D: Defender> ScanList<D> {
         }
     }
 
-    /// One page, and when it was asked for.
+    /// One page, and when it was requested.
     async fn page(
         &self,
         since: Timestamp,
@@ -188,7 +191,7 @@ impl<D: Defender> ScanList<D> {
             let asked = self.caller.ask_timed(Kind::List, &call).await;
             let (sent, answered) = match asked {
                 Err(CallError::Refused(said)) if self.asks_for_less(&said, order) => continue,
-                // What came before it need not be read again.
+                // The pages before it need not be read again.
                 Err(CallError::Unanswered {
                     never_sent: false, ..
                 }) if skip > 0 && lost < PAGE_RETRIES => {
@@ -211,7 +214,7 @@ impl<D: Defender> ScanList<D> {
         }
     }
 
-    /// Whether the service refuses what was asked for besides the rows; the next call asks for less.
+    /// Whether the service refused a query option. If so, the next call leaves it out.
     fn asks_for_less(&self, said: &Said, order: Order) -> bool {
         if said.status != 400 {
             return false;
@@ -220,7 +223,7 @@ impl<D: Defender> ScanList<D> {
             self.without_count.store(true, Ordering::Relaxed);
         } else if order.newest_first {
             self.without_order.store(true, Ordering::Relaxed);
-            // It may have been this alone.
+            // The order alone may have been the problem.
             self.without_count.store(false, Ordering::Relaxed);
         }
         order.count || order.newest_first

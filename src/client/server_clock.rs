@@ -1,17 +1,18 @@
-//! The server's clock, as its answers tell it. Filters name times of this clock, never of ours, which may be hours off.
+//! The server's clock, as the `Date` headers of its answers show it. Filters name times of this clock, never
+//! of ours, which may be hours off.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::quota::Moment;
 
-/// The latest `Date` header, and when it was heard.
+/// The latest `Date` header, and when it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServerClock {
     latest: Option<(Moment, Timestamp)>,
 }
 
 impl ServerClock {
-    /// Takes note of a `Date` header.
+    /// Records a `Date` header that came at `at`. Older ones are ignored.
     pub fn update(&mut self, at: Moment, date: Option<Timestamp>) {
         if let Some(date) = date
             && self.latest.is_none_or(|(before, _)| before <= at)
@@ -20,7 +21,8 @@ impl ServerClock {
         }
     }
 
-    /// What the server's clock showed, or will show, at `moment`; `None` as long as no answer has told.
+    /// What the server's clock showed, or will show, at `moment`; `None` until an answer has had a `Date`
+    /// header.
     #[must_use]
     pub fn at(&self, moment: Moment) -> Option<Timestamp> {
         let (latest, date) = self.latest?;

@@ -1,4 +1,4 @@
-//! The quota's clock, as the sign-in wants it: so that tokens age on the time that the campaign lives by.
+//! Gives the quota's clock to the sign-in, so that tokens age by the same time as everything else.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     quota::{Clock, Moment},
 };
 
-/// A [`Clock`] for the sign-in.
+/// A [`Clock`] that the sign-in can use.
 #[derive(Debug, Clone)]
 pub struct SignInTime(pub Arc<dyn Clock>);
 

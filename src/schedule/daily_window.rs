@@ -1,7 +1,9 @@
-//! The hours of the day in which scan calls may go out, as the clock on the wall shows them: `22:00-06:00@Europe/Berlin`.
+//! The hours of the day in which scan calls may go out, by the wall clock of a time zone:
+//! `22:00-06:00@Europe/Berlin`.
 //!
-//! An instant lies inside if the clock shows a time of day inside at that instant, and by nothing else. So an hour that
-//! exists twice counts twice, and one that does not exist is skipped.
+//! An instant lies inside the window if the wall clock shows a time inside it, and for no other reason. An
+//! hour that occurs twice when the clock is set back therefore counts twice, and an hour that does not occur
+//! is skipped.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +13,7 @@ use jiff::{
     tz::{Offset, TimeZone},
 };
 
-/// Two times of day, and the zone whose clock shows them.
+/// Two times of day, and the zone whose wall clock shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hours {
     /// The first time of day inside.
@@ -19,44 +21,46 @@ pub struct Hours {
     /// The first time of day outside.
     closes: Time,
     zone: TimeZone,
-    /// As it was typed; none is the system's.
+    /// The zone as it was typed; `None` is the system's.
     named: Option<String>,
 }
 
-/// A text that names no hours of the day.
+/// Why a text is not a daily window.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoursError {
-    /// It is written otherwise.
+    /// The form is wrong.
     #[error(
-        "write two times of day, and a time zone if it is not this computer's, as in 22:00-06:00 or 22:00-06:00@Europe/Berlin"
+        "write two times of day, and a time zone if it is not this computer's, as in 22:00-06:00 or \
+         22:00-06:00@Europe/Berlin"
     )]
     Form,
-    /// Opening and closing are one time.
+    /// The opening and closing times are the same.
     #[error(
-        "it opens and closes at {0}, which could be the whole day or none of it; give two different times, or leave the option out \
-         for the whole day"
+        "it opens and closes at {0}, which could be the whole day or none of it; give two different times, or \
+         leave the option out for the whole day"
     )]
     Same(String),
-    /// No such zone.
+    /// There is no such zone.
     #[error(
-        "this computer knows no time zone `{0}`; zones are named as in Europe/Berlin, America/New_York or UTC (where not even \
-         these are known, the system's time zone data, tzdata, are not installed)"
+        "this computer knows no time zone `{0}`; zones are named as in Europe/Berlin, America/New_York or UTC \
+         (where not even these are known, the system's time zone data, tzdata, are not installed)"
     )]
     UnknownZone(String),
-    /// The system does not tell its zone.
+    /// The system's time zone is unknown.
     #[error("{NO_SYSTEM_ZONE}; name one, as in 22:00-06:00@Europe/Berlin")]
     NoSystemZone,
 }
 
-/// Why there is no system's zone, and what is wrong then.
+/// The message where the system's time zone is unknown, and where to look.
 pub(crate) const NO_SYSTEM_ZONE: &str =
     "this computer's time zone cannot be found out (look at TZ and /etc/localtime)";
 
 impl Hours {
-    /// From `opens` to just before `closes`, over midnight where `closes` is the earlier of the two, by the clock of `zone`.
+    /// From `opens` to just before `closes`, by the clock of `zone`. If `closes` is the earlier of the two,
+    /// the window spans midnight.
     ///
     /// # Errors
-    /// The two times are one.
+    /// The two times are the same.
     pub fn new(opens: Time, closes: Time, zone: TimeZone) -> Result<Self, HoursError> {
         if opens == closes {
             return Err(HoursError::Same(short(opens)));
@@ -69,7 +73,7 @@ impl Hours {
         })
     }
 
-    /// Whether the clock shows a time inside at this instant.
+    /// Whether this instant lies inside the window.
     #[must_use]
     pub fn contains(&self, at: Timestamp) -> bool {
         let shown = self.zone.to_datetime(at).time();
@@ -80,19 +84,19 @@ impl Hours {
         }
     }
 
-    /// The first instant inside that is not before `at`: `at` itself if that is inside.
+    /// The first instant inside that is not before `at`; `at` itself if it is inside.
     #[must_use]
     pub(crate) fn next_opening(&self, at: Timestamp) -> Timestamp {
         self.next(at, true)
     }
 
-    /// The first instant outside that is not before `at`: `at` itself if that is outside.
+    /// The first instant outside that is not before `at`; `at` itself if it is outside.
     #[must_use]
     pub(crate) fn next_closing(&self, at: Timestamp) -> Timestamp {
         self.next(at, false)
     }
 
-    /// When it opens, as in `22:00`, with the zone if one was named: for people's eyes.
+    /// The opening time as in `22:00`, with the zone if one was named, for the terminal.
     #[must_use]
     pub(crate) fn opening_in_words(&self) -> String {
         let opens = short(self.opens);
@@ -102,8 +106,8 @@ impl Hours {
         }
     }
 
-    /// Where the offset stays the same, inside and outside change places only when the clock shows one of the two times; so
-    /// the change lies there, or the offset changes before.
+    /// As long as the zone's offset stays the same, the window opens and closes only when the clock shows one
+    /// of the two times. So the change is at the next such time, unless the offset changes first.
     fn next(&self, at: Timestamp, inside: bool) -> Timestamp {
         let edge = if inside { self.opens } else { self.closes };
         let mut at = at;
@@ -113,7 +117,7 @@ impl Hours {
                 Some(shown) if stretch.ends.is_none_or(|ends| shown < ends) => return shown,
                 _ => match stretch.ends {
                     Some(ends) => at = ends,
-                    // The end of all time that can be written.
+                    // No later timestamp can be represented.
                     None => return Timestamp::MAX,
                 },
             }
@@ -122,15 +126,15 @@ impl Hours {
     }
 }
 
-/// A stretch of time in which a zone's offset stays the same.
+/// A period in which a zone's offset stays the same.
 pub(crate) struct Stretch {
     pub(crate) offset: Offset,
-    /// The first instant of the next one.
+    /// The first instant of the next period.
     pub(crate) ends: Option<Timestamp>,
 }
 
 impl Stretch {
-    /// The one in which `at` lies.
+    /// The period in which `at` lies.
     pub(crate) fn of(zone: &TimeZone, at: Timestamp) -> Self {
         Self {
             offset: zone.to_offset(at),
@@ -141,7 +145,7 @@ impl Stretch {
         }
     }
 
-    /// The first instant after `at` at which the clock would show `time`, if the offset stayed the same for ever.
+    /// The first instant after `at` at which the clock would show `time` if the offset never changed.
     pub(crate) fn next_shown(&self, at: Timestamp, time: Time) -> Option<Timestamp> {
         let shown: DateTime = self.offset.to_datetime(at);
         let mut next = shown.date().to_datetime(time);
@@ -162,7 +166,7 @@ impl FromStr for Hours {
         };
         let (opens, closes) = times.split_once('-').ok_or(HoursError::Form)?;
         let opens = time_of_day(opens).ok_or(HoursError::Form)?;
-        // The end of a day is the beginning of the next.
+        // 24:00 is midnight of the next day.
         let closes = match closes.trim() {
             "24:00" => Some(Time::midnight()),
             closes => time_of_day(closes),
@@ -209,7 +213,7 @@ fn number(text: &str) -> Option<i8> {
     text.parse().ok().filter(|_| digits)
 }
 
-/// With the seconds only where there are any.
+/// `HH:MM`, with seconds only if there are any.
 pub(crate) fn short(time: Time) -> String {
     let format = if time.second() == 0 {
         "%H:%M"

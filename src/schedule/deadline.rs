@@ -1,4 +1,5 @@
-//! An instant after which nothing more is sent, as people write it: `18:00`, `2026-11-24 18:00`, `2026-11-24T18:00:00Z`.
+//! The instant after which nothing more is sent, as people write it: `18:00`, `2026-11-24 18:00`,
+//! `2026-11-24T18:00:00Z`.
 
 use std::{fmt, str::FromStr};
 
@@ -10,35 +11,37 @@ use jiff::{
 
 use super::daily_window::{NO_SYSTEM_ZONE, Stretch, short, time_of_day};
 
-/// A deadline as it was written. Which instant it is depends on the time zone, and for a bare time of day on the present.
+/// A deadline as it was typed. Which instant it is depends on the time zone and, for a bare time of day, on
+/// the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// An instant, with its offset.
     At(Timestamp),
-    /// What the clock on the wall shows, with its date.
+    /// A local date and time.
     Shown(DateTime),
-    /// What the clock on the wall shows the next time, or in this very minute.
+    /// The next time the wall clock shows this time of day, the current minute included.
     Next(Time),
 }
 
-/// A text that names no deadline.
+/// Why a text is not a deadline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeadlineError {
-    /// It is written otherwise.
+    /// The form is wrong.
     #[error(
-        "write a time as in 18:00 (the next time that the clock shows it, this minute included), \"2026-11-24 18:00\", or 2026-11-24T18:00:00+01:00"
+        "write a time as in 18:00 (the next time that the clock shows it, this minute included), \"2026-11-24 \
+         18:00\", or 2026-11-24T18:00:00+01:00"
     )]
     Form,
-    /// The system does not tell its zone.
+    /// The system's time zone is unknown.
     #[error("{NO_SYSTEM_ZONE}; give an instant with its offset, as in 2026-11-24T18:00:00+01:00")]
     NoSystemZone,
 }
 
 impl Deadline {
-    /// The instant, by the clock of this computer.
+    /// The instant, in this computer's time zone.
     ///
     /// # Errors
-    /// The computer's time zone is needed, and cannot be found out.
+    /// The time zone is needed, and is unknown.
     pub fn here(self, now: Timestamp) -> Result<Timestamp, DeadlineError> {
         if let Self::At(instant) = self {
             return Ok(instant);
@@ -47,8 +50,8 @@ impl Deadline {
         Ok(self.by(now, &zone))
     }
 
-    /// The instant, by the clock of `zone`. Where the clock shows it twice it is the first of the two that is left, and where
-    /// the clock jumps over it, the instant of the jump: it is never later than what was meant.
+    /// The instant, in `zone`. If the clock shows the time twice, this is the first occurrence that is left.
+    /// If the clock skips it, this is the instant of the jump. It is never later than what was meant.
     #[must_use]
     pub fn by(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
@@ -59,7 +62,7 @@ impl Deadline {
     }
 }
 
-/// The first instant at which the clock shows this, or jumps over it.
+/// The first instant at which the clock shows this, or skips it.
 fn shown_first(shown: DateTime, zone: &TimeZone) -> Timestamp {
     let (offset, is_gap) = match zone.to_ambiguous_timestamp(shown).offset() {
         AmbiguousOffset::Unambiguous { offset } => (offset, false),
@@ -72,14 +75,15 @@ fn shown_first(shown: DateTime, zone: &TimeZone) -> Timestamp {
     if !is_gap {
         return instant;
     }
-    // By the offset from before the jump it lies at the jump or after it.
+    // By the offset before the jump, this lies at the jump or after it.
     let behind = instant.saturating_add(1.nanosecond()).unwrap_or(instant);
     let jump = zone.preceding(behind).next();
     jump.map_or(instant, |jump| jump.timestamp())
 }
 
-/// The first instant after `now` at which the clock shows this time of day, or jumps over it; the beginning of this minute if it
-/// is the one that is meant: whoever names it means that it is over, and not a whole day more.
+/// The first instant after `now` at which the clock shows this time of day, or skips it. If the clock shows
+/// it in the current minute, that minute's beginning: whoever names it means that the time is up, not that
+/// there is another day left.
 fn shown_next(time: Time, now: Timestamp, zone: &TimeZone) -> Timestamp {
     let shown = zone.to_datetime(now).time();
     if (shown.hour(), shown.minute()) == (time.hour(), time.minute()) {
@@ -96,7 +100,7 @@ fn shown_next(time: Time, now: Timestamp, zone: &TimeZone) -> Timestamp {
                 let (before, after) = (stretch.offset, zone.to_offset(ends));
                 let (from, to) = (before.to_datetime(ends), after.to_datetime(ends));
                 let meant = before.to_datetime(shown);
-                // Jumped over, or the first thing that the clock shows after its jump.
+                // The clock skips it, or shows it first after the jump.
                 if (from <= meant && meant < to) || to.time() == time {
                     return ends;
                 }
@@ -115,7 +119,7 @@ impl FromStr for Deadline {
         if let Some(time) = time_of_day(text) {
             return Ok(Self::Next(time));
         }
-        // A date alone could mean its beginning or its end; a zone's name in brackets would be passed over.
+        // A date alone could mean its beginning or its end, and a zone name in brackets would be ignored.
         if !text.contains(':') || text.contains('[') {
             return Err(DeadlineError::Form);
         }

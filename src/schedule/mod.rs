@@ -1,7 +1,8 @@
-//! When calls may go out by the clock on the wall. Pure time: nothing here knows of calls, quotas or campaigns.
+//! When scan calls may go out by the wall clock. Pure: nothing here knows about calls, quotas or campaigns.
 //!
-//! - [`daily_window`]: the hours of the day (`--window`). [`deadline`]: the instant after which nothing goes (`--not-after`).
-//! - [`send_times`]: both together.
+//! - [`daily_window`]: the hours of the day (`--window`). [`deadline`]: the instant after which nothing is
+//!   sent (`--not-after`).
+//! - [`send_times`]: both combined.
 
 pub mod daily_window;
 pub mod deadline;

@@ -1,7 +1,7 @@
-//! `--not-after` and `--window`: when scan calls may go out, by the clock on the wall.
+//! `--not-after` and `--window`: when scan calls may go out by the wall clock.
 //!
-//! The clock is looked at before every call, by the dispatcher and by the worker as its last act: it can be moved, and the
-//! computer can sleep, so no wait is turned into one long sleep.
+//! The dispatcher reads the clock before every call, and the worker reads it as its last act before sending.
+//! The clock can be set and the computer can be suspended, so no wait becomes one long sleep.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::{
     schedule::{daily_window::Hours, deadline::Deadline},
 };
 
-/// When scan calls may go out. Other calls may at any time.
+/// When scan calls may go out. All other calls may go out at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SendTimes {
-    /// No scan call goes out at this instant or after it.
+    /// No scan call goes out at or after this instant.
     pub not_after: Option<NotAfter>,
-    /// Scan calls go out only inside.
+    /// Scan calls go out only inside this window.
     pub hours: Option<Hours>,
 }
 
-/// The instant, and how it was said.
+/// A deadline, and how it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAfter {
     /// The instant.
@@ -31,34 +31,35 @@ pub struct NotAfter {
 }
 
 impl SendTimes {
-    /// Whether a scan call may go out when the clock on the wall shows this.
+    /// Whether a scan call may go out at this wall-clock time.
     #[must_use]
     pub fn allow(&self, wall: Timestamp) -> bool {
         let in_time = self.not_after.as_ref().is_none_or(|end| wall < end.at);
         in_time && self.hours.as_ref().is_none_or(|hours| hours.contains(wall))
     }
 
-    /// Why the campaign stops, if it is too late for all that is `left`.
+    /// Why the campaign stops, if the deadline has passed with `left` rows to go.
     #[must_use]
     pub fn over(&self, wall: Timestamp, left: u64) -> Option<String> {
         let end = self.not_after.as_ref().filter(|end| wall >= end.at)?;
         Some(format!(
-            "--not-after {}: it is that late, and {} left; the same command goes on with a later --not-after, or without it",
+            "--not-after {}: it is that late, and {} left; the same command goes on with a later --not-after, \
+             or without it",
             end.typed,
             count::are(left, "row")
         ))
     }
 
-    /// Whether it is too late, and would be for the same command given again.
+    /// Whether the deadline has passed, and would have passed for the same command given again.
     #[must_use]
     pub(crate) fn stays_over(&self, wall: Timestamp) -> bool {
         let end = self.not_after.as_ref().filter(|end| wall >= end.at);
-        // A time of day alone means the next one when it is said again.
+        // A time of day alone means its next occurrence when the command is given again.
         let is_next = |typed: &str| matches!(typed.parse(), Ok(Deadline::Next(_)));
         end.is_some_and(|end| !is_next(&end.typed))
     }
 
-    /// What scan calls wait for, and for how long, if it is the window.
+    /// What scan calls wait for and for how long, if they wait for the window.
     #[must_use]
     pub fn waiting(&self, wall: Timestamp) -> Option<(String, Duration)> {
         let hours = self.hours.as_ref().filter(|hours| !hours.contains(wall))?;

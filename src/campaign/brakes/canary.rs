@@ -1,7 +1,8 @@
-//! `--canary`: a few machines first.
+//! `--canary`: a few machines go first.
 //!
-//! Until so many machines are accepted, no more are under way than are still wanted. One that is busy already is replaced by
-//! the next; any other end stops the campaign. Then somebody says whether the others may start.
+//! Until the wanted number of machines is accepted, no more are under way than are still needed. A machine
+//! that is busy already is replaced by the next one; any other end stops the campaign. Then somebody decides
+//! whether the other machines may start.
 
 use std::collections::HashSet;
 
@@ -13,23 +14,23 @@ use crate::campaign::outcome::{Outcome, Tally};
 pub(super) struct Canary {
     wanted: u64,
     accepted: u64,
-    /// Targets that are in flight, in doubt, or wait for a short retry.
+    /// Targets that are in flight, unconfirmed, or wait for a short retry.
     under_way: HashSet<u64>,
     is_asked: bool,
 }
 
-/// So many canaries were accepted.
+/// The canaries that were accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed {
     /// How many.
     pub canaries: u64,
-    /// How many others may start, if somebody says so.
+    /// How many other machines may start, if somebody agrees.
     pub others: u64,
 }
 
 impl Canary {
-    /// The first `wanted`, of which so many were accepted by earlier runs. Whether the others may start is not inferred from
-    /// that: it was decided, or it was not.
+    /// The first `wanted` machines, of which earlier runs have had `accepted`. Whether the other machines may
+    /// start does not follow from these numbers: it was decided, or it was not.
     pub(super) fn new(wanted: u64, accepted: u64) -> Self {
         Self {
             wanted,
@@ -43,12 +44,12 @@ impl Canary {
         self.accepted >= self.wanted
     }
 
-    /// Whether enough are accepted, and no other is under way.
+    /// Whether enough are accepted and none is under way.
     pub(super) fn has_done(&self) -> bool {
         self.is_through() && self.under_way.is_empty()
     }
 
-    /// Why the canaries of an earlier run stop this one.
+    /// Why the canaries of an earlier run stop this run, if they do.
     pub(super) fn stops_at_start(&self, tally: &Tally) -> Option<String> {
         let ended = tally.iter().filter(|(outcome, _)| stops(*outcome));
         let ended: Vec<_> = ended
@@ -59,7 +60,7 @@ impl Canary {
             .then(|| self.why(&format!("machines ended before as {}", ended.join(", "))))
     }
 
-    /// What has to be changed about the command of a run that these counts stop.
+    /// What has to change about the command of a run that these counts stop.
     pub(super) fn change(&self, tally: &Tally) -> Option<Change> {
         self.stops_at_start(tally)?;
         Some(match self.accepted {
@@ -77,8 +78,8 @@ impl Canary {
             n => format!("with a --canary of {n} or less, "),
         };
         format!(
-            "--canary {wanted}: {what}, while {accepted} of {wanted} were accepted; look at the messages in the results; the same \
-             command goes on {fewer}without it, or with --retry for those that ended badly"
+            "--canary {wanted}: {what}, while {accepted} of {wanted} were accepted; look at the messages in the \
+             results; the same command goes on {fewer}without it, or with --retry for those that ended badly"
         )
     }
 
@@ -117,7 +118,7 @@ impl Canary {
         })
     }
 
-    /// Told once, when no call is under way any more.
+    /// The canaries that passed. Returned only once, when none is under way any more.
     pub(super) fn wants_canary_decision(&mut self, others: u64) -> Option<Passed> {
         let now = self.has_done() && others > 0;
         (now && !std::mem::replace(&mut self.is_asked, true)).then_some(Passed {
@@ -127,7 +128,7 @@ impl Canary {
     }
 }
 
-/// Whether a canary that ends so stops the campaign.
+/// Whether a canary with this outcome stops the campaign.
 fn stops(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Accepted

@@ -1,49 +1,51 @@
-//! How the canaries stand when a run begins: by what was decided, never by how many machines happen to be accepted.
+//! What the canaries mean for a run that begins. This depends on recorded decisions, never on how many
+//! machines happen to be accepted.
 
 use jiff::Timestamp;
 
 use crate::store::{Decision, Subject};
 
-/// How the canaries stand.
+/// What a run that begins does about canaries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CanaryStart {
-    /// Nobody is kept back: no canaries are asked for, or the others were told to start.
+    /// All machines may start: no canaries are wanted, or somebody has agreed.
     Open,
-    /// The first few go first; so many of them are accepted already.
+    /// The canaries go first.
     Try {
-        /// How many.
+        /// How many machines are accepted already.
         accepted: u64,
-        /// Whether that has still to be noted.
+        /// Whether the beginning of the trial has yet to be recorded.
         is_new: bool,
     },
-    /// The others were told not to start, and somebody has to say otherwise.
+    /// Somebody has decided that the other machines must not start, and somebody has to decide otherwise.
     Refused {
-        /// Who said so.
+        /// Who decided.
         who: String,
         /// When.
         given: Timestamp,
     },
-    /// Canaries are asked for, and as many machines are accepted before anybody tried any.
+    /// Canaries are wanted, but as many machines were accepted before any were tried.
     NoEffect {
-        /// How many.
+        /// How many machines are accepted already.
         accepted: u64,
     },
 }
 
-/// Who decided, where `--yes` did: that holds for runs that say it too.
+/// Who decided, if `--yes` did. Such a decision holds only for runs that have `--yes` too.
 pub const BY_YES: &str = "by --yes";
 
-/// What a run brings along that earlier decisions are held against.
+/// What earlier decisions are compared with in this run.
 #[derive(Debug, Clone, Copy)]
 pub struct ThisRun {
-    /// How many machines have ever been sent to at its end.
+    /// How many machines will have been sent to when it ends.
     pub in_all: u64,
-    /// Whether it says `--yes`.
+    /// Whether it has `--yes`.
     pub says_yes: bool,
 }
 
-/// How the canaries stand, of which `wanted` are asked for, in this run. `beyond` tells, of the targets that a decision does not cover which covers those up to a number, how many have not
-/// ended, and how many are accepted.
+/// What this run does about its `wanted` canaries, given the `decisions` so far. A decision covers the
+/// targets up to a number. `beyond` returns, for such a number, how many of the targets beyond it have not
+/// ended and how many are accepted.
 ///
 /// # Errors
 /// Those of `beyond`.
@@ -98,7 +100,7 @@ mod tests {
         decisions.collect()
     }
 
-    /// Sixty targets of which so many are accepted; a yes covers the first sixty.
+    /// Sixty targets, some of them accepted; a yes covers the first sixty.
     fn gate_of(wanted: Option<u64>, answers: &[(&str, u64)], accepted: u64) -> CanaryStart {
         let beyond = |covers: u64| {
             Ok::<_, ()>(if covers == 60 {
@@ -141,9 +143,9 @@ mod tests {
             (None, &[][..], 8, CanaryStart::Open),
             (Some(5), &[], 0, tried(0, true)),
             (Some(5), &[], 4, tried(4, true)),
-            // Eight were sent to without canaries: five more would try nothing.
+            // Eight were sent to without canaries, so five more would not be a trial.
             (Some(5), &[], 8, CanaryStart::NoEffect { accepted: 8 }),
-            // More were under way than canaries when it was killed.
+            // More machines than canaries were under way when it was killed.
             (Some(5), &[("begun", 60)], 8, tried(8, false)),
             (Some(5), &[("begun", 60), ("no", 60)], 8, refused.clone()),
             (None, &[("begun", 60), ("no", 60)], 8, refused),
@@ -159,7 +161,7 @@ mod tests {
                 3,
                 tried(3, true),
             ),
-            // The yes was for the eight of --max-machines, and more are admitted now.
+            // The yes was for the eight machines of --max-machines, and now there are more.
             (
                 Some(5),
                 &[("begun", 60), ("yes to 8", 60)],

@@ -1,19 +1,21 @@
-//! What has to be changed about a command before it goes on with a campaign that a brake has stopped.
+//! What has to change about a command before it can go on with a campaign that a brake has stopped.
 
 use std::fmt;
 
-/// An option, and what it must say. The command as it was would be stopped at once, by the same brake.
+/// An option, and the value it needs. The same command without the change would be stopped by the same brake
+/// at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// With its dashes.
     pub option: &'static str,
-    /// Its value; without one, the option is left out.
+    /// Its value; `None` leaves the option out.
     pub value: Option<String>,
-    /// To how many machines a yes must be that names a number, if to more than before.
+    /// How many machines a `--yes=N` has to name, if more than before.
     pub machines: Option<u64>,
 }
 
-/// What stops a campaign for as long as it says the same; each is the first word of the reason.
+/// The options that stop a campaign again as long as they are unchanged. Each is the first word of its
+/// reason.
 const STANDS: [&str; 4] = [
     "--max-failures",
     "--canary",
@@ -22,14 +24,14 @@ const STANDS: [&str; 4] = [
 ];
 
 impl Change {
-    /// Whether a campaign that has stopped for this `reason`, in the words of its state, goes on only with a change.
+    /// Whether a campaign that stopped for this `reason`, in the words of its state, needs a change to go on.
     #[must_use]
     pub fn is_wanted_after(reason: &str) -> bool {
         let option = reason.split([' ', ':']).next();
         option.is_some_and(|option| STANDS.contains(&option))
     }
 
-    /// This option, saying this.
+    /// This option with this value.
     #[must_use]
     pub fn to(option: &'static str, value: impl fmt::Display) -> Self {
         Self {
@@ -39,7 +41,7 @@ impl Change {
         }
     }
 
-    /// The same, where so many machines are scanned then.
+    /// The same, where this many machines will be scanned.
     #[must_use]
     pub fn on(self, machines: u64) -> Self {
         Self {

@@ -8,20 +8,20 @@ use crate::{
     monitor::count,
 };
 
-/// A share says something from so many ended targets on: before, one failure of two would be half.
+/// A percentage applies from this many ended targets on: before, one failure of two would be half.
 pub const SHARE_FROM: u64 = 20;
 
 /// How many failures stop a campaign. Failures are `failed`, `refused` and `unsure`, in all of its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxFailures {
-    /// So many; at least 1.
+    /// A number; at least 1.
     Count(u64),
-    /// So many percent of the targets that have ended, 1 to 100, from [`SHARE_FROM`] on. Rows that ended by being read are
-    /// not counted: they would dilute the share.
+    /// A percentage of the targets that have ended, 1 to 100, from [`SHARE_FROM`] on. Rows that ended by
+    /// being read are not counted: they would dilute it.
     Share(u8),
 }
 
-/// A text that is neither.
+/// A text that is neither a number nor a percentage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "write a number of machines from 1, as in 10, or a whole percentage from 1% to 100%, as in 5%"
@@ -29,14 +29,14 @@ pub enum MaxFailures {
 pub struct MaxFailuresError;
 
 impl MaxFailures {
-    /// Why a campaign with these counts stops, if it does; `skipped` of the ended machines were not sent to, because the list
-    /// of scans showed that they were busy.
+    /// Why a campaign with these counts stops, if it does. `skipped` of the ended machines were not sent to,
+    /// because the list of scans showed that they were busy.
     #[must_use]
     pub fn stops(self, tally: &Tally, skipped: u64) -> Option<String> {
         self.why(tally, skipped, ["", "goes on"])
     }
 
-    /// The same where these are the counts of one night, and others follow.
+    /// The same, if these are the counts of one night and others follow.
     #[must_use]
     pub(crate) fn stops_tonight(self, tally: &Tally, skipped: u64) -> Option<String> {
         let goes_on = "goes on tomorrow night, and tonight";
@@ -66,13 +66,13 @@ impl MaxFailures {
                 None => "without --max-failures".to_owned(),
             };
             format!(
-                "--max-failures {self}: {machines} ended badly{when} ({failed} failed, {refused} refused, {unsure} unsure); look at \
-                 the messages in the results; the same command {goes_on} {on}"
+                "--max-failures {self}: {machines} ended badly{when} ({failed} failed, {refused} refused, \
+                 {unsure} unsure); look at the messages in the results; the same command {goes_on} {on}"
             )
         })
     }
 
-    /// What has to be changed about a command that these counts stop.
+    /// What has to change about a command that these counts stop.
     #[must_use]
     pub fn change(self, tally: &Tally, skipped: u64) -> Option<Change> {
         self.stops(tally, skipped)?;
@@ -84,7 +84,8 @@ impl MaxFailures {
         })
     }
 
-    /// The least that so many failures do not stop, written in the same way; none where every share would.
+    /// The least limit that this many failures do not reach, in the same form; `None` if every percentage is
+    /// reached.
     fn above(self, failures: u64, ended: u64) -> Option<Self> {
         match self {
             Self::Count(_) => Some(Self::Count(failures + 1)),
@@ -97,7 +98,7 @@ impl MaxFailures {
     }
 }
 
-/// Targets that ended by what the service said, or by what it did not say.
+/// Targets that ended by a call, whether it was answered or not.
 fn ended_by_calls(tally: &Tally) -> u64 {
     tally
         .iter()
@@ -230,7 +231,12 @@ mod tests {
             share in 0.0..1.0_f64,
             percent in 1..=100_u8,
         ) {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "small"
+            )]
             let failed = (ended as f64 * share) as u64;
             let counts = tally(&[(Outcome::Accepted, ended - failed), (Outcome::Unsure, failed)]);
             let reached = (0..=ended).find(|f| f * 100 >= ended * u64::from(percent));

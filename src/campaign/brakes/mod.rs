@@ -1,10 +1,14 @@
-//! What stops a campaign before it does harm, or keeps it waiting.
+//! What stops a campaign before it does harm, or makes it wait.
 //!
-//! - this file: the options, and the one that the dispatcher asks. It is told of beginnings and ends, and of the time.
-//! - [`change`]: what a command must say to go on. [`failures`]: `--max-failures`. [`canary`]: `--canary`; [`canary_start`]: what was decided about it before.
-//! - [`night`]: what counts in the form that comes every night.
+//! - this file: [`Brakes`], which the dispatcher asks. It is told of beginnings and ends, and of the time.
+//!   `options`: what the operator asks for.
+//! - [`failures`]: `--max-failures`. [`canary`]: `--canary`. [`canary_start`]: what earlier decisions about
+//!   the canaries mean for a run that begins. [`change`]: what a command has to say to go on.
+//! - [`night`]: what counts for a command that runs every night. The times of `--not-after` and `--window`
+//!   are [`SendTimes`].
 //!
-//! It decides by what it is told alone; whatever stops a campaign says which option did, by which figures, and how to go on.
+//! The brakes decide only by what they are told. Every reason to stop names the option, its figures, and how
+//! to go on.
 
 pub mod canary;
 pub mod canary_start;
@@ -31,17 +35,17 @@ use super::{
 };
 use crate::{monitor::count, store::Reach};
 
-/// If this many machines have ended and none of them is being scanned, somebody's ids or tenant are wrong.
+/// If this many machines have ended and none of them is being scanned, the ids or the tenant must be wrong.
 const NOTHING_SCANNED: u64 = 25;
 
-/// A target that has ended by what the service said, or that could not be asked.
+/// A target that has ended, by a call or because it could not be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End<'a> {
     /// The target.
     pub n: u64,
     /// Its line in the input.
     pub line: u64,
-    /// Its machine, as typed.
+    /// The machine id, as typed.
     pub machine: &'a str,
     /// How.
     pub outcome: Outcome,
@@ -49,14 +53,14 @@ pub struct End<'a> {
     pub by_call: bool,
 }
 
-/// Who may be sent to now.
+/// Which targets may be sent to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admitted<'a> {
-    /// Whoever is next.
+    /// The next one.
     Anybody,
     /// Only these, which are under way.
     Only(&'a HashSet<u64>),
-    /// Nobody, for now.
+    /// None, for now.
     Nobody,
 }
 
@@ -65,22 +69,22 @@ pub enum Admitted<'a> {
 pub struct Brakes {
     options: BrakeOptions,
     canary: Option<Canary>,
-    /// Machines that were ever sent to.
+    /// Machines that were ever sent to, in all runs.
     sent_to: u64,
     /// Those of them that have not ended.
     open: u64,
-    /// Machines that ended without being sent to, by the list of scans.
+    /// Machines that ended without a call, because the list of scans showed that they were busy.
     skipped: u64,
-    /// Machines that ended in this run by what the service said.
+    /// Machines that ended by a call in this run.
     ended_by_calls: u64,
     /// Those of them that are being scanned.
     scanned_by_calls: u64,
-    /// The clock on the wall says that it is no time for scan calls.
+    /// Whether scan calls may not go out at this time of day.
     closed: bool,
 }
 
 impl Brakes {
-    /// The brakes of a run, earlier runs having reached so far.
+    /// The brakes of a run; `reach` is how far earlier runs have come.
     #[must_use]
     pub fn new(options: BrakeOptions, reach: Reach) -> Self {
         Self {
@@ -97,8 +101,8 @@ impl Brakes {
         }
     }
 
-    /// Why a run must not send anything at all, if so: what stopped the last one stops this one, unless the option has been
-    /// changed.
+    /// Why a run must not send anything at all, if it must not: what stopped the last run stops this one too,
+    /// unless the option has changed.
     #[must_use]
     pub fn at_start(&self, tally: &Tally) -> Option<StopReason> {
         self.too_many_failures(tally)
@@ -112,7 +116,7 @@ impl Brakes {
         &self.options.times
     }
 
-    /// Who may be sent to.
+    /// Which targets may be sent to.
     #[must_use]
     pub fn admitted(&self) -> Admitted<'_> {
         match &self.canary {
@@ -122,20 +126,21 @@ impl Brakes {
         }
     }
 
-    /// Whether the first few are being tried, which all others wait for.
+    /// Whether the canaries are being tried, which all others wait for.
     #[must_use]
     pub(crate) fn tries_canaries(&self) -> bool {
         self.canary.is_some()
     }
 
-    /// Whether a machine may be sent to that never was.
+    /// Whether a machine may be sent to that never was before.
     #[must_use]
     pub(crate) fn admits_new(&self) -> bool {
         let max = self.options.max_in_all();
         max.is_none_or(|max| self.sent_to < max)
     }
 
-    /// A target is under way: a call is to go out, or it is in doubt. `is_new` if nothing was sent to it before.
+    /// A target is under way: a call is about to go out, or a scan may have been started. `is_new` if it was
+    /// never sent to before.
     pub fn begun(&mut self, n: u64, is_new: bool) {
         self.sent_to += u64::from(is_new);
         self.open += u64::from(is_new);
@@ -144,7 +149,7 @@ impl Brakes {
         }
     }
 
-    /// A call has not gone out after all. `is_new` if nothing was sent to its target before.
+    /// A call has not gone out after all. `is_new` if its target was never sent to before.
     pub fn taken_back(&mut self, n: u64, is_new: bool) {
         if is_new {
             self.sent_to = self.sent_to.saturating_sub(1);
@@ -153,14 +158,14 @@ impl Brakes {
         }
     }
 
-    /// A target waits because its machine is busy: another takes its place.
+    /// A target waits because its machine is busy. Another canary takes its place.
     pub fn waits(&mut self, n: u64) {
         if let Some(canary) = &mut self.canary {
             canary.left(n);
         }
     }
 
-    /// A target has ended, and `tally` counts it. Why the campaign stops, if it does.
+    /// A target has ended and is counted in `tally`. Returns why the campaign stops, if it does.
     pub fn ended(&mut self, end: End<'_>, tally: &Tally) -> Option<StopReason> {
         if end.by_call {
             self.ended_by_calls += 1;
@@ -176,8 +181,8 @@ impl Brakes {
             .map(StopReason::Brake)
     }
 
-    /// What has to be changed about the command before it goes on, if these counts, this time or the number of machines stop
-    /// it; `left` targets have not ended.
+    /// What has to change about the command before it can go on, if these counts, this time or the number of
+    /// machines stop it. `left` targets have not ended.
     #[must_use]
     pub fn change(&self, tally: &Tally, wall: Timestamp, left: u64) -> Option<Change> {
         let failures = self.options.max_failures;
@@ -186,7 +191,8 @@ impl Brakes {
             max.change(&tally, skipped)
         });
         let canary = || self.canary.as_ref()?.change(tally);
-        // Whoever goes by steps is told of the next one, which is no larger than all before.
+        // An operator who raises the number step by step is shown the next step, which is no larger than all
+        // before.
         let machines = || {
             let step = self.options.max_machines?.min(left);
             let change = Change::to(
@@ -213,7 +219,7 @@ impl Brakes {
         }
     }
 
-    /// What counts of these ends, and of those without a call.
+    /// The part of these ends, and of those without a call, that counts.
     fn that_count(&self, tally: &Tally) -> (Tally, u64) {
         match &self.options.before_tonight {
             None => (*tally, self.skipped),
@@ -224,24 +230,25 @@ impl Brakes {
         }
     }
 
-    /// What counts of the machines that were sent to.
+    /// The number of machines sent to that counts.
     fn sent_that_count(&self) -> u64 {
         let before = self.options.sent_before_tonight();
         self.sent_to.saturating_sub(before)
     }
 
     fn nothing_scanned(&self, tally: &Tally) -> Option<String> {
-        // Machines that were skipped as busy say nothing about the others, in this run and in those before.
+        // Machines that were skipped as busy say nothing about the others, in this run and in earlier ones.
         let none_scanned = self.scanned_by_calls == 0 && tally.of(Outcome::Accepted) == 0;
         (self.ended_by_calls == NOTHING_SCANNED && none_scanned).then(|| {
             format!(
-                "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the ids, the tenant \
-                 and the messages in the results; if they are as they should be, the same command goes on"
+                "the first {NOTHING_SCANNED} machines ended and not one of them is being scanned: look at the \
+                 ids, the tenant and the messages in the results; if they are as they should be, the same \
+                 command goes on"
             )
         })
     }
 
-    /// The clock on the wall shows this, and `left` targets have neither ended nor a call on its way. Why the campaign
+    /// Updates the time. `left` targets have neither ended nor a call in flight. Returns why the campaign
     /// stops, if it does.
     pub fn look(&mut self, wall: Timestamp, left: u64) -> Option<StopReason> {
         self.closed = !self.options.times.allow(wall);
@@ -251,7 +258,8 @@ impl Brakes {
         self.options.times.over(wall, left).map(StopReason::Brake)
     }
 
-    /// All that may be sent to are through, and `left` targets are not. Why the campaign stops, if it does.
+    /// All targets that may be sent to are done, and `left` are not. Returns why the campaign stops, if it
+    /// does.
     #[must_use]
     pub fn through(&self, left: u64) -> Option<StopReason> {
         let max = self.options.max_machines?;
@@ -262,8 +270,8 @@ impl Brakes {
         };
         (left > 0 && !self.admits_new()).then(|| {
             StopReason::Brake(format!(
-                "--max-machines {max}: {} {} been sent to{tonight}, {} left; the same command {goes_on} with a --max-machines above \
-                 {sent_to}, or without it",
+                "--max-machines {max}: {} {} been sent to{tonight}, {} left; the same command {goes_on} with a \
+                 --max-machines above {sent_to}, or without it",
                 count::of(sent_to, "machine"),
                 count::word(sent_to, "has", "have"),
                 count::are(left, "row"),
@@ -271,14 +279,14 @@ impl Brakes {
         })
     }
 
-    /// The canaries are through, and somebody has to say whether the others may start; told once. `left` targets have not
-    /// ended.
+    /// The canaries, once they have passed, if somebody has to decide whether the other machines may start.
+    /// Returned only once. `left` targets have not ended.
     pub(crate) fn wants_canary_decision(&mut self, left: u64) -> Option<Passed> {
         let may = self.may(left);
         let canary = self.canary.as_mut()?;
         let passed = canary.wants_canary_decision(may);
         if may == 0 && canary.has_done() {
-            // There is nobody to ask about; what waits because it was busy goes on.
+            // There is no other machine to decide about. Machines that wait because they were busy go on.
             self.passed();
         }
         passed
@@ -291,13 +299,13 @@ impl Brakes {
         max.map_or(left, |max| left.min(max.saturating_sub(self.sent_to)))
     }
 
-    /// How many machines have ever been sent to once all that may be of `left` targets were.
+    /// How many machines will have been sent to once all that may be of `left` targets were.
     #[must_use]
     pub fn in_all(&self, left: u64) -> u64 {
         self.sent_to.saturating_add(self.may(left))
     }
 
-    /// The others may start.
+    /// The other machines may start.
     pub fn passed(&mut self) {
         self.canary = None;
     }

@@ -1,5 +1,6 @@
-//! What counts in the form that comes every night: what happened tonight. No night is held for what another one has reached, and
-//! whoever starts the same night's command once more adds to what it has reached.
+//! What counts for a command that runs every night: only what happened tonight. A night is not stopped by
+//! what an earlier night has reached, and repeating the command in the same night adds to what that night has
+//! reached.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{campaign::outcome::Tally, store::Reach};
 
-/// So long after its first run a night is over: longer than any night, and shorter than a day whose clock is put forward by an
-/// hour, whose job begins late, or whose job began late the day before.
+/// A night is over this long after its first run: longer than any night, and shorter than a day whose clock
+/// is put forward by an hour or whose job starts late.
 pub const NIGHT: SignedDuration = SignedDuration::from_hours(20);
 
-/// How a campaign stands when a run begins.
+/// How a campaign stood when a run began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Baseline {
@@ -25,7 +26,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// As earlier runs have left it.
+    /// The campaign as earlier runs have left it.
     #[must_use]
     pub fn of(reach: &Reach, tally: &Tally) -> Self {
         let ended = tally.iter().filter(|(_, count)| *count > 0);
@@ -50,7 +51,7 @@ impl Baseline {
         self.skipped
     }
 
-    /// How many ended since, of those that this counts.
+    /// How many targets have ended since.
     #[must_use]
     pub fn since(&self, tally: &Tally) -> Tally {
         let mut since = Tally::default();
@@ -61,7 +62,7 @@ impl Baseline {
         since
     }
 
-    /// What still stands so: those that were opened again meanwhile have not ended before.
+    /// The part of this that is still so: targets that were reopened meanwhile have not ended before.
     fn limited_to(mut self, now: &Self) -> Self {
         self.sent_to = self.sent_to.min(now.sent_to);
         self.skipped = self.skipped.min(now.skipped);
@@ -72,9 +73,9 @@ impl Baseline {
     }
 }
 
-/// How the campaign stood when the night began to which a run belongs that begins `now`, when it stands so. `runs` are those
-/// before it, oldest first: when each began, and how the campaign stood then, where that was noted; where it was not, all
-/// counts.
+/// How the campaign stood at the beginning of the night that a run belongs to. The run begins at `now`, with
+/// the campaign at `baseline`. `runs` are the runs before it, oldest first: when each began, and how the
+/// campaign stood then, if that was recorded; if it was not, everything counts.
 #[must_use]
 pub fn before(
     runs: &[(Timestamp, Option<Baseline>)],
@@ -123,7 +124,7 @@ mod tests {
             (vec![noted(0, 0), noted(19, 10)], 21, 100),
             (vec![noted(0, 0), noted(24, 10), noted(25, 20)], 26, 10),
             (vec![noted(0, 0), noted(24, 10), noted(25, 20)], 48, 100),
-            // The clock was put back, and an older version noted nothing.
+            // The clock was put back, and an older version recorded nothing.
             (vec![noted(24, 10)], 0, 10),
             (vec![(at(0), None), noted(1, 10)], 2, 0),
         ] {

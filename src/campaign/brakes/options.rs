@@ -6,23 +6,23 @@ use crate::{campaign::forecast::Bounds, store::Reach};
 /// What the operator asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BrakeOptions {
-    /// So many failures stop the campaign.
+    /// How many failures stop the campaign.
     pub max_failures: Option<MaxFailures>,
-    /// So many machines have to be accepted before the rest may start; at least 1.
+    /// How many machines have to be accepted before the rest may start; at least 1.
     pub canary: Option<u64>,
-    /// How many of these earlier runs have brought to that ([`canary_start`](super::canary_start)).
+    /// How many of these were accepted in earlier runs ([`gate`](super::canary_start::gate)).
     pub canaries_before: u64,
-    /// No more machines than this are ever sent to, in all runs together; at least 1.
+    /// The most machines that are ever sent to, in all runs together; at least 1.
     pub max_machines: Option<u64>,
     /// When scan calls may go out.
     pub times: SendTimes,
-    /// How the campaign stood when tonight began, in the form that comes every night: only what came since then counts for
-    /// `max_failures` and `max_machines`. Without it the whole campaign counts.
+    /// How the campaign stood when tonight began, for a command that runs every night: only what came since
+    /// then counts for `max_failures` and `max_machines`. Without it, the whole campaign counts.
     pub before_tonight: Option<Baseline>,
 }
 
 impl BrakeOptions {
-    /// What bounds the calls of a run that begins where others have reached so far.
+    /// What bounds the calls of a run that begins where earlier runs have come to.
     #[must_use]
     pub fn bounds(&self, reach: &Reach) -> Bounds {
         let max = self.max_in_all();
@@ -33,7 +33,7 @@ impl BrakeOptions {
         }
     }
 
-    /// To how many machines the campaign may have sent when `max_machines` are reached.
+    /// How many machines may have been sent to in all when `max_machines` is reached.
     #[must_use]
     pub fn max_in_all(&self) -> Option<u64> {
         let max = self.max_machines?;
@@ -44,7 +44,7 @@ impl BrakeOptions {
         self.before_tonight.as_ref().map_or(0, Baseline::sent_to)
     }
 
-    /// How many machines may be sent to by a run that begins where others have reached so far.
+    /// How many machines a run may send to that begins where earlier runs have come to.
     #[must_use]
     pub fn most(&self, reach: &Reach) -> u64 {
         self.max_in_all().map_or(u64::MAX, |max| {

@@ -1,4 +1,4 @@
-//! One call of a pass: what it is made for, and how it ended.
+//! One call of a pass: its scan, and how the call ended.
 
 use super::CancelCandidate;
 use crate::{
@@ -19,7 +19,7 @@ pub(super) struct Turn {
     /// Its place in the order.
     pub(super) at: usize,
     pub(super) scan: CancelCandidate,
-    /// The token that was refused when it was called before; 0 if none was.
+    /// The serial number of the token that was refused in an earlier call; 0 if none was.
     pub(super) refused: u64,
 }
 
@@ -32,22 +32,22 @@ pub(super) struct Report {
 }
 
 pub(super) enum End {
-    /// With the scan as it stands now, where the body can be read.
+    /// With the scan as it is now, if the body can be read.
     Answered(Option<MachineAction>),
     NotThere,
-    /// With the scan as it stands now, where it can be asked for: it may have ended by itself.
+    /// With the scan as it is now, if it could be read: it may have ended by itself.
     Refused(String, Result<Option<MachineAction>, FollowError>),
-    /// Surely not carried out; the token that was refused, if one was.
+    /// The call was certainly not carried out; the serial number of the token that was refused, if one was.
     NotCarriedOut(u64),
-    /// No byte of it was written.
+    /// No byte of the request was written.
     NeverSent(Box<Trouble>),
-    /// Nobody knows whether it was carried out.
+    /// It is not known whether the call was carried out.
     Lost(Box<Trouble>),
     Failed(FollowError),
 }
 
 impl End {
-    /// As it stands in the store; an attempt of which nothing is known stays without an end.
+    /// The word in the store. If the result is not known, the attempt stays without an end.
     pub(super) fn word(&self) -> Option<&'static str> {
         match self {
             Self::Answered(_) => Some("answered"),
@@ -62,7 +62,7 @@ impl End {
 }
 
 impl Report {
-    /// The scan as it stands now, if the call has told.
+    /// The scan as it is now, if the call has shown it.
     pub(super) fn scan(&self) -> Option<CancelCandidate> {
         let action = match &self.end {
             End::Answered(action) | End::Refused(_, Ok(action)) => action.as_ref()?,
@@ -72,7 +72,7 @@ impl Report {
     }
 }
 
-/// Makes one call, and asks for the scan where the service refuses to cancel it.
+/// Makes one call, and reads the scan if the service refuses to cancel it.
 pub(super) async fn call_once<D: Defender>(
     caller: &Caller<D>,
     permit: Permit,

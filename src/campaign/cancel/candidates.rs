@@ -1,4 +1,4 @@
-//! Which scans are to be cancelled: the campaign's own that are not over, as the list has them now.
+//! Which scans have to be cancelled: the campaign's own that are not over, as the list shows them now.
 
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
 
@@ -32,17 +32,17 @@ pub struct CancelCandidate {
     pub created: String,
 }
 
-/// What the list tells of the campaign's scans.
+/// What the list shows of the campaign's scans.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
-    /// Those that are not over, in the order in which they are to be cancelled.
+    /// Those that are not over, in the order in which they have to be cancelled.
     pub(super) candidates: Vec<CancelCandidate>,
-    /// The states of those that are over and were not known to be.
+    /// The states of those that are over and were not known to be, by id in lower case.
     pub(super) over: HashMap<String, String>,
 }
 
 impl CancelCandidate {
-    /// What an action of target `n` tells.
+    /// An action of target `n`.
     pub(super) fn new(n: u64, action: &MachineAction) -> Self {
         Self {
             n,
@@ -52,7 +52,7 @@ impl CancelCandidate {
         }
     }
 
-    /// The same, for the store.
+    /// The same as an update for the store.
     pub(super) fn update(&self) -> ActionUpdate {
         ActionUpdate {
             n: self.n,

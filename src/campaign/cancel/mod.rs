@@ -1,12 +1,12 @@
-//! Calling a campaign back: its own scans are cancelled, and no others.
+//! Cancels a campaign's own scans, and no others.
 //!
-//! - this file: [`Canceller`]: pass after pass, until none of them is under way.
-//! - [`candidates`](self): which scans are to be cancelled, by the list (`candidates.rs`).
-//! - [`pass`](self): each of them is called once (`pass.rs`).
+//! - this file: [`Canceller`], which makes pass after pass until none of them is under way.
+//! - `candidates`: which scans have to be cancelled, by the list. `pass`: one call for each of them. `call`:
+//!   one such call.
 //!
-//! The list comes first; calls are spent on scans that are not over only, those that have not begun before those that
-//! have, newest first. Each attempt is in the store before its call, and whatever is not known of an attempt the list
-//! tells before anything is sent again.
+//! The list is read first, and calls are spent only on scans that are not over: those that have not begun
+//! before those that have, newest first. Each attempt is in the store before its call. If it is not known
+//! what came of an attempt, the list is read before anything is sent again.
 
 mod call;
 mod candidates;
@@ -35,30 +35,30 @@ use crate::{
     quota::{Clock, Pacer},
 };
 
-/// So many times the list is asked anew for what is still under way.
+/// How many passes there are at most.
 const PASSES: u32 = 5;
 
-/// What cancelling came to.
+/// The result of cancelling.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cancelled {
-    /// Scans that the service has cancelled by our calls.
+    /// Scans that our calls have cancelled.
     pub cancelled: u64,
-    /// Scans that ended meanwhile, by their state.
+    /// Scans that ended by themselves meanwhile, by their state.
     pub ended: BTreeMap<String, u64>,
     /// Scans that are still under way, as far as is known.
     pub left: u64,
-    /// Why the last one could not be cancelled.
+    /// Why the last scan could not be cancelled.
     pub why: String,
-    /// Whether somebody broke it off.
+    /// Whether somebody interrupted it.
     pub interrupted: bool,
-    /// Whether something is in the way that a person must remove.
+    /// Whether there is an obstacle that a person has to remove.
     pub gave_up: bool,
-    /// Calls that were sent off.
+    /// The number of calls.
     pub calls: u64,
     refused: u64,
 }
 
-/// What cancelling needs of the world.
+/// Cancels the scans of one campaign.
 pub struct Canceller<D> {
     list: ScanList<D>,
     caller: Arc<Caller<D>>,
@@ -71,7 +71,8 @@ pub struct Canceller<D> {
 }
 
 impl<D: Defender> Canceller<D> {
-    /// A canceller of the scans of `campaign`, whose state lies at `state`, with so many calls on the wire at once.
+    /// A canceller for the scans of `campaign`, whose state file is `state`, with at most `workers` calls in
+    /// flight.
     #[expect(clippy::too_many_arguments, reason = "they are the world, each once")]
     pub fn new(
         defender: &Arc<D>,
@@ -106,7 +107,7 @@ impl<D: Defender> Canceller<D> {
         }
     }
 
-    /// The campaign's scans that are not over, in the order in which they are to be cancelled.
+    /// The campaign's scans that are not over, in the order in which they will be cancelled.
     ///
     /// # Errors
     /// The list cannot be read, or the state cannot be used.
@@ -114,11 +115,12 @@ impl<D: Defender> Canceller<D> {
         Ok(self.collect().await?.candidates)
     }
 
-    /// Cancels these, and whatever of ours the list shows afterwards, until none is under way or nothing more can be done.
-    /// The first [`Drain`](Signal::Drain) waits for the calls in flight, an [`Abort`](Signal::Abort) does not.
+    /// Cancels these scans, and any of ours that the list shows afterwards, until none is under way or
+    /// nothing more can be done. The first [`Drain`](Signal::Drain) waits for the calls in flight; an
+    /// [`Abort`](Signal::Abort) does not.
     ///
     /// # Errors
-    /// There is no leave to cancel, or the state cannot be used.
+    /// Cancelling is not permitted, or the state cannot be used.
     pub async fn cancel(
         &self,
         mut candidates: Vec<CancelCandidate>,
@@ -143,7 +145,8 @@ impl<D: Defender> Canceller<D> {
                 }
                 found = self.collect_later() => found?,
             };
-            // What was lost and has been carried out all the same, and what ended by itself.
+            // Calls whose answers were lost may have been carried out, and scans may have ended by
+            // themselves.
             for scan in &left {
                 if let Some(status) = found.over.get(&scan.id.to_ascii_lowercase()) {
                     done.count(status);
@@ -154,7 +157,7 @@ impl<D: Defender> Canceller<D> {
         Ok(done)
     }
 
-    /// Asks the list once it can tell what came of the last calls.
+    /// Reads the list once it can show what came of the last calls.
     async fn collect_later(&self) -> Result<Collected, FollowError> {
         tokio::time::sleep(SHOWS_WITHIN).await;
         self.collect().await
@@ -162,7 +165,7 @@ impl<D: Defender> Canceller<D> {
 }
 
 impl Cancelled {
-    /// One of the scans has come to its end.
+    /// Counts a scan that is over.
     fn count(&mut self, status: &str) {
         if status == "Cancelled" {
             self.cancelled += 1;

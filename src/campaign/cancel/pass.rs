@@ -1,4 +1,5 @@
-//! One pass over the scans that are to be cancelled: each is called once, as many at a time as the quota has room for.
+//! One pass over the scans that have to be cancelled: one call for each, as many at a time as the quota has
+//! room for.
 //!
 //! ```text
 //!   queue ── permit ─→ attempt in the store ─→ POST ─→ its end, and the scan's, in the store
@@ -6,7 +7,8 @@
 //!     └────────── surely not carried out ────────┘
 //! ```
 //!
-//! Permits are asked for one after the other, so that calls go out in the queue's order; the answers come as they like.
+//! Permits are acquired one after the other, so that calls go out in the queue's order. The answers come in
+//! any order.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -30,10 +32,10 @@ use crate::{
     store::{CancelEnd, is_final},
 };
 
-/// So many refusals, and not one scan cancelled: somebody has to look at the reason.
+/// After this many refusals without one cancelled scan, somebody has to look at the reason.
 const REFUSED_IN_A_ROW: u64 = 5;
 
-/// How often somebody who waits is told how things stand: a minute, as the quota's.
+/// How often progress is reported: a minute, as the quota's.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
 
 type PermitWait = Pin<Box<dyn Future<Output = Result<Permit, CallError>> + Send>>;
@@ -41,19 +43,20 @@ type PermitWait = Pin<Box<dyn Future<Output = Result<Permit, CallError>> + Send>
 /// Waits until the API answers again.
 type Hold = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
 
-/// A pass at work.
+/// A pass in progress.
 pub(super) struct Pass<'a, D> {
     canceller: &'a Canceller<D>,
     done: &'a mut Cancelled,
     queue: VecDeque<Turn>,
-    /// What was called and is not over, as far as is known, by its place in the order.
+    /// Scans that were called and are not known to be over, by their place in the order.
     unsettled: BTreeMap<usize, CancelCandidate>,
     permit_wait: Option<PermitWait>,
-    /// An outage: nothing is sent before this is over.
+    /// An outage: nothing is sent until this has completed.
     hold: Option<Hold>,
-    /// Dropped, it gives its calls up.
+    /// Dropping this gives up its calls.
     calls: JoinSet<Report>,
-    /// Until one call was not refused they go one by one: a missing role costs a few calls, not a hundred.
+    /// Until one call has not been refused, calls go one by one: a missing role costs a few calls, not a
+    /// hundred.
     is_proven: bool,
     trouble: Option<FollowError>,
 }
@@ -82,7 +85,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         }
     }
 
-    /// Calls them all, unless somebody says stop. Tells which of them may still be under way.
+    /// Makes all calls, unless somebody stops it. Returns the scans that may still be under way.
     pub(super) async fn run(
         mut self,
         signals: &mut mpsc::Receiver<Signal>,
@@ -134,7 +137,8 @@ impl<'a, D: Defender> Pass<'a, D> {
         Ok(self.unsettled.into_values().chain(uncalled).collect())
     }
 
-    /// Asks for the next permit, unless the pass is stopping or an outage holds it. Whether it is stopping.
+    /// Asks for the next permit, unless the pass is stopping or an outage holds it. Returns whether it is
+    /// stopping.
     fn begin(&mut self) -> bool {
         let is_stopping = self.done.interrupted || self.done.gave_up || self.trouble.is_some();
         if is_stopping {
@@ -160,7 +164,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         self.calls.len() < room
     }
 
-    /// Notes the next attempt, and makes its call.
+    /// Records the next attempt, and makes its call.
     async fn send(&mut self, permit: Permit) -> Result<(), FollowError> {
         let Some(turn) = self.queue.pop_front() else {
             permit.give_back();
@@ -177,7 +181,7 @@ impl<'a, D: Defender> Pass<'a, D> {
             comment: format!("called back by fleetsweep {}", self.canceller.campaign),
         };
         self.done.calls += 1;
-        // Until its end is known it may be under way.
+        // It may be under way until the call's result is known.
         self.unsettled.insert(turn.at, turn.scan.clone());
         let caller = Arc::clone(&self.canceller.caller);
         self.calls.spawn(async move {
@@ -187,7 +191,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         Ok(())
     }
 
-    /// Writes what has come back, and counts it.
+    /// Records the calls that have come back, and counts them.
     async fn ended(
         &mut self,
         first: Result<Report, tokio::task::JoinError>,
@@ -271,7 +275,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         }
     }
 
-    /// A call was not answered: the list is asked whether the API answers at all, before anything else is sent.
+    /// A call was not answered: the list is probed until the API answers, before anything else is sent.
     fn hold(&mut self, trouble: Box<Trouble>) {
         if self.hold.is_none() {
             let caller = Arc::clone(&self.canceller.caller);

@@ -1,15 +1,15 @@
-//! The machines that somebody is scanning right now, as the list of scans shows them.
+//! The machines that are being scanned right now, by the list of scans.
 
 use std::collections::HashMap;
 
 use super::verdict::Scan;
 use crate::{defender::wire::MachineAction, store::is_final};
 
-/// So many are remembered, some 300 bytes each. A tenant that has more of them under way at once is larger than any that
-/// is known of; what is beyond costs a call each, and no more.
+/// The most machines that are remembered, at some 300 bytes each. No known tenant has as many scans under way
+/// at once. Every machine beyond this costs a call, and nothing else.
 const MOST: usize = 200_000;
 
-/// A machine each, with its newest scan that is not over.
+/// By machine, its newest scan that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveScans {
     by_machine: HashMap<String, Scan>,
@@ -28,7 +28,7 @@ impl Default for ActiveScans {
 }
 
 impl ActiveScans {
-    /// Takes note of an action of the list, which comes newest first. One of unknown status is not over.
+    /// Adds an action of the list, which comes newest first. An action of unknown status counts as not over.
     pub fn see(&mut self, action: &MachineAction) {
         let Some(machine) = &action.machine_id else {
             return;
@@ -45,7 +45,7 @@ impl ActiveScans {
         }
     }
 
-    /// The scan on this machine, in lower case; from then on it is forgotten.
+    /// Removes and returns the scan on this machine, whose id is in lower case.
     pub fn take(&mut self, machine: &str) -> Option<Scan> {
         self.by_machine.remove(machine)
     }
@@ -56,13 +56,13 @@ impl ActiveScans {
         self.by_machine.len()
     }
 
-    /// Whether none is.
+    /// Whether no machine is being scanned.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_machine.is_empty()
     }
 
-    /// Whether there were more than are remembered.
+    /// Whether there were more machines than are remembered.
     #[must_use]
     pub(crate) fn is_cut(&self) -> bool {
         self.is_cut

@@ -1,4 +1,4 @@
-//! One attempt: what is to be sent, and what became of it.
+//! One attempt: what is to be sent, and what came of it.
 
 use jiff::Timestamp;
 
@@ -19,11 +19,11 @@ pub struct Attempt {
     pub scan_type: &'static str,
     /// The whole comment.
     pub comment: String,
-    /// Not to be sent after this moment.
+    /// It must not be sent after this moment.
     pub send_by: Option<Moment>,
 }
 
-/// What became of an attempt.
+/// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The target.
@@ -32,16 +32,16 @@ pub struct Report {
     pub event: Sending,
 }
 
-/// What a worker made of an attempt.
+/// What a worker did with an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sending {
     /// It was too late to send it; the permit went back unspent.
     Unsent,
-    /// There was no token to send it with.
+    /// There was no token; the text says why.
     NoToken(String),
     /// It was sent, and answered or given up.
     Replied {
-        /// What it means.
+        /// What the reply means.
         judgement: Box<Judgement>,
         /// When it was sent.
         sent: Moment,
@@ -49,7 +49,7 @@ pub enum Sending {
         ended: Moment,
         /// The answer's `Date`.
         date: Option<Timestamp>,
-        /// Which token it carried.
+        /// The serial number of the token that it carried.
         token: u64,
     },
 }

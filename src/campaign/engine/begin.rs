@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl<D: Defender> Drive<D> {
-    /// Begins whatever the dispatcher wants.
+    /// Begins whatever the dispatcher wants now.
     pub(super) async fn begin(&mut self) {
         let now = self.engine.clock.now();
         let waits = self.permit.as_ref().and(*locked(&self.waits_for_token));

@@ -1,5 +1,5 @@
-//! Whether the others may start once the canaries are accepted: their scans may have to succeed first, and a person at a
-//! terminal may have to say so.
+//! Decides whether the other machines may start once the canaries have been accepted: the canaries' scans may
+//! have to succeed first, and a person at a terminal may have to agree.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -13,54 +13,53 @@ use crate::{
     monitor::{Monitor, count},
 };
 
-/// What the engine awaits.
+/// A future that the engine awaits.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Says whether the others may start. What it takes time for ends with its future, which the engine drops when the campaign
-/// stops.
+/// Decides whether the other machines may start. The engine drops the future when the campaign stops.
 pub trait CanaryGate: Send + Sync {
-    /// So many canaries have been accepted.
+    /// Decides, after this many canaries have been accepted.
     fn decide(&self, passed: Passed) -> Boxed<Answer>;
 }
 
-/// Whether the others may start, and who says so.
+/// Whether the other machines may start, and who decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// They may.
+    /// They may, by this person's or option's decision.
     Yes(String),
-    /// They may not, and that holds until somebody says otherwise.
+    /// They may not, and that stands until somebody decides otherwise.
     No(String, StopReason),
     /// The canaries themselves stop the campaign.
     Stop(StopReason),
 }
 
-/// A person who can be asked. The answer may take its time; the asking must not block the thread.
+/// A person who can be asked. The answer may take its time, but asking must not block the thread.
 pub trait Confirm: Send + Sync {
-    /// Puts the question, and gives the answer: yes, or anything else.
+    /// Asks the question. Anything but a yes is a no.
     fn ask(&self, question: &str) -> Boxed<bool>;
 }
 
-/// Who decided, where a person was asked.
+/// Who decided, if a person was asked.
 pub const AT_A_TERMINAL: &str = "at a terminal";
 
-/// The judge of a run.
+/// The gate of a run: follows the canaries' scans if that is wanted, then asks.
 pub struct FollowedCanaries<D> {
-    /// Follows the canaries' scans until they have succeeded, if they must.
+    /// Follows the canaries' scans until they have succeeded, if they have to.
     pub follower: Option<Arc<Follower<D>>>,
-    /// Who says whether the others may start.
+    /// Who decides whether the other machines may start.
     pub word: Word,
-    /// Who is told.
+    /// Where progress is reported.
     pub monitor: Arc<dyn Monitor>,
 }
 
-/// Who says whether the others may start.
+/// Who decides whether the other machines may start.
 #[derive(Clone)]
 pub enum Word {
     /// A person at a terminal.
     Asked(Arc<dyn Confirm>),
-    /// It was said beforehand: they may, and who said so.
+    /// Decided beforehand: they may, and who decided.
     Yes(&'static str),
-    /// It was said beforehand: they may not.
+    /// Decided beforehand: they may not, and who decided.
     No(&'static str),
 }
 
@@ -91,7 +90,8 @@ impl<D: Defender> CanaryGate for FollowedCanaries<D> {
             let starts = count::word(others, "starts", "start");
             let no = |who: &str| {
                 let reason = StopReason::Brake(format!(
-                    "--canary {canaries}: {passed}, and the answer was that the other {others} {} not to start; that holds until a yes at a terminal, or --canary-answer yes",
+                    "--canary {canaries}: {passed}, and the answer was that the other {others} {} not to start; \
+                     that holds until a yes at a terminal, or --canary-answer yes",
                     count::word(others, "is", "are")
                 ));
                 Answer::No(who.to_owned(), reason)
@@ -119,8 +119,8 @@ async fn follow<D: Defender>(follower: &Follower<D>, canaries: u64) -> Result<()
     match follower.until_succeeded().await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(StopReason::Brake(format!(
-            "--canary {canaries} --follow: of the canaries' scans {why}; look at these machines; the same command goes on with a \
-             --canary below {canaries}, or without it"
+            "--canary {canaries} --follow: of the canaries' scans {why}; look at these machines; the same \
+             command goes on with a --canary below {canaries}, or without it"
         ))),
         Err(e @ FollowError::Tenant(_)) => Err(StopReason::Tenant(e.to_string())),
         Err(FollowError::Disk(why)) => Err(StopReason::Disk(why)),

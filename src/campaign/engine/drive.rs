@@ -1,4 +1,4 @@
-//! A run from its first call to its last.
+//! The event loop of a run, from its first call to its last.
 
 use std::{
     sync::{Arc, Mutex},
@@ -34,13 +34,13 @@ use crate::{
     store::Record,
 };
 
-/// How often the monitor is told how things stand though nothing happens, and the clock is looked at for sleep.
+/// How often progress is reported when nothing happens, and the clock is checked for a suspended computer.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A batch on its way to disk, with the journal that it is written by.
+/// A batch that is being written, with the journal that writes it.
 pub(super) type Writing = JoinHandle<(Box<Journal>, Batch, Result<Written, JournalError>)>;
 
-/// Why there is no leave for a call.
+/// Why there is no permit.
 pub(super) enum NoPermit {
     Token(SignInError),
     Ledger(LedgerError),
@@ -63,18 +63,18 @@ enum Event {
 pub(super) struct Drive<D> {
     pub(super) engine: Engine<D>,
     pub(super) dispatcher: Dispatcher,
-    /// At home while nothing is being written.
+    /// `None` while a batch is being written.
     pub(super) journal: Option<Box<Journal>>,
     pub(super) writing: Option<Writing>,
-    /// Orders whose attempts are to be written, and are being written.
+    /// Orders whose attempts are to be written next, and are being written.
     pub(super) staged: Vec<Order>,
     pub(super) being_written: Vec<Order>,
-    /// Records that could not be written; they are tried once more at the end.
+    /// Records that could not be written. They are tried once more at the end.
     pub(super) unwritten: Vec<Record>,
     pub(super) permit: Option<Boxed<Result<Permit, NoPermit>>>,
-    /// When it was asked for.
+    /// When the permit was asked for.
     pub(super) asked: Moment,
-    /// Since when a token is waited for.
+    /// Since when the permit has been waiting for a token.
     pub(super) waits_for_token: Arc<Mutex<Option<Moment>>>,
     pub(super) listing: Option<Boxed<Result<Listing, ListingError>>>,
     pub(super) probe: Option<Boxed<Result<(), ListingError>>>,
@@ -85,12 +85,12 @@ pub(super) struct Drive<D> {
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
     sleep_watch: SleepWatch,
     pub(super) began: Moment,
-    /// What has ended and is on disk: nothing else is told of.
+    /// The targets that have ended and are on disk. Only these are reported.
     pub(super) reported: Tally,
-    /// Whether `fleetsweep cancel` has ordered it to stop.
+    /// Whether `fleetsweep cancel` has asked the run to stop.
     pub(super) is_ordered: bool,
-    /// When the time of the last call was reckoned, under which hold, and how far ahead it was then; none goes out if there is
-    /// none.
+    /// The last forecast of the last call: when it was made, the hold that it was made under, and its result;
+    /// `None` if no call is left to go out.
     pub(super) last_call: Option<(Moment, Moment, Option<Expected>)>,
 }
 
@@ -164,7 +164,8 @@ impl<D: Defender> Drive<D> {
             Some(signal) = optional(self.signals.as_mut().map(mpsc::Receiver::recv)) => Event::Signalled(signal),
             Some(report) = self.workers.report() => Event::Reported(report),
             Some(written) = optional(self.writing.as_mut()) => {
-                #[expect(clippy::expect_used, reason = "a panic of the writing thread is a bug; nothing can be promised after it")]
+                #[expect(clippy::expect_used, reason = "a panic of the writing thread is a bug; nothing can be \
+                    promised after it")]
                 let (journal, batch, result) = written.expect("writing a batch does not panic");
                 Event::Written(journal, batch, result)
             }
@@ -224,7 +225,7 @@ impl<D: Defender> Drive<D> {
         self.apply_stop();
     }
 
-    /// Gives orders to idle workers, as long as calls may go out.
+    /// Gives orders to idle workers while calls may go out.
     pub(super) fn dispatch(&mut self) {
         if self.dispatcher.stop_reason().is_none() {
             self.workers.dispatch();

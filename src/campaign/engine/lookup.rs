@@ -1,5 +1,4 @@
-//! Looking up attempts of which nobody knows whether they started a scan, and machines that were found busy: one listing
-//! serves them all.
+//! Looks up, in one listing, all attempts that may have started a scan and all machines that were found busy.
 
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
@@ -24,66 +23,69 @@ use crate::{
     store::is_final,
 };
 
-/// A scan without its comment is this attempt's if it was created within its span, give or take this.
+/// A scan without its comment is taken for this attempt's if it was created within the attempt's time span,
+/// give or take this.
 const SPAN_SLACK: SignedDuration = SignedDuration::from_secs(10);
 
-/// What is looked for.
+/// What a listing looks for.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     server: ServerClock,
     targets: HashMap<u64, Sought>,
-    /// Their machines.
+    /// The targets' numbers by their machines.
     machines: HashMap<String, u64>,
     all_since: Option<Timestamp>,
 }
 
-/// What is asked about one target.
+/// What a listing looks for about one target.
 #[derive(Debug, Clone)]
 pub struct Sought {
     /// The target.
     pub n: u64,
-    /// Its machine, in lower case.
+    /// The machine, in lower case.
     pub machine: String,
-    /// Its whole comment.
+    /// The whole comment.
     pub comment: String,
-    /// Attempts that may have started a scan.
+    /// The attempts that may have started a scan.
     pub unconfirmed: Option<Unconfirmed>,
-    /// Somebody else's scan, if one is under way there, was created at this time of the server's clock or later.
+    /// If somebody else's scan is under way there, it was created at this time of the server's clock or
+    /// later.
     pub busy_since: Option<Timestamp>,
 }
 
-/// What a complete listing told.
+/// What a complete listing showed.
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// When it began.
     pub began: Moment,
-    /// What it told of each target that was looked for.
+    /// The finding for each target that was looked for.
     pub findings: HashMap<u64, Finding>,
-    /// All machines that are being scanned, if that was asked.
+    /// All machines that are being scanned, if that was wanted.
     pub running: Option<ActiveScans>,
-    /// The server's clock, as heard last.
+    /// The server's clock, by the latest answer.
     pub server: ServerClock,
 }
 
-/// What a listing told of one target.
+/// What a listing showed about one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// A scan of ours is there.
     Found(Scan),
-    /// None of ours is, and this one of somebody else's is under way. Told only of targets that may be busy.
+    /// No scan of ours is there, and this one of somebody else's is under way. Reported only for targets that
+    /// may be busy.
     Busy(Scan),
     /// Neither is.
     Absent,
 }
 
-/// What a listing needs of the world.
+/// Looks up the scans of one campaign.
 pub struct Lister<D> {
     list: ScanList<D>,
     campaign: CampaignId,
 }
 
 impl Wanted {
-    /// These targets.
+    /// A listing for these targets.
     pub fn new(server: ServerClock, sought: impl Iterator<Item = Sought>) -> Self {
         let targets: HashMap<_, _> = sought.map(|sought| (sought.n, sought)).collect();
         let machines = targets.values();
@@ -95,14 +97,15 @@ impl Wanted {
         }
     }
 
-    /// And every machine with a scan that is under way and was created at this time of the server's clock or later.
+    /// Also collects every machine that is being scanned, by scans that were created at this time of the
+    /// server's clock or later.
     #[must_use]
     pub(crate) fn and_all_since(mut self, since: Option<Timestamp>) -> Self {
         self.all_since = since;
         self
     }
 
-    /// From which time of the server's clock on scans are to be listed.
+    /// The time of the server's clock from which on scans have to be listed.
     fn since(&self) -> Timestamp {
         let sought = self.targets.values();
         let begins = sought.flat_map(|s| {
@@ -139,8 +142,8 @@ impl Shown {
     fn see(&mut self, action: &MachineAction, wanted: &Wanted, campaign: &CampaignId) {
         let comment = action.requestor_comment.as_deref();
         if let Some(n) = comment.and_then(|c| campaign.target_of(c)) {
-            // The tag leads to the target, and the machine, where the action names one, must be its own: the number of a state
-            // that was rebuilt may have been another machine's.
+            // The tag names the target. Where the action names a machine, it must be the target's own: if the
+            // state was rebuilt, this number may have been another machine's.
             let is_there = |sought: &Sought| {
                 let machine = action.machine_id.as_deref();
                 machine.is_none_or(|machine| machine.eq_ignore_ascii_case(&sought.machine))
@@ -162,8 +165,12 @@ impl Shown {
         };
         let created = action.creation_date_time_utc.as_deref();
         let created: Option<Timestamp> = created.and_then(|text| text.parse().ok());
-        let may_be_ours = whose(comment, &sought.comment, campaign, sought.n) == Whose::Untold
-            && matches!((&sought.unconfirmed, created), (Some(unconfirmed), Some(created)) if is_within(unconfirmed, created));
+        let is_in_time = matches!(
+            (&sought.unconfirmed, created),
+            (Some(unconfirmed), Some(created)) if is_within(unconfirmed, created)
+        );
+        let may_be_ours =
+            is_in_time && whose(comment, &sought.comment, campaign, sought.n) == Whose::Untold;
         if may_be_ours {
             self.ours.insert(sought.n, action.into());
         } else if sought.busy_since.is_some()
@@ -173,7 +180,7 @@ impl Shown {
         }
     }
 
-    /// Whether older scans can tell nothing more.
+    /// Whether older scans cannot tell anything more.
     fn is_enough(&self, wanted: &Wanted) -> bool {
         let is_told = |sought: &Sought| {
             self.ours.contains_key(&sought.n)
@@ -190,7 +197,7 @@ impl Shown {
     }
 }
 
-/// Whether a scan that was created then can be one of these attempts.
+/// Whether a scan that was created at this time can be from one of these attempts.
 fn is_within(unconfirmed: &Unconfirmed, created: Timestamp) -> bool {
     let slack = if unconfirmed.sent.by_server {
         SPAN_SLACK
@@ -203,7 +210,7 @@ fn is_within(unconfirmed: &Unconfirmed, created: Timestamp) -> bool {
 }
 
 impl<D: Defender> Lister<D> {
-    /// A lister of the scans of `campaign`.
+    /// A lister for the scans of `campaign`.
     pub fn new(
         defender: Arc<D>,
         tokens: Arc<dyn TokenSource>,
@@ -212,13 +219,13 @@ impl<D: Defender> Lister<D> {
         campaign: CampaignId,
     ) -> Self {
         Self {
-            // Whoever looks up decides what an outage changes.
+            // The dispatcher decides what an outage changes.
             list: ScanList::new(Caller::new(defender, tokens, pacer, clock, OnOutage::None)),
             campaign,
         }
     }
 
-    /// Calls made so far.
+    /// The number of calls made so far.
     pub fn calls(&self) -> u64 {
         self.list.calls()
     }
@@ -226,13 +233,13 @@ impl<D: Defender> Lister<D> {
     /// Finds out whether the service answers.
     ///
     /// # Errors
-    /// It does not, or it refuses.
+    /// The service does not answer, or it refuses.
     pub async fn probe(&self, since: Timestamp) -> Result<(), ListingError> {
         self.list.probe(since).await
     }
 
-    /// Lists to the end, or until nothing more can be told, and says of each wanted target whether its scan, or
-    /// somebody else's, is there.
+    /// Reads the list to its end, or until it cannot tell anything more, and says for each wanted target
+    /// whether its own scan or somebody else's is there.
     ///
     /// # Errors
     /// Listing is not permitted, or the list could not be read to its end.

@@ -1,4 +1,4 @@
-//! Drives a run: asks the dispatcher what to do next, does it, and tells it what happened.
+//! Drives a run: asks the dispatcher what to do next, does it, and reports back what happened.
 //!
 //! ```text
 //!             ┌────────────────────── permit ──────────────────────┐
@@ -9,11 +9,22 @@
 //!     └───────┴───────────────────────────── report ─────────────────────────────────┘
 //! ```
 //!
-//! `select!` only names what happened; the dispatcher decides, synchronously; then whatever it wants is begun.
+//! `select!` only names what happened, the dispatcher decides synchronously, and then whatever it wants is
+//! begun.
 //!
-//! - this file: what a run needs, and how it ends. `drive`: the loop.
-//! - `workers`: the workers, and the orders that wait for one. `telling`: what the monitor hears of it all.
-//! - `writing`: what goes to disk, and when. `stopping`: how a run at work is brought to its end.
+//! - this file: what a run needs, and how it ended. `drive`: the event loop. `begin`: what it begins when
+//!   something has happened.
+//! - `worker`, `worker_pool`: the workers, and the orders that wait for one. `progress`: what is reported to
+//!   the monitor.
+//! - `persist`: what goes to disk, and when. `stopping`: how a run in progress is brought to its end.
+//!
+//! - [`dispatcher`]: the state of the run and every decision. [`queue`]: the targets that wait. [`pending`]:
+//!   one target, and what is not known about it. [`attempt`]: what is sent, and what comes back. [`verdict`]:
+//!   what a reply means.
+//!
+//! - [`lookup`]: looking up attempts in the list of scans. [`active_scans`]: the machines that are being
+//!   scanned. [`canary_gate`]: whether the other machines may start after the canaries. [`trail`]: the log's
+//!   events.
 
 pub mod active_scans;
 pub mod attempt;
@@ -47,41 +58,41 @@ use crate::{
     quota::{Clock, Pacer},
 };
 
-/// What a run needs of the world.
+/// What a run needs from outside.
 pub struct Engine<D> {
     /// The API.
     pub defender: Arc<D>,
-    /// Where tokens come from.
+    /// The sign-in.
     pub tokens: Arc<dyn TokenSource>,
-    /// The quota.
+    /// The quota that every call draws on.
     pub pacer: Pacer,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Who is told.
+    /// Where progress is reported.
     pub monitor: Arc<dyn Monitor>,
-    /// How many calls may be on the wire at once.
+    /// How many calls may be in flight at once.
     pub workers: usize,
-    /// How long one call takes at most.
+    /// After how long a call is given up.
     pub request_timeout: Duration,
     /// The campaign's id.
     pub campaign: CampaignId,
-    /// Who says whether the others may start once the canaries are through; without one they do.
+    /// Decides whether the other machines may start once the canaries have passed; without one, they start.
     pub canary_gate: Option<Arc<dyn CanaryGate>>,
 }
 
 /// How a run ended.
 pub struct Ending {
-    /// Why before its end, if so.
+    /// Why it stopped before its end, if it did.
     pub stop: Option<StopReason>,
     /// The journal, to be finished.
     pub journal: Journal,
-    /// How the targets ended whose end is on disk, those of earlier runs included.
+    /// How many targets ended how, as far as that is on disk, earlier runs included.
     pub tally: Tally,
-    /// Targets that were sent to and of which nobody knows yet what became.
+    /// Targets that were sent to and whose result is not known yet.
     pub unsettled: u64,
-    /// Calls of this run that went out, and whose answers were not waited for.
+    /// Calls of this run that went out and were not waited for.
     pub unanswered: u64,
-    /// What has to be changed about the command before it goes on, where a brake has stopped it.
+    /// What has to change about the command before it can go on, if a brake has stopped it.
     pub change: Option<Change>,
     /// Whether every target has ended.
     finished: bool,
@@ -93,7 +104,7 @@ pub struct Ending {
     pub throttled: u64,
     /// The campaign's id.
     pub campaign: CampaignId,
-    /// What is asked from here on, while the journal is being finished.
+    /// The signals that arrive from here on, while the journal is being finished.
     pub signals: Option<mpsc::Receiver<Signal>>,
 }
 
@@ -106,10 +117,10 @@ impl Ending {
 }
 
 impl<D: Defender> Engine<D> {
-    /// Runs until the dispatcher has nothing left to do, or nothing more may be done.
+    /// Runs until the dispatcher has nothing left to do, or may not go on.
     ///
     /// # Panics
-    /// If the thread that writes has panicked, which is a bug.
+    /// If the writing thread has panicked, which is a bug.
     pub async fn run(
         self,
         dispatcher: Dispatcher,

@@ -1,4 +1,4 @@
-//! A target in the hands of the engine, and what is in doubt about it.
+//! A target that the engine is working on, and what is not known about its attempts.
 
 use std::time::Duration;
 
@@ -7,51 +7,52 @@ use crate::{
     store::{SentAt, Target},
 };
 
-/// A finding that a scan is not listed is good for so long; then it is void.
+/// For how long the finding that no scan is listed is valid (DESIGN.md, "The engine").
 pub(crate) const FINDING: Duration = Duration::from_mins(1);
 
-/// A target in the hands of the engine.
+/// A target that the engine is working on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingTarget {
     /// The target.
     pub target: Target,
-    /// How many times running it was answered 429.
+    /// How many times in a row it was answered with 429.
     pub throttled: u8,
-    /// The number of the token with which its last attempt was answered 401.
+    /// The serial number of the token, if the last attempt was answered with 401.
     pub unauthorized: Option<u64>,
-    /// What is not known about its earlier attempts.
+    /// Its attempts that may have started a scan, if there are any.
     pub unconfirmed: Option<Unconfirmed>,
-    /// It is one of the first few, which all others wait for.
+    /// Whether it is one of the canaries, which all others wait for.
     pub canary: bool,
-    /// Its place is at the front of its priority.
+    /// Whether its place is at the front of its priority.
     pub front: bool,
 }
 
-/// One or more attempts of a target may have started a scan.
+/// Attempts of one target that may have started a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unconfirmed {
     /// When the first such attempt was sent.
     pub sent: SentAt,
-    /// How long after that the last one may have started a scan.
+    /// How long after that an attempt may have started a scan at the latest.
     pub lasted: Duration,
-    /// When the last one was given up.
+    /// When the last attempt was given up.
     pub gave_up: Moment,
-    /// When the listing began that did not show a scan of ours.
+    /// When the latest listing began that showed no scan of ours.
     pub absent: Option<Moment>,
-    /// When its turn among the retries came, after the first finding: later ones do not put it off again.
+    /// Its time among the retries, set by the first finding. Later findings do not postpone it again.
     pub turn: Option<Moment>,
-    /// The service has said since that a scan is under way: if it is not ours, it is somebody else's.
+    /// Whether the service has said since that a scan is under way. If the scan is not ours, it is somebody
+    /// else's.
     pub found_busy: bool,
-    /// The operator would rather risk a second scan than none, where it cannot be looked up.
+    /// Whether the operator prefers the risk of a second scan to none, if the attempts cannot be looked up.
     pub risk_taken: bool,
-    /// The API could not be reached when its last attempt was sent: that costs no try.
+    /// Whether the API could not be reached when the last attempt was sent. Then it costs no try.
     pub is_blameless: bool,
-    /// So many listings took longer to read than a finding is good for.
+    /// How many listings took longer to read than a finding is valid.
     pub slow_listings: u8,
 }
 
 impl Unconfirmed {
-    /// An attempt was sent, and given up so long after.
+    /// One attempt, which was given up `lasted` after it was sent.
     #[must_use]
     pub fn new(sent: SentAt, lasted: Duration, gave_up: Moment) -> Self {
         Self {
@@ -67,7 +68,7 @@ impl Unconfirmed {
         }
     }
 
-    /// Until when the target may be sent again; `None` until it has been looked up.
+    /// Until when the target may be sent again; `None` if it has not been looked up.
     #[must_use]
     pub(crate) fn send_by(&self) -> Option<Moment> {
         self.absent.map(|began| began + FINDING)
@@ -75,7 +76,7 @@ impl Unconfirmed {
 }
 
 impl PendingTarget {
-    /// A target that nothing is in doubt about.
+    /// A target without unconfirmed attempts.
     #[must_use]
     pub fn new(target: Target) -> Self {
         Self {
@@ -88,13 +89,13 @@ impl PendingTarget {
         }
     }
 
-    /// Whether what was found of it is void at this moment.
+    /// Whether its finding will be void at this moment.
     pub(crate) fn is_void(&self, then: Moment) -> bool {
         let by = self.unconfirmed.as_ref().and_then(Unconfirmed::send_by);
         by.is_some_and(|by| by < then)
     }
 
-    /// Whether the store has all there is to know of it, and nobody waits for it.
+    /// Whether the store holds everything about it, so that it need not be kept in memory.
     pub(crate) fn is_plain(&self) -> bool {
         self.throttled == 0
             && self.unauthorized.is_none()

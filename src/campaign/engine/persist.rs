@@ -1,4 +1,5 @@
-//! What a run puts on disk: attempts before their calls, ends after them, and all that is left at its own end.
+//! What a run writes to disk: attempts before their calls, results after them, and whatever is left at its
+//! end.
 
 use super::{
     super::{
@@ -12,7 +13,7 @@ use super::{
 use crate::{defender::Defender, store::Record};
 
 impl<D: Defender> Drive<D> {
-    /// Writes what is to be written, unless a batch is being written already: then it joins the next one.
+    /// Writes the waiting records, unless a batch is being written already. Then they join the next one.
     pub(super) fn write(&mut self) {
         if self.writing.is_some() {
             return;
@@ -27,7 +28,7 @@ impl<D: Defender> Drive<D> {
                 reading,
             };
             self.being_written = std::mem::take(&mut self.staged);
-            // One batch, one blocking task: it also keeps virtual time from running on meanwhile.
+            // One blocking task per batch. It also keeps virtual time from running on meanwhile.
             self.writing = Some(tokio::task::spawn_blocking(move || {
                 let result = journal.write(&batch);
                 (journal, batch, result)
@@ -74,7 +75,7 @@ impl<D: Defender> Drive<D> {
             Err(
                 e @ (JournalError::Unread(_) | JournalError::Results(_) | JournalError::NoResults),
             ) => {
-                // Their attempts are in the store: they are called back, and that is written too.
+                // Their attempts are in the store. They are recalled, and that is written too.
                 self.workers.take(orders);
                 self.dispatcher.stop(StopReason::Disk(e.to_string()));
             }
@@ -93,7 +94,7 @@ impl<D: Defender> Drive<D> {
             self.written(batch, result);
         }
         self.recall_queued();
-        // What has come back by now is not unsure.
+        // Replies that have come by now are not unsure.
         let wall = self.engine.clock.wall();
         while let Some(report) = self.workers.try_report() {
             self.dispatcher.reported(report, wall);

@@ -1,4 +1,4 @@
-//! What the monitor hears of a run: how it stands, what it waits for, when it arrives.
+//! What is reported to the monitor: how the run stands, what it waits for, when the last call goes out.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::{
     quota::{Kind, Moment},
 };
 
-/// The time of the last call is reckoned anew at least this far apart: it is arithmetic over all calls to come, some tens of
-/// nanoseconds each.
+/// How often the time of the last call is computed anew, at most. It costs some tens of nanoseconds for each
+/// call to come.
 const RECKONED_EVERY: Duration = Duration::from_secs(10);
 
-/// Longer for many calls: an arrival days ahead need not be known to the second, and a thousandth of the time that the
-/// calls take is spent soonest.
+/// The interval grows with the number of calls: an end that is days away need not be known to the second.
+/// This spends at most about a thousandth of the time that the calls take.
 fn reckoned_every(calls: u64) -> Duration {
     RECKONED_EVERY.max(Duration::from_millis(calls.saturating_mul(10)).min(Duration::from_mins(30)))
 }
@@ -60,7 +60,8 @@ impl<D: Defender> Drive<D> {
         });
     }
 
-    /// When the last call goes out, reckoned anew now and then, and whenever something that nobody could know has become known.
+    /// When the last call goes out. Computed anew from time to time, and whenever a forecast has become
+    /// possible again.
     fn last_call(&mut self, now: Moment, open: u64) -> LastCall {
         let held = self.engine.pacer.held_until(Kind::Start);
         if self.dispatcher.stop_reason().is_some() {
@@ -71,7 +72,7 @@ impl<D: Defender> Drive<D> {
             self.last_call = None;
             return LastCall::NotKnown;
         }
-        // A hold that has come since changes everything.
+        // A new hold makes the earlier forecast worthless.
         let (at, last) = match self.last_call {
             Some((at, known, last)) if known == held && now.since(at) < reckoned_every(open) => {
                 (at, last)
@@ -89,7 +90,7 @@ impl<D: Defender> Drive<D> {
         })
     }
 
-    /// What the next call waits for: the time of day, the quota, or a lookup.
+    /// What the next call waits for: the time of day, the quota, or a look-up.
     fn waiting(&self, now: Moment) -> Option<monitor::Waiting> {
         let closed = self.dispatcher.times().waiting(self.engine.clock.wall());
         if let Some((what, left)) = closed {
@@ -111,8 +112,8 @@ impl<D: Defender> Drive<D> {
         )
     }
 
-    /// What the next call waits for if it is neither the quota nor an answer: after a crash that is half a minute until
-    /// the calls that were on their way can be looked up.
+    /// What the next call waits for if it is neither the quota nor an answer. After a crash, for example,
+    /// half a minute passes before the calls that were in flight can be looked up.
     fn pause(&self, now: Moment) -> Option<monitor::Waiting> {
         if self.dispatcher.in_flight() > 0 {
             return None;

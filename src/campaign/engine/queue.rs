@@ -1,7 +1,8 @@
-//! The targets that wait to be sent, in the order in which they go.
+//! The targets that wait to be sent, in their order.
 //!
-//! By priority (a lower number first); within a priority those that a 429 put back, then fresh ones in the input's order,
-//! then retries by the time they became due. Those that were refused three times running go behind all others.
+//! A lower priority number goes first. Within a priority, targets that a 429 put back go first, then fresh
+//! ones in the input's order, then retries by the time at which they became due. Targets that were refused
+//! several times in a row go behind all others.
 
 mod recall;
 mod void;
@@ -15,8 +16,8 @@ use recall::{AHEAD, AT_HAND};
 pub use waiter::Stored;
 use waiter::Waiter;
 
-/// The waiting targets. A retry with nothing in doubt waits in the store: here is only its place, some thirty bytes, until it
-/// is [recalled](Self::recall) shortly before its time.
+/// The waiting targets. A retry without unconfirmed attempts is kept in the store: only its place, some
+/// thirty bytes, is kept here until it is [recalled](Self::recall) shortly before its time.
 #[derive(Debug, Default)]
 pub struct Queue {
     back: BTreeMap<(i64, u64), PendingTarget>,
@@ -24,11 +25,11 @@ pub struct Queue {
     due: BTreeMap<(i64, Moment, u64), Waiter>,
     later: BTreeMap<(Moment, u64), Waiter>,
     behind: VecDeque<PendingTarget>,
-    /// How many of the retries are in the store only.
+    /// How many of the retries are only in the store.
     stored: usize,
 }
 
-/// Whose turn it is.
+/// Which part of the queue goes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     Back,
@@ -38,18 +39,18 @@ enum Turn {
 }
 
 impl Queue {
-    /// Adds a page of fresh targets, which come in their order.
+    /// Adds a page of fresh targets, in the input's order.
     pub(crate) fn add_fresh(&mut self, page: Vec<Target>) {
         self.fresh.extend(page.into_iter().map(PendingTarget::new));
     }
 
-    /// How many fresh ones are at hand.
+    /// The number of fresh targets in memory.
     #[must_use]
     pub fn fresh(&self) -> usize {
         self.fresh.len()
     }
 
-    /// Puts a target to the front of its priority.
+    /// Puts a target at the front of its priority.
     pub fn put_back(&mut self, mut due: PendingTarget) {
         due.front = true;
         self.back.insert((due.priority(), due.target.n), due);
@@ -61,7 +62,8 @@ impl Queue {
         self.behind.push_back(due);
     }
 
-    /// Keeps a target until `not_before`. If the store has all of it, and it is not due at once, it is only recalled then.
+    /// Keeps a target until `not_before`. If the store holds everything about it and it is not due soon, only
+    /// its place is kept.
     pub(crate) fn put_later(&mut self, mut due: PendingTarget, not_before: Moment, now: Moment) {
         due.front = false;
         let is_soon = not_before <= now + AHEAD && self.at_hand() < AT_HAND;
@@ -86,7 +88,7 @@ impl Queue {
         self.later.insert((not_before, target.n), waiter);
     }
 
-    /// How many wait, now or for later.
+    /// How many targets wait, due or not.
     #[must_use]
     pub fn len(&self) -> usize {
         self.back.len() + self.fresh.len() + self.due.len() + self.later.len() + self.behind.len()
@@ -98,14 +100,14 @@ impl Queue {
         self.len() == 0
     }
 
-    /// How many of those that wait for nothing but their turn were sent to before.
+    /// How many of the targets that wait for nothing but their turn were sent to before.
     #[must_use]
     pub(crate) fn begun_at_hand(&self) -> usize {
         let all = self.back.values().chain(&self.behind);
         all.filter(|due| due.target.progress.attempts > 0).count()
     }
 
-    /// The retries: when each becomes due, and how many times its machine was found busy.
+    /// The retries: when each becomes due, and how often its machine was found busy.
     pub fn retries(&self) -> impl Iterator<Item = (Moment, u32)> + '_ {
         let due = self
             .due
@@ -116,7 +118,7 @@ impl Queue {
             .map(|(at, waiter)| (at, waiter.pending_tries))
     }
 
-    /// Whether one can go now. One whose turn it is and that is in the store still lets nobody go before it.
+    /// Whether a target can go now. If the next one is only in the store, none goes before it.
     pub(crate) fn has_due(&mut self, now: Moment) -> bool {
         match self.turn(now) {
             Some(Turn::Due) => self
@@ -127,7 +129,7 @@ impl Queue {
         }
     }
 
-    /// Whether one of `these` can go now. Fresh ones are none of them.
+    /// Whether one of `these` can go now. Fresh targets are not considered.
     pub(crate) fn has_due_of(&mut self, these: &HashSet<u64>, now: Moment) -> bool {
         self.ripen(now);
         let is_meant = |due: &PendingTarget| these.contains(&due.target.n);
@@ -136,7 +138,7 @@ impl Queue {
             || self.behind.iter().any(is_meant)
     }
 
-    /// Drops the targets that nothing was ever sent to.
+    /// Drops the targets that were never sent to.
     pub(crate) fn drop_new(&mut self) {
         let is_begun = |due: &PendingTarget| due.target.progress.attempts > 0;
         self.fresh.clear();
@@ -152,7 +154,7 @@ impl Queue {
         self.stored = stored;
     }
 
-    /// When the first of those that wait for later becomes due.
+    /// When the first retry becomes due that is not due yet.
     #[must_use]
     pub(crate) fn next_later(&self) -> Option<Moment> {
         self.later
@@ -160,7 +162,7 @@ impl Queue {
             .map(|(&(not_before, _), _)| not_before)
     }
 
-    /// Takes the one of `these` that goes next. Fresh ones are none of them.
+    /// Takes the next of `these`. Fresh targets are not considered.
     pub(crate) fn pop_of(&mut self, these: &HashSet<u64>, now: Moment) -> Option<PendingTarget> {
         self.ripen(now);
         let is_meant = |due: &PendingTarget| these.contains(&due.target.n);
@@ -179,7 +181,7 @@ impl Queue {
         }
     }
 
-    /// Takes the target that goes next.
+    /// Takes the next target.
     pub fn pop(&mut self, now: Moment) -> Option<PendingTarget> {
         match self.turn(now)? {
             Turn::Back => self.back.pop_first().map(|(_, due)| due),
@@ -193,7 +195,7 @@ impl Queue {
         }
     }
 
-    /// Takes a fresh target at random, or the one that goes next where there is none.
+    /// Takes a fresh target at random, or the next target where there is none.
     pub(crate) fn pop_random(
         &mut self,
         now: Moment,
@@ -206,12 +208,12 @@ impl Queue {
         self.fresh.remove(at)
     }
 
-    /// Retries that are at hand.
+    /// The number of retries in memory.
     fn at_hand(&self) -> usize {
         self.due.len() + self.later.len() - self.stored
     }
 
-    /// Puts those whose time has come among the due ones.
+    /// Moves the retries whose time has come to the due ones.
     fn ripen(&mut self, now: Moment) {
         while let Some(entry) = self.later.first_entry()
             && entry.key().0 <= now

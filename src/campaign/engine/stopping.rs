@@ -1,4 +1,4 @@
-//! What it changes about a run at work that somebody wants it to end, or that the dispatcher does.
+//! How a run in progress is stopped, by a signal or by the dispatcher.
 
 use super::{
     super::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<D: Defender> Drive<D> {
-    /// Somebody wants it to end in good order, and is told at once how long that takes.
+    /// Somebody wants an orderly end, and is told at once how long that takes.
     pub(super) fn signalled(&mut self, signal: Signal) {
         self.is_ordered |= signal == Signal::Ordered;
         self.dispatcher.stop(match signal {
@@ -25,7 +25,7 @@ impl<D: Defender> Drive<D> {
             Signal::Drain | Signal::Abort => StopReason::Interrupted,
         });
         self.apply_stop();
-        // What is being written is taken back once it is.
+        // Attempts that are being written are recalled once they are.
         let on_their_way = self.dispatcher.in_flight() - self.being_written.len();
         let calls = match on_their_way {
             0 => "no call is on its way".to_owned(),
@@ -41,7 +41,7 @@ impl<D: Defender> Drive<D> {
             .say(&format!("stopping: {calls}; Ctrl-C again stops now"));
     }
 
-    /// Whatever would lead to a new call is given up when the campaign stops.
+    /// Drops whatever would lead to a new call once the campaign is stopping.
     pub(super) fn apply_stop(&mut self) {
         if self.dispatcher.stop_reason().is_some() {
             self.permit = None;
@@ -53,7 +53,8 @@ impl<D: Defender> Drive<D> {
         }
     }
 
-    /// Takes back the orders that no worker has yet. What is staged is in no file yet, but its record is on its way there.
+    /// Takes back the orders that no worker has begun. The records of staged orders are not on disk yet, but
+    /// are on their way there.
     pub(super) fn recall_queued(&mut self) {
         let wall = self.engine.clock.wall();
         for Order {

@@ -1,4 +1,5 @@
-//! What the log tells of a campaign (`docs/LOG.md`), for whoever asks one day what was done, to whom, and why.
+//! The log's events about a campaign (`docs/LOG.md`), which say afterwards what was done, to which machine,
+//! and why.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::{
     campaign::{journal::Ended, outcome::Tally, stop::StopReason, tag::CampaignId},
 };
 
-/// A run begins, or goes on, with so many rows, of which some had ended before.
+/// A run begins or resumes with this many rows, some of which had ended `before`.
 pub fn began(
     campaign: &CampaignId,
     targets: u64,
@@ -33,7 +34,7 @@ pub fn began(
     }
 }
 
-/// A run is over. What was told of each target by itself is in `reported`; `whole` counts the others too.
+/// A run is over. `reported` counts the targets that were logged one by one, `whole` counts all.
 pub fn over(reported: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
     for (outcome, count) in whole.iter() {
         let count = count.saturating_sub(reported.of(outcome));
@@ -44,17 +45,17 @@ pub fn over(reported: &Tally, whole: &Tally, exit_code: u8, reason: &str) {
     audit!("over", exit_code, reason);
 }
 
-/// The person was told this of the input or the campaign.
+/// A note about the input or the campaign that was shown to the person.
 pub fn note(text: &str) {
     audit!("note", text);
 }
 
-/// A run is over before it has begun to send.
+/// A run ended before it sent anything.
 pub fn refused(exit_code: u8, reason: &str) {
     audit!("over", exit_code, reason);
 }
 
-/// A target has ended: that is on disk.
+/// A target has ended, and that is on disk.
 pub(in crate::campaign) fn ended(ended: &Ended) {
     audit!(
         "ended",
@@ -65,7 +66,7 @@ pub(in crate::campaign) fn ended(ended: &Ended) {
     );
 }
 
-/// A scan start leaves. Whatever ends the process before its answer, the log names the machine.
+/// A scan start is being sent. If the process dies before the answer, the log still names the machine.
 pub(in crate::campaign) fn sent(attempt: &Attempt) {
     audit!(
         "sent",
@@ -98,7 +99,7 @@ pub(in crate::campaign) fn attempt(
     );
 }
 
-/// A target is put off.
+/// A target will be tried again later.
 pub(in crate::campaign) fn retry(pending: &PendingTarget, delay: Duration, why: &str) {
     audit!(
         "retry",
@@ -110,7 +111,7 @@ pub(in crate::campaign) fn retry(pending: &PendingTarget, delay: Duration, why: 
     );
 }
 
-/// A listing has told what became of a target's attempts, or of the scan that kept its machine busy.
+/// A listing has shown what came of a target's attempts, or of the scan that kept its machine busy.
 pub(in crate::campaign) fn lookup(pending: &PendingTarget, finding: &Finding) {
     let (found, scan) = match finding {
         Finding::Found(scan) => ("ours", Some(scan)),

@@ -1,4 +1,4 @@
-//! The judgement of one reply to "start a scan": a pure function of status, code and body (MDE-API.md, section 2).
+//! What one reply to "start a scan" means: a pure function of status, code and body (MDE-API.md, section 2).
 
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use crate::{
     client::reply::{Class, Said, Trouble, classify},
 };
 
-/// An action whose comment does not tell whose it is counts as ours if it is at most this much older than the call.
+/// An action whose comment does not tell whose it is counts as ours if it is older than the call by at most
+/// this.
 const AGE_SLACK: Duration = Duration::from_secs(10);
 
-/// What was sent, as far as its reply is judged by it.
+/// What was sent, as far as the verdict depends on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent<'a> {
-    /// The campaign whose tag the comment bears.
+    /// The campaign whose tag the comment carries.
     pub campaign: &'a CampaignId,
     /// The target's number in the tag.
     pub n: u64,
@@ -28,7 +29,7 @@ pub struct Sent<'a> {
     pub comment: &'a str,
     /// The machine, in lower case.
     pub machine: &'a str,
-    /// From the send to the answer.
+    /// The time from the send to the answer.
     pub took: Duration,
 }
 
@@ -37,30 +38,30 @@ pub struct Sent<'a> {
 pub enum Verdict {
     /// The scan is ours.
     Accepted(Scan),
-    /// A scan of somebody else runs already; which one, if the reply told.
+    /// Somebody else's scan is under way; which one, if the reply names it.
     AlreadyPending(Option<Scan>),
     /// The service does not know the machine.
     NotFound,
-    /// Never on this machine.
+    /// This machine can never be scanned this way.
     Unsupported,
-    /// Not for this machine.
+    /// The service refuses to scan this machine.
     Refused,
-    /// No calls of this kind for a while; the target is not to blame.
+    /// The quota is spent. The target is not at fault.
     Throttled(Throttle),
-    /// The token is not accepted.
+    /// The token was refused.
     Unauthorized,
-    /// The service's own 403: of this machine, or of all; the text says what to do where it is of all.
+    /// The service's own 403, for this machine or for all. The text says what to do if it is for all.
     Forbidden(String),
-    /// Every further call would fare alike. The text says what to do.
+    /// Every further call would fail in the same way. The text says what to do.
     Stop(String),
     /// A scan may have been started.
     Unsure(Trouble),
-    /// Surely nothing was sent.
+    /// Nothing was sent.
     NotSent(Trouble),
 }
 
 impl Verdict {
-    /// Its word in the state and in the log.
+    /// The word in the state and in the log.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -79,7 +80,7 @@ impl Verdict {
     }
 }
 
-/// A scan as the service tells of it.
+/// A scan, as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scan {
     /// The action's id.
@@ -100,37 +101,37 @@ impl From<&MachineAction> for Scan {
     }
 }
 
-/// A verdict with its reasons.
+/// A verdict and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// The answer's status, if there was an answer.
+    /// The HTTP status, if there was an answer.
     pub http_status: Option<u16>,
-    /// The service's error code, empty if it gave none.
+    /// The service's error code; empty if it gave none.
     pub error_code: String,
-    /// Why, in words; empty for an accepted scan.
+    /// The reason, for people; empty for an accepted scan.
     pub message: String,
-    /// The id to give to support, empty if the service gave none.
+    /// The id that support asks for; empty if the service gave none.
     pub correlation_id: String,
-    /// Whose the reply is.
+    /// Who sent the reply, and how far the call got.
     pub class: Class,
-    /// Whether the action came back without the comment that it was asked for with.
+    /// Whether the action came back without the comment that was sent.
     pub comment_lost: bool,
 }
 
-/// Whose an action is.
+/// Whose scan an action is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// It bears this target's tag.
+    /// Its comment carries this target's tag.
     Ours,
-    /// It bears another comment.
+    /// It has another comment.
     Foreign,
-    /// Its comment is missing or cut off before the tag's end.
+    /// Its comment is missing, or cut off before the end of the tag.
     Untold,
 }
 
-/// Whose scan carries `found`, where `sent` was the comment of ours.
+/// Whose scan has the comment `found`, where ours was sent with the comment `sent`.
 #[must_use]
 pub fn whose(found: Option<&str>, sent: &str, campaign: &CampaignId, n: u64) -> Whose {
     match found {
@@ -192,7 +193,7 @@ pub fn judge(reply: &Reply, sent: &Sent<'_>) -> Judgement {
     }
 }
 
-/// The action in the body, if it is one of this machine.
+/// The action in the body, if it is for this machine.
 fn action_in(answer: &Answer, sent: &Sent<'_>) -> Option<MachineAction> {
     wire::json::<MachineAction>(&answer.body).filter(|action| {
         let machine = action.machine_id.as_deref();
@@ -229,14 +230,15 @@ fn already_pending(action: &MachineAction) -> (Verdict, String) {
     (Verdict::AlreadyPending(Some(action.into())), message)
 }
 
-/// How old the action was when it was answered, by the server's clock alone. An action from the future is new.
+/// The action's age when it was answered, by the server's clock alone. An action from the future counts as
+/// new.
 fn age(action: &MachineAction, answer: &Answer) -> Option<Duration> {
     let created: Timestamp = action.creation_date_time_utc.as_deref()?.parse().ok()?;
     let age = answer.date?.duration_since(created);
     Some(Duration::try_from(age).unwrap_or(Duration::ZERO))
 }
 
-/// Judges the service's own refusal, by status and code; by its words only where the code says nothing.
+/// Judges the service's own refusal by status and code, and by its message only where the code says nothing.
 fn judge_error(said: &Said, reply: &Reply) -> (Verdict, String) {
     let words = said.words();
     let is_one_of = |codes: &[&str]| codes.iter().any(|code| said.is(code));
@@ -250,21 +252,22 @@ fn judge_error(said: &Said, reply: &Reply) -> (Verdict, String) {
         }
         400 if is_one_of(&["InvalidRequestBody", "MissingRequiredParameter"]) => {
             Verdict::Stop(format!(
-                "the service calls the request malformed ({}: {words}), so every further call would fail alike; fleetsweep and the \
-                 API no longer agree: look for a newer version",
+                "the service calls the request malformed ({}: {words}), so every further call would fail alike; \
+                 fleetsweep and the API no longer agree: look for a newer version",
                 said.code
             ))
         }
         401 => Verdict::Unauthorized,
         403 if said.is("DisallowedOperation") => Verdict::Refused,
         403 if said.is("DisabledFeature") => Verdict::Stop(format!(
-            "the tenant has this feature switched off ({words}); switch it on in the Defender portal's settings, then run the same \
-             command again"
+            "the tenant has this feature switched off ({words}); switch it on in the Defender portal's \
+             settings, then run the same command again"
         )),
         403 => {
             let why = format!(
-                "the service forbids it ({words}); grant the application the role Machine.Scan, and Machine.Read.All for look-ups, \
-                 with an administrator's consent, then run the same command again with a new token"
+                "the service forbids it ({words}); grant the application the role Machine.Scan, and \
+                 Machine.Read.All for look-ups, with an administrator's consent, then run the same command \
+                 again with a new token"
             );
             if said
                 .message
@@ -278,8 +281,8 @@ fn judge_error(said: &Said, reply: &Reply) -> (Verdict, String) {
         }
         404 => Verdict::NotFound,
         410 => Verdict::Stop(format!(
-            "the service says that this call is gone for good ({words}); look for a newer version of fleetsweep, and at Microsoft's \
-             notices about the API"
+            "the service says that this call is gone for good ({words}); look for a newer version of \
+             fleetsweep, and at Microsoft's notices about the API"
         )),
         429 => match reply {
             Ok(answer) => Verdict::Throttled(Throttle::of(answer)),
@@ -297,7 +300,7 @@ fn judge_error(said: &Said, reply: &Reply) -> (Verdict, String) {
     (verdict, message)
 }
 
-/// One client has seen a machine under scan told by these words alone (MDE-API.md, section 9).
+/// One client has seen a busy machine reported by this message alone (MDE-API.md, section 9).
 fn says_pending(message: &str) -> bool {
     message
         .to_ascii_lowercase()

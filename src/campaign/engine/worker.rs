@@ -1,4 +1,4 @@
-//! A worker sends one call at a time and reports what came back. It decides nothing.
+//! A worker sends one call at a time and reports the reply. It decides nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::{
     quota::{self, Clock, Permit},
 };
 
-/// An attempt that is in the store, with leave to send it.
+/// An attempt that is in the store, and a permit to send it.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) attempt: Attempt,
     pub(crate) permit: Permit,
-    /// How long its permit was waited for.
+    /// How long it waited for its permit.
     pub(crate) waited: Duration,
 }
 
-/// What a worker needs of the world.
+/// What a worker needs.
 pub(crate) struct Worker<D> {
     pub(crate) defender: Arc<D>,
     pub(crate) tokens: Arc<dyn TokenSource>,
@@ -35,14 +35,14 @@ pub(crate) struct Worker<D> {
     pub(crate) campaign: CampaignId,
     /// When scan calls may go out.
     pub(crate) times: SendTimes,
-    /// Counts the times that the computer slept: calls that were in flight then are given up.
+    /// Counts how often the computer was suspended: calls that were in flight then are given up.
     pub(crate) sleeps: watch::Receiver<u64>,
-    /// Tells that no more calls are to go out.
+    /// Whether no more calls may go out.
     pub(crate) stops: watch::Receiver<bool>,
 }
 
 impl<D: Defender> Worker<D> {
-    /// Works until no more orders can come.
+    /// Runs until no more orders can come.
     pub(crate) async fn run(
         mut self,
         me: usize,

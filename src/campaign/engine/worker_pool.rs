@@ -1,4 +1,4 @@
-//! The workers' workers: what is ready to go waits here for an idle worker, and reports come back.
+//! The workers of a run: orders that are ready wait here for an idle worker, and reports come back.
 
 use std::{
     collections::{VecDeque, vec_deque},
@@ -24,23 +24,23 @@ use crate::defender::Defender;
 
 /// The workers of a run.
 pub(super) struct WorkerPool {
-    /// Onto each desk, at most one.
+    /// Each worker's inbox, which holds one order.
     orders: Vec<mpsc::Sender<Order>>,
-    /// Whose workers are empty.
+    /// The workers that have nothing to do.
     idle: Vec<usize>,
-    /// Orders whose attempts are written, and that wait for a worker.
+    /// Orders whose attempts are written, waiting for a worker.
     ready: VecDeque<Order>,
     reports: mpsc::Receiver<(usize, Report)>,
     sleeps: watch::Sender<u64>,
     stops: watch::Sender<bool>,
-    /// Dropped, it ends the workers.
+    /// Dropping this ends the workers.
     _workers: JoinSet<()>,
 }
 
 impl WorkerPool {
-    /// Puts a worker to each desk.
+    /// Starts the engine's workers.
     pub(super) fn staff<D: Defender>(engine: &Engine<D>, times: &SendTimes) -> Self {
-        // A worker has at most one report on its way, so no report ever waits.
+        // Each worker has at most one report in flight, so no report ever has to wait.
         let (report, reports) = mpsc::channel(engine.workers);
         let sleeps = watch::Sender::new(0);
         let stops = watch::Sender::new(false);
@@ -70,7 +70,7 @@ impl WorkerPool {
         }
     }
 
-    /// Takes orders whose attempts have been written.
+    /// Adds orders whose attempts have been written.
     pub(super) fn take(&mut self, orders: Vec<Order>) {
         self.ready.extend(orders);
     }
@@ -85,38 +85,39 @@ impl WorkerPool {
                 mpsc::error::TrySendError::Full(order) | mpsc::error::TrySendError::Closed(order),
             ) = self.orders[worker].try_send(order)
             {
-                // An idle worker's desk is empty; one that is not comes back only as a bug, which must not lose a target.
+                // The inbox of an idle worker is empty. If it is not, that is a bug, which must not lose a
+                // target.
                 self.ready.push_front(order);
                 break;
             }
         }
     }
 
-    /// Takes back the orders that no worker has yet.
+    /// Takes back the orders that no worker has begun.
     pub(super) fn take_back(&mut self) -> vec_deque::Drain<'_, Order> {
         self.ready.drain(..)
     }
 
-    /// The next report; whose it is, is idle again. Dropping the future loses nothing.
+    /// Waits for the next report; its worker is idle again. Dropping the future loses nothing.
     pub(super) async fn report(&mut self) -> Option<Report> {
         let (worker, report) = self.reports.recv().await?;
         self.idle.push(worker);
         Some(report)
     }
 
-    /// A report that is there already.
+    /// A report, if one is there already.
     pub(super) fn try_report(&mut self) -> Option<Report> {
         let (worker, report) = self.reports.try_recv().ok()?;
         self.idle.push(worker);
         Some(report)
     }
 
-    /// Tells the workers that no more calls are to go out: what they have in hand and not sent comes back.
+    /// Tells the workers that no more calls may go out. They return what they have not sent.
     pub(super) fn stop(&self) {
         self.stops.send_replace(true);
     }
 
-    /// Tells the workers that the computer slept: they give up the calls that were in flight.
+    /// Tells the workers that the computer was suspended. They give up the calls that were in flight.
     pub(super) fn slept(&self) {
         self.sleeps.send_modify(|count| *count += 1);
     }

@@ -1,4 +1,4 @@
-//! The first few scans of a campaign, followed until they have succeeded.
+//! Follows the canaries' scans until they have succeeded.
 
 use super::{FollowError, Follower, Memory};
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
 };
 
 impl<D: Defender> Follower<D> {
-    /// Follows until all scans that the campaign has started have succeeded. If one of them comes to another end, cannot be
-    /// found any more, or has not come to its end when the time is over, it says so in words.
+    /// Follows until all scans that the campaign has started have succeeded. If one of them ends otherwise,
+    /// cannot be found any more, or is not over when the time is up, the inner error says so in words.
     ///
     /// # Errors
-    /// Listing is not permitted or fails again and again, or the state cannot be used.
+    /// Listing is not permitted or keeps failing, or the state cannot be used.
     pub(crate) async fn until_succeeded(&self) -> Result<Result<(), String>, FollowError> {
         let began = self.clock.now();
         let deadline = self.options.timeout.map(|timeout| began + timeout);

@@ -1,4 +1,4 @@
-//! How following ends, well or not.
+//! The result of following.
 
 use super::super::stop::Signal;
 use crate::store::is_final;
@@ -8,11 +8,11 @@ use crate::store::is_final;
 pub enum FollowEnd {
     /// There is nothing left to follow.
     Done,
-    /// The time was over.
+    /// The time was up.
     TimedOut,
-    /// Somebody asked for it.
+    /// Somebody interrupted it.
     Interrupted,
-    /// `fleetsweep cancel` ordered it.
+    /// `fleetsweep cancel` stopped it.
     Ordered,
 }
 
@@ -26,16 +26,16 @@ impl FollowEnd {
     }
 }
 
-/// What following came to.
+/// The result of following.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
     /// Why it ended.
     pub end: FollowEnd,
-    /// How many scans stand how; the empty word is for those that were never found.
+    /// The number of scans by status. The empty status is for those that were never found.
     pub scans: Vec<(String, u64)>,
-    /// Rounds that were begun.
+    /// The number of rounds that were begun.
     pub rounds: u64,
-    /// Calls that it took.
+    /// The number of calls it took.
     pub calls: u64,
 }
 
@@ -46,7 +46,7 @@ impl Followed {
         self.scans.iter().all(|(status, _)| status == "Succeeded")
     }
 
-    /// How many have not come to their end, as far as is known.
+    /// How many scans are not known to be over.
     #[must_use]
     pub fn left(&self) -> u64 {
         let open = self.scans.iter().filter(|(status, _)| !is_final(status));

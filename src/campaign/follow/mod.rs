@@ -1,4 +1,4 @@
-//! Following: started scans are watched to their end by listing, a few calls a round for ten thousand of them.
+//! Watches started scans to their end by listing: a few calls a round for ten thousand scans.
 //!
 //! ```text
 //!   store ── open scans ─→ Watch ── since ─→ list, page by page ─→ states ─→ store
@@ -6,10 +6,11 @@
 //!     └── next round, later  └──────────────── get, by id ────────────────────┘
 //! ```
 //!
-//! All that matters is in the store, so it can be broken off at any moment and taken up again.
+//! Everything that matters is in the store, so following can be interrupted at any time and resumed.
 //!
-//! - this file: when there is a round: beside a run, after it, until somebody asks for the end. `round`: one round.
-//! - `canaries`: the first few scans, until they have succeeded. `followed`: what following came to.
+//! - this file: when a round is due: beside a run, and after it. `round`: one round. `watch`: what a round
+//!   looks for.
+//! - `canaries`: the canaries' scans, until they have succeeded. `followed`: the result.
 
 mod canaries;
 mod followed;
@@ -36,20 +37,20 @@ use crate::{
     quota::{Clock, Moment, Pacer},
 };
 
-/// How scans are followed.
+/// How often and for how long scans are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowOptions {
-    /// The first pause between two rounds; it doubles with the age of the newest scan, up to 10 minutes.
+    /// The first pause between two rounds. It doubles with the age of the newest scan, up to 10 minutes.
     pub interval: Duration,
-    /// After so long it ends, whatever is still open.
+    /// Following ends after this time, even if scans are still open.
     pub timeout: Option<Duration>,
 }
 
-/// What following needs of the world.
+/// Follows the scans of one campaign.
 pub struct Follower<D> {
-    /// Waits for the end of an outage.
+    /// These calls wait for the end of an outage.
     patient: Calls<D>,
-    /// Does not: the run beside which it follows finds out whether the API answers.
+    /// These do not: the run that is in progress finds out whether the API answers.
     beside: Calls<D>,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
@@ -57,7 +58,7 @@ pub struct Follower<D> {
     options: FollowOptions,
 }
 
-/// The calls that a follower makes.
+/// The calls of a follower.
 struct Calls<D> {
     list: ScanList<D>,
     gets: Caller<D>,
@@ -70,7 +71,7 @@ impl<D: Defender> Calls<D> {
 }
 
 impl<D: Defender> Follower<D> {
-    /// A follower of the scans of the campaign at `state`.
+    /// A follower for the scans of the campaign whose state file is `state`.
     pub fn new(
         defender: &Arc<D>,
         tokens: &Arc<dyn TokenSource>,
@@ -107,11 +108,11 @@ impl<D: Defender> Follower<D> {
         }
     }
 
-    /// Follows until all scans have come to their end and `more_to_come` says that no more will be started, until the time
-    /// is over, or until somebody asks for the end.
+    /// Follows until all scans are over and `more_to_come` says that no more will be started, until the time
+    /// is up, or until a signal comes.
     ///
     /// # Errors
-    /// Listing is not permitted or fails again and again, or the state cannot be used.
+    /// Listing is not permitted or keeps failing, or the state cannot be used.
     pub async fn follow(
         &self,
         more_to_come: impl Fn() -> bool,
@@ -154,12 +155,12 @@ impl<D: Defender> Follower<D> {
         })
     }
 
-    /// Follows beside a run that starts scans, so that what is heard is in the state long before the last call, and says
-    /// nothing unless it has to give up. It never ends: a run is not stopped for it, and whoever follows after the run meets
-    /// the same error.
+    /// Follows while a run starts scans, so that most results are in the state before the last call. It
+    /// reports nothing unless it has to give up. It never returns: a run is not stopped because of it, and
+    /// following after the run meets the same error.
     pub async fn meanwhile(&self) -> Infallible {
         let mut memory = Memory::default();
-        // The run's first call comes first: it tells whether the tenant will have us.
+        // The run's first call goes first: it shows whether the tenant accepts requests.
         let mut pause = self.options.interval;
         loop {
             wait_until(self.clock.as_ref(), self.clock.now() + pause).await;
@@ -179,12 +180,12 @@ impl<D: Defender> Follower<D> {
         }
     }
 
-    /// Calls so far.
+    /// The number of calls so far.
     pub fn calls(&self) -> u64 {
         self.patient.made() + self.beside.made()
     }
 
-    /// Tells how the scans stand, and how long until the next round.
+    /// Notes how the scans stand, and returns the pause until the next round.
     fn report(&self, round: &Round) -> Duration {
         if !round.pause.is_zero() {
             let (summary, pause) = (&round.summary, span::in_words(round.pause));

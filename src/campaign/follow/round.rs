@@ -1,4 +1,4 @@
-//! One round of following: the list once, and by id what it does not show.
+//! One round of following: reads the list once, and by id what the list does not show.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -32,37 +32,37 @@ use crate::{
 /// The longest pause between two rounds.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(10);
 
-/// So many scans that the list does not show are asked for by id in one round: a minute's quota.
+/// How many scans that the list does not show are read by id in one round: a minute's quota.
 const GETS: usize = 100;
 
-/// A scan that the service does not know when it is asked for is given up the second time.
+/// A scan is given up when the service has not known its id this many times.
 const NOT_THERE: u32 = 2;
 
-/// So many rounds in a row may fail.
+/// After this many failed rounds in a row, following ends.
 const ROUNDS_FAILED: u32 = 5;
 
-/// What one process remembers between two rounds.
+/// What is remembered between two rounds.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     server: ServerClock,
-    /// No longer in the list: from now on asked for by id. How often the service did not know it.
+    /// Scans that are no longer listed and are read by id, and how often the service did not know the id.
     unlisted: HashMap<u64, u32>,
-    /// Machines whose scan a whole listing did not show.
+    /// Machines whose scan a complete listing did not show.
     not_found: HashSet<u64>,
     failed: u32,
     pub(super) rounds: u64,
 }
 
-/// What a round came to while something is open still.
+/// The result of a round while scans are still open.
 pub(super) struct Round {
     /// How long until the next one.
     pub(super) pause: Duration,
-    /// How the scans stand that were open before it, in words.
+    /// How many of the scans that were open before it have which status, in words.
     pub(super) summary: String,
 }
 
 impl<D: Defender> Follower<D> {
-    /// One round; `None` if there is nothing left to follow.
+    /// Runs one round; `None` if there is nothing left to follow.
     pub(super) async fn round(
         &self,
         memory: &mut Memory,
@@ -86,14 +86,14 @@ impl<D: Defender> Follower<D> {
                 summary: counts.in_words(),
             }));
         };
-        // What the list has told is on disk before anything else is asked.
+        // What the list has shown is on disk before anything else is asked.
         counts.change(&updates);
         self.write(updates).await?;
         let missing = by_id.into_iter().chain(unlisted).collect();
         let asked = self.ask(missing, memory, &calls.gets).await?;
         counts.change(&asked);
         self.write(asked).await?;
-        // With nothing open any more, the next round finds out at once whether the run has started other scans meanwhile.
+        // With nothing open any more, the next round finds out at once whether the run has started others.
         let pause = if counts.open() == 0 {
             Duration::ZERO
         } else {
@@ -105,7 +105,7 @@ impl<D: Defender> Follower<D> {
         }))
     }
 
-    /// Asks for scans that the list does not show any more.
+    /// Reads scans by id that the list does not show any more.
     async fn ask(
         &self,
         missing: Vec<OpenAction>,
@@ -125,7 +125,7 @@ impl<D: Defender> Follower<D> {
                 }
                 Ok(Answered::NotFound) => *memory.unlisted.entry(open.n).or_default() += 1,
                 Err(CallError::Ledger(e)) => return Err(FollowError::Disk(e.to_string())),
-                // Another round asks again.
+                // The next round asks again.
                 Err(CallError::Unanswered { .. }) => {}
                 Err(e) => return Err(FollowError::Tenant(e.to_string())),
             }
@@ -133,7 +133,7 @@ impl<D: Defender> Follower<D> {
         Ok(updates)
     }
 
-    /// The largest doubling of the interval that is not above the newest scan's age.
+    /// The largest doubling of the interval that does not exceed the newest scan's age.
     fn pause(&self, watch: &Watch, memory: &Memory) -> Duration {
         let now = memory
             .server
@@ -148,7 +148,7 @@ impl<D: Defender> Follower<D> {
         while pause * 2 <= age.min(most) {
             pause *= 2;
         }
-        // Ten minutes are no doubling of a minute: the last step is shorter.
+        // Ten minutes are not a doubling of one minute, so the last step is shorter.
         if age >= most { most } else { pause }
     }
 
@@ -162,8 +162,8 @@ impl<D: Defender> Follower<D> {
     }
 }
 
-/// Reads the list for what `watch` looks for: what has changed, and the scans that a whole listing no longer shows. `None`
-/// where the list could not be read this time.
+/// Reads the list for what `watch` looks for. Returns what has changed, and the scans that a complete listing
+/// no longer shows; `None` if the list could not be read this time.
 ///
 /// # Errors
 /// Listing is not permitted, or has failed too often in a row.
@@ -214,7 +214,7 @@ async fn read_list<D: Defender>(
     }
 }
 
-/// How the scans of one round stand.
+/// The scans' statuses in one round, by target.
 struct Counts(HashMap<u64, String>);
 
 impl Counts {

@@ -11,34 +11,34 @@ use crate::{
     store::{ActionUpdate, OpenAction, is_final},
 };
 
-/// A scan that somebody else had started may be so old when a machine is found busy: requests to machines that are off
-/// were seen pending for three days (MDE-API.md, section 3).
+/// How old somebody else's scan may be when its machine is found busy: requests to machines that are off were
+/// seen pending for three days (MDE-API.md, section 3).
 pub(crate) const OLDEST_FOREIGN: SignedDuration = SignedDuration::from_hours(72);
 
-/// Between the sending of a call and what the service takes for its time lies no more than this.
+/// The longest time between sending a call and the time that the service records for it.
 const SLACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// One round.
 #[derive(Debug, Default)]
 pub struct Watch {
     by_id: HashMap<String, OpenAction>,
-    /// Machines that were found busy, without a word on which scan runs there.
+    /// Machines that were found busy without the reply naming the scan.
     by_machine: HashMap<String, OpenAction>,
     seen: HashSet<u64>,
     updates: Vec<ActionUpdate>,
 }
 
-/// How the open scans stand after a round.
+/// What a round was looking for and did not find.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Unseen {
-    /// Scans that a whole listing should have shown and did not.
+    /// Scans that a complete listing should have shown and did not.
     pub by_id: Vec<OpenAction>,
     /// Machines whose scan was not found.
     pub machines: Vec<OpenAction>,
 }
 
 impl Watch {
-    /// A round that looks for these.
+    /// A round that looks for these scans.
     #[must_use]
     pub fn new(open: impl IntoIterator<Item = OpenAction>) -> Self {
         let mut watch = Self::default();
@@ -54,8 +54,8 @@ impl Watch {
         watch
     }
 
-    /// From which time of the service's clock on the list is to be read: the creation of the oldest scan that is open.
-    /// `None` if there is nothing to look for.
+    /// The time of the service's clock from which on the list has to be read: the creation of the oldest open
+    /// scan. `None` if there is nothing to look for.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         let known = self.by_id.values().map(listed_from);
@@ -66,13 +66,13 @@ impl Watch {
         known.chain(sought).min()
     }
 
-    /// When the newest of the scans that are known was created.
+    /// The creation time of the newest known scan.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         self.by_id.values().filter_map(OpenAction::created_at).max()
     }
 
-    /// An action of the list, which comes newest first.
+    /// Takes in an action of the list, which comes newest first.
     pub fn saw(&mut self, action: &MachineAction) {
         if let Some(open) = self.by_id.get(&action.id.to_ascii_lowercase()) {
             if self.seen.insert(open.n) {
@@ -92,14 +92,14 @@ impl Watch {
         }
     }
 
-    /// Whether every open scan was seen, so that the rest of the list tells nothing more.
+    /// Whether every open scan was seen, so that the rest of the list has nothing to add.
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.seen.len() == self.by_id.len() + self.by_machine.len()
     }
 
-    /// What has changed, to be written; and after a whole listing that began at `began` of the service's clock, what it
-    /// did not show although it should have.
+    /// The changes to write; and what a complete listing, which began at `began` by the service's clock, did
+    /// not show although it should have.
     #[must_use]
     pub fn end(self, began: Option<Timestamp>) -> (Vec<ActionUpdate>, Unseen) {
         let seen = &self.seen;
@@ -124,7 +124,7 @@ impl Watch {
     }
 }
 
-/// What an action tells that was not known of this target; nothing if it is all known.
+/// What an action adds to what is known of this target; `None` if it adds nothing.
 pub(crate) fn update(open: &OpenAction, action: &MachineAction) -> Option<ActionUpdate> {
     let status = action.status.clone().unwrap_or_default();
     let is_known = status.is_empty() || status == open.status;
@@ -137,7 +137,7 @@ pub(crate) fn update(open: &OpenAction, action: &MachineAction) -> Option<Action
     })
 }
 
-/// Whether this action was under way when the service said that one was.
+/// Whether this action was under way when the service reported the machine busy.
 fn was_active(action: &MachineAction, open: &OpenAction) -> bool {
     let Some(asked) = open.asked else {
         return true;
@@ -152,7 +152,7 @@ fn was_active(action: &MachineAction, open: &OpenAction) -> bool {
     had_begun && !had_ended
 }
 
-/// From when on a listing that begins shows a scan of this time.
+/// When a listing may begin at the earliest to show a scan of this time.
 fn shows_by(at: Timestamp) -> Timestamp {
     at.saturating_add(SHOWS_WITHIN).unwrap_or(Timestamp::MAX)
 }

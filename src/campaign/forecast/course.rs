@@ -1,5 +1,5 @@
-//! One course that the calls of a campaign may take: a simulation without chance, in which every share of many is dealt out
-//! evenly.
+//! One course that the calls of a campaign may take: a simulation without randomness, in which every share is
+//! spread evenly.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
@@ -12,52 +12,52 @@ use crate::{
     quota,
 };
 
-/// Nobody expects what comes less often than once in twenty campaigns.
+/// What happens less often than once in twenty campaigns is not expected.
 const RARE: f64 = 0.05;
 
-/// As many calls as go at once.
+/// How many calls go out at once.
 const BURST: f64 = 100.0;
 
-/// The calls of a prospect, while they are gone through.
+/// The calls of a prospect, during the simulation.
 pub(in crate::campaign) struct Course<'a> {
     prospect: &'a Prospect,
     gate: Gate<'a>,
     latency: Duration,
-    /// Targets that were never sent to, and may be.
+    /// Targets that were never sent to and may be.
     fresh: u64,
     /// Targets whose time has come.
     due: Vec<Due>,
     later: BinaryHeap<Reverse<(Duration, Why)>>,
     again: [(Whole, Duration); 2],
-    /// So many times the last call may have to be made once more.
+    /// How often the last call may have to be repeated.
     encores: u32,
     absent: Whole,
     levels: Vec<Level>,
-    /// Machines beyond the greatest number.
+    /// Machines beyond `--max-machines`.
     beyond: u64,
-    /// Targets whose call may not go any more.
+    /// Targets whose call may not go out any more.
     left: u64,
     lean: Lean,
 }
 
-/// What becomes of the machines that were found busy so many times, when they are asked the next time.
+/// What happens to the machines that were found busy this many times when they are tried the next time.
 struct Level {
     busy: Whole,
-    /// Of those that are not: the others cost no call.
+    /// The share of the others that cost a call.
     free: Whole,
 }
 
-/// What a target does whose time has come.
+/// What a target does when it is due.
 enum Due {
-    /// A call goes, and asks whether its machine is busy, which it was so many times.
+    /// A call goes out and shows whether the machine is busy, which it was this many times.
     Asks(u32),
-    /// A call goes to a machine that is free.
+    /// A call goes out to a machine that is free.
     Goes,
-    /// The list is asked about a machine that was busy so many times; it is due since then.
+    /// The list is checked for a machine that was busy this many times, and that has been due since then.
     Looks(u32, Duration),
 }
 
-/// What a look into the list of scans finds.
+/// What a check of the list finds.
 enum Look {
     Busy,
     Free,
@@ -110,7 +110,7 @@ impl<'a> Course<'a> {
         course
     }
 
-    /// When each call goes out, from the prospect's moment on.
+    /// When each call goes out, counted from the prospect's moment.
     pub(in crate::campaign) fn calls(
         &mut self,
         quota: &quota::Forecast,
@@ -123,7 +123,8 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// Why not all go, once all were gone through, and how many targets are left over.
+    /// Why not all calls go out, and how many targets are left. Call it after [`calls`](Self::calls) has
+    /// ended.
     pub(in crate::campaign) fn left_over(&self) -> (Option<StoppedBy>, u64) {
         let rest = self.left + self.fresh + (self.due.len() + self.later.len()) as u64;
         match self.gate.closed {
@@ -133,12 +134,12 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// How many times the calls wait for the hours to open.
+    /// How often the calls wait for the window to open.
     pub(in crate::campaign) fn openings(&self) -> u64 {
         self.gate.openings
     }
 
-    /// When the call goes for which the quota has room from `room` on; the one before went at `last`.
+    /// When the call goes out that the quota has room for from `room` on. The one before went out at `last`.
     fn next(&mut self, room: Duration, last: Duration) -> Option<Duration> {
         let mut at = room;
         let asks = loop {
@@ -159,7 +160,7 @@ impl<'a> Course<'a> {
                 Some(Due::Asks(times)) => break Some(times),
                 Some(Due::Goes) => break None,
                 Some(Due::Looks(times, since)) => match self.look(times, since, at) {
-                    // The list tells, and no call is spent.
+                    // The list shows it, and no call is spent.
                     Look::Busy => self.wait(at, times + 1),
                     Look::Over => {}
                     Look::Free => break None,
@@ -183,7 +184,7 @@ impl<'a> Course<'a> {
         Some(at)
     }
 
-    /// A call goes; what comes back of it waits.
+    /// A call goes out. What comes back of it waits.
     fn goes(&mut self, asks: Option<u32>, at: Duration) {
         let answered = at + self.latency;
         if let Some(times) = asks
@@ -201,7 +202,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The time of one that waits has come.
+    /// A target that waits has become due.
     fn ripen(&mut self, then: Duration, why: Why) {
         self.due.push(match why {
             Why::Busy(times) if self.prospect.is_blind => Due::Asks(times),
@@ -212,8 +213,8 @@ impl<'a> Course<'a> {
         });
     }
 
-    /// What was seen of such looks speaks for those that come on time only: of a machine that has waited for its turn besides,
-    /// nobody knows.
+    /// What was seen of such checks applies only to those that are on time. Nothing is known about a machine
+    /// that also had to wait for its turn.
     fn look(&mut self, times: u32, since: Duration, at: Duration) -> Look {
         let is_last = self.levels.len() <= times as usize + 1;
         match self.levels.get_mut(times as usize) {
@@ -227,7 +228,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// A machine was found busy so many times by now.
+    /// A machine has been found busy this many times by now.
     fn wait(&mut self, at: Duration, times: u32) {
         if let OnPending::Retry { tries, .. } = self.prospect.on_pending
             && times < tries
@@ -241,7 +242,7 @@ impl<'a> Course<'a> {
 impl Level {
     fn new(prospect: &Prospect, times: u32, is_last: bool, lean: Lean) -> Self {
         let seen = &prospect.begun.seen;
-        // Who is found busy at the last time ends without a call.
+        // A machine that is found busy the last time ends without a call.
         let busy_lean = match lean {
             Lean::Late if is_last => Lean::Early,
             lean => lean,
@@ -274,7 +275,7 @@ impl Level {
     }
 }
 
-/// How many times in a row the last of the calls may have to be made once more, where a share of all is.
+/// How often in a row the last call may have to be repeated, if this share of calls is.
 fn encores(share: f64) -> u32 {
     let mut times = 0;
     let mut expected = BURST * share;
@@ -285,7 +286,7 @@ fn encores(share: f64) -> u32 {
     times
 }
 
-/// A share of many, as whole ones: of a share of a fifth every fifth is one.
+/// Spreads a share over whole calls: of a fifth, every fifth call is one.
 struct Whole {
     share: f64,
     sum: f64,
@@ -293,7 +294,7 @@ struct Whole {
 
 impl Whole {
     fn of(share: f64, lean: Lean) -> Self {
-        // Where the sum begins decides whether it is cut off, rounded or rounded up.
+        // The initial sum decides whether the result is rounded down, to the nearest, or up.
         let sum = match lean {
             Lean::Early => 0.0,
             Lean::Likely => 0.5,

@@ -1,34 +1,37 @@
-//! What a campaign has seen so far of how its calls go: the forecast goes on by that.
+//! What a campaign has seen of how its calls go, which the forecast extrapolates.
 
 use std::time::Duration;
 
 use crate::store::Seen;
 
-/// How much later a call is made once more, as a rule, where nobody has kept it.
+/// How much later a call is repeated, if that was not recorded.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// Where every call is made once more, each machine has the five tries that it has by default: four of five calls are.
+/// If every call is repeated, each machine has the five tries that are the default: four of five calls are
+/// repeats.
 const MOST_AGAIN: f64 = 0.8;
 
-/// A look that comes so long after a delay is over is one of those that the delay was meant for.
+/// A check counts as on time if it comes at most this long after the delay is over.
 pub(crate) const ON_TIME: Duration = Duration::from_mins(1);
 
-/// A share says more about what comes, the more it was taken from.
+/// How many observations a share needs before it is used.
 const ENOUGH: u64 = 30;
 
-/// Which of the courses that a campaign may take, going by what it has seen.
+/// Which of the possible courses to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lean {
-    /// The one that is over first: counts come out lower by twice their spread, and what nobody knows costs no call.
+    /// The earliest one: counts are lower by twice their standard deviation, and what is not known costs no
+    /// call.
     Early,
-    /// The one that goes on as before.
+    /// The one that continues as before.
     Likely,
-    /// The one that is over last: counts come out higher by twice their spread, and whatever may wait does.
+    /// The latest one: counts are higher by twice their standard deviation, and whatever may wait does.
     Late,
 }
 
 impl Lean {
-    /// `part` of `whole`, as a share from 0 to 1. Counts of rare events spread by their square root.
+    /// `part` of `whole` as a share from 0 to 1. The standard deviation of a count of rare events is its
+    /// square root.
     #[expect(
         clippy::cast_precision_loss,
         reason = "nobody makes so many calls that a share would suffer"
@@ -44,25 +47,26 @@ impl Lean {
     }
 }
 
-/// Counts of what became of calls, and of looks at machines that had been busy.
+/// Counts of the results of calls, and of checks of machines that had been busy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Experience {
-    /// By how many times the machine had been found busy before: how many were asked, and how many of them were busy.
+    /// By how often the machine had been found busy before: how many were tried, and how many of those were
+    /// busy.
     asked: Vec<(u64, u64)>,
-    /// Answers, and how long they took together.
+    /// The number of answers, and how long they took in all.
     answers: u64,
     took: Duration,
-    /// Calls that were to be made once more, and how much later together: after an answer, and after none.
+    /// Calls to be repeated, and the sum of their delays: after an answer, and without one.
     again: [(u64, Duration); 2],
-    /// The longest that one of them waited.
+    /// The longest of these delays.
     longest: Duration,
-    /// Lookups of calls without an answer, and how many of them were to be made once more.
+    /// Look-ups of calls without an answer, and how many of those calls had to be repeated.
     lookups: u64,
     absent: u64,
 }
 
 impl Experience {
-    /// That of the runs so far, as the state tells it.
+    /// The experience of earlier runs, from the state.
     #[must_use]
     pub(crate) fn of_earlier_runs(seen: &Seen) -> Self {
         let found_busy = &seen.found_busy;
@@ -92,13 +96,13 @@ impl Experience {
         }
     }
 
-    /// The service has answered, and that took so long.
+    /// The service has answered, after this long.
     pub fn answered(&mut self, took: Duration) {
         self.answers += 1;
         self.took = self.took.saturating_add(took);
     }
 
-    /// A machine that was found busy so many `times` before was busy again, or was not.
+    /// A machine that was found busy this many `times` before was busy again, or was not.
     pub fn asked(&mut self, times: u32, busy: bool) {
         let times = times as usize;
         if self.asked.len() <= times {
@@ -109,21 +113,21 @@ impl Experience {
         *found += u64::from(busy);
     }
 
-    /// A call is to be made once more, so much later: one without an answer, or what was answered.
-    pub(crate) fn repeats(&mut self, was_lost: bool, after: Duration) {
+    /// A call has to be repeated, this much later. `was_lost` if it had no answer.
+    pub(crate) fn will_repeat(&mut self, was_lost: bool, after: Duration) {
         let (count, delayed) = &mut self.again[usize::from(was_lost)];
         *count += 1;
         *delayed = delayed.saturating_add(after);
         self.longest = self.longest.max(after);
     }
 
-    /// A call without an answer was looked up, and has to be made once more, or not.
+    /// A call without an answer was looked up; `absent` if it has to be repeated.
     pub(crate) fn looked_up(&mut self, absent: bool) {
         self.lookups += 1;
         self.absent += u64::from(absent);
     }
 
-    /// Whether enough is known to say how many machines are busy, or else how calls go at all.
+    /// Whether enough is known for a range: about answers, and about busy machines if they are tried again.
     #[must_use]
     pub(crate) fn is_enough(&self, asks_again: bool) -> bool {
         let asked = self.asked.first().map_or(0, |(asked, _)| *asked);
@@ -133,7 +137,7 @@ impl Experience {
     /// How long a call takes.
     #[must_use]
     pub fn latency(&self, lean: Lean) -> Duration {
-        // A sum of 10,000,000 calls of an hour each has its place in it.
+        // The sum has room for 10,000,000 calls of an hour each.
         let mean = self.took.as_nanos() / u128::from(self.answers.max(1));
         let mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
         match lean {
@@ -143,16 +147,16 @@ impl Experience {
         }
     }
 
-    /// How many of the machines that were found busy so many `times` are busy when they are asked the next time; `None` where
-    /// none has been asked.
+    /// The share of the machines found busy this many `times` that are busy the next time; `None` if none has
+    /// been tried.
     #[must_use]
     pub fn busy(&self, times: u32, lean: Lean) -> Option<f64> {
         let (asked, busy) = *self.asked.get(times as usize)?;
         (asked > 0).then(|| lean.share(busy, asked))
     }
 
-    /// How many calls are made once more, and how much later: after an answer, and after none. Never so many that the calls
-    /// would have no end.
+    /// The share of calls that are repeated and how much later, after an answer and without one. The shares
+    /// are capped, so that the calls come to an end.
     #[must_use]
     pub fn again(&self, lean: Lean) -> [(f64, Duration); 2] {
         let shares = self.again.map(|(count, _)| lean.share(count, self.answers));
@@ -165,13 +169,13 @@ impl Experience {
         })
     }
 
-    /// The longest that a call waited which was to be made once more.
+    /// The longest delay of a repeated call.
     #[must_use]
     pub(crate) fn longest_again(&self) -> Duration {
         self.longest
     }
 
-    /// How many of the calls without an answer are made once more; `None` until one was looked up.
+    /// The share of the calls without an answer that are repeated; `None` until one was looked up.
     #[must_use]
     pub fn absent(&self, lean: Lean) -> Option<f64> {
         (self.lookups > 0).then(|| lean.share(self.absent, self.lookups))
@@ -196,7 +200,7 @@ mod tests {
             seen.asked(0, call == 0);
         }
         seen.asked(1, false);
-        seen.repeats(true, Duration::from_secs(30));
+        seen.will_repeat(true, Duration::from_secs(30));
         seen.looked_up(true);
         seen.looked_up(false);
         let busy = |times| seen.busy(times, LIKELY);
@@ -212,7 +216,7 @@ mod tests {
     fn where_every_call_is_made_once_more_there_is_an_end_all_the_same() {
         let mut seen = Experience::default();
         for _ in 0..10 {
-            seen.repeats(true, Duration::ZERO);
+            seen.will_repeat(true, Duration::ZERO);
         }
         seen.answered(Duration::ZERO);
         let all: f64 = seen.again(Lean::Late).iter().map(|(share, _)| share).sum();
@@ -221,7 +225,8 @@ mod tests {
 
     #[test]
     fn earlier_runs_are_read_from_the_state() {
-        // 90 have ended at once; of 10 busy ones 4 ended after that, 3 wait; of 3 that were busy again 2 have ended.
+        // 90 ended at once. Of 10 busy ones, 4 ended after that and 3 wait. Of 3 that were busy again, 2 have
+        // ended.
         let seen = Experience::of_earlier_runs(&Seen {
             found_busy: vec![(90, 90), (7, 4), (3, 2)],
             answers: 100,

@@ -1,4 +1,4 @@
-//! When calls may go that the quota has room for: by the hours, and before the end.
+//! When calls may go out that the quota has room for: inside the daily window and before the deadline.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::{Bounds, StoppedBy, later};
 
-/// Lets calls through while the hours are open and the end has not come. It looks at the calendar once an opening.
+/// Lets calls through while the window is open and the deadline has not passed. It consults the calendar once
+/// per opening.
 pub(super) struct Gate<'a> {
     bounds: &'a Bounds,
     now: Timestamp,
-    /// Calls before this pass without a look.
+    /// Calls before this pass without consulting the calendar.
     open_until: Option<Timestamp>,
     pub(super) openings: u64,
     pub(super) closed: Option<StoppedBy>,
@@ -27,7 +28,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// When a call goes that could go so long after the moment of the forecast; `None` if it never may.
+    /// When a call goes out that could go `after` the moment of the forecast; `None` if it never may.
     pub(super) fn pass(&mut self, after: Duration) -> Option<Duration> {
         let wanted = later(self.now, after);
         let mut at = wanted;

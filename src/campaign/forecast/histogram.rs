@@ -1,16 +1,16 @@
-//! Stretches of time, and how many calls fall into each: minutes, hours, days, as the clock on the wall has them.
+//! Counts calls by minutes, hours or days of the wall clock.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::DateTime, tz::TimeZone};
 use serde::Serialize;
 
-/// The calls of one stretch of time. Stretches without calls have none.
+/// The calls of one period. Periods without calls have no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Slot {
-    /// Its beginning; of the first slot, now.
+    /// Its beginning; now, for the first slot.
     pub from: Timestamp,
-    /// The first instant behind it.
+    /// The first instant after it.
     pub until: Timestamp,
     /// The calls in it.
     pub calls: u64,
@@ -18,7 +18,7 @@ pub struct Slot {
     pub total: u64,
 }
 
-/// Counts calls, in the order of time, by slots.
+/// Counts calls by slots. The calls have to come in the order of time.
 #[derive(Debug)]
 pub struct Histogram {
     now: Timestamp,
@@ -31,7 +31,7 @@ pub struct Histogram {
 /// How long a slot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
-    /// Parts of an hour, or of a day, that divide it.
+    /// Parts of an hour or a day that divide it.
     Minutes(i32),
     Days(i32),
 }
@@ -49,10 +49,10 @@ const UNITS: [Unit; 9] = [
 ];
 
 impl Histogram {
-    /// With more lines of a table than these the whole would not fit on a screen.
+    /// The most lines of a table that fit on a screen.
     pub(crate) const MOST: u64 = 15;
 
-    /// For calls of which the last goes out `length` after `now`.
+    /// A histogram for calls of which the last goes out `length` after `now`.
     #[must_use]
     pub fn new(now: Timestamp, length: Duration, zone: &TimeZone) -> Self {
         let fits = |unit: &Unit| length.as_secs() <= unit.seconds() * Self::MOST;
@@ -66,7 +66,7 @@ impl Histogram {
         }
     }
 
-    /// Counts a call at `at` in its stretch of the calendar.
+    /// Counts a call at `at` in its period of the calendar.
     pub fn add(&mut self, at: Timestamp) {
         if self.is_behind(at) {
             let (from, until) = self.unit.around(at, &self.zone);
@@ -75,7 +75,7 @@ impl Histogram {
         self.count();
     }
 
-    /// Counts a call at `at` in the stretch that lasts until `end`, which is asked for when it begins.
+    /// Counts a call at `at` in the period that lasts until `end`, which is called when a period begins.
     pub(crate) fn add_until(&mut self, at: Timestamp, end: impl FnOnce() -> Timestamp) {
         if self.is_behind(at) {
             self.begin(at, end());
@@ -120,7 +120,8 @@ impl Unit {
         u64::from(minutes.unsigned_abs()) * 60
     }
 
-    /// The stretch in which `at` lies, by the clock of `zone`. Where the clock is moved, a stretch is longer or shorter.
+    /// The period in which `at` lies, by the clock of `zone`. If the clock is changed, a period is longer or
+    /// shorter.
     fn around(self, at: Timestamp, zone: &TimeZone) -> (Timestamp, Timestamp) {
         let shown = zone.to_datetime(at);
         let midnight = shown.date().to_datetime(jiff::civil::Time::midnight());
@@ -136,7 +137,8 @@ impl Unit {
         let instant = |shown: DateTime| zone.to_timestamp(shown).ok();
         let from = instant(from).unwrap_or(at).min(at);
         let until = until.ok().and_then(instant).filter(|until| *until > at);
-        // Around a change of the clock the next stretch may begin before this one, and at the end of all calendars never.
+        // Around a change of the clock the next period may begin before this one, and at the end of the
+        // calendar it never begins.
         let until = until.or_else(|| at.checked_add(self.span()).ok());
         (from, until.unwrap_or(Timestamp::MAX))
     }
@@ -154,7 +156,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The slots of a call every `step`, for so long.
+    /// The slots for a call every `step`, for this long.
     fn slots(now: &str, step: Duration, length: Duration, zone: &str) -> Vec<(String, u64)> {
         let zone = TimeZone::get(zone).unwrap();
         let mut slots = Histogram::new(at(now), length, &zone);
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn days_are_as_long_as_the_clock_makes_them_and_no_call_is_lost() {
-        // Summer time ends on 25 October 2026 in Berlin, and begins on 28 March 2027.
+        // In Berlin, summer time ends on 25 October 2026 and begins on 28 March 2027.
         let hour = Duration::from_hours(1);
         for (now, calls) in [("2026-10-24T22:00:00Z", 25), ("2027-03-27T23:00:00Z", 23)] {
             let told = slots(now, hour, 10 * 24 * hour, "Europe/Berlin");
@@ -204,7 +206,7 @@ mod tests {
             let sum: u64 = told.iter().map(|slot| slot.1).sum();
             assert_eq!(sum, 241);
         }
-        // By the hour, the hour that exists twice is one that lasts twice as long.
+        // By the hour, the hour that occurs twice is one period of two hours.
         let told = slots("2026-10-25T00:00:00Z", hour / 2, 6 * hour, "Europe/Berlin");
         let sum: u64 = told.iter().map(|slot| slot.1).sum();
         assert_eq!(sum, 13);

@@ -1,13 +1,15 @@
-//! When the calls that are left go out: the one forecast of `plan`, the bar and `status`. Pure arithmetic over the quota's own
-//! schedule, the hours in which calls may go, and the delays of those that wait; what will come back as busy or to be
-//! repeated is taken from what the campaign has seen so far. How much that leaves open is told too: the campaign is gone
-//! through three times, as it would be over first, as it has gone so far, and as it would be over last.
+//! Forecasts when the remaining calls go out, for `plan`, the progress bar and `status`. Pure arithmetic over
+//! the quota's schedule, the hours in which calls may go out, and the delays of the targets that wait. The
+//! share of calls that will find a machine busy or have to be repeated is taken from what the campaign has
+//! seen so far. Three courses are computed to show the uncertainty: the earliest, the likely and the latest
+//! one.
 //!
-//! What it leaves out: outages, refusals (429) and other people's calls that are still to come, a computer that sleeps, and
-//! answers that get slower by more than a tenth.
+//! Not included are future outages, 429s and other people's calls, a suspended computer, and answers that
+//! become slower by more than a tenth.
 //!
-//! - `gate`: the hours in which calls may go, and the instant from which on none may.
-//! - `course`: the calls of one of the three, one after the other.
+//! - `gate`: the hours in which calls may go out, and the deadline. `experience`: what was seen so far.
+//! - `course`: the calls of one course, one after the other. `timeline`: a course condensed to one screen;
+//!   `histogram`: its calls by minute, hour or day.
 
 mod course;
 pub mod experience;
@@ -32,20 +34,20 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// So long a listing takes, and the turn of what it finds to be sent once more.
+/// How long a listing takes, including the wait of what it finds for its turn.
 pub(super) const LISTED_WITHIN: Duration = Duration::from_secs(10);
 
-/// So long after a run has begun the calls are looked up that an earlier one left without an answer.
+/// How long after a run has begun the calls are looked up that an earlier run left unanswered.
 pub(super) const LOOKED_UP_WITHIN: Duration = SHOWS_WITHIN.saturating_add(LISTED_WITHIN);
 
 /// What bounds the calls besides the quota.
 #[derive(Debug, Clone, Default)]
 pub struct Bounds {
-    /// Calls go out in these hours only.
+    /// Calls go out only in these hours.
     pub hours: Option<Hours>,
-    /// No call goes out at this instant or after it.
+    /// No call goes out at or after this instant.
     pub not_after: Option<Timestamp>,
-    /// No more machines than these are sent to.
+    /// The most machines that are sent to.
     pub most: Option<u64>,
 }
 
@@ -53,40 +55,41 @@ pub struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
-    /// The instant from which on none goes out.
+    /// The deadline.
     NotAfter,
-    /// The greatest number of machines.
+    /// The limit on the number of machines.
     MaxMachines,
-    /// The hours never open again, as far as a calendar reaches.
+    /// The daily window never opens again within the range of the calendar.
     Window,
 }
 
 /// Why a target waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// Its call is to be made once more, and tells whether its machine is busy.
+    /// Its call has to be repeated, and shows whether its machine is busy.
     Again,
-    /// Its machine was found free, and its turn has come.
+    /// Its machine was found free, and it is due.
     Free,
-    /// It is not known whether its call started a scan, which is looked up.
+    /// It has to be looked up whether its call started a scan.
     Lookup,
-    /// Its machine was found busy so many times.
+    /// Its machine was found busy this many times.
     Busy(u32),
 }
 
-/// Open targets to which something was sent, and what was seen of calls so far.
+/// Open targets that were sent to, and what was seen of calls so far.
 #[derive(Debug, Clone, Default)]
 pub struct Begun {
-    /// Those that wait: how much longer, and why; in any order.
+    /// Targets that wait: how much longer and why, in any order.
     pub waiting: Vec<(Duration, Why)>,
-    /// Calls on their way.
+    /// The number of calls in flight.
     pub on_its_way: u64,
-    /// What is known of how calls go.
+    /// What is known about how calls go.
     pub seen: Experience,
 }
 
 impl Begun {
-    /// As a state tells it at `now`; a process that `runs` waits for the calls without an answer, else they are looked up.
+    /// Read from a state at `now`. If a process `runs` the campaign, it waits for the unanswered calls;
+    /// otherwise they will be looked up.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -118,34 +121,34 @@ impl Begun {
         Ok(begun)
     }
 
-    /// How many targets these are.
+    /// The number of these targets.
     #[must_use]
     pub fn targets(&self) -> u64 {
         self.waiting.len() as u64 + self.on_its_way
     }
 }
 
-/// All that the time of the last call depends on, as it stands at one moment.
+/// Everything that the time of the last call depends on, at one moment.
 #[derive(Debug, Clone)]
 pub struct Prospect {
     /// The quota's lanes and holds.
     pub quota: quota::Forecast,
-    /// That moment, on the clock on the wall.
+    /// That moment, by the wall clock.
     pub now: Timestamp,
     /// What bounds the calls besides.
     pub bounds: Bounds,
-    /// Targets that were never sent to.
+    /// The number of targets that were never sent to.
     pub fresh: u64,
-    /// The others that are open.
+    /// The other open targets.
     pub begun: Begun,
-    /// What becomes of busy machines.
+    /// What happens to busy machines.
     pub on_pending: OnPending,
-    /// A list of scans that cannot be asked: a call asks whether a machine is still busy.
+    /// Whether the list of scans cannot be read, so that a call has to show whether a machine is still busy.
     pub is_blind: bool,
 }
 
 impl Prospect {
-    /// That of targets of which nothing is known but how many they are.
+    /// A prospect for this many targets, of which nothing else is known.
     #[must_use]
     pub fn new(quota: quota::Forecast, fresh: u64, bounds: Bounds, now: Timestamp) -> Self {
         Self {
@@ -159,7 +162,7 @@ impl Prospect {
         }
     }
 
-    /// How long until the last call goes out; `None` if none does.
+    /// How long until the last call goes out; `None` if no call does.
     #[must_use]
     pub fn last_call(&self) -> Option<Expected> {
         let likely = self.last(Lean::Likely);
@@ -180,7 +183,7 @@ impl Prospect {
         })
     }
 
-    /// How many targets are left over by the last call.
+    /// How many targets are left after the last call.
     #[must_use]
     pub fn left_over(&self) -> u64 {
         let mut course = Course::new(self, Lean::Likely);
@@ -193,7 +196,7 @@ impl Prospect {
     }
 }
 
-/// The instant so long after `now`.
+/// The instant this long after `now`.
 pub(super) fn later(now: Timestamp, after: Duration) -> Timestamp {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
     now.saturating_add(after).unwrap_or(Timestamp::MAX)

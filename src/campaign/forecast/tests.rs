@@ -1,4 +1,4 @@
-//! The forecast against what can be reckoned by hand.
+//! The forecast against what can be computed by hand.
 
 use super::*;
 use crate::quota::{Clock, Kind, Moment, Quota, QuotaSnapshot};
@@ -81,7 +81,7 @@ fn calls_that_are_made_once_more_take_their_places() {
     for call in 0..100 {
         prospect.begun.seen.answered(SECOND);
         if call < 10 {
-            prospect.begun.seen.repeats(false, 10 * SECOND);
+            prospect.begun.seen.will_repeat(false, 10 * SECOND);
         }
     }
     // 1540 calls in all, of which an hour holds 1500.

@@ -1,8 +1,8 @@
-//! When the calls of a campaign go out, condensed to what can be read on one screen: the [forecast](crate::campaign::forecast) from the
-//! first call to the last.
+//! When the calls of a campaign go out, condensed to one screen: the [forecast](crate::campaign::forecast)
+//! from the first call to the last.
 //!
-//! The schedule is gone through twice: once for its length, once for what happens when. Nothing is kept of a call but what
-//! is shown, so a million calls need no more memory than ten.
+//! The schedule is computed twice: once for its length, and once for what happens when. Nothing is kept of a
+//! call that is not shown, so a million calls need no more memory than ten.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::campaign::summary::seconds;
 
-/// A curve with more points shows nothing more.
+/// More points would not make a curve more precise.
 const POINTS: u64 = 200;
 
-/// The minute's burst of the documented limits: by then the first answers are there to be looked at.
+/// The burst of the documented limit per minute. By then the first answers can be looked at.
 const FIRST_MANY: u64 = 100;
 
 /// One call of many, and when it goes out.
@@ -38,26 +38,26 @@ pub struct Mark {
 /// When the calls go out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timeline {
-    /// How many go out.
+    /// How many calls go out.
     pub calls: u64,
-    /// How many targets are left over.
+    /// How many targets are left.
     pub beyond: u64,
-    /// Why they do not.
+    /// Why they are left.
     pub stopped_by: Option<StoppedBy>,
-    /// How many times the calls wait for the hours to open.
+    /// How often the calls wait for the window to open.
     pub openings: u64,
     /// The 1st, the 100th, each quarter, the last.
     pub marks: Vec<Mark>,
-    /// How many in each stretch of time: at most 16 of them, and one more where the first begins in the middle.
+    /// The calls in each period: at most 16 periods, and one more if the first one begins in the middle.
     pub slots: Vec<Slot>,
-    /// Whether the slots are the hours' openings, and not stretches of the calendar.
+    /// Whether the slots are the window's openings instead of periods of the calendar.
     pub by_opening: bool,
     /// The whole curve, as at most 201 calls with their times.
     pub points: Vec<Mark>,
 }
 
 impl Timeline {
-    /// The timeline of a prospect; stretches of time begin as the clock of `zone` shows them.
+    /// The timeline of a prospect. Periods begin by the clock of `zone`.
     #[must_use]
     pub fn new(prospect: &Prospect, zone: &TimeZone) -> Self {
         let (bounds, now) = (&prospect.bounds, prospect.now);
@@ -116,7 +116,7 @@ impl Timeline {
     }
 }
 
-/// The calls that are shown by their numbers.
+/// The numbers of the calls that are shown.
 fn marks(calls: u64) -> Vec<u64> {
     let quarter = |n: u64| calls.saturating_mul(n).div_ceil(4);
     let mut marks = vec![1, FIRST_MANY, quarter(1), quarter(2), quarter(3), calls];

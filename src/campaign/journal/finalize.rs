@@ -1,4 +1,5 @@
-//! The end of a run on disk: every row once more, in the input's order, by a thread that can be left behind.
+//! The end of a run on disk: every row is written once more, in the input's order, by a thread that the run
+//! need not wait for.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use crate::{
     store::{MarkFile, Store},
 };
 
-/// So many different messages are told at a run's end; the results hold them all.
+/// How many different messages are shown at a run's end. The results have them all.
 const TROUBLES_SHOWN: usize = 5;
 
 /// A run whose last outcome is committed.
@@ -33,7 +34,7 @@ pub(crate) struct Finalizer {
     pub(crate) run: i64,
 }
 
-/// Every row, on disk and not in its place yet.
+/// The new results file, complete but not in its place yet.
 struct Prepared {
     store: Store,
     file: results::Finished,
@@ -44,8 +45,9 @@ struct Prepared {
 }
 
 impl Finalizer {
-    /// Puts the results in order, notes the run's end and closes the store. What may take seconds is done by threads, so
-    /// that whoever waits can be told to stop. The run's end is noted last: a campaign that has it, has its results.
+    /// Puts the results in order, records the run's end and closes the store. Threads do what may take
+    /// seconds, so that the waiting can be interrupted. The run's end is recorded last: a campaign that has
+    /// it also has its results.
     pub(crate) async fn finalize(
         self,
         ended: Timestamp,
@@ -70,7 +72,7 @@ impl Finalizer {
         on_a_thread(move || {
             store.end_run(run, ended, &reason)?;
             if is_finished {
-                // Nothing is left to be lost of a campaign that has come to its end.
+                // A campaign that has ended has nothing left to lose.
                 MarkFile::remove(store.path());
             }
             Ok(store.close()?)
@@ -83,8 +85,8 @@ impl Finalizer {
         })
     }
 
-    /// Where the results go, and why that is not where they were: a real campaign may have begun while a rehearsal went
-    /// on, and has replaced its results.
+    /// Where the results go, and why not to their usual place: a real campaign may have begun while a
+    /// rehearsal went on, and have replaced its results.
     fn place(&self) -> Result<(PathBuf, Option<String>), JournalError> {
         let is_rehearsal = |id: &str| CampaignId::known(id).is_rehearsal();
         let ours = &self.store.identity().campaign;
@@ -115,7 +117,7 @@ impl Finalizer {
             layout,
             ..
         } = self;
-        // Closed first: Windows replaces no file that is open.
+        // Close it first: Windows does not replace a file that is open.
         drop(results);
         let mut tally = Tally::default();
         let mut troubles = Troubles::default();
@@ -123,7 +125,7 @@ impl Finalizer {
         let mut fresh = Rewrite::start(path, &layout)?;
         store.each_row(false, |row| {
             if is_abandoned() {
-                // Nobody hears of it; the file in the making goes away with this thread.
+                // Nobody sees this error. The unfinished file goes away with this thread.
                 return Err(JournalError::NoResults);
             }
             let outcome = outcome(row);
@@ -151,7 +153,7 @@ impl Finalizer {
     }
 }
 
-/// Somebody who waits for a thread. Dropped, it tells the thread that nobody does any more.
+/// Somebody who waits for a thread. Dropping this tells the thread that nobody does any more.
 #[derive(Default)]
 pub(crate) struct Waiting(Arc<AtomicBool>);
 
@@ -169,7 +171,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Does something that blocks; virtual time stands still meanwhile.
+/// Runs something that blocks. Virtual time stands still meanwhile.
 pub(crate) async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, JournalError> {
@@ -177,7 +179,7 @@ pub(crate) async fn on_a_thread<T: Send + 'static>(
         Ok(done) => done,
         Err(e) => match e.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going down, and the process with it.
+            // The runtime is shutting down, and the process with it.
             Err(_) => Err(JournalError::NoResults),
         },
     }

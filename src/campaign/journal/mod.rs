@@ -1,6 +1,10 @@
-//! What is on disk of a run: the store, and the results file that follows it.
+//! What a run has on disk: the store, and the results file that follows it.
 //!
-//! The order is the promise: what happened is committed, then each end has its line in the results, then it is told.
+//! The order matters: an event is committed, then each target that ended gets its line in the results, then
+//! it is reported.
+//!
+//! - this file: [`Journal`], which writes batches. `row`: a stored row as the results show it. `rebuild`: the
+//!   results file at the beginning of a run. `finalize`: the results file at its end.
 
 mod finalize;
 mod rebuild;
@@ -31,10 +35,10 @@ use crate::{
 };
 pub use row::outcome;
 
-/// So many fresh targets are fetched at once; a fifth of a second's work at 25,000 calls a second.
+/// How many fresh targets are read at once: a fifth of a second's work at 25,000 calls a second.
 pub(crate) const PAGE: usize = 4096;
 
-/// A retry's place, by which a recalled target finds it: when it becomes due, and its number.
+/// A retry's place in the queue: when it becomes due, and its number.
 pub type Place = (quota::Moment, u64);
 
 /// The store and the results of one run.
@@ -45,50 +49,50 @@ pub struct Journal {
     layout: Layout,
     run: i64,
     mark: MarkFile,
-    /// What the ledger is told of it, where there is one.
+    /// The ledger's mark of the campaign, if there is a ledger.
     ledger: Option<Arc<quota::Mark>>,
-    /// Given back when the disk is full, for the ends of what is on its way.
+    /// Disk space that is released when the disk is full, to record the calls in flight.
     reserve: Reserve,
 }
 
-/// What is to be written, and read with it.
+/// What to write, and what to read with it.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// What happened.
     pub records: Vec<Record>,
-    /// What is wanted of the store besides.
+    /// What to read from the store as well.
     pub reading: Reading,
 }
 
-/// What is to be read.
+/// What to read.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// Where the next page of fresh targets begins.
     pub fresh: Option<Cursor>,
-    /// Retries whose time is near.
+    /// Retries that will soon be due.
     pub retries: Vec<Place>,
-    /// Targets in doubt that an earlier run left, by number.
+    /// Targets that an earlier run left unconfirmed, by number.
     pub unconfirmed: Vec<u64>,
 }
 
 impl Reading {
-    /// Whether nothing is wanted.
+    /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fresh.is_none() && self.retries.is_empty() && self.unconfirmed.is_empty()
     }
 }
 
-/// What has been written and read.
+/// What was written and read.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// The targets that ended, their outcome committed and their line in the results.
+    /// The targets that ended. Their outcomes are committed, and their lines are in the results.
     pub ended: Vec<Ended>,
     /// The page that was asked for, and where the next one begins.
     pub fresh: Option<(Vec<Target>, Cursor)>,
     /// The retries that were asked for.
     pub retries: Vec<Unfinished>,
-    /// The targets in doubt that were asked for.
+    /// The unconfirmed targets that were asked for.
     pub unconfirmed: Vec<Unfinished>,
 }
 
@@ -105,31 +109,32 @@ pub struct Ended {
     pub message: String,
 }
 
-/// Something cannot be written.
+/// Why something cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The store. Nothing of a batch is in it.
+    /// The store cannot be written, and nothing of the batch is in it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store has the batch, and what was to be read after it cannot be read.
+    /// The store has the batch, but cannot be read.
     #[error(transparent)]
     Unread(StoreError),
-    /// The results.
+    /// The results cannot be written.
     #[error(
         "{0}; make room on the disk, or mend what keeps the file from being used, then give the same command again"
     )]
     Results(#[from] ResultsError),
-    /// They could not be begun, as was said before; or nobody waits for them any more.
+    /// The results could not be begun, which was reported before, or nobody waits for them any more.
     #[error("the results file could not be written")]
     NoResults,
 }
 
 impl Journal {
-    /// The journal of run number `run`: writes the results file anew, with the targets that have ended. That goes on beside
-    /// the first calls, for half a million lines take a second; the file is in its place before the first line is added.
+    /// The journal of run number `run`. The results file is rewritten with the targets that have ended. This
+    /// goes on beside the first calls, because half a million lines take a second. The file is in its place
+    /// before the first line is added.
     ///
     /// # Errors
-    /// The store cannot be read, or nothing can be written where the results are to be.
+    /// The store cannot be read, or the results cannot be written at their place.
     pub fn begin(
         mut store: Store,
         run: i64,
@@ -161,18 +166,18 @@ impl Journal {
         })
     }
 
-    /// The same, with the ledger told of what is committed.
+    /// Also raises the ledger's mark with every batch.
     #[must_use]
     pub fn with_ledger(mut self, mark: Arc<quota::Mark>) -> Self {
         self.ledger = Some(mark);
         self
     }
 
-    /// Writes one batch: once this has returned, it survives any crash.
+    /// Writes one batch. Once this has returned, the batch survives any crash.
     ///
     /// # Errors
-    /// The store cannot be written, and nothing of the batch is; or the store has it, and cannot be read any more or the
-    /// results cannot be written.
+    /// The store cannot be written, and nothing of the batch is in it; or the batch is in it, but the store
+    /// cannot be read or the results cannot be written.
     pub fn write(&mut self, batch: &Batch) -> Result<Written, JournalError> {
         if let Err(e) = self.store.commit(self.run, &batch.records) {
             self.reserve.release();
@@ -184,10 +189,10 @@ impl Journal {
         })
     }
 
-    /// What follows from a batch that is in the store.
+    /// Everything that follows once a batch is in the store.
     fn committed(&mut self, batch: &Batch) -> Result<Written, JournalError> {
         if !batch.records.is_empty() {
-            // Before anything that was committed is acted on.
+            // This comes before anything that was committed is acted on.
             let committed = self.store.committed()?;
             self.mark.write(committed)?;
             if let Some(ledger) = &self.ledger {
@@ -232,13 +237,15 @@ impl Journal {
         Ok(written)
     }
 
-    /// Ends the results file: every row, in the input's order; then notes the run's end and closes the store.
+    /// Completes the results file with every row in the input's order, records the run's end and closes the
+    /// store.
     ///
-    /// That takes a second for a million rows, and ten where another program holds the file. Dropped before its time, this
-    /// leaves the results as the last line left them, or the new ones, whole; the next run puts them in order.
+    /// This takes a second for a million rows, and ten where another program holds the file. If it is dropped
+    /// early, the results are as the last line left them, or the new ones, complete; the next run puts them
+    /// in order.
     ///
     /// # Errors
-    /// Either cannot be written. The results file is then as the last line left it.
+    /// One of them cannot be written. The results file is then as the last line left it.
     pub async fn finish(self, ended: Timestamp, reason: &str) -> Result<Finished, JournalError> {
         let Self {
             store,
@@ -261,7 +268,7 @@ impl Journal {
     }
 }
 
-/// What the end of a run leaves.
+/// What is known at the end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// How every row ended.
@@ -272,8 +279,8 @@ pub struct Finished {
     pub troubles: Vec<Trouble>,
 }
 
-/// Writes the results of a campaign that no process is at work on anew, every row in the input's order. Dropped before its
-/// time, this leaves them as they were, or the new ones, whole.
+/// Rewrites the results of a campaign that no process is running, with every row in the input's order. If it
+/// is dropped early, the results are as they were, or the new ones, complete.
 ///
 /// # Errors
 /// The store cannot be read or the results cannot be written.

@@ -1,4 +1,4 @@
-//! The results file at the beginning of a run, while a thread of its own writes it anew.
+//! The results file at the beginning of a run, while a thread of its own rewrites it.
 
 use std::thread::JoinHandle;
 
@@ -7,14 +7,15 @@ use crate::results::ResultsFile;
 
 type Written = Result<ResultsFile, JournalError>;
 
-/// A results file that is there, or is being written. Dropped, it waits for its writer: nobody else may write meanwhile.
+/// A results file that exists, or is being written. Dropping this waits for the writer: nobody else may write
+/// meanwhile.
 pub(crate) struct Rebuild {
     writing: Option<JoinHandle<Written>>,
     file: Option<ResultsFile>,
 }
 
 impl Rebuild {
-    /// Lets `write` put the file in its place.
+    /// Starts a thread in which `write` puts the file in its place.
     pub(crate) fn begin(write: impl FnOnce() -> Written + Send + 'static) -> Self {
         Self {
             writing: Some(std::thread::spawn(write)),
@@ -22,10 +23,10 @@ impl Rebuild {
         }
     }
 
-    /// The file, once it is there. Blocks until then.
+    /// The file. Blocks until it is there.
     ///
     /// # Errors
-    /// It could not be written.
+    /// The file could not be written.
     pub(crate) fn file(&mut self) -> Result<&mut ResultsFile, JournalError> {
         if let Some(writing) = self.writing.take() {
             match writing.join() {
@@ -39,7 +40,8 @@ impl Rebuild {
 
 impl Drop for Rebuild {
     fn drop(&mut self) {
-        // Whatever came of it, the file that is there is whole; a panic is the writer's own, and has been printed.
+        // Whatever the result, the file that is there is complete. A panic is the writer's own, and has been
+        // printed.
         if let Some(writing) = self.writing.take() {
             let _ = writing.join();
         }

@@ -1,4 +1,4 @@
-//! A stored row, as the results show it.
+//! A stored row in the form of the results file.
 
 use std::str::FromStr;
 

@@ -1,22 +1,23 @@
-//! Columns of an extended input that are not the campaign's: cells are carried by their columns' names.
+//! Fits the cells of an extended input into the campaign's columns, by the columns' names.
 
 use std::collections::HashMap;
 
 use crate::roster::split_extra;
 
-/// Where each of the campaign's columns stands in the input.
+/// Where each of the campaign's columns is in the input.
 #[derive(Debug)]
 pub(crate) struct ColumnMap {
-    /// By the campaign's column; none where the columns are the same and in the same order.
+    /// The place in the input for each of the campaign's columns; `None` if the columns are the same in the
+    /// same order.
     places: Option<Vec<Option<usize>>>,
-    /// The input's columns that the campaign does not have.
+    /// Columns of the input that the campaign does not have.
     dropped: Vec<String>,
     reordered: String,
 }
 
 impl ColumnMap {
-    /// From the columns that were `found` in the input to those that the campaign is `known` to have. Names are
-    /// compared as people read them; of several columns of one name the first is the first.
+    /// A map from the columns `found` in the input to those `known` to the campaign. Names are compared
+    /// without case and surrounding blanks. Of several columns with one name, the first matches the first.
     pub(crate) fn between(found: &[String], known: &[String]) -> Self {
         let mut places = HashMap::<_, Vec<usize>>::new();
         for (at, name) in found.iter().enumerate().rev() {
@@ -33,8 +34,8 @@ impl ColumnMap {
         }
     }
 
-    /// A row's other cells as one CSV record, in the order of the campaign's columns; a cell that the input does not
-    /// have is empty.
+    /// A row's other cells as one CSV record, in the order of the campaign's columns. A cell that the input
+    /// does not have is empty.
     pub(crate) fn reorder<'a>(&'a mut self, extra: &'a str) -> &'a str {
         let Some(places) = &self.places else {
             return extra;
@@ -46,7 +47,7 @@ impl ColumnMap {
         &self.reordered
     }
 
-    /// What the person should know, if columns are not carried.
+    /// A note for the person, if columns are dropped.
     pub(crate) fn note(&self) -> Option<String> {
         let names: Vec<_> = self
             .dropped
@@ -69,7 +70,7 @@ fn as_read(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-/// A cell of a CSV record. An empty one is quoted too: one empty cell is told from no cell at all.
+/// A cell of a CSV record. An empty cell is quoted too, to distinguish one empty cell from no cell at all.
 fn quoted(cell: &str) -> String {
     if cell.is_empty() || cell.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! From the input to the store: every row becomes a target, and those that cannot be sent end at once.
+//! From the input to the store: every row becomes a target, and rows that cannot be sent end at once.
 
 use std::{borrow::Cow, io::Read, path::Path};
 
@@ -8,7 +8,7 @@ use crate::{
     store::{Decision, Identity, NewRow, Store, StoreError},
 };
 
-/// The input cannot be used, or the store cannot be written. Nothing was sent, and no state was left behind.
+/// Why a campaign cannot be created. Nothing was sent, and no state was left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// The input.
@@ -19,19 +19,20 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-/// A campaign that has been taken in.
+/// A new campaign.
 #[derive(Debug)]
 pub struct Intake {
     /// Its store.
     pub store: Store,
-    /// Its rows, by fate.
+    /// Its rows, by kind.
     pub counts: Counts,
-    /// What the person should know of the input.
+    /// What the person should know about the input.
     pub notes: Vec<Note>,
 }
 
-/// [`take_in`], with something to be done when the whole input has been read and is found good, before the new store
-/// takes its place, and a decision that it begins with, if there is one.
+/// Takes all rows into a new store at `state`, or none. `decided` is a decision that the campaign begins
+/// with. `make_room` is called when the whole input has been read and is valid, before the new store takes
+/// its place.
 ///
 /// # Errors
 /// The input is refused, the store cannot be written, or `make_room` failed.
@@ -61,13 +62,13 @@ pub fn take_in<R: Read, E: From<IntakeError>>(
     })
 }
 
-/// Why a row is not attempted that the operator's `--where` does not admit.
+/// The message of a row that `--where` leaves out.
 pub(crate) const LEFT_OUT: &str = "left out by --where";
 
-/// Why a target is not attempted whose row an extended input does not have any more.
+/// The message of a target whose row is no longer in an extended input.
 pub(crate) const GONE: &str = "no longer in the input";
 
-/// How a row ends that is not to be sent, and why; `None` for one that is.
+/// How a row that is not sent ends, and why; `None` for a row that is sent.
 #[must_use]
 pub fn ended_by_reading(fate: &RowKind) -> Option<(Outcome, Cow<'static, str>)> {
     match fate {
@@ -81,7 +82,7 @@ pub fn ended_by_reading(fate: &RowKind) -> Option<(Outcome, Cow<'static, str>)> 
     }
 }
 
-/// Hands a row on as the store takes it: rows that cannot be sent end at once.
+/// Passes a row on in the store's form. Rows that cannot be sent have ended already.
 pub(crate) fn new_row(
     row: &Row<'_>,
     take: impl FnOnce(NewRow<'_>) -> Result<(), StoreError>,

@@ -1,7 +1,8 @@
-//! From the input to the store, and back to a campaign that is there.
+//! From the input to the store, and back to an existing campaign.
 //!
-//! - [`create`]: every row becomes a target. [`resume`]: the same campaign, the next day; [`reconcile`](self): what an extended
-//!   input changes about its targets; [`columns`](self): which of its cells are carried.
+//! - [`create`]: every row becomes a target. [`resume`]: the same campaign with today's input.
+//!   [`reconcile`](self): what an extended input changes about existing targets. [`columns`](self): how its
+//!   cells fit the campaign's columns.
 
 mod columns;
 pub mod create;

@@ -1,5 +1,5 @@
-//! What the rows of an extended input say about targets that were there before: a machine is due if one of its rows is,
-//! and gone if none names it.
+//! What an extended input changes about existing targets: a machine is due if one of its rows is, and is
+//! withdrawn if no row names it.
 
 use super::create::{GONE, LEFT_OUT};
 use crate::campaign::outcome::Outcome;
@@ -8,19 +8,19 @@ use crate::{
     store::{Amendment, Stands},
 };
 
-/// What was said of a target so far, the weightiest. One byte a target.
+/// The strongest thing that the rows so far say about a target. One byte per target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Mention {
     #[default]
     Nothing,
-    /// A row has its id, and cannot be sent.
+    /// A row has its id but cannot be sent.
     Named,
     LeftOut,
-    /// Outweighs everything else, whichever row comes first.
+    /// Overrides everything else, whichever row comes first.
     Due,
 }
 
-/// What changes, gathered until the whole input has been read.
+/// The changes, gathered until the whole input has been read.
 #[derive(Debug, Default)]
 pub(crate) struct Reconciliation {
     /// By the target's number.
@@ -29,7 +29,7 @@ pub(crate) struct Reconciliation {
 }
 
 impl Reconciliation {
-    /// Hears a row whose machine stands in these targets.
+    /// Takes in a row whose machine is in these targets.
     pub(crate) fn reconcile(&mut self, row: &Row<'_>, targets: &[Stands]) {
         for &Stands { n, is_out } in targets {
             let mention_now = match &row.fate {
@@ -49,7 +49,8 @@ impl Reconciliation {
                         priority: row.priority,
                     });
                 }
-                // One that is due already goes on as it was taken in. Admitting, if another row is due, comes after this.
+                // A target that is due already is left as it is. If another row admits it, that amendment
+                // comes after this one.
                 RowKind::Invalid(flaw) if is_out => self.amendments.push(Amendment::End {
                     n,
                     outcome: Outcome::Invalid.as_str(),
@@ -60,7 +61,7 @@ impl Reconciliation {
         }
     }
 
-    /// What changes now that every row was heard, where there were so many targets before.
+    /// All changes, now that every row was read. `targets` is the number of targets before.
     pub(crate) fn amendments(mut self, targets: u64) -> Vec<Amendment> {
         self.mention(targets);
         let unwanted = (0..).zip(&self.mentions).skip(1);
@@ -77,7 +78,7 @@ impl Reconciliation {
     }
 
     fn mention(&mut self, n: u64) -> &mut Mention {
-        // Targets have numbers without gaps, and there are not more of them than fit into memory.
+        // Targets are numbered without gaps, and no more of them than fit into memory.
         let at = usize::try_from(n).unwrap_or(usize::MAX);
         if at >= self.mentions.len() {
             self.mentions.resize(at + 1, Mention::Nothing);

@@ -1,4 +1,5 @@
-//! Going on with a campaign: is the input of today the one it began with, and what does a later command change?
+//! Resumes a campaign: checks that today's input is the one it began with, and applies what the new command
+//! changes.
 
 use std::{collections::HashMap, io::Read};
 
@@ -13,7 +14,7 @@ use crate::{
     store::{Amendment, Extension, Identity, Known, Standing, Store, StoreError},
 };
 
-/// The campaign cannot be gone on with. Nothing was sent, and nothing was changed.
+/// Why the campaign cannot be resumed. Nothing was sent, and nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
     /// The input.
@@ -22,16 +23,17 @@ pub enum ResumeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The command or the input means another campaign.
+    /// The command or the input describes another campaign.
     #[error(
-        "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that one, run it as it \
-         began; to add machines that are new in the input, --extend; to begin another one beside it, name other files with \
-         -o and --state; to begin another one in the place of a finished one, --again"
+        "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that \
+         one, run it as it began; to add machines that are new in the input, --extend; to begin another one \
+         beside it, name other files with -o and --state; to begin another one in the place of a finished one, \
+         --again"
     )]
     Another {
         /// The campaign that is there.
         campaign: String,
-        /// What is different.
+        /// What differs.
         difference: String,
     },
 }
@@ -45,21 +47,21 @@ impl From<IntakeError> for ResumeError {
     }
 }
 
-/// What joining the campaign again came to.
+/// The result of rejoining the campaign.
 #[derive(Debug, Default)]
 pub struct Rejoined {
     /// Rows that were added.
     pub added: u64,
-    /// Targets that are not as they were: left out, admitted, or ended by being read.
+    /// Targets that have changed: left out, admitted, or ended by being read.
     pub changed: u64,
-    /// What the person should know of the input.
+    /// What the person should know about the input.
     pub notes: Vec<Note>,
-    /// The same of what becomes of it in this campaign.
+    /// What the person should know about what this campaign does with it.
     pub remarks: Vec<String>,
 }
 
-/// Lets what is meant go on with the campaign that is there although scan type or comment are others today, and says
-/// so: they wait for the next campaign.
+/// Adapts `meant` to the campaign that is there if only the scan type or the comment differ, and says so:
+/// those wait for the next campaign.
 pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
     let mut waits = Vec::new();
     let words = [
@@ -82,10 +84,10 @@ pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
     })
 }
 
-/// Says what differs between the campaign that is there and the one that is meant, apart from the targets.
+/// Checks that the campaign that is there is the one that is `meant`, apart from the targets.
 ///
 /// # Errors
-/// Something does.
+/// Something differs; the error says what.
 pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeError> {
     let table = [
         ("the tenant", &there.tenant, &meant.tenant),
@@ -109,10 +111,10 @@ fn another(there: &Identity, difference: String) -> ResumeError {
     }
 }
 
-/// Checks that the input's targets are the campaign's, in order, and makes what a new `--where` changes.
+/// Checks that the input's targets are the campaign's, in order, and applies what a new `--where` changes.
 ///
 /// # Errors
-/// They are not, or the store cannot be written. Nothing is changed then.
+/// They are not, or the store cannot be written. Then nothing is changed.
 pub fn rejoin<R: Read>(
     mut roster: Roster<R>,
     store: &mut Store,
@@ -150,11 +152,12 @@ pub fn rejoin<R: Read>(
     })
 }
 
-/// Adds the input's rows whose machines are new, makes what today's `--where` changes about the others that are in the
-/// input, and withdraws targets whose machines are not in it. Cells are carried by the names of their columns.
+/// Adds the rows whose machines are new, applies what today's `--where` changes about the others, and
+/// withdraws targets whose machines are gone from the input. Cells are assigned by the names of their
+/// columns.
 ///
 /// # Errors
-/// The input is refused, or the store cannot be written. Nothing is changed then.
+/// The input is refused, or the store cannot be written. Then nothing is changed.
 pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
     let mut columns = ColumnMap::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
@@ -182,8 +185,8 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
     })
 }
 
-/// Where a row's machine stands. A slip is nobody's machine: each row of the same text is a target of its own, the first one
-/// of today the first one of then.
+/// Finds the targets of a row's machine. An invalid id is not a machine: each row with the same text is a
+/// target of its own, and the first such row of today is the first one of then.
 fn match_row(
     extension: &Extension<'_>,
     row: &Row<'_>,
@@ -200,7 +203,7 @@ fn match_row(
     Ok(target.map_or(Standing::New, |target| Standing::Old(vec![target])))
 }
 
-/// How a row of the input differs from the target that it was.
+/// How a row of the input differs from its target.
 fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
     if !known.machine_id.eq_ignore_ascii_case(row.machine_id) {
         return Some(format!(
@@ -235,11 +238,11 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
         .map(|(what, is, was)| format!("has the {what} {is}, it was {was}"))
 }
 
-/// What the row's fate of today changes about its target.
+/// What today's row changes about its target.
 fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
     let n = known.n;
     match &row.fate {
-        // A duplicate is due when the row that it repeats is left out now.
+        // A duplicate becomes due when the row that it repeats is now left out.
         RowKind::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
             n,
             scan_type: row.scan_type.map(ScanType::as_str),

@@ -11,7 +11,7 @@ use crate::{
     store::OpenTarget,
 };
 
-/// What the list shows of the campaign's targets.
+/// The campaign's targets, and what the list shows about them.
 pub(super) struct ListedScans<'a> {
     campaign: CampaignId,
     machines: HashSet<&'a str>,
@@ -35,7 +35,8 @@ impl<'a> ListedScans<'a> {
         }
     }
 
-    /// The machine decides where the action names one: a state that was rebuilt may number its targets otherwise.
+    /// Takes in an action. If it names a machine, the machine decides: a state that was rebuilt may number
+    /// its targets differently.
     pub(super) fn see(&mut self, action: &MachineAction) {
         let comment = action.requestor_comment.as_deref();
         let number = comment.and_then(|comment| self.campaign.target_of(comment));

@@ -1,4 +1,5 @@
-//! A state that lost its end, made whole again from its witnesses: the results file, and the service's own list of scans.
+//! Rebuilds a state that lost its end from its witnesses: the results file, and the service's own list of
+//! scans.
 //!
 //! ```text
 //!   results ─→ ends that the state has forgotten ─┐
@@ -6,9 +7,10 @@
 //!   one complete listing ─→ scans of ours, by tag ┘
 //! ```
 //!
-//! A target that neither knows of was surely not scanned by this campaign, for the listing begins long after the last call that
-//! may have been sent. What is done here is noted in the state as a decision that was begun, and then done: a recovery that
-//! was broken off is begun again, and nothing is sent before.
+//! A target that is in neither of them was certainly not scanned by this campaign, because the listing begins
+//! long after the last call that may have been sent. The recovery is recorded in the state as a decision that
+//! is begun, and then done. A recovery that was interrupted starts again, and nothing is sent before it is
+//! done.
 
 mod listed;
 pub mod witness;
@@ -37,27 +39,28 @@ use crate::{
     store::{Decision, OpenTarget, Progress, Record, SentAt, Store, StoreError, Subject},
 };
 
-/// The list is read no sooner than this after the last call that may have been sent: a call is given up within its time, may
-/// be carried out as long after that, and its scan may show late.
+/// The list is read no sooner than this after the last call that may have been sent: a call is given up
+/// within its timeout, may be carried out as long after that, and its scan may take time to show (DESIGN.md,
+/// "The engine").
 const SETTLED_AFTER: Duration = Duration::from_mins(5);
 
-/// So many records are committed at once.
+/// How many records are committed at once.
 const BATCH: usize = 1000;
 
-/// What a recovery came to.
+/// The result of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recovered {
-    /// Targets whose end the results told.
+    /// Targets that have ended according to the results.
     pub by_results: u64,
-    /// Targets whose scan the list showed.
+    /// Targets whose scan is in the list.
     pub by_list: u64,
-    /// Targets where the list shows a scan that may or may not be ours.
+    /// Targets for which the list shows a scan that may or may not be ours.
     pub unsure: u64,
-    /// Targets that were surely not scanned, those that `--where` leaves out included.
+    /// Targets that were certainly not scanned, including those that `--where` leaves out.
     pub open: u64,
 }
 
-/// The state cannot be recovered. Nothing was sent.
+/// Why the state cannot be recovered. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The application may not list scans, or its token is refused.
@@ -72,11 +75,11 @@ pub enum RecoverError {
     List(String),
     /// The input is not the one that the campaign began with.
     #[error(
-        "the results tell what became of machine {0}, and it is not in the input; nothing was sent. Give --recover the input that \
-         the campaign began with"
+        "the results tell what became of machine {0}, and it is not in the input; nothing was sent. Give \
+         --recover the input that the campaign began with"
     )]
     Input(String),
-    /// The quota cannot be kept.
+    /// The ledger of the quota cannot be used.
     #[error("{0}")]
     Ledger(String),
     /// The state.
@@ -98,7 +101,7 @@ impl From<ListingError> for RecoverError {
     }
 }
 
-/// The decision that a recovery was begun, which stands until it is done.
+/// The decision that a recovery was begun, which is in force until the recovery is done.
 #[must_use]
 pub fn begun(now: Timestamp, covers: u64) -> Decision {
     decision("begun", now, covers)
@@ -114,22 +117,22 @@ fn decision(answer: &str, given: Timestamp, covers: u64) -> Decision {
     }
 }
 
-/// What a recovery needs to know besides the state.
+/// What a recovery needs besides the state.
 pub struct Evidence<'a> {
-    /// The results file; what it says of this campaign is taken over.
+    /// The results file; what it says about this campaign is taken over.
     pub results: &'a Path,
-    /// What the ledger remembers of the campaign.
+    /// What the ledger knows about the campaign.
     pub ledger: Ledger,
-    /// When the last call may have been sent, by this computer's clock: now, where nobody knows.
+    /// When the last call may have been sent, by this computer's clock; now, if that is not known.
     pub last_sent: Timestamp,
-    /// How long a call is waited for.
+    /// After how long a call is given up.
     pub request_timeout: Duration,
 }
 
-/// Settles every target that has not ended, once.
+/// Settles every target that has not ended.
 ///
 /// # Errors
-/// The list cannot be read to its end, or a file cannot be used. The recovery is then still to be done.
+/// The list cannot be read to its end, or a file cannot be used. The recovery then still has to be done.
 pub async fn recover<D: Defender>(
     store: &mut Store,
     list: &ScanList<D>,
@@ -165,7 +168,7 @@ pub async fn recover<D: Defender>(
     Ok(recovered)
 }
 
-/// A machine of the results that is no target.
+/// A machine that is in the results but is not a target.
 fn missing(store: &Store, ends: &HashMap<String, ReadRow>) -> Result<Option<String>, StoreError> {
     let mut left: HashSet<&str> = ends.keys().map(String::as_str).collect();
     store.every_machine(|machine| {
@@ -187,13 +190,14 @@ async fn wait(
     let settled = SETTLED_AFTER.max(2 * request_timeout);
     let left = settled.saturating_sub(Duration::try_from(ago).unwrap_or_default());
     monitor.note(&format!(
-        "recovering the campaign: the list of scans is read in {}, when the last call that may have been sent shows there",
+        "recovering the campaign: the list of scans is read in {}, when the last call that may have been sent \
+         shows there",
         span::in_words(left)
     ));
     tokio::time::sleep(left).await;
 }
 
-/// The ends that the results tell of, by machine.
+/// The rows of the results that ended by a call, by machine.
 fn ends_in(results: &Path, campaign: &str) -> Result<HashMap<String, ReadRow>, ResultsError> {
     let mut ends = HashMap::new();
     results::each_row::<ResultsError>(results, campaign, |row| {
@@ -289,7 +293,7 @@ fn by_results(mut progress: Progress, row: &ReadRow) -> Progress {
     progress
 }
 
-/// One that is looked up, by its tag or its age, before anything is sent to it again.
+/// A target that is looked up by its tag or its age before anything is sent to it again.
 fn untold(mut progress: Progress, made: Timestamp) -> Progress {
     progress.attempts = progress.attempts.max(1);
     progress.first_sent.get_or_insert(made);
@@ -298,8 +302,8 @@ fn untold(mut progress: Progress, made: Timestamp) -> Progress {
         by_server: false,
     });
     progress.outcome = Some(Outcome::Unsure.as_str());
-    "the list shows a scan of this machine whose comment does not tell who started it: it may be this campaign's; look at the \
-     machine"
+    "the list shows a scan of this machine whose comment does not tell who started it: it may be this \
+     campaign's; look at the machine"
         .clone_into(&mut progress.message);
     progress
 }

@@ -1,5 +1,5 @@
-//! Whether a campaign's state is as far as its witnesses say: the marks outside of it, and the results file. They are asked
-//! before anything is sent, and before the results are written anew, which would destroy that witness.
+//! Compares a campaign's state with its witnesses: the marks outside of it, and the results file. This
+//! happens before anything is sent and before the results are rewritten, which would destroy that witness.
 
 use std::{
     collections::HashMap,
@@ -16,12 +16,13 @@ use crate::{
     store::{MarkFile, Store, StoreError, Subject},
 };
 
-/// A state that has lost its end, or is wholly gone. Nothing was sent, and nothing was written.
+/// A state that has lost its end, or is gone altogether. Nothing was sent, and nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
     /// More was committed than the file holds.
     #[error(
-        "the campaign's state {} has lost its end: {marked} batches were written to it, and it holds {committed}. {WAYS}",
+        "the campaign's state {} has lost its end: {marked} batches were written to it, and it holds \
+         {committed}. {WAYS}",
         state.display()
     )]
     Behind {
@@ -32,10 +33,10 @@ pub enum Loss {
         /// What was written.
         marked: u64,
     },
-    /// The results tell of something that the file does not hold.
+    /// The results contain something that the file does not.
     #[error(
-        "the campaign's state {} has lost its end: the results in {} tell what became of machine {machine}, and the state does \
-         not know it. {WAYS}",
+        "the campaign's state {} has lost its end: the results in {} tell what became of machine {machine}, and \
+         the state does not know it. {WAYS}",
         state.display(),
         results.display()
     )]
@@ -47,12 +48,12 @@ pub enum Loss {
         /// The first machine that is missing.
         machine: String,
     },
-    /// There is no state, and something tells of an unfinished campaign.
+    /// There is no state, but there is evidence of an unfinished campaign.
     #[error(
-        "campaign {campaign} has not finished, and its state {} is gone; {} tells of it. Nothing was sent, and nothing was \
-         changed. Put the state back if you have it, or give --recover: it rebuilds the state, asks the list of scans what \
-         became of every machine, and goes on. --abandon {campaign} gives that campaign up and begins another one, which may \
-         scan machines a second time",
+        "campaign {campaign} has not finished, and its state {} is gone; {} tells of it. Nothing was sent, and \
+         nothing was changed. Put the state back if you have it, or give --recover: it rebuilds the state, asks \
+         the list of scans what became of every machine, and goes on. --abandon {campaign} gives that campaign \
+         up and begins another one, which may scan machines a second time",
         state.display(),
         witness.display()
     )]
@@ -61,13 +62,13 @@ pub enum Loss {
         state: PathBuf,
         /// The campaign.
         campaign: String,
-        /// The file that tells of it.
+        /// The file that is the evidence.
         witness: PathBuf,
     },
-    /// A recovery was begun, and did not come to its end.
+    /// A recovery was begun and not completed.
     #[error(
-        "the campaign's state {} was being recovered, and that did not come to its end. Nothing was sent. The same command \
-         with --recover goes on with it",
+        "the campaign's state {} was being recovered, and that did not come to its end. Nothing was sent. The \
+         same command with --recover goes on with it",
         state.display()
     )]
     Unrecovered {
@@ -76,15 +77,15 @@ pub enum Loss {
     },
 }
 
-/// The ways on from a state that has lost its end.
-const WAYS: &str = "Nothing was sent, and the results are as they were. If you have the whole file, with the -wal file beside \
-                    it, put it back; otherwise give --recover: it asks the list of scans what became of every machine, and \
-                    goes on";
+/// What to do about a state that has lost its end.
+const WAYS: &str = "Nothing was sent, and the results are as they were. If you have the whole file, with the \
+    -wal file beside it, put it back; otherwise give --recover: it asks the list of scans what became of every \
+    machine, and goes on";
 
-/// The witnesses do not agree, or one of them cannot be asked.
+/// Why the comparison failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
-    /// They do not agree.
+    /// The state and its witnesses do not agree.
     #[error(transparent)]
     Loss(#[from] Loss),
     /// The state or its mark cannot be read.
@@ -95,24 +96,24 @@ pub enum WitnessError {
     Results(#[from] ResultsError),
 }
 
-/// What the quota's ledger says of a campaign.
+/// What the quota's ledger says about a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ledger {
-    /// The campaign is counted in none.
+    /// The campaign has no ledger.
     None,
-    /// It does not remember the campaign: it is another computer's, or another user's.
+    /// The ledger does not know the campaign: it is another computer's, or another user's.
     Unaware,
-    /// So many batches were committed.
+    /// This many batches were committed.
     Marked(u64),
 }
 
-/// Compares a state with its mark, with what the ledger remembers of it, and with the results.
+/// Compares a state with its mark, with the ledger, and with the results.
 ///
-/// The mark beside the state is written before the results are, so where it is there, and the ledger knows the campaign too,
-/// the results can tell nothing more and are not read: half a million rows take a second.
+/// The mark beside the state is written before the results. If it exists and the ledger knows the campaign
+/// too, the results cannot add anything and are not read: half a million rows take a second.
 ///
 /// # Errors
-/// It has lost its end, or a witness cannot be read.
+/// The state has lost its end, or a witness cannot be read.
 pub fn compare(store: &Store, ledger: Ledger, results: &Path) -> Result<(), WitnessError> {
     let state = store.path().to_owned();
     let committed = store.committed()?;
@@ -172,20 +173,20 @@ fn is_being_recovered(store: &Store) -> Result<bool, StoreError> {
         .is_some_and(|last| last.answer == "begun"))
 }
 
-/// What the state knows of one machine.
+/// What the state knows about one machine.
 #[derive(Default)]
 struct Knows {
     attempts: u32,
     has_ended: bool,
 }
 
-/// The first machine of which the results tell something that the state does not know: an end, or a call.
+/// The first machine for which the results show an end or a call that the state does not know.
 fn unknown_to(store: &Store, results: &Path) -> Result<Option<String>, WitnessError> {
     let campaign = &store.identity().campaign;
     if !matches!(results::owner(results)?, Owner::Campaign(id) if id == *campaign) {
         return Ok(None);
     }
-    // A digest a machine: a million of them take some 30 MB.
+    // One digest per machine: a million of them take some 30 MB.
     let digest = RandomState::new();
     let digest = |machine: &str| {
         let bare = machine.trim();
@@ -215,7 +216,7 @@ fn unknown_to(store: &Store, results: &Path) -> Result<Option<String>, WitnessEr
     Ok(missing)
 }
 
-/// Whether a row tells of more than of its having been read.
+/// Whether a row says more than that it was read.
 fn tells_of_calls(row: &ReadRow) -> bool {
     row.attempts > 0
         || !matches!(
@@ -224,7 +225,7 @@ fn tells_of_calls(row: &ReadRow) -> bool {
         )
 }
 
-/// Whether a row is that of a target which had not ended when its run did, or may not have.
+/// Whether a row's target had not ended when its run did, or may not have.
 fn is_open(row: &ReadRow) -> bool {
     matches!(
         row.outcome.parse(),
@@ -232,11 +233,11 @@ fn is_open(row: &ReadRow) -> bool {
     )
 }
 
-/// Whether results are those of a campaign that did not come to its end, as far as they tell: one of its rows had not ended,
-/// or there are fewer than the `rows` of the input, where that is known to be the campaign's.
+/// Whether results are those of an unfinished campaign, as far as they show: one of its rows had not ended,
+/// or there are fewer rows than the `rows` of the input, if the input is known to be the campaign's.
 ///
 /// # Errors
-/// They cannot be read.
+/// The results cannot be read.
 pub fn are_unfinished(
     results: &Path,
     campaign: &str,

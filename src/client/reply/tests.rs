@@ -36,6 +36,7 @@ fn every_reply_has_the_class_of_the_table() {
     let lost = |lost| Err::<Answer, Lost>(lost);
     let refusal = |status| Some(Obstacle::Refusal(status));
     let page = Some(Obstacle::Page);
+    let blocked = Some(Obstacle::Connection);
     #[rustfmt::skip]
     let table = [
         ("a scan",                       answer(201, ACTION, None),                    "own", None),
@@ -47,7 +48,7 @@ fn every_reply_has_the_class_of_the_table() {
         ("any 401",                      answer(401, "", None),                        "own", None),
         ("any 429",                      answer(429, PAGE, None),                      "own", None),
         ("no name, no route, refused",   lost(Lost::NotSent("x".into())),              "never sent", None),
-        ("a certificate",                lost(Lost::Blocked("x".into())),              "never sent", Some(Obstacle::Connection)),
+        ("a certificate",                lost(Lost::Blocked("x".into())),              "never sent", blocked),
         ("timed out",                    lost(Lost::TimedOut(Duration::from_secs(9))), "perhaps", None),
         ("reset",                        lost(Lost::Unknown("x".into())),              "perhaps", None),
         ("no id",                        lost(Lost::Unsendable("x".into())),           "unsendable", None),

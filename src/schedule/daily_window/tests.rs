@@ -3,7 +3,8 @@ use proptest::{prelude::*, sample::select};
 
 use super::*;
 
-/// Zones with their own ideas: an hour, half an hour, a whole day that was left out, changes at midnight, and none at all.
+/// Zones that differ: changes of an hour and of half an hour, a whole day left out, changes at midnight, and
+/// no change at all.
 const ZONES: [&str; 7] = [
     "Europe/Berlin",
     "America/New_York",
@@ -26,7 +27,7 @@ fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What the clock shows, as somebody reads it off: `HH:MM`.
+/// What the wall clock shows: `HH:MM`.
 fn read_off(zone: &TimeZone, at: Timestamp) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
 }
@@ -35,7 +36,7 @@ fn minute() -> impl Strategy<Value = String> {
     (0..24, 0..60).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"))
 }
 
-/// Near a change of the offset, if the zone has any.
+/// An instant near a change of the offset, if the zone has one.
 fn near_a_change(zone: &TimeZone, since: i64, days: i64, millis: i64) -> Timestamp {
     let since = Timestamp::from_second(since).unwrap();
     let change = zone
@@ -45,10 +46,10 @@ fn near_a_change(zone: &TimeZone, since: i64, days: i64, millis: i64) -> Timesta
     change + SignedDuration::from_hours(24 * days) + SignedDuration::from_millis(millis)
 }
 
-/// Three days: no window stays shut, or open, for as long.
+/// Three days: no window stays open or shut for that long.
 const MINUTES_LOOKED: i64 = 3 * 24 * 60;
 
-/// Looks at the clock once a minute, and tells the first minute for which it is as wanted.
+/// Reads the clock once a minute, and returns the first minute that is `wanted`.
 fn first_minute(at: Timestamp, wanted: impl Fn(Timestamp) -> bool) -> Timestamp {
     if wanted(at) {
         return at;

@@ -2,7 +2,8 @@ use proptest::{prelude::*, sample::select};
 
 use super::*;
 
-/// Zones with their own ideas: an hour, half an hour, a whole day that was left out, changes at midnight, and none at all.
+/// Zones that differ: changes of an hour and of half an hour, a whole day left out, changes at midnight, and
+/// no change at all.
 const ZONES: [&str; 6] = [
     "Europe/Berlin",
     "America/New_York",
@@ -20,21 +21,21 @@ fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What the clock of `name` shows when this is over, asked at `now`.
+/// The instant that `text` means in the zone `name`, asked at `now`.
 fn by(text: &str, now: &str, name: &str) -> Timestamp {
     text.parse::<Deadline>()
         .unwrap()
         .by(instant(now), &zone(name))
 }
 
-/// Near a change of the offset, if the zone has any.
+/// An instant near a change of the offset, if the zone has one.
 fn near_a_change(zone: &TimeZone, since: i64, minutes: i64) -> Timestamp {
     let since = Timestamp::from_second(since).unwrap();
     let change = zone
         .following(since)
         .next()
         .map_or(since, |change| change.timestamp());
-    // The last change of some zones' data is the last second of 31 bits, and changes nothing.
+    // The data of some zones end with a change at the last second of 31 bits that changes nothing.
     let whole = Timestamp::from_second(change.as_second().div_euclid(60) * 60).unwrap();
     whole + SignedDuration::from_mins(minutes)
 }
@@ -42,7 +43,8 @@ fn near_a_change(zone: &TimeZone, since: i64, minutes: i64) -> Timestamp {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Somebody who looks at the clock every minute stops when it shows the time, or has jumped over it.
+    /// Reading the clock every minute and stopping when it shows the time, or has skipped it, gives the same
+    /// instant.
     #[test]
     fn a_time_of_day_is_over_when_the_clock_shows_it_or_has_jumped_over_it(
         name in select(&ZONES[..]),
@@ -57,7 +59,7 @@ proptest! {
         let mut before = zone.to_datetime(now);
         let over = (0..4_500).map(|minutes| now + SignedDuration::from_mins(minutes)).find(|at| {
             let shown = zone.to_datetime(*at);
-            // Where the clock went on by more than this minute, everything between was jumped over.
+            // If the clock moved by more than a minute, everything in between was skipped.
             let mut passed = before;
             let mut is_over = shown.time() == time;
             while passed < shown {
@@ -70,7 +72,8 @@ proptest! {
         prop_assert_eq!(Some(Deadline::Next(time).by(now, &zone)), over);
     }
 
-    /// The clock shows the date and time then, or shows later ones then and showed earlier ones before.
+    /// At that instant the clock shows the date and time, or a later one where it showed an earlier one
+    /// before.
     #[test]
     fn a_date_and_time_are_over_at_the_first_instant_that_shows_them_or_later_ones(
         name in select(&ZONES[..]),

@@ -1,4 +1,4 @@
-//! What a permit is spent on: which target goes next, and what is sent to it.
+//! Decides what a permit is spent on: which target goes next, and what is sent.
 
 use jiff::Timestamp;
 use tracing::debug;
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Dispatcher {
-    /// Whether a call could go out if there were a permit.
+    /// Whether a call would go out if there were a permit.
     #[must_use]
     pub(crate) fn wants_permit(&mut self, now: Moment) -> bool {
         let room = match self.phase {
@@ -43,7 +43,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes the target that goes next.
+    /// Takes the next target.
     fn pop(&mut self, now: Moment) -> Option<PendingTarget> {
         let round = self.round(now);
         match (self.brakes.admitted(), self.reach.suspects(round)) {
@@ -60,7 +60,7 @@ impl Dispatcher {
         }
     }
 
-    /// There is a permit: the attempt to spend it on, if any. Its record is among those to be written first.
+    /// Spends a permit: returns the attempt to send, if there is one. Its record has to be written first.
     pub fn assign(&mut self, now: Moment, wall: Timestamp) -> Option<Attempt> {
         if !self.wants_permit(now) {
             return None;
@@ -112,7 +112,7 @@ impl Dispatcher {
         Some(attempt)
     }
 
-    /// An attempt that was to be sent, but cannot be: nothing of it was written.
+    /// Takes back an attempt whose record could not be written. Nothing was sent.
     pub fn unwritten(&mut self, n: u64) {
         if let Some(mut pending) = self.in_flight.remove(&n) {
             pending.target.progress.attempts -= 1;

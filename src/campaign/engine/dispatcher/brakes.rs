@@ -1,4 +1,4 @@
-//! What the brakes change: who may go, and whether the campaign goes on.
+//! What the brakes change: which targets may be sent, and whether the campaign goes on.
 
 use jiff::Timestamp;
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Dispatcher {
-    /// The same with brakes; so far earlier runs have reached. What stopped one of those stops this one before it sends
-    /// anything.
+    /// Adds the brakes; `reach` is how far earlier runs have come. If one of the brakes stopped an earlier
+    /// run and would stop this one, it does so before anything is sent.
     #[must_use]
     pub fn with_brakes(mut self, options: BrakeOptions, reach: Reach) -> Self {
         self.brakes = Brakes::new(options, reach);
@@ -33,10 +33,10 @@ impl Dispatcher {
         self.brakes.times()
     }
 
-    /// The clock on the wall shows this. To be said before anything else is asked.
+    /// Updates the time. Call it before anything else is asked.
     pub(crate) fn advance_clock(&mut self, now: Moment, wall: Timestamp) {
         self.check_outage_limit(now);
-        // Whatever ended the last of the others may have been a listing.
+        // The last of the other machines may have been ended by a listing.
         self.conclude_suspicion();
         let open = self.open_targets();
         let left = open.saturating_sub(self.in_flight.len() as u64);
@@ -50,8 +50,8 @@ impl Dispatcher {
         }
     }
 
-    /// The canaries are through and handed over to be written, and somebody has to say whether the others may start; told
-    /// once.
+    /// The canaries, once they have passed and are written, if somebody has to decide whether the other
+    /// machines may start. Returned only once.
     pub(crate) fn wants_canary_decision(&mut self) -> Option<Passed> {
         if self.is_stopping() || self.is_drained() || self.has_records() {
             return None;
@@ -60,7 +60,7 @@ impl Dispatcher {
         self.brakes.wants_canary_decision(open)
     }
 
-    /// Somebody has said whether the others may start. What was decided is written before anything is sent by it.
+    /// Takes in the decision about the other machines. It is written before anything is sent because of it.
     pub(crate) fn canaries_decided(&mut self, answer: Answer, wall: Timestamp) {
         match answer {
             Answer::Yes(who) => {
@@ -92,7 +92,7 @@ impl Dispatcher {
         self.targets.saturating_sub(self.tally.total())
     }
 
-    /// Once as many machines as may be have been sent to, the others stay as they are.
+    /// Drops the machines that were never sent to, once `--max-machines` is reached.
     pub(super) fn drop_the_rest(&mut self) {
         if !self.brakes.admits_new() {
             self.queue.drop_new();

@@ -1,4 +1,4 @@
-//! Brakes that meet one another, a resume, or a list that fails.
+//! Brakes in combination with each other, with a resumed campaign and with a list that fails.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
-//! Machines that somebody else is scanning: the list of scans tells when that is over, so that no call is spent on a
-//! machine that is known to be busy.
+//! Machines that somebody else is scanning. The list of scans shows when that is over, so that no call is
+//! spent on a machine that is known to be busy.
 //!
-//! A target that was told "already pending" and whose delay is over waits here for one look into the list. If a scan is
-//! still under way, that look costs one of `--pending-tries`, and the target waits for another delay or ends; if none is,
-//! the target goes out. Nothing depends on the finding but a call: the answer to that decides.
+//! A target whose call was answered with "already pending" waits for its delay, and then here for one check
+//! of the list. If a scan is still under way, the check costs one of `--pending-tries`, and the target waits
+//! again or ends. If none is, the target is sent. A wrong finding costs a call and nothing else: the answer
+//! to the call decides.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,47 +27,48 @@ use crate::{
     quota::Moment,
 };
 
-/// A finding is void in a minute, and the permit may take longer to come, again and again: after so many looks that found
-/// no scan a target goes out all the same.
+/// A finding is valid for a minute, and the permit may take longer to come, time and again. After this many
+/// checks without a scan, a target is sent all the same.
 const LOOKS: u8 = 3;
 
-/// Filters are written in whole seconds, and clocks are read to the seventh digit.
+/// Filters have whole seconds, while creation times have seven digits.
 const WHOLE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// What is known of busy machines.
 #[derive(Debug, Default)]
 pub(super) struct Busy {
-    /// Those that wait for a look, and from when on their scan may have been created.
+    /// Targets that wait for a check, and the earliest creation time of a scan that may keep the machine
+    /// busy.
     waiting: BTreeMap<u64, (PendingTarget, Timestamp)>,
-    /// When the look begins.
+    /// When the check is due.
     look: Option<Moment>,
-    /// Those that were found free and have not been told otherwise since.
+    /// Targets whose machines were found free, and have not been reported busy since.
     free: HashMap<u64, Free>,
     pub(super) skip: Skip,
-    /// It has been said that the list cannot be asked.
+    /// Whether it was noted that the list cannot be read.
     is_blind_said: bool,
 }
 
-/// A look that found no scan under way.
+/// A check that found no scan under way.
 #[derive(Debug, Clone, Copy)]
 struct Free {
     began: Moment,
-    /// So many in a row.
+    /// How many checks in a row found none.
     busy_checks: u8,
 }
 
 impl Busy {
-    /// Whether nobody waits for a look.
+    /// Whether no target waits for a check.
     pub(super) fn nobody_waits(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Whether more may come to wait, and the list has been asked about all if it is to be.
+    /// Whether more targets may wait, and the listing of `--skip-busy`, if there is one, is done.
     pub(super) fn has_room(&self) -> bool {
         !self.skip.is_asking() && self.waiting.len() < MAX_UNCONFIRMED
     }
 
-    /// When the list is to be asked, if it is.
+    /// When the list has to be read, if it has to be.
     pub(super) fn next_probe(&self) -> Option<Moment> {
         if self.skip.is_asking() {
             Some(Moment::ZERO)
@@ -75,12 +77,12 @@ impl Busy {
         }
     }
 
-    /// What was found of a target counts no more.
+    /// Discards what was found about a target.
     pub(super) fn forget(&mut self, n: u64) {
         self.free.remove(&n);
     }
 
-    /// Whether this target is known to be free, or has waited long enough to know.
+    /// Whether this target's machine is known to be free, or was checked often enough.
     fn is_free(&self, n: u64, now: Moment) -> bool {
         let by_look = self
             .free
@@ -91,14 +93,15 @@ impl Busy {
 }
 
 impl Dispatcher {
-    /// A target that is about to be sent: it, unless its machine is known to be busy or must be looked at first.
+    /// Returns a target that is about to be sent, unless its machine is known to be busy or has to be checked
+    /// first.
     pub(super) fn unless_busy(
         &mut self,
         pending: PendingTarget,
         now: Moment,
         wall: Timestamp,
     ) -> Option<PendingTarget> {
-        // What is in doubt has a listing of its own behind it.
+        // An unconfirmed attempt has been looked up already.
         if pending.unconfirmed.is_some() {
             return Some(pending);
         }
@@ -118,7 +121,7 @@ impl Dispatcher {
         None
     }
 
-    /// From which time of the server's clock on a scan that keeps this machine busy may have been created.
+    /// The earliest creation time, by the server's clock, of a scan that may keep this machine busy.
     fn running_since(&self, pending: &PendingTarget, now: Moment, wall: Timestamp) -> Timestamp {
         // No other scan can be under way there that is older than the one that was.
         if let Some(created) = known_creation(pending) {
@@ -132,7 +135,8 @@ impl Dispatcher {
         )
     }
 
-    /// The same for a target that is in doubt too, if the listing of its doubt is to tell whether its machine is busy.
+    /// The same for a target with unconfirmed attempts, if its look-up also has to tell whether its machine
+    /// is busy.
     pub(super) fn busy_since_if_unconfirmed(pending: &PendingTarget) -> Option<Timestamp> {
         let unconfirmed = pending
             .unconfirmed
@@ -151,7 +155,7 @@ impl Dispatcher {
         )
     }
 
-    /// Those that wait for a look, and when it begins: how many times each was found busy.
+    /// When the next check is due, and how often the machine of each waiting target was found busy.
     pub(super) fn waiting_busy_checks(&self) -> (Option<Moment>, impl Iterator<Item = u32> + '_) {
         let waiting = self.busy.waiting.values();
         (
@@ -160,7 +164,7 @@ impl Dispatcher {
         )
     }
 
-    /// What is to be asked about those that wait.
+    /// What to look for about the waiting targets.
     pub(super) fn busy_checks(&self) -> impl Iterator<Item = Sought> + '_ {
         self.busy.waiting.values().map(|(pending, since)| Sought {
             n: pending.target.n,
@@ -171,7 +175,7 @@ impl Dispatcher {
         })
     }
 
-    /// A listing has told who is still busy.
+    /// Applies what a listing has shown about the waiting targets.
     pub(super) fn settle_busy_checks(
         &mut self,
         listing: &mut Listing,
@@ -186,13 +190,14 @@ impl Dispatcher {
             }
             match finding {
                 None => {
-                    // It came while the listing was on its way.
+                    // It began to wait while the list was being read.
                     self.busy.look.get_or_insert(now);
                     self.busy.waiting.insert(n, (pending, since));
                 }
                 Some(Finding::Found(scan)) => {
                     pending.target.progress.message =
-                        "found in the list of scans by its tag, although the service had said that another scan was pending"
+                        "found in the list of scans by its tag, although the service had said that another scan \
+                         was pending"
                             .into();
                     self.end_with_scan(pending, None, Outcome::Accepted, Some(scan));
                 }
@@ -211,15 +216,15 @@ impl Dispatcher {
                         busy_checks: busy_checks.saturating_add(1),
                     };
                     self.busy.free.insert(n, free);
-                    // Its turn had come before it was looked at.
+                    // Its turn had come before the check.
                     self.queue.put_back(pending);
                 }
             }
         }
     }
 
-    /// The list has told whether a machine that was busy is so still. For the forecast that counts where it was asked when its
-    /// delay was over: who waited for the quota besides says nothing about those who will not.
+    /// Records for the forecast whether a machine was still busy. Only checks at the end of the delay count:
+    /// a target that also had to wait for the quota says nothing about one that did not.
     fn learn_from_check(&mut self, pending: &PendingTarget, busy: bool, wall: Timestamp) {
         let progress = &pending.target.progress;
         let late = progress.not_before.map(|then| wall.duration_since(then));
@@ -228,7 +233,7 @@ impl Dispatcher {
         }
     }
 
-    /// The list has shown that a scan is still under way, which costs one of the tries.
+    /// The list shows that a scan is still under way, which costs one of the tries.
     pub(super) fn still_busy(
         &mut self,
         pending: PendingTarget,
@@ -240,7 +245,7 @@ impl Dispatcher {
         self.found_busy(pending, scan, told, now, wall);
     }
 
-    /// The list has told, in these words, that a scan is under way.
+    /// The list shows that a scan is under way; `message` says so for people.
     pub(super) fn found_busy(
         &mut self,
         mut pending: PendingTarget,
@@ -256,7 +261,7 @@ impl Dispatcher {
         self.busy_with_another(pending, None, Some(scan), now, wall);
     }
 
-    /// The list cannot be asked, for ever or for now: a call asks too.
+    /// The list cannot be read, now or at all: the calls themselves find out.
     pub(super) fn give_up_busy_checks(&mut self, now: Moment) {
         self.busy.look = None;
         let waiting = std::mem::take(&mut self.busy.waiting);
@@ -276,7 +281,7 @@ impl Dispatcher {
     }
 }
 
-/// When the scan that was under way on this machine was created, if that is known.
+/// The creation time of the scan that was under way on this machine, if it is known.
 fn known_creation(pending: &PendingTarget) -> Option<Timestamp> {
     let progress = &pending.target.progress;
     if progress.action_id.is_empty() {

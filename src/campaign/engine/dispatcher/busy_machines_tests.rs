@@ -39,7 +39,7 @@ fn pending_ones_are_asked_about_as_often_and_as_late_as_was_said() {
     assert_eq!(dispatcher.attempts(), 3);
 }
 
-/// The list is asked some seconds after `due`, and tells the same of every target.
+/// A listing some seconds after `due`, with the same finding for every target.
 fn listed(dispatcher: &mut Dispatcher, due: Moment, finding: &Finding) {
     assert!(!dispatcher.is_over());
     let now = due + Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! When the list of scans is read, for what, and what follows where it cannot be read.
+//! When the list of scans is read and for what, and what follows if it cannot be read.
 
 use std::time::Duration;
 
@@ -19,37 +19,38 @@ use crate::{
     quota::{Kind, Moment, PERMIT_LIFE},
 };
 
-/// So long a target whose machine may be busy waits for a list that is not answered.
+/// How long a target whose machine may be busy waits for a list that does not answer.
 const LOOKS_WAIT: Duration = Duration::from_mins(2);
 
-/// So long before its turn a target is looked up again whose finding will be void by then: the listing may have to wait for
-/// another to be [`LISTING_APART`], and has as much time for itself; most of the minute that a finding is good for is left.
+/// How long before its turn a target is looked up again if its finding will be void by then. The listing may
+/// have to wait for another one to be [`LISTING_APART`], and has as much time for itself. Most of the minute
+/// for which the finding is valid is left.
 const LOOKED_UP_BEFORE: Duration = Duration::from_secs(20);
 
-/// Listings begin at least this far apart; one serves all.
+/// Listings begin at least this far apart. One serves all targets.
 const LISTING_APART: Duration = Duration::from_secs(10);
 
-/// It is looked ahead at most this often: a second more or less does not matter, and those who wait may be many.
+/// How often to look ahead at most. A second more or less does not matter, and many targets may be waiting.
 const LOOK_AHEAD_EVERY: Duration = Duration::from_secs(1);
 
-/// So many listings may fail in a row before the targets that wait for one end as unsure.
+/// After this many failed listings in a row, the targets that wait for one end as unsure.
 const LISTINGS_FAILED: u32 = 5;
 
-/// What is known of looking up.
+/// The state of the listings.
 #[derive(Debug, Default)]
 pub(super) struct Listings {
     pub(super) forbidden: Option<String>,
     pub(super) running: bool,
     pub(super) not_before: Moment,
     pub(super) failed: u32,
-    /// The list alone is not answered.
+    /// An outage of the list alone.
     pub(super) outage: Option<Outage>,
-    /// When it was last looked ahead whose finding would be void.
+    /// When the dispatcher last looked ahead for findings that will be void.
     pub(super) looked_ahead: Option<Moment>,
 }
 
 impl Dispatcher {
-    /// Whether it is time to [look ahead](Self::look_ahead), while a permit is waited for.
+    /// Whether it is time to [look ahead](Self::look_ahead), while a permit is being waited for.
     #[must_use]
     pub(crate) fn wants_look_ahead(&self, now: Moment) -> bool {
         let last = self.listings.looked_ahead;
@@ -57,22 +58,22 @@ impl Dispatcher {
         is_time && !self.is_stopping() && self.brakes.admitted() == Admitted::Anybody
     }
 
-    /// A permit is waited for, and the start call of each number, from 1, can go at its `turn`. The targets whose turn is near
-    /// and whose finding will be void by then are looked up again now: noticed when the permit is there, it would give their
-    /// turn to others, again and again where the permits come a minute apart.
+    /// Looks up again the targets whose turn is near and whose finding will be void by then. `turn` is the
+    /// time of the n-th start call, counted from 1. If this were noticed only when the permit is there, the
+    /// target would lose its turn to others, again and again where permits come a minute apart.
     pub(crate) fn look_ahead(&mut self, now: Moment, turn: impl Fn(u64) -> Moment) {
         self.listings.looked_ahead = Some(now);
         if self.listings.forbidden.is_some() {
             return;
         }
         let horizon = now + LOOKED_UP_BEFORE;
-        // A call may go so much later than its permit.
+        // A call may go out this much later than its permit.
         for pending in self.queue.take_void(now, horizon, PERMIT_LIFE, turn) {
             self.unconfirmed.insert(pending.target.n, pending);
         }
     }
 
-    /// What is to be looked up in the list of scans, if it is time to. The listing then counts as running until
+    /// What to look up in the list of scans, if it is time to. The listing counts as running until
     /// [`listed`](Self::listed).
     pub(crate) fn wants_listing(&mut self, now: Moment) -> Option<Wanted> {
         if self.is_stopping() || self.listings.running || self.next_listing()? > now {
@@ -91,7 +92,7 @@ impl Dispatcher {
         Some(wanted.and_all_since(self.busy.skip.all_since()))
     }
 
-    /// A listing has ended.
+    /// Takes in the result of a listing.
     pub fn listed(&mut self, result: Result<Listing, ListingError>, now: Moment, wall: Timestamp) {
         self.listings.running = false;
         if self.busy.skip.is_asking()
@@ -142,7 +143,7 @@ impl Dispatcher {
         }
     }
 
-    /// The application may not list: what is in doubt stays so.
+    /// The application may not list, so unconfirmed attempts stay unconfirmed.
     pub(super) fn cannot_list(&mut self, why: String, now: Moment) {
         self.notes.push(format!("scans cannot be looked up: {why}"));
         self.listings.forbidden = Some(why);
@@ -150,7 +151,7 @@ impl Dispatcher {
         self.give_up_busy_checks(now);
     }
 
-    /// The service may have received the call: starts may be answered all the same, and go on. What is in doubt waits.
+    /// The list does not answer. Starts may be answered all the same, and go on; unconfirmed attempts wait.
     fn list_not_answered(&mut self, trouble: &Trouble, now: Moment) {
         let stops = if let Some(outage) = &mut self.listings.outage {
             outage.failed(now, trouble)
@@ -169,7 +170,7 @@ impl Dispatcher {
         if let Some(why) = stops {
             self.stop(StopReason::Tenant(why));
         }
-        // Who is busy can be asked by a call too.
+        // A call finds out too whether a machine is busy.
         let since = self.listings.outage.as_ref().map(Outage::since);
         if since.is_some_and(|since| now.since(since) >= LOOKS_WAIT) {
             self.give_up_busy_checks(now);

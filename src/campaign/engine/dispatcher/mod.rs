@@ -1,12 +1,15 @@
-//! The one owner of a run's state. It decides synchronously, on named events; the engine asks it what to do next and does
-//! it. It neither waits nor sends nor writes, so a test can feed it events.
+//! The only owner of a run's state. It decides synchronously, on named events. The engine asks it what to do
+//! next, and does it. It does not wait, send or write, so a test can feed it events.
 //!
-//! - this file: what the engine asks for, and what it spends permits on.
-//! - `halts`: what the brakes change.
-//! - `replies`: what a reply changes. `unconfirmed`: what is looked up first. `busy`: whom the list is asked about before a
-//!   call is spent. `skip`: who is left alone from the start. `ends`: how targets end.
-//! - `outlook`: what the forecast of the last call goes by. `outage`: what it changes that the API cannot be reached,
-//!   and `suspects`: who is tried then. `suspicion`: whether a 403 is of one machine or of all. `attempt`: what goes to a worker, and what comes back.
+//! - this file: the state, what the engine reads and what it is asked for. `assignment`: which target a
+//!   permit is spent on. `attempt`: what goes to a worker, and what comes back.
+//! - `replies`: what a reply changes. `tokens`: what a 401 changes. `suspicion`: whether a 403 is meant for
+//!   one machine or for all. `outcomes`: how targets end. `brakes`: what the brakes change.
+//! - `listings`: when the list of scans is read. `unconfirmed`: attempts that may have started a scan.
+//!   `busy_machines`: machines that are checked before a call is spent. `skip`: machines that are skipped
+//!   from the start.
+//! - `outage`: what changes while the API cannot be reached; `reachability`: what is known about that;
+//!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call.
 
 mod assignment;
 mod brakes;
@@ -47,37 +50,37 @@ use reachability::Reachability;
 use suspicion::Suspicion;
 use tokens::Tokens;
 
-/// Fresh targets are fetched again when fewer than this are at hand.
+/// Another page of fresh targets is read when fewer than this are in memory.
 const LOW_WATER: usize = PAGE / 2;
 
 /// What does not change while a campaign runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The campaign's id.
+    /// The campaign's id, for the tag.
     pub campaign: CampaignId,
-    /// `Quick` or `Full`, for rows that do not say.
+    /// `Quick` or `Full`, for rows without a scan type of their own.
     pub scan_type: &'static str,
-    /// The comment's text, for rows that have none.
+    /// The comment's text, for rows without a comment of their own.
     pub comment: String,
-    /// When targets are tried again.
+    /// When targets are tried again, and how often.
     pub policy: Policy,
-    /// How many calls may be on their way, from the write of their attempt to their verdict.
+    /// How many calls may be in flight, from the write of their attempt to their verdict.
     pub capacity: usize,
-    /// Targets in doubt that an earlier run left are sent again even where they cannot be looked up: the operator would
-    /// rather risk a second scan than none.
+    /// Whether targets that an earlier run left unconfirmed are sent again if they cannot be looked up: the
+    /// operator prefers the risk of a second scan to none.
     pub risk_taken: bool,
-    /// Seed of the jitter.
+    /// The seed of the jitter.
     pub seed: u64,
 }
 
-/// Whether targets go out.
+/// Whether targets are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    /// The first call of a run goes alone, so that a missing role costs one call, not a hundred.
+    /// The first call of a run goes alone, so that a missing role costs one call and not a hundred.
     Alone,
     /// As the quota allows.
     Open,
-    /// No new calls; those in flight are awaited.
+    /// No new calls. Those in flight are awaited.
     Stopping(StopReason),
 }
 
@@ -91,7 +94,7 @@ pub struct Dispatcher {
     cursor: Option<Cursor>,
     in_flight: HashMap<u64, PendingTarget>,
     unconfirmed: BTreeMap<u64, PendingTarget>,
-    /// In doubt since an earlier run, and in the store still.
+    /// Left unconfirmed by an earlier run, and not yet read from the store.
     left_unconfirmed: VecDeque<u64>,
     busy: Busy,
     records: Vec<Record>,
@@ -99,16 +102,16 @@ pub struct Dispatcher {
     tally: Tally,
     targets: u64,
     brakes: Brakes,
-    /// The campaign was stopped by how targets ended.
+    /// Whether the campaign was stopped because of how targets ended.
     is_braked: bool,
-    /// Somebody has said that the others are not to start.
+    /// Whether somebody has decided that the other machines must not start.
     said_no: bool,
     attempts: u64,
     throttled: u64,
-    /// When the last of them came.
+    /// When the last 429 came.
     last_throttled: Option<Moment>,
     seen: Experience,
-    /// Why it is not known when the last call goes out, as the state has it.
+    /// Why the last call cannot be forecast, as the state has it.
     unforeseen: Option<&'static str>,
     tokens: Tokens,
     listings: Listings,
@@ -119,7 +122,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher for `targets` rows, of which `tally` have ended already.
+    /// A dispatcher for `targets` rows, some of which have ended already, as `tally` counts.
     #[must_use]
     pub fn new(settings: Settings, targets: u64, tally: Tally) -> Self {
         let rng = fastrand::Rng::with_seed(settings.seed);
@@ -154,7 +157,7 @@ impl Dispatcher {
         }
     }
 
-    /// What is to be read from the store.
+    /// What to read from the store.
     pub(crate) fn wants_reading(&mut self, now: Moment) -> Reading {
         if self.is_stopping() {
             return Reading::default();
@@ -170,8 +173,8 @@ impl Dispatcher {
         }
     }
 
-    /// When something is to be done though nothing happens: a moment after `now`. What is due already waits for something
-    /// else, a permit or an answer, and a timer for it would never rest.
+    /// When to wake up if nothing happens before: always after `now`. What is due already waits for a permit
+    /// or an answer, so a timer for it would fire without end.
     #[must_use]
     pub(crate) fn next_wake(&self, now: Moment) -> Option<Moment> {
         if self.is_stopping() {
@@ -186,30 +189,30 @@ impl Dispatcher {
             .min()
     }
 
-    /// Whether something is to be written.
+    /// Whether there are records to write.
     #[must_use]
     pub(crate) fn has_records(&self) -> bool {
         !self.records.is_empty()
     }
 
-    /// What is to be written.
+    /// Takes the records to write.
     pub(crate) fn take_records(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.records)
     }
 
-    /// What is to be said, a line each.
+    /// Takes the notes for the terminal, one line each.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 
-    /// Whether nothing is left to be done, or nothing more may be.
+    /// Whether nothing is left to do, or nothing more may be done.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let idle = self.in_flight.is_empty() && self.records.is_empty();
         idle && (self.is_drained() || self.is_stopping())
     }
 
-    /// Why the campaign stops before its end, if it does.
+    /// Why the campaign is stopping before its end, if it is.
     #[must_use]
     pub(crate) fn stop_reason(&self) -> Option<&StopReason> {
         match &self.phase {
@@ -218,44 +221,44 @@ impl Dispatcher {
         }
     }
 
-    /// The counts of the targets that have ended.
+    /// How many targets have ended how.
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// Calls on their way.
+    /// The number of calls in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Targets that were sent to, and of which nobody knows whether a scan was started.
+    /// The number of targets that were sent to and may or may not have a scan.
     #[must_use]
     pub fn unsettled(&self) -> u64 {
         let all = self.in_flight.len() + self.unconfirmed.len() + self.left_unconfirmed.len();
         all as u64
     }
 
-    /// Targets in all.
+    /// The number of targets.
     #[must_use]
     pub fn targets(&self) -> u64 {
         self.targets
     }
 
-    /// POSTs of this run.
+    /// The number of POSTs of this run.
     #[must_use]
     pub fn attempts(&self) -> u64 {
         self.attempts
     }
 
-    /// 429s of this run.
+    /// The number of 429s of this run.
     #[must_use]
     pub fn throttled(&self) -> u64 {
         self.throttled
     }
 
-    /// A page of fresh targets; an empty one is the last.
+    /// Takes in a page of fresh targets. An empty page is the last one.
     pub(crate) fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
         self.cursor = (!page.is_empty()).then_some(next);
         let page = self.without_busy(page);
@@ -264,7 +267,7 @@ impl Dispatcher {
         self.conclude_suspicion();
     }
 
-    /// What was [wanted](Self::wants_reading) besides a page has been read.
+    /// Takes in everything that was [wanted](Self::wants_reading) besides the page.
     pub(crate) fn recalled(
         &mut self,
         reading: &Reading,
@@ -277,7 +280,8 @@ impl Dispatcher {
         self.unconfirmed_read(reading.unconfirmed.len(), unconfirmed, now);
     }
 
-    /// Stops the campaign: no new calls, those in flight are awaited.
+    /// Stops the campaign: no new calls, and those in flight are awaited. A graver reason replaces the
+    /// earlier one.
     pub fn stop(&mut self, reason: StopReason) {
         let is_graver = |before: &StopReason| before.gravity() < reason.gravity();
         if self.stop_reason().is_none_or(is_graver) {

@@ -1,12 +1,15 @@
-//! What an outage changes: nothing is started, no try is counted, and from time to time it is found out whether the API answers.
+//! What changes during an outage: nothing is started, no try is counted, and the API is probed from time to
+//! time.
 //!
-//! It begins with a call that never connected, with an obstacle, with a 503 that says when to come again, or with three different machines in a row whose answers are not
-//! the service's own. The list of scans is asked then. If it answers, and three machines' starts had failed, starts alone may be
-//! down: one machine is tried at a time, first another, then those that have been looked up, in turn, and another again. Any start
-//! that the service itself answers ends it, whatever the answer; one call goes alone then, and twice as many after each answer.
+//! An outage begins with a call that never connected, with an obstacle, with a 503 that has a `Retry-After`,
+//! or when three different machines in a row have answers that are not the service's own. Then the list of
+//! scans is probed. If it answers although the starts of three machines had failed, scan starts alone may be
+//! down. One machine is then tried at a time: another one first, then those that have been looked up, in
+//! turn, then another one again. Any start that the service itself answers ends the outage, whatever the
+//! answer says. After that one call goes alone, and twice as many after each answer.
 //!
-//! It is an outage for sure, and no machine is to blame, where a call never connected, where the list is not answered either, and
-//! where another machine's start fails like those of the first three.
+//! The outage is certain, and no machine is at fault, if a call never connected, if the list does not answer
+//! either, or if the start of another machine fails like those of the first three.
 
 use std::time::Duration;
 
@@ -25,14 +28,15 @@ use crate::{
     quota::Moment,
 };
 
-/// So long starts may be down while the list answers; then the machines are to blame that are left.
+/// How long starts may be down while the list answers. After that, the remaining machines themselves are
+/// taken to be at fault.
 const STARTS_DOWN: Duration = Duration::from_hours(24);
 
-/// So many different machines in a row.
+/// How many different machines in a row have to fail.
 const IN_A_ROW: usize = 3;
 
 impl Dispatcher {
-    /// The same, with an outage stopping the campaign after so long.
+    /// Stops the campaign after an outage of this length (`--give-up-after`).
     #[must_use]
     pub fn giving_up_after(mut self, limit: Option<Duration>) -> Self {
         self.reach.give_up_after = limit;
@@ -45,12 +49,12 @@ impl Dispatcher {
         self.reach.is_out()
     }
 
-    /// Since when a token is waited for, if it is. To be said before [`look`](Self::look).
+    /// Sets since when a token has been waited for. Call it before [`advance_clock`](Self::advance_clock).
     pub(crate) fn waits_for_token(&mut self, since: Option<Moment>) {
         self.reach.waits_for_token = since;
     }
 
-    /// Whether a start may go out though the API may not be reached: as the look that finds out.
+    /// Whether a start may go out: always without an outage, and during one only as the probe.
     pub(super) fn may_start(&self, now: Moment) -> bool {
         let Some(held) = &self.reach.held else {
             return true;
@@ -62,8 +66,7 @@ impl Dispatcher {
         by_start && held.outage.next_probe() <= now
     }
 
-    /// Whether the list is to be asked now whether the API can be reached. The call then counts as on its way until
-    /// [`probed`](Self::probed).
+    /// Whether to probe the list now. The probe counts as in flight until [`probed`](Self::probed).
     pub(crate) fn wants_probe(&mut self, now: Moment) -> bool {
         if self.is_stopping() {
             return false;
@@ -78,7 +81,7 @@ impl Dispatcher {
         is_time
     }
 
-    /// The list was asked whether the API can be reached.
+    /// Takes in the result of a probe of the list.
     pub(crate) fn probed(&mut self, result: Result<(), ListingError>, now: Moment) {
         let Some(held) = &mut self.reach.held else {
             return;
@@ -100,7 +103,7 @@ impl Dispatcher {
         }
     }
 
-    /// The list has answered, whatever it said.
+    /// The list answered, whatever it said.
     fn list_answered(&mut self, now: Moment) {
         self.reach.answered_before = true;
         let starts_failed = self.reach.failed.len() >= IN_A_ROW;
@@ -109,7 +112,7 @@ impl Dispatcher {
         match &mut self.reach.held {
             Some(held) if starts_failed && enough => {
                 held.probe = Probe::ByStarts(0);
-                // Those that were on their way are others too, and nobody else may be left to be tried.
+                // Calls that were in flight are other machines too, and there may be none left to try.
                 held.is_sure |= more_failed;
                 self.blame_nobody();
             }
@@ -117,14 +120,15 @@ impl Dispatcher {
         }
     }
 
-    /// What a reply to a start says of whether the API can be reached.
+    /// Takes in what a reply to a start says about the API.
     pub(super) fn reached(&mut self, n: u64, tries: u32, class: &Class, now: Moment) {
         match class {
             Class::Own(_) => {
                 self.reach.answered_before = true;
                 self.reach.failed.clear();
                 if let Some(held) = &mut self.reach.held {
-                    // One of them that is answered tells that starts were down; another one, that they are bad.
+                    // If a suspect is answered, starts were down. If another machine is answered, the
+                    // suspects are bad.
                     let was_suspect = held.suspects.all.contains(&n);
                     held.suspects.remove(n);
                     if !was_suspect {
@@ -160,7 +164,7 @@ impl Dispatcher {
         }
     }
 
-    /// A call could not be made, or was not answered by the service.
+    /// A call could not be made, or the service did not answer it.
     pub(super) fn out(&mut self, trouble: &Trouble, is_sure: bool, now: Moment) {
         if self.reach.held.is_some() {
             let by_start = self.may_start(now);
@@ -171,7 +175,7 @@ impl Dispatcher {
                     *tried += usize::from(by_start);
                 }
             }
-            // Only the answer to a look is news: others were on their way when it began.
+            // Only the result of a probe is news. Other calls were in flight when the outage began.
             if by_start {
                 self.still_out(trouble, now);
             }
@@ -190,7 +194,7 @@ impl Dispatcher {
         self.blame_nobody();
     }
 
-    /// Says it, unless it was said a moment ago, or has been said like that.
+    /// Notes the outage, unless that was done a moment ago or in the same words.
     fn report_outage(&mut self, now: Moment) {
         let said_apart = |said: Moment| now.since(said) >= SAID_APART;
         let is_time = self.reach.said.is_none_or(said_apart);
@@ -207,12 +211,12 @@ impl Dispatcher {
         }
     }
 
-    /// A look came to nothing.
+    /// A probe failed.
     fn still_out(&mut self, trouble: &Trouble, now: Moment) {
         let Some(held) = &mut self.reach.held else {
             return;
         };
-        // A start that fails while the list answers does not say so.
+        // A start that fails while the list answers does not prove an outage.
         held.is_sure |= !matches!(held.probe, Probe::ByStarts(_));
         if matches!(held.probe, Probe::ByStarts(_)) && now.since(held.outage.since()) >= STARTS_DOWN
         {
@@ -227,7 +231,8 @@ impl Dispatcher {
         self.blame_nobody();
     }
 
-    /// Starts were tried while the list answered: whoever failed meanwhile is to blame from now on.
+    /// Starts were tried while the list answered: the machines that failed meanwhile are at fault from now
+    /// on.
     fn are_bad(&mut self) {
         if let Some(held) = &self.reach.held
             && matches!(held.probe, Probe::ByStarts(_))
@@ -236,7 +241,7 @@ impl Dispatcher {
         }
     }
 
-    /// What is in doubt by an outage costs no try.
+    /// Attempts that are unconfirmed because of a certain outage cost no try.
     fn blame_nobody(&mut self) {
         let Some(held) = self.reach.held.as_ref().filter(|held| held.is_sure) else {
             return;
@@ -266,7 +271,7 @@ impl Dispatcher {
         }
     }
 
-    /// A target has ended: nobody tries it any more.
+    /// A target has ended and is no longer a suspect.
     pub(super) fn no_suspect(&mut self, n: u64) {
         self.reach.known_bad.remove(&n);
         if let Some(is_open) = self.reach.failed.get_mut(&n) {
@@ -277,7 +282,8 @@ impl Dispatcher {
         }
     }
 
-    /// Stops the campaign if an outage, or a list that cannot be read, has lasted for longer than the operator wants.
+    /// Stops the campaign if an outage, or a list that cannot be read, has lasted for longer than the
+    /// operator allows.
     pub(super) fn check_outage_limit(&mut self, now: Moment) {
         let Some(limit) = self.reach.give_up_after else {
             return;
@@ -293,7 +299,8 @@ impl Dispatcher {
             .max();
         if let Some(lasts) = lasts.filter(|lasts| *lasts >= limit) {
             self.stop(StopReason::Brake(format!(
-                "--give-up-after: the API, or the sign-in, has not answered for {}; the same command goes on with the campaign",
+                "--give-up-after: the API, or the sign-in, has not answered for {}; the same command goes on \
+                 with the campaign",
                 span::in_words(lasts)
             )));
         }

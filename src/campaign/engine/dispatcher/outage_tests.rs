@@ -102,7 +102,7 @@ fn three_machines_in_a_row_are_an_outage_that_costs_no_try() {
     assert!(!dispatcher.wants_permit(at(1)));
     assert!(dispatcher.wants_probe(at(2)));
     dispatcher.probed(Ok(()), at(2));
-    // Starts alone are down: another is tried, then those that were looked up, in turn.
+    // Only starts are down: another machine is tried, then those that were looked up, in turn.
     let another = call(&mut dispatcher, lost(), at(2));
     assert!((7..=9).contains(&another));
     assert!(!dispatcher.wants_permit(at(6)), "none of them is looked up");
@@ -241,7 +241,7 @@ fn while_the_list_is_not_answered_nobody_waits_for_it() {
     assert!(dispatcher.wants_probe(at(2)));
     dispatcher.probed(Ok(()), at(2));
     call(&mut dispatcher, lost(), at(2));
-    // It is the turn of those that failed, and they are to be looked up.
+    // It is the turn of the machines that failed, and they have to be looked up.
     assert!(dispatcher.wants_listing(at(33)).is_some());
     assert!(!dispatcher.wants_permit(at(33)));
     let list = Err(ListingError::Unanswered {

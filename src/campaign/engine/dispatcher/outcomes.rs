@@ -1,4 +1,4 @@
-//! How a target ends, and the brakes that every end is weighed by.
+//! How a target ends, and what the brakes make of each end.
 
 use jiff::Timestamp;
 
@@ -63,14 +63,14 @@ impl Dispatcher {
         let progress = &mut pending.target.progress;
         progress.outcome = Some(outcome.as_str());
         progress.not_before = None;
-        // One that is left out and comes back is looked up once more.
+        // A target that is left out is looked up again if it comes back.
         let is_left_out = progress.left_out && outcome == Outcome::NotAttempted;
         progress.left_out = is_left_out;
         if outcome != Outcome::Unsure && !is_left_out {
             progress.unsure_since = None;
         }
         if !outcome.is_scanned() {
-            // The scan that kept the machine busy once has nothing to do with this end.
+            // The scan that once kept the machine busy has nothing to do with this end.
             progress.set_action(String::new(), String::new(), String::new());
         }
         let by_call = progress.attempts > 0;
@@ -78,7 +78,7 @@ impl Dispatcher {
         self.no_suspect(pending.target.n);
         self.changed(&pending, end);
         if is_left_out {
-            // By its row's absence, which says nothing about the others.
+            // It ended because its row is gone, which says nothing about the other machines.
             self.tally.leave_out(1);
             self.brakes.waits(pending.target.n);
             return;
@@ -96,7 +96,7 @@ impl Dispatcher {
         }
     }
 
-    /// Stops the campaign. Whatever comes to its end after that is counted too, so that the last words have the last figures.
+    /// Stops the campaign. Ends that follow are counted too, so that the last message has the final figures.
     fn brake(&mut self, reason: StopReason) {
         if self.is_braked
             && let Phase::Stopping(before @ StopReason::Brake(_)) = &mut self.phase
@@ -108,7 +108,8 @@ impl Dispatcher {
         self.stop(reason);
     }
 
-    /// What has to be changed about the command before it goes on after the brake that has stopped it, if anything has.
+    /// What has to change about the command before it can go on after the brake that has stopped it, if one
+    /// has.
     #[must_use]
     pub fn change(&self, wall: Timestamp) -> Option<Change> {
         match self.stop_reason()? {

@@ -1,5 +1,5 @@
-//! What the forecast of the last call goes by: who waits and for how long, and what was seen so far. While nobody can know,
-//! it says so.
+//! The basis of the forecast of the last call: which targets wait, for how long, and what was seen so far.
+//! While no forecast is possible, it says why.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::{
     store::Record,
 };
 
-/// So long after the service's last refusal, or after the hold that came with it, it is not known how much of the quota others
-/// leave: the shortest documented window.
+/// For this long after the service's last 429, or after the hold that came with it, it is not known how much
+/// of the quota others leave. This is the shortest documented window.
 const REFUSED_LATELY: Duration = Duration::from_mins(1);
 
 impl Dispatcher {
-    /// Why nobody can know when the last call goes out, in words; the service's word holds calls until `held`.
+    /// Why the last call cannot be forecast, if it cannot. A 429 holds calls until `held`.
     #[must_use]
     pub(crate) fn unforeseen(&self, now: Moment, held: Moment) -> Option<&'static str> {
         let refused = self.last_throttled;
@@ -41,7 +41,7 @@ impl Dispatcher {
         }
     }
 
-    /// The same, and noted in the state for whoever asks from another terminal.
+    /// The same, and records it in the state for `status` in another terminal.
     pub(crate) fn note_unforeseen(&mut self, now: Moment, held: Moment) -> Option<&'static str> {
         let unforeseen = self.unforeseen(now, held);
         if std::mem::replace(&mut self.unforeseen, unforeseen) != unforeseen {
@@ -50,7 +50,7 @@ impl Dispatcher {
         unforeseen
     }
 
-    /// All that the time of the last call depends on, as it stands now.
+    /// Everything that the time of the last call depends on, as of now.
     #[must_use]
     pub fn prospect(&self, quota: quota::Forecast, now: Moment, wall: Timestamp) -> Prospect {
         let mut waiting: Vec<_> = self
@@ -67,7 +67,7 @@ impl Dispatcher {
                 }
             })
             .collect();
-        // Of these it is known that no scan is under way, or that it was no answer that they wait for.
+        // No scan is under way on their machines, or they did not wait for that.
         let at_hand = std::iter::repeat_n((Duration::ZERO, Why::Free), self.queue.begun_at_hand());
         waiting.extend(at_hand);
         let (look, looked_at) = self.waiting_busy_checks();
@@ -99,7 +99,8 @@ impl Dispatcher {
         }
     }
 
-    /// Whether an answer to this call is the first to tell whether its machine is busy: else the list has told before.
+    /// Whether the answer to this call is the first to show whether the machine is busy; otherwise the list
+    /// has shown it before.
     pub(super) fn is_asked_by_call(&self, pending: &PendingTarget) -> bool {
         pending.target.progress.pending_tries == 0 || self.listings.forbidden.is_some()
     }

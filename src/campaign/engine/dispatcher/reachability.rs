@@ -11,27 +11,27 @@ use crate::{
     quota::Moment,
 };
 
-/// A connection that comes and goes is not spoken of more often.
+/// How far apart the notes about an unstable connection are at least.
 pub(super) const SAID_APART: Duration = Duration::from_mins(1);
 
 /// What is known of whether the API can be reached.
 #[derive(Debug, Default)]
 pub(super) struct Reachability {
-    /// Whether the service has answered this run.
+    /// Whether the service has answered this run at all.
     pub(super) answered_before: bool,
-    /// The machines that failed since a start was last answered, and whether each is still to be tried.
+    /// The machines that failed since a start was last answered, and whether each is still open.
     pub(super) failed: BTreeMap<u64, bool>,
     pub(super) held: Option<Held>,
-    /// So many calls may be on their way after an outage.
+    /// How many calls may be in flight shortly after an outage.
     pub(super) width: Option<usize>,
-    /// Machines whose starts failed while another's was answered: they say nothing of an outage.
+    /// Machines whose starts failed while another one's was answered: they do not indicate an outage.
     pub(super) known_bad: HashSet<u64>,
-    /// When the last outage ended: what was sent before is nobody's fault.
+    /// When the last outage ended. Machines are not at fault for calls that were sent before.
     pub(super) ended: Option<Moment>,
-    /// When people last heard of one.
+    /// When an outage was last noted.
     pub(super) said: Option<Moment>,
     pub(super) give_up_after: Option<Duration>,
-    /// Since when the sign-in does not answer.
+    /// Since when the sign-in has not answered.
     pub(super) waits_for_token: Option<Moment>,
 }
 
@@ -40,23 +40,23 @@ pub(super) struct Reachability {
 pub(super) struct Held {
     pub(super) outage: Outage,
     pub(super) probe: Probe,
-    /// It is an outage for sure, and no machine is to blame.
+    /// Whether the outage is certain, so that no machine is at fault.
     pub(super) is_sure: bool,
     pub(super) suspects: Suspects,
-    /// Whether people have heard of it.
+    /// Whether the outage was noted.
     pub(super) is_reported: bool,
-    /// What is in the way, as they have heard.
+    /// The obstacle, as it was noted.
     pub(super) reported: Option<Obstacle>,
 }
 
-/// How it is found out whether it is over.
+/// How the end of an outage is found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// By a list call, when it is time.
+    /// By a list call, when it is due.
     ByList,
-    /// A list call is on its way.
+    /// A list call is in flight.
     Asked,
-    /// The list answers, and starts do not: by a start at a time, of which so many have come to nothing.
+    /// The list answers and starts do not: by one start at a time, of which this many have failed.
     ByStarts(usize),
 }
 
@@ -66,13 +66,13 @@ impl Reachability {
         self.held.is_some()
     }
 
-    /// Whether the list is not to be read now, for nobody would answer.
+    /// Whether the list must not be read now, because it would not be answered.
     pub(super) fn list_is_out(&self) -> bool {
         let held = self.held.as_ref();
         held.is_some_and(|held| !matches!(held.probe, Probe::ByStarts(_)))
     }
 
-    /// How many calls may be on their way.
+    /// How many calls may be in flight.
     pub(super) fn width(&self) -> usize {
         match (&self.held, self.width) {
             (Some(_), _) => 1,
@@ -80,19 +80,19 @@ impl Reachability {
         }
     }
 
-    /// Whether nobody is to blame for an attempt that was sent then and not answered.
+    /// Whether the machine is not at fault if an attempt that was sent at `sent` was not answered.
     pub(super) fn is_blameless(&self, sent: Moment) -> bool {
         self.held.as_ref().is_some_and(|held| held.is_sure)
             || self.ended.is_some_and(|ended| sent <= ended)
     }
 
-    /// Whether the sign-in lets a call wait for longer than it takes as a rule.
+    /// Whether a call has been waiting for the sign-in for longer than usual.
     pub(super) fn waits_for_token(&self, now: Moment) -> bool {
         self.waits_for_token
             .is_some_and(|since| now.since(since) >= SAID_APART)
     }
 
-    /// When it is looked again, if it is.
+    /// When to probe again, if there is an outage.
     pub(super) fn next_probe(&self) -> Option<Moment> {
         let held = self.held.as_ref()?;
         (held.probe != Probe::Asked).then(|| held.outage.next_probe())
@@ -103,13 +103,13 @@ impl Reachability {
         open.map(|(n, _)| *n).collect()
     }
 
-    /// Whether this one is none of those that failed before.
+    /// Whether this machine is none of the suspects.
     pub(super) fn is_another(&self, n: u64) -> bool {
         let held = self.held.as_ref();
         held.is_some_and(|held| !held.suspects.all.contains(&n))
     }
 
-    /// Those of whom one is to be tried now; none if anybody may.
+    /// The machines of which one has to be tried now; `None` if any may be.
     pub(super) fn suspects(&self, whose: Round) -> Option<&HashSet<u64>> {
         let held = self.held.as_ref()?;
         let Probe::ByStarts(tried) = held.probe else {

@@ -23,7 +23,7 @@ use crate::{
     store::{AttemptEnd, Record},
 };
 
-/// When a call was sent, when it was answered or given up, and with which token it was sent.
+/// The times of a call, and the serial number of its token.
 #[derive(Debug, Clone, Copy)]
 struct Timing {
     sent: Moment,
@@ -163,17 +163,12 @@ impl Dispatcher {
                 self.end_with_scan(pending, Some(end), Outcome::Accepted, Some(scan));
             }
             Verdict::AlreadyPending(scan) => {
-                // An action without its comment may be the one that an unconfirmed attempt started: the list knows its age.
+                // An action without its comment may be the one that an unconfirmed attempt started: the list
+                // shows its age.
                 let is_named = !judgement.comment_lost || pending.unconfirmed.is_none();
                 self.already_pending(pending, end, scan.filter(|_| is_named), ended, wall);
             }
-            Verdict::NotFound => {
-                if std::mem::replace(&mut pending.target.progress.not_found, true) {
-                    self.end(pending, Some(end), Outcome::NotFound);
-                } else {
-                    self.try_again(pending, Some(end), ended, wall, retry::NOT_FOUND_AGAIN);
-                }
-            }
+            Verdict::NotFound => self.not_found(pending, end, ended, wall),
             Verdict::Unsupported => self.end(pending, Some(end), Outcome::Unsupported),
             Verdict::Refused => self.end(pending, Some(end), Outcome::Refused),
             Verdict::Throttled(_) => self.throttled_at(pending, end, ended),
@@ -194,6 +189,21 @@ impl Dispatcher {
             // `reported` has handled these already.
             Verdict::NotSent(_) => self.unsent(pending),
             Verdict::Unsure(_) => self.unsure(pending, end, timing),
+        }
+    }
+
+    /// A 404 counts only if it is repeated.
+    fn not_found(
+        &mut self,
+        mut pending: PendingTarget,
+        end: AttemptEnd,
+        ended: Moment,
+        wall: Timestamp,
+    ) {
+        if std::mem::replace(&mut pending.target.progress.not_found, true) {
+            self.end(pending, Some(end), Outcome::NotFound);
+        } else {
+            self.try_again(pending, end, ended, wall, retry::NOT_FOUND_AGAIN);
         }
     }
 
@@ -237,7 +247,7 @@ impl Dispatcher {
         self.hold_for_lookup(pending, Some(end), ended);
     }
 
-    /// The service says that a scan is under way on this machine already; which one, if it told.
+    /// The service says that a scan is under way on this machine already; which one, if the reply names it.
     fn already_pending(
         &mut self,
         mut pending: PendingTarget,
@@ -301,21 +311,21 @@ impl Dispatcher {
     fn try_again(
         &mut self,
         mut pending: PendingTarget,
-        end: Option<AttemptEnd>,
+        end: AttemptEnd,
         now: Moment,
         wall: Timestamp,
         at_least: Duration,
     ) {
         pending.target.progress.tries += 1;
         if pending.target.progress.tries >= self.settings.policy.max_attempts {
-            self.end(pending, end, Outcome::Failed);
+            self.end(pending, Some(end), Outcome::Failed);
             return;
         }
         let delay = at_least + retry::backoff(pending.target.progress.tries, &mut self.rng);
         pending.target.progress.not_before = later(wall, delay);
         trail::retry(&pending, delay, "not answered as it should be");
-        self.seen.repeats(false, delay);
-        self.changed(&pending, end);
+        self.seen.will_repeat(false, delay);
+        self.changed(&pending, Some(end));
         self.queue.put_later(pending, now + delay, now);
     }
 }

@@ -1,5 +1,5 @@
-//! `--skip-busy`: one listing before the first call of a run tells of all machines that are being scanned already, and no
-//! call is spent on them.
+//! `--skip-busy`: one listing before the first call of a run shows all machines that are being scanned
+//! already, and no call is spent on them.
 
 use jiff::Timestamp;
 
@@ -21,24 +21,24 @@ use crate::{
     store::Target,
 };
 
-/// Whether machines that are busy before the start are left alone.
+/// Whether machines that were busy before the start are skipped.
 #[derive(Debug, Default)]
 pub(super) enum Skip {
     #[default]
     No,
-    /// The list is still to be asked, from this time of the server's clock on.
+    /// The list has yet to be read, from this time of the server's clock on.
     Asking(Timestamp),
-    /// It has been.
+    /// The list was read.
     Asked {
         running: ActiveScans,
         began: Moment,
-        /// This computer's time then.
+        /// This computer's time at that moment.
         wall: Timestamp,
     },
 }
 
 impl Skip {
-    /// Whether the list is to be asked before the first call.
+    /// Whether the list has to be read before the first call.
     pub(super) fn is_asking(&self) -> bool {
         matches!(self, Self::Asking(_))
     }
@@ -51,12 +51,13 @@ impl Skip {
         }
     }
 
-    /// Whether a machine that was not under scan then is not now.
+    /// Whether a machine that was not being scanned then is still known to be free.
     pub(super) fn is_news(&self, now: Moment) -> bool {
         matches!(self, Self::Asked { running, began, .. } if !running.is_cut() && *began + FINDING >= now)
     }
 
-    /// The scan that ran on this machine before the first call, and when that was seen; once.
+    /// The scan that was under way on this machine before the first call, and when it was seen. It is
+    /// returned only once.
     pub(super) fn take(
         &mut self,
         target: &Target,
@@ -70,7 +71,7 @@ impl Skip {
         else {
             return None;
         };
-        // Of a machine that was found busy before, a newer look tells more.
+        // If the machine was found busy before, a newer check says more.
         let is_void = target.progress.pending_tries > 0 && *began + FINDING < now;
         if running.is_empty() || is_void {
             return None;
@@ -81,13 +82,12 @@ impl Skip {
 }
 
 impl Dispatcher {
-    /// Asks the list before the first call, and leaves alone the machines on which a scan is under way. `wall` is this
-    /// computer's time.
+    /// Skips the machines that are being scanned before the first call. `wall` is this computer's time.
     pub fn skip_busy(&mut self, wall: Timestamp) {
         self.busy.skip = Skip::Asking(before(wall, OLDEST_FOREIGN + BLIND_MARGIN));
     }
 
-    /// The list has told of all machines that are being scanned, if it was asked.
+    /// Takes in all machines that are being scanned, if they were wanted.
     pub(super) fn settle_skip(&mut self, listing: &mut Listing, wall: Timestamp) {
         let Some(running) = listing.running.take() else {
             return;
@@ -109,7 +109,7 @@ impl Dispatcher {
         };
     }
 
-    /// The list did not tell who is busy before the start: without it there is none.
+    /// The list could not be read, so nothing may be sent: without it, `--skip-busy` cannot be kept.
     pub(super) fn stop_unasked(&mut self, why: &str) {
         self.stop(StopReason::Tenant(format!(
             "the list of scans cannot be read ({why}), so --skip-busy cannot tell which machines are busy: grant the \
@@ -117,7 +117,7 @@ impl Dispatcher {
         )));
     }
 
-    /// Those of a page of fresh targets that nobody was scanning; the others wait, or end.
+    /// The targets of a page whose machines were not being scanned. The others wait or end.
     pub(super) fn without_busy(&mut self, page: Vec<Target>) -> Vec<Target> {
         if !matches!(&self.busy.skip, Skip::Asked { running, .. } if !running.is_empty()) {
             return page;
@@ -134,7 +134,7 @@ impl Dispatcher {
         left
     }
 
-    /// The list has shown before the first call that a scan is under way.
+    /// The list showed before the first call that a scan was under way.
     pub(super) fn was_busy(
         &mut self,
         pending: PendingTarget,
@@ -142,7 +142,8 @@ impl Dispatcher {
         began: Moment,
         wall: Timestamp,
     ) {
-        let told = "a scan was under way before the start, as the list of scans showed: no call was spent (--skip-busy)";
+        let told = "a scan was under way before the start, as the list of scans showed: no call was spent \
+            (--skip-busy)";
         self.found_busy(pending, scan, told, began, wall);
     }
 }

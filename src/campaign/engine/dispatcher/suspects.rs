@@ -5,22 +5,23 @@ use std::collections::HashSet;
 use super::Dispatcher;
 use crate::quota::Moment;
 
-/// Machines whose starts failed, which are tried in turn.
+/// Machines whose starts failed, and which are tried in turn.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     pub(super) all: HashSet<u64>,
-    /// Those of them that have not been tried in this round: one that is looked up sooner than the others would else take
-    /// every turn.
+    /// Those that have not been tried in this round. Otherwise a machine that is looked up sooner than the
+    /// others would take every turn.
     pub(super) left: HashSet<u64>,
 }
 
-/// Which of them.
+/// Which machines may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Round {
-    /// Those that have not been tried in this round.
+    /// The suspects that have not been tried in this round.
     Left,
+    /// All suspects.
     All,
-    /// None of them can go, and others may.
+    /// No suspect can go, so any machine may.
     Anybody,
 }
 
@@ -38,7 +39,7 @@ impl Suspects {
         }
     }
 
-    /// This one has had its turn.
+    /// This machine has had its turn.
     pub(super) fn tried(&mut self, n: u64) {
         self.left.remove(&n);
         if self.left.is_empty() {
@@ -53,8 +54,8 @@ impl Suspects {
 }
 
 impl Dispatcher {
-    /// Whose turn it is while starts are down. Who has been tried waits for the others that can be tried soon, and not for those
-    /// that may not be due for long; and nobody waits for a list that is not answered.
+    /// Whose turn it is while starts are down. A machine that was tried waits for the others that can be
+    /// tried soon, but not for those that may not be due for long, nor for a list that does not answer.
     pub(super) fn round(&mut self, now: Moment) -> Round {
         let (Some(left), Some(all)) = (
             self.reach.suspects(Round::Left),

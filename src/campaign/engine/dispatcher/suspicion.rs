@@ -1,7 +1,9 @@
-//! Whether the service's 403 is of one machine or of all: single devices can be restricted, and an application can lose its role.
+//! Whether a 403 of the service is meant for one machine or for all: single devices can be restricted, and an
+//! application can lose its role.
 //!
-//! The machine stays open, and others are tried one at a time, drawn at random. Any answer of the service's own that is no 401, 403
-//! or 429 says that calls are permitted: the 403 was the machines' own. Three more of them say that it is of all.
+//! The machine stays open, and others, picked at random, are tried one at a time. Any answer of the service's
+//! own other than a 401, 403 or 429 says that calls are permitted, so the 403 was meant for the machine.
+//! Three more 403s say that it is meant for all.
 
 use tracing::debug;
 
@@ -20,21 +22,21 @@ use crate::{
     store::AttemptEnd,
 };
 
-/// So many others are tried.
+/// How many other machines are tried.
 const OTHERS: u32 = 3;
 
-/// What is known of it.
+/// The state of the suspicion.
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
     /// Machines whose start was forbidden.
     in_question: Vec<PendingTarget>,
-    /// What the service said last.
+    /// The service's last message.
     why: String,
-    /// Who was drawn last.
+    /// The machine that was picked last.
     drawn: Option<u64>,
-    /// Of those that were drawn, how many were forbidden too.
+    /// How many of the machines that were picked were forbidden too.
     others: u32,
-    /// When the last answer came by which calls are permitted.
+    /// When an answer last showed that calls are permitted.
     permitted: Option<Moment>,
 }
 
@@ -44,19 +46,19 @@ impl Suspicion {
         !self.in_question.is_empty()
     }
 
-    /// This one was drawn.
+    /// This machine was picked.
     pub(super) fn picked(&mut self, n: u64) {
         self.drawn = Some(n);
     }
 
-    /// How many calls may be on their way.
+    /// How many calls may be in flight.
     pub(super) fn width(&self) -> usize {
         if self.is_on() { 1 } else { usize::MAX }
     }
 }
 
 impl Dispatcher {
-    /// The service has forbidden a start, in words that may be about this machine alone.
+    /// The service has forbidden a start, in words that may be meant for this machine alone.
     pub(super) fn forbidden(
         &mut self,
         pending: PendingTarget,
@@ -70,7 +72,7 @@ impl Dispatcher {
             return;
         }
         self.changed(&pending, Some(end));
-        // Another may be tried in its place.
+        // Another canary may be tried in its place.
         self.brakes.waits(pending.target.n);
         let suspicion = &mut self.suspicion;
         suspicion.others += u32::from(suspicion.drawn == Some(pending.target.n));
@@ -82,7 +84,7 @@ impl Dispatcher {
         }
     }
 
-    /// What an answer says of whether calls are permitted.
+    /// Takes in what an answer says about whether calls are permitted.
     pub(super) fn weigh_suspicion(&mut self, judgement: &Judgement, ended: Moment) {
         let says_nothing = matches!(judgement.http_status, None | Some(401 | 403 | 429))
             || !matches!(judgement.class, Class::Own(_))
@@ -94,7 +96,7 @@ impl Dispatcher {
         self.forbidden_for_these();
     }
 
-    /// Decides where nobody is left who could be tried.
+    /// Decides if no other machine is left to try.
     pub(super) fn conclude_suspicion(&mut self) {
         let nobody_is_left = self.in_flight.is_empty() && self.has_only_suspects();
         if !self.suspicion.is_on() || !nobody_is_left || self.is_stopping() {
@@ -115,7 +117,7 @@ impl Dispatcher {
         }
     }
 
-    /// All in question stay open.
+    /// The 403 is meant for all: the machines in question stay open, and the campaign stops.
     fn forbidden_for_all(&mut self) {
         let why = std::mem::take(&mut self.suspicion.why);
         for pending in std::mem::take(&mut self.suspicion.in_question) {

@@ -1,4 +1,5 @@
-//! Targets of which nobody knows whether a scan was started: nothing is sent to them before the list of scans has told.
+//! Targets that may or may not have a scan of ours. Nothing is sent to them before the list of scans has
+//! shown which.
 
 use std::time::Duration;
 
@@ -21,19 +22,19 @@ use crate::{
     store::{AttemptEnd, Left, SentAt, Unfinished},
 };
 
-/// A call of a process that died was under way for no longer than this.
+/// The longest that a call of a process that died can have been in flight.
 const LONGEST_CALL: Duration = Duration::from_mins(5);
 
-/// So many listings may take longer than a finding is good for before a target ends as unsure: pages of a few rows each would
-/// be read for ever.
+/// After this many listings that took longer than a finding is valid, a target ends as unsure. Otherwise,
+/// with pages of a few rows each, the list would be read for ever.
 const SLOW_LISTINGS: u8 = 3;
 
-/// No more targets than this are in doubt at once: beyond it nothing is sent before a listing has told of some. By the
-/// documented limits it would take thirteen hours of lost answers; without limits it bounds the memory.
+/// The most unconfirmed targets at once. Beyond it, nothing is sent before a listing has settled some. At the
+/// documented limits this would take thirteen hours of lost answers; without limits, it bounds the memory.
 pub(super) const MAX_UNCONFIRMED: usize = 20_000;
 
 impl Dispatcher {
-    /// Keeps a target until a listing has told what became of its attempts.
+    /// Keeps a target until a listing has shown what came of its attempts.
     pub(super) fn hold_for_lookup(
         &mut self,
         pending: PendingTarget,
@@ -52,8 +53,9 @@ impl Dispatcher {
         self.unconfirmed.insert(pending.target.n, pending);
     }
 
-    /// Ends a target that cannot be looked up, unless that is forbidden and the operator has taken the risk of a second scan:
-    /// a list that cannot be read for now can be read later.
+    /// Ends a target that cannot be looked up. If listing is forbidden and the operator takes the risk of a
+    /// second scan, it is sent instead. If the list merely cannot be read now, it can be read later, and no
+    /// risk is taken.
     pub(super) fn give_up_lookup(
         &mut self,
         mut pending: PendingTarget,
@@ -100,7 +102,7 @@ impl Dispatcher {
             };
             trail::lookup(&pending, &finding);
             let Some(unconfirmed) = &mut pending.unconfirmed else {
-                // Nothing is in doubt, so nothing keeps it from its turn.
+                // It has no unconfirmed attempt, so nothing keeps it from its turn.
                 self.queue.put_later(pending, now, now);
                 continue;
             };
@@ -115,7 +117,7 @@ impl Dispatcher {
                 _ if unconfirmed.gave_up + SHOWS_WITHIN > listing.began => {
                     self.unconfirmed.insert(n, pending);
                 }
-                // Its row is gone from the input, and no scan of ours is there.
+                // Its row is gone from the input, and no scan of ours is listed.
                 Finding::Busy(_) | Finding::Absent if pending.target.progress.left_out => {
                     self.end(pending, None, Outcome::NotAttempted);
                 }
@@ -140,12 +142,13 @@ impl Dispatcher {
         }
     }
 
-    /// The list has shown that an attempt started no scan. That the list was answered and the attempt was not costs a try.
+    /// The list shows that the attempts started no scan. It costs a try that the list was answered and the
+    /// attempt was not.
     fn surely_not_started(&mut self, mut pending: PendingTarget, now: Moment) {
         let Some(unconfirmed) = &mut pending.unconfirmed else {
             return;
         };
-        // One that was looked up before keeps the place that it had, and has paid.
+        // A target that was looked up before keeps its place, and has paid its try.
         let is_first = unconfirmed.turn.is_none();
         let tries = &mut pending.target.progress.tries;
         *tries += u32::from(is_first && !unconfirmed.is_blameless);
@@ -162,7 +165,7 @@ impl Dispatcher {
         if is_first && !unconfirmed.is_blameless {
             self.seen.looked_up(true);
             self.seen
-                .repeats(true, turn.max(now).since(unconfirmed.gave_up));
+                .will_repeat(true, turn.max(now).since(unconfirmed.gave_up));
         }
         unconfirmed.turn = Some(turn);
         if pending.front {
@@ -172,7 +175,8 @@ impl Dispatcher {
         }
     }
 
-    /// When an attempt was sent that ended at `ended`, when this computer's wall clock showed `wall`.
+    /// When an attempt was sent, by the server's clock if that is known. `wall` is this computer's time at
+    /// `ended`.
     pub(super) fn sent_at(&self, sent: Moment, ended: Moment, wall: Timestamp) -> SentAt {
         let ago = SignedDuration::try_from(ended.since(sent)).unwrap_or(SignedDuration::ZERO);
         self.server.at(sent).map_or_else(
@@ -187,8 +191,8 @@ impl Dispatcher {
         )
     }
 
-    /// A target that an earlier run left behind: one in doubt is looked up before anything is sent to it, another is tried
-    /// when its delay is over.
+    /// Takes in a target that an earlier run left open. If a scan may have been started, it is looked up
+    /// before anything is sent. Otherwise it is tried when its delay is over.
     pub fn left(&mut self, left: Left, now: Moment, wall: Timestamp) {
         if left.in_doubt {
             self.left_unconfirmed.push_back(left.n);
@@ -198,7 +202,7 @@ impl Dispatcher {
         if !left.is_begun && !self.brakes.admits_new() {
             return;
         }
-        // The wall clock may have been moved meanwhile: no delay is served twice.
+        // The wall clock may have been set meanwhile: no delay lasts longer than it can.
         let delay = left.not_before.map(|t| t.duration_since(wall));
         let delay = Duration::try_from(delay.unwrap_or_default()).unwrap_or(Duration::ZERO);
         let delay = delay.min(self.settings.policy.longest_delay());
@@ -215,8 +219,8 @@ impl Dispatcher {
         self.queue.put_stored(left_over, now + delay);
     }
 
-    /// The targets in doubt that an earlier run left and that are to be read now. One listing serves all that are at hand,
-    /// so they come many at a time.
+    /// The targets to read now that an earlier run left unconfirmed. One listing serves all that are in
+    /// memory, so they are read many at a time.
     pub(super) fn unconfirmed_to_read(&self) -> Vec<u64> {
         if self.unconfirmed.len() > MAX_UNCONFIRMED / 2 {
             return Vec::new();
@@ -225,13 +229,13 @@ impl Dispatcher {
         next.copied().collect()
     }
 
-    /// Targets in doubt that an earlier run left have been read.
+    /// Takes in targets that an earlier run left unconfirmed.
     pub(super) fn unconfirmed_read(&mut self, numbers: usize, left: Vec<Unfinished>, now: Moment) {
         self.left_unconfirmed.drain(..numbers);
         for Unfinished { target, unsure } in left {
             let mut pending = PendingTarget::new(target);
             let Some(sent) = unsure else {
-                // Whatever was in doubt is not any more.
+                // It is not unconfirmed any more.
                 if pending.target.progress.left_out {
                     self.end(pending, None, Outcome::NotAttempted);
                 } else {

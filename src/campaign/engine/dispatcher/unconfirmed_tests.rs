@@ -69,7 +69,7 @@ fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost(
     assert_eq!(dispatcher.wants_reading(at(31)).unconfirmed.len(), 5_000);
 }
 
-/// A listing that began then and shows no scan of this target.
+/// A listing that began at `began` and shows no scan of this target.
 fn absent(n: u64, began: Moment) -> Listing {
     Listing {
         began,
@@ -94,15 +94,15 @@ fn a_finding_that_will_be_void_when_its_turn_comes_is_made_anew_shortly_before_a
     assert_eq!(call(&mut dispatcher, unsure(), at(0)), 2);
     assert!(dispatcher.wants_listing(at(30)).is_some());
     dispatcher.listed(Ok(absent(2, at(30))), at(30), WALL);
-    // Its turn is in a quarter of an hour, a minute, half a minute: it is too early to look, and would be for nothing.
+    // Its turn is in a quarter of an hour, a minute or half a minute: too early to look it up again.
     for (now, turn) in [(at(41), at(940)), (at(42), at(120)), (at(80), at(120))] {
         dispatcher.look_ahead(now, |_| turn);
         assert!(dispatcher.wants_listing(now).is_none(), "{turn:?}");
     }
-    // A finding that will be good is not made anew.
+    // A finding that will still be valid is not renewed.
     dispatcher.look_ahead(at(81), |_| at(85));
     assert!(dispatcher.wants_listing(at(81)).is_none());
-    // It is not looked at again within the second.
+    // There is no second look within a second.
     assert!(!dispatcher.wants_look_ahead(at(81)));
     assert!(dispatcher.wants_look_ahead(at(82)));
     dispatcher.look_ahead(at(101), |_| at(120));
@@ -124,7 +124,7 @@ fn whoever_was_put_to_the_front_is_there_again_after_it_was_looked_up() {
     assert_eq!(call(&mut dispatcher, unsure(), at(0)), 2);
     assert!(dispatcher.wants_listing(at(30)).is_some());
     dispatcher.listed(Ok(absent(2, at(30))), at(30), WALL);
-    // Of its priority, and fresh.
+    // A fresh target of the same priority.
     let other = dispatcher.assign(at(50), WALL).expect("the third");
     assert_eq!(other.n, 3);
     assert_eq!(call(&mut dispatcher, throttled(), at(50)), 2);

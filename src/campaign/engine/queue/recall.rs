@@ -1,4 +1,4 @@
-//! Reading retries from the store again, shortly before their time.
+//! Reads retries from the store again, shortly before their time.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,16 +12,16 @@ use crate::{
     store::Target,
 };
 
-/// So long before its time a retry is read from the store again: more than the second between two looks of a run at rest.
+/// How long before its time a retry is read again: more than the second between two ticks of an idle run.
 pub(super) const AHEAD: Duration = Duration::from_secs(2);
 
-/// So many retries are at hand as a rule, a fifth of a second's work at 20,000 calls a second: the first ones of those that
-/// are due, then those that are due soon.
+/// How many retries are kept in memory, which is a fifth of a second's work at 20,000 calls a second: due
+/// ones first, then those that are due soon.
 pub(super) const AT_HAND: usize = 4096;
 
 impl Queue {
-    /// The places of the stored targets that are to be read now: those that go first of the due ones, and as many of those
-    /// that are due soon as there is room for.
+    /// The places of the stored targets to read now: the first of the due ones, and as many of those due soon
+    /// as there is room for.
     pub fn recall(&mut self, now: Moment) -> Vec<Place> {
         if self.stored == 0 {
             return Vec::new();
@@ -42,7 +42,7 @@ impl Queue {
         due.chain(soon.take(room)).collect()
     }
 
-    /// The same while only `these` may go, however many are due before them.
+    /// As [`recall`](Self::recall), while only `these` may go, no matter how many are due before them.
     pub(crate) fn recall_of(&mut self, these: &HashSet<u64>, now: Moment) -> Vec<Place> {
         if self.stored == 0 {
             return Vec::new();
@@ -55,7 +55,8 @@ impl Queue {
             .collect()
     }
 
-    /// What was [recalled](Self::recall) has come: the target of each place, or none if the store has it no more.
+    /// Takes in what was [recalled](Self::recall): the target of each place. A target that is missing is gone
+    /// from the store.
     pub(crate) fn recalled(&mut self, places: &[Place], targets: Vec<Target>) {
         let mut targets: HashMap<u64, Target> = targets
             .into_iter()
@@ -65,7 +66,7 @@ impl Queue {
             let place = self.later.get(&(since, n));
             let is_later = place.is_some();
             let Some(target) = targets.remove(&n) else {
-                // Nobody ends a target that waits; if one is gone all the same, nobody waits for it.
+                // Nothing ends a target that waits. If one is gone all the same, its place is given up.
                 self.forget(since, n);
                 continue;
             };
@@ -82,7 +83,7 @@ impl Queue {
         }
     }
 
-    /// Takes away a place whose target is not in the store.
+    /// Removes a place whose target is not in the store.
     fn forget(&mut self, since: Moment, n: u64) {
         let before = self.later.len() + self.due.len();
         self.later.remove(&(since, n));

@@ -121,7 +121,7 @@ proptest::proptest! {
         }
         for step in 0..40_usize {
             let second = step as u64;
-            // Sometimes the store is slow: then nobody goes before those who wait for it.
+            // Sometimes the store is slow. Then no target goes before those that wait for it.
             if !late[39 - step] || second > 30 {
                 read(&mut some, at(second));
             }

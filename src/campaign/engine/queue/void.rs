@@ -1,4 +1,5 @@
-//! Targets that have to be looked up again, because what was found of them will be void when their turn comes.
+//! Finds the targets that have to be looked up again because their findings will be void when their turn
+//! comes.
 
 use std::time::Duration;
 
@@ -6,9 +7,9 @@ use super::Queue;
 use crate::{campaign::engine::pending::PendingTarget, quota::Moment};
 
 impl Queue {
-    /// Takes out the targets whose turn comes before `horizon`, and of which a finding will be void by then or so long (`late`)
-    /// after. `turn` tells when the call of that number, from 1, can go. Those behind all others are left alone: they
-    /// were refused, and nobody waits for them.
+    /// Removes and returns the targets whose turn comes before `horizon` and whose finding will be void by
+    /// then, or up to `late` after. `turn` is the earliest time of the n-th call, counted from 1. Targets
+    /// behind all others are left alone: nothing waits for them.
     pub(crate) fn take_void(
         &mut self,
         now: Moment,
@@ -18,7 +19,7 @@ impl Queue {
     ) -> Vec<PendingTarget> {
         self.ripen(now);
         let mut void = Vec::new();
-        // As far as the horizon and no further: whoever goes later has time, and those in doubt may be many.
+        // Nothing beyond the horizon is urgent, and there may be many such targets.
         let is_void = |due: &PendingTarget, before: usize| {
             let then = turn(before as u64 + 1);
             (then <= horizon).then(|| due.is_void(then + late))

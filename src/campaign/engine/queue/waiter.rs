@@ -1,4 +1,4 @@
-//! A retry that waits, and one that is in the store only.
+//! A retry that waits: with its target, or with its place only.
 
 use crate::campaign::engine::pending::PendingTarget;
 
@@ -6,11 +6,11 @@ use crate::campaign::engine::pending::PendingTarget;
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) priority: i64,
-    /// Whether anything was ever sent to it.
+    /// Whether the target was ever sent to.
     pub(super) is_begun: bool,
-    /// How many times its machine was found busy.
+    /// How often its machine was found busy.
     pub(super) pending_tries: u32,
-    /// The target; none while it is in the store only.
+    /// The target; `None` while it is only in the store.
     pub(super) at_hand: Option<Box<PendingTarget>>,
 }
 
@@ -29,15 +29,15 @@ impl Waiter {
     }
 }
 
-/// A target that is in the store only.
+/// A target that is only in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
     /// Its number.
     pub n: u64,
-    /// Lower goes first; none goes last.
+    /// A lower number goes first, `None` goes last.
     pub priority: Option<i64>,
-    /// Whether anything was ever sent to it.
+    /// Whether the target was ever sent to.
     pub is_begun: bool,
-    /// How many times its machine was found busy.
+    /// How often its machine was found busy.
     pub pending_tries: u32,
 }

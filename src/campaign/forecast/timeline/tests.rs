@@ -1,4 +1,4 @@
-//! The timeline against what the recurrence says by hand.
+//! The timeline against values computed by hand.
 
 use std::time::Instant;
 
@@ -40,7 +40,7 @@ fn timeline(due: u64, bounds: &Bounds) -> Timeline {
     Timeline::new(&prospect, &TimeZone::UTC)
 }
 
-/// How long after now the last call goes.
+/// How long after now the last call goes out.
 fn length(timeline: &Timeline) -> Duration {
     timeline.last().unwrap().after
 }
@@ -104,7 +104,7 @@ fn the_slots_and_the_points_add_up_and_are_few() {
 
 #[test]
 fn calls_wait_for_the_hours_and_each_opening_is_a_slot() {
-    // It opens in 50 minutes, for 8 hours: the hour's 1500 nine times less what the closing cuts off.
+    // It opens in 50 minutes, for 8 hours: nine times the hour's 1500, less what the closing cuts off.
     let told = timeline(20_000, &within("10:00-18:00@UTC"));
     assert_eq!(told.first().unwrap().after, 49 * MINUTE + MINUTE / 2);
     assert_eq!(told.openings, 2);
@@ -144,7 +144,7 @@ fn a_deadline_cuts_the_timeline_and_says_what_is_left() {
     let told = timeline(1_000, &bounds(-1));
     assert_eq!((told.calls, told.beyond), (0, 1_000));
     assert_eq!(told.last(), None);
-    // The last ones are due in nine minutes; at the very instant none goes out any more.
+    // The last calls are due in nine minutes. At that very instant none goes out any more.
     let told = timeline(1_000, &bounds(9 * 60));
     assert_eq!((told.calls, told.beyond), (900, 100));
     let told = timeline(1_000, &bounds(9 * 60 + 1));
