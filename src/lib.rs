@@ -17,9 +17,9 @@
 //! - [`plain_text`]: text of others, made fit for a terminal.
 //! - [`mock`]: a tenant in a box, with a quota of its own and a record of what it saw.
 //!
-//! Who may import whom: each only what stands below it in this list; `quota`, `defender`, `roster`, `results`, `store` and
-//! `monitor` none of each other; `mock` only the wire types of `defender`. No folder imports another one in a circle. A test
-//! (`tests/suite/architecture.rs`) reads the sources and keeps it so.
+//! Who may import whom: each only what stands below it in this list; `quota`, `defender`, `roster`, `results`, `store`
+//! and `monitor` none of each other; `mock` only the wire types of `defender`. No folder imports another one in a
+//! circle. A test (`tests/suite/architecture.rs`) reads the sources and keeps it so.
 
 mod audit;
 pub mod campaign;

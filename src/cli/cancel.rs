@@ -154,7 +154,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
         let question = "a run is at work on the campaign: stop it, and count its scans? [y/N] ";
         if !terminal.ask(question).await {
             monitor.say("nothing was cancelled, and the run goes on");
-            let store = Store::peek(&state).map_err(Failure::storage)?;
+            let store = Store::open_unchecked_read_only(&state).map_err(Failure::storage)?;
             let runs = store.has_open_scans_of_ours().map_err(Failure::storage)?;
             return Ok(Prepared::Over(exit_code(runs)));
         }
@@ -265,7 +265,7 @@ async fn lock_of(
                 monitor.note("a run is at work on the campaign: it is told to stop");
             }
             Store::open_unchecked(state)
-                .and_then(|mut store| store.order_stop(clock.wall()))
+                .and_then(|mut store| store.request_stop(clock.wall()))
                 .map_err(Failure::storage)?;
             ordered = Some(now);
             stopped_a_run.set(true);

@@ -75,7 +75,7 @@ impl CampaignArgs {
             files.push(FileUse::read("the campaign's input", &self.state));
         }
         // Whatever is wrong with the state is told by who works with it.
-        if let Ok(store) = Store::peek(&state) {
+        if let Ok(store) = Store::open_unchecked_read_only(&state) {
             let results = store.last_results().ok().flatten();
             files.extend(results.map(|(path, _)| FileUse::written("the campaign's results", path)));
             let last = store.last_run().ok().flatten();
@@ -155,7 +155,7 @@ impl CampaignArgs {
 /// Looks a state through, which takes a second for a million targets: on a thread, so that Ctrl-C is heard meanwhile.
 async fn look(state: &Path) -> Result<Store, Failure> {
     let state = state.to_owned();
-    match tokio::task::spawn_blocking(move || Store::look(&state)).await {
+    match tokio::task::spawn_blocking(move || Store::open_read_only(&state)).await {
         Ok(store) => store.map_err(Failure::storage),
         Err(e) => Err(Failure::storage(format!(
             "reading the state broke off: {e}"

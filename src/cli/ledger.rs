@@ -247,8 +247,8 @@ fn default_file() -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// The state cannot be read.
-pub(super) fn beginnings(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
-    let runs = store.beginnings()?.into_iter().map(|(began, quota)| {
+pub(super) fn run_starts(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
+    let runs = store.run_starts()?.into_iter().map(|(began, quota)| {
         let note = QuotaNote::from_json(&quota);
         (began, note.and_then(|note| note.terms().stood().cloned()))
     });

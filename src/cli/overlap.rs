@@ -115,7 +115,7 @@ pub(super) fn find(
 /// How many of our open targets name a machine of the other campaign; `None` where its state is not there, or cannot be
 /// read: that is for its own next run to say.
 fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
-    let Ok(theirs) = Store::peek(&other.state) else {
+    let Ok(theirs) = Store::open_unchecked_read_only(&other.state) else {
         return Ok(None);
     };
     if theirs.identity().campaign != other.campaign {

@@ -48,5 +48,5 @@ async fn watch(state: PathBuf, last_before: i64, signals: mpsc::Sender<Signal>) 
 
 /// The state is open for an instant only: the run folds its journal in when nobody else has it open.
 fn last(state: &Path) -> Result<i64, crate::store::StoreError> {
-    Store::open_unchecked(state)?.last_stop_order()
+    Store::open_unchecked(state)?.last_stop_request()
 }

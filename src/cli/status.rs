@@ -134,7 +134,7 @@ fn print(status: &Status, json: bool) -> Result<(), Failure> {
 }
 
 async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
-    let store = Store::look(path).map_err(Failure::storage)?;
+    let store = Store::open_read_only(path).map_err(Failure::storage)?;
     let running = Lock::is_held(path);
     let Counts { tally, open } = Counts::of(&store)?;
     let run = store.last_run().map_err(Failure::storage)?;

@@ -27,7 +27,8 @@ pub enum BadBase {
     },
     /// Plain http to another computer.
     #[error(
-        "the API's address http://{host} is not encrypted, so the token could be read on the way; use https:// (http:// is for loopback addresses such as http://127.0.0.1:8080)"
+        "the API's address http://{host} is not encrypted, so the token could be read on the way; use https:// \
+         (http:// is for loopback addresses such as http://127.0.0.1:8080)"
     )]
     Plain {
         /// The host that was given.
@@ -143,8 +144,8 @@ impl fmt::Display for ApiBase {
     }
 }
 
-/// A query value with everything but unreserved characters as `%XX`. A form's `+` for a blank is not understood by every
-/// `OData` parser.
+/// A query value with everything but unreserved characters as `%XX`. A form's `+` for a blank is not understood by
+/// every `OData` parser.
 fn encoded(value: &str) -> String {
     use fmt::Write as _;
     let mut out = String::with_capacity(value.len() * 2);

@@ -134,9 +134,9 @@ impl Region {
     }
 }
 
-/// The name under which calls to this address are counted together: one for all hosts and regions of the commercial cloud
-/// (whether regions share a quota is not written down, so assume it), one for each government cloud; scheme, host and
-/// port of anything else.
+/// The name under which calls to this address are counted together: one for all hosts and regions of the commercial
+/// cloud (whether regions share a quota is not written down, so assume it), one for each government cloud; scheme, host
+/// and port of anything else.
 #[must_use]
 pub fn quota_realm(base: &ApiBase) -> String {
     let host = base.host();

@@ -17,13 +17,13 @@ use super::{
     wire,
 };
 
-/// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup of
-/// seconds, a new one a tenth of a second: so this lies below the shortest idle time that servers and proxies come with
-/// (Apache and Node: 5 s). Within a burst, and at a call each 2.4 s, connections are still used again.
+/// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup
+/// of seconds, a new one a tenth of a second: so this lies below the shortest idle time that servers and proxies come
+/// with (Apache and Node: 5 s). Within a burst, and at a call each 2.4 s, connections are still used again.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// The longest wait for a connection. Given up here a call is surely not sent; given up by the timeout of the whole call,
-/// it would be unsure. TCP's second and third SYN leave after 1 s and 3 s.
+/// The longest wait for a connection. Given up here a call is surely not sent; given up by the timeout of the whole
+/// call, it would be unsure. TCP's second and third SYN leave after 1 s and 3 s.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The largest page: 10,000 machines of 3 kB are 30 MB. More would let a rogue server fill the memory.
@@ -274,8 +274,8 @@ fn too_large(status: u16, largest: usize) -> Lost {
     ))
 }
 
-/// Type and creation time only: the status would move rows between pages. Whole seconds, cut off, so that nothing at the
-/// edge is left out.
+/// Type and creation time only: the status would move rows between pages. Whole seconds, cut off, so that nothing at
+/// the edge is left out.
 fn scans_since(since: Timestamp) -> String {
     format!(
         "type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {}",

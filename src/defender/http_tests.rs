@@ -1,4 +1,5 @@
-//! The port over real sockets: a listener in the same runtime that answers with scripted bytes, and remembers what it saw.
+//! The port over real sockets: a listener in the same runtime that answers with scripted bytes, and remembers what it
+//! saw.
 
 use std::sync::{Arc, Mutex};
 

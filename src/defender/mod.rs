@@ -75,8 +75,8 @@ pub enum Call {
     },
 }
 
-/// What a listing asks for besides its rows. Nobody has written down whether the service takes either; each is left out once
-/// it has been answered with 400.
+/// What a listing asks for besides its rows. Nobody has written down whether the service takes either; each is left out
+/// once it has been answered with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Order {
     /// `$count=true`
@@ -128,8 +128,8 @@ impl fmt::Display for Lost {
 /// What came of a call.
 pub type Reply = Result<Answer, Lost>;
 
-/// The API: one call, one reply. An implementation makes exactly one request: it follows no redirect and retries nothing,
-/// for either would be a call that the quota has not seen.
+/// The API: one call, one reply. An implementation makes exactly one request: it follows no redirect and retries
+/// nothing, for either would be a call that the quota has not seen.
 pub trait Defender: Send + Sync + 'static {
     /// Makes the call with this token.
     fn call(&self, call: &Call, token: &sign_in::Token) -> impl Future<Output = Reply> + Send;

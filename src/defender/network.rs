@@ -23,8 +23,8 @@ pub struct Network {
 pub enum BadRoots {
     /// There is no PEM certificate in it.
     #[error(
-        "there is no certificate in it; it must hold PEM blocks that begin with -----BEGIN CERTIFICATE-----; a DER file is \
-         converted by `openssl x509 -inform der -in FILE -out FILE.pem`"
+        "there is no certificate in it; it must hold PEM blocks that begin with -----BEGIN CERTIFICATE-----; a DER \
+         file is converted by `openssl x509 -inform der -in FILE -out FILE.pem`"
     )]
     Empty,
     /// A block cannot be read.
@@ -46,9 +46,9 @@ impl Network {
         Ok(Self { roots })
     }
 
-    /// A client that follows no redirect (one might carry a token elsewhere, and it is a call that the limiter never saw)
-    /// and retries nothing. A `direct` one uses no proxy: for this computer itself, and for the metadata service of the
-    /// host, which no proxy can reach.
+    /// A client that follows no redirect (one might carry a token elsewhere, and it is a call that the limiter never
+    /// saw) and retries nothing. A `direct` one uses no proxy: for this computer itself, and for the metadata service
+    /// of the host, which no proxy can reach.
     pub(super) fn client(&self, direct: bool) -> ClientBuilder {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())

@@ -13,12 +13,12 @@ const UNSTATED: Duration = Duration::from_mins(1);
 /// The shortest hold. A header in whole seconds says 0 for anything below one.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The longest wait that is believed: the longest window that a quota may have. The quota bounds its holds likewise, and
-/// knows nothing of this module.
+/// The longest wait that is believed: the longest window that a quota may have. The quota bounds its holds likewise,
+/// and knows nothing of this module.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// What a longer wait counts as, and one that is stated and cannot be read: the longer of the two documented windows. One
-/// call goes alone then, and hears more.
+/// What a longer wait counts as, and one that is stated and cannot be read: the longer of the two documented windows.
+/// One call goes alone then, and hears more.
 const INSTEAD: Duration = Duration::from_hours(1);
 
 /// Numbers past this are taken as this, a century, so that adding a hold to a moment cannot overflow.
@@ -66,8 +66,8 @@ fn believed(stated: Option<Duration>) -> Duration {
     stated.filter(|span| *span <= LONGEST).unwrap_or(INSTEAD)
 }
 
-/// Seconds, or a date relative to the answer's own `Date`: whose clocks agree, as both are the server's. Some gateways write
-/// the date as seconds since 1970.
+/// Seconds, or a date relative to the answer's own `Date`: whose clocks agree, as both are the server's. Some gateways
+/// write the date as seconds since 1970.
 fn retry_after(raw: &str, answer: &Answer) -> Option<Duration> {
     if let Some(span) = seconds(raw, 1.0) {
         let since_1970 = answer
@@ -171,7 +171,8 @@ mod tests {
             ("none at all left to wait",       Some("0"),                             "", 1, None),
             ("a gateway's words",              None, r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 1 second."}"#, 1, None),
             ("minutes",                        None, "again in 3 minutes", 180, None),
-            ("a day",                          None, "Maximum allowed 5 per 1.00:00:00, again in 2 hours.", 7200, Some(86400)),
+            ("a day",                          None, "Maximum allowed 5 per 1.00:00:00, again in 2 \
+                 hours.", 7200, Some(86400)),
             ("a page that states none",        None, "<html>in these hours we are busy</html>", 60, None),
             ("a header of blanks",             Some("  "),                            "", 60, None),
             ("nonsense beside a body",         Some("soon"),                          MINUTE, 3600, Some(60)),

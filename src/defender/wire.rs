@@ -1,4 +1,5 @@
-//! The API's bodies, as they go over the wire (MDE-API.md, sections 1 to 3). The mock tenant shares these and nothing else.
+//! The API's bodies, as they go over the wire (MDE-API.md, sections 1 to 3). The mock tenant shares these and nothing
+//! else.
 
 use serde::{Deserialize, Deserializer, Serialize};
 

@@ -1,9 +1,9 @@
-//! Base64 with the alphabet of URLs, unpadded, as tokens are written in. The mock's own: the client's must not agree with
-//! itself.
+//! Unpadded base64 in the URL alphabet, the encoding of tokens. The mock has its own implementation, so that a bug in
+//! the client's cannot go unnoticed.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Bytes as text.
+/// Encodes bytes.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -17,7 +17,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The reverse; `None` for what is no such text.
+/// Decodes a text. `None` if it is not valid.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     for chunk in text.as_bytes().chunks(4) {

@@ -1,4 +1,4 @@
-//! The server's clock: tokio's timer, and a wall that starts where the settings say.
+//! The server's clock: tokio's timer, and a wall clock that starts at a configured time.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ impl ServerClock {
         }
     }
 
-    /// Time since the tenant was made.
+    /// The time since the tenant was created.
     pub(super) fn now(&self) -> Duration {
         self.origin.elapsed()
     }
 
-    /// The wall's time at a moment, in the ticks of 100 ns that the wire shows, so that a filter can name it exactly.
+    /// The wall clock's time, rounded down to the 100 ns that answers show, so that a filter can match it exactly.
     pub(super) fn wall(&self, at: Duration) -> Timestamp {
         let wall = SignedDuration::try_from(at)
             .ok()
@@ -39,19 +39,19 @@ impl ServerClock {
         if self.now() < at {
             match self.origin.checked_add(at) {
                 Some(at) => tokio::time::sleep_until(at).await,
-                // Later than any clock can show.
+                // Later than a clock can represent.
                 None => std::future::pending().await,
             }
         }
     }
 }
 
-/// As actions show it: RFC 3339 with 7 fraction digits.
+/// A time as actions show it: RFC 3339 with 7 fraction digits.
 pub(super) fn stamp(wall: Timestamp) -> String {
     format!("{wall:.7}")
 }
 
-/// As the `Date` header shows it. Only years before the first have none.
+/// A time as the `Date` header shows it. `None` for years before 1.
 pub(super) fn http_date(wall: Timestamp) -> Option<String> {
     DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&wall)

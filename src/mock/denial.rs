@@ -1,4 +1,4 @@
-//! Starts that the tenant does not carry out although their calls are in order.
+//! Starts that the tenant refuses although their calls are valid.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{
     reply::Error,
 };
 
-/// Whether nobody may start anything any more at this moment.
+/// Refuses every start from [`MockConfig::forbid_starts_from`] on.
 pub(super) fn of_everybody(config: &MockConfig, now: Duration) -> Result<(), Error> {
     if config.forbid_starts_from.is_none_or(|from| now < from) {
         return Ok(());
@@ -21,7 +21,7 @@ pub(super) fn of_everybody(config: &MockConfig, now: Duration) -> Result<(), Err
     Err(Error::new(403, "Forbidden", words))
 }
 
-/// Whether this machine is one that nothing is ever started on.
+/// Refuses starts on the machines of [`MockConfig::poison`] and [`MockConfig::restricted`].
 pub(super) fn of_machine(config: &MockConfig, machine: &str) -> Result<(), Error> {
     let is_among = |ids: &[String]| ids.iter().any(|id| id.eq_ignore_ascii_case(machine));
     if is_among(&config.poison) {

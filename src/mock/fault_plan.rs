@@ -1,112 +1,33 @@
-//! What happens to a call on its way: by chance, or by a script of rules.
+//! What happens to a call on its way: by an outage, by a script of rules, or by chance.
 
-use std::{
-    ops::{Range, RangeInclusive},
-    time::Duration,
-};
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     config::{Chances, MockConfig},
+    fault_rule::{Fault, Rule},
     outage::Shape,
     reply::{Error, Reply},
     request::{Kind, Route},
 };
 
-/// One line of a script: which calls it is for, and what happens to them. The first rule that matches a call wins.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    kind: Option<Kind>,
-    machine: Option<String>,
-    nth: Option<u64>,
-    during: Option<Range<Duration>>,
-    fault: Fault,
-}
-
-impl Rule {
-    /// A rule for every call; the methods below narrow it down.
-    #[must_use]
-    pub const fn new(fault: Fault) -> Self {
-        Self {
-            kind: None,
-            machine: None,
-            nth: None,
-            during: None,
-            fault,
-        }
-    }
-
-    /// Only calls of this kind.
-    #[must_use]
-    pub const fn kind(mut self, kind: Kind) -> Self {
-        self.kind = Some(kind);
-        self
-    }
-
-    /// Only starts on this machine.
-    #[must_use]
-    pub fn machine(mut self, machine: &str) -> Self {
-        self.machine = Some(machine.to_ascii_lowercase());
-        self
-    }
-
-    /// Only the n-th of the calls that the rest of the rule is for, from 1.
-    #[must_use]
-    pub const fn nth(mut self, nth: u64) -> Self {
-        self.nth = Some(nth);
-        self
-    }
-
-    /// Only calls that arrive in this span since the tenant's start: an outage.
-    #[must_use]
-    pub const fn during(mut self, span: Range<Duration>) -> Self {
-        self.during = Some(span);
-        self
-    }
-
-    fn is_for(&self, route: &Route) -> bool {
-        self.kind.is_none_or(|kind| kind == route.kind())
-            && self
-                .machine
-                .as_deref()
-                .is_none_or(|machine| route.machine() == Some(machine))
-    }
-}
-
-/// What a rule does to a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The call is counted, not carried out, and answered with this status and body.
-    Status(u16, String),
-    /// The call is counted and carried out, and answered with this status and body.
-    StatusAfter(u16, String),
-    /// 503 is answered before the service has seen the call, which is counted and carried out so much later.
-    Early(Duration),
-    /// The call is counted, not carried out, and its connection cut.
-    CutBefore,
-    /// The call is counted and carried out, and its connection cut.
-    CutAfter,
-    /// The answer takes so much longer.
-    Delay(Duration),
-}
-
-/// A call's fate, decided when it arrives.
+/// What will happen to a call, decided when it arrives.
 #[derive(Debug)]
-pub(super) struct Fate {
-    /// From the arrival to the answer.
+pub(super) struct CallPlan {
+    /// The time from its arrival to its answer.
     pub(super) latency: Duration,
     pub(super) counted: Counted,
-    /// Whether the call is carried out, if the quota admits it.
+    /// Whether the call is carried out if the quota admits it.
     pub(super) carried_out: bool,
-    /// What happens instead of the answer that the call would have.
+    /// What happens instead of the call's own answer.
     pub(super) instead: Option<Instead>,
 }
 
 /// When a call is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// So long after its arrival, and before its answer.
+    /// This long after its arrival, and before its answer.
     Within(Duration),
-    /// So long after its answer.
+    /// This long after its answer.
     Late(Duration),
     Never,
 }
@@ -115,22 +36,22 @@ pub(super) enum Counted {
 pub(super) enum Instead {
     Answer(Reply),
     Cut,
-    /// No answer, ever.
+    /// There is never an answer.
     Silence,
-    /// No connection.
+    /// The connection is refused.
     Refusal,
 }
 
-/// Draws the fates. Rules count the calls that they are for, also those that an earlier rule has decided.
+/// Draws the faults. Rules count the calls that they are for, also those that an earlier rule has decided.
 #[derive(Debug)]
-pub(super) struct Fates {
+pub(super) struct FaultPlan {
     rules: Vec<(Rule, u64)>,
 }
 
-/// How long after an early answer the service may still count the call: the client allows it 5 s.
+/// How long after an early answer the service may still count the call. The client allows 5 s.
 const LATEST: Duration = Duration::from_secs(4);
 
-impl Fates {
+impl FaultPlan {
     pub(super) fn new(rules: &[Rule]) -> Self {
         Self {
             rules: rules.iter().map(|rule| (rule.clone(), 0)).collect(),
@@ -143,33 +64,29 @@ impl Fates {
         arrived: Duration,
         config: &MockConfig,
         rng: &mut fastrand::Rng,
-    ) -> Fate {
-        let mut fate = Fate {
+    ) -> CallPlan {
+        let mut plan = CallPlan {
             latency: within(rng, &config.latency),
             counted: Counted::Within(Duration::ZERO),
             carried_out: true,
             instead: None,
         };
         match self.fault(route, arrived) {
-            Some(fault) => fate.suffer(fault),
+            Some(fault) => plan.apply_fault(fault),
             None if route.kind() == Kind::Token => {}
-            None => fate.apply(route.kind(), &config.chances, rng),
+            None => plan.apply_chances(route.kind(), &config.chances, rng),
         }
-        if fate.counted == Counted::Within(Duration::ZERO) && !fate.latency.is_zero() {
-            // At any moment between arrival and answer: the client cannot know when.
-            fate.counted = Counted::Within(fate.latency.mul_f64(rng.f64()));
+        if plan.counted == Counted::Within(Duration::ZERO) && !plan.latency.is_zero() {
+            // At a random moment between arrival and answer, because the client cannot know when.
+            plan.counted = Counted::Within(plan.latency.mul_f64(rng.f64()));
         }
-        fate
+        plan
     }
 
     fn fault(&mut self, route: &Route, arrived: Duration) -> Option<Fault> {
         let mut fault = None;
         for (rule, calls) in &mut self.rules {
-            let in_time = rule
-                .during
-                .as_ref()
-                .is_none_or(|span| span.contains(&arrived));
-            if in_time && rule.is_for(route) {
+            if rule.is_for(route, arrived) {
                 *calls += 1;
                 if fault.is_none() && rule.nth.is_none_or(|nth| nth == *calls) {
                     fault = Some(rule.fault.clone());
@@ -180,9 +97,13 @@ impl Fates {
     }
 }
 
-impl Fate {
-    /// What an outage makes of a call.
-    pub(super) fn of_outage(shape: &Shape, config: &MockConfig, rng: &mut fastrand::Rng) -> Self {
+impl CallPlan {
+    /// What happens to a call during an outage.
+    pub(super) fn during_outage(
+        shape: &Shape,
+        config: &MockConfig,
+        rng: &mut fastrand::Rng,
+    ) -> Self {
         let (latency, counted) = if shape.lets_calls_in() {
             let latency = within(rng, &config.latency);
             (latency, Counted::Within(latency.mul_f64(rng.f64())))
@@ -193,11 +114,11 @@ impl Fate {
             latency,
             counted,
             carried_out: false,
-            instead: Some(shape.instead(rng)),
+            instead: Some(instead_of(shape, rng)),
         }
     }
 
-    fn suffer(&mut self, fault: Fault) {
+    fn apply_fault(&mut self, fault: Fault) {
         let (carried_out, instead) = match fault {
             Fault::Status(status, body) => (false, Some(Instead::Answer(Reply::raw(status, body)))),
             Fault::StatusAfter(status, body) => {
@@ -217,7 +138,7 @@ impl Fate {
         (self.carried_out, self.instead) = (carried_out, instead);
     }
 
-    fn apply(&mut self, kind: Kind, chances: &Chances, rng: &mut fastrand::Rng) {
+    fn apply_chances(&mut self, kind: Kind, chances: &Chances, rng: &mut fastrand::Rng) {
         let mut left = rng.f64();
         let mut hits = |chance: f64| {
             left -= chance;
@@ -259,10 +180,48 @@ impl Fate {
     }
 }
 
+/// What an outage answers a call with.
+fn instead_of(shape: &Shape, rng: &mut fastrand::Rng) -> Instead {
+    match shape {
+        Shape::Refused => Instead::Refusal,
+        Shape::TimesOut => Instead::Silence,
+        Shape::Reset => Instead::Cut,
+        Shape::Unavailable { retry_after, empty } => {
+            let reply = if *empty {
+                Reply::raw(503, "")
+            } else {
+                let text = "The service is temporarily unavailable";
+                Reply::error(Error::new(503, "ServiceUnavailable", text), rng.u128(..))
+            };
+            let header = retry_after.clone().map(|value| ("retry-after", value));
+            Instead::Answer(reply.with_headers(header))
+        }
+        Shape::Page { status } => Instead::Answer(page(*status)),
+    }
+}
+
+/// A page from a proxy or gateway. Its host is under `.invalid`, so that nobody can follow the link.
+fn page(status: u16) -> Reply {
+    let title = match status {
+        200..=299 => "Sign in to the network",
+        300..=399 => "Moved",
+        407 => "Proxy authentication required",
+        400..=499 => "Access denied by your organisation",
+        _ => "Bad gateway",
+    };
+    let body = format!("<html><head><title>{title}</title></head><body>{title}</body></html>");
+    let header = match status {
+        300..=399 => Some(("location", "http://portal.invalid/sign-in".to_owned())),
+        407 => Some(("proxy-authenticate", "Basic realm=\"proxy\"".to_owned())),
+        _ => None,
+    };
+    Reply::raw(status, body).with_headers(header)
+}
+
 const GATEWAY_PAGE: &str = "<html><head><title>Service unavailable</title></head><body>Our services aren't available \
                             right now</body></html>";
 
-/// Any time of the range.
+/// A random duration in the range.
 pub(super) fn within(rng: &mut fastrand::Rng, range: &RangeInclusive<Duration>) -> Duration {
     let (from, to) = (*range.start(), *range.end());
     from + to.saturating_sub(from).mul_f64(rng.f64())
@@ -280,24 +239,24 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_matches_wins_and_every_rule_counts_its_own_calls() {
-        let mut fates = Fates::new(&[
+        let mut faults = FaultPlan::new(&[
             Rule::new(Fault::CutAfter).machine("AB").nth(2),
             Rule::new(Fault::CutBefore).kind(Kind::Start).nth(3),
             Rule::new(Fault::Delay(Duration::from_secs(1))).kind(Kind::List),
         ]);
-        assert_eq!(fates.fault(&start("ab"), Duration::ZERO), None);
-        assert_eq!(fates.fault(&start("cd"), Duration::ZERO), None);
+        assert_eq!(faults.fault(&start("ab"), Duration::ZERO), None);
+        assert_eq!(faults.fault(&start("cd"), Duration::ZERO), None);
         assert_eq!(
-            fates.fault(&start("ab"), Duration::ZERO),
+            faults.fault(&start("ab"), Duration::ZERO),
             Some(Fault::CutAfter)
         );
         assert_eq!(
-            fates.fault(&start("ab"), Duration::ZERO),
+            faults.fault(&start("ab"), Duration::ZERO),
             None,
             "the third start was the one before"
         );
         assert_eq!(
-            fates.fault(&Route::List, Duration::ZERO),
+            faults.fault(&Route::List, Duration::ZERO),
             Some(Fault::Delay(Duration::from_secs(1)))
         );
     }
@@ -317,19 +276,19 @@ mod tests {
             ..MockConfig::default()
         };
         let mut rng = fastrand::Rng::with_seed(3);
-        let mut fates = Fates::new(&[]);
+        let mut faults = FaultPlan::new(&[]);
         let drawn: Vec<_> = (0..10_000)
-            .map(|_| fates.draw(&start("ab"), Duration::ZERO, &config, &mut rng))
+            .map(|_| faults.draw(&start("ab"), Duration::ZERO, &config, &mut rng))
             .collect();
-        let share = |is: &dyn Fn(&Fate) -> bool| drawn.iter().filter(|fate| is(fate)).count();
-        assert!((4_800..5_200).contains(&share(&|fate| fate.instead.is_none())));
+        let share = |is: &dyn Fn(&CallPlan) -> bool| drawn.iter().filter(|plan| is(plan)).count();
+        assert!((4_800..5_200).contains(&share(&|plan| plan.instead.is_none())));
         assert!(
-            (1_850..2_150).contains(&share(&|fate| matches!(fate.instead, Some(Instead::Cut))))
+            (1_850..2_150).contains(&share(&|plan| matches!(plan.instead, Some(Instead::Cut))))
         );
-        assert!((6_800..7_200).contains(&share(&|fate| fate.carried_out)));
-        assert!((400..600).contains(&share(&|fate| fate.counted == Counted::Never)));
+        assert!((6_800..7_200).contains(&share(&|plan| plan.carried_out)));
+        assert!((400..600).contains(&share(&|plan| plan.counted == Counted::Never)));
         assert!((850..1_150).contains(&share(
-            &|fate| matches!(fate.counted, Counted::Late(late) if late <= LATEST)
+            &|plan| matches!(plan.counted, Counted::Late(late) if late <= LATEST)
         )));
     }
 }

@@ -1,4 +1,4 @@
-//! The calls themselves: start, get, cancel; `listing` has those that list.
+//! The calls start, get and cancel. Those that list are in `listing`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,11 +18,11 @@ use super::{
 };
 use crate::defender::wire;
 
-/// The application's name: the requestor of the scans that calls start.
+/// The application's name, which is the requestor of the scans that calls start.
 const REQUESTOR: &str = "fleetsweep";
 
 impl Tenant {
-    /// Carries a call out that the quota has admitted.
+    /// Carries out a call that the quota has admitted.
     pub(super) fn act(
         &self,
         state: &mut State,
@@ -134,7 +134,7 @@ impl Tenant {
         Ok(Reply::json(status, &self.view(now).single(action)))
     }
 
-    /// Begins a scan and returns its place. Somebody else's runs already, has been for some minutes, and is listed.
+    /// Begins a scan and returns its index. Somebody else's has been running for some minutes, and is listed already.
     pub(super) fn begin_scan(
         &self,
         state: &mut State,
@@ -228,7 +228,7 @@ impl Tenant {
     }
 }
 
-/// Reads a body; a JSON object in which something is missing is told from what is none.
+/// Reads a body. The error code says whether a parameter is missing or the body is not a JSON object at all.
 fn read_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| {
         let code = if error.is_data() && body.trim_ascii_start().starts_with(b"{") {

@@ -1,10 +1,11 @@
-//! Lists as clients should be able to survive them: short pages, rows that move, lists without an end.
+//! Lists, as pages: also short pages, lists that change while they are read, and lists without an end.
 
 use std::{fmt::Display, ops::Range, time::Duration};
 
 use serde::Serialize;
 
 use super::{
+    config::{Endless, ListOption, Moving, Vanish},
     fault_plan::within,
     filter::{Filter, Row},
     machine::{Machine, random_id, stable},
@@ -14,45 +15,6 @@ use super::{
     scans::{Action, Filtered, LIST_CONTEXT, Status},
     tenant::{State, Tenant},
 };
-
-/// How the list of actions moves while it is read. The default is a list that stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moving {
-    /// So many scans of others come in after each page that was read: the newest, hence at the top of the list.
-    pub arriving: u32,
-    /// So many rows are gone from the list after each page that was read.
-    pub vanishing: u32,
-    /// Which rows those are.
-    pub vanish: Vanish,
-}
-
-/// Which rows vanish from the list of actions. Each can still be asked for by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Vanish {
-    /// The oldest, whose time the service keeps no longer.
-    #[default]
-    Oldest,
-    /// Any of other people's, so that rows further down move up.
-    Others,
-}
-
-/// A list that does not end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endless {
-    /// Where the rows are at an end, pages are filled up with others: made up, but the same at the same place.
-    New,
-    /// Every page is the first one, whatever `$skip` says.
-    Same,
-}
-
-/// An option of a listing that a service may not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListOption {
-    /// `$count`
-    Count,
-    /// `$orderby`
-    OrderBy,
-}
 
 const MACHINES_CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#Machines";
 
@@ -72,15 +34,15 @@ struct Listing {
     filter: Option<Filter>,
     oldest_first: bool,
     counted: bool,
-    /// Where the page begins.
+    /// How many rows come before the page.
     skip: usize,
-    /// What the page holds at most.
+    /// How many rows the page holds at most.
     room: usize,
     endless: Option<Endless>,
 }
 
 impl Tenant {
-    /// A page of the actions, after which the list may have moved.
+    /// A page of the actions. Afterwards the list may change.
     pub(super) fn list(
         &self,
         state: &mut State,
@@ -124,7 +86,7 @@ impl Tenant {
         Ok(reply)
     }
 
-    /// Reads a query, and refuses what the settings say that the service does not know.
+    /// Reads a query, and refuses the options that the configured service does not support.
     fn listing<R: Row>(&self, query: &str, kind: Kind) -> Result<Listing, Error> {
         let paging = Paging::parse(query).map_err(unreadable)?;
         let carried = [
@@ -156,13 +118,13 @@ impl Tenant {
         })
     }
 
-    /// An action that is in no list but an endless one: the n-th of them.
+    /// The n-th made-up action, which only an endless list shows.
     fn made_up(&self, number: usize, now: Duration) -> Action {
         let mut rng = stable(self.config.seed, &format!("action {number}"));
         self.stranger(&mut rng, now)
     }
 
-    /// Moves the list, if it is one that moves.
+    /// Changes the list as configured.
     fn move_on(&self, state: &mut State, now: Duration) {
         let State { rng, scans, .. } = state;
         let Moving {
@@ -191,7 +153,7 @@ impl Tenant {
         }
     }
 
-    /// Somebody else's scan on somebody else's machine, begun now.
+    /// Somebody else's scan on an unknown machine, begun now.
     fn stranger(&self, rng: &mut fastrand::Rng, now: Duration) -> Action {
         Action {
             id: rng.u128(..),
@@ -218,7 +180,7 @@ impl Listing {
         rows.into_iter().filter(|row| self.admits(row)).collect()
     }
 
-    /// The made-up rows that the page may show after the list's own, which are so many: by their numbers from 0.
+    /// The numbers, from 0, of the made-up rows that the page may show after the list's `own` rows.
     fn beyond(&self, own: usize) -> Range<usize> {
         if self.endless != Some(Endless::New) {
             return 0..0;
@@ -227,7 +189,7 @@ impl Listing {
         self.skip.saturating_sub(own)..end.saturating_sub(own)
     }
 
-    /// The page: of the rows that were admitted, then of the made-up ones.
+    /// The page, from the admitted rows and then the made-up ones.
     fn page<R: Row, T: Serialize>(
         &self,
         context: &str,
@@ -260,7 +222,7 @@ fn unreadable(message: impl Display) -> Error {
     Error::new(400, "ODataError", message.to_string())
 }
 
-/// The one order that is known beside the default, in which the newest comes first.
+/// Whether an order is the one besides the default, in which the newest row comes first.
 fn is_oldest_first(order: Option<&str>, kind: Kind) -> Result<bool, Error> {
     let Some(order) = order else {
         return Ok(false);

@@ -11,13 +11,13 @@ use super::{
     filter::{Row, Type, Value},
 };
 
-/// A machine's nature. It comes from the seed and the id alone, so it is the same whenever one asks.
+/// What a machine is like. This depends only on the seed and the id, so it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Nature {
     pub(super) unknown: bool,
-    /// Why it cannot be scanned, as an error's code.
+    /// Why it cannot be scanned, as an error code.
     pub(super) unsupported: Option<&'static str>,
-    /// Somebody else's scan runs on it when it is first called.
+    /// Whether somebody else's scan is running on it when the first start arrives.
     pub(super) busy: bool,
 }
 
@@ -40,16 +40,16 @@ impl Nature {
     }
 }
 
-/// Draws that depend on nothing but the seed and the text.
+/// A random generator that depends only on the seed and the text.
 pub(super) fn stable(seed: u64, text: &str) -> fastrand::Rng {
-    // FNV-1a: it need not be strong, it must be the same on every computer.
+    // FNV-1a: it need not be strong, but it must be the same on every computer.
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let mixed = text
         .as_bytes()
         .iter()
         .fold(seed ^ 0xcbf2_9ce4_8422_2325, fnv);
     let mut rng = fastrand::Rng::with_seed(mixed);
-    // The first draw of seeds that lie close together is alike.
+    // The first numbers of similar seeds are similar.
     rng.u64(..);
     rng
 }
@@ -60,12 +60,12 @@ pub(super) fn is_well_formed(id: &str) -> bool {
     !id.is_empty() && id.len() <= 128 && id.chars().all(plain)
 }
 
-/// Whether it is so many hex digits, in either case.
+/// Whether it consists of this many hex digits, in upper or lower case.
 pub(super) fn is_hex(id: &str, digits: usize) -> bool {
     id.len() == digits && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// An id as the service makes them.
+/// An id like the service's own.
 pub(super) fn random_id(rng: &mut fastrand::Rng) -> String {
     let digits = (0..40).filter_map(|_| char::from_digit(rng.u32(..16), 16));
     digits.collect()
@@ -109,7 +109,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// The inventory's machine of this number.
+    /// The machine with this number in the inventory.
     pub(super) fn number(number: usize, config: &MockConfig, clock: &ServerClock) -> Self {
         let of = |number: usize| stable(config.seed, &format!("machine {number}"));
         let mut rng = of(number);
@@ -129,7 +129,7 @@ impl Machine {
         machine
     }
 
-    /// The machine of this id.
+    /// The machine with this id.
     pub(super) fn named(id: String, config: &MockConfig, clock: &ServerClock) -> Self {
         let rng = stable(config.seed, &id);
         Self::drawn(id, rng, clock)
@@ -150,7 +150,7 @@ impl Machine {
         let exposure_level = pick(&["Low", "Low", "Medium", "High"]);
         let rbac_group_name = pick(&["Workstations", "Servers", "Laboratory"]);
         let tag = pick(&["", "", "pilot", "kiosk"]);
-        // Seen within the last month, and last when the tenant was made: the wall does not change a machine.
+        // Last seen within the month before the tenant was created, so that machines do not change with time.
         let today = clock.wall(Duration::ZERO);
         let ago = jiff::SignedDuration::from_secs(rng.i64(0..30 * 86_400));
         let last = today.checked_sub(ago).unwrap_or(today);

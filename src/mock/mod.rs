@@ -1,42 +1,43 @@
-//! A tenant in a box: the API of MDE-API.md with a quota, faults and a memory of its own.
+//! A tenant in a box: the API of MDE-API.md with a quota, faults and a record of its own.
 //!
-//! Two layers, so that a test in virtual time can leave HTTP out:
+//! It has two layers, so that a test in virtual time can do without HTTP:
 //!
 //! ```text
 //!   TCP → serve ─┐
-//!                ├→ Tenant::handle ─→ fate ─→ quota ─→ scans, machines, sign_in ─→ Served
-//!   direct call ─┘                      (what is lost)          └→ Recorder (what it saw)
+//!                ├→ Tenant::handle ─→ fault plan ─→ quota ─→ scans, machines, sign_in ─→ Served
+//!   direct call ─┘                    (what gets lost)        └→ Recorder (what it saw)
 //! ```
 //!
-//! - `config`: [`MockConfig`], every setting, polite by default.
+//! - `config`: [`MockConfig`], all settings. By default the tenant is well behaved.
 //! - `request`: [`Request`], [`Response`], [`Served`], and the [`Kind`] of a call.
 //! - `tenant`: [`Tenant`], the service itself, on tokio's time.
-//! - `acts`: the calls: start, list, get, cancel, machines.
-//! - `denial`: starts that are not carried out although their calls are in order.
-//! - `fate`: what happens to a call on its way, by chance or by a script of [`Rule`]s.
+//! - `handlers`: the calls start, get and cancel. `listing`: those that list scans and machines, in pages.
+//! - `denial`: starts that are refused although their calls are valid.
+//! - `fault_rule`: a script of [`Rule`]s. `fault_plan`: what happens to a call on its way, by script or by chance.
 //! - `outage`: [`Outage`], spans in which calls do not get through.
-//! - `quota`: the calls a window holds, in three models.
+//! - `quota`: how many calls a window holds, in three models.
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like, and the inventory.
-//! - `listing`: pages, and lists that are hard to read.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
-//! - `sign_in`: the token endpoint, and who may call what. `judge`: to whom it issues one. `base64url`: how it is written.
-//! - `reply`: the answers' shapes.
-//! - `recorder`, `summary`: [`Recorder`], what the tenant saw. It records and does not judge.
-//! - `server`: [`serve`], the tenant over HTTP. `door`: where clients connect, or cannot.
+//! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
+//!   `base64url`: the encoding of tokens.
+//! - `reply`: the answers.
+//! - `recorder`, `summary`: [`Recorder`], what the tenant saw. It records; the tests assert.
+//! - `server`: [`serve`], the tenant over HTTP. `listener`: a listener that can refuse connections.
 //!
-//! Nothing of the client is used here but its wire types: a bug that both sides share would agree with itself. Time is
-//! tokio's, hence virtual under a paused clock; the wall is [`MockConfig::started`] and what has passed since.
+//! The mock uses nothing of the client except its wire types: a bug in code that both sides share would go unnoticed.
+//! Time is tokio's, and so virtual under a paused clock. The wall clock is [`MockConfig::started`] plus the time that
+//! has passed since.
 
 mod base64url;
 mod clock;
 mod config;
 mod denial;
-mod door;
 mod fault_plan;
+mod fault_rule;
 mod filter;
 mod handlers;
-mod judge;
+mod listener;
 mod listing;
 mod machine;
 mod outage;
@@ -50,15 +51,15 @@ mod server;
 mod sign_in;
 mod summary;
 mod tenant;
+mod token_check;
 
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Comments, Ends, Fleet, ForbidWords, Kinds, Limit,
-    MockConfig, Model, QuotaConfig, SignIn, Tokens,
+    BusyShape, CancelOfFinal, Chances, Comments, Endless, Ends, Fleet, ForbidWords, Kinds, Limit,
+    ListOption, MockConfig, Model, Moving, QuotaConfig, SignIn, Tokens, Vanish,
 };
-pub use fault_plan::{Fault, Rule};
-pub use listing::{Endless, ListOption, Moving, Vanish};
+pub use fault_rule::{Fault, Rule};
 pub use outage::{Affects, Outage, Shape};
-pub use recorder::{Recorder, ScanRecord, Seen};
+pub use recorder::{Recorder, Seen};
 pub use request::{Kind, Method, Request, Response, Served};
 pub use server::serve;
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};

@@ -1,6 +1,6 @@
 //! Queries and forms: `name=value` pairs, percent-encoded.
 
-/// Decodes one name, value or path segment. What is not valid stays as it is: the mock is no validator of URLs.
+/// Decodes one name, value or path segment. Invalid escapes stay as they are: the mock does not validate URLs.
 pub(super) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -24,7 +24,7 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|d| u8::try_from(d).ok())
 }
 
-/// The pairs of a query or a form, decoded; here a plus sign is a space.
+/// The decoded pairs of a query or a form, in which a plus sign is a space.
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     let plain = |part: &str| decode(&part.replace('+', " "));
     text.split('&')
@@ -41,7 +41,7 @@ pub(super) struct Paging {
     pub(super) filter: Option<String>,
     pub(super) top: usize,
     pub(super) skip: usize,
-    /// Whether the number of all rows is asked for, if the query says anything of it.
+    /// Whether the number of all rows is asked for; `None` if the query does not say.
     pub(super) count: Option<bool>,
     pub(super) order: Option<String>,
 }
@@ -74,7 +74,7 @@ impl Paging {
                     paging.count = Some(said.map_err(wrong)?);
                 }
                 "$orderby" => paging.order = Some(value),
-                // An option that would change the answer must not be passed over in silence.
+                // An option that would change the answer must not be ignored.
                 _ if name.starts_with('$') => {
                     return Err(format!("The query option '{name}' is not supported"));
                 }

@@ -1,4 +1,4 @@
-//! How many calls the tenant takes: its own arithmetic, in no way the client's.
+//! How many calls the tenant takes. This shares no code with the client's quota.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
 /// The windows of every kind.
 #[derive(Debug)]
 pub(super) struct Quota {
-    books: Vec<Vec<Window>>,
+    windows: Vec<Vec<Window>>,
     together: bool,
     count_refused: bool,
 }
@@ -18,35 +18,35 @@ pub(super) struct Quota {
 /// A call that was one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The limit that it broke; of several the one with the longest wait.
+    /// The limit that was exceeded; if there are several, the one with the longest wait.
     pub(super) limit: Limit,
-    /// How long until there is room again, if no one else calls.
+    /// How long until there is room again, if nobody else calls.
     pub(super) wait: Duration,
 }
 
 impl Quota {
     pub(super) fn new(config: &QuotaConfig) -> Self {
         let limits = config.limits.iter().filter(|limit| !limit.window.is_zero());
-        let book: Vec<_> = limits
+        let of_a_kind: Vec<_> = limits
             .map(|limit| Window::new(*limit, config.model))
             .collect();
         let together = config.kinds == Kinds::Together;
-        let books = if together { 1 } else { Kind::ALL.len() };
+        let kinds = if together { 1 } else { Kind::ALL.len() };
         Self {
-            books: vec![book; books],
+            windows: vec![of_a_kind; kinds],
             together,
             count_refused: config.count_refused,
         }
     }
 
-    /// Counts a call, in all windows or in none: a call that one window refuses takes no place in the others, unless
-    /// refused calls are counted. `now` never goes back.
+    /// Counts a call in all windows or in none: a call that one window refuses does not count in the others, unless
+    /// refused calls are counted. `now` must not decrease from call to call.
     pub(super) fn count(&mut self, kind: Kind, now: Duration) -> Result<(), Refusal> {
         if kind == Kind::Token {
             return Ok(());
         }
-        let book = if self.together { 0 } else { kind.index() };
-        let Some(windows) = self.books.get_mut(book) else {
+        let index = if self.together { 0 } else { kind.index() };
+        let Some(windows) = self.windows.get_mut(index) else {
             return Ok(());
         };
         let mut refusal: Option<Refusal> = None;
@@ -71,12 +71,12 @@ impl Quota {
 #[derive(Debug, Clone)]
 struct Window {
     limit: Limit,
-    state: State,
+    counter: Counter,
 }
 
 #[derive(Debug, Clone)]
-enum State {
-    /// When the last calls were counted, at most as many as the limit has: older ones decide nothing.
+enum Counter {
+    /// When the last calls were counted. Only as many as the limit allows matter, so no more are kept.
     Sliding(VecDeque<Duration>),
     /// The window that the last call fell into, and the calls in it.
     Fixed {
@@ -84,8 +84,8 @@ enum State {
         number: u128,
         used: u32,
     },
-    /// What is in the bucket. A call costs as much as there are nanoseconds in the window, and each nanosecond brings as
-    /// much as the limit has calls: whole numbers, so that nothing is rounded.
+    /// The level of the bucket. A call costs the window's length in nanoseconds, and each nanosecond adds the limit's
+    /// number of calls, so everything is an integer and nothing is rounded.
     Bucket {
         full: u128,
         level: u128,
@@ -95,39 +95,39 @@ enum State {
 
 impl Window {
     fn new(limit: Limit, model: Model) -> Self {
-        let state = match model {
-            Model::Sliding => State::Sliding(VecDeque::new()),
-            Model::Fixed { phase } => State::Fixed {
+        let counter = match model {
+            Model::Sliding => Counter::Sliding(VecDeque::new()),
+            Model::Fixed { phase } => Counter::Fixed {
                 phase,
                 number: 0,
                 used: 0,
             },
             Model::Bucket { size } => {
                 let full = u128::from(size.unwrap_or(limit.calls)) * limit.window.as_nanos();
-                State::Bucket {
+                Counter::Bucket {
                     full,
                     level: full,
                     at: Duration::ZERO,
                 }
             }
         };
-        Self { limit, state }
+        Self { limit, counter }
     }
 
-    /// How long until a call would be admitted; none if it would be now.
+    /// How long until a call would be admitted; `None` if it would be now.
     fn wait(&mut self, now: Duration) -> Option<Duration> {
         let Limit { calls, window } = self.limit;
         if calls == 0 {
             return Some(window);
         }
-        match &mut self.state {
-            State::Sliding(times) => {
+        match &mut self.counter {
+            Counter::Sliding(times) => {
                 let oldest = *times.front()?;
                 let full = times.len() >= calls as usize && now.saturating_sub(oldest) <= window;
-                // A nanosecond more, for the window's end belongs to it.
+                // A nanosecond more, because the window includes its end.
                 full.then(|| (oldest + window + Duration::from_nanos(1)).saturating_sub(now))
             }
-            State::Fixed {
+            Counter::Fixed {
                 phase,
                 number,
                 used,
@@ -139,7 +139,7 @@ impl Window {
                 }
                 (*used >= calls).then(|| from_nanos(length - since % length))
             }
-            State::Bucket { full, level, at } => {
+            Counter::Bucket { full, level, at } => {
                 *level =
                     (*level + now.saturating_sub(*at).as_nanos() * u128::from(calls)).min(*full);
                 *at = now;
@@ -149,17 +149,17 @@ impl Window {
         }
     }
 
-    /// Takes a place, after [`Self::wait`] at the same moment.
+    /// Counts a call. [`Self::wait`] must have been called at the same moment.
     fn spend(&mut self, now: Duration) {
-        match &mut self.state {
-            State::Sliding(times) => {
+        match &mut self.counter {
+            Counter::Sliding(times) => {
                 if times.len() >= self.limit.calls as usize {
                     times.pop_front();
                 }
                 times.push_back(now);
             }
-            State::Fixed { used, .. } => *used = used.saturating_add(1),
-            State::Bucket { level, .. } => {
+            Counter::Fixed { used, .. } => *used = used.saturating_add(1),
+            Counter::Bucket { level, .. } => {
                 *level = level.saturating_sub(self.limit.window.as_nanos());
             }
         }
@@ -189,7 +189,7 @@ mod tests {
         })
     }
 
-    /// Whether a model's definition has room at `now`, by counting everything that was counted before.
+    /// Whether there is room at `now` by a model's definition, computed from all calls that were counted before.
     fn has_room(
         model: Model,
         calls: u32,
@@ -216,7 +216,7 @@ mod tests {
                     .count();
                 (inside as u128) < calls
             }
-            // From any earlier call on there were at most the bucket and what has flown into it since.
+            // Since any earlier call, at most the bucket's size and what has flowed in since were spent.
             Model::Bucket { size } => counted.iter().all(|from| {
                 let size = size.map_or(calls, u128::from);
                 (used(*from) + 1) * length

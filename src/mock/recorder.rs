@@ -1,4 +1,4 @@
-//! What the tenant saw. The recorder records; the test that asks it judges.
+//! What the tenant saw. The recorder records, and the tests assert.
 
 use std::{
     collections::HashMap,
@@ -6,15 +6,15 @@ use std::{
     time::Duration,
 };
 
-use super::{listing::ListOption, request::Kind};
+use super::{config::ListOption, request::Kind};
 
-/// The tenant's memory of the calls that met its quota and of the scans that they started.
+/// A record of the calls that the quota has counted, and of the scans that they started.
 ///
 /// It holds 16 bytes for each call and about 150 for each scan.
 #[derive(Debug)]
 pub struct Recorder {
     record: bool,
-    /// Kinds that share their windows share their holds.
+    /// Whether the kinds share the quota, and so share their holds.
     together: bool,
     seen: Mutex<Record>,
 }
@@ -31,16 +31,16 @@ struct KindRecord {
     calls: u64,
     throttled: u64,
     early: u64,
-    /// Arrival and count, in nanoseconds since the tenant's start, by the time of the count.
+    /// When each call arrived and when it was counted, in nanoseconds since the tenant's start, ordered by the latter.
     times: Vec<(u64, u64)>,
     hold: Option<Hold>,
-    /// When calls came to a shut door or to somebody in between.
+    /// When calls arrived that an outage kept from the service.
     turned_away: Vec<Duration>,
-    /// How many carried each of the options of listings.
+    /// How many calls had each of the options of listings.
     carried: [u64; 2],
 }
 
-/// From the answer that told a client to wait to the end of that wait.
+/// The time from the answer that told a client to wait until the end of that wait.
 #[derive(Debug, Clone, Copy)]
 struct Hold {
     told: Duration,
@@ -50,19 +50,19 @@ struct Hold {
 /// One call, in time since the tenant's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// When it came in.
+    /// When it arrived.
     pub arrived: Duration,
-    /// When it was counted, be it admitted or refused.
+    /// When it was counted, whether it was admitted or refused.
     pub counted: Duration,
 }
 
 /// One scan that a call started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScanRecord {
+pub(super) struct ScanRecord {
     /// The comment it was started with.
-    pub comment: Arc<str>,
-    /// The client was not told: the connection was cut, or something else was answered.
-    pub answer_lost: bool,
+    pub(super) comment: Arc<str>,
+    /// Whether the client was not told, because the connection was cut or another answer was sent.
+    pub(super) answer_lost: bool,
 }
 
 impl Recorder {
@@ -92,14 +92,14 @@ impl Recorder {
         self.lock().kinds[kind.index()].early
     }
 
-    /// The same for all kinds.
+    /// The sum of [`early`](Self::early) over all kinds.
     #[must_use]
     pub fn early_calls(&self) -> u64 {
         Kind::ALL.iter().map(|kind| self.early(*kind)).sum()
     }
 
-    /// The largest number of calls of the kind that were counted in any interval of this length, both of its ends
-    /// included. Refused calls are among them, for they too were received.
+    /// The largest number of calls of the kind that were counted in any interval of this length, including both of its
+    /// ends. Refused calls are included, because they were received too.
     #[must_use]
     pub fn busiest(&self, kind: Kind, window: Duration) -> usize {
         let record = self.lock();
@@ -112,9 +112,8 @@ impl Recorder {
         )
     }
 
-    /// The same over all kinds but signing in, for a quota that they share.
-    #[must_use]
-    pub fn busiest_together(&self, window: Duration) -> usize {
+    /// The same over all kinds except signing in, for a quota that they share.
+    pub(super) fn busiest_together(&self, window: Duration) -> usize {
         let record = self.lock();
         let kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::Token);
         let mut all: Vec<_> = kinds
@@ -125,7 +124,7 @@ impl Recorder {
         busiest(all.iter().copied(), window)
     }
 
-    /// Every call of the kind, by the time of its count.
+    /// Every call of the kind, ordered by when it was counted.
     #[must_use]
     pub fn seen(&self, kind: Kind) -> Vec<Seen> {
         let record = self.lock();
@@ -137,32 +136,26 @@ impl Recorder {
         seen.collect()
     }
 
-    /// When calls of the kind were made that an outage kept from the service: neither counted nor received. Over HTTP nothing
-    /// is known of those that could not connect.
+    /// When calls of the kind were made that an outage kept from the service, so that they were not counted. Over
+    /// HTTP this does not include calls that could not connect.
     #[must_use]
     pub fn turned_away(&self, kind: Kind) -> Vec<Duration> {
         self.lock().kinds[kind.index()].turned_away.clone()
     }
 
-    /// How many admitted calls of the kind carried this option: `Kind::List` and `Kind::Machines` have such.
+    /// How many admitted calls of the kind (`Kind::List` or `Kind::Machines`) had this option.
     #[must_use]
     pub fn carried(&self, kind: Kind, option: ListOption) -> u64 {
         self.lock().kinds[kind.index()].carried[option as usize]
     }
 
-    /// How many scans calls have started.
+    /// How many scans were started by calls.
     #[must_use]
     pub fn scans(&self) -> usize {
         self.lock().scans.values().map(Vec::len).sum()
     }
 
-    /// How many machines calls have started scans on.
-    #[must_use]
-    pub fn machines_scanned(&self) -> usize {
-        self.lock().scans.len()
-    }
-
-    /// How many scans calls have started on this machine.
+    /// How many scans were started by calls on this machine.
     #[must_use]
     pub fn scans_of(&self, machine: &str) -> usize {
         let record = self.lock();
@@ -172,7 +165,7 @@ impl Recorder {
             .map_or(0, Vec::len)
     }
 
-    /// The machines that were scanned more than once, in the order of their ids.
+    /// The machines that were scanned more than once, ordered by id.
     #[must_use]
     pub fn machines_scanned_more_than_once(&self) -> Vec<String> {
         let record = self.lock();
@@ -182,9 +175,8 @@ impl Recorder {
         ids
     }
 
-    /// Every machine with the scans that calls have started on it, in the order of their ids.
-    #[must_use]
-    pub fn scans_by_machine(&self) -> Vec<(Arc<str>, Vec<ScanRecord>)> {
+    /// Every machine with the scans that were started on it by calls, ordered by id.
+    pub(super) fn scans_by_machine(&self) -> Vec<(Arc<str>, Vec<ScanRecord>)> {
         let record = self.lock();
         let mut all: Vec<_> = record
             .scans
@@ -195,7 +187,7 @@ impl Recorder {
         all
     }
 
-    /// How many times somebody cancelled a scan that no call had started.
+    /// How many scans were cancelled that no call had started.
     #[must_use]
     pub fn foreign_cancels(&self) -> u64 {
         self.lock().foreign_cancels
@@ -232,13 +224,13 @@ impl Recorder {
         }
     }
 
-    /// A call was refused; its client hears at `told`, if ever, that it is to wait until `until`.
+    /// Records that a call was refused. Its client learns at `told`, if at all, that it has to wait until `until`.
     pub(super) fn refused(&self, kind: Kind, told: Option<Duration>, until: Duration) {
         let mut record = self.lock();
         record.kinds[kind.index()].throttled += 1;
         let Some(told) = told else { return };
         let hold = &mut record.kinds[self.hold_of(kind)].hold;
-        // A client that was told twice has known since the first time.
+        // A client that was told twice has known it since the first time.
         *hold = Some(match *hold {
             Some(running) if told < running.until => Hold {
                 told: running.told.min(told),
@@ -251,7 +243,7 @@ impl Recorder {
     pub(super) fn started(&self, machine: &Arc<str>, scan: ScanRecord) {
         if self.record {
             let mut record = self.lock();
-            // Nearly every machine is scanned once.
+            // Nearly every machine is scanned only once.
             let scans = record.scans.entry(Arc::clone(machine));
             scans.or_insert_with(|| Vec::with_capacity(1)).push(scan);
         }
@@ -270,7 +262,7 @@ impl Recorder {
     }
 }
 
-/// Two fingers over the times, which come in order.
+/// Slides a window over the times, which are in order.
 fn busiest(times: impl Iterator<Item = u64> + Clone, window: Duration) -> usize {
     let window = nanos(window);
     let mut first = times.clone().peekable();

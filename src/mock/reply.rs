@@ -1,4 +1,4 @@
-//! The answers' shapes (MDE-API.md, sections 1 and 2).
+//! The answers (MDE-API.md, sections 1 and 2).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{quota::Refusal, request::Response};
 use crate::defender::wire::{Envelope, ErrorBody};
 
-/// An answer without the headers that every answer has.
+/// An answer without the headers that all answers have.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -23,14 +23,14 @@ impl Reply {
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         Self {
             status,
-            // The mock's own types have string keys and no way to fail.
+            // The mock's own types have string keys, so this cannot fail.
             body: serde_json::to_vec(body).unwrap_or_default().into(),
             headers: Vec::new(),
             content_type: JSON,
         }
     }
 
-    /// Any body, as a script or a gateway sends it.
+    /// An answer with any body, as a rule or a gateway sends it.
     pub(super) fn raw(status: u16, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         let content_type = if body.first() == Some(&b'<') {
@@ -72,7 +72,7 @@ impl Reply {
             .with_headers([("retry-after", seconds.to_string())])
     }
 
-    /// The same after a byte-order mark, as some gateways rewrite bodies.
+    /// The same answer with a byte-order mark before its body, as some gateways add one.
     pub(super) fn with_mark(mut self) -> Self {
         self.body = ["\u{feff}".as_bytes(), &self.body].concat().into();
         self
@@ -117,7 +117,7 @@ impl Error {
     }
 }
 
-/// Until a client may call again, as `Retry-After` says it: never a moment too early.
+/// The wait as `Retry-After` states it: rounded up, so that it is never too short.
 pub(super) fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
@@ -134,7 +134,7 @@ fn time_span(window: Duration) -> String {
     }
 }
 
-/// A number in the form of a GUID.
+/// A number as a GUID.
 pub(super) fn guid(id: u128) -> String {
     let hex = format!("{id:032x}");
     [
@@ -147,7 +147,7 @@ pub(super) fn guid(id: u128) -> String {
     .join("-")
 }
 
-/// A GUID's number, whatever its case.
+/// The number of a GUID in upper or lower case.
 pub(super) fn read_guid(text: &str) -> Option<u128> {
     let whole = text.len() == 36 && text.is_ascii();
     whole.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok())?
@@ -175,8 +175,8 @@ mod tests {
                 (429, Some("37"))
             );
             let expected = format!(
-                "{{\"error\":{{\"code\":\"429\",\"message\":\"API calls quota exceeded! Maximum allowed {text} for the key \
-                 Destination+TenantID+AppID. You can send requests again in 37 seconds.\",\
+                "{{\"error\":{{\"code\":\"429\",\"message\":\"API calls quota exceeded! Maximum allowed {text} for \
+                 the key Destination+TenantID+AppID. You can send requests again in 37 seconds.\",\
                  \"target\":\"00000000-0000-0000-0000-000000000007\"}}}}"
             );
             assert_eq!(String::from_utf8_lossy(&response.body), expected);

@@ -5,21 +5,21 @@ use serde::Serialize;
 
 use super::query::decode;
 
-/// What a call is for. Each kind has a quota of its own, save signing in, which has none.
+/// What a call is for. Each kind has a quota of its own, except signing in, which has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A token is asked for.
+    /// Get a token.
     Token,
-    /// A scan is to be started.
+    /// Start a scan.
     Start,
-    /// Actions are listed.
+    /// List actions.
     List,
-    /// One action is asked for.
+    /// Get one action.
     Get,
-    /// An action is to be cancelled.
+    /// Cancel an action.
     Cancel,
-    /// The inventory is listed.
+    /// List the inventory.
     Machines,
 }
 
@@ -52,14 +52,14 @@ impl Kind {
     }
 }
 
-/// The methods that the API has.
+/// The HTTP methods of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
     Get,
     /// `POST`
     Post,
-    /// Any other: no route takes it.
+    /// Any other. No route accepts it.
     Other,
 }
 
@@ -74,9 +74,9 @@ pub struct Request {
     pub query: String,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// The `Metadata` header, which a metadata service insists on.
+    /// The `Metadata` header, which a metadata service requires.
     pub metadata: Option<String>,
-    /// The `X-IDENTITY-HEADER` header, by which App Service knows its own.
+    /// The `X-IDENTITY-HEADER` header, which App Service requires.
     pub identity_header: Option<String>,
     /// The whole body.
     pub body: Bytes,
@@ -108,7 +108,7 @@ impl Request {
         }
     }
 
-    /// Where the request goes; none where there is nothing.
+    /// Where the request goes; `None` if there is nothing.
     pub(super) fn route(&self) -> Option<Route> {
         let path = self.path.strip_prefix('/')?;
         let mut parts = path.split('/');
@@ -163,7 +163,7 @@ pub(super) enum Route {
     Token {
         tenant: String,
     },
-    /// The host's metadata service is asked for its identity's token.
+    /// The host's metadata service, which issues tokens for the host's identity.
     Identity,
     Start {
         machine: String,
@@ -190,7 +190,7 @@ impl Route {
         }
     }
 
-    /// The machine that a scan is to be started on.
+    /// The machine to start a scan on.
     pub(super) fn machine(&self) -> Option<&str> {
         match self {
             Self::Start { machine } => Some(machine),
@@ -211,7 +211,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A header's value; names are in lower case.
+    /// A header's value. Names are in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(n, _)| *n == name);
@@ -219,14 +219,14 @@ impl Response {
     }
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Served {
     /// An answer.
     Response(Response),
-    /// The connection was cut without a byte of an answer.
+    /// The connection was cut before anything of an answer was sent.
     Cut,
-    /// No connection came about: nothing of the request was sent.
+    /// The connection was refused, so nothing of the request was sent.
     Refused,
 }
 

@@ -1,4 +1,4 @@
-//! The machine actions: one active scan a machine, from Pending over `InProgress` to its end.
+//! The machine actions: at most one active scan on each machine, from `Pending` through `InProgress` to its end.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
     reply::{guid, read_guid},
 };
 
-/// The actions, in the order in which they came into the tenant.
+/// The actions, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
     actions: Vec<Action>,
@@ -45,13 +45,13 @@ impl Status {
     }
 }
 
-/// One scan on one machine. Moments are the tenant's; what lies before its start has a wall time only.
+/// One scan on one machine. Durations are times since the tenant's start; what happened before has only a wall time.
 #[derive(Debug)]
 pub(super) struct Action {
     pub(super) id: u128,
     pub(super) machine: Arc<str>,
     pub(super) comment: Arc<str>,
-    /// Somebody else's: it did not come through a call.
+    /// Whether it is somebody else's, so that no call has started it.
     pub(super) foreign: bool,
     pub(super) created: Timestamp,
     pub(super) listed_from: Duration,
@@ -59,7 +59,7 @@ pub(super) struct Action {
     pub(super) ends: Duration,
     pub(super) end: Status,
     pub(super) cancelled: Option<(Duration, String)>,
-    /// No list shows it any more.
+    /// Whether it has vanished from lists.
     pub(super) vanished: bool,
 }
 
@@ -118,7 +118,7 @@ impl Scans {
         Some((index, self.actions.get(index)?))
     }
 
-    /// All actions that listings show now, newest first.
+    /// The actions that listings show now, newest first.
     pub(super) fn listed(&self, now: Duration) -> impl Iterator<Item = &Action> {
         let mut newest_first: Vec<_> = self
             .actions
@@ -126,25 +126,25 @@ impl Scans {
             .rev()
             .filter(|action| action.is_listed(now))
             .collect();
-        // Nearly in order already: only somebody else's actions are older than the moment they came in.
+        // They are nearly in order already: only somebody else's actions can be older than the time they were added.
         newest_first.sort_by_key(|action| std::cmp::Reverse(action.created));
         newest_first.into_iter()
     }
 
-    /// The same in no order, for those that are to vanish.
+    /// The actions that listings show now, in the order in which they were added.
     pub(super) fn listed_mut(&mut self, now: Duration) -> impl Iterator<Item = &mut Action> {
         let all = self.actions.iter_mut();
         all.filter(move |action| action.is_listed(now))
     }
 }
 
-/// What an action's text depends on beside the action.
+/// What an action's JSON depends on besides the action.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) now: Duration,
     pub(super) clock: &'a ServerClock,
     pub(super) comments: Comments,
-    /// The application's name: the requestor of its actions.
+    /// The application's name, which is the requestor of its actions.
     pub(super) requestor: &'a str,
 }
 
@@ -214,7 +214,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// An action as it goes over the wire: 20 keys in the service's order.
+/// An action as it is sent: 20 keys in the service's order.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Entity<'a> {

@@ -22,35 +22,36 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    door::Door,
+    listener::Listener,
     request::{Method, Request, Served},
     tenant::Tenant,
 };
 
-/// Serves the tenant until `shutdown` is done, then drops what is still open.
+/// Serves the tenant until `shutdown` completes, then drops all open connections.
 ///
-/// Beside the API there are `GET /mock/witness`, the [`super::Summary`] of what was seen, and `GET /mock/scans`, the scanned
-/// machines with the first comment and the number of their scans; both cost no quota.
+/// Besides the API it serves `GET /mock/witness`, the [`super::Summary`] of what was seen, and `GET /mock/scans`, the
+/// scanned machines with the first comment and the number of their scans. Neither costs quota.
 ///
-/// While an [`Outage`](super::Outage) refuses everything the server does not listen: the system refuses to connect, to sign in
-/// and to the two pages above too. Connections that wait for a request are closed when it begins, calls that are under way get
-/// their answers. A refusal of starts alone cannot be told before the request was read, and is a cut here.
+/// While an [`Outage`](super::Outage) refuses all calls, the server does not listen. So the operating system refuses
+/// all connections, including those for signing in and for the two pages above. When such an outage begins, idle
+/// connections are closed, and calls in flight get their answers. If only starts are refused, this is not known
+/// before the request was read, and so the connection is cut instead.
 pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Future<Output = ()>) {
     let router = router(Arc::clone(&tenant));
-    let mut door = Door::new(listener);
-    // Dropped at the end, and its connections with it.
+    let mut listener = Listener::new(listener);
+    // Dropped at the end, together with its connections.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
-            is_shut = door.next_move(&tenant) => door.set(is_shut).await,
-            accepted = door.accept() => match accepted {
+            is_closed = listener.next_change(&tenant) => listener.set_closed(is_closed).await,
+            accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    connections.spawn(connection(stream, router.clone(), door.shutting()));
+                    connections.spawn(connection(stream, router.clone(), listener.closing()));
                 }
-                // Out of file descriptors, most likely: some will be free in a moment.
+                // Most likely out of file descriptors; some will be free in a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
         }
@@ -59,43 +60,43 @@ pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Fu
 
 fn router(tenant: Arc<Tenant>) -> Router {
     Router::new()
-        .route("/mock/witness", get(recorder))
+        .route("/mock/witness", get(summary))
         .route("/mock/scans", get(scans))
         .fallback(call)
         .with_state(tenant)
 }
 
-/// Marks an answer that is not to be given.
+/// Marks a response that must not be sent, because the connection is to be cut.
 #[derive(Debug, Clone, Copy)]
 struct CutMark;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is cut, as the mock was told")]
+#[error("the connection is cut, as configured")]
 struct Cut;
 
-async fn connection(stream: TcpStream, router: Router, mut shutting: watch::Receiver<bool>) {
-    // Small answers go out at once or the latency is the kernel's. A socket that refuses this is closing anyway.
+async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
+    // Without this the kernel would delay small answers. If a socket refuses it, it is closing anyway.
     stream.set_nodelay(true).ok();
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
         let mut router = router.clone();
         async move {
             let Ok(response) = router.call(request).await;
-            // A service's error makes hyper close the connection without a byte.
+            // If the service returns an error, hyper closes the connection without sending anything.
             let cut = response.extensions().get::<CutMark>().is_some();
             if cut { Err(Cut) } else { Ok(response) }
         }
     });
     let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
-    // However a connection ends, the next is none the worse.
+    // How a connection ends does not affect the others, so errors are ignored.
     tokio::select! {
         _ = served.as_mut() => return,
-        Ok(_) = shutting.wait_for(|is_shut| *is_shut) => served.as_mut().graceful_shutdown(),
+        Ok(_) = closing.wait_for(|is_closed| *is_closed) => served.as_mut().graceful_shutdown(),
     }
     served.await.ok();
 }
 
-/// No call of the API has a body of this size.
+/// The largest request body, in bytes. No call of the API is that large.
 const LARGEST_BODY: usize = 1 << 20;
 
 async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -> Response {
@@ -128,13 +129,13 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
                 builder = builder.header(name, value);
             }
             let built = builder.body(Body::from(served.body));
-            // Only a script's status that is none can fail.
+            // This fails only if a rule's status is not an HTTP status.
             built.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         }
     }
 }
 
-async fn recorder(State(tenant): State<Arc<Tenant>>) -> Response {
+async fn summary(State(tenant): State<Arc<Tenant>>) -> Response {
     json(&tenant.summary())
 }
 
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
     use crate::mock::{Chances, Fault, Kind, MockConfig, Outage, Rule, Shape};
 
-    /// A tenant that is served in this runtime, and where it is.
+    /// A tenant that is served in this runtime, and its base address.
     async fn served(config: MockConfig) -> (Arc<Tenant>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_the_door_is_shut_the_system_refuses_to_connect_and_calls_inside_get_their_answers()
+    async fn while_the_server_does_not_listen_the_system_refuses_to_connect_and_calls_in_flight_get_their_answers()
      {
         let outage = Outage::of_everything(
             Duration::from_secs(10),
@@ -272,7 +273,7 @@ mod tests {
         .await;
         let client = client();
         for machine in ["aa", "bb"] {
-            // The second is inside when the door is shut, the connection is the first one's.
+            // The second call is in flight when the listener is closed. It uses the first one's connection.
             let response = start(&client, &base, machine).await.unwrap();
             assert_eq!(response.status(), http::StatusCode::CREATED);
             tokio::time::sleep(Duration::from_secs(3)).await;

@@ -13,11 +13,11 @@ use super::{
     request::{Kind, Request},
 };
 
-/// Issues tokens and looks at those that come back.
+/// Issues tokens, and checks those that calls present.
 #[derive(Debug)]
 pub(super) struct TokenIssuer {
     pub(super) config: SignIn,
-    /// Until when the tokens live that were issued.
+    /// When each token expires that was issued.
     issued: HashMap<String, Duration>,
     last_form: HashMap<String, String>,
     last_token: String,
@@ -53,21 +53,24 @@ impl TokenIssuer {
     /// Answers a form to the token endpoint.
     pub(super) fn issue(&mut self, tenant: &str, form: &[u8], now: Now, trace: u128) -> Reply {
         self.last_form = pairs(&String::from_utf8_lossy(form)).collect();
-        match self.judge(tenant, now) {
+        match self.check_form(tenant, now) {
             Ok(audience) => {
                 let client = self.field("client_id").to_owned();
                 let (token, life) = self.token(tenant, &client, &audience, now, trace);
                 let life = self.life(life);
-                Reply::json(
-                    200,
-                    &json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}),
-                )
+                let body = json!({
+                    "token_type": "Bearer",
+                    "expires_in": life,
+                    "ext_expires_in": life,
+                    "access_token": token,
+                });
+                Reply::json(200, &body)
             }
             Err(refusal) => refusal.reply(trace),
         }
     }
 
-    /// Answers a question to the host's metadata service.
+    /// Answers a request to the host's metadata service.
     pub(super) fn identity(&mut self, request: &Request, now: Now, trace: u128) -> Reply {
         let query: HashMap<_, _> = pairs(&request.query).collect();
         let bad = |text: &str| {
@@ -124,7 +127,7 @@ impl TokenIssuer {
         }
     }
 
-    /// A token that is taken until its life is over.
+    /// Issues a token, and returns how long it is valid.
     fn token(
         &mut self,
         tenant: &str,
@@ -153,14 +156,14 @@ impl TokenIssuer {
             "{header}.{}.mock",
             base64url::encode(claims.to_string().as_bytes())
         );
-        // The old ones go when new ones come, so the map stays small in a campaign of any length.
+        // Expired tokens are removed here, so the map stays small however long a campaign runs.
         self.issued.retain(|_, until| *until > now.since_start);
         self.issued.insert(token.clone(), now.since_start + life);
         self.last_token.clone_from(&token);
         (token, life)
     }
 
-    /// Whether the bearer of this header may make such a call.
+    /// Whether the bearer of this token may make a call of this kind.
     pub(super) fn admit(
         &self,
         authorization: Option<&str>,
@@ -203,7 +206,7 @@ impl TokenIssuer {
     }
 }
 
-/// The roles of which a call needs one.
+/// The roles that permit a call. Any one of them is enough; an empty list means that no role is needed.
 const fn required_roles(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Token => &[],
@@ -331,7 +334,8 @@ mod tests {
         assert_eq!((error.status, error.code), (403, "Forbidden"));
         assert_eq!(
             error.message,
-            "Missing application roles. API required roles: Machine.Read.All,Machine.ReadWrite.All, application roles: Machine.Scan."
+            "Missing application roles. API required roles: Machine.Read.All,Machine.ReadWrite.All, application \
+             roles: Machine.Scan."
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The recorder in a few figures: as JSON for programs, as words for people.
+//! A summary of the recorder: as JSON for programs, as text for people.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,17 +10,17 @@ use super::{
     request::Kind,
 };
 
-/// What the tenant saw, in figures.
+/// A summary of what the tenant saw.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// Each kind of call by its name.
+    /// The calls of each kind, by the kind's name.
     pub kinds: BTreeMap<&'static str, KindSummary>,
-    /// The busiest intervals over all kinds, where they share the quota.
+    /// The busiest intervals over all kinds, if they share the quota.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub together: Vec<Busiest>,
-    /// The scans that calls have started.
+    /// The scans that were started by calls.
     pub scans: ScanSummary,
-    /// How many times somebody cancelled a scan that no call had started.
+    /// How many scans were cancelled that no call had started.
     pub foreign_cancels: u64,
 }
 
@@ -31,33 +31,33 @@ pub struct KindSummary {
     pub calls: u64,
     /// How many of them were answered with 429.
     pub throttled: u64,
-    /// How many came before a `Retry-After` had passed.
+    /// How many arrived before a `Retry-After` had passed.
     pub early: u64,
     /// How many an outage kept from the service, so that they were not counted.
     pub turned_away: usize,
-    /// For each configured limit the interval that held most; signing in has no limit.
+    /// The busiest interval for each configured limit. Signing in has no limit.
     pub busiest: Vec<Busiest>,
 }
 
-/// The busiest interval of a limit's length.
+/// The interval of a limit's length with the most calls.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Busiest {
     /// The interval's length in seconds.
     pub window_s: f64,
-    /// What the limit allows.
+    /// How many calls the limit allows.
     pub limit: u32,
-    /// What was counted.
+    /// How many calls were counted.
     pub calls: usize,
 }
 
-/// The scans that calls have started.
+/// The scans that were started by calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScanSummary {
     /// How many.
     pub total: usize,
     /// On how many machines.
     pub machines: usize,
-    /// Of how many the client was not told.
+    /// How many of them the client was not told about.
     pub answers_lost: usize,
     /// How many machines were scanned more than once.
     pub machines_scanned_more_than_once: usize,
@@ -65,7 +65,7 @@ pub struct ScanSummary {
     pub repeated: Vec<String>,
 }
 
-/// Enough to see what is wrong; a list of thousands helps nobody.
+/// How many machines are named. That is enough to see what is wrong.
 const NAMED: usize = 20;
 
 impl Summary {
@@ -122,7 +122,7 @@ impl Busiest {
 }
 
 impl fmt::Display for Summary {
-    /// A line for each kind that was called, one for the scans, and one for each thing that should not be.
+    /// A line for each kind that was called, one for the scans, and one for each thing that should not have happened.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let was_called = |kind: &KindSummary| kind.calls > 0 || kind.turned_away > 0;
         for (name, kind) in self.kinds.iter().filter(|(_, kind)| was_called(kind)) {
@@ -168,7 +168,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// "1 call", "2 calls". The mock shares no words with the client.
+/// "1 call", "2 calls". The mock shares no code with the client.
 fn several(count: u64, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
@@ -191,7 +191,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mock::ScanRecord;
+    use crate::mock::recorder::ScanRecord;
 
     #[test]
     fn in_words_it_names_what_should_not_have_happened() {

@@ -1,4 +1,4 @@
-//! The service itself: what it holds, and what it does with a call.
+//! The service itself: its state, and how a call passes through it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,7 +9,7 @@ use std::{
 use super::{
     clock::{ServerClock, http_date},
     config::{Fleet, Kinds, MockConfig},
-    fault_plan::{Counted, Fate, Fates, Instead},
+    fault_plan::{CallPlan, Counted, FaultPlan, Instead},
     machine::{Machine, is_hex},
     outage::{self, Shape},
     quota::Quota,
@@ -21,13 +21,13 @@ use super::{
     summary::Summary,
 };
 
-/// A tenant in a box. It lives on tokio's time and speaks no HTTP; [`super::serve`] does.
+/// A tenant in a box, on tokio's time. It does not speak HTTP; [`super::serve`] does.
 #[derive(Debug)]
 pub struct Tenant {
     pub(super) config: MockConfig,
     pub(super) clock: ServerClock,
     pub(super) inventory: Vec<Machine>,
-    /// The machines of a fleet that is named one by one, in lower case.
+    /// The ids of [`Fleet::Only`], in lower case.
     named: HashSet<String>,
     pub(super) recorder: Recorder,
     state: Mutex<State>,
@@ -37,7 +37,7 @@ pub struct Tenant {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) rng: fastrand::Rng,
-    fates: Fates,
+    faults: FaultPlan,
     quota: Quota,
     pub(super) scans: Scans,
     pub(super) issuer: TokenIssuer,
@@ -50,12 +50,12 @@ pub(super) struct Passage {
     pub(super) route: Route,
     arrived: Duration,
     answer_at: Duration,
-    fate: Fate,
-    /// The client will not hear what came of the call.
+    plan: CallPlan,
+    /// Whether the client will not learn the result of the call.
     pub(super) answer_lost: bool,
 }
 
-/// Up to the next millisecond, which is when a timer of tokio's ends: the moment at which the client hears.
+/// Rounds up to the next millisecond, which is when a timer of tokio ends, and so when the client gets the answer.
 fn whole_millis(at: Duration) -> Duration {
     let millis = at.as_nanos().div_ceil(1_000_000);
     u64::try_from(millis).map_or(at, Duration::from_millis)
@@ -73,7 +73,7 @@ impl Tenant {
             recorder: Recorder::new(config.record, config.quota.kinds == Kinds::Together),
             state: Mutex::new(State {
                 rng: fastrand::Rng::with_seed(config.seed),
-                fates: Fates::new(&config.faults),
+                faults: FaultPlan::new(&config.faults),
                 quota: Quota::new(&config.quota),
                 scans: Scans::default(),
                 issuer: TokenIssuer::new(&config.sign_in),
@@ -85,8 +85,8 @@ impl Tenant {
 
     /// Serves one request, however long that takes on tokio's clock.
     ///
-    /// A caller that gives up and drops the future does not stop the service, which counts and carries out what has
-    /// reached it.
+    /// A caller that gives up and drops the future does not stop the service, which counts and carries out every call
+    /// that has reached it.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Served {
         let arrived = self.clock.now();
         let Some(route) = request.route() else {
@@ -97,16 +97,16 @@ impl Tenant {
             );
             return self.answer(Reply::error(error, self.lock().rng.u128(..)));
         };
-        let fate = self.fate_of(&route, arrived);
+        let plan = self.plan_for(&route, arrived);
         let passage = Passage {
-            answer_at: whole_millis(arrived.saturating_add(fate.latency)),
+            answer_at: whole_millis(arrived.saturating_add(plan.latency)),
             request,
             route,
             arrived,
-            answer_lost: fate.instead.is_some(),
-            fate,
+            answer_lost: plan.instead.is_some(),
+            plan,
         };
-        let at_once = passage.fate.latency.is_zero();
+        let at_once = passage.plan.latency.is_zero();
         let carried = Arc::clone(self).carry(passage);
         let served = if at_once {
             carried.await
@@ -120,7 +120,7 @@ impl Tenant {
         }
     }
 
-    /// Whether there is such a machine.
+    /// Whether this machine exists.
     pub(super) fn knows(&self, machine: &str) -> bool {
         match &self.config.fleet {
             Fleet::Any => true,
@@ -130,14 +130,14 @@ impl Tenant {
         }
     }
 
-    /// Whether nobody can connect now, and after how long that may be otherwise.
-    pub(super) fn door(&self) -> (bool, Option<Duration>) {
+    /// Whether connections are refused now, and after how long that may change.
+    pub(super) fn refuses_connections(&self) -> (bool, Option<Duration>) {
         let now = self.clock.now();
-        let (is_shut, next) = outage::door(&self.config.outages, now);
-        (is_shut, next.map(|next| next.saturating_sub(now)))
+        let (is_closed, next) = outage::refuses_connections(&self.config.outages, now);
+        (is_closed, next.map(|next| next.saturating_sub(now)))
     }
 
-    fn fate_of(&self, route: &Route, arrived: Duration) -> Fate {
+    fn plan_for(&self, route: &Route, arrived: Duration) -> CallPlan {
         let kind = route.kind();
         let outage = outage::met(&self.config.outages, kind, arrived);
         if outage.is_none_or(Shape::lets_calls_in) {
@@ -145,14 +145,14 @@ impl Tenant {
         } else {
             self.recorder.turn_away(kind, arrived);
         }
-        let State { rng, fates, .. } = &mut *self.lock();
+        let State { rng, faults, .. } = &mut *self.lock();
         match outage {
-            Some(shape) => Fate::of_outage(shape, &self.config, rng),
-            None => fates.draw(route, arrived, &self.config, rng),
+            Some(shape) => CallPlan::during_outage(shape, &self.config, rng),
+            None => faults.draw(route, arrived, &self.config, rng),
         }
     }
 
-    /// Spends quota as another client of the same application would, and tells how many of the calls were admitted.
+    /// Spends quota as another client of the same application would, and returns how many of the calls were admitted.
     pub fn spend_elsewhere(&self, kind: Kind, calls: u32) -> u32 {
         let mut state = self.lock();
         let now = self.clock.now();
@@ -162,7 +162,7 @@ impl Tenant {
         u32::try_from(admitted).unwrap_or(calls)
     }
 
-    /// Starts somebody else's scan on a machine, as from the portal; none is started if one is running.
+    /// Starts somebody else's scan on a machine, as from the portal, unless one is running.
     pub fn start_elsewhere(&self, machine: &str, comment: &str) {
         let state = &mut *self.lock();
         let now = self.clock.now();
@@ -182,19 +182,19 @@ impl Tenant {
         &self.recorder
     }
 
-    /// What the tenant has seen, in figures.
+    /// A summary of what the tenant has seen.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary::of(&self.recorder, &self.config.quota)
     }
 
-    /// The fields of the last form that the token endpoint was sent; secrets too, for a test to look at.
+    /// The fields of the last form that was sent to the token endpoint, including secrets. For tests.
     #[must_use]
     pub fn last_form(&self) -> HashMap<String, String> {
         self.lock().issuer.last_form().clone()
     }
 
-    /// The last token that was issued, for a test to look for.
+    /// The last token that was issued. For tests.
     #[must_use]
     pub fn last_token(&self) -> String {
         self.lock().issuer.last_token().to_owned()
@@ -205,11 +205,11 @@ impl Tenant {
         self.inventory.iter().map(|machine| machine.id.as_str())
     }
 
-    /// Takes a call to its answer. None: there is no answer, ever.
+    /// Takes a call through the service. `None` means that there is never an answer.
     async fn carry(self: Arc<Self>, mut passage: Passage) -> Option<Served> {
         let (arrived, answer_at) = (passage.arrived, passage.answer_at);
-        let instead = passage.fate.instead.take();
-        let own = match passage.fate.counted {
+        let instead = passage.plan.instead.take();
+        let own = match passage.plan.counted {
             Counted::Within(after) => {
                 self.clock.sleep_until(arrived + after).await;
                 self.perform(&passage)
@@ -233,10 +233,10 @@ impl Tenant {
         }
     }
 
-    /// Counts the call and carries it out. No reply: it was not to be carried out.
+    /// Counts the call and carries it out. `None` if it is not to be carried out.
     fn perform(&self, passage: &Passage) -> Option<Reply> {
         let state = &mut *self.lock();
-        // Looked at under the lock, so that calls are counted in the order of their times.
+        // Read under the lock, so that calls are counted in the order of their times.
         let now = self.clock.now();
         let kind = passage.route.kind();
         self.recorder.counted(kind, passage.arrived, now);
@@ -246,7 +246,7 @@ impl Tenant {
             self.recorder.refused(kind, told, until);
             return Some(Reply::throttled(refusal, state.rng.u128(..)));
         }
-        if !passage.fate.carried_out {
+        if !passage.plan.carried_out {
             return None;
         }
         let acted = self.act(state, passage, now);
@@ -263,7 +263,7 @@ impl Tenant {
     }
 }
 
-/// The inventory, and the machines in it where they are the only ones.
+/// The inventory, and the ids of [`Fleet::Only`].
 fn fleet(config: &MockConfig, clock: &ServerClock) -> (Vec<Machine>, HashSet<String>) {
     let Fleet::Only(ids) = &config.fleet else {
         let numbers = 0..config.machines;

@@ -23,7 +23,8 @@ use crate::plain_text::one_line;
 /// How far apart drawings are, on the run's clock: more often than this, nobody sees it.
 const APART: Duration = Duration::from_millis(50);
 
-/// indicatif's own time of arrival is an estimate from the rate, useless for bursts and waits: the schedule's stands there.
+/// indicatif's own time of arrival is an estimate from the rate, useless for bursts and waits: the schedule's stands
+/// there.
 const TEMPLATE: &str = "[{bar:24}] {pos}/{len}{prefix}\n{wide_msg}";
 
 /// A bar that shows how many targets have ended, and two lines of words.

@@ -130,8 +130,8 @@ fn layer(
     }
 }
 
-/// Whether a terminal's text may be coloured: `no_color` is the value of `NO_COLOR` (<https://no-color.org>: set and not
-/// empty means no).
+/// Whether a terminal's text may be coloured: `no_color` is the value of `NO_COLOR` (<https://no-color.org>: set and
+/// not empty means no).
 #[must_use]
 pub fn colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
@@ -149,7 +149,8 @@ fn filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
     )))
 }
 
-/// What a file holds. It is kept for whoever asks one day what was done: the audit trail is in it, whatever anybody says.
+/// What a file holds. It is kept for whoever asks one day what was done: the audit trail is in it, whatever anybody
+/// says.
 fn file_filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
     let filter = match named(options) {
         Some(filter) => filter?,

@@ -103,8 +103,8 @@ impl Expected {
         }
     }
 
-    /// "about 14:32, in 3 h 12 min", "between 14:32 and 15:10", "by 15:10" or "no earlier than 14:32, in 3 h 12 min" on the
-    /// clock of `zone`, where that of the wall shows `now`.
+    /// "about 14:32, in 3 h 12 min", "between 14:32 and 15:10", "by 15:10" or "no earlier than 14:32, in 3 h 12 min" on
+    /// the clock of `zone`, where that of the wall shows `now`.
     #[must_use]
     pub fn in_words(&self, now: Timestamp, zone: &TimeZone) -> String {
         let at = |after| span::arrival(now, after, zone);
@@ -123,14 +123,14 @@ impl Expected {
 pub struct Waiting {
     /// As in "minute window".
     pub what: String,
-    /// For how long still; `None` where only an answer can tell: one to a call of another process, if none of this run's
-    /// is in flight.
+    /// For how long still; `None` where only an answer can tell: one to a call of another process, if none of this
+    /// run's is in flight.
     pub left: Option<Duration>,
 }
 
 impl LastCall {
-    /// "last call about 14:32, in 3 h 12 min" on the clock of `zone`, where that of the wall shows `now`; nothing of one that is
-    /// out or goes at once.
+    /// "last call about 14:32, in 3 h 12 min" on the clock of `zone`, where that of the wall shows `now`; nothing of
+    /// one that is out or goes at once.
     #[must_use]
     pub fn in_words(self, now: Timestamp, zone: &TimeZone) -> Option<String> {
         match self {

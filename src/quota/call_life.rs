@@ -23,9 +23,9 @@ pub(super) fn given_up_by(at: Moment, request_timeout: Duration) -> Moment {
 /// [`GRACE`] where that is longer.
 ///
 /// So a service that counts each call within twice the request timeout never sees more calls than the limit: neither
-/// while its answers are awaited, however long they take, nor after a timeout, nor when a process dies or stops with the
-/// call in flight. Only an answer (a 5xx, a reset) is taken as a sign that the service is not that slow; after one, the
-/// call counts for [`GRACE`].
+/// while its answers are awaited, however long they take, nor after a timeout, nor when a process dies or stops with
+/// the call in flight. Only an answer (a 5xx, a reset) is taken as a sign that the service is not that slow; after
+/// one, the call counts for [`GRACE`].
 pub(super) fn counted_by(at: Moment, give_up_at: Moment) -> Moment {
     let request_timeout = give_up_at.since(at).saturating_sub(PERMIT_LIFE);
     give_up_at + request_timeout.max(GRACE)

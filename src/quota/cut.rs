@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::clock::Moment;
 
-/// One limit's cuts. A refusal means that somebody else uses the quota too, so each refusal makes our share smaller, and
-/// each window without one makes it a little larger again.
+/// One limit's cuts. A refusal means that somebody else uses the quota too, so each refusal makes our share smaller,
+/// and each window without one makes it a little larger again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
     full: u32,

@@ -1,4 +1,5 @@
-//! When the calls to come can go at the earliest: the recurrence of promise 2, started from the present state of the lanes.
+//! When the calls to come can go at the earliest: the recurrence of promise 2, started from the present state of the
+//! lanes.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -34,8 +35,8 @@ impl Forecast {
         self
     }
 
-    /// The least time from the forecast's moment until the last of `calls` further calls can go. Takes a few nanoseconds a
-    /// call to compute.
+    /// The least time from the forecast's moment until the last of `calls` further calls can go. Takes a few
+    /// nanoseconds a call to compute.
     #[must_use]
     pub fn lower_bound(&self, calls: u64) -> Duration {
         let mut schedule = self.schedule(Some);
@@ -50,8 +51,8 @@ impl Forecast {
     /// t(i-L) + W over all windows, where the lanes' present state stands for the calls before the first. Uses as much
     /// memory as the lanes.
     ///
-    /// `gate` may postpone calls: it is given the time at which the quota has room, and returns the same time or a later
-    /// one, or `None` if no further call goes.
+    /// `gate` may postpone calls: it is given the time at which the quota has room, and returns the same time or a
+    /// later one, or `None` if no further call goes.
     pub fn schedule<G: FnMut(Duration) -> Option<Duration>>(&self, gate: G) -> Schedule<G> {
         Schedule {
             now: self.now,

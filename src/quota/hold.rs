@@ -13,8 +13,8 @@ pub struct Throttle {
     pub window: Option<Duration>,
 }
 
-/// The longest hold that is believed: the longest window that a limit may have. No quota of the service can be exhausted
-/// for longer, so a longer hold must be a mistake, perhaps of a proxy.
+/// The longest hold that is believed: the longest window that a limit may have. No quota of the service can be
+/// exhausted for longer, so a longer hold must be a mistake, perhaps of a proxy.
 pub(super) const LONGEST_HOLD: Duration = Duration::from_hours(24);
 
 /// What a longer hold counts as: the longer of the documented windows. After that one call goes alone, and its answer

@@ -1,8 +1,8 @@
 //! Lanes on top of `governor`: token buckets of one call each, each lane a key.
 //!
-//! `governor` decides whether a lane is ready and when it will be. We use two of its extension points: a [`Clock`] whose
-//! reading is set before each decision, so that time can be virtual, and a [`StateStore`] that can be checked without
-//! spending, and whose lanes can be restarted at any moment, past or future.
+//! `governor` decides whether a lane is ready and when it will be. We use two of its extension points: a [`Clock`]
+//! whose reading is set before each decision, so that time can be virtual, and a [`StateStore`] that can be checked
+//! without spending, and whose lanes can be restarted at any moment, past or future.
 
 use std::{
     ops::Add,
@@ -31,8 +31,8 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Makes `count` lanes. All are ready, and each is ready again `period` after it was spent or restarted. A period of
-    /// zero counts as one nanosecond.
+    /// Makes `count` lanes. All are ready, and each is ready again `period` after it was spent or restarted. A period
+    /// of zero counts as one nanosecond.
     pub(super) fn new(count: usize, period: Duration) -> Self {
         let lane_store = LaneStore(Arc::new(Mutex::new(vec![READY; count])));
         let quota = Quota::with_period(period)
@@ -98,8 +98,8 @@ enum LaneOp {
     Restart(usize),
 }
 
-/// The state store: when each lane is ready, in nanoseconds. governor does not give access to its store, so we share it;
-/// the lock is never contended.
+/// The state store: when each lane is ready, in nanoseconds. governor does not give access to its store, so we share
+/// it; the lock is never contended.
 #[derive(Debug, Clone)]
 struct LaneStore(Arc<Mutex<Vec<u64>>>);
 

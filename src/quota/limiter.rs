@@ -1,4 +1,5 @@
-//! Decides whether a call may go: the windows, the pace, the holds and the ramps. It has no clock; callers pass the time.
+//! Decides whether a call may go: the windows, the pace, the holds and the ramps. It has no clock; callers pass the
+//! time.
 
 use std::time::Duration;
 
@@ -136,8 +137,8 @@ impl Limiter {
         }
     }
 
-    /// Gives back the lanes of a call that was taken and not made. Its turn in an even pace stays spent, because another
-    /// call may have had the next turn since.
+    /// Gives back the lanes of a call that was taken and not made. Its turn in an even pace stays spent, because
+    /// another call may have had the next turn since.
     pub(super) fn put_back(&mut self, call: &Call) {
         self.ramps[self.pool(call.kind)].ended();
         self.withdraw(call);

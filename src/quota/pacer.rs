@@ -21,14 +21,15 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often to check whether another process's call has been answered, when every lane is waiting for an answer.
 const FOREIGN_ANSWER: Duration = Duration::from_millis(50);
 
-/// How long to leave the ledger to another process after a call of ours, so that the two take turns. A process that waits
-/// for the file tries more often than this.
+/// How long to leave the ledger to another process after a call of ours, so that the two take turns. A process that
+/// waits for the file tries more often than this.
 const TURN: Duration = Duration::from_millis(2);
 
 /// The request timeout of a pacer without a ledger: the default of a run.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Permits calls one by one, each at the first moment that the quota allows. Cheap to clone; all clones share one quota.
+/// Permits calls one by one, each at the first moment that the quota allows. Cheap to clone; all clones share one
+/// quota.
 #[derive(Debug, Clone)]
 pub struct Pacer {
     shared: Arc<Shared>,
@@ -117,8 +118,8 @@ impl Pacer {
         }
     }
 
-    /// Writes the ends of calls to the ledger. This happens in the background soon after each call; call it at the end of
-    /// a run.
+    /// Writes the ends of calls to the ledger. This happens in the background soon after each call; call it at the
+    /// end of a run.
     ///
     /// # Errors
     /// If the ledger cannot be written.
@@ -130,9 +131,10 @@ impl Pacer {
         blocking(move || shared.flush()).await
     }
 
-    /// Registers a campaign, or updates where its files are and how many targets it has. The higher `committed` and the
-    /// earlier `started` are kept, and the campaign counts as not ended. From now on every transaction of this pacer also
-    /// writes how far the mark has grown, and never lowers what is there. Without a ledger it does nothing.
+    /// Registers a campaign, or updates where its files are and how many targets it has. The higher `committed` and
+    /// the earlier `started` are kept, and the campaign counts as not ended. From now on every transaction of this
+    /// pacer also writes how far the mark has grown, and never lowers what is there. Without a ledger it does
+    /// nothing.
     ///
     /// # Errors
     /// If the ledger cannot be read or written.
@@ -141,8 +143,8 @@ impl Pacer {
             .await
     }
 
-    /// Records that a campaign has finished or was abandoned. The record is kept for 30 days. Without a ledger, or if the
-    /// campaign is not registered, it does nothing.
+    /// Records that a campaign has finished or was abandoned. The record is kept for 30 days. Without a ledger, or if
+    /// the campaign is not registered, it does nothing.
     ///
     /// # Errors
     /// If the ledger cannot be read or written.

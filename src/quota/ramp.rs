@@ -2,9 +2,9 @@
 
 use super::clock::Moment;
 
-/// After a refusal one call goes alone. Each time that as many calls have been answered as may be in flight, one more may
-/// be. We do not know then how much room the service has left: of a hundred calls at once nearly all might be refused
-/// again, and counted as well. Before the first refusal there is no such bound.
+/// After a refusal one call goes alone. Each time that as many calls have been answered as may be in flight, one more
+/// may be. We do not know then how much room the service has left: of a hundred calls at once nearly all might be
+/// refused again, and counted as well. Before the first refusal there is no such bound.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ramp {
     in_flight: u32,

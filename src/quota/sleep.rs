@@ -9,7 +9,8 @@ use super::clock::Moment;
 /// computer is not mistaken for a sleeping one.
 const SLEPT: Duration = Duration::from_secs(10);
 
-/// Detects sleep from the clock readings of a caller that never waits longer than [`LONGEST_WAIT`](super::LONGEST_WAIT).
+/// Detects sleep from the clock readings of a caller that never waits longer than
+/// [`LONGEST_WAIT`](super::LONGEST_WAIT).
 #[derive(Debug, Clone, Copy)]
 pub struct SleepWatch {
     last: Moment,

@@ -30,8 +30,8 @@ impl QuotaSnapshot {
         }
     }
 
-    /// A quota as a ledger remembers it; a ledger that does not exist remembers nothing. The file is not created, changed
-    /// or locked. Blocks while it is read.
+    /// A quota as a ledger remembers it; a ledger that does not exist remembers nothing. The file is not created,
+    /// changed or locked. Blocks while it is read.
     ///
     /// # Errors
     /// The file cannot be read, is not a ledger, was made by a later release, or is damaged.

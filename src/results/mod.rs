@@ -1,11 +1,12 @@
 //! The results CSV: what became of each machine, on disk as soon as it is known.
 //!
-//! A run begins by writing the file anew ([`Rewrite`]), goes on with a line per ended target ([`ResultsFile`]), and ends by
-//! replacing it with one in the input's order (a [`Rewrite`] again). The file is a whole CSV at every moment:
+//! A run begins by writing the file anew ([`Rewrite`]), goes on with a line per ended target ([`ResultsFile`]), and
+//! ends by replacing it with one in the input's order (a [`Rewrite`] again). The file is a whole CSV at every moment:
 //!
 //! ```text
 //! probe, owner ─→ Rewrite::start ─ row, row … ─→ install ─→ ResultsFile ─ append, append …
-//! at the end:    Rewrite::start ─ row, row … ─→ seal ─→ Finished::place (patient: the file may be open in Excel) ─→ Installed
+//! at the end:    Rewrite::start ─ row, row … ─→ seal ─→ Finished::place (patient: the file may be open in Excel) ─→
+//! Installed
 //! ```
 //!
 //! - [`row`]: one line of the file. [`layout`]: its columns and its dialect.

@@ -31,8 +31,8 @@ pub struct ReadRow {
     pub correlation_id: String,
 }
 
-/// Shows `visit` the rows of `campaign` in the results file at `path`, until it says stop by an error of its own. A file that
-/// is not there, or is another's, has none.
+/// Shows `visit` the rows of `campaign` in the results file at `path`, until it says stop by an error of its own. A
+/// file that is not there, or is another's, has none.
 ///
 /// # Errors
 /// The file cannot be read, or `visit` failed.

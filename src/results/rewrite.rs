@@ -239,8 +239,8 @@ impl Fresh {
             (true, false) => "written",
         };
         audit!("file", act, what = "results", path = %path.display());
-        // The name is in the directory, and the directory must reach the disk too. Some file systems cannot do that, and
-        // the file is in its place by now.
+        // The name is in the directory, and the directory must reach the disk too. Some file systems cannot do that,
+        // and the file is in its place by now.
         #[cfg(unix)]
         if let Ok(directory) = File::open(super::owner::directory(path)) {
             let _ = directory.sync_all();
@@ -261,7 +261,8 @@ impl Drop for Fresh {
     }
 }
 
-/// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free: one of another day may be unread still.
+/// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free: one of another day may be unread
+/// still.
 #[must_use]
 pub fn beside(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default();

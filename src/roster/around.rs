@@ -1,4 +1,4 @@
-//! Lines around and within a table that are surely no rows of it: a header that is repeated, an underline, a total.
+//! Lines around and within a table that are certainly not rows: a repeated header, an underline, a total.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use csv::StringRecord;
 
 use super::bare::trim;
 
-/// What a line was that was passed over.
+/// What a line is that was skipped because it is not a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passed {
-    /// The header once more, as where exports were put together.
+    /// The header again, as in exports that were concatenated.
     Header,
-    /// Dashes below a header, or a border, as tables in plain text have them.
+    /// Dashes below a header, or a border, as in plain text tables.
     Rule,
-    /// A total, or how many rows there are.
+    /// A total, or the number of rows.
     Total,
-    /// Nothing but marks that nobody sees, such as the NULs at the end of a file that was made too long.
+    /// Only invisible characters, such as NULs at the end of a file that was allocated too long.
     Blank,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Passed {
     }
 }
 
-/// Words that a total begins with.
+/// Words that begin a line with a total.
 const TOTALS: [&str; 8] = [
     "total",
     "totals",
@@ -42,19 +42,19 @@ const TOTALS: [&str; 8] = [
     "anzahl",
 ];
 
-/// Tells such lines from rows. Where it is not certain, a line is a row, which is invalid then, and says so.
+/// Distinguishes such lines from rows. In doubt a line is a row, which is then reported as invalid.
 #[derive(Debug)]
 pub(super) struct Around {
-    /// Any word may be an id.
+    /// Whether any word may be an id.
     any_id: bool,
     header: Option<StringRecord>,
     id: usize,
-    /// The record before was the header, or a border around it.
+    /// Whether the record before was the header, or a border around it.
     below_header: bool,
 }
 
 impl Around {
-    /// With the header, if there is one, and the place of the ids.
+    /// `header` is the header, if there is one, and `id` the index of the id column.
     pub(super) fn new(header: Option<StringRecord>, id: usize, any_id: bool) -> Self {
         Self {
             any_id,
@@ -64,11 +64,11 @@ impl Around {
         }
     }
 
-    /// What the record is, if it is no row. The next one is asked for next.
+    /// What the record is, if it is not a row. This must be called with every record in turn.
     pub(super) fn passes(&mut self, record: &StringRecord) -> Option<Passed> {
         let below_header = std::mem::take(&mut self.below_header);
         let id = trim(record.get(self.id).unwrap_or_default());
-        // All that is no row is short there, and nearly every row is not.
+        // Lines that are not rows are short there, and nearly all rows are not, so this is the quick way out.
         if id.len() > 30 {
             return None;
         }
@@ -100,13 +100,13 @@ impl Around {
     }
 }
 
-/// Marks that nobody sees, and nothing else.
+/// Whether the record has invisible characters and nothing else.
 fn is_blank(record: &StringRecord) -> bool {
     record.iter().any(|cell| !cell.trim().is_empty())
         && record.iter().all(|cell| trim(cell).is_empty())
 }
 
-/// Nothing but dashes and their like, at least two of them in each cell that is not empty.
+/// Whether the record has only dashes and the like, at least two of them in each cell that is not empty.
 pub(super) fn is_rule(record: &StringRecord) -> bool {
     let mut some = false;
     for cell in record.iter().map(str::trim).filter(|cell| !cell.is_empty()) {
@@ -121,9 +121,10 @@ pub(super) fn is_rule(record: &StringRecord) -> bool {
     some
 }
 
-/// A word for a total where the id should be, or in another cell of a row without an id, and nothing but numbers beside it.
+/// Whether the record has a word for a total where the id should be, or in another cell if it has no id, and only
+/// numbers in the other cells.
 fn is_total(record: &StringRecord, id: &str) -> bool {
-    // `SUM01` may be a machine.
+    // A longer word such as `SUM01` may be a machine.
     let is_word = |cell: &str| {
         let (word, count) = cell.rsplit_once([':', ' ']).unwrap_or((cell, ""));
         let is_total = |word: &str| TOTALS.iter().any(|total| total.eq_ignore_ascii_case(word));
@@ -146,11 +147,11 @@ fn is_total(record: &StringRecord, id: &str) -> bool {
             return false;
         }
     }
-    // A number in the place of an id is a row.
+    // A record with a number in place of an id is a row.
     words > 0 && (id.is_empty() || !is_number(id))
 }
 
-/// A number in whatever notation, or nothing.
+/// Whether the cell is a number in any notation, or empty.
 fn is_number(cell: &str) -> bool {
     cell.bytes()
         .all(|byte| byte.is_ascii_digit() || b" .,'%+-".contains(&byte))

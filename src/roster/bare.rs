@@ -1,35 +1,35 @@
-//! The machine id in a cell, without what stands around it: quotes, brackets, invisible marks, the portal's address.
+//! Finds the machine id in a cell, without what surrounds it: quotes, brackets, invisible characters, a link to the
+//! portal.
 
 use std::collections::HashSet;
 
 use super::id_rule::IdRule;
 use crate::plain_text;
 
-/// Nothing shorter is an id.
+/// The length of the shortest ids.
 const SHORTEST: usize = 32;
 
-/// The cell without blanks and invisible marks at its edges.
+/// The cell without white space and invisible characters at its ends.
 pub(super) fn trim(cell: &str) -> &str {
-    // Nearly every cell has nothing to be taken off, and ASCII at both ends.
+    // Nearly every cell has visible ASCII characters at both ends.
     match cell.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
         _ => cell.trim_matches(|c: char| c.is_whitespace() || is_invisible(c)),
     }
 }
 
-/// Whether the mark takes no room on a screen: control characters, byte order marks, zero-width marks, marks of direction,
-/// soft hyphens.
+/// Whether the character takes no space on a screen, such as control characters, byte order marks, zero-width
+/// characters, direction marks and soft hyphens.
 pub(super) fn is_invisible(c: char) -> bool {
     !plain_text::is_plain(c)
 }
 
-/// The id in the cell: what is left when the cell's wrapping is taken off, if that is an id beyond doubt. `None` where it is
-/// not, and where there is no wrapping.
+/// The id that is left after removing what surrounds it in the cell. `None` if what is left is not certainly an id.
 pub(super) fn unwrap(cell: &str, rule: IdRule) -> Option<&str> {
     if rule == IdRule::AsTyped || cell.len() < SHORTEST {
         return None;
     }
-    // Two in one cell, and nobody knows which one is meant.
+    // With several ids in one cell, we cannot know which one is meant.
     if cell.len() > 2 * SHORTEST && count_ids(cell) > 1 {
         return None;
     }
@@ -40,7 +40,7 @@ pub(super) fn unwrap(cell: &str, rule: IdRule) -> Option<&str> {
     in_link(bare).filter(|id| rule.is_certain(id))
 }
 
-/// Takes off quotes of every kind, brackets, `="…"`, an apostrophe in front and a full stop behind.
+/// Removes quotes of every kind, brackets, `="…"`, an apostrophe before and a full stop after the id.
 fn trim_wrapping(cell: &str) -> &str {
     let is_quote = |c: char| {
         matches!(
@@ -67,7 +67,7 @@ fn trim_wrapping(cell: &str) -> &str {
         .trim_end_matches(|c: char| is_quote(c) || is_blank(c) || "}])>.".contains(c))
 }
 
-/// The id in an address of the portal: the step after `machines/`, or after `machines/v2/`.
+/// The id in a link to the portal: the path segment after `machines/` or `machines/v2/`.
 fn in_link(cell: &str) -> Option<&str> {
     let (_, path) = cell.split_once("://")?;
     let path = path.split(['?', '#']).next()?;
@@ -83,7 +83,7 @@ fn in_link(cell: &str) -> Option<&str> {
     }
 }
 
-/// How many different ids of 40 or 32 hex digits stand in the cell.
+/// How many different ids of 40 or 32 hex digits the cell contains.
 pub(super) fn count_ids(cell: &str) -> usize {
     let words = cell
         .split(|c: char| !c.is_ascii_alphanumeric())

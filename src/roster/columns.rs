@@ -1,4 +1,4 @@
-//! Which column holds the machine ids: by what its values are, and by its name.
+//! Finds the column of the machine ids, by its values and by its name.
 
 use csv::StringRecord;
 
@@ -13,27 +13,28 @@ use super::{
     slip::{is_long_with_digits, is_row_rather_than_heading, looks_like_name},
 };
 
-/// Names by which the ids' column is known, in lower case and without blanks, hyphens and underscores; the first that is
-/// there counts.
+/// Known names of the id column, in lower case and without blanks, hyphens and underscores. The first that is present
+/// counts.
 const KNOWN: [&str; 3] = ["machineid", "id", "deviceid"];
-/// Parts of the names of columns whose values are as long as ids are and mean something else.
+/// Parts of the names of columns whose values look like ids but are hashes.
 const HASHES: [&str; 5] = ["sha1", "md5", "hash", "thumbprint", "fingerprint"];
-/// How many values of each column decide which of them holds the ids.
-pub(super) const SAMPLE: u64 = 1000;
-/// The column's name in a plain list, which has none.
+/// How many values of each column are examined.
+const SAMPLE: u64 = 1000;
+/// What the id column of a plain list is called, since such a list has no header.
 pub(super) const NAME: &str = "machine_id";
 
-/// Where the ids are.
+/// The column of the ids.
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) id: usize,
     pub(super) has_header: bool,
     pub(super) rule: IdRule,
-    /// What is to be said of the choice.
+    /// What to tell the user about the choice.
     pub(super) note: Option<NoteKind>,
 }
 
-/// How well a delimiter explains the input: the higher, the better. Columns count last.
+/// How well a delimiter explains the input; higher is better. The first number says whether there is a column of ids,
+/// the others count columns.
 pub(super) fn score(sheet: &Sheet, wanted: Option<&str>) -> (u8, usize, usize) {
     let Some(header) = sheet.header() else {
         return (0, 0, 0);
@@ -44,7 +45,7 @@ pub(super) fn score(sheet: &Sheet, wanted: Option<&str>) -> (u8, usize, usize) {
         |&place: &usize| known(header).any(|known| known == place) || is_wanted(&header[place]);
     let named: Vec<_> = (0..header.len()).filter(is_named).collect();
     let holds_ids = named.iter().any(|&place| values(sheet, place).ids() > 0);
-    // A delimiter that stands in rows and not in the header belongs into a cell.
+    // If rows have more cells than the header, the delimiter is probably part of a cell's text.
     let fits = |record: &StringRecord| {
         record
             .iter()
@@ -64,7 +65,7 @@ pub(super) fn score(sheet: &Sheet, wanted: Option<&str>) -> (u8, usize, usize) {
     (sense, header.len(), sheet.width())
 }
 
-/// Whether the columns that may hold the ids have too few values among these records to be judged by.
+/// Whether the possible id columns have too few values among these records for a decision.
 pub(super) fn is_thin(sheet: &Sheet) -> bool {
     let Some(header) = sheet.header() else {
         return false;
@@ -81,7 +82,7 @@ pub(super) fn choose(
     rule: Option<IdRule>,
 ) -> Result<Chosen, RosterError> {
     let names: Vec<_> = header.iter().map(trim).collect();
-    // A campaign from before the rules goes on with the rows and the column that it had.
+    // A campaign that is older than the id rules keeps the rows and the column that it had.
     let is_old = rule == Some(IdRule::AsTyped);
     if is_old && let Some(id) = known(header).next() {
         return Ok(Chosen {
@@ -127,7 +128,7 @@ pub(super) fn choose(
             note,
         })
     };
-    // 32 digits may as well be a GUID without its hyphens.
+    // 40 digits are tried first, because 32 digits may also be a GUID without hyphens.
     let hold = |place: usize, rule| columns[place].are_ids() && columns[place].rule() == rule;
     let rules = [IdRule::Hex40, IdRule::Hex32];
     let of_a_known_name = |rule| by_name.iter().find(move |&&place| hold(place, rule));
@@ -143,7 +144,7 @@ pub(super) fn choose(
         .into_iter()
         .find(|places| !places.is_empty());
     let hold_ids = hold_ids.unwrap_or_default();
-    // One of a known name that holds ids and slips may be the one that is meant.
+    // A column with a known name that has some ids may be the right one too.
     let rival = by_name
         .iter()
         .copied()
@@ -155,7 +156,7 @@ pub(super) fn choose(
             }
             chosen(id, Some(NoteKind::GuessedColumn(names[id].to_owned())))
         }
-        ([], Some(id)) => chosen(id, doubt(names[id], columns[id])),
+        ([], Some(id)) => chosen(id, name_note(names[id], columns[id])),
         ([], None) => Err(nothing_found(file, sheet, &names)),
         (several, _) => {
             let places = rival.into_iter().chain(several.iter().copied());
@@ -167,13 +168,13 @@ pub(super) fn choose(
     }
 }
 
-/// What the values of a column say of the ids in it.
+/// The id rule that a column's values suggest.
 pub(super) fn rule_of(sheet: &Sheet, place: usize) -> IdRule {
     values(sheet, place).rule()
 }
 
-/// What is to be said of a column that is taken for its name.
-fn doubt(name: &str, values: Values) -> Option<NoteKind> {
+/// What to tell the user about a column that is chosen for its name, although not all of its values are ids.
+fn name_note(name: &str, values: Values) -> Option<NoteKind> {
     (values.ids() < values.filled).then(|| NoteKind::NamedColumn {
         name: name.to_owned(),
         ids: values.ids(),
@@ -188,7 +189,7 @@ fn no_header(file: &str, sheet: &Sheet) -> RosterError {
     }
 }
 
-/// Says what is there instead of ids.
+/// The error that says what the input has instead of ids.
 fn nothing_found(file: &str, sheet: &Sheet, names: &[&str]) -> RosterError {
     let file = file.to_owned();
     let cells = || sheet.values().filter_map(|record| record.get(0)).map(trim);
@@ -211,7 +212,7 @@ fn nothing_found(file: &str, sheet: &Sheet, names: &[&str]) -> RosterError {
     }
 }
 
-/// The places of columns with a known name, the best first.
+/// The indexes of the columns with a known name, the best one first.
 fn known(header: &StringRecord) -> impl Iterator<Item = usize> {
     let plain = |name: &str| -> String {
         trim(name)
@@ -236,7 +237,7 @@ fn is_id(cell: &str) -> bool {
     digest(id).is_some()
 }
 
-/// What the column's values are, lines that are no rows apart.
+/// What a column's values are, not counting lines that are not rows.
 fn values(sheet: &Sheet, place: usize) -> Values {
     let mut values = Values::default();
     let mut around = Around::new(sheet.header().cloned(), place, false);

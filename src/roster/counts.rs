@@ -1,11 +1,11 @@
-//! What was counted on the way.
+//! Counts of rows, and of ids that are GUIDs.
 
 use super::{error::RosterError, machine_id::is_guid, row::RowKind};
 
-/// After this many ids that are GUIDs without exception nobody waits for the rest.
+/// If this many ids are all GUIDs, the input is refused without reading the rest.
 const ALL_GUIDS: u64 = 100;
 
-/// How many rows there were, by fate.
+/// How many rows there were of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Rows that are to be sent.
@@ -14,7 +14,7 @@ pub struct Counts {
     pub left_out: u64,
     /// Rows that cannot be sent.
     pub invalid: u64,
-    /// Rows whose machine is due already.
+    /// Rows whose machine an earlier row has.
     pub duplicate: u64,
 }
 
@@ -25,8 +25,8 @@ impl Counts {
         self.due + self.left_out + self.invalid + self.duplicate
     }
 
-    pub(super) const fn add(&mut self, fate: &RowKind) {
-        match fate {
+    pub(super) const fn add(&mut self, kind: &RowKind) {
+        match kind {
             RowKind::Due => self.due += 1,
             RowKind::LeftOut => self.left_out += 1,
             RowKind::Invalid(_) => self.invalid += 1,
@@ -35,7 +35,7 @@ impl Counts {
     }
 }
 
-/// How many ids are GUIDs, which Defender's are not.
+/// How many ids are GUIDs, which Defender's ids are not.
 #[derive(Debug, Default)]
 pub(super) struct Guids {
     ids: u64,
@@ -44,7 +44,7 @@ pub(super) struct Guids {
 }
 
 impl Guids {
-    /// Counts an id; an empty one is none.
+    /// Counts an id, unless it is empty.
     pub(super) fn add(&mut self, id: &str, line: u64) {
         self.ids += u64::from(!id.is_empty());
         if is_guid(id) {
@@ -55,12 +55,12 @@ impl Guids {
         }
     }
 
-    /// There were enough ids to judge by, and nothing but GUIDs.
+    /// Whether there were enough ids for a decision, and all of them are GUIDs.
     pub(super) const fn are_all(&self) -> bool {
         self.ids >= ALL_GUIDS && self.count == self.ids
     }
 
-    /// More than half of all ids.
+    /// Whether more than half of all ids are GUIDs.
     pub(super) const fn are_most(&self) -> bool {
         self.count * 2 > self.ids
     }

@@ -1,24 +1,24 @@
-//! Which encoding the input is in: all but UTF-16 is left as it is, for bytes that are no UTF-8 show only later.
+//! Decodes UTF-16. Other bytes are left as they are, because only later it turns out which of them are not UTF-8.
 
 use std::io::{self, Chain, Cursor, Read};
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
-/// How many bytes are looked at to tell UTF-16 without a byte order mark: a few cells of a header.
+/// How many bytes are examined to detect UTF-16 without a byte order mark: a few cells of a header.
 const SNIFFED: u64 = 64;
 
-/// The input without byte order mark and UTF-16: bytes that are UTF-8, or else Windows-1252.
+/// The input without its byte order mark, as bytes that are UTF-8 or Windows-1252.
 pub(super) enum Decoded<R> {
     Bytes(Sniffed<R>),
     Utf16(Box<DecodeReaderBytes<Sniffed<R>, Vec<u8>>>),
 }
 
-/// The first bytes, read already, and the rest.
+/// The first bytes, which have been read already, and the rest.
 type Sniffed<R> = Chain<Cursor<Vec<u8>>, R>;
 
 impl<R: Read> Decoded<R> {
-    /// Looks at the first bytes of the input.
+    /// Examines the first bytes of the input.
     ///
     /// # Errors
     /// Those of the input.
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_pass_as_they_are_but_for_the_mark() {
+    fn other_bytes_stay_as_they_are_without_the_mark() {
         assert_eq!(decode("\u{feff}id\né".as_bytes()), "id\né");
         assert_eq!(decode(b"id\0\0\n"), "id\0\0\n");
         for short in [&b""[..], b"a", b"a\0", b"\0"] {

@@ -1,13 +1,13 @@
-//! Why nothing will be sent.
+//! Why an input is refused.
 
 use std::{fmt, io};
 
 use super::{foreign::Foreign, row_error::RowError};
 
-/// Why an input is refused. Nothing has been sent then.
+/// Why an input is refused. Nothing has been sent yet when this happens.
 #[derive(Debug, thiserror::Error)]
 pub enum RosterError {
-    /// The file or pipe broke off.
+    /// The file or pipe cannot be read.
     #[error("{file}: cannot be read: {source}")]
     Read {
         /// The input's name.
@@ -15,7 +15,7 @@ pub enum RosterError {
         /// What the system said.
         source: io::Error,
     },
-    /// No table at all.
+    /// The file is not a table.
     #[error("{file}: {what}")]
     Foreign {
         /// The input's name.
@@ -23,22 +23,23 @@ pub enum RosterError {
         /// What it is.
         what: Foreign,
     },
-    /// The results of a campaign, one completion away from its input.
+    /// The file has the results of a campaign. Its name differs from that of the input only in the ending.
     #[error(
-        "{file}: this is the results file of a campaign, not its input. To go on with that campaign, or to try again what \
-         failed: `fleetsweep run {} --retry failed,unsure` (with the input that it began with). To begin another campaign with \
-         machines from here, say which: `fleetsweep run {file} --only-status Failed,TimeOut`, or with --where outcome=…",
+        "{file}: this is the results file of a campaign, not its input. To go on with that campaign, or to try again \
+         what failed: `fleetsweep run {} --retry failed,unsure` (with the input that it began with). To begin another \
+         campaign with machines from here, say which: `fleetsweep run {file} --only-status Failed,TimeOut`, or with \
+         --where outcome=…",
         input_of(file)
     )]
     Results {
         /// The input's name.
         file: String,
     },
-    /// A list of names.
+    /// The file is a list of names.
     #[error(
         "{file}: this is a list of names (`{first}`), and the API wants machine ids, which have 40 hex digits. \
-         `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there. (If these are ids \
-         all the same, put a line `machine_id` above them: below it --any-id takes them.)"
+         `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there. (If \
+         these are ids all the same, put a line `machine_id` above them: below it --any-id takes them.)"
     )]
     Names {
         /// The input's name.
@@ -46,7 +47,7 @@ pub enum RosterError {
         /// One of the names.
         first: String,
     },
-    /// Nothing but blank lines.
+    /// There are only blank lines.
     #[error(
         "{file}: the input is empty; it should hold a CSV with a column `machine_id`, or one machine id a line"
     )]
@@ -54,16 +55,16 @@ pub enum RosterError {
         /// The input's name.
         file: String,
     },
-    /// A header, and no row.
+    /// There is a header and no row.
     #[error("{file}: there is no row below the header")]
     NoRows {
         /// The input's name.
         file: String,
     },
-    /// No column is known by its name or its values.
+    /// No column can be recognised as that of the ids.
     #[error(
-        "{file}: no column is known to hold the machine ids, by its values or by its name; name it with --id-column (columns seen: \
-         {columns}). Names of machines are no ids; `fleetsweep machines` lists both"
+        "{file}: no column is known to hold the machine ids, by its values or by its name; name it with --id-column \
+         (columns seen: {columns}). Names of machines are no ids; `fleetsweep machines` lists both"
     )]
     NoIdColumn {
         /// The input's name.
@@ -71,7 +72,7 @@ pub enum RosterError {
         /// The header.
         columns: Columns,
     },
-    /// Several columns hold what looks like machine ids, and none has a known name.
+    /// Several columns look like machine ids, and the names do not decide.
     #[error(
         "{file}: several columns look like machine ids: {columns}; say which one with --id-column"
     )]
@@ -81,7 +82,7 @@ pub enum RosterError {
         /// Those columns.
         columns: Columns,
     },
-    /// Several columns, and the first line is a row already.
+    /// There are several columns, and the first line is a row.
     #[error(
         "{file}, line {line}: the first line holds a machine id, so the header is missing; \
          put one above it in which the column of the ids is named `machine_id`"
@@ -92,9 +93,10 @@ pub enum RosterError {
         /// The line.
         line: u64,
     },
-    /// Ids beside each other, where the first line should be a header or one id.
+    /// The first line has several ids, where it should have a header or one id.
     #[error(
-        "{file}, line {line}: the first line holds several machine ids side by side; put each of them on a line of its own"
+        "{file}, line {line}: the first line holds several machine ids side by side; put each of them on a line of its \
+         own"
     )]
     SideBySide {
         /// The input's name.
@@ -102,7 +104,7 @@ pub enum RosterError {
         /// The line.
         line: u64,
     },
-    /// An option names a column that is not there.
+    /// An option names a column that does not exist.
     #[error("{file}: there is no column `{name}`, which {option} names (columns seen: {columns})")]
     NoSuchColumn {
         /// The input's name.
@@ -114,7 +116,7 @@ pub enum RosterError {
         /// The header.
         columns: Columns,
     },
-    /// A quote that hides the rest of the file in one cell.
+    /// A missing quote makes the rest of the file part of one cell.
     #[error(
         "{file}, line {line}: a quoted cell begins in this row and is never closed; add the missing `\"`"
     )]
@@ -124,27 +126,28 @@ pub enum RosterError {
         /// The line that the row begins on.
         line: u64,
     },
-    /// Ids of Entra or Intune.
+    /// Most ids are GUIDs, as in Entra or Intune.
     #[error(
-        "{file}: {guids} of {ids} ids are GUIDs (the first on line {line}): Entra and Intune ids are not Defender's, which \
-         have 40 hex digits; export the device inventory of the Defender portal, choose another column with --id-column, \
-         or insist with --any-id"
+        "{file}: {guids} of {ids} ids are GUIDs (the first on line {line}): Entra and Intune ids are not Defender's, \
+         which have 40 hex digits; export the device inventory of the Defender portal, choose another column with \
+         --id-column, or insist with --any-id"
     )]
     Guids {
         /// The input's name.
         file: String,
         /// How many ids are GUIDs.
         guids: u64,
-        /// Of how many that were looked at.
+        /// How many ids were examined.
         ids: u64,
         /// The line of the first GUID.
         line: u64,
     },
-    /// Rows of several tenants, and nobody knows which one they would go to.
+    /// The rows are of several tenants, and it is not known which one the token is for.
     #[error(
-        "{file}: the rows are of more than one tenant (`{}` on line {}, `{}` on line {}), and this token does not tell which one \
-         it is for, so all of them would be sent to one tenant; sign in so that the token tells its tenant, or set \
-         AZURE_TENANT_ID to the id of the token's tenant, or take the rows of one tenant with --where tenant_id={}",
+        "{file}: the rows are of more than one tenant (`{}` on line {}, `{}` on line {}), and this token does not tell \
+         which one it is for, so all of them would be sent to one tenant; sign in so that the token tells its tenant, \
+         or set AZURE_TENANT_ID to the id of the token's tenant, or take the rows of one tenant with --where \
+         tenant_id={}",
         first.0, first.1, other.0, other.1, first.0
     )]
     Tenants {
@@ -152,11 +155,14 @@ pub enum RosterError {
         file: String,
         /// The first tenant, and the line of its first row.
         first: (String, u64),
-        /// The second one, likewise.
+        /// The second tenant, and the line of its first row.
         other: (String, u64),
     },
     /// Every row is invalid or left out.
-    #[error("{file}: nothing is left to send: {}", Reasons { invalid: *invalid, left_out: *left_out, first: first.as_ref() })]
+    #[error(
+        "{file}: nothing is left to send: {}",
+        Reasons { invalid: *invalid, left_out: *left_out, first: first.as_ref() }
+    )]
     NothingLeft {
         /// The input's name.
         file: String,
@@ -169,20 +175,20 @@ pub enum RosterError {
     },
 }
 
-/// What a campaign's input is called, as a rule, whose results have this name.
+/// The usual name of the input of a campaign whose results have this name.
 fn input_of(results: &str) -> String {
     results
         .strip_suffix(".results.csv")
         .map_or_else(|| "INPUT.csv".to_owned(), |stem| format!("{stem}.csv"))
 }
 
-/// Names of columns, for a message.
+/// Column names, for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns(pub Vec<String>);
 
 impl fmt::Display for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A screenful; the portal's export has some 30 columns.
+        /// About a screenful. The portal's export has some 30 columns.
         const SHOWN: usize = 40;
         for (place, name) in self.0.iter().take(SHOWN).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
@@ -226,7 +232,7 @@ impl fmt::Display for Reasons<'_> {
             write!(f, "{} {are} invalid", rows(self.invalid))?;
         }
         match self.first {
-            Some((line, flaw)) => write!(f, " (line {line}: {flaw})"),
+            Some((line, error)) => write!(f, " (line {line}: {error})"),
             None => Ok(()),
         }
     }

@@ -2,10 +2,10 @@
 
 use csv::StringRecord;
 
-/// Writes the first `columns` cells but the one at `id` to `out`; a missing cell is an empty one.
+/// Writes the first `columns` cells, except the one at `id`, to `out`. A missing cell counts as an empty one.
 pub(super) fn join_extra(record: &StringRecord, columns: usize, id: usize, out: &mut String) {
     out.clear();
-    // A look at all cells at once is quicker than one at each: nearly no row needs quotes.
+    // Checking all cells at once is quicker than checking each, and hardly any row needs quotes.
     let quotes = needs_quotes(record.as_slice());
     let mut between = false;
     for place in (0..columns).filter(|&place| place != id) {
@@ -22,14 +22,14 @@ pub(super) fn join_extra(record: &StringRecord, columns: usize, id: usize, out: 
             out.push_str(cell);
         }
     }
-    // One empty cell is told from no cell at all.
+    // So that one empty cell can be distinguished from no cell.
     if between && out.is_empty() {
         out.push_str("\"\"");
     }
 }
 
 fn needs_quotes(text: &str) -> bool {
-    // Not `any`: a loop without an early end is one that the compiler turns into vector instructions.
+    // Not `any`, because the compiler can vectorise a loop that does not end early.
     text.bytes().fold(false, |found, byte| {
         found | matches!(byte, b'"' | b',' | b'\r' | b'\n')
     })
@@ -38,7 +38,7 @@ fn needs_quotes(text: &str) -> bool {
 /// The cells of [`Row::extra`](super::Row::extra), one for each of [`Roster::columns`](super::Roster::columns).
 #[must_use]
 pub fn split_extra(extra: &str) -> Vec<String> {
-    // Making a reader costs more than reading a row, and nearly no row has quotes.
+    // Creating a reader costs more than reading a row, and hardly any row has quotes.
     if !extra.contains('"') {
         let cells = extra.split(',').map(str::to_owned);
         return if extra.is_empty() {
@@ -55,7 +55,7 @@ pub fn split_extra(extra: &str) -> Vec<String> {
         .from_reader(extra.as_bytes());
     match reader.read_record(&mut record) {
         Ok(true) => record.iter().map(str::to_owned).collect(),
-        // Text in memory cannot fail to be read, and is UTF-8: what is left is the empty one.
+        // Reading UTF-8 from memory cannot fail, so this is the empty text.
         Ok(false) | Err(_) => Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! What an input is that is no table: it is named as what it is, with the way to a table.
+//! Recognises files that are not tables, and says how to get a table from them.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum Foreign {
     Compressed,
     /// A PDF.
     Pdf,
-    /// A database, as the state of a campaign is.
+    /// A database, such as the state of a campaign.
     Database,
     /// A web page.
     Html,
@@ -24,7 +24,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// Knows it by the first bytes, from which a byte order mark has been taken off.
+    /// Recognises a file by its first bytes, without a byte order mark.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [b'P', b'K', 3, 4, ..] => {
@@ -60,7 +60,7 @@ impl Foreign {
         if begins(b"<?xml") {
             return Some(Self::Xml);
         }
-        // An id in braces or brackets is an id.
+        // An id in braces or brackets is not JSON.
         let (opens, rest) = text.split_first()?;
         let next = *rest.trim_ascii_start().first()?;
         match opens {
@@ -78,19 +78,23 @@ impl fmt::Display for Foreign {
                 "this is a workbook, not a CSV; open it and save the sheet with the machine ids as CSV (UTF-8)"
             }
             Self::Zip => "this is an archive, not a CSV; unpack it and give the CSV in it",
-            Self::Compressed => "this is a compressed file, not a CSV; decompress it first (`gunzip -c FILE | fleetsweep run - -o RESULTS.csv` does for gzip)",
+            Self::Compressed => {
+                "this is a compressed file, not a CSV; decompress it first (`gunzip -c FILE | fleetsweep run - -o \
+                 RESULTS.csv` does for gzip)"
+            }
             Self::Pdf => "this is a PDF, not a CSV; export the list as CSV where it comes from",
             Self::Database => {
-                "this is a database, not a CSV; if it is a campaign's state, `fleetsweep status FILE` tells of it, and the campaign \
-                 goes on with the input that it began with"
+                "this is a database, not a CSV; if it is a campaign's state, `fleetsweep status FILE` tells of it, \
+                 and the campaign goes on with the input that it began with"
             }
             Self::Html => {
-                "this is a web page, not a CSV: a sign-in page perhaps, saved in the place of the export; sign in, and export again"
+                "this is a web page, not a CSV: a sign-in page perhaps, saved in the place of the export; sign in, and \
+                 export again"
             }
             Self::Xml => "this is XML, not a CSV; export the list as CSV where it comes from",
             Self::Json => {
-                "this is JSON, not a CSV; make a list of the ids of it, for instance with `jq -r '.[].id'` (`.value[].id` for an \
-                 answer of the API)"
+                "this is JSON, not a CSV; make a list of the ids of it, for instance with `jq -r '.[].id'` \
+                 (`.value[].id` for an answer of the API)"
             }
         })
     }

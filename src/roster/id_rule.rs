@@ -1,26 +1,26 @@
-//! By which rule the cells of the ids' column are taken for machine ids.
+//! The rules by which cells of the id column are accepted as machine ids.
 
 use std::{fmt, str::FromStr};
 
 use super::machine_id::{digest, is_short_id};
 
-/// How a cell must look to be a machine id. A campaign keeps the rule that its first run found, so that the same cell means
-/// the same thing in every run.
+/// How a cell must look to be a machine id. A campaign keeps the rule of its first run, so that every run treats the
+/// same cell in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdRule {
-    /// 40 hex digits, which nearly every id has (MDE-API.md, section 1).
+    /// 40 hex digits, like nearly every id (MDE-API.md, section 1).
     Hex40,
-    /// 32 hex digits, which one documented example has (same section).
+    /// 32 hex digits, like one documented example (same section).
     Hex32,
-    /// `--any-id`: whatever a URL can carry, except for what is known to be a slip.
+    /// `--any-id`: whatever a URL can carry, except for known mistakes.
     Any,
-    /// Whatever a URL can carry, as typed: the rule of campaigns that were begun before there were others. Nothing is taken
-    /// off around an id, and no row is passed over.
+    /// Whatever a URL can carry, as typed: the rule of campaigns that are older than the other rules. Nothing around
+    /// an id is removed, and no line is skipped.
     AsTyped,
 }
 
 impl IdRule {
-    /// The word that the state keeps.
+    /// The word that is stored in the state.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl IdRule {
         }
     }
 
-    /// Whether the text is an id of 40 or of 32 hex digits that the rule takes.
+    /// Whether the text is an id of 40 or 32 hex digits that the rule accepts.
     pub(super) fn is_certain(self, id: &str) -> bool {
         let is_long = || digest(id).is_some();
         match self {
@@ -52,7 +52,7 @@ impl fmt::Display for IdRule {
     }
 }
 
-/// A word in a state that no rule has.
+/// A word in a state that stands for no known rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no rule for machine ids")]
 pub struct IdRuleError(String);
@@ -68,7 +68,7 @@ impl FromStr for IdRule {
     }
 }
 
-/// What the values of one column are, as far as they were looked at.
+/// What the examined values of a column are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Values {
     pub(super) filled: u64,
@@ -83,7 +83,7 @@ impl Values {
         self.hex32 += u64::from(is_short_id(id));
     }
 
-    /// Whether at least 95 % of the values are ids of one length: a column of ids may hold a few slips.
+    /// Whether at least 95 % of the values are ids of one length. An id column may contain a few mistakes.
     pub(super) const fn are_ids(self) -> bool {
         self.are_mostly(self.hex40) || self.are_mostly(self.hex32)
     }
@@ -92,8 +92,8 @@ impl Values {
         count > 0 && count * 100 >= self.filled * 95
     }
 
-    /// The rule for the column. Where both lengths are there, and neither is nearly all, ids have 40 digits: a machine that
-    /// does not exist is not called, and the row says why.
+    /// The rule for the column. If both lengths occur and neither clearly prevails, ids have 40 digits. Then rows
+    /// with 32 are reported as invalid, instead of being sent for machines that may not exist.
     pub(super) const fn rule(self) -> IdRule {
         if self.are_mostly(self.hex32) || (self.hex40 == 0 && self.hex32 > 0) {
             IdRule::Hex32

@@ -1,49 +1,49 @@
-//! How the input is laid out: its delimiter, its header and the column of the ids, found in its first part.
+//! Finds the layout of an input from its first part: the delimiter, the header and the id column.
 
 use csv::StringRecord;
 
 use super::{
     bare::trim,
     columns::{self, Chosen, choose},
+    dialect::best_sheet,
     error::{Columns, RosterError},
     id_rule::IdRule,
     note::NoteKind,
     options::Options,
     records::Broken,
-    sheet::Sheet,
 };
 
-/// The columns by which a results file is known, whatever else it holds.
+/// A file with all of these columns is a results file.
 const RESULTS: [&str; 4] = ["outcome", "action_id", "action_status", "attempts"];
 
 /// How the input is laid out.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) delimiter: u8,
-    /// What separates the cells within the first one, if that holds the whole line.
+    /// The delimiter within the first cell, if that holds the whole line.
     pub(super) inner: Option<u8>,
     /// How many records come before the first row: `sep=X`, `#TYPE …`, a header.
     pub(super) preamble: usize,
     pub(super) header: Option<StringRecord>,
-    /// The columns; a plain list has the one column `machine_id`.
+    /// The columns' names. A plain list has a single column `machine_id`.
     pub(super) names: Vec<String>,
-    /// The place of the ids among them.
+    /// The index of the id column.
     pub(super) id: usize,
-    /// By which rule ids are told from slips.
+    /// The rule for ids.
     pub(super) rule: IdRule,
-    /// What is to be said of it, with the header's line.
+    /// What to tell the user about the layout, with the header's line.
     pub(super) notes: Vec<(NoteKind, u64)>,
 }
 
 impl Layout {
-    /// Finds it in the head of the input, `whole` if nothing comes after it.
+    /// Finds the layout from the head of the input, which is `whole` if nothing comes after it.
     pub(super) fn find(
         file: &str,
         head: &[u8],
         whole: bool,
         options: &Options,
     ) -> Result<Self, RosterError> {
-        let sheet = Sheet::best(head, whole, options).map_err(|broken| broken.into_error(file))?;
+        let sheet = best_sheet(head, whole, options).map_err(|broken| broken.into_error(file))?;
         let Some(header) = sheet.header() else {
             return Err(RosterError::Empty {
                 file: file.to_owned(),
@@ -68,7 +68,7 @@ impl Layout {
             None => choose(file, &sheet, header, options.rule)?,
         };
         let nested = sheet.inner.map(|_| NoteKind::LinesInCells);
-        // Who insists on unusual ids knows that they look like none.
+        // With --any-id the user knows that the ids are unusual.
         let notes = chosen.note.filter(|_| !options.any_id);
         let notes = notes.into_iter().chain(nested);
         let found = if options.any_id {
@@ -93,7 +93,7 @@ impl Layout {
     }
 }
 
-/// The place of the column that the option names: by its very name, else in any case.
+/// The index of the column that an option names: first by the exact name, then ignoring case.
 pub(super) fn position(
     file: &str,
     names: &[String],
@@ -124,7 +124,7 @@ impl Broken {
     }
 }
 
-/// Whether the columns are those of a results file of ours.
+/// Whether these are the columns of a results file.
 fn is_results(names: &[String]) -> bool {
     RESULTS
         .iter()

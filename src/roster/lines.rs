@@ -1,32 +1,32 @@
-//! Where lines begin, and whether the input ended inside a quoted cell.
+//! Tracks where lines begin, and detects an input that ends inside of a quoted cell.
 
 use std::{
     collections::VecDeque,
     io::{self, Read},
 };
 
-/// What is read after the end of the input: a record of its own, unless a quoted cell is still open.
+/// What is appended to the input. It is a record of its own, unless a quoted cell is still open.
 const TAIL: &[u8] = b"\n.";
 
-/// A reader that remembers where the lines begin that it has handed out.
+/// A reader that remembers where lines begin.
 ///
-/// csv counts its lines one short in CRLF files (rust-csv 395), but its byte positions are right: the records begin where
-/// lines do, so a position is enough to know the line.
+/// csv miscounts lines in CRLF files (rust-csv issue 395), but its byte positions are right. Since records begin where
+/// lines do, the position is enough to find the line.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     input: R,
-    /// Bytes handed out.
+    /// How many bytes were read.
     bytes: u64,
-    /// The line of the next byte.
+    /// The line number of the next byte.
     line: u64,
-    /// The last byte handed out was a CR: an LF that follows ends no further line.
+    /// Whether the last byte was a CR. Then an LF does not end another line.
     after_cr: bool,
-    /// The next byte is the first of its line.
+    /// Whether the next byte is the first of its line.
     at_start: bool,
-    /// Byte and number of each line that is not empty, from the last one asked for.
+    /// Position and number of each line that is not empty, from the last one asked for.
     starts: VecDeque<(u64, u64)>,
     tail: &'static [u8],
-    /// Where the record of the tail begins, once the input has ended.
+    /// Where the tail's record begins, once the input has ended.
     end: Option<u64>,
 }
 
@@ -44,7 +44,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Byte and number of the first line that is not empty and begins at this byte or after it. Earlier ones are forgotten.
+    /// Position and number of the first line that is not empty and begins at this byte or after it. Earlier lines are
+    /// forgotten.
     pub(super) fn line_from(&mut self, byte: u64) -> (u64, u64) {
         while self.starts.front().is_some_and(|&(start, _)| start < byte) {
             self.starts.pop_front();
@@ -52,8 +53,8 @@ impl<R: Read> Lines<R> {
         self.starts.front().copied().unwrap_or((byte, self.line))
     }
 
-    /// Where the tail's record begins, once the input has ended. A record from there is none of the input's, and one that
-    /// goes beyond it has swallowed the tail, so its last cell is never closed.
+    /// Where the tail's record begins, once the input has ended. A record that begins there is not part of the input.
+    /// One that extends beyond it includes the tail, so its last quoted cell is never closed.
     pub(super) const fn end(&self) -> Option<u64> {
         self.end
     }

@@ -1,11 +1,11 @@
-//! What a machine id looks like: normally 40 hex digits, and which ones are surely wrong.
+//! What a machine id looks like: normally 40 hex digits. And which ids are certainly wrong.
 
 use super::row_error::{MAX_ID, RowError};
 
-/// An id of 40 hex digits as the 20 bytes that they spell: half the memory, and the same in either case.
+/// An id of 40 hex digits as 20 bytes: half the memory, and the same in upper and lower case.
 pub(super) type Digest = [u8; 20];
 
-/// The value of each hex digit; anything above 15 is none.
+/// The value of each hex digit; above 15 for other characters.
 const HEX: [u8; 256] = {
     let mut table = [0xff; 256];
     let mut digit = 0;
@@ -17,7 +17,7 @@ const HEX: [u8; 256] = {
     table
 };
 
-/// The digest that the id spells, if it is 40 hex digits.
+/// The bytes of the id, if it is 40 hex digits.
 pub(super) fn digest(id: &str) -> Option<Digest> {
     let digits: &[u8; 40] = id.as_bytes().try_into().ok()?;
     let mut digest = [0; 20];
@@ -30,7 +30,7 @@ pub(super) fn digest(id: &str) -> Option<Digest> {
     (seen < 16).then_some(digest)
 }
 
-/// Whether the id is of the form `8-4-4-4-12`, as the ids of Entra and Intune are, and Defender's are not.
+/// Whether the id has the form `8-4-4-4-12`, like the ids of Entra and Intune, and unlike Defender's.
 pub(super) fn is_guid(id: &str) -> bool {
     let id = id
         .strip_prefix('{')
@@ -48,7 +48,7 @@ pub(super) fn is_short_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a later line of the cell holds an id of 40 hex digits.
+/// Whether any line of the cell but the first contains an id of 40 hex digits.
 pub(super) fn hides_ids(cell: &str) -> bool {
     cell.split(['\n', '\r'])
         .skip(1)
@@ -56,7 +56,7 @@ pub(super) fn hides_ids(cell: &str) -> bool {
         .any(|word| digest(word).is_some())
 }
 
-/// What is surely wrong with a trimmed id for whose sake a URL is made.
+/// Whether a trimmed id can be part of a URL.
 pub(super) fn check_address(id: &str) -> Result<(), RowError> {
     if digest(id).is_some() {
         return Ok(());

@@ -1,20 +1,22 @@
-//! The input: any CSV or plain list of machine ids that people really have, as rows.
+//! The input: reads the CSV files and plain lists of machine ids that people really have, as rows.
 //!
-//! - [`Roster`] (`reader`): a row after the other, each judged, and the refusal of an input that cannot be meant.
-//! - [`Row`] and [`RowKind`] (`row`), [`RowError`] (`flaw`): what a row says, what becomes of it, and why.
-//! - [`IdRule`] (`id_rule`): how a cell must look to be a machine id. `bare` takes off what stands around one, `slip` says
-//!   what a cell is that is none.
-//! - [`Passed`] (`around`): lines that are no rows. [`Foreign`] (`foreign`): files that are no tables.
-//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`ScanType`] (`scan_type`): what the person asked for.
-//! - [`Note`] (`note`): what is to be said once about an input that was accepted.
-//! - [`RosterError`] (`error`): why nothing will be sent.
-//! - [`split_extra`] (`extra`): the other columns of a row, as the one text that the store keeps.
+//! - [`Roster`] (`reader`): reads and classifies one row after the other, and refuses an input that must be a mistake.
+//! - [`Row`] and [`RowKind`] (`row`), [`RowError`] (`row_error`): what a row says, whether it is sent, and why not.
+//! - `row_checker`: classifies rows. `row_fields`: what a row says about its own scan. `seen`: finds duplicates.
+//!   `tenants`: finds rows of several tenants.
+//! - [`IdRule`] (`id_rule`): how a cell must look to be a machine id. `bare` removes what surrounds an id, and `slip`
+//!   explains what a cell is that is not an id.
+//! - [`Passed`] (`around`): lines that are not rows. [`Foreign`] (`foreign`): files that are not tables.
+//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`ScanType`] (`scan_type`): what the user asked for.
+//! - [`Note`] (`note`): what is reported once about an input that was accepted.
+//! - [`RosterError`] (`error`): why an input is refused.
+//! - [`split_extra`] (`extra`): the other columns of a row, as the single text that the store keeps.
 //!
-//! How bytes become rows, each stage behind one type; nothing is held but a buffer and the set of ids:
+//! Bytes become rows in these stages. Only a buffer and the set of ids are kept in memory.
 //!
 //! ```text
-//! bytes → Decoded (UTF-16 → UTF-8) → Lines (where lines begin) → Records (csv, Windows-1252) → Judge (in Roster) → Row
-//!                        └→ Layout: delimiter, header, id column and rule, from the first MiB (`sheet`, `layout`, `columns`)
+//! bytes → Decoded (UTF-16 → UTF-8) → Lines (where lines begin) → Records (csv, Windows-1252) → RowChecker → Row
+//!                 └→ Layout: delimiter, header, id column and rule, from the first MiB (`dialect`, `sheet`, `columns`)
 //! ```
 
 mod around;
@@ -22,11 +24,11 @@ mod bare;
 mod columns;
 mod counts;
 mod decode;
+mod dialect;
 mod error;
 mod extra;
 mod foreign;
 mod id_rule;
-mod judge;
 mod layout;
 mod lines;
 mod machine_id;
@@ -35,6 +37,7 @@ mod options;
 mod reader;
 mod records;
 mod row;
+mod row_checker;
 mod row_error;
 mod row_fields;
 mod scan_type;

@@ -1,4 +1,4 @@
-//! What is to be said once about an input that was accepted.
+//! What is reported once about an input that was accepted.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use csv::StringRecord;
 
 use super::{around::Passed, machine_id::hides_ids};
 
-/// Something that the person should know, said once however many rows it concerns.
+/// Something that the user should know. It is reported once, however many rows it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// What it is.
@@ -17,37 +17,37 @@ pub struct Note {
     pub first_line: u64,
 }
 
-/// What there is to note.
+/// What a note is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteKind {
-    /// Not UTF-8, so read as Windows-1252.
+    /// The row is not UTF-8, so it was read as Windows-1252.
     Windows1252,
-    /// The ids stand in this column, known by its values alone.
+    /// The id column was found by its values only.
     GuessedColumn(String),
-    /// The ids stand in this column, known by its name, though not all of its values are ids.
+    /// The id column was found by its name, although not all of its values are ids.
     NamedColumn {
         /// Its name.
         name: String,
-        /// How many of the values that were looked at are ids.
+        /// How many of the examined values are ids.
         ids: u64,
-        /// How many were looked at.
+        /// How many values were examined.
         values: u64,
     },
     /// Each line is one quoted cell that holds the line's cells.
     LinesInCells,
-    /// A line that is surely no row.
+    /// The line is certainly not a row.
     PassedOver(Passed),
-    /// Something was taken off around the id.
+    /// Something around the id was removed.
     Unwrapped,
-    /// Ids other than 40 hex digits.
+    /// The id does not have 40 hex digits.
     UnusualId,
-    /// A priority that is no integer; the first one.
+    /// The priority, of which this is the first, is not an integer.
     Priority(String),
-    /// A quoted cell whose later lines hold machine ids: rows, probably, that a missing quote has made part of it.
+    /// A quoted cell has machine ids in its later lines. A missing quote has probably made these rows part of the cell.
     HiddenIds,
-    /// More cells than columns; the surplus was dropped.
+    /// The row has more cells than there are columns. The others were dropped.
     SurplusCells,
-    /// Rows of this tenant, where nobody knows which one they go to.
+    /// The row is of this tenant, and it is not known which tenant the token is for.
     UntoldTenant(String),
 }
 
@@ -62,19 +62,22 @@ impl fmt::Display for Note {
             NoteKind::GuessedColumn(column) => {
                 return write!(
                     f,
-                    "the machine ids are taken from column `{column}` because its values look like ids (line {first_line} is the header)"
+                    "the machine ids are taken from column `{column}` because its values look like ids (line \
+                     {first_line} is the header)"
                 );
             }
             NoteKind::NamedColumn { name, ids, values } => {
                 return write!(
                     f,
-                    "the machine ids are taken from column `{name}` for its name; machine ids among its first {values} values: {ids}"
+                    "the machine ids are taken from column `{name}` for its name; machine ids among its first {values} \
+                     values: {ids}"
                 );
             }
             NoteKind::LinesInCells => {
                 return write!(
                     f,
-                    "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells within it are read"
+                    "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells \
+                     within it are read"
                 );
             }
             NoteKind::PassedOver(what) => write!(f, "{what} is no row and is passed over")?,
@@ -96,12 +99,13 @@ impl fmt::Display for Note {
             }
             NoteKind::HiddenIds => write!(
                 f,
-                "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be missing)"
+                "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be \
+                 missing)"
             )?,
             NoteKind::UntoldTenant(tenant) => write!(
                 f,
-                "tenant_id is `{tenant}`, and this token does not tell its tenant, so nothing was compared; make sure that they are \
-                 the same"
+                "tenant_id is `{tenant}`, and this token does not tell its tenant, so nothing was compared; make sure \
+                 that they are the same"
             )?,
             NoteKind::SurplusCells => write!(
                 f,
@@ -115,12 +119,12 @@ impl fmt::Display for Note {
     }
 }
 
-/// The notes of one input, as they gather.
+/// The notes about one input so far.
 #[derive(Debug, Default)]
 pub(super) struct Notes(Vec<Note>);
 
 impl Notes {
-    /// Notes one more row; the first one of a kind says what and where.
+    /// Adds a row to the note of its kind. The first row decides the note's details.
     pub(super) fn add(&mut self, kind: NoteKind, line: u64) {
         let same = |note: &&mut Note| match (&note.kind, &kind) {
             (NoteKind::PassedOver(one), NoteKind::PassedOver(other)) => one == other,
@@ -136,8 +140,8 @@ impl Notes {
         }
     }
 
-    /// Notes what is odd about the shape of a record.
-    pub(super) fn look(&mut self, record: &StringRecord, width: usize, line: u64) {
+    /// Adds notes about surplus cells and hidden ids of a record.
+    pub(super) fn add_shape(&mut self, record: &StringRecord, width: usize, line: u64) {
         let surplus = |cell: &str| !cell.trim().is_empty();
         if record.len() > width && record.iter().skip(width).any(surplus) {
             self.add(NoteKind::SurplusCells, line);

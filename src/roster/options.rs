@@ -1,49 +1,48 @@
-//! What the person said about the input.
+//! What the user said about the input.
 
 use std::str::FromStr;
 
 use super::{id_rule::IdRule, where_clause::Where};
 
-/// What the person said about the input; the default leaves everything to be found out.
+/// What the user said about the input. By default everything is detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `--id-column`: the column that holds the machine ids, by its name in any case.
+    /// `--id-column`: the name, in any case, of the column with the machine ids.
     pub id_column: Option<String>,
-    /// `--delimiter`: what stands between two cells.
+    /// `--delimiter`: what separates two cells.
     pub delimiter: Option<Delimiter>,
-    /// `--where`: a row that fails one of these is left out.
+    /// `--where`: a row that fails one of these conditions is left out.
     pub wheres: Vec<Where>,
-    /// `--any-id`: take whatever a URL can carry for an id, even if most of them are GUIDs.
+    /// `--any-id`: accept whatever a URL can carry as an id, even if most ids are GUIDs.
     pub any_id: bool,
-    /// The rule that a campaign began with; it holds whatever the column looks like today.
+    /// The rule that a campaign began with. It applies whatever the column looks like now.
     pub rule: Option<IdRule>,
-    /// The input may be a results file.
+    /// Whether the input may be a results file.
     pub of_results: bool,
-    /// The tenant that the sign-in belongs to. A row with another one in `tenant_id` is invalid.
+    /// The tenant of the sign-in. A row with another one in `tenant_id` is invalid.
     pub tenant: Option<String>,
-    /// The rows go to a tenant that nobody can name, so that rows of more than one are refused as a whole.
+    /// Whether the tenant of the sign-in is not known, so that an input with rows of several tenants is refused.
     pub one_tenant: bool,
 }
 
-/// What stands between two cells: one ASCII character.
+/// What separates two cells: one ASCII character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delimiter(u8);
 
 impl Delimiter {
-    /// The character as csv wants it.
-    #[must_use]
-    pub const fn as_byte(self) -> u8 {
+    /// The character, for csv.
+    pub(super) const fn as_byte(self) -> u8 {
         self.0
     }
 
-    /// A tab, or any punctuation mark but the quote.
+    /// A delimiter may be a tab, or any punctuation mark except the quote.
     pub(super) fn new(byte: u8) -> Option<Self> {
         let usable = byte == b'\t' || (byte.is_ascii_punctuation() && byte != b'"');
         usable.then_some(Self(byte))
     }
 }
 
-/// A text that cannot stand between two cells.
+/// A text that is not a delimiter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` cannot separate cells: give one character such as `,` or `;` or `|`, or the word `tab`"

@@ -1,4 +1,4 @@
-//! The input as judged rows, and the refusal of one that cannot be meant.
+//! The input as classified rows, and the refusal of an input that must be a mistake.
 
 use std::{
     fmt,
@@ -14,37 +14,37 @@ use super::{
     extra::join_extra,
     foreign::Foreign,
     id_rule::IdRule,
-    judge::Judge,
     layout::{Layout, position},
     machine_id::{Digest, digest},
     note::{Note, NoteKind, Notes},
     options::Options,
     records::Records,
     row::{Row, RowKind},
+    row_checker::RowChecker,
     row_error::RowError,
-    row_fields::RowFields,
+    row_fields::FieldColumns,
 };
 
-/// How much of the input is looked at to find its layout: a thousand rows of ample length.
+/// How much of the input is examined to find its layout: a thousand rows, even if they are long.
 const HEAD: u64 = 1024 * 1024;
 
-/// An input, read row by row in bounded memory: a buffer, and the set of ids.
+/// An input that is read row by row. Memory holds only a buffer and the set of ids.
 pub struct Roster<R> {
     file: String,
     records: Records<Chain<Cursor<Vec<u8>>, Decoded<R>>>,
     id: usize,
     id_column: String,
-    /// Columns of the input, that of the ids included.
+    /// How many columns the input has, including that of the ids.
     width: usize,
     columns: Vec<String>,
     rule: IdRule,
     around: Around,
-    judge: Judge,
+    checker: RowChecker,
     any_id: bool,
     extra: String,
     notes: Notes,
     counts: Counts,
-    first_flaw: Option<(u64, RowError)>,
+    first_error: Option<(u64, RowError)>,
 }
 
 impl<R> fmt::Debug for Roster<R> {
@@ -59,10 +59,10 @@ impl<R> fmt::Debug for Roster<R> {
 }
 
 impl<R: Read> Roster<R> {
-    /// Finds out how the input is laid out. `file` is its name in messages.
+    /// Finds the layout of the input. `file` is its name in messages.
     ///
     /// # Errors
-    /// The input cannot be read, is empty, or has no column of ids; an option names a column that is not there.
+    /// The input cannot be read, is empty, or has no id column; or an option names a column that does not exist.
     pub fn open(file: &str, input: R, options: &Options) -> Result<Self, RosterError> {
         let unreadable = |source: io::Error| RosterError::Read {
             file: file.to_owned(),
@@ -106,7 +106,7 @@ impl<R: Read> Roster<R> {
                 notes.add(NoteKind::Windows1252, records.line());
             }
         }
-        let fields = RowFields::new(&layout.names, options.tenant.as_deref());
+        let fields = FieldColumns::new(&layout.names, options.tenant.as_deref());
         let width = layout.names.len();
         let mut columns = layout.names;
         let id_column = columns.remove(layout.id);
@@ -119,64 +119,65 @@ impl<R: Read> Roster<R> {
             columns,
             rule: layout.rule,
             around: Around::new(layout.header, layout.id, layout.rule == IdRule::Any),
-            judge: Judge::new((layout.rule, width), wheres, fields, options.one_tenant),
+            checker: RowChecker::new((layout.rule, width), wheres, fields, options.one_tenant),
             any_id: options.any_id,
             extra: String::new(),
             notes,
             counts: Counts::default(),
-            first_flaw: None,
+            first_error: None,
         })
     }
 
-    /// The column of the ids, as the input names it; `machine_id` for a plain list.
+    /// The name of the id column; `machine_id` for a plain list.
     #[must_use]
     pub fn id_column(&self) -> &str {
         &self.id_column
     }
 
-    /// The input's other columns, which are carried through: those with a meaning for the scan are among them.
+    /// The names of the other columns, which are copied to the results. They include those with a meaning for the scan.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// By which rule machine ids are told from slips.
+    /// The rule by which cells are accepted as machine ids.
     #[must_use]
     pub const fn rule(&self) -> IdRule {
         self.rule
     }
 
-    /// Those of the columns that have a meaning for the scan: `scan_type`, `comment`, `priority`, `tenant_id`.
+    /// The columns with a meaning for the scan, out of `scan_type`, `comment`, `priority` and `tenant_id`.
     #[must_use]
     pub fn recognised(&self) -> Vec<&'static str> {
-        self.judge.recognised()
+        self.checker.recognised()
     }
 
-    /// What is to be said once, so far: complete after the last row.
+    /// The notes about the input so far. They are complete after the last row.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         self.notes.as_slice()
     }
 
-    /// How many rows there were so far, by fate.
+    /// How many rows of each kind there were so far.
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The next row; `None` after the last one, if the input as a whole can be meant.
+    /// The next row; `None` after the last one, if the input as a whole is acceptable. Nothing may be sent before
+    /// this has returned `None`.
     ///
     /// # Errors
-    /// The input cannot be read further, its ids are GUIDs, or it has ended and nothing is left to send. Nothing may be
-    /// sent until `None` has come.
+    /// The input cannot be read further, its ids are GUIDs, its rows are of several tenants, or it has ended and
+    /// nothing is left to send.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RosterError> {
         if !self.advance()? {
-            self.conclude()?;
+            self.check_whole()?;
             return Ok(None);
         }
         let line = self.records.line();
         let record = self.records.record();
-        self.notes.look(record, self.width, line);
+        self.notes.add_shape(record, self.width, line);
         if !self.records.is_utf8() {
             self.notes.add(NoteKind::Windows1252, line);
         }
@@ -187,19 +188,20 @@ impl<R: Read> Roster<R> {
         if is_unwrapped {
             self.notes.add(NoteKind::Unwrapped, line);
         }
-        let (fate, said) = self
-            .judge
-            .judge(record, (machine_id, digest), line, &mut self.notes);
-        if self.judge.guids().are_all() && !self.any_id {
-            return Err(self.judge.guids().refusal(&self.file));
+        let (kind, said) =
+            self.checker
+                .classify(record, (machine_id, digest), line, &mut self.notes);
+        if self.checker.guids().are_all() && !self.any_id {
+            return Err(self.checker.guids().refusal(&self.file));
         }
-        if let Some(tenants) = self.judge.tenants() {
+        if let Some(tenants) = self.checker.tenants() {
             return Err(tenants.refusal(&self.file));
         }
-        if let RowKind::Invalid(flaw) = &fate {
-            self.first_flaw.get_or_insert_with(|| (line, flaw.clone()));
+        if let RowKind::Invalid(error) = &kind {
+            self.first_error
+                .get_or_insert_with(|| (line, error.clone()));
         }
-        self.counts.add(&fate);
+        self.counts.add(&kind);
         Ok(Some(Row {
             n: self.counts.rows(),
             line,
@@ -207,12 +209,12 @@ impl<R: Read> Roster<R> {
             scan_type: said.scan_type,
             comment: said.comment,
             priority: said.priority,
-            fate,
+            kind,
             extra: &self.extra,
         }))
     }
 
-    /// Goes to the next record that is a row; false if there is none.
+    /// Goes to the next record that is a row. Returns false if there is none.
     fn advance(&mut self) -> Result<bool, RosterError> {
         loop {
             let more = self.records.advance();
@@ -229,11 +231,11 @@ impl<R: Read> Roster<R> {
         }
     }
 
-    /// Whether the input as a whole can be meant.
-    fn conclude(&self) -> Result<(), RosterError> {
+    /// Whether the input as a whole is acceptable.
+    fn check_whole(&self) -> Result<(), RosterError> {
         let file = self.file.clone();
-        if self.judge.guids().are_most() && !self.any_id {
-            return Err(self.judge.guids().refusal(&file));
+        if self.checker.guids().are_most() && !self.any_id {
+            return Err(self.checker.guids().refusal(&file));
         }
         if self.counts.rows() == 0 {
             return Err(RosterError::NoRows { file });
@@ -243,15 +245,15 @@ impl<R: Read> Roster<R> {
                 file,
                 invalid: self.counts.invalid,
                 left_out: self.counts.left_out,
-                first: self.first_flaw.clone(),
+                first: self.first_error.clone(),
             });
         }
         Ok(())
     }
 }
 
-/// The machine id in a cell: what stands in its wrapping where that is an id beyond doubt, else the trimmed cell. With its
-/// digest, and whether there was a wrapping.
+/// The machine id in a cell: without what surrounds it, if the rest is certainly an id; otherwise the trimmed cell.
+/// Also its digest, and whether something around it was removed.
 fn identify(cell: &str, rule: IdRule) -> (&str, Option<Digest>, bool) {
     let trimmed = if rule == IdRule::AsTyped {
         cell.trim()

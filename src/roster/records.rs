@@ -1,4 +1,4 @@
-//! Records of text, each with the line that it begins on.
+//! CSV records as text, each with the line that it begins on.
 
 use std::io::{self, Read};
 
@@ -7,10 +7,10 @@ use encoding_rs::WINDOWS_1252;
 
 use super::lines::Lines;
 
-/// The records of a CSV, one at a time. Blank lines are none.
+/// The records of a CSV, one at a time. Blank lines are skipped.
 pub(super) struct Records<R> {
     reader: Reader<Lines<R>>,
-    /// What separates the cells within a record's only cell, where each line is one quoted cell.
+    /// The delimiter within a record's only cell, if each line is one quoted cell.
     inner: Option<u8>,
     record: StringRecord,
     line: u64,
@@ -44,13 +44,13 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Reads a record that is a single cell as the cells within it, with this delimiter.
+    /// Splits a record that is a single cell into the cells within it, with this delimiter.
     pub(super) fn within(mut self, inner: Option<u8>) -> Self {
         self.inner = inner;
         self
     }
 
-    /// Goes to the next record; false if there is none.
+    /// Goes to the next record. Returns false if there is none.
     pub(super) fn advance(&mut self) -> Result<bool, Broken> {
         loop {
             let mut bytes = std::mem::take(&mut self.record).into_byte_record();
@@ -93,17 +93,17 @@ impl<R: Read> Records<R> {
         self.line
     }
 
-    /// Cells of the record, before the only one was found to hold the cells.
+    /// How many cells the record had, before its only cell was split.
     pub(super) const fn width(&self) -> usize {
         self.width
     }
 
-    /// Whether the record was one cell that held the cells.
+    /// Whether the record was a single cell that was split.
     pub(super) const fn is_unfolded(&self) -> bool {
         self.is_unfolded
     }
 
-    /// Whether the record was UTF-8, and not Windows-1252.
+    /// Whether the record was UTF-8 rather than Windows-1252.
     pub(super) const fn is_utf8(&self) -> bool {
         self.is_utf8
     }
@@ -111,8 +111,9 @@ impl<R: Read> Records<R> {
 
 /// The record as text, and whether it was UTF-8.
 ///
-/// What is no UTF-8 is Windows-1252, record by record: a Windows-1252 text with a letter beyond ASCII is hardly ever UTF-8
-/// by accident; nobody has to read a file twice, and one odd row in a UTF-8 file does not garble the others.
+/// Whatever is not UTF-8 is read as Windows-1252. Windows-1252 text with letters beyond ASCII is hardly ever valid
+/// UTF-8. This is decided for each record, so the file need not be read twice, and one odd row in a UTF-8 file does
+/// not garble the others.
 fn decode(bytes: ByteRecord) -> (StringRecord, bool) {
     match StringRecord::from_byte_record(bytes) {
         Ok(record) => (record, true),
@@ -126,7 +127,7 @@ fn decode(bytes: ByteRecord) -> (StringRecord, bool) {
     }
 }
 
-/// The cells within the only cell that is not empty, if there are several.
+/// The cells within the first cell, if all other cells are empty and there are several.
 fn unfold(record: &StringRecord, delimiter: u8) -> Option<StringRecord> {
     let line = record.get(0)?;
     if !record.iter().skip(1).all(str::is_empty) || !line.as_bytes().contains(&delimiter) {
@@ -138,11 +139,11 @@ fn unfold(record: &StringRecord, delimiter: u8) -> Option<StringRecord> {
         .from_reader(line.as_bytes())
         .into_records();
     let cells = lines.next()?.ok()?;
-    // What spans several lines is a cell, and no line.
+    // A cell that spans several lines is really a cell, not a line.
     lines.next().is_none().then_some(cells)
 }
 
-/// Only space on the line. (`""` is a row without an id, and csv itself passes over empty lines.)
+/// Whether there is only white space on the line. (`""` is a row without an id, and csv itself skips empty lines.)
 fn is_blank(record: &StringRecord) -> bool {
     record.len() == 1 && !record.as_slice().is_empty() && record.as_slice().trim().is_empty()
 }

@@ -1,42 +1,42 @@
-//! A row of the input, judged.
+//! A row of the input, and whether it is sent.
 
 use std::borrow::Cow;
 
 use super::{row_error::RowError, scan_type::ScanType};
 
-/// A row of the input: a non-blank line, or several where a quoted cell goes over their ends.
+/// A row of the input: a line that is not blank, or several lines if a quoted cell spans them.
 ///
-/// It borrows from the [`Roster`](super::Roster), which keeps one row at a time.
+/// It borrows from the [`Roster`](super::Roster), which holds one row at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row<'a> {
     /// Its number among the rows, from 1.
     pub n: u64,
     /// The line of the file that it begins on, from 1.
     pub line: u64,
-    /// The id as it was typed, without surrounding space; compared and sent in lower case.
+    /// The id as typed, without surrounding space. It is compared and sent in lower case.
     pub machine_id: &'a str,
-    /// A scan type of its own.
+    /// The row's own scan type.
     pub scan_type: Option<ScanType>,
-    /// A comment of its own: not empty, without control characters, at most 200 characters long.
+    /// The row's own comment: not empty, without control characters, at most 200 characters.
     pub comment: Option<Cow<'a, str>>,
-    /// A lower number goes first; none goes last.
+    /// Lower goes first; `None` goes last.
     pub priority: Option<i64>,
-    /// What becomes of it.
-    pub fate: RowKind,
+    /// Whether it is sent.
+    pub kind: RowKind,
     /// The input's other columns as one CSV record without a line end; [`split_extra`](super::split_extra) reads it.
     pub extra: &'a str,
 }
 
-/// What becomes of a row.
+/// Whether a row is sent, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowKind {
     /// It is to be sent.
     Due,
-    /// A `--where` does not admit it. Its id does not count as met.
+    /// A `--where` does not admit it. A later row with the same machine is not a duplicate.
     LeftOut,
-    /// It cannot be sent. Its id does not count as met: a later, sound row of the same machine is due.
+    /// It cannot be sent. A later row with the same machine is not a duplicate.
     Invalid(RowError),
-    /// Its machine is due already.
+    /// An earlier row has the same machine.
     Duplicate {
         /// The line of that machine's row.
         first_line: u64,

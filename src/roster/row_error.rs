@@ -3,31 +3,32 @@
 use super::id_rule::IdRule;
 use crate::plain_text::one_line;
 
-/// The longest comment of one's own, in characters: the API's own limit is not documented, and the tag comes on top.
+/// The longest comment of a row, in characters. The API's limit is not documented, and the tag is added to it.
 pub(super) const MAX_COMMENT: usize = 200;
-/// The longest machine id, in characters: three times what any id known has (MDE-API.md, section 1).
+/// The longest machine id, in characters: three times as long as any known id (MDE-API.md, section 1).
 pub(super) const MAX_ID: usize = 128;
-/// How every comment of ours begins; a comment that contains it could be taken for the tag of another target.
+/// The beginning of all comments that we send. A row's comment that contains it could be mistaken for another
+/// target's tag.
 pub(super) const TAG: &str = "[fleetsweep:";
 
-/// Why a row cannot be sent, for the person who can mend it.
+/// Why a row cannot be sent, in words that help the user to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    /// Nothing where the id should be.
+    /// There is no id.
     #[error("the machine id is missing")]
     NoId,
-    /// A word that stands for nothing.
+    /// A word that stands for an unknown value.
     #[error("`{0}` is a placeholder, no machine id")]
     Placeholder(String),
-    /// More than one id: a row is one target.
+    /// More than one id, although a row is one target.
     #[error("{0} machine ids in one cell; give each of them a row of its own")]
     SeveralIds(usize),
-    /// What a spreadsheet makes of an id whose digits could be a number. The id cannot be got back from it.
+    /// What a spreadsheet makes of an id that could be a number. The id cannot be recovered from it.
     #[error(
         "a spreadsheet has turned this id into the number `{0}`; export the ids again, and import the column as text"
     )]
     SpreadsheetNumber(String),
-    /// Hex digits, and not as many as an id has.
+    /// A wrong number of hex digits.
     #[error("the machine id has {found} hex digits instead of {}", match rule { IdRule::Hex32 => 32, _ => 40 })]
     Digits {
         /// How many there are.
@@ -41,12 +42,12 @@ pub enum RowError {
     /// A number too short to be an id.
     #[error("`{0}` is a number, no machine id")]
     Number(String),
-    /// The name of a computer, it seems.
+    /// Apparently the name of a computer.
     #[error(
         "`{0}` looks like a name, and the API wants machine ids (`fleetsweep machines` lists both)"
     )]
     Name(String),
-    /// An address without an id where the portal has it.
+    /// A link without an id where the portal's links have it.
     #[error("`{0}` is a link without a machine id in it")]
     Link(String),
     /// Something else.
@@ -57,36 +58,36 @@ pub enum RowError {
         /// The column's rule.
         rule: IdRule,
     },
-    /// More characters than any id has.
+    /// More characters than any id.
     #[error("the machine id has {0} characters, at most {MAX_ID} are possible")]
     LongId(usize),
-    /// A character that no id has, and that would change the address of the call.
+    /// A character that occurs in no id, and that would change the URL of the call.
     #[error("the machine id contains {0:?}, which no machine id does")]
     IdCharacter(char),
-    /// A step in a path: `.` or `..`.
+    /// A path segment `.` or `..`.
     #[error("`{0}` is no machine id")]
     PathStep(String),
-    /// Neither of the two scan types.
+    /// Not a scan type.
     #[error("scan_type is `{0}`: write `quick` or `full`, or leave it empty")]
     ScanType(String),
-    /// More text than is sent.
+    /// A comment that is too long.
     #[error("the comment has {0} characters, at most {MAX_COMMENT} are possible")]
     LongComment(usize),
-    /// The mark by which scans of a campaign are found again.
+    /// A comment with the tag by which scans of a campaign are recognised.
     #[error("the comment contains `{TAG}`, which is how the tool's own comments begin")]
     TaggedComment,
-    /// Another directory than the one that was signed in to.
+    /// Another tenant than that of the sign-in.
     #[error("the row is of tenant `{row}`, the sign-in is to tenant `{signed_in}`")]
     OtherTenant {
-        /// What the row says.
+        /// The row's tenant.
         row: String,
-        /// What the sign-in says.
+        /// The tenant of the sign-in.
         signed_in: String,
     },
 }
 
 impl RowError {
-    /// Whether the id itself is wrong, so that the row's machine is nobody's.
+    /// Whether the id itself is wrong, so that the row's machine is not known.
     #[must_use]
     pub const fn is_of_the_id(&self) -> bool {
         !matches!(
@@ -99,7 +100,7 @@ impl RowError {
     }
 }
 
-/// The beginning of a cell, for a message of readable length.
+/// The beginning of a cell, short enough for a message.
 pub(super) fn excerpt(cell: &str) -> String {
     const LONGEST: usize = 60;
     let cell = one_line(cell);

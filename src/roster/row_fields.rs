@@ -1,4 +1,4 @@
-//! What a row says about its own scan, in columns of fixed names.
+//! What a row says about its own scan, in columns with fixed names.
 
 use std::borrow::Cow;
 
@@ -10,28 +10,28 @@ use super::{
 };
 use crate::plain_text::one_line;
 
-/// The names, which are matched exactly.
+/// The columns' names, which have to match exactly.
 const NAMES: [&str; 4] = ["scan_type", "comment", "priority", "tenant_id"];
 
-/// Where the columns are that say something about a row's own scan.
+/// The columns that say something about a row's own scan.
 #[derive(Debug)]
-pub(super) struct RowFields {
+pub(super) struct FieldColumns {
     places: [Option<usize>; NAMES.len()],
     tenant: Option<String>,
 }
 
 /// What a row says about its own scan.
 #[derive(Debug, Default)]
-pub(super) struct Particular<'a> {
+pub(super) struct RowFields<'a> {
     pub(super) scan_type: Option<ScanType>,
     pub(super) comment: Option<Cow<'a, str>>,
     pub(super) priority: Option<i64>,
-    /// The cell, if it should be a priority and is no integer.
+    /// The priority's cell, if that is not an integer.
     pub(super) bad_priority: Option<&'a str>,
 }
 
-impl RowFields {
-    /// Finds the columns; a row of another tenant than this one will be flawed.
+impl FieldColumns {
+    /// Finds the columns. A row of another tenant than this one is an error.
     pub(super) fn new(columns: &[String], tenant: Option<&str>) -> Self {
         Self {
             places: NAMES.map(|name| columns.iter().position(|column| column == name)),
@@ -39,7 +39,7 @@ impl RowFields {
         }
     }
 
-    /// The names of the columns that are there.
+    /// The names of the columns that exist.
     pub(super) fn recognised(&self) -> Vec<&'static str> {
         NAMES
             .into_iter()
@@ -48,7 +48,7 @@ impl RowFields {
             .collect()
     }
 
-    /// The tenant that the row says it is of.
+    /// The tenant in the row.
     pub(super) fn tenant<'a>(&self, record: &'a StringRecord) -> Option<&'a str> {
         let [_, _, _, place] = self.places;
         let cell = record.get(place?)?.trim();
@@ -56,7 +56,7 @@ impl RowFields {
     }
 
     /// Reads one row.
-    pub(super) fn read<'a>(&self, record: &'a StringRecord) -> Result<Particular<'a>, RowError> {
+    pub(super) fn read<'a>(&self, record: &'a StringRecord) -> Result<RowFields<'a>, RowError> {
         let [scan_type, comment, priority, tenant] = self.places.map(|place| {
             let cell = record.get(place?)?.trim();
             (!cell.is_empty()).then_some(cell)
@@ -74,7 +74,7 @@ impl RowFields {
             .transpose()?;
         let comment = comment.map(clean).transpose()?;
         let number = priority.and_then(|cell| cell.parse().ok());
-        Ok(Particular {
+        Ok(RowFields {
             scan_type,
             comment,
             priority: number,
@@ -99,16 +99,16 @@ fn clean(comment: &str) -> Result<Cow<'_, str>, RowError> {
 mod tests {
     use super::*;
 
-    fn read<'a>(record: &'a StringRecord, columns: &[&str]) -> Result<Particular<'a>, RowError> {
+    fn read<'a>(record: &'a StringRecord, columns: &[&str]) -> Result<RowFields<'a>, RowError> {
         let columns: Vec<_> = columns.iter().map(|&name| name.to_owned()).collect();
-        RowFields::new(&columns, Some("AAAA")).read(record)
+        FieldColumns::new(&columns, Some("AAAA")).read(record)
     }
 
     #[test]
     fn names_are_matched_exactly() {
         let columns = ["Comment", "priority", "tenant_id"].map(str::to_owned);
         assert_eq!(
-            RowFields::new(&columns, None).recognised(),
+            FieldColumns::new(&columns, None).recognised(),
             ["priority", "tenant_id"]
         );
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_tenant_is_flawed_and_case_does_not_matter() {
+    fn a_row_of_another_tenant_is_an_error_and_case_does_not_matter() {
         let tenant = |text: &str| read(&StringRecord::from(vec![text]), &["tenant_id"]).map(|_| ());
         assert_eq!((tenant("aaaa"), tenant("")), (Ok(()), Ok(())));
         assert!(matches!(tenant("bbbb"), Err(RowError::OtherTenant { .. })));
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn an_unknown_scan_type_says_what_would_be_right() {
-        let flaw = read(&StringRecord::from(vec!["deep"]), &["scan_type"]).unwrap_err();
+        let error = read(&StringRecord::from(vec!["deep"]), &["scan_type"]).unwrap_err();
         assert_eq!(
-            flaw.to_string(),
+            error.to_string(),
             "scan_type is `deep`: write `quick` or `full`, or leave it empty"
         );
     }

@@ -5,14 +5,14 @@ use std::{fmt, str::FromStr};
 /// The kind of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScanType {
-    /// Memory, start-up items and the usual places: minutes.
+    /// Memory, start-up items and the usual places. Takes minutes.
     Quick,
-    /// Every file: hours.
+    /// Every file. Takes hours.
     Full,
 }
 
 impl ScanType {
-    /// Our own word, in options and files: `quick` or `full`.
+    /// The word in options and files: `quick` or `full`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -21,7 +21,7 @@ impl ScanType {
         }
     }
 
-    /// The API's word: `Quick` or `Full` (MDE-API.md, section 1; its case matters).
+    /// The API's word: `Quick` or `Full` (MDE-API.md, section 1). Its case matters.
     #[must_use]
     pub const fn wire(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ pub struct ScanTypeError;
 impl FromStr for ScanType {
     type Err = ScanTypeError;
 
-    /// Any case, surrounding space ignored.
+    /// Ignores case and surrounding space.
     fn from_str(text: &str) -> Result<Self, ScanTypeError> {
         [Self::Quick, Self::Full]
             .into_iter()

@@ -1,4 +1,4 @@
-//! The ids met so far, and where.
+//! Finds duplicate ids.
 
 use std::{
     collections::HashMap,
@@ -7,10 +7,10 @@ use std::{
 
 use super::machine_id::Digest;
 
-/// The ids met so far, each with the line of its first row.
+/// The ids so far, each with the line of its first row.
 ///
-/// Ids of 40 hex digits take 25 bytes a slot, so a million of them take some 55 MB. They are spread over 16 maps, because
-/// a map that grows is there twice for that moment: only one of them, and not the whole set, ever is.
+/// An id of 40 hex digits takes a slot of 25 bytes, so a million of them take some 55 MB. They are spread over 16 maps,
+/// because a map that grows is in memory twice for a moment. This way that is only one sixteenth of the ids.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     digests: [HashMap<Digest, u32, BuildHasherDefault<Mixer>>; 16],
@@ -18,9 +18,9 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Notes the id; if it has been met before, the line of its first row.
+    /// Adds the id. If it is there already, returns the line of its first row.
     ///
-    /// Lines are kept in 32 bits: one beyond four thousand million is told as that.
+    /// Lines are stored in 32 bits; a higher line number is replaced by the highest that fits.
     pub(super) fn insert(&mut self, id: &str, digest: Option<Digest>, line: u64) -> Option<u64> {
         use std::collections::hash_map::Entry::{Occupied, Vacant};
 
@@ -45,9 +45,9 @@ impl Seen {
     }
 }
 
-/// A hash for digests, which are random already: one multiplication for 8 bytes.
+/// A hash for digests, which are random already: one multiplication for each 8 bytes.
 ///
-/// Whoever writes the input could make it slow, and would only slow down themselves.
+/// It is not safe against inputs that were made to collide, but those would only slow down their author.
 #[derive(Debug, Default)]
 struct Mixer(u64);
 

@@ -1,34 +1,27 @@
-//! The first part of the input as records: by the delimiter that explains it best.
+//! The first part of the input, as records of one delimiter.
 
 use csv::StringRecord;
 
 use super::{
     around::is_rule,
-    columns::{is_thin, score},
-    options::{Delimiter, Options},
     records::{Broken, Records},
 };
 
-/// So many records are looked at to find the delimiter, and the column where that is full enough.
-const RECORDS: usize = 1000;
-/// What stands between cells, the likeliest last: the last of equals wins.
-const DELIMITERS: [u8; 4] = [b'|', b'\t', b';', b','];
-
-/// The head of the input as one delimiter makes it.
+/// The head of the input, read with one delimiter.
 #[derive(Debug)]
 pub(super) struct Sheet {
     pub(super) delimiter: u8,
-    /// What separates the cells within the first one, if that holds the whole line.
+    /// The delimiter within the first cell, if that holds the whole line.
     pub(super) inner: Option<u8>,
-    /// Records before the first of `records`.
+    /// How many records come before the first of `records`.
     pub(super) skipped: usize,
-    records: Vec<(u64, StringRecord)>,
-    /// Cells of the first record, before the only one was found to hold the cells.
+    pub(super) records: Vec<(u64, StringRecord)>,
+    /// How many cells the first record had, before its only cell was split.
     width: usize,
-    /// The first record was one cell that held the cells.
-    is_unfolded: bool,
-    /// Why there are no further records, if that is a fault.
-    broken: Option<Broken>,
+    /// Whether the first record was a single cell that was split.
+    pub(super) is_unfolded: bool,
+    /// Why there are no further records, if that is an error.
+    pub(super) broken: Option<Broken>,
 }
 
 impl Sheet {
@@ -41,7 +34,7 @@ impl Sheet {
         self.records.first().map_or(1, |(line, _)| *line)
     }
 
-    /// Cells between the outer delimiters.
+    /// How many cells the first record has with the outer delimiter.
     pub(super) fn width(&self) -> usize {
         self.width
     }
@@ -51,40 +44,8 @@ impl Sheet {
         self.records.iter().skip(1).map(|(_, record)| record)
     }
 
-    /// The sheet of the delimiter that explains the input best.
-    pub(super) fn best(head: &[u8], whole: bool, options: &Options) -> Result<Self, Broken> {
-        let leading = Leading::of(head);
-        let told = options.delimiter.or(leading.told).map(Delimiter::as_byte);
-        let delimiters = told.map_or(DELIMITERS.to_vec(), |told| vec![told]);
-        let wanted = options.id_column.as_deref();
-        let read = |cut, most| Self::read(head, whole, cut, leading.lines, most);
-        let best_with = |inner: &[Option<u8>]| {
-            let cuts = inner
-                .iter()
-                .flat_map(|&inner| delimiters.iter().map(move |&outer| (outer, inner)));
-            // The last of equals.
-            cuts.map(|cut| read(cut, RECORDS))
-                .map(|sheet| (score(&sheet, wanted), sheet))
-                .max_by_key(|(score, _)| *score)
-        };
-        let mut best = best_with(&[None]);
-        // Cells within a quoted cell are looked for only where nothing else makes sense.
-        if leading.is_quoted && best.as_ref().is_none_or(|((sense, ..), _)| *sense == 0) {
-            let nested = best_with(&DELIMITERS.map(Some));
-            best = nested.filter(|(_, sheet)| sheet.is_unfolded).or(best);
-        }
-        let mut best = best.map_or_else(|| read((b',', None), RECORDS), |(_, sheet)| sheet);
-        if let Some(broken) = best.broken.take() {
-            return Err(broken);
-        }
-        if best.records.len() > RECORDS && is_thin(&best) {
-            best = read((best.delimiter, best.inner), usize::MAX);
-        }
-        Ok(best)
-    }
-
-    /// The first records; one that the head may have cut off is not among them.
-    fn read(
+    /// Reads the first records, except one that may be cut off at the end of the head.
+    pub(super) fn read(
         head: &[u8],
         whole: bool,
         (delimiter, inner): (u8, Option<u8>),
@@ -140,52 +101,5 @@ impl Sheet {
             }
         }
         Ok(())
-    }
-}
-
-/// What stands above the table for programs to read.
-struct Leading {
-    /// How many lines.
-    lines: usize,
-    /// The delimiter that one of them tells.
-    told: Option<Delimiter>,
-    /// The table's first line begins with a quote.
-    is_quoted: bool,
-}
-
-impl Leading {
-    /// Passes over `sep=X`, with which a spreadsheet is told, and `#TYPE …`, which PowerShell writes.
-    fn of(head: &[u8]) -> Self {
-        let mut leading = Self {
-            lines: 0,
-            told: None,
-            is_quoted: false,
-        };
-        let lines = head
-            .split(|&byte| byte == b'\n' || byte == b'\r')
-            .filter(|line| !line.trim_ascii().is_empty());
-        for line in lines {
-            if let Some(delimiter) = sep_line(line) {
-                leading.told = Some(delimiter);
-            } else if !line.trim_ascii_start().starts_with(b"#TYPE ")
-                && !line.starts_with(b"\"#TYPE ")
-            {
-                leading.is_quoted = line.starts_with(b"\"");
-                break;
-            }
-            leading.lines += 1;
-        }
-        leading
-    }
-}
-
-fn sep_line(line: &[u8]) -> Option<Delimiter> {
-    let line = line
-        .strip_prefix(b"\"")
-        .and_then(|line| line.strip_suffix(b"\""))
-        .unwrap_or(line);
-    match line.split_at_checked(4)? {
-        (sep, &[delimiter]) if sep.eq_ignore_ascii_case(b"sep=") => Delimiter::new(delimiter),
-        _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What a cell is that should be a machine id and is none, in words that help to find the slip.
+//! Explains what a cell is that should be a machine id and is not.
 
 use super::{
     bare::{count_ids, is_invisible},
@@ -7,7 +7,7 @@ use super::{
     row_error::{RowError, excerpt},
 };
 
-/// What stands in cells of exports and lists where nothing is known.
+/// What exports and lists have in place of an unknown value.
 const PLACEHOLDERS: [&str; 16] = [
     "null",
     "none",
@@ -27,11 +27,11 @@ const PLACEHOLDERS: [&str; 16] = [
     "n.a.",
 ];
 
-/// Judges a trimmed cell that stands where the id should be.
+/// Whether a trimmed cell is a machine id.
 ///
-/// In doubt it is a flaw: a row that is wrongly held back says so in the results, and one that is wrongly sent costs a call,
-/// or hides a machine behind another slip that looks the same.
-pub(super) fn judge(cell: &str, rule: IdRule) -> Result<(), RowError> {
+/// In doubt it is not. A row that is wrongly rejected is reported in the results. One that is wrongly sent costs a
+/// call, or makes other rows with the same mistake its duplicates.
+pub(super) fn check(cell: &str, rule: IdRule) -> Result<(), RowError> {
     if rule == IdRule::AsTyped {
         return check_address(cell);
     }
@@ -56,7 +56,7 @@ pub(super) fn judge(cell: &str, rule: IdRule) -> Result<(), RowError> {
     Err(other_than(rule, cell))
 }
 
-/// What a cell is that is not an id under the column's rule.
+/// What a cell is that is not an id by the column's rule.
 fn other_than(rule: IdRule, cell: &str) -> RowError {
     let shown = || excerpt(cell);
     if let Some(odd) = cell.chars().find(|&c| is_invisible(c) || !c.is_ascii()) {
@@ -96,7 +96,8 @@ pub(super) fn looks_like_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._$".contains(&byte))
 }
 
-/// Whether a plain list would hardly have this as its heading: an id, misspelt perhaps, or a slip of another kind.
+/// Whether the first line of a plain list is a row rather than a heading: an id, perhaps misspelt, or another mistake
+/// in place of an id.
 pub(super) fn is_row_rather_than_heading(text: &str) -> bool {
     digest(text).is_some()
         || is_short_id(text)
@@ -109,7 +110,7 @@ pub(super) fn is_row_rather_than_heading(text: &str) -> bool {
         || is_long_with_digits(text)
 }
 
-/// Long, without a blank, with digits: an id that somebody has misspelt.
+/// Whether the text is long, without blanks, and has digits. Then it is probably a misspelt id.
 pub(super) fn is_long_with_digits(text: &str) -> bool {
     text.len() >= 16
         && text.bytes().any(|byte| byte.is_ascii_digit())
@@ -129,7 +130,7 @@ fn is_placeholder(cell: &str) -> bool {
         .any(|word| word.eq_ignore_ascii_case(cell))
 }
 
-/// A number as a spreadsheet shows one that has too many digits: `1.23E+39`, and `1,23457E+39` in half of Europe.
+/// Whether the cell is a number as a spreadsheet shows long ones: `1.23E+39`, or `1,23457E+39` with a decimal comma.
 fn is_spreadsheet_number(cell: &str) -> bool {
     let Some((mantissa, exponent)) = cell.split_once(['E', 'e']) else {
         return false;
@@ -169,8 +170,8 @@ mod tests {
             ("pc 1", "`pc 1` is no machine id"),
             ("pc\u{200b}1", "contains '\\u{200b}'"),
         ] {
-            let flaw = judge(cell, IdRule::Hex40).unwrap_err().to_string();
-            assert!(flaw.contains(says), "{cell}: {flaw}");
+            let error = check(cell, IdRule::Hex40).unwrap_err().to_string();
+            assert!(error.contains(says), "{cell}: {error}");
         }
     }
 
@@ -182,7 +183,7 @@ mod tests {
             &ID[1..],
             "2f1b3c4d-0000-4abc-8DEF-001122334455",
         ] {
-            assert_eq!(judge(id, IdRule::Any), Ok(()), "{id}");
+            assert_eq!(check(id, IdRule::Any), Ok(()), "{id}");
         }
         for slip in [
             "null",
@@ -192,14 +193,14 @@ mod tests {
             "",
             &format!("{ID};{}", ID.replace('1', "2")),
         ] {
-            assert!(judge(slip, IdRule::Any).is_err(), "{slip}");
+            assert!(check(slip, IdRule::Any).is_err(), "{slip}");
         }
     }
 
     #[test]
     fn an_id_that_reads_like_a_number_is_an_id() {
         let id = "123E45678901234567890123456789012345678e";
-        assert_eq!(judge(id, IdRule::Hex40), Ok(()));
+        assert_eq!(check(id, IdRule::Hex40), Ok(()));
         assert!(!is_spreadsheet_number(id) && !is_spreadsheet_number("12E9"));
     }
 

@@ -1,8 +1,8 @@
-//! Which tenants the rows say they are of, where nobody knows which one they would go to.
+//! Finds rows of several tenants, if the tenant of the sign-in is not known.
 
 use super::{error::RosterError, row_error::excerpt};
 
-/// The first two that were met, each with the line where.
+/// The first two different tenants, each with the line of its first row.
 #[derive(Debug, Default)]
 pub(super) struct Tenants {
     first: Option<(String, u64)>,
@@ -20,7 +20,7 @@ impl Tenants {
         }
     }
 
-    /// The only one so far.
+    /// The tenant, if there is only one so far.
     pub(super) fn only(&self) -> Option<&str> {
         let first = self.first.as_ref().filter(|_| self.other.is_none());
         first.map(|(tenant, _)| tenant.as_str())

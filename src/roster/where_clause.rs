@@ -1,4 +1,4 @@
-//! `--where COLUMN=VALUE[,…]`: which rows are meant.
+//! `--where COLUMN=VALUE[,…]`: which rows are sent.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ pub struct Where {
 }
 
 impl Where {
-    /// The column's name as it was typed; it is matched in any case.
+    /// The column's name as typed. It is matched in any case.
     #[must_use]
     pub fn column(&self) -> &str {
         &self.column
@@ -27,7 +27,7 @@ impl Where {
     }
 }
 
-/// A `--where` that names no column.
+/// A `--where` without a column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no condition: write COLUMN=VALUE or COLUMN=VALUE,VALUE")]
 pub struct WhereError(String);

@@ -91,8 +91,8 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// Notes what was heard, all of it or nothing. A scan that has come to its end stays there, and a target that was given
-    /// another scan meanwhile keeps that.
+    /// Notes what was heard, all of it or nothing. A scan that has come to its end stays there, and a target that was
+    /// given another scan meanwhile keeps that.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -3,13 +3,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{NewRow, Store, StoreError, load};
+use super::{NewRow, Store, StoreError, load, schema::MACHINE_INDEX};
 
 /// A change to one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Amendment {
-    /// It was left out, or a duplicate of a row that may be left out now, and is due; unless its machine stands in another
-    /// row that is or was.
+    /// It was left out, or a duplicate of a row that may be left out now, and is due; unless its machine stands in
+    /// another row that is or was.
     Admit {
         /// The target.
         n: u64,
@@ -46,10 +46,6 @@ pub enum Amendment {
     },
 }
 
-/// Ids are compared in lower case; the index is made when it is first wanted, for most campaigns never need it.
-pub(super) const INDEX: &str =
-    "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id), tenant)";
-
 impl Store {
     /// Makes all these changes, or none, and tells how many targets are not as they were.
     ///
@@ -62,7 +58,7 @@ impl Store {
         self.finish_check()?;
         // Within a transaction where there is one: of a rehearsal.
         let amended = self.db.savepoint().and_then(|tx| {
-            tx.execute_batch(INDEX)?;
+            tx.execute_batch(MACHINE_INDEX)?;
             let changed = amend_all(&tx, amendments)?;
             tx.commit()?;
             Ok(changed)
@@ -109,7 +105,7 @@ impl Store {
         let path = self.path.clone();
         let failed = move |e| E::from(StoreError::new("write", &path, e));
         let tx = self.db.savepoint().map_err(&failed)?;
-        tx.execute_batch(INDEX).map_err(&failed)?;
+        tx.execute_batch(MACHINE_INDEX).map_err(&failed)?;
         let last = tx
             .query_row("SELECT coalesce(max(n), 0) FROM target", [], |row| {
                 row.get(0)
@@ -138,16 +134,16 @@ pub struct Extension<'a> {
 
 /// Whether a machine stands in the campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum MachineMatch {
     /// Not before this extension.
     New,
     /// In these targets.
-    Old(Vec<Stands>),
+    Old(Vec<TargetMatch>),
 }
 
 /// A target of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stands {
+pub struct TargetMatch {
     /// Its number.
     pub n: u64,
     /// Whether the operator's `--where` left it out, its row was gone from the input, or the row could not be sent.
@@ -165,29 +161,30 @@ impl Extension<'_> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn standing(&self, machine_id: &str) -> Result<Standing, StoreError> {
+    pub fn find_machine(&self, machine_id: &str) -> Result<MachineMatch, StoreError> {
         let targets: Vec<_> = self
             .db
             .prepare_cached(
-                "SELECT t.n, coalesce(p.left_out OR (p.outcome = 'invalid' AND p.attempts = 0), 0) FROM target t LEFT JOIN progress p ON p.n = t.n
+                "SELECT t.n, coalesce(p.left_out OR (p.outcome = 'invalid' AND p.attempts = 0), 0) FROM target t LEFT \
+                 JOIN progress p ON p.n = t.n
                  WHERE lower(t.machine_id) = lower(?1) AND t.tenant = '' AND t.n <= ?2 ORDER BY t.n",
             )
             .and_then(|mut statement| {
-                let stands = |row: &rusqlite::Row<'_>| {
-                    Ok(Stands {
+                let target_match = |row: &rusqlite::Row<'_>| {
+                    Ok(TargetMatch {
                         n: row.get(0)?,
                         is_out: row.get(1)?,
                     })
                 };
                 statement
-                    .query_map(params![machine_id, self.old], stands)?
+                    .query_map(params![machine_id, self.old], target_match)?
                     .collect()
             })
             .map_err(|e| StoreError::new("read", self.path, e))?;
         Ok(if targets.is_empty() {
-            Standing::New
+            MachineMatch::New
         } else {
-            Standing::Old(targets)
+            MachineMatch::Old(targets)
         })
     }
 
@@ -222,8 +219,8 @@ impl Extension<'_> {
     }
 }
 
-/// What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now, and the other
-/// one admitted.
+/// What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now, and
+/// the other one admitted.
 fn amend_all(db: &Connection, amendments: &[Amendment]) -> rusqlite::Result<u64> {
     let mut changed = 0;
     let (comes, goes): (Vec<_>, Vec<_>) = amendments
@@ -247,9 +244,10 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
             comment,
             priority,
         } => {
-            let stands_elsewhere: Option<u64> = db
+            let other_line: Option<u64> = db
                 .prepare_cached(
-                    "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND o.tenant = t.tenant
+                    "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND \
+                     o.tenant = t.tenant
                          AND o.n <> t.n
                      LEFT JOIN progress p ON p.n = o.n
                      WHERE t.n = ?1 AND (NOT coalesce(p.left_out, 0) OR p.outcome IS NULL)
@@ -257,7 +255,7 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
                 )?
                 .query_row([n], |row| row.get(0))
                 .optional()?;
-            if let Some(line) = stands_elsewhere {
+            if let Some(line) = other_line {
                 return end(
                     db,
                     *n,

@@ -3,39 +3,23 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::store::{Identity, Left, Record};
+use crate::store::{
+    Left, Record,
+    sample_for_tests::{self as sample, row},
+};
 
 const GONE: &str = "gone";
 
 /// Three targets: nothing was sent to the first, a call to the second has no end, the third held no usable id.
 fn campaign(folder: &std::path::Path) -> Store {
-    let identity = Identity {
-        campaign: "a".into(),
-        created: Timestamp::UNIX_EPOCH,
-        tenant: "t".into(),
-        api: "https://a".into(),
-        scan_type: "quick".into(),
-        comment: "c".into(),
-        columns: Vec::new(),
-        id_rule: "hex40".to_owned(),
+    let ids = [1, 2, 3].map(|n| format!("{n:040x}"));
+    let [first, second, third] =
+        [(1, &ids[0]), (2, &ids[1]), (3, &ids[2])].map(|(n, id)| row(n, id));
+    let third = NewRow {
+        ended: Some(("invalid", "a slip")),
+        ..third
     };
-    let mut loader = Store::create(&folder.join("a.campaign.db"), &identity).unwrap();
-    for n in 1..=3 {
-        let machine_id = format!("{n:040x}");
-        let row = NewRow {
-            n,
-            line: n + 1,
-            machine_id: &machine_id,
-            scan_type: None,
-            comment: None,
-            priority: None,
-            extra: "",
-            ended: (n == 3).then_some(("invalid", "a slip")),
-            left_out: false,
-        };
-        loader.insert(&row).unwrap();
-    }
-    let mut store = loader.finish().unwrap();
+    let mut store = sample::campaign(&folder.join("a.campaign.db"), [first, second, third]);
     let begun = Record::Begun {
         n: 2,
         number: 1,

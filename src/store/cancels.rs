@@ -22,8 +22,8 @@ pub struct CancelEnd {
 }
 
 impl Store {
-    /// Notes that a scan is about to be cancelled, and gives the attempt's number. Once this has returned, a crash leaves
-    /// the attempt without an end, never forgotten.
+    /// Notes that a scan is about to be cancelled, and gives the attempt's number. Once this has returned, a crash
+    /// leaves the attempt without an end, never forgotten.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -77,12 +77,12 @@ impl Store {
             .map_err(|e| self.failed("count", e))
     }
 
-    /// When the last call of which nobody knows what it did was given up, or else sent, by this computer's clock: one that
-    /// was to cancel a scan or to start one.
+    /// When the last call of which nobody knows what it did was given up, or else sent, by this computer's clock: one
+    /// that was to cancel a scan or to start one.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn last_unknown(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub fn last_unconfirmed(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = "
             SELECT max(at) FROM (
                 SELECT max(sent) AS at FROM cancel WHERE ended IS NULL
@@ -99,7 +99,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn first_in_doubt(&self) -> Result<Option<SentAt>, StoreError> {
+    pub fn first_unconfirmed(&self) -> Result<Option<SentAt>, StoreError> {
         let sql = "
             SELECT min(at), max(blind) FROM (
                 SELECT coalesce(a.sent_server, a.sent) AS at, a.sent_server IS NULL AS blind
@@ -121,7 +121,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn order_stop(&mut self, given: Timestamp) -> Result<(), StoreError> {
+    pub fn request_stop(&mut self, given: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO orders (word, given) VALUES (?1, ?2)";
         self.db
             .execute(sql, params![STOP, millis(given)])
@@ -129,12 +129,12 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// The number of the last order to stop; 0 if there was none. An order that is not as it was written is none: the file
-    /// need not have been looked through.
+    /// The number of the last order to stop; 0 if there was none. An order that is not as it was written is none: the
+    /// file need not have been looked through.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn last_stop_order(&self) -> Result<i64, StoreError> {
+    pub fn last_stop_request(&self) -> Result<i64, StoreError> {
         let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1 AND sum IS row_sum(id, word, given)";
         self.db
             .query_row(sql, params![STOP], |row| row.get(0))
@@ -145,31 +145,21 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Identity;
+    use crate::store::sample_for_tests::campaign;
 
     #[test]
     fn an_order_is_found_without_a_look_through_the_file_and_a_damaged_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.campaign.db");
-        let identity = Identity {
-            campaign: "ab12cd34ef".into(),
-            created: Timestamp::UNIX_EPOCH,
-            tenant: String::new(),
-            api: String::new(),
-            scan_type: "quick".into(),
-            comment: String::new(),
-            columns: Vec::new(),
-            id_rule: "hex40".to_owned(),
-        };
-        let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
+        let mut store = campaign(&path, []);
         let order = || {
             Store::open_unchecked(&path)
                 .unwrap()
-                .last_stop_order()
+                .last_stop_request()
                 .unwrap()
         };
         assert_eq!(order(), 0);
-        store.order_stop(Timestamp::UNIX_EPOCH).unwrap();
+        store.request_stop(Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(order(), 1);
         let other_word = "INSERT INTO orders (word, given) VALUES ('stoq', 0)";
         store.db.execute(other_word, []).unwrap();
@@ -180,7 +170,7 @@ mod tests {
         bytes[at + 3] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         assert!(matches!(
-            Store::look(&path),
+            Store::open_read_only(&path),
             Err(StoreError::Damaged { .. })
         ));
         assert_eq!(order(), 1);

@@ -3,20 +3,26 @@
 //! | decision | where it is recorded | over which targets | what voids it |
 //! |---|---|---|---|
 //! | the canaries are tried (`--canary`) | here, `canary` `begun` | those up to the last number then | its answer |
-//! | the others may start | here, `canary` `yes to N` | those up to the last number then, N machines sent to in all | `--extend` and `--retry`, for what they add; a higher `--max-machines` |
+//! | the others may start | here, `canary` `yes to N` | those up to the last number then, N machines sent to in all |
+//! `--extend` and `--retry`, for what they add; a higher `--max-machines` |
 //! | the others must not start | here, `canary` `no` | all | a yes at a terminal, or `--canary-answer yes` |
-//! | more than 500 machines are meant, at a terminal | here, `machines` `yes to N` | those up to the last number then, N machines sent to in all | `--extend` and `--retry`, for what they add; a higher `--max-machines` |
+//! | more than 500 machines are meant, at a terminal | here, `machines` `yes to N` | those up to the last number then,
+//! N machines sent to in all | `--extend` and `--retry`, for what they add; a higher `--max-machines` |
 //! | the same by `--yes` | here, `machines` `yes by --yes` | those of that run | the end of that run |
-//! | machines of another unfinished campaign are meant | here, `overlap` `yes` | those up to the last number then | `--extend`, for what it adds |
+//! | machines of another unfinished campaign are meant | here, `overlap` `yes` | those up to the last number then |
+//! `--extend`, for what it adds |
 //! | a lost end is recovered | here, `recover` `begun` and `done` | all that are open | nothing |
 //! | targets are reopened (`--retry`) | here, `retry`, and `progress.reopened` | those that ended so | their next end |
 //! | calls of a kind hold | the ledger, `hold` | all calls of the kind, in every process | its deadline, `quota lift` |
 //! | all kinds count as one | the ledger, `joined` | all calls | as long as the ledger keeps its rows |
 //! | less of a window is used (a cut) | the process, for it is measured anew | its calls | clean windows; its end |
-//! | the API cannot be reached (an outage) | the process, for it is measured anew | its calls | an answer of the service's own; its end |
+//! | the API cannot be reached (an outage) | the process, for it is measured anew | its calls | an answer of the
+//! service's own; its end |
 //! | the run is to stop (`fleetsweep cancel`) | here, table `orders` | the run at work | the next run |
 //! | `--window`, `--not-after` | the command line, kept in table `run` | the calls of that run | its end |
-//! | `--max-machines` | the command line, counted over all runs by table `progress`; with `--again --extend` over those of a night, from what table `run` notes of its first | machines that nothing was sent to | another number, or none; the next night |
+//! | `--max-machines` | the command line, committed over all runs by table `progress`; with `--again --extend` over
+//! those of a night, from what table `run` notes of its first | machines that nothing was sent to | another number, or
+//! none; the next night |
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -75,13 +81,14 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// A yes to so many machines, all that were ever sent to counted in.
+    /// A yes to so many machines, all that were ever sent to committed in.
     #[must_use]
     pub fn yes(machines: u64) -> String {
         format!("yes to {machines}")
     }
 
-    /// To how many machines in all this is a yes; none if it is no yes. One without a number is a yes to whatever it covers.
+    /// To how many machines in all this is a yes; none if it is no yes. One without a number is a yes to whatever it
+    /// covers.
     #[must_use]
     pub fn yes_to(&self) -> Option<u64> {
         match self.answer.strip_prefix("yes")? {
@@ -100,11 +107,11 @@ impl Store {
         self.finish_check()?;
         let written = self.db.savepoint().and_then(|tx| {
             insert(&tx, decision)?;
-            let counted = mark::count(&tx)?;
+            let committed = mark::count(&tx)?;
             tx.commit()?;
-            Ok(counted)
+            Ok(committed)
         });
-        self.counted = Some(written.map_err(|e| self.failed("write", e))?);
+        self.committed = Some(written.map_err(|e| self.failed("write", e))?);
         Ok(())
     }
 
@@ -147,8 +154,8 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// Of the targets that a decision which covers those up to number `covers` does not cover, because they came later or
-    /// were reopened: how many have not ended, and how many are accepted.
+    /// Of the targets that a decision which covers those up to number `covers` does not cover, because they came
+    /// later or were reopened: how many have not ended, and how many are accepted.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -188,21 +195,10 @@ pub(super) fn insert(db: &Connection, decision: &Decision) -> rusqlite::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Identity, NewRow, Progress, Record, StoreError};
-
-    fn row(n: u64, machine_id: &str) -> NewRow<'_> {
-        NewRow {
-            n,
-            line: n + 1,
-            machine_id,
-            scan_type: None,
-            comment: None,
-            priority: None,
-            extra: "",
-            ended: None,
-            left_out: false,
-        }
-    }
+    use crate::store::{
+        Progress, Record, StoreError,
+        sample_for_tests::{campaign, row},
+    };
 
     fn ended(n: u64, outcome: &'static str) -> Record {
         Record::Changed {
@@ -218,22 +214,10 @@ mod tests {
     #[test]
     fn a_yes_covers_what_it_named_and_neither_what_is_added_nor_what_is_reopened() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            campaign: "ab12cd34ef".into(),
-            created: Timestamp::UNIX_EPOCH,
-            tenant: String::new(),
-            api: String::new(),
-            scan_type: "quick".into(),
-            comment: String::new(),
-            columns: Vec::new(),
-            id_rule: "hex40".to_owned(),
-        };
         let path = folder.path().join("a.campaign.db");
-        let mut loader = Store::create(&path, &identity).unwrap();
-        for n in 1..=10 {
-            loader.insert(&row(n, &format!("{n:040x}"))).unwrap();
-        }
-        let mut store = loader.finish().unwrap();
+        let ids: Vec<_> = (1..=10).map(|n| format!("{n:040x}")).collect();
+        let rows = ids.iter().zip(1..).map(|(id, n)| row(n, id));
+        let mut store = campaign(&path, rows);
         let records = [
             ended(1, "accepted"),
             ended(2, "failed"),

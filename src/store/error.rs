@@ -41,18 +41,19 @@ pub enum StoreError {
         what: String,
     },
     /// Some other database, or no database.
-    #[error("{} is no state file of fleetsweep: put the campaign's own file back in its place, or move this one away", .0.display())]
+    #[error("{} is no state file of fleetsweep: put the campaign's own file back in its place, or move this one \
+         away", .0.display())]
     Foreign(PathBuf),
     /// Of an earlier version, and in use by a release that could not go on once it were brought to ours.
     #[error(
-        "an earlier release of fleetsweep is at work on the campaign {}: wait for its end, or stop it with Ctrl-C where it \
-         runs, then give the same command again", .0.display()
+        "an earlier release of fleetsweep is at work on the campaign {}: wait for its end, or stop it with Ctrl-C \
+         where it runs, then give the same command again", .0.display()
     )]
     OlderAtWork(PathBuf),
     /// Written by another version of fleetsweep.
     #[error(
-        "{} has version {found} of the state's format, this fleetsweep knows version {known}; go on with the campaign with \
-         the fleetsweep that wrote it", path.display()
+        "{} has version {found} of the state's format, this fleetsweep knows version {known}; go on with the campaign \
+         with the fleetsweep that wrote it", path.display()
     )]
     Version {
         /// The file.
@@ -64,8 +65,8 @@ pub enum StoreError {
     },
 }
 
-/// What to do. A campaign that is there is gone on with where it is: another file would begin another campaign, which knows
-/// nothing of the scans that this one has started.
+/// What to do. A campaign that is there is gone on with where it is: another file would begin another campaign, which
+/// knows nothing of the scans that this one has started.
 fn cure(act: &str) -> &'static str {
     if act == "create" {
         "Make room or mend the rights there, or name another file with --state"

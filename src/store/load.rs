@@ -34,8 +34,8 @@ pub struct NewRow<'a> {
     pub left_out: bool,
 }
 
-/// Takes a new campaign's rows, in a file beside the one to be. Dropped unfinished, it leaves no file behind; killed, one
-/// that the next loader takes away.
+/// Takes a new campaign's rows, in a file beside the one to be. Dropped unfinished, it leaves no file behind; killed,
+/// one that the next loader takes away.
 #[derive(Debug)]
 pub struct Loader {
     path: PathBuf,
@@ -44,10 +44,20 @@ pub struct Loader {
     db: Option<Connection>,
 }
 
+impl Store {
+    /// Starts a new campaign at `path`, which must not exist.
+    ///
+    /// # Errors
+    /// The file exists or cannot be created.
+    pub fn create(path: &Path, identity: &Identity) -> Result<Loader, StoreError> {
+        Loader::begin(path, identity)
+    }
+}
+
 impl Loader {
     /// Opens the one transaction. It runs under a rollback journal: the pages of a new file need no undo, so nothing is
     /// written twice.
-    pub(super) fn begin(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
+    fn begin(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
         let mut loading = path.as_os_str().to_owned();
         loading.push(".loading");
         let loading = PathBuf::from(loading);
@@ -99,8 +109,8 @@ impl Loader {
         let renamed = if self.path.exists() {
             Err(io::ErrorKind::AlreadyExists.into())
         } else {
-            // Whoever removed a campaign's file after a crash may have left its journal, which SQLite would take for the
-            // new one's.
+            // Whoever removed a campaign's file after a crash may have left its journal, which SQLite would take for
+            // the new one's.
             remove_journals(&self.path).and_then(|()| std::fs::rename(&self.loading, &self.path))
         };
         renamed.map_err(|source| {
@@ -108,7 +118,7 @@ impl Loader {
             StoreError::file("create", &self.path, source)
         })?;
         audit!("file", act = "written", what = "state", path = %self.path.display());
-        Store::reopen_new(&self.path)
+        Store::open_new(&self.path)
     }
 }
 

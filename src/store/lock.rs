@@ -20,7 +20,8 @@ pub enum LockError {
     #[error("another fleetsweep is at work on the campaign {}; wait for its end, or stop it", .0.display())]
     Held(PathBuf),
     /// The lock file cannot be made.
-    #[error("cannot lock the campaign's state with {}: {source}; make room or mend the rights there, then give the same command", path.display())]
+    #[error("cannot lock the campaign's state with {}: {source}; make room or mend the rights there, then give the \
+         same command", path.display())]
     File {
         /// The lock file.
         path: PathBuf,
@@ -30,8 +31,8 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the campaign at `state`, at once or not at all. The lock's file stays behind: whoever removed it
-    /// could remove one that another process has locked already.
+    /// Takes the lock of the campaign at `state`, at once or not at all. The lock's file stays behind: whoever
+    /// removed it could remove one that another process has locked already.
     ///
     /// # Errors
     /// Another process holds it, or the lock file cannot be made.
@@ -39,8 +40,8 @@ impl Lock {
         Self::take_file(lock_file(state), state)
     }
 
-    /// Takes the lock of the campaign of this id, in a `folder` of this user's that is made if it is not there: a copy of a
-    /// state, or a link to it, has another name and the same campaign.
+    /// Takes the lock of the campaign of this id, in a `folder` of this user's that is made if it is not there: a
+    /// copy of a state, or a link to it, has another name and the same campaign.
     ///
     /// # Errors
     /// Another process holds it, or the lock file cannot be made.

@@ -1,8 +1,10 @@
-//! How many batches a campaign's state has committed, kept outside of the state file: a state that has fewer has lost its end.
+//! How many batches a campaign's state has committed, kept outside of the state file: a state that has fewer has lost
+//! its end.
 //!
-//! The file is `<state>.mark`. It is written after each commit and before anything that was committed is acted on, without
-//! waiting for the disk: it outlives the process, and after a power cut it may be behind the state, which is no loss. The
-//! quota's ledger keeps the same number where there is one, for a folder that is copied or restored as a whole.
+//! The file is `<state>.mark`. It is written after each commit and before anything that was committed is acted on,
+//! without waiting for the disk: it outlives the process, and after a power cut it may be behind the state, which is
+//! no loss. The quota's ledger keeps the same number where there is one, for a folder that is copied or restored as a
+//! whole.
 
 use std::{
     ffi::OsString,
@@ -35,7 +37,8 @@ impl MarkFile {
         PathBuf::from(name)
     }
 
-    /// The campaign and the number of batches that the mark beside `state` knows of. A file that is no mark tells nothing.
+    /// The campaign and the number of batches that the mark beside `state` knows of. A file that is no mark tells
+    /// nothing.
     ///
     /// # Errors
     /// It is there and cannot be read.
@@ -99,8 +102,8 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn committed(&self) -> Result<u64, StoreError> {
-        if let Some(counted) = self.counted {
-            return Ok(counted);
+        if let Some(committed) = self.committed {
+            return Ok(committed);
         }
         self.db
             .prepare_cached("SELECT committed FROM mark")

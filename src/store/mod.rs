@@ -30,22 +30,27 @@ mod actions;
 mod amend;
 mod cancels;
 mod decision;
+#[cfg(test)]
+mod dry_run_tests;
 mod error;
 mod load;
 mod lock;
 mod mark;
 mod migrate;
+mod open;
 mod page;
 mod place;
 mod reach;
 mod record;
 mod recover;
-mod rehearsal;
 mod reserve;
 mod resume;
 mod row;
 mod run;
+#[cfg(test)]
+mod sample_for_tests;
 mod schema;
+mod schema_1;
 mod sums;
 mod target_summary;
 
@@ -56,7 +61,7 @@ use std::{
 };
 
 pub use actions::{ActionUpdate, OpenAction, is_final};
-pub use amend::{Amendment, Extension, Standing, Stands};
+pub use amend::{Amendment, Extension, MachineMatch, TargetMatch};
 pub use cancels::CancelEnd;
 pub use decision::{Decision, Subject};
 pub use error::StoreError;
@@ -107,98 +112,12 @@ pub struct Store {
     db: Connection,
     identity: Identity,
     /// The look through the file, while it goes on.
-    looking: Option<JoinHandle<Result<(), StoreError>>>,
+    checking: Option<JoinHandle<Result<(), StoreError>>>,
     /// How many batches there were after the last one of this process.
-    counted: Option<u64>,
+    committed: Option<u64>,
 }
 
 impl Store {
-    /// Begins a new campaign at `path`, which must not exist.
-    ///
-    /// # Errors
-    /// The file exists or cannot be made.
-    pub fn create(path: &Path, identity: &Identity) -> Result<Loader, StoreError> {
-        Loader::begin(path, identity)
-    }
-
-    /// Opens an existing campaign, and looks through the whole file: a second for a million targets.
-    ///
-    /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
-        migrate::bring_up(&db, path)?;
-        sums::check(&db, path)?;
-        Self::over(db, path)
-    }
-
-    /// Opens an existing campaign, and looks through the file on a thread of its own while it is being read. Nothing is
-    /// written before [`finish_check`](Self::finish_check) has said that the file is whole, and nobody may act on what was read.
-    ///
-    /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, or of a version that this fleetsweep does not know.
-    pub fn open_and_look(path: &Path) -> Result<Self, StoreError> {
-        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
-        migrate::bring_up(&db, path)?;
-        let mut store = Self::over(db, path)?;
-        let path = path.to_owned();
-        store.looking = Some(std::thread::spawn(move || {
-            let db = connect(&path).map_err(|source| StoreError::new("open", &path, source))?;
-            sums::check(&db, &path)
-        }));
-        Ok(store)
-    }
-
-    /// Waits until the file has been looked through.
-    ///
-    /// # Errors
-    /// It is damaged, or cannot be read.
-    pub fn finish_check(&mut self) -> Result<(), StoreError> {
-        match self.looking.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(looked)) => looked,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        }
-    }
-
-    /// A file that has just been written.
-    fn reopen_new(path: &Path) -> Result<Self, StoreError> {
-        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
-        Self::over(db, path)
-    }
-
-    fn over(db: Connection, path: &Path) -> Result<Self, StoreError> {
-        let at = |source| StoreError::new("open", path, source);
-        db.pragma_update(None, "journal_mode", "WAL").map_err(at)?;
-        let identity = schema::identity(&db).map_err(at)?;
-        Ok(Self {
-            path: path.to_owned(),
-            db,
-            identity,
-            looking: None,
-            counted: None,
-        })
-    }
-
-    /// A second look into the same file, as it is now: what is written from here on is not seen by it.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn snapshot(&self) -> Result<Self, StoreError> {
-        let at = |source| self.failed("read", source);
-        let db = connect(&self.path).map_err(at)?;
-        // SQLite takes its picture at the first reading of a transaction.
-        db.execute_batch("BEGIN; SELECT n FROM target LIMIT 1")
-            .map_err(at)?;
-        Ok(Self {
-            path: self.path.clone(),
-            db,
-            identity: self.identity.clone(),
-            looking: None,
-            counted: None,
-        })
-    }
-
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -211,8 +130,8 @@ impl Store {
         &self.identity
     }
 
-    /// How many targets ended how: outcome, whether the operator's `--where` left them out, and the count; `None` for those
-    /// that have not ended.
+    /// How many targets ended how: outcome, whether the operator's `--where` left them out, and the count; `None` for
+    /// those that have not ended.
     ///
     /// # Errors
     /// The file cannot be read.

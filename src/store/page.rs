@@ -40,8 +40,8 @@ impl Cursor {
 const COLUMNS: &str = "t.n, t.line, t.machine_id, t.scan_type, t.comment, t.priority";
 
 impl Store {
-    /// Up to `limit` targets that nothing has happened to yet, behind `cursor`, and where to go on. An empty page is the
-    /// end.
+    /// Up to `limit` targets that nothing has happened to yet, behind `cursor`, and where to go on. An empty page is
+    /// the end.
     ///
     /// # Errors
     /// The file cannot be read.

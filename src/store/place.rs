@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 /// The state would lie on another computer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the campaign's state would lie on a network file system ({kind}): {}, where neither locks nor a crash are safe; put it on \
-     this computer with --state", path.display()
+    "the campaign's state would lie on a network file system ({kind}): {}, where neither locks nor a crash are safe; \
+     put it on this computer with --state", path.display()
 )]
 pub struct NetworkPlace {
     path: PathBuf,

@@ -10,7 +10,7 @@ use super::{Decision, Store, StoreError, decision, mark, millis, recover};
 pub struct Progress {
     /// The outcome's word; none while it has not ended.
     pub outcome: Option<&'static str>,
-    /// It is not to be sent any more, whatever comes of looking it up.
+    /// It is not to be sent any more, whatever comes of checking it up.
     pub left_out: bool,
     /// POSTs on the wire.
     pub attempts: u32,
@@ -117,7 +117,7 @@ pub enum Record {
     /// Somebody has decided something, before whatever comes after it in the batch.
     Decided(Decision),
     /// The run knows when its last call goes out, or does not, for this reason: told to whoever looks from outside.
-    Foresees(Option<&'static str>),
+    ForecastNote(Option<&'static str>),
     /// The target's state has changed; by the end of an attempt, if there is one.
     Changed {
         /// The target.
@@ -144,11 +144,11 @@ impl Store {
                 writer.write(record)?;
             }
             drop(writer);
-            let counted = mark::count(&tx)?;
+            let committed = mark::count(&tx)?;
             tx.commit()?;
-            Ok(counted)
+            Ok(committed)
         });
-        self.counted = Some(written.map_err(|e| self.failed("write", e))?);
+        self.committed = Some(written.map_err(|e| self.failed("write", e))?);
         Ok(())
     }
 }
@@ -206,7 +206,7 @@ impl<'a> Writer<'a> {
             Record::Unsent { n, number } => unsent(self.db, *n, *number)?,
             Record::Absent { n, at } => recover::absent(self.db, *n, *at)?,
             Record::Decided(decision) => decision::insert(self.db, decision)?,
-            Record::Foresees(unless) => {
+            Record::ForecastNote(unless) => {
                 let sql = "UPDATE run SET reason = ?2 WHERE id = ?1 AND ended IS NULL";
                 let mut statement = self.db.prepare_cached(sql)?;
                 statement.execute(params![self.run, unless])?;

@@ -129,13 +129,13 @@ impl Store {
         Ok(timestamp(sent.map_err(|e| self.failed("read", e))?))
     }
 
-    /// Ends every recovery that was begun: from here on the state is as whole as its witnesses, and further than any mark of
-    /// it that was behind `marked`.
+    /// Ends every recovery that was begun: from here on the state is as whole as its witnesses, and further than any
+    /// mark of it that was behind `marked`.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn end_recovery(&mut self, marked: u64) -> Result<(), StoreError> {
-        self.counted = None;
+        self.committed = None;
         self.db
             .execute(
                 "UPDATE mark SET committed = max(committed, ?1) + 1",
@@ -163,38 +163,20 @@ pub(super) fn absent(db: &Connection, n: u64, at: Timestamp) -> rusqlite::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Decision, Identity, NewRow, Record, Subject};
+    use crate::store::{
+        Decision, NewRow, Record, Subject,
+        sample_for_tests::{campaign, row},
+    };
 
     #[test]
     fn a_target_that_is_left_out_is_recovered_too_and_its_scan_keeps_it_from_another() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            campaign: "ab12cd34ef".into(),
-            created: Timestamp::UNIX_EPOCH,
-            tenant: String::new(),
-            api: String::new(),
-            scan_type: "quick".into(),
-            comment: String::new(),
-            columns: Vec::new(),
-            id_rule: "hex40".to_owned(),
+        let left_out = NewRow {
+            ended: Some(("not_attempted", "left out by --where")),
+            left_out: true,
+            ..row(1, "ab")
         };
-        let mut loader = Store::create(&folder.path().join("a.db"), &identity).unwrap();
-        for n in 1..=2 {
-            loader
-                .insert(&NewRow {
-                    n,
-                    line: n + 1,
-                    machine_id: "ab",
-                    scan_type: None,
-                    comment: None,
-                    priority: None,
-                    extra: "",
-                    ended: (n == 1).then_some(("not_attempted", "left out by --where")),
-                    left_out: n == 1,
-                })
-                .unwrap();
-        }
-        let mut store = loader.finish().unwrap();
+        let mut store = campaign(&folder.path().join("a.db"), [left_out, row(2, "ab")]);
         assert_eq!(store.open_targets().unwrap().len(), 1);
         assert_eq!(store.targets_to_recover().unwrap().len(), 2);
         let found = Record::Changed {
@@ -219,31 +201,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_open_and_no_longer_unsure() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            campaign: "ab12cd34ef".into(),
-            created: Timestamp::UNIX_EPOCH,
-            tenant: String::new(),
-            api: String::new(),
-            scan_type: "quick".into(),
-            comment: String::new(),
-            columns: Vec::new(),
-            id_rule: "hex40".to_owned(),
-        };
-        let mut loader = Store::create(&folder.path().join("a.db"), &identity).unwrap();
-        loader
-            .insert(&NewRow {
-                n: 1,
-                line: 2,
-                machine_id: "AB",
-                scan_type: None,
-                comment: None,
-                priority: None,
-                extra: "",
-                ended: None,
-                left_out: false,
-            })
-            .unwrap();
-        let mut store = loader.finish().unwrap();
+        let mut store = campaign(&folder.path().join("a.db"), [row(1, "AB")]);
         let begun = Record::Begun {
             n: 1,
             number: 1,

@@ -1,4 +1,5 @@
-//! Room on the disk that is kept for a run's last words: what came back of calls that were on their way when the disk was full.
+//! Room on the disk that is kept for a run's last words: what came back of calls that were on their way when the disk
+//! was full.
 
 use std::{
     ffi::OsString,
@@ -57,14 +58,15 @@ impl Drop for Reserve {
 }
 
 impl Store {
-    /// Writes as much as the attempts of a whole burst do into the log, and takes it back before it is committed: a disk that
-    /// has no room for it is found out before the first call, and the file does not grow.
+    /// Writes as much as the attempts of a whole burst do into the log, and takes it back before it is committed: a
+    /// disk that has no room for it is found out before the first call, and the file does not grow.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn prove_room(&mut self) -> Result<(), StoreError> {
         self.finish_check()?;
-        // Through a connection of its own, of which so few pages stay in memory that the rest has to be written at once.
+        // Through a connection of its own, of which so few pages stay in memory that the rest has to be written at
+        // once.
         let written = connect(&self.path).and_then(|mut db| {
             db.pragma_update(None, "cache_size", 8)?;
             let room = db.transaction()?;
@@ -79,26 +81,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::store::Identity;
+    use crate::store::sample_for_tests::campaign;
 
     #[test]
     fn room_is_proven_in_the_log_and_the_state_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.campaign.db");
-        let identity = Identity {
-            campaign: "ab12cd34ef".into(),
-            created: Timestamp::UNIX_EPOCH,
-            tenant: String::new(),
-            api: String::new(),
-            scan_type: "quick".into(),
-            comment: String::new(),
-            columns: Vec::new(),
-            id_rule: "hex40".to_owned(),
-        };
-        let mut store = Store::create(&path, &identity).unwrap().finish().unwrap();
+        let mut store = campaign(&path, []);
         let length = |ending: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(ending);

@@ -55,8 +55,8 @@ pub struct Known<'a> {
 }
 
 impl Store {
-    /// Shows `visit` every target that something has happened to and that has not ended, by number. There are as many as
-    /// calls were in flight, and as retries wait.
+    /// Shows `visit` every target that something has happened to and that has not ended, by number. There are as many
+    /// as calls were in flight, and as retries wait.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -92,8 +92,8 @@ impl Store {
         })
     }
 
-    /// Shows `visit` every row in the input's order, or only those that have ended, until it says stop by an error of its
-    /// own.
+    /// Shows `visit` every row in the input's order, or only those that have ended, until it says stop by an error of
+    /// its own.
     ///
     /// # Errors
     /// The file cannot be read, or `visit` failed.

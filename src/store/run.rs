@@ -51,11 +51,11 @@ impl Store {
         Ok(self.db.last_insert_rowid())
     }
 
-    /// When each run began, oldest first, and what it counted its calls by, as [`Run::quota`] has it.
+    /// When each run began, oldest first, and what it committed its calls by, as [`Run::quota`] has it.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn beginnings(&self) -> Result<Vec<(Timestamp, String)>, StoreError> {
+    pub fn run_starts(&self) -> Result<Vec<(Timestamp, String)>, StoreError> {
         self.read("SELECT started, quota FROM run ORDER BY id", |row| {
             Ok((timestamp(row.get(0)?).unwrap_or_default(), row.get(1)?))
         })

@@ -9,18 +9,18 @@ use super::{Identity, StoreError, millis, timestamp};
 /// "flsw": tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x666c_7377;
 
-/// The version of the format that is written. Version 1 is brought to it when a file is opened (`migrate.rs`); a file of any
-/// other version is refused.
+/// The version of the format that is written. Version 1 is brought to it when a file is opened (`migrate.rs`); a file
+/// of any other version is refused.
 pub(super) const VERSION: i64 = 2;
 
 /// Times are milliseconds since 1970, UTC. `progress` has a row for each target that has been touched, so that a new
-/// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record. Every
-/// row ends with the sum of its cells (`sums.rs`), which SQLite keeps up to date.
+/// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record.
+/// Every row ends with the sum of its cells (`sums.rs`), which SQLite keeps up to date.
 ///
-/// `campaign.id_rule` says by which rule cells were taken for machine ids: `hex40`, `hex32`, `any-id`, or `any`, which is what
-/// a URL can carry, in a campaign from before there were several. `target.tenant` is
-/// part of a target's key; empty means the campaign's own. `mark` holds one row: how many batches have been committed, which
-/// is also kept outside of this file (`mark.rs`). `progress.reopened` is set where the operator opened an ended target again.
+/// `campaign.id_rule` says by which rule cells were taken for machine ids: `hex40`, `hex32`, `any-id`, or `any`,
+/// which is what a URL can carry, in a campaign from before there were several. `target.tenant` is part of a target's
+/// key; empty means the campaign's own. `mark` holds one row: how many batches have been committed, which is also
+/// kept outside of this file (`mark.rs`). `progress.reopened` is set where the operator opened an ended target again.
 /// `decision` holds what somebody decided, never what could be inferred (`decision.rs`).
 pub(super) const TABLES: &str = "
     CREATE TABLE campaign (
@@ -46,7 +46,8 @@ pub(super) const TABLES: &str = "
         n INTEGER PRIMARY KEY, outcome TEXT, left_out INTEGER NOT NULL DEFAULT 0,
         attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
         pending_tries INTEGER NOT NULL DEFAULT 0, not_found INTEGER NOT NULL DEFAULT 0,
-        not_before INTEGER, unsure_since INTEGER, unsure_by_server INTEGER NOT NULL DEFAULT 0, first_sent INTEGER, last_answer INTEGER,
+        not_before INTEGER, unsure_since INTEGER, unsure_by_server INTEGER NOT NULL DEFAULT 0, \
+        first_sent INTEGER, last_answer INTEGER,
         http_status INTEGER, error_code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
         correlation_id TEXT NOT NULL DEFAULT '', action_id TEXT NOT NULL DEFAULT '',
         action_status TEXT NOT NULL DEFAULT '', action_created TEXT NOT NULL DEFAULT '',
@@ -66,7 +67,8 @@ pub(super) const TABLES: &str = "
         PRIMARY KEY (n, number)
     ) WITHOUT ROWID;
     CREATE TABLE cancel (
-        n INTEGER NOT NULL, number INTEGER NOT NULL, action_id TEXT NOT NULL, sent INTEGER NOT NULL, ended INTEGER, result TEXT,
+        n INTEGER NOT NULL, number INTEGER NOT NULL, action_id TEXT NOT NULL, sent INTEGER NOT NULL, \
+        ended INTEGER, result TEXT,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(n, number, action_id, sent, ended, result)) STORED,
         PRIMARY KEY (n, number)
     ) WITHOUT ROWID;
@@ -92,7 +94,12 @@ pub(super) const TABLES: &str = "
 /// The rule of a campaign whose cells were asked no more than whether a URL can carry them.
 pub(super) const ANY_ID: &str = "any";
 
-/// Makes the tables in an empty file.
+/// The index on machine ids, which are compared in lower case. It is created when it is first needed, because most
+/// campaigns never need it.
+pub(super) const MACHINE_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS target_machine ON target (lower(machine_id), tenant)";
+
+/// Creates the tables in an empty file.
 pub(super) fn make(db: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     db.execute_batch(TABLES)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;

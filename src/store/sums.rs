@@ -1,6 +1,6 @@
-//! Whether the file is as it was written. SQLite's own check finds pages that are lost or torn; a changed bit within a cell
-//! it cannot see, so every row carries the sum of its cells. Both are looked at before a campaign is gone on with: a wrong
-//! outcome, or a row that has gone, would scan a machine twice or never.
+//! Whether the file is as it was written. SQLite's own check finds pages that are lost or torn; a changed bit within
+//! a cell it cannot see, so every row carries the sum of its cells. Both are looked at before a campaign is gone on
+//! with: a wrong outcome, or a row that has gone, would scan a machine twice or never.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use rusqlite::{
     types::ValueRef,
 };
 
-use super::{StoreError, amend, migrate, schema};
+use super::{StoreError, schema, schema_1};
 
 /// Each table that is summed, and its cells in the order of the sum, are read from the tables' own words.
 const SUM: &str = "sum INTEGER NOT NULL GENERATED ALWAYS AS (";
@@ -112,8 +112,8 @@ impl Part {
         let db = Connection::open_in_memory()?;
         install(&db)?;
         let (tables, index) = match version {
-            1 => (migrate::TABLES_1, migrate::INDEX_1),
-            _ => (schema::TABLES, amend::INDEX),
+            1 => (schema_1::TABLES, schema_1::MACHINE_INDEX),
+            _ => (schema::TABLES, schema::MACHINE_INDEX),
         };
         db.execute_batch(tables)?;
         db.execute_batch(index)?;
@@ -121,8 +121,8 @@ impl Part {
     }
 }
 
-/// The sum of the cells: it is there to notice damage, not malice. Every step can be undone, so no single changed bit goes
-/// unnoticed.
+/// The sum of the cells: it is there to notice damage, not malice. Every step can be undone, so no single changed bit
+/// goes unnoticed.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that rusqlite wants")]
 fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
     let mut sum = Sum(0xcbf2_9ce4_8422_2325);

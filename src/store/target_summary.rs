@@ -1,11 +1,11 @@
 //! A look at a campaign that another process may be working on: nothing is locked, nothing is changed.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
-use super::{Lock, Store, StoreError, connect, migrate, schema, sums, timestamp};
+use super::{Store, StoreError, timestamp};
 use crate::plain_text::one_line;
 
 /// A target that did not end well.
@@ -28,7 +28,8 @@ pub struct TargetSummary {
 /// What the campaign's calls have come to so far, in counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// By how many times their machines were found busy, the index: targets that were sent to, and how many of them have ended.
+    /// By how many times their machines were found busy, the index: targets that were sent to, and how many of them
+    /// have ended.
     pub found_busy: Vec<(u64, u64)>,
     /// Answers of late, and how long they took together.
     pub answers: u64,
@@ -61,74 +62,38 @@ pub struct LastRun {
 }
 
 impl Store {
-    /// Opens a campaign to look at it, and looks through the whole file.
-    ///
-    /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or damaged.
-    pub fn look(path: &Path) -> Result<Self, StoreError> {
-        let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
-        if schema::version(&db, path)? < schema::VERSION {
-            // Who only looks brings nothing to another version.
-            return Self::rehearse(path);
-        }
-        sums::check(&db, path)?;
-        Self::at(db, path)
-    }
-
-    /// Opens a campaign to read a word or two of it, without looking through the whole file.
-    ///
-    /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or an earlier one
-    /// and damaged.
-    pub fn peek(path: &Path) -> Result<Self, StoreError> {
-        let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
-        if schema::version(&db, path)? < schema::VERSION {
-            return Self::rehearse(path);
-        }
-        Self::at(db, path)
-    }
-
-    /// Opens a campaign whose file somebody has looked through before: a millisecond, however large it is. For small changes
-    /// beside the process that runs it, such as orders; whoever begins to act on a campaign looks through the whole file
-    /// first.
-    ///
-    /// # Errors
-    /// It cannot be read, is no state file of fleetsweep, of a version that this fleetsweep does not know, or an earlier
-    /// release that cannot read ours is at work on it.
-    pub fn open_unchecked(path: &Path) -> Result<Self, StoreError> {
-        let db = connect(path).map_err(|source| StoreError::new("read", path, source))?;
-        if schema::version(&db, path)? < schema::VERSION && Lock::is_held(path) {
-            return Err(StoreError::OlderAtWork(path.to_owned()));
-        }
-        migrate::bring_up(&db, path)?;
-        Self::at(db, path)
-    }
-
-    fn at(db: rusqlite::Connection, path: &Path) -> Result<Self, StoreError> {
-        let identity =
-            schema::identity(&db).map_err(|source| StoreError::new("read", path, source))?;
-        Ok(Self {
-            path: path.to_owned(),
-            db,
-            identity,
-            looking: None,
-            counted: None,
-        })
-    }
-
     /// The last few targets that ended badly.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn last_errors(&self, how_many: usize) -> Result<Vec<TargetSummary>, StoreError> {
-        self.glimpses(
+        self.target_summaries(
             "p.outcome IN ('failed', 'refused', 'not_found', 'unsupported') ORDER BY p.last_answer DESC, t.n DESC",
             how_many,
         )
     }
 
-    /// Targets to which something was sent that may have started a scan: those that ended so, and those that are still to
-    /// be looked up. A call without an answer is one of the latter, unless a process is at work and may be waiting for it.
+    /// The first few targets that ended with this outcome by being read, in the input's order; with or without those
+    /// that the operator's `--where` left out.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ended_on_reading(
+        &self,
+        outcome: &str,
+        how_many: usize,
+    ) -> Result<Vec<TargetSummary>, StoreError> {
+        // The word is one of ours, and no text of a user's.
+        let outcome = outcome.replace('\'', "''");
+        self.target_summaries(
+            &format!("p.outcome = '{outcome}' AND p.attempts = 0 ORDER BY t.n"),
+            how_many,
+        )
+    }
+
+    /// Targets to which something was sent that may have started a scan: those that ended so, and those that are
+    /// still to be looked up. A call without an answer is one of the latter, unless a process is at work and may be
+    /// waiting for it.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -138,7 +103,7 @@ impl Store {
         } else {
             "OR (p.outcome IS NULL AND EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL))"
         };
-        self.glimpses(
+        self.target_summaries(
             &format!(
                 "p.outcome = 'unsure' OR (p.outcome IS NULL AND p.unsure_since IS NOT NULL) {on_its_way} ORDER BY t.n"
             ),
@@ -214,7 +179,7 @@ impl Store {
         Ok(runs.map_err(|e| self.failed("read", e))?.into_iter().next())
     }
 
-    pub(super) fn glimpses(
+    pub(super) fn target_summaries(
         &self,
         which: &str,
         how_many: usize,

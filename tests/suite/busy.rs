@@ -122,7 +122,7 @@ const FORBIDDEN: &str =
 
 /// What the store knows of the one target that waits.
 fn waiting(ground: &Ground) -> Progress {
-    let store = Store::look(&ground.state()).unwrap();
+    let store = Store::open_read_only(&ground.state()).unwrap();
     let mut left = store.recall(std::iter::once(1)).unwrap();
     left.pop().unwrap().target.progress
 }

@@ -49,7 +49,7 @@ async fn called_back(ground: &Ground) -> Cancelled {
 }
 
 fn state_of(ground: &Ground, status: &str) -> u64 {
-    let store = Store::look(&ground.state()).unwrap();
+    let store = Store::open_read_only(&ground.state()).unwrap();
     let tally = store.action_tally().unwrap();
     let count = tally.iter().find(|(word, _)| word == status);
     count.map_or(0, |(_, count)| *count)
@@ -300,7 +300,7 @@ fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
         .spawn()
         .unwrap();
     // A hundred go out at once, the others a minute later.
-    let store = || Store::look(&place.path("fleet.campaign.db")).ok();
+    let store = || Store::open_read_only(&place.path("fleet.campaign.db")).ok();
     let accepted = || {
         let tally = store().and_then(|store| store.action_tally().ok());
         tally.map_or(0, |tally| tally.iter().map(|(_, count)| count).sum::<u64>())

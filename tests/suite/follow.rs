@@ -59,7 +59,7 @@ async fn followed(ground: &Ground, options: FollowOptions) -> Followed {
 
 /// How the store says that the scans ended.
 fn states(ground: &Ground) -> BTreeMap<String, u64> {
-    let store = Store::look(&ground.state()).unwrap();
+    let store = Store::open_read_only(&ground.state()).unwrap();
     store.action_tally().unwrap().into_iter().collect()
 }
 

@@ -40,7 +40,7 @@ pub(super) fn hear(name: &str, input: &[u8], options: &Options) -> Result<Heard,
     };
     while let Some(row) = roster.next_row()? {
         assert_eq!(row.n, heard.rows.len() as u64 + 1);
-        let fate = match &row.fate {
+        let fate = match &row.kind {
             RowKind::Due => "due".to_owned(),
             RowKind::LeftOut => "left out".to_owned(),
             RowKind::Invalid(flaw) => format!("invalid: {flaw}"),

@@ -21,7 +21,7 @@ fn a_row_has_a_scan_type_a_comment_and_a_priority_of_its_own() {
     assert_eq!(roster.columns(), ["scan_type", "comment", "priority"]);
     let mut said = Vec::new();
     while let Some(row) = roster.next_row().unwrap() {
-        if row.fate == RowKind::Due {
+        if row.kind == RowKind::Due {
             said.push((row.scan_type, row.comment.map(String::from), row.priority));
         }
     }

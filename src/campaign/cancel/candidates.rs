@@ -71,8 +71,8 @@ impl<D: Defender> Canceller<D> {
             .with(|store| {
                 Ok((
                     all_open(store)?,
-                    store.first_in_doubt()?,
-                    store.last_unknown()?,
+                    store.first_unconfirmed()?,
+                    store.last_unconfirmed()?,
                 ))
             })
             .await?;

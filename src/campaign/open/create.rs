@@ -87,7 +87,7 @@ pub(crate) fn new_row(
     row: &Row<'_>,
     take: impl FnOnce(NewRow<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let ended = ended_by_reading(&row.fate);
+    let ended = ended_by_reading(&row.kind);
     take(NewRow {
         n: row.n,
         line: row.line,
@@ -99,6 +99,6 @@ pub(crate) fn new_row(
         ended: ended
             .as_ref()
             .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
-        left_out: row.fate == RowKind::LeftOut,
+        left_out: row.kind == RowKind::LeftOut,
     })
 }

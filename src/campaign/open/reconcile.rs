@@ -5,7 +5,7 @@ use super::create::{GONE, LEFT_OUT};
 use crate::campaign::outcome::Outcome;
 use crate::{
     roster::{Row, RowKind, ScanType},
-    store::{Amendment, Stands},
+    store::{Amendment, TargetMatch},
 };
 
 /// The strongest thing that the rows so far say about a target. One byte per target.
@@ -30,9 +30,9 @@ pub(crate) struct Reconciliation {
 
 impl Reconciliation {
     /// Takes in a row whose machine is in these targets.
-    pub(crate) fn reconcile(&mut self, row: &Row<'_>, targets: &[Stands]) {
-        for &Stands { n, is_out } in targets {
-            let mention_now = match &row.fate {
+    pub(crate) fn reconcile(&mut self, row: &Row<'_>, targets: &[TargetMatch]) {
+        for &TargetMatch { n, is_out } in targets {
+            let mention_now = match &row.kind {
                 RowKind::Due => Mention::Due,
                 RowKind::LeftOut => Mention::LeftOut,
                 RowKind::Invalid(_) | RowKind::Duplicate { .. } => Mention::Named,
@@ -40,7 +40,7 @@ impl Reconciliation {
             let mention = self.mention(n);
             let before = *mention;
             *mention = before.max(mention_now);
-            match &row.fate {
+            match &row.kind {
                 RowKind::Due if is_out && before != Mention::Due => {
                     self.amendments.push(Amendment::Admit {
                         n,

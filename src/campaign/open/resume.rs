@@ -11,7 +11,7 @@ use super::{
 use crate::campaign::outcome::Outcome;
 use crate::{
     roster::{Note, Roster, RosterError, Row, RowKind, ScanType},
-    store::{Amendment, Extension, Identity, Known, Standing, Store, StoreError},
+    store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
 };
 
 /// Why the campaign cannot be resumed. Nothing was sent, and nothing was changed.
@@ -166,11 +166,11 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
     store.extend::<ResumeError>(|extension| {
         while let Some(row) = roster.next_row()? {
             match match_row(extension, &row, &mut slips)? {
-                Standing::New => {
+                MachineMatch::New => {
                     let extra = columns.reorder(row.extra);
                     new_row(&Row { extra, ..row }, |row| extension.add(row))?;
                 }
-                Standing::Old(targets) => reconciliation.reconcile(&row, &targets),
+                MachineMatch::Old(targets) => reconciliation.reconcile(&row, &targets),
             }
         }
         changed = extension.amend(&reconciliation.amendments(extension.old()))?;
@@ -191,16 +191,16 @@ fn match_row(
     extension: &Extension<'_>,
     row: &Row<'_>,
     slips: &mut HashMap<String, usize>,
-) -> Result<Standing, StoreError> {
-    let stands = extension.standing(row.machine_id)?;
-    let is_slip = matches!(&row.fate, RowKind::Invalid(flaw) if flaw.is_of_the_id());
-    let (Standing::Old(targets), true) = (&stands, is_slip) else {
+) -> Result<MachineMatch, StoreError> {
+    let stands = extension.find_machine(row.machine_id)?;
+    let is_slip = matches!(&row.kind, RowKind::Invalid(flaw) if flaw.is_of_the_id());
+    let (MachineMatch::Old(targets), true) = (&stands, is_slip) else {
         return Ok(stands);
     };
     let before = slips.entry(row.machine_id.to_lowercase()).or_default();
     let target = targets.get(*before).copied();
     *before += 1;
-    Ok(target.map_or(Standing::New, |target| Standing::Old(vec![target])))
+    Ok(target.map_or(MachineMatch::New, |target| MachineMatch::Old(vec![target])))
 }
 
 /// How a row of the input differs from its target.
@@ -213,7 +213,7 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
     }
     // What was not read then, or is not read now, cannot be compared.
     let was_read = !(known.invalid || known.duplicate || known.left_out);
-    if !was_read || row.fate != RowKind::Due {
+    if !was_read || row.kind != RowKind::Due {
         return None;
     }
     let word =
@@ -241,7 +241,7 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
 /// What today's row changes about its target.
 fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
     let n = known.n;
-    match &row.fate {
+    match &row.kind {
         // A duplicate becomes due when the row that it repeats is now left out.
         RowKind::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
             n,

@@ -195,7 +195,7 @@ fn read_inventory(path: &Path) -> Result<Vec<String>, MockError> {
         Roster::open(&path.display().to_string(), file, &options).map_err(|why| wrong(&why))?;
     let mut ids = Vec::new();
     while let Some(row) = roster.next_row().map_err(|why| wrong(&why))? {
-        if row.fate == RowKind::Due {
+        if row.kind == RowKind::Due {
             ids.push(row.machine_id.to_owned());
         }
     }

@@ -1,7 +1,7 @@
 //! Opening a campaign: the one that is there, or a new one.
 //!
-//! - `input`: the rows. `joining`: what command and input change about a campaign that is there. `look`: what opening it
-//!   would find.
+//! - `input`: the rows. `joining`: what command and input change about a campaign that is there. `look`: what opening
+//!   it would find.
 //! - `archive`: another campaign's files make room for it. `abandon`: an unfinished one is given up.
 //! - `succession`: a finished campaign is followed by another one.
 //! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
@@ -155,7 +155,7 @@ impl Opening {
         if let Some(there) = self.rehearsal_there() {
             return self.open_over_rehearsal(&there, lock, &marks);
         }
-        let opened = Store::open_and_look(&self.places.state);
+        let opened = Store::open_while_checking(&self.places.state);
         let mut store = match opened {
             Err(StoreError::Damaged { .. }) if self.recover => {
                 return self.rebuild_damaged(lock, &marks);

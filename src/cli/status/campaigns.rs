@@ -49,7 +49,7 @@ pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failur
 
 impl From<MarkRow> for Campaign {
     fn from(mark: MarkRow) -> Self {
-        let store = Store::peek(&mark.state).ok();
+        let store = Store::open_unchecked_read_only(&mark.state).ok();
         let store = store.filter(|store| store.identity().campaign == mark.campaign);
         let ended = store.and_then(|store| {
             let tally = store.tally().ok()?;

@@ -1,5 +1,5 @@
-//! What stands in the way of a connection until a person removes it: a certificate that is not trusted, a proxy that refuses.
-//! An outage is no obstacle.
+//! What stands in the way of a connection until a person removes it: a certificate that is not trusted, a proxy that
+//! refuses. An outage is no obstacle.
 
 use std::{error::Error, fmt, io};
 
@@ -10,13 +10,13 @@ use super::tunnel;
 /// What a person has to mend before anything can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Whoever answered showed a certificate that is not trusted, has expired, or is another host's: what is wrong with it, and the
-    /// cure.
+    /// Whoever answered showed a certificate that is not trusted, has expired, or is another host's: what is wrong with
+    /// it, and the cure.
     Certificate(String),
     /// A proxy answered CONNECT otherwise than with 200.
     Proxy {
-        /// Its answer's status. The HTTP client tells 407 only; [`Obstacle::looked_into`] finds out the others. Where it is not
-        /// known it may be one of 5xx, which is an outage.
+        /// Its answer's status. The HTTP client tells 407 only; [`Obstacle::looked_into`] finds out the others. Where
+        /// it is not known it may be one of 5xx, which is an outage.
         status: Option<u16>,
         /// What it did, and the cure.
         text: String,
@@ -30,8 +30,8 @@ impl Obstacle {
         matches!(self, Self::Proxy { status: Some(status), .. } if *status >= 500)
     }
 
-    /// The same with what the client does not tell of a proxy's answer: the status, and which authentication it wants. Asks the proxy
-    /// for the same tunnel once more, for at most 5 s, and sends nothing through it.
+    /// The same with what the client does not tell of a proxy's answer: the status, and which authentication it wants.
+    /// Asks the proxy for the same tunnel once more, for at most 5 s, and sends nothing through it.
     #[must_use]
     pub async fn looked_into(self, url: &reqwest::Url) -> Self {
         match self {
@@ -57,8 +57,8 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// What a person has to mend, if that is what this error is about: none for names that are not found, refused or lost connections,
-/// and timeouts.
+/// What a person has to mend, if that is what this error is about: none for names that are not found, refused or lost
+/// connections, and timeouts.
 pub(crate) fn obstacle(error: &reqwest::Error) -> Option<Obstacle> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
@@ -70,7 +70,8 @@ pub(crate) fn obstacle(error: &reqwest::Error) -> Option<Obstacle> {
     None
 }
 
-/// The TLS error that this is, or that an I/O error carries, perhaps in another: these do not give out what they carry as their source.
+/// The TLS error that this is, or that an I/O error carries, perhaps in another: these do not give out what they carry
+/// as their source.
 fn tls<'a>(mut error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     loop {
         if let Some(found) = error.downcast_ref() {
@@ -84,7 +85,8 @@ fn certificate(error: &rustls::Error) -> Option<Obstacle> {
     let text = match error {
         rustls::Error::InvalidCertificate(why) => wrong_with(why),
         rustls::Error::NoCertificatesPresented => {
-            "no certificate was shown: what answers there is not the service; look at the address and at HTTPS_PROXY".to_owned()
+            "no certificate was shown: what answers there is not the service; look at the address and at \
+             HTTPS_PROXY".to_owned()
         }
         _ => return None,
     };
@@ -97,21 +99,23 @@ fn wrong_with(why: &CertificateError) -> String {
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => format!(
-            "the certificate that was shown is not valid at this time ({why}): set this computer's clock right; if it is right, whoever \
-             runs that host or proxy has to renew the certificate"
+            "the certificate that was shown is not valid at this time ({why}): set this computer's clock right; if it \
+             is right, whoever runs that host or proxy has to renew the certificate"
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
-            "the certificate that was shown is another host's ({why}): something else answers there; look at the address, at HTTPS_PROXY \
-             and at the name server"
+            "the certificate that was shown is another host's ({why}): something else answers there; look at the \
+             address, at HTTPS_PROXY and at the name server"
         ),
-        // An authority's own certificate in a server's place is refused by every strict client, also where it is trusted.
-        why if why.to_string().contains("CaUsedAsEndEntity") => "the certificate that was shown is self-signed and made out as a \
-             certificate authority's, which no server may show: give that server one that an authority has signed, and name that \
-             authority's certificate by --ca-cert FILE"
+        // An authority's own certificate in a server's place is refused by every strict client, also where it is
+        // trusted.
+        why if why.to_string().contains("CaUsedAsEndEntity") => "the certificate that was shown is self-signed and \
+             made out as a certificate authority's, which no server may show: give that server one that an authority \
+             has signed, and name that authority's certificate by --ca-cert FILE"
             .to_owned(),
         why => format!(
-            "the certificate that was shown is not trusted ({why}): it is self-signed, or of a company's own authority, such as a proxy \
-             that looks into TLS shows; name that authority's certificate by --ca-cert FILE (PEM)"
+            "the certificate that was shown is not trusted ({why}): it is self-signed, or of a company's own \
+             authority, such as a proxy that looks into TLS shows; name that authority's certificate by --ca-cert \
+             FILE (PEM)"
         ),
     }
 }
@@ -144,17 +148,20 @@ fn refused(status: Option<u16>, schemes: &[String]) -> Obstacle {
                 )
             };
             format!(
-                "{wanted}: have the proxy let this host through without, or name a local relay in HTTPS_PROXY that signs in for you, \
-                 such as px or cntlm"
+                "{wanted}: have the proxy let this host through without, or name a local relay in HTTPS_PROXY that \
+                 signs in for you, such as px or cntlm"
             )
         }
         Some(status @ 500..) => format!(
-            "the proxy could not connect ({status}): it has no way to that host at the moment, or does not find its name"
+            "the proxy could not connect ({status}): it has no way to that host at the moment, or does not find its \
+             name"
         ),
         Some(status) => format!(
-            "the proxy refused to connect ({status}): have it let this host through, or look at HTTPS_PROXY and NO_PROXY"
+            "the proxy refused to connect ({status}): have it let this host through, or look at HTTPS_PROXY and \
+             NO_PROXY"
         ),
-        None => "the proxy did not connect: if it refuses that host, have it let through; look at HTTPS_PROXY and NO_PROXY".to_owned(),
+        None => "the proxy did not connect: if it refuses that host, have it let through; look at HTTPS_PROXY and \
+             NO_PROXY".to_owned(),
     };
     Obstacle::Proxy { status, text }
 }

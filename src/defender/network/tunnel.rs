@@ -1,5 +1,5 @@
-//! What a proxy answers to CONNECT. The HTTP client keeps it to itself, all but 407, and whether a person has to mend it depends on
-//! it.
+//! What a proxy answers to CONNECT. The HTTP client keeps it to itself, all but 407, and whether a person has to mend
+//! it depends on it.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub(super) struct Answer {
     pub(super) schemes: Vec<String>,
 }
 
-/// Asks the proxy that the client uses for this URL for a tunnel there, and hangs up. `None` if there is no such proxy, if it speaks
-/// TLS or SOCKS, or does not answer.
+/// Asks the proxy that the client uses for this URL for a tunnel there, and hangs up. `None` if there is no such proxy,
+/// if it speaks TLS or SOCKS, or does not answer.
 pub(super) async fn asked(url: &Url) -> Option<Answer> {
     let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
     let target = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_head_is_read_as_far_as_it_came() {
-        let head = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM abc\r\nX: y\r\n\r\nProxy-Authenticate: Basic";
+        let head = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM abc\r\nX: \
+             y\r\n\r\nProxy-Authenticate: Basic";
         assert_eq!(
             read(head),
             Some(Answer {

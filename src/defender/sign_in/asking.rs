@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-/// So many token requests go out in any minute, and no more, whether they fail at once, bring tokens that are dead on arrival, or
-/// bring tokens that the API refuses one after the other. An outage asks seven times in its first minute (after 0, 1, 3, 7, 15,
-/// 30 and 45 s), perhaps just after a request that went well; the service locks an application out that asks in a loop
-/// (AADSTS50196).
+/// So many token requests go out in any minute, and no more, whether they fail at once, bring tokens that are dead on
+/// arrival, or bring tokens that the API refuses one after the other. An outage asks seven times in its first minute
+/// (after 0, 1, 3, 7, 15, 30 and 45 s), perhaps just after a request that went well; the service locks an application
+/// out that asks in a loop (AADSTS50196).
 pub(super) const MOST_A_MINUTE: usize = 8;
 
 /// What [`MOST_A_MINUTE`] counts over.

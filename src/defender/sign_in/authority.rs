@@ -9,8 +9,8 @@ use crate::defender::base::ApiBase;
 /// Why an address cannot be the sign-in service's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the sign-in address {text:?} cannot be used; it is https:// and a host, as in https://login.microsoftonline.com, or \
-     http:// and a loopback address for a mock tenant"
+    "the sign-in address {text:?} cannot be used; it is https:// and a host, as in https://login.microsoftonline.com, \
+     or http:// and a loopback address for a mock tenant"
 )]
 pub struct BadAuthority {
     text: String,

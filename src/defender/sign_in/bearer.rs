@@ -32,7 +32,8 @@ pub fn bearer(text: &SecretString, place: &str) -> Result<SecretString, SignInEr
     };
     Err(SignInError(format!(
         "{place} {wrong}; put the bare access token there, such as \
-         `az account get-access-token --resource https://api.securitycenter.microsoft.com --query accessToken -o tsv` prints"
+         `az account get-access-token --resource https://api.securitycenter.microsoft.com --query accessToken -o tsv` \
+         prints"
     )))
 }
 

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::SignInError;
 
-/// How long an assertion is valid, on both sides of now: Entra ID allows clocks to lie 5 min apart, and takes ten minutes.
+/// How long an assertion is valid, on both sides of now: Entra ID allows clocks to lie 5 min apart, and takes ten
+/// minutes.
 const LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A certificate with its key.
@@ -133,20 +134,21 @@ impl Flaw {
         let to = to.display();
         match self {
             Self::Binary => format!(
-                "it is no PEM file but a PFX (or DER); convert it with `openssl pkcs12 -in {from} -out {to} -nodes`, and name {to} in \
-                 AZURE_CLIENT_CERTIFICATE_PATH"
+                "it is no PEM file but a PFX (or DER); convert it with `openssl pkcs12 -in {from} -out {to} -nodes`, \
+                 and name {to} in AZURE_CLIENT_CERTIFICATE_PATH"
             ),
             Self::Encrypted => format!(
-                "its key is encrypted, and fleetsweep asks for no passphrase; write a plain one with `(openssl x509 -in {from}; \
-                 openssl pkey -in {from}) > {to}`, readable for you alone, and name {to} in AZURE_CLIENT_CERTIFICATE_PATH"
+                "its key is encrypted, and fleetsweep asks for no passphrase; write a plain one with `(openssl x509 \
+                 -in {from}; openssl pkey -in {from}) > {to}`, readable for you alone, and name {to} in \
+                 AZURE_CLIENT_CERTIFICATE_PATH"
             ),
             Self::NoCertificate => {
                 "there is no -----BEGIN CERTIFICATE----- in it; the file must hold the certificate and its private key"
                     .to_owned()
             }
             Self::NoKey => {
-                "there is no -----BEGIN PRIVATE KEY----- in it; the file must hold the certificate and its private key, as \
-                 `cat key.pem certificate.pem > both.pem` makes it"
+                "there is no -----BEGIN PRIVATE KEY----- in it; the file must hold the certificate and its private \
+                 key, as `cat key.pem certificate.pem > both.pem` makes it"
                     .to_owned()
             }
             Self::NotRsa => "its key is no RSA key of 2048 to 8192 bits, and Entra ID takes no other".to_owned(),

@@ -6,8 +6,8 @@
 //! 2. a client secret: `AZURE_CLIENT_SECRET` (with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`)
 //! 3. a certificate: `AZURE_CLIENT_CERTIFICATE_PATH` (likewise)
 //! 4. workload identity: `AZURE_FEDERATED_TOKEN_FILE` (likewise)
-//! 5. managed identity, where the host announces it: `IDENTITY_ENDPOINT` or `MSI_ENDPOINT`; a virtual machine does not, there it
-//!    takes `--auth managed-identity`
+//! 5. managed identity, where the host announces it: `IDENTITY_ENDPOINT` or `MSI_ENDPOINT`; a virtual machine does not,
+//!    there it takes `--auth managed-identity`
 //! 6. the Azure CLI, where `az` is on the `PATH`
 
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -250,9 +250,10 @@ impl Choice {
     }
 }
 
-const NOTHING: &str = "there is nothing to sign in with: set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or \
-                       AZURE_CLIENT_CERTIFICATE_PATH), or put a bearer token for https://api.securitycenter.microsoft.com into \
-                       FLEETSWEEP_TOKEN or a --token-file; on an Azure host use --auth managed-identity; --mock needs none";
+const NOTHING: &str = "there is nothing to sign in with: set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET \
+     (or AZURE_CLIENT_CERTIFICATE_PATH), or put a bearer token for \
+                       https://api.securitycenter.microsoft.com into FLEETSWEEP_TOKEN or a --token-file; on an Azure \
+                       host use --auth managed-identity; --mock needs none";
 
 impl fmt::Debug for Environment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -328,7 +329,8 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             told,
-            "AZURE_CLIENT_SECRET is set, but AZURE_TENANT_ID is not set; the application's page in the Entra admin center shows it"
+            "AZURE_CLIENT_SECRET is set, but AZURE_TENANT_ID is not set; the application's page in the Entra admin \
+             center shows it"
         );
         let told = choice(Auth::Certificate, &[]).unwrap_err();
         assert!(

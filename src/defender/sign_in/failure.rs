@@ -34,15 +34,15 @@ impl AzureSignIn {
             }
             (Some(cure), None) => format!("sign-in failed: {cure} (HTTP {status})"),
             (None, Some(said)) if metadata && status == 400 => format!(
-                "sign-in with {name} failed: this host has no such identity; look at AZURE_CLIENT_ID, which names a user-assigned one, \
-                 and at the host's Identity page\n  the service said: {said}"
+                "sign-in with {name} failed: this host has no such identity; look at AZURE_CLIENT_ID, which names a \
+                 user-assigned one, and at the host's Identity page\n  the service said: {said}"
             ),
             (None, Some(said)) => {
                 format!("sign-in with {name} failed (HTTP {status})\n  the service said: {said}")
             }
             (None, None) => format!(
-                "sign-in with {name} failed: what answered for {} (HTTP {status}) is not the sign-in service; look at the proxy, the \
-                 firewall and --authority-url",
+                "sign-in with {name} failed: what answered for {} (HTTP {status}) is not the sign-in service; look at \
+                 the proxy, the firewall and --authority-url",
                 if metadata {
                     "the metadata service".to_owned()
                 } else {

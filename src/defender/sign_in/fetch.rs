@@ -7,12 +7,12 @@ use secrecy::SecretString;
 
 use super::SignInError;
 
-/// No token lives longer (MDE-API.md, section 6: 10 minutes to a day). What the server says beyond that is cut to it, so that
-/// no slip of the server's leads to a token that is never renewed, or to a moment that no clock can tell.
+/// No token lives longer (MDE-API.md, section 6: 10 minutes to a day). What the server says beyond that is cut to it,
+/// so that no slip of the server's leads to a token that is never renewed, or to a moment that no clock can tell.
 pub const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
-/// The life of a token whose answer says nothing of it that makes sense: nothing at all, no number, zero or less. Short enough
-/// that it is asked again soon, long enough that it is not asked all the time.
+/// The life of a token whose answer says nothing of it that makes sense: nothing at all, no number, zero or less. Short
+/// enough that it is asked again soon, long enough that it is not asked all the time.
 pub const UNTOLD_LIFE: Duration = Duration::from_mins(5);
 
 /// A token, and for how long the server says that it lives.

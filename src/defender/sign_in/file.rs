@@ -119,8 +119,8 @@ impl TokenFile {
             return Ok(token);
         }
         Err(SignInError(format!(
-            "{} was refused by the service (401), and the file still holds the same one; if a new one is what it lacks, write one into \
-             it and start the same command again",
+            "{} was refused by the service (401), and the file still holds the same one; if a new one is what it \
+             lacks, write one into it and start the same command again",
             self.place()
         )))
     }

@@ -1,4 +1,5 @@
-//! Whether a token fits what is about to be done, by its own word: a wrong one is told before the first call, not by it.
+//! Whether a token fits what is about to be done, by its own word: a wrong one is told before the first call, not by
+//! it.
 
 use super::{Claims, SignInError};
 
@@ -45,7 +46,8 @@ pub fn tenant(claims: &Claims, asked: Option<&str>) -> Result<(), SignInError> {
         return Ok(());
     }
     Err(SignInError(format!(
-        "the token is of the tenant {is}, but AZURE_TENANT_ID asks for {asked}: sign in to that tenant, or correct AZURE_TENANT_ID"
+        "the token is of the tenant {is}, but AZURE_TENANT_ID asks for {asked}: sign in to that tenant, or correct \
+         AZURE_TENANT_ID"
     )))
 }
 
@@ -102,8 +104,8 @@ pub fn roles(claims: &Claims, need: Need) -> Result<Option<String>, SignInError>
         Need::Scan if !has(SCAN) => Err(missing(claims, SCAN)),
         Need::Read if !reads => Err(missing(claims, READ)),
         Need::Scan if !reads => Ok(Some(format!(
-            "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it ends as unsure), and \
-             following, --skip-busy and `fleetsweep machines` will not work; {}",
+            "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it ends \
+             as unsure), and following, --skip-busy and `fleetsweep machines` will not work; {}",
             grant(claims, READ)
         ))),
         Need::Scan | Need::Read => Ok(None),
@@ -132,8 +134,8 @@ fn missing(claims: &Claims, role: &str) -> SignInError {
 fn grant(claims: &Claims, role: &str) -> String {
     let application = claims.application.as_deref().unwrap_or("the application");
     format!(
-        "grant it in the Entra admin center: App registrations, {application}, API permissions, WindowsDefenderATP, Application \
-         permissions, {role}, then \"Grant admin consent\""
+        "grant it in the Entra admin center: App registrations, {application}, API permissions, WindowsDefenderATP, \
+         Application permissions, {role}, then \"Grant admin consent\""
     )
 }
 
@@ -174,7 +176,8 @@ mod tests {
         let other = "99999999-2222-3333-4444-555555555555";
         insta::assert_snapshot!(
             tenant(&claims, Some(other)).unwrap_err(),
-            @"the token is of the tenant 11111111-2222-3333-4444-555555555555, but AZURE_TENANT_ID asks for 99999999-2222-3333-4444-555555555555: sign in to that tenant, or correct AZURE_TENANT_ID"
+            @"the token is of the tenant 11111111-2222-3333-4444-555555555555, but AZURE_TENANT_ID asks for \
+                 99999999-2222-3333-4444-555555555555: sign in to that tenant, or correct AZURE_TENANT_ID"
         );
         assert_eq!(tenant(&Claims::default(), Some(other)), Ok(()));
     }
@@ -194,7 +197,10 @@ mod tests {
         }
         insta::assert_snapshot!(
             audience(&for_whom("https://api.security.microsoft.com"), RESOURCE).unwrap_err(),
-            @"the token is for https://api.security.microsoft.com, but the API takes tokens for https://api.securitycenter.microsoft.com (that audience has no Machine.* roles, although the calls go to a host of that name); get one as `az account get-access-token --resource https://api.securitycenter.microsoft.com` does"
+            @"the token is for https://api.security.microsoft.com, but the API takes tokens for \
+                 https://api.securitycenter.microsoft.com (that audience has no Machine.* roles, although the calls \
+                 go to a host of that name); get one as `az account get-access-token --resource \
+                 https://api.securitycenter.microsoft.com` does"
         );
         let told = audience(&for_whom("https://graph.microsoft.com"), RESOURCE).unwrap_err();
         assert!(told.to_string().contains("--resource"), "{told}");

@@ -31,8 +31,9 @@ impl TokenSource for FixedToken {
 
     fn renew(&self, _refused: u64) -> TokenFuture<'_> {
         let told = format!(
-            "{} was refused by the service (401), and a ready token cannot be renewed; if that is what it lacks, put a new one there \
-             and start the same command again, or use --token-file, which is read again when it changes",
+            "{} was refused by the service (401), and a ready token cannot be renewed; if that is what it lacks, put \
+             a new one there and start the same command again, or use --token-file, which is read again when it \
+             changes",
             self.place
         );
         Box::pin(std::future::ready(Err(SignInError(told))))

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD, prelude::BASE64_URL_SAFE_NO_PAD};
 
-/// A shorter secret is cut out where it stands as a word of its own only: "e" or "client" is a part of half of all words, and a
-/// message without these says nothing any more. Entra's own secrets have 40 characters.
+/// A shorter secret is cut out where it stands as a word of its own only: "e" or "client" is a part of half of all
+/// words, and a message without these says nothing any more. Entra's own secrets have 40 characters.
 const SHORT: usize = 8;
 
 /// Shorter words that begin like a JWT are none.

@@ -8,11 +8,13 @@
 //! - this file: the port: [`TokenSource`] and what it gives, a [`Token`].
 //! - [`choice`]: which sign-in, by what was asked for and what is configured.
 //! - [`fixed`]: one ready token. [`file`](mod@file): a token in a file, read again when it changes.
-//! - [`renewing`]: a token that lasts, over [`fetch`], the port of one sign-in; `asking`: how often it is asked at most.
+//! - [`renewing`]: a token that lasts, over [`fetch`], the port of one sign-in; `asking`: how often it is asked at
+//!   most.
 //! - [`azure`]: that port over `azure_identity`; `transport`: our HTTP client below it; [`authority`]: where to;
 //!   [`certificate`]: the assertion that a key signs; `refusal`, `failure`: what the service says, and the cure;
 //!   `masking`: never with the secret.
-//! - [`bearer`]: what may be a bearer token at all. [`claims`]: what a token says of itself. [`fit`]: whether that is enough.
+//! - [`bearer`]: what may be a bearer token at all. [`claims`]: what a token says of itself. [`fit`]: whether that is
+//!   enough.
 
 use std::{future::Future, pin::Pin};
 

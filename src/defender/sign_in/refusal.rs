@@ -66,24 +66,26 @@ impl Refusal {
     pub(super) fn cure(&self, way: &Wording<'_>, ahead_s: Option<i64>) -> Option<String> {
         let Wording { tenant, client, .. } = way;
         Some(match self.code? {
-            7_000_215 => "the client secret is wrong: AZURE_CLIENT_SECRET must hold the secret's Value, not its Secret ID".to_owned(),
-            7_000_222 => "the client secret has expired: make a new one (Entra admin center, App registrations, Certificates & \
-                          secrets) and put its Value into AZURE_CLIENT_SECRET"
+            7_000_215 => "the client secret is wrong: AZURE_CLIENT_SECRET must hold the secret's Value, not its \
+                 Secret ID".to_owned(),
+            7_000_222 => "the client secret has expired: make a new one (Entra admin center, App registrations, \
+                 Certificates & secrets) and put its Value into AZURE_CLIENT_SECRET"
                 .to_owned(),
             700_016 => format!(
-                "there is no application {client} in the tenant {tenant}: look at AZURE_CLIENT_ID (the Application (client) ID, not the \
-                 Object ID) and AZURE_TENANT_ID"
+                "there is no application {client} in the tenant {tenant}: look at AZURE_CLIENT_ID (the Application \
+                 (client) ID, not the Object ID) and AZURE_TENANT_ID"
             ),
             90_002 | 900_023 | 50_059 => format!(
                 "there is no tenant {tenant} in this cloud: look at AZURE_TENANT_ID and --cloud"
             ),
             500_011 | 650_057 => format!(
-                "the tenant knows no resource {}: this is the wrong --cloud, or the tenant has no Defender for Endpoint",
+                "the tenant knows no resource {}: this is the wrong --cloud, or the tenant has no Defender for \
+                 Endpoint",
                 way.resource
             ),
             70_011 | 1_002_012 => format!("the scope is wrong: look at --resource, which is {}", way.resource),
-            700_027 => "the certificate is not registered with the application, or its key is another: upload the certificate \
-                        (not the key) under App registrations, Certificates & secrets"
+            700_027 => "the certificate is not registered with the application, or its key is another: upload the \
+                 certificate (not the key) under App registrations, Certificates & secrets"
                 .to_owned(),
             700_024 => match ahead_s {
                 Some(ahead) if ahead.abs() > 60 => format!(
@@ -93,31 +95,31 @@ impl Refusal {
                 _ => "the assertion is not valid at this time: set this computer's clock right".to_owned(),
             },
             7_000_112 => format!(
-                "the application {client} is disabled in the tenant {tenant}: have it enabled in the Entra admin center (Enterprise \
-                 applications, Properties, Enabled for users to sign-in)"
+                "the application {client} is disabled in the tenant {tenant}: have it enabled in the Entra admin \
+                 center (Enterprise applications, Properties, Enabled for users to sign-in)"
             ),
             7_000_229 => format!(
-                "the application {client} is registered, but has no service principal in the tenant {tenant}: have an administrator of \
-                 that tenant consent to it (Enterprise applications), or look at AZURE_TENANT_ID"
+                "the application {client} is registered, but has no service principal in the tenant {tenant}: have an \
+                 administrator of that tenant consent to it (Enterprise applications), or look at AZURE_TENANT_ID"
             ),
-            50_105 => "who signs in is not assigned to the application: assign it in the Entra admin center (Enterprise applications, \
-                       Users and groups), or set \"Assignment required\" to No there"
+            50_105 => "who signs in is not assigned to the application: assign it in the Entra admin center \
+                 (Enterprise applications, Users and groups), or set \"Assignment required\" to No there"
                 .to_owned(),
-            50_012 => "the certificate or its signature was not accepted: look whether the certificate has expired, and whether the \
-                       application has this very one (App registrations, Certificates & secrets)"
+            50_012 => "the certificate or its signature was not accepted: look whether the certificate has expired, \
+                 and whether the application has this very one (App registrations, Certificates & secrets)"
                 .to_owned(),
-            530_035 => "the tenant's security defaults block this sign-in: sign in with an application (secret or certificate), or ask \
-                        the tenant's administrators"
+            530_035 => "the tenant's security defaults block this sign-in: sign in with an application (secret or \
+                 certificate), or ask the tenant's administrators"
                 .to_owned(),
-            53_011 => "the account is blocked because of a risk in its home tenant: have its administrators look at it in Entra ID \
-                       Protection and dismiss the risk, or sign in otherwise"
+            53_011 => "the account is blocked because of a risk in its home tenant: have its administrators look at \
+                 it in Entra ID Protection and dismiss the risk, or sign in otherwise"
                 .to_owned(),
             500_213 => format!(
-                "the tenant {tenant} lets nobody of your tenant in (its cross-tenant access settings, inbound): sign in with an \
-                 application of that tenant, or have it changed there"
+                "the tenant {tenant} lets nobody of your tenant in (its cross-tenant access settings, inbound): sign \
+                 in with an application of that tenant, or have it changed there"
             ),
-            53_003 | 50_076 | 50_079 => "a Conditional Access policy forbids this sign-in: sign in with an application (secret or \
-                                         certificate), or ask for an exception"
+            53_003 | 50_076 | 50_079 => "a Conditional Access policy forbids this sign-in: sign in with an \
+                 application (secret or certificate), or ask for an exception"
                 .to_owned(),
             _ => return None,
         })

@@ -40,8 +40,8 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a later one is tried: an outage is waited for, as one of the API is; it lasts for a day at most.
 const PATIENCE: Duration = Duration::from_hours(24);
 
-/// Where something is in the way of the first, it is tried once more so much later: more bad sign-ins at a proxy might lock an
-/// account.
+/// Where something is in the way of the first, it is tried once more so much later: more bad sign-ins at a proxy might
+/// lock an account.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
 
 /// How long a later one is tried where something is in the way that a person must remove.
@@ -257,7 +257,8 @@ struct Round {
 }
 
 impl Round {
-    /// In a task of its own. Whoever calls this must not hold the state: a runtime that is going drops the task at once.
+    /// In a task of its own. Whoever calls this must not hold the state: a runtime that is going drops the task at
+    /// once.
     fn begin(round: Option<Self>) {
         if let Some(round) = round {
             tokio::spawn(round.run());

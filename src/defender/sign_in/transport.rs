@@ -1,5 +1,5 @@
-//! Our HTTP client under `azure_identity`, which also overhears what that crate does not pass on: the life that the server
-//! gave a token, its own words on a refusal, and its clock.
+//! Our HTTP client under `azure_identity`, which also overhears what that crate does not pass on: the life that the
+//! server gave a token, its own words on a refusal, and its clock.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -182,10 +182,10 @@ async fn lost(error: reqwest::Error, url: &reqwest::Url) -> Lost {
 /// The last second of the year 9999: the last that `azure_identity` can read.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// An answer that holds a token, in the one shape that `azure_identity` reads (numbers and strings are both seen; a number that
-/// is out of all measure makes that crate panic), and the token's life: at most [`LONGEST_LIFE`], and [`UNTOLD_LIFE`] where the
-/// answer tells none that makes sense. `None` instead of a life: only its end is told, and not the server's own time, so that our
-/// clock has to do. `None` altogether: there is no token in it.
+/// An answer that holds a token, in the one shape that `azure_identity` reads (numbers and strings are both seen; a
+/// number that is out of all measure makes that crate panic), and the token's life: at most [`LONGEST_LIFE`], and
+/// [`UNTOLD_LIFE`] where the answer tells none that makes sense. `None` instead of a life: only its end is told, and
+/// not the server's own time, so that our clock has to do. `None` altogether: there is no token in it.
 fn token_answer(body: &[u8], date: Option<Timestamp>) -> Option<(Bytes, Option<Duration>)> {
     let mut answer: Value = serde_json::from_slice(body).ok()?;
     let fields = answer.as_object_mut()?;

@@ -1,8 +1,8 @@
 //! `OData` filters: comparisons, `in`, `any`, text functions, `and`, `or`, `not` and parentheses.
 //!
-//! This file: what a filter means; `tokens` and `parse`: how it is read.
+//! This file has what a filter means, `tokens` and `parse` how it is read.
 //!
-//! What cannot be read is an error and never a filter that lets everything through.
+//! A text that cannot be read is an error, never a filter that admits everything.
 
 use std::borrow::Cow;
 
@@ -47,7 +47,7 @@ pub(super) enum Filter {
     Test(&'static str, Test),
 }
 
-/// What is asked of a field.
+/// A test of a field's value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Test {
     Compare(Comparison, Value<'static>),
@@ -107,7 +107,7 @@ impl Test {
 }
 
 impl Comparison {
-    /// Null equals null alone, and has no order.
+    /// Null equals only null, and is neither less nor greater than anything.
     fn holds(self, value: &Value<'_>, literal: &Value<'_>) -> bool {
         let order = match (value, literal) {
             (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),

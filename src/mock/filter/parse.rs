@@ -1,4 +1,4 @@
-//! Reading a filter: one function for each level of precedence.
+//! Parses a filter, with one function for each level of precedence.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ impl Comparison {
     }
 }
 
-/// Deeper nesting is refused, so that a hostile filter cannot overrun the stack.
+/// Deeper nesting is refused, so that a filter cannot overflow the stack.
 const DEEPEST: u32 = 50;
 
 struct Parser {
@@ -208,7 +208,7 @@ impl Parser {
     }
 }
 
-/// RFC 3339, or a date alone, which is its midnight.
+/// Reads a time in RFC 3339, or a date, which stands for its midnight in UTC.
 fn read_time(text: &str) -> Option<Timestamp> {
     let midnight = |date: civil::Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
     let date = || {

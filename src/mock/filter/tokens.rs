@@ -1,4 +1,4 @@
-//! A filter's words, texts and marks.
+//! Splits a filter into words, texts and marks.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
@@ -7,7 +7,7 @@ pub(super) enum Token {
     Mark(char),
 }
 
-/// Cuts a filter up. The error is the text for the client.
+/// Splits a filter. The error is the text for the client.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -15,7 +15,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
         let (token, used) = match first {
             '(' | ')' | ',' | '/' | ':' => (Token::Mark(first), 1),
             '\'' => quoted(rest)?,
-            // A date has colons and signs in it, a name has not.
+            // A date contains colons and signs, a name does not.
             '0'..='9' => word(rest, |c| {
                 c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | ':' | '.')
             }),

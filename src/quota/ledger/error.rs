@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 pub enum LedgerError {
     /// The file or its directory cannot be created, opened, read or written.
     #[error(
-        "cannot use the quota ledger {}: {source}; make room on the disk (or mend the rights), then give the same command \
-         again",
+        "cannot use the quota ledger {}: {source}; make room on the disk (or mend the rights), then give the same \
+         command again",
         path.display()
     )]
     Unusable {
@@ -21,8 +21,8 @@ pub enum LedgerError {
     },
     /// The file is not a ledger.
     #[error(
-        "{} is no quota ledger, and was left as it is: look at how its name was typed; if a ledger should be there, move \
-         this file away once no campaign has run for an hour ({LONGEST})",
+        "{} is no quota ledger, and was left as it is: look at how its name was typed; if a ledger should be there, \
+         move this file away once no campaign has run for an hour ({LONGEST})",
         path.display()
     )]
     Foreign {

@@ -105,9 +105,9 @@ impl FileLedger {
         Ok(Self::from_conn(conn, place, Some(owner), keep, clock))
     }
 
-    /// What a ledger remembers of this quota, as the first [`begin`](Ledger::begin) would return it; nothing if the file
-    /// does not exist. Nothing is created, written or locked. The lock files of other processes are checked, so that
-    /// calls of dead processes are recognised.
+    /// What a ledger remembers of this quota, as the first [`begin`](Ledger::begin) would return it; nothing if the
+    /// file does not exist. Nothing is created, written or locked. The lock files of other processes are checked, so
+    /// that calls of dead processes are recognised.
     pub(in crate::quota) fn read_only_entries(
         place: &LedgerPlace,
         clock: Arc<dyn Clock>,

@@ -1,5 +1,5 @@
-//! What is remembered of campaigns outside of their state files: how many batches each has committed. A state that knows
-//! of fewer has lost its end.
+//! What is remembered of campaigns outside of their state files: how many batches each has committed. A state that
+//! knows of fewer has lost its end.
 
 use std::{
     path::Path,
@@ -77,8 +77,8 @@ pub fn abandon(file: &Path, campaign: &str, clock: &dyn Clock) -> Result<bool, L
     end(file, campaign, true, clock)
 }
 
-/// Records that a campaign has finished, if its last run died before it could do so. Returns `false` if there is no open
-/// mark for it. Blocks.
+/// Records that a campaign has finished, if its last run died before it could do so. Returns `false` if there is no
+/// open mark for it. Blocks.
 ///
 /// # Errors
 /// The ledger cannot be read or written.

@@ -4,8 +4,8 @@
 //!   else uses.
 //! - `file`: the port on top of a file that processes share. `others`: calls of other processes, and which of those
 //!   processes have died.
-//! - `row`: an entry as it is stored: its time on this boot's clock and on the wall clock, and its checksum. `rows`: the
-//!   table of them.
+//! - `row`: an entry as it is stored: its time on this boot's clock and on the wall clock, and its checksum. `rows`:
+//!   the table of them.
 //! - `marks`: what is remembered of campaigns, so that a state that lost its end is detected. `mark_rows`: their table.
 //! - `survey`: reads the whole ledger, and ends holds.
 //! - `schema`: opens, creates, migrates and checks the file.
@@ -80,8 +80,8 @@ pub(super) trait Ledger: Debug + Send {
     /// returns everything that still matters.
     fn begin(&mut self) -> Result<Vec<Entry>, LedgerError>;
 
-    /// Writes `entries` and ends the transaction. Once this has returned, they survive a crash of the process and of the
-    /// computer.
+    /// Writes `entries` and ends the transaction. Once this has returned, they survive a crash of the process and of
+    /// the computer.
     fn commit(&mut self, entries: &[Entry]) -> Result<(), LedgerError>;
 
     /// Registers a campaign. From now on each `commit` writes how far its mark has grown, in the same transaction, and

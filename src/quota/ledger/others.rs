@@ -51,10 +51,10 @@ impl Others {
         }
     }
 
-    /// Ends calls of other processes whose end will not be written any more: those of dead processes, and those that are
-    /// overdue because their process is suspended. Either way the service may be as slow with them as with a call that
-    /// timed out ([`counted_by`]), since the death of a caller says nothing about the service. Ending a dead process's
-    /// call early only means that its end is known, so that nobody polls for its answer.
+    /// Ends calls of other processes whose end will not be written any more: those of dead processes, and those that
+    /// are overdue because their process is suspended. Either way the service may be as slow with them as with a call
+    /// that timed out ([`counted_by`]), since the death of a caller says nothing about the service. Ending a dead
+    /// process's call early only means that its end is known, so that nobody polls for its answer.
     pub(super) fn finish_overdue(
         &mut self,
         ledger: &Path,

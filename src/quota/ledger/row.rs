@@ -149,8 +149,8 @@ impl Row {
         })
     }
 
-    /// Whether the row may be removed if rows are kept for `keep`. A call's row is kept from the moment at which the call
-    /// has been counted at the latest, because its windows may start then.
+    /// Whether the row may be removed if rows are kept for `keep`. A call's row is kept from the moment at which the
+    /// call has been counted at the latest, because its windows may start then.
     pub(super) fn is_expired(&self, now: &Now, keep: Duration) -> bool {
         let (at, until) = (self.at(now), self.until(now));
         let from = match self.event.as_str() {
@@ -160,8 +160,8 @@ impl Row {
         now.moment.since(from) > keep
     }
 
-    /// When it happened. Moments of another boot cannot be compared with ours, so the age of such a row is the time that
-    /// has passed on the wall clock, or zero if that was set back.
+    /// When it happened. Moments of another boot cannot be compared with ours, so the age of such a row is the time
+    /// that has passed on the wall clock, or zero if that was set back.
     fn at(&self, now: &Now) -> Moment {
         if self.boot == now.boot {
             return Moment::from_nanos(self.at.cast_unsigned());
@@ -170,8 +170,8 @@ impl Row {
         now.moment - Duration::from_millis(u64::try_from(age).unwrap_or(0))
     }
 
-    /// When a call is given up or a hold ends: as long after [`at`](Self::at) as the row says. Old releases wrote holds of
-    /// any length, so their length is checked here too.
+    /// When a call is given up or a hold ends: as long after [`at`](Self::at) as the row says. Old releases wrote
+    /// holds of any length, so their length is checked here too.
     fn until(&self, now: &Now) -> Moment {
         let span = self
             .until

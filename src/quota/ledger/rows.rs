@@ -94,8 +94,8 @@ pub(super) fn prune(conn: &Connection, now: &Now, least: Duration) -> rusqlite::
     Ok(())
 }
 
-/// Writes as much as a burst of calls does into the write-ahead log, and rolls it back. By then the log has grown, and the
-/// file has not.
+/// Writes as much as a burst of calls does into the write-ahead log, and rolls it back. By then the log has grown,
+/// and the file has not.
 pub(super) fn prove_room(conn: &Connection) -> rusqlite::Result<()> {
     let cache: i64 = conn.pragma_query_value(None, "cache_size", |row| row.get(0))?;
     // With so small a cache, most pages have to be written to the log immediately.

@@ -59,8 +59,8 @@ const SCHEMA_2: &str = "
     ) STRICT;
 ";
 
-/// How long to wait for a file that another process holds, before reporting an error: longer than a process is likely to
-/// be suspended by accident.
+/// How long to wait for a file that another process holds, before reporting an error: longer than a process is likely
+/// to be suspended by accident.
 const BUSY_MILLIS: i32 = 60_000;
 
 /// The same for a process that only reads.
@@ -126,9 +126,9 @@ fn open_with(path: &Path, create: OpenFlags) -> Result<Connection, LedgerError> 
     Ok(conn)
 }
 
-/// Opens the ledger read-only, checks all of it, and returns its version too. `None` if it does not exist, or has just been
-/// created. An old version is not migrated. Readers and writers do not wait for each other, except for the moment in which
-/// a file is created or its log is checkpointed.
+/// Opens the ledger read-only, checks all of it, and returns its version too. `None` if it does not exist, or has
+/// just been created. An old version is not migrated. Readers and writers do not wait for each other, except for the
+/// moment in which a file is created or its log is checkpointed.
 pub(super) fn open_read_only(path: &Path) -> Result<Option<(Connection, i64)>, LedgerError> {
     match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -186,7 +186,8 @@ fn refuse_stump(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The file's version; 0 if it is new. Anything that is not a ledger of a known version is refused before it is touched.
+/// The file's version; 0 if it is new. Anything that is not a ledger of a known version is refused before it is
+/// touched.
 fn version(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let pragma = |name: &str| {
         conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -214,8 +215,8 @@ fn version(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
     }
 }
 
-/// Switches to the write-ahead log. `SQLite` ignores the busy handler here when several processes open a new file at once,
-/// so we read the mode first, and retry ourselves.
+/// Switches to the write-ahead log. `SQLite` ignores the busy handler here when several processes open a new file at
+/// once, so we read the mode first, and retry ourselves.
 fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
     let mut tries = 0;
     loop {
@@ -287,7 +288,8 @@ fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
 }
 
 /// Waits for another process's transaction. Transactions take well under a millisecond, so the waits are short and
-/// random, which lets processes take turns. `SQLite`'s own waits grow to 100 ms and starve whichever process comes second.
+/// random, which lets processes take turns. `SQLite`'s own waits grow to 100 ms and starve whichever process comes
+/// second.
 #[expect(clippy::disallowed_methods, reason = "this thread does blocking work")]
 fn wait_a_little(tries: i32) -> bool {
     std::thread::sleep(Duration::from_micros(fastrand::u64(50..=1950)));

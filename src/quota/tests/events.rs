@@ -1,5 +1,5 @@
-//! What processes tell one another, and the next run, beside calls and answers: calls that were never sent, holds that were
-//! lifted, kinds that are joined. And what ledgers of old releases hold.
+//! What processes tell one another, and the next run, beside calls and answers: calls that were never sent, holds
+//! that were lifted, kinds that are joined. And what ledgers of old releases hold.
 
 use std::{path::Path, time::Duration};
 

@@ -42,7 +42,10 @@ impl Ground {
         campaign: &CampaignId,
         targets: u64,
     ) -> Arc<Mark> {
-        let committed = Store::look(&self.state()).unwrap().committed().unwrap();
+        let committed = Store::open_read_only(&self.state())
+            .unwrap()
+            .committed()
+            .unwrap();
         let mark = Mark::new(campaign.as_str(), committed);
         let now = self.clock.wall();
         let row = MarkRow {
@@ -128,7 +131,7 @@ impl Ground {
     pub(crate) fn canceller(&self) -> Canceller<impl Defender> {
         let rig = Rig::default();
         let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
-        let store = Store::look(&self.state()).unwrap();
+        let store = Store::open_read_only(&self.state()).unwrap();
         let clock: Arc<dyn Clock> = self.clock.clone();
         let monitor: Arc<dyn Monitor> = Arc::new(Ear::default());
         Canceller::new(

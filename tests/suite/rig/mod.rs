@@ -243,6 +243,10 @@ impl Rig {
         pacer
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a campaign from its rows to its end, one step after the other"
+    )]
     async fn drain(
         self,
         csv: String,
@@ -279,7 +283,10 @@ impl Rig {
         let reach = if self.brakes == BrakeOptions::default() {
             Reach::default()
         } else {
-            Store::look(&ground.state()).unwrap().reach().unwrap()
+            Store::open_read_only(&ground.state())
+                .unwrap()
+                .reach()
+                .unwrap()
         };
         let defender = Arc::new(client);
         let follower = self.followed.map(|options| {

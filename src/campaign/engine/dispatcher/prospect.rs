@@ -45,7 +45,7 @@ impl Dispatcher {
     pub(crate) fn note_unforeseen(&mut self, now: Moment, held: Moment) -> Option<&'static str> {
         let unforeseen = self.unforeseen(now, held);
         if std::mem::replace(&mut self.unforeseen, unforeseen) != unforeseen {
-            self.records.push(Record::Foresees(unforeseen));
+            self.records.push(Record::ForecastNote(unforeseen));
         }
         unforeseen
     }

@@ -106,7 +106,7 @@ pub(in crate::cli::run) fn look(
     if Lock::is_held(state) {
         return opening.look_at_work(args);
     }
-    let store = Store::rehearse(state).map_err(Failure::storage)?;
+    let store = Store::open_dry_run(state).map_err(Failure::storage)?;
     if !opening.recover {
         opening.compare(&store, &marks)?;
     }
@@ -134,7 +134,7 @@ impl Opening {
         }));
         let mut roster = self.roster()?;
         while let Some(row) = roster.next_row().map_err(Failure::usage)? {
-            match ended_by_reading(&row.fate) {
+            match ended_by_reading(&row.kind) {
                 None => found.due += 1,
                 Some((outcome, why)) => found.refuse(outcome, row.line, &why),
             }
@@ -153,7 +153,7 @@ impl Opening {
 
     /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
     fn look_at_work(&self, args: &RunArgs) -> Result<Found, Failure> {
-        let store = Store::look(&self.places.state).map_err(Failure::storage)?;
+        let store = Store::open_read_only(&self.places.state).map_err(Failure::storage)?;
         let mut found = self.found(&store, true, args)?;
         found.running = true;
         found.notes.push(format!(
@@ -218,13 +218,13 @@ impl Found {
             due,
             in_doubt,
             reach: store.reach().map_err(Failure::storage)?,
-            runs: ledger::beginnings(store).map_err(Failure::storage)?,
+            runs: ledger::run_starts(store).map_err(Failure::storage)?,
             tally,
             last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
             ..Self::default()
         };
         for outcome in BY_READING {
-            let first = store.refused(outcome.as_str(), SHOWN);
+            let first = store.ended_on_reading(outcome.as_str(), SHOWN);
             for row in first.map_err(Failure::storage)? {
                 found.refuse(outcome, row.line, &row.message);
             }

@@ -288,8 +288,10 @@ fn refuse_elsewhere(id: &str, state: &Path, marks: &[MarkRow]) -> Result<(), Fai
     let place = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
     let mark = marks.iter().find(|mark| mark.campaign == id);
     let mark = mark.filter(|mark| mark.state != place);
-    let there = mark
-        .filter(|mark| Store::peek(&mark.state).is_ok_and(|store| store.identity().campaign == id));
+    let there = mark.filter(|mark| {
+        Store::open_unchecked_read_only(&mark.state)
+            .is_ok_and(|store| store.identity().campaign == id)
+    });
     match there {
         None => Ok(()),
         Some(mark) => Err(Failure::usage(format!(

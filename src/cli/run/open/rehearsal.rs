@@ -106,6 +106,6 @@ fn campaign_at(places: &Places) -> Option<CampaignId> {
     if !places.state.exists() {
         return None;
     }
-    let store = Store::peek(&places.state).ok()?;
+    let store = Store::open_unchecked_read_only(&places.state).ok()?;
     Some(CampaignId::known(store.identity().campaign.as_str()))
 }

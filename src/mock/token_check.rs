@@ -1,4 +1,4 @@
-//! Whether the token endpoint issues a token to a form, and what it says if not (MDE-API.md, section 6).
+//! Whether a token request is valid, and what the token endpoint answers if not (MDE-API.md, section 6).
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{
     sign_in::{Now, TokenIssuer},
 };
 
-/// What the token endpoint says instead of a token.
+/// What the token endpoint answers instead of a token.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: u16,
@@ -28,7 +28,7 @@ impl Refusal {
     }
 
     pub(super) fn reply(&self, trace: u128) -> Reply {
-        // The real ones have line ends before the trace.
+        // The service's own descriptions have a line break before the trace id.
         let description = format!(
             "AADSTS{}: {}\r\nTrace ID: {}",
             self.number,
@@ -41,8 +41,8 @@ impl Refusal {
 }
 
 impl TokenIssuer {
-    /// For whom a token may be issued to the last form.
-    pub(super) fn judge(&self, tenant: &str, now: Now) -> Result<String, Refusal> {
+    /// Checks the last form, and returns the audience that a token may be issued for.
+    pub(super) fn check_form(&self, tenant: &str, now: Now) -> Result<String, Refusal> {
         let config = &self.config;
         let differs = |right: &Option<String>, given: &str| {
             right.as_deref().is_some_and(|right| right != given)
@@ -53,7 +53,8 @@ impl TokenIssuer {
                 "invalid_request",
                 90_002,
                 format!(
-                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing \
+                     into the correct cloud."
                 ),
             ));
         }
@@ -74,9 +75,9 @@ impl TokenIssuer {
         }
         let assertion = self.field("client_assertion");
         if assertion.is_empty() {
-            self.judge_secret()?;
+            self.check_secret()?;
         } else {
-            self.judge_assertion(assertion, tenant, now)?;
+            self.check_assertion(assertion, tenant, now)?;
         }
         let Some(audience) = self.field("scope").strip_suffix("/.default") else {
             let text = "The provided value for the input parameter 'scope' is not valid.";
@@ -95,11 +96,11 @@ impl TokenIssuer {
         Ok(audience.to_owned())
     }
 
-    fn judge_secret(&self) -> Result<(), Refusal> {
+    fn check_secret(&self) -> Result<(), Refusal> {
         let right = self.config.secret.as_deref();
         if right.is_some_and(|secret| secret != self.field("client_secret")) {
-            let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
-                        value, not the client secret ID, for a secret added to app.";
+            let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client \
+                 secret value, not the client secret ID, for a secret added to app.";
             return Err(Refusal::new(401, "invalid_client", 7_000_215, text));
         }
         if self.config.secret_expired {
@@ -110,8 +111,8 @@ impl TokenIssuer {
         Ok(())
     }
 
-    /// A workload's federated token is taken whatever it says; a certificate's assertion has to fit.
-    fn judge_assertion(&self, assertion: &str, tenant: &str, now: Now) -> Result<(), Refusal> {
+    /// Any federated token of a workload is taken; an assertion that was signed with a certificate has to be right.
+    fn check_assertion(&self, assertion: &str, tenant: &str, now: Now) -> Result<(), Refusal> {
         let part = |at: usize| -> Value {
             let text = assertion.split('.').nth(at).unwrap_or_default();
             base64url::decode(text)
@@ -124,14 +125,16 @@ impl TokenIssuer {
         };
         let right = self.config.thumbprint.as_deref();
         if right.is_some_and(|right| right != thumbprint) || header["alg"] != "PS256" {
-            let text = "The certificate with identifier used to sign the client assertion is not registered on application.";
+            let text = "The certificate with identifier used to sign the client assertion is not registered on \
+                        application.";
             return Err(Refusal::new(401, "invalid_client", 700_027, text));
         }
         let number = |name: &str| claims[name].as_i64().unwrap_or_default();
         let wall = now.wall.as_second();
-        // Entra ID allows clocks to lie five minutes apart.
+        // Entra ID allows clocks to differ by five minutes.
         if !(number("nbf") - 300..=number("exp") + 300).contains(&wall) {
-            let text = "Client assertion is not within its valid time range. Current time, and the assertion's, differ too much.";
+            let text = "Client assertion is not within its valid time range. Current time, and the assertion's, differ \
+                        too much.";
             return Err(Refusal::new(401, "invalid_client", 700_024, text));
         }
         let endpoint = format!("/{tenant}/oauth2/v2.0/token");

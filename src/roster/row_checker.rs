@@ -1,4 +1,4 @@
-//! What becomes of each row.
+//! Classifies rows: to be sent, left out, invalid or duplicate.
 
 use csv::StringRecord;
 
@@ -10,33 +10,33 @@ use super::{
     note::{NoteKind, Notes},
     row::RowKind,
     row_error::{RowError, excerpt},
-    row_fields::{Particular, RowFields},
+    row_fields::{FieldColumns, RowFields},
     seen::Seen,
     slip,
     tenants::Tenants,
     where_clause::Where,
 };
 
-/// Judges the rows of one input, in their order.
+/// Classifies the rows of one input, in their order.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct RowChecker {
     rule: IdRule,
-    /// Columns of the input.
+    /// How many columns the input has.
     width: usize,
     wheres: Vec<(usize, Where)>,
-    fields: RowFields,
+    fields: FieldColumns,
     guids: Guids,
     seen: Seen,
-    /// There where nobody knows which tenant the rows go to.
+    /// Present if the tenant of the sign-in is not known.
     tenants: Option<Tenants>,
 }
 
-impl Judge {
-    /// Each condition comes with the place of its column. Rows of more than `one_tenant` are looked for if that is asked.
+impl RowChecker {
+    /// Each condition comes with the index of its column. With `one_tenant`, rows of several tenants are detected.
     pub(super) fn new(
         (rule, width): (IdRule, usize),
         wheres: Vec<(usize, Where)>,
-        fields: RowFields,
+        fields: FieldColumns,
         one_tenant: bool,
     ) -> Self {
         Self {
@@ -50,20 +50,20 @@ impl Judge {
         }
     }
 
-    /// What becomes of the row, and what it says about its scan. A row that is left out or invalid leaves no trace among
-    /// the ids met, so that it never stands in the way of a sound row of its machine.
-    pub(super) fn judge<'a>(
+    /// The row's kind, and what it says about its own scan. The id of a row that is left out or invalid is not
+    /// remembered, so that a valid row with the same machine is not a duplicate.
+    pub(super) fn classify<'a>(
         &mut self,
         record: &'a StringRecord,
         (id, digest): (&str, Option<Digest>),
         line: u64,
         notes: &mut Notes,
-    ) -> (RowKind, Particular<'a>) {
+    ) -> (RowKind, RowFields<'a>) {
         let admits = |(place, clause): &(usize, Where)| {
             clause.admits(record.get(*place).unwrap_or_default())
         };
         if !self.wheres.iter().all(admits) {
-            return (RowKind::LeftOut, Particular::default());
+            return (RowKind::LeftOut, RowFields::default());
         }
         if let (Some(tenants), Some(tenant)) = (&mut self.tenants, self.fields.tenant(record)) {
             tenants.add(tenant, line);
@@ -75,16 +75,16 @@ impl Judge {
         if let Some(ids) = self.ids_beside(record) {
             return (
                 RowKind::Invalid(RowError::SeveralIds(ids)),
-                Particular::default(),
+                RowFields::default(),
             );
         }
         let is_id = match (digest, self.rule) {
             (Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
-            _ => slip::judge(id, self.rule),
+            _ => slip::check(id, self.rule),
         };
         let said = match is_id.and_then(|()| self.fields.read(record)) {
             Ok(said) => said,
-            Err(flaw) => return (RowKind::Invalid(flaw), Particular::default()),
+            Err(error) => return (RowKind::Invalid(error), RowFields::default()),
         };
         if let Some(cell) = said.bad_priority {
             notes.add(NoteKind::Priority(excerpt(cell)), line);
@@ -92,15 +92,15 @@ impl Judge {
         if digest.is_none() {
             notes.add(NoteKind::UnusualId, line);
         }
-        let fate = match self.seen.insert(id, digest, line) {
+        let kind = match self.seen.insert(id, digest, line) {
             Some(first_line) => RowKind::Duplicate { first_line },
             None => RowKind::Due,
         };
-        (fate, said)
+        (kind, said)
     }
 
-    /// How many ids the row has, if there are some beyond its columns: a list of ids has lost its quotes, and nobody knows which
-    /// of them is meant.
+    /// How many ids the row has, if some are beyond its columns. This happens when a list of ids has lost its quotes,
+    /// and then we cannot know which one is meant.
     fn ids_beside(&self, record: &StringRecord) -> Option<usize> {
         if record.len() <= self.width || self.rule == IdRule::AsTyped {
             return None;
@@ -115,18 +115,18 @@ impl Judge {
         &self.guids
     }
 
-    /// Two tenants that rows are of, though nobody knows which of them they would go to.
+    /// The tenants, if rows are of several and the tenant of the sign-in is not known.
     pub(super) fn tenants(&self) -> Option<&Tenants> {
         self.tenants.as_ref().filter(|tenants| tenants.are_many())
     }
 
-    /// The columns that are there and have a meaning for the scan.
+    /// The columns with a meaning for the scan.
     pub(super) fn recognised(&self) -> Vec<&'static str> {
         self.fields.recognised()
     }
 }
 
-/// Whether the cell is an id, in a wrapping perhaps.
+/// Whether the cell is an id, perhaps with something around it.
 fn holds_id(cell: &str, rule: IdRule) -> bool {
     let cell = trim(cell);
     rule.is_certain(cell) || unwrap(cell, rule).is_some()

@@ -1,0 +1,78 @@
+//! How many calls the tenant takes.
+
+use std::time::Duration;
+
+/// At most this many calls in a window of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// How many calls a window holds.
+    pub calls: u32,
+    /// The window's length. A window of zero length limits nothing.
+    pub window: Duration,
+}
+
+/// How a window is counted. Microsoft has not said which it is (MDE-API.md, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// Any interval of the window's length, including both of its ends.
+    Sliding,
+    /// Consecutive windows.
+    Fixed {
+        /// How long after the tenant's start one of the windows begins.
+        phase: Duration,
+    },
+    /// A token bucket, full at the start, and refilled steadily at the limit's rate.
+    Bucket {
+        /// How many tokens the bucket holds. `None` means as many as the limit's calls.
+        size: Option<u32>,
+    },
+}
+
+/// Whether the kinds of calls (start, list, get, cancel, machines) are counted separately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinds {
+    /// Each kind has windows of its own.
+    Apart,
+    /// All kinds share the windows.
+    Together,
+}
+
+/// The tenant's quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaConfig {
+    /// The limits, which all apply at once. If there are none, every call is admitted.
+    pub limits: Vec<Limit>,
+    /// How the windows are counted.
+    pub model: Model,
+    /// Whether refused calls count too.
+    pub count_refused: bool,
+    /// Whether the kinds are counted separately.
+    pub kinds: Kinds,
+}
+
+impl Default for QuotaConfig {
+    /// The documented limits: 100 calls a minute and 1500 an hour for each kind, in sliding windows.
+    fn default() -> Self {
+        let limit = |calls, seconds| Limit {
+            calls,
+            window: Duration::from_secs(seconds),
+        };
+        Self {
+            limits: vec![limit(100, 60), limit(1500, 3600)],
+            model: Model::Sliding,
+            count_refused: false,
+            kinds: Kinds::Apart,
+        }
+    }
+}
+
+impl QuotaConfig {
+    /// A quota without limits.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            limits: Vec::new(),
+            ..Self::default()
+        }
+    }
+}
