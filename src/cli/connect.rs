@@ -28,7 +28,10 @@ use crate::{
         ApiBase, Network,
         cloud::{Cloud, Endpoints, Region},
         http::{HttpDefender, HttpOptions},
-        sign_in::{Auth, Authority, Choice, Claims, Environment, Need, Terms, TokenSource, fit},
+        sign_in::{
+            Auth, Authority, Claims, CredentialChoice, Environment, Need, SignInOptions,
+            TokenSource, fit,
+        },
     },
     mock::QuotaConfig,
     monitor::Monitor,
@@ -107,9 +110,9 @@ pub struct Setup {
     /// Where calls go.
     pub base: ApiBase,
     /// Which sign-in was chosen.
-    pub choice: Choice,
+    pub choice: CredentialChoice,
     /// For whom, where and how.
-    pub terms: Terms,
+    pub terms: SignInOptions,
 }
 
 /// A connection, before its first call.
@@ -197,12 +200,13 @@ impl ConnectArgs {
             let why = "--token-file goes with --auth token, or without --auth";
             return Err(Failure::usage(why));
         }
-        let choice = Choice::make(auth, self.token_file.clone(), &Environment(&environment))
-            .map_err(not_signed_in)?;
+        let choice =
+            CredentialChoice::make(auth, self.token_file.clone(), &Environment(&environment))
+                .map_err(not_signed_in)?;
         Ok(Setup {
             base,
             choice,
-            terms: Terms {
+            terms: SignInOptions {
                 authority,
                 resource: resource.to_owned(),
                 network,

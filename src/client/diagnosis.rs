@@ -18,7 +18,7 @@ use super::{
 };
 use crate::defender::{
     Reply,
-    sign_in::{Claims, Need, SignInError, apart, fit},
+    sign_in::{Claims, Need, SignInError, fit, format_skew},
 };
 
 /// The sign-in with a certificate refuses a clock that is further off than this.
@@ -204,7 +204,7 @@ impl Checkup {
         let detail = format!(
             "this computer's clock is {} the service's: set it right (w32tm /resync, or timedatectl set-ntp \
              true); a certificate's sign-in fails from 5 min on",
-            apart(ahead)
+            format_skew(ahead)
         );
         self.add("clock", state, detail);
     }

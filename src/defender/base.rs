@@ -1,4 +1,4 @@
-//! The address under which the API is called, checked before a token is sent there.
+//! The API's address, checked before a token is sent there.
 
 use std::{fmt, net::IpAddr};
 
@@ -7,17 +7,17 @@ use reqwest::Url;
 /// Why an address cannot be the API's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadBase {
-    /// No URL at all.
+    /// It is not a URL.
     #[error(
         "the API's address {text:?} is not a URL ({why}); it looks like https://api.security.microsoft.com"
     )]
     NoUrl {
         /// What was given.
         text: String,
-        /// The parser's word.
+        /// The parser's error.
         why: String,
     },
-    /// Another scheme than http and https.
+    /// The scheme is neither http nor https.
     #[error(
         "the API's address begins with {scheme}://; it must be https://, or http:// for a loopback address"
     )]
@@ -25,7 +25,7 @@ pub enum BadBase {
         /// The scheme that was given.
         scheme: String,
     },
-    /// Plain http to another computer.
+    /// It is plain http to another computer.
     #[error(
         "the API's address http://{host} is not encrypted, so the token could be read on the way; use https:// \
          (http:// is for loopback addresses such as http://127.0.0.1:8080)"
@@ -34,12 +34,12 @@ pub enum BadBase {
         /// The host that was given.
         host: String,
     },
-    /// `user:password@`. The text is left out: it may be a secret.
+    /// It contains `user:password@`. The text is not shown, because it may be a secret.
     #[error(
         "the API's address contains a user name or password; leave it out, the API is called with a bearer token"
     )]
     Credentials,
-    /// `?…` or `#…`.
+    /// It ends with `?…` or `#…`.
     #[error(
         "the API's address {text:?} goes on after its path; leave out everything from the ? or # on"
     )]
@@ -49,18 +49,19 @@ pub enum BadBase {
     },
 }
 
-/// Scheme, host, port and path prefix of the API; safe to send a bearer token to.
+/// Scheme, host, port and path prefix of the API. It is safe to send a bearer token there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiBase {
     url: Url,
 }
 
 impl ApiBase {
-    /// Takes an address as people write it: with or without a slash at its end, with or without the `/api` that
-    /// Microsoft's examples show.
+    /// Parses an address as people write it: with or without a slash at its end, and with or without the `/api` of
+    /// Microsoft's examples.
     ///
     /// # Errors
-    /// The address is no URL, is plain http to anything but a loopback address, or says more than where the API is.
+    /// The address is not a URL, is plain http to anything but a loopback address, or has credentials, a query or a
+    /// fragment.
     pub fn parse(text: &str) -> Result<Self, BadBase> {
         let text = text.trim();
         let mut url = Url::parse(text).map_err(|why| BadBase::NoUrl {
@@ -92,7 +93,7 @@ impl ApiBase {
         Ok(base)
     }
 
-    /// Whether the address is this computer's own.
+    /// Whether the address is a loopback address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
@@ -103,21 +104,21 @@ impl ApiBase {
                 .is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
-    /// The host, in lower case, an IPv6 address in brackets.
+    /// The host in lower case. An IPv6 address is in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// Scheme, host and port: what names another API than Microsoft's.
+    /// Scheme, host and port.
     #[must_use]
     pub fn origin(&self) -> String {
         let port = self.url.port_or_known_default().unwrap_or_default();
         format!("{}://{}:{port}", self.url.scheme(), self.host())
     }
 
-    /// The URL of a path below the base. Segments and values are encoded here; `None` for a segment that a URL cannot
-    /// carry (`.` and `..` would name another resource, an empty one too).
+    /// The URL of a path below the base. Segments and values are encoded here. `None` if a segment is empty, `.` or
+    /// `..`, which would name another resource.
     pub(super) fn at(&self, segments: &[&str], query: &[(&str, String)]) -> Option<Url> {
         if segments.iter().any(|s| matches!(*s, "" | "." | "..")) {
             return None;
@@ -144,8 +145,8 @@ impl fmt::Display for ApiBase {
     }
 }
 
-/// A query value with everything but unreserved characters as `%XX`. A form's `+` for a blank is not understood by
-/// every `OData` parser.
+/// A query value in which everything except unreserved characters is `%XX`. Not every `OData` parser understands the
+/// `+` of forms for a blank.
 fn encoded(value: &str) -> String {
     use fmt::Write as _;
     let mut out = String::with_capacity(value.len() * 2);
@@ -153,7 +154,7 @@ fn encoded(value: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(out, "%{byte:02X}");
         }
     }
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_an_api_is_refused_without_showing_a_password() {
+    fn what_cannot_be_an_address_is_refused_without_showing_a_password() {
         for text in [
             "",
             "api.security.microsoft.com",

@@ -1,24 +1,24 @@
-//! Microsoft's clouds and regions: the table at the end of MDE-API.md.
+//! Microsoft's clouds and regions, from the table at the end of MDE-API.md.
 
 use std::{fmt, str::FromStr};
 
 use super::base::ApiBase;
 
-/// A cloud with its own sign-in, hosts and quota.
+/// A cloud, with its own sign-in, hosts and quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cloud {
-    /// Everybody else's.
+    /// The public cloud.
     #[default]
     Commercial,
     /// US government, moderate.
     Gcc,
     /// US government, high.
     GccHigh,
-    /// US department of defense.
+    /// US Department of Defense.
     Dod,
 }
 
-/// A region of the commercial cloud. It shares the quota of all others.
+/// A region of the commercial cloud. All regions share one quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the API's own abbreviations say no more")]
 pub enum Region {
@@ -31,33 +31,34 @@ pub enum Region {
     Aea,
 }
 
-/// Where a cloud's API and its sign-in are.
+/// The addresses of a cloud's API and sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// The API: `https://…`, without a path.
     pub base: String,
-    /// The sign-in.
+    /// The sign-in service.
     pub authority: &'static str,
-    /// What the token is for. Not the base: the audience of that name has no `Machine.*` roles (MDE-API.md, section 6).
+    /// What the token is for. This is not the base, because the audience with that name has no `Machine.*` roles
+    /// (MDE-API.md, section 6).
     pub resource: &'static str,
 }
 
-/// A name that is not in the table, or a region where there are none.
+/// Why a cloud or region does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCloud {
-    /// No such cloud.
+    /// There is no such cloud.
     #[error("there is no cloud {0:?}; there are commercial, gcc, gcc-high and dod")]
     Cloud(String),
-    /// No such region.
+    /// There is no such region.
     #[error("there is no region {0:?}; there are us, eu, uk, au, swa, ina and aea")]
     Region(String),
-    /// A region of a cloud that has none.
+    /// The cloud has no regions.
     #[error("the cloud {0} has no regions; leave out --region, or use --cloud commercial")]
     NoRegions(Cloud),
 }
 
 impl Cloud {
-    /// All of them, in the documentation's order.
+    /// All clouds, in the documentation's order.
     pub const ALL: [Self; 4] = [Self::Commercial, Self::Gcc, Self::GccHigh, Self::Dod];
 
     /// The name on the command line.
@@ -71,7 +72,7 @@ impl Cloud {
         }
     }
 
-    /// Where this cloud is, in a region if one is given.
+    /// The cloud's addresses, in a region if one is given.
     ///
     /// # Errors
     /// Only the commercial cloud has regions.
@@ -82,7 +83,7 @@ impl Cloud {
                 "https://login.microsoftonline.com",
                 "https://api.securitycenter.microsoft.com",
             ),
-            // The authority is the commercial one, however odd that looks.
+            // This really is the commercial authority.
             Self::Gcc => (
                 "api-gcc.securitycenter.microsoft.us",
                 "https://login.microsoftonline.com",
@@ -108,7 +109,7 @@ impl Cloud {
 }
 
 impl Region {
-    /// All of them, in the documentation's order.
+    /// All regions, in the documentation's order.
     pub const ALL: [Self; 7] = [
         Self::Us,
         Self::Eu,
@@ -135,8 +136,8 @@ impl Region {
 }
 
 /// The name under which calls to this address are counted together: one for all hosts and regions of the commercial
-/// cloud (whether regions share a quota is not written down, so assume it), one for each government cloud; scheme, host
-/// and port of anything else.
+/// cloud (it is not documented whether regions share a quota, so we assume it), one for each government cloud, and
+/// scheme, host and port for anything else.
 #[must_use]
 pub fn quota_realm(base: &ApiBase) -> String {
     let host = base.host();
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back_and_unknown_ones_list_what_there_is() {
+    fn names_are_parsed_and_the_error_for_an_unknown_one_lists_them() {
         for cloud in Cloud::ALL {
             assert_eq!(cloud.name().parse(), Ok(cloud));
         }

@@ -1,4 +1,4 @@
-//! The port over HTTP: one call, one request, one reply.
+//! The port over HTTP: one request for each call.
 
 use std::time::Duration;
 
@@ -17,42 +17,45 @@ use super::{
     wire,
 };
 
-/// How long an unused connection is kept. A connection that the server closes just as it is used again costs a lookup
-/// of seconds, a new one a tenth of a second: so this lies below the shortest idle time that servers and proxies come
-/// with (Apache and Node: 5 s). Within a burst, and at a call each 2.4 s, connections are still used again.
+/// How long an unused connection is kept. If the server closes a connection just as it is reused, finding out what
+/// became of the call takes seconds, while a new connection takes a tenth of a second. So this is less than the
+/// shortest default idle timeout of servers and proxies (Apache and Node: 5 s). It still allows reuse within a burst,
+/// and at a call every 2.4 s.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// The longest wait for a connection. Given up here a call is surely not sent; given up by the timeout of the whole
-/// call, it would be unsure. TCP's second and third SYN leave after 1 s and 3 s.
+/// The longest wait for a connection. A call that is given up here has certainly not been sent; with the timeout of
+/// the whole call that would not be known. TCP sends its second and third SYN after 1 s and 3 s.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The largest page: 10,000 machines of 3 kB are 30 MB. More would let a rogue server fill the memory.
+/// The largest page, in bytes: 10,000 machines of 3 kB are 30 MB. Without a limit, a rogue server could fill the
+/// memory.
 const LARGEST_PAGE: usize = 64 << 20;
 
-/// The largest answer of any other call; an action has 1 kB, a gateway's page perhaps 100.
+/// The largest answer of any other call, in bytes. An action has 1 kB, a gateway's page perhaps 100 kB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// How an [`HttpDefender`] calls.
+/// The settings of an [`HttpDefender`].
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// Where.
+    /// The API's address.
     pub base: ApiBase,
-    /// The whole call, from asking for a connection to the last byte of the answer.
+    /// The timeout of a whole call, from connecting to the last byte of the answer.
     pub request_timeout: Duration,
-    /// How many calls may be under way at once: as many connections are kept.
+    /// How many calls may be in flight at once. As many connections are kept.
     pub workers: usize,
-    /// How this computer reaches it.
+    /// How this computer connects to it.
     pub network: Network,
 }
 
-/// The client could not be made: TLS has no roots, or the environment's proxy is no URL.
+/// Why the client could not be created, for instance because there are no root certificates, or the environment's
+/// proxy is not a URL.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the HTTP client cannot be set up: {0}; look at HTTPS_PROXY, and at this computer's CA certificates"
 )]
 pub struct SetupError(String);
 
-/// The API over HTTP. It follows no redirect and retries nothing.
+/// The API over HTTP. It follows no redirects and retries nothing.
 #[derive(Debug, Clone)]
 pub struct HttpDefender {
     client: Client,
@@ -61,7 +64,7 @@ pub struct HttpDefender {
 }
 
 impl HttpDefender {
-    /// Sets the client up; nothing is sent.
+    /// Creates the client. Nothing is sent.
     ///
     /// # Errors
     /// This computer's TLS or proxy settings cannot be used.
@@ -72,7 +75,7 @@ impl HttpDefender {
             workers,
             network,
         } = options;
-        // The environment's proxy would be asked for 127.0.0.1 too.
+        // Otherwise the environment's proxy would be used for 127.0.0.1 too.
         let client = network
             .client(base.is_loopback())
             .timeout(request_timeout)
@@ -88,7 +91,7 @@ impl HttpDefender {
         })
     }
 
-    /// Where the calls go.
+    /// The API's address.
     #[must_use]
     pub const fn base(&self) -> &ApiBase {
         &self.base
@@ -125,19 +128,6 @@ impl HttpDefender {
     }
 
     fn request(&self, call: &Call) -> Option<(Method, Url, Option<Vec<u8>>)> {
-        let page = |filter: Option<String>, top: u32, skip: u32, order: Order| {
-            let mut query = Vec::with_capacity(5);
-            query.extend(filter.map(|filter| ("$filter", filter)));
-            query.push(("$top", top.to_string()));
-            query.push(("$skip", skip.to_string()));
-            if order.count {
-                query.push(("$count", "true".to_owned()));
-            }
-            if order.newest_first {
-                query.push(("$orderby", "creationDateTimeUtc desc".to_owned()));
-            }
-            query
-        };
         Some(match call {
             Call::StartScan {
                 machine,
@@ -158,7 +148,7 @@ impl HttpDefender {
                 top,
                 order,
             } => {
-                let query = page(Some(scans_since(*since)), *top, *skip, *order);
+                let query = page_query(Some(scans_since(*since)), *top, *skip, *order);
                 let url = self.base.at(&["api", "machineactions"], &query)?;
                 (Method::GET, url, None)
             }
@@ -180,7 +170,7 @@ impl HttpDefender {
                 top,
                 order,
             } => {
-                let query = page(filter.clone(), *top, *skip, *order);
+                let query = page_query(filter.clone(), *top, *skip, *order);
                 let url = self.base.at(&["api", "machines"], &query)?;
                 (Method::GET, url, None)
             }
@@ -221,12 +211,13 @@ impl HttpDefender {
         })
     }
 
-    /// A connection that never stood: surely nothing was sent. Some of what is in the way a person must remove.
+    /// The error of a call without a connection, which was certainly not sent. Some causes have to be fixed by a
+    /// person.
     async fn not_connected(&self, error: reqwest::Error) -> Lost {
         let origin = self.base.origin();
         if let Some(obstacle) = obstacle(&error) {
             let obstacle = match self.base.at(&["api"], &[]) {
-                Some(url) => obstacle.looked_into(&url).await,
+                Some(url) => obstacle.probed(&url).await,
                 None => obstacle,
             };
             let told = format!("no connection to {origin}: {obstacle}");
@@ -237,12 +228,12 @@ impl HttpDefender {
                 Lost::Blocked(told)
             };
         }
-        // The URL is long, and the person knows it.
+        // The URL is long, and the message names the host already.
         let error = error.without_url();
         Lost::NotSent(format!("no connection to {origin}: {}", why(&error)))
     }
 
-    /// What is known of a call without a whole answer.
+    /// The error of a call without a complete answer.
     fn lost(&self, error: reqwest::Error) -> Lost {
         if error.is_timeout() {
             return Lost::TimedOut(self.timeout);
@@ -256,6 +247,25 @@ impl Defender for HttpDefender {
     async fn call(&self, call: &Call, token: &Token) -> Reply {
         self.send(call, token).await
     }
+}
+
+fn page_query(
+    filter: Option<String>,
+    top: u32,
+    skip: u32,
+    order: Order,
+) -> Vec<(&'static str, String)> {
+    let mut query = Vec::with_capacity(5);
+    query.extend(filter.map(|filter| ("$filter", filter)));
+    query.push(("$top", top.to_string()));
+    query.push(("$skip", skip.to_string()));
+    if order.count {
+        query.push(("$count", "true".to_owned()));
+    }
+    if order.newest_first {
+        query.push(("$orderby", "creationDateTimeUtc desc".to_owned()));
+    }
+    query
 }
 
 const fn largest(call: &Call) -> usize {
@@ -274,8 +284,8 @@ fn too_large(status: u16, largest: usize) -> Lost {
     ))
 }
 
-/// Type and creation time only: the status would move rows between pages. Whole seconds, cut off, so that nothing at
-/// the edge is left out.
+/// The filter by type and creation time. It must not use the status, since a change of status would then move rows
+/// between pages. The time is rounded down to whole seconds, so that no scan is missed.
 fn scans_since(since: Timestamp) -> String {
     format!(
         "type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {}",

@@ -1,11 +1,11 @@
-//! Dates as HTTP headers write them (RFC 9110, 5.6.7), for `Date` and `Retry-After`.
+//! Dates in HTTP headers (RFC 9110, 5.6.7), for `Date` and `Retry-After`.
 
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 
-/// A wrong day of the week does not spoil a date: some gateways write one.
+/// Accepts a wrong day of the week, because some gateways write one.
 static PARSER: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
-/// The moment that the header names; `None` for text that is no date.
+/// The time in the header; `None` if it is not a date.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     PARSER.parse_timestamp(text.trim()).ok()
 }

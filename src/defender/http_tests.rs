@@ -1,5 +1,5 @@
-//! The port over real sockets: a listener in the same runtime that answers with scripted bytes, and remembers what it
-//! saw.
+//! Tests the port over real sockets: a listener in the same runtime answers with scripted bytes, and remembers the
+//! requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +40,7 @@ async fn server(script: Script) -> Server {
             seen_there.lock().unwrap().push(request);
             match script.clone() {
                 Script::Bytes(bytes) => {
-                    // A client that has seen enough hangs up in the middle.
+                    // A client that has read enough closes the connection.
                     let _ = socket.write_all(&bytes).await;
                 }
                 Script::Reset(bytes) => {
@@ -182,7 +182,8 @@ async fn every_kind_of_call_asks_for_what_it_means() {
                 },
             },
             "GET /prefix/api/machineactions?$filter=type%20eq%20%27RunAntiVirusScan%27%20and%20\
-             creationDateTimeUtc%20ge%202024-10-21T11%3A26%3A49Z&$top=1&$skip=0&$count=true&$orderby=creationDateTimeUtc%20desc ",
+             creationDateTimeUtc%20ge%202024-10-21T11%3A26%3A49Z&$top=1&$skip=0&$count=true&\
+             $orderby=creationDateTimeUtc%20desc ",
         ),
         (
             Call::GetAction { id: "a-1".into() },

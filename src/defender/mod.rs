@@ -1,10 +1,10 @@
 //! The Defender for Endpoint API as a client sees it.
 //!
-//! - this file: the port: [`Defender`], what can be asked ([`Call`]) and what comes back ([`Reply`]).
-//! - [`wire`]: bodies, shared with the mock tenant.
-//! - [`http`]: the port over HTTP; [`base`]: the address it calls, checked before a token is sent there.
-//! - [`network`]: proxies, roots of trust, TLS.
-//! - [`throttle`]: what a 429 asks for.
+//! - this file: the port ([`Defender`]), what can be called ([`Call`]) and what comes back ([`Reply`]).
+//! - [`wire`]: the JSON bodies, which the mock tenant shares.
+//! - [`http`]: the port over HTTP. [`base`]: the API's address, checked before a token is sent there.
+//! - [`network`]: proxies, trusted root certificates, TLS.
+//! - [`throttle`]: how long a 429 asks us to wait.
 //! - [`cloud`]: Microsoft's clouds and regions, and which of them share a quota.
 //! - [`sign_in`]: where bearer tokens come from.
 
@@ -36,18 +36,18 @@ pub enum Call {
         machine: String,
         /// `Quick` or `Full`.
         scan_type: &'static str,
-        /// The whole comment, tag included.
+        /// The whole comment, including the tag.
         comment: String,
     },
     /// `GET /api/machineactions`, one page of scans, newest first.
     ListScans {
-        /// Only actions created at or after this moment of the server's clock.
+        /// Only actions that were created at or after this time of the server's clock.
         since: Timestamp,
-        /// How many newer ones to pass over.
+        /// How many newer ones to skip.
         skip: u32,
         /// The page's size, at most 10,000.
         top: u32,
-        /// Newest first, and with the number of all: where the service takes it.
+        /// The options that the service supports.
         order: Order,
     },
     /// `GET /api/machineactions/{id}`
@@ -66,17 +66,17 @@ pub enum Call {
     Machines {
         /// An `OData` filter.
         filter: Option<String>,
-        /// How many to pass over.
+        /// How many to skip.
         skip: u32,
         /// The page's size, at most 10,000.
         top: u32,
-        /// With the number of all: where the service takes it.
+        /// The options that the service supports.
         order: Order,
     },
 }
 
-/// What a listing asks for besides its rows. Nobody has written down whether the service takes either; each is left out
-/// once it has been answered with 400.
+/// Options of a listing. It is not documented whether the service supports them, so each is left out once it has been
+/// answered with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Order {
     /// `$count=true`
@@ -85,31 +85,32 @@ pub struct Order {
     pub newest_first: bool,
 }
 
-/// An HTTP answer, whoever gave it.
+/// An HTTP answer, from the service or from a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// The `Date` header: the server's clock.
+    /// The `Date` header, which is the server's clock.
     pub date: Option<Timestamp>,
-    /// The `Retry-After` header, as it came.
+    /// The `Retry-After` header, unparsed.
     pub retry_after: Option<String>,
     /// The whole body.
     pub body: Bytes,
 }
 
-/// A call without an answer. The text says what the transport said.
+/// Why a call has no answer. The text is the transport's error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
-    /// The id or the token is nothing that a request can carry.
+    /// A request cannot carry the id or the token.
     Unsendable(String),
     /// No connection was made, so nothing can have been sent.
     NotSent(String),
-    /// The same, by what a person must remove: a certificate that is not trusted, a proxy that does not let us through.
+    /// The same, because of something that a person has to fix: a certificate that is not trusted, or a proxy that
+    /// refuses.
     Blocked(String),
-    /// Given up by us because its time was over, which was so long: the service is slow, and may act yet.
+    /// We gave up after this timeout. The service is slow, and may still act.
     TimedOut(Duration),
-    /// Reset, broken off: the service may have acted.
+    /// The connection was reset or broken off. The service may have acted.
     Unknown(String),
 }
 
@@ -120,16 +121,16 @@ impl fmt::Display for Lost {
             | Self::NotSent(text)
             | Self::Blocked(text)
             | Self::Unknown(text) => f.write_str(text),
-            Self::TimedOut(patience) => write!(f, "no answer within {patience:?}"),
+            Self::TimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
         }
     }
 }
 
-/// What came of a call.
+/// The result of a call.
 pub type Reply = Result<Answer, Lost>;
 
-/// The API: one call, one reply. An implementation makes exactly one request: it follows no redirect and retries
-/// nothing, for either would be a call that the quota has not seen.
+/// The API. An implementation makes exactly one request for each call. It follows no redirects and retries nothing,
+/// because either would be a call that the quota does not count.
 pub trait Defender: Send + Sync + 'static {
     /// Makes the call with this token.
     fn call(&self, call: &Call, token: &sign_in::Token) -> impl Future<Output = Reply> + Send;

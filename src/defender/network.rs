@@ -1,6 +1,6 @@
-//! How this computer reaches others: proxies, roots of trust, TLS.
+//! How this computer connects to others: proxies, trusted root certificates, TLS.
 //!
-//! - [`obstacle`](mod@obstacle): what stands in the way until a person removes it. `tunnel`: what a proxy answered.
+//! - [`obstacle`](mod@obstacle): what prevents a connection until a person fixes it. `tunnel`: what a proxy answers.
 
 pub mod obstacle;
 mod tunnel;
@@ -11,14 +11,14 @@ pub use obstacle::Obstacle;
 pub(crate) use obstacle::obstacle;
 use reqwest::{Certificate, ClientBuilder, redirect, retry, tls};
 
-/// What company networks ask for. The environment's proxy (`HTTPS_PROXY`, `NO_PROXY`) is found by the client itself.
+/// Settings for company networks. The HTTP client itself finds the environment's proxy (`HTTPS_PROXY`, `NO_PROXY`).
 #[derive(Clone, Default)]
 pub struct Network {
-    /// Trusted besides the system's roots.
+    /// Trusted in addition to the system's root certificates.
     roots: Vec<Certificate>,
 }
 
-/// A file that holds no certificates.
+/// Why a file cannot be used as certificates.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRoots {
     /// There is no PEM certificate in it.
@@ -33,10 +33,10 @@ pub enum BadRoots {
 }
 
 impl Network {
-    /// Trusts these certificates (PEM, one or more) besides the system's.
+    /// Trusts these certificates (one or more, in PEM) in addition to the system's.
     ///
     /// # Errors
-    /// There is none, or one cannot be read.
+    /// There is no certificate, or one cannot be read.
     pub fn trusting(pem: &[u8]) -> Result<Self, BadRoots> {
         let roots = Certificate::from_pem_bundle(pem)
             .map_err(|why| BadRoots::Unreadable(innermost(&why)))?;
@@ -46,9 +46,9 @@ impl Network {
         Ok(Self { roots })
     }
 
-    /// A client that follows no redirect (one might carry a token elsewhere, and it is a call that the limiter never
-    /// saw) and retries nothing. A `direct` one uses no proxy: for this computer itself, and for the metadata service
-    /// of the host, which no proxy can reach.
+    /// A client that retries nothing and follows no redirects, since a redirect might send a token elsewhere, and
+    /// would be a call that the limiter does not count. A `direct` client uses no proxy: for this computer itself,
+    /// and for the host's metadata service, which a proxy cannot reach.
     pub(super) fn client(&self, direct: bool) -> ClientBuilder {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
@@ -77,7 +77,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     error.to_string()
 }
 
-/// Layers of an error that say where it passed and not what happened.
+/// Beginnings of error messages that do not say what happened.
 const LAYERS: [&str; 4] = [
     "error sending request",
     "client error (",
@@ -85,7 +85,7 @@ const LAYERS: [&str; 4] = [
     "request or response body error",
 ];
 
-/// The two innermost reasons of an error: what broke, and the operating system's word for it.
+/// The two innermost causes of an error: what failed, and the operating system's message.
 pub(super) fn why(error: &(dyn Error + 'static)) -> String {
     let mut chain: Vec<String> = Vec::new();
     let mut next = Some(error);
@@ -96,7 +96,7 @@ pub(super) fn why(error: &(dyn Error + 'static)) -> String {
     let innermost = chain.pop().unwrap_or_default();
     match chain.pop() {
         Some(outer) if LAYERS.iter().any(|layer| outer.starts_with(layer)) => innermost,
-        // Some errors repeat what they carry.
+        // Some errors repeat the message of their cause.
         Some(outer) if outer.contains(&innermost) => outer,
         Some(outer) => format!("{outer}: {innermost}"),
         None => innermost,

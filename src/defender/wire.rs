@@ -1,15 +1,14 @@
-//! The API's bodies, as they go over the wire (MDE-API.md, sections 1 to 3). The mock tenant shares these and nothing
-//! else.
+//! The API's JSON bodies (MDE-API.md, sections 1 to 3). The mock tenant shares these and nothing else.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::plain_text::kept;
 
-/// The body that starts a scan. Names are case-sensitive, both are required.
+/// The body that starts a scan. The names are case-sensitive, and both are required.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct StartScan<'a> {
-    /// Shown beside the action in the portal.
+    /// The comment, which the portal shows.
     pub comment: std::borrow::Cow<'a, str>,
     /// `Quick` or `Full`.
     pub scan_type: std::borrow::Cow<'a, str>,
@@ -23,7 +22,7 @@ pub struct Cancel<'a> {
     pub comment: std::borrow::Cow<'a, str>,
 }
 
-/// What the service made of a call: one scan on one machine. Only `id` is certain; every other field may be null.
+/// An action: one scan on one machine. Only `id` is certain; every other field may be null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MachineAction {
@@ -33,25 +32,26 @@ pub struct MachineAction {
     /// `RunAntiVirusScan` for scans.
     #[serde(default, rename = "type", deserialize_with = "plain")]
     pub kind: Option<String>,
-    /// The display name or the id of the application that asked for it.
+    /// The display name or the id of the application that requested it.
     #[serde(default, deserialize_with = "plain")]
     pub requestor: Option<String>,
-    /// The comment it was asked for with; where our tag is.
+    /// The comment of the request, which contains our tag.
     #[serde(default, deserialize_with = "plain")]
     pub requestor_comment: Option<String>,
-    /// `Pending`, `InProgress`, `Succeeded`, `Failed`, `TimeOut`, `Cancelled`; an unknown one is not final.
+    /// `Pending`, `InProgress`, `Succeeded`, `Failed`, `TimeOut` or `Cancelled`. An unknown status is not final.
     #[serde(default, deserialize_with = "plain")]
     pub status: Option<String>,
-    /// The machine.
+    /// The machine's id.
     #[serde(default, deserialize_with = "plain")]
     pub machine_id: Option<String>,
     /// The machine's DNS name.
     #[serde(default, deserialize_with = "plain")]
     pub computer_dns_name: Option<String>,
-    /// RFC 3339 with 0 to 7 fraction digits, UTC.
+    /// When it was created: RFC 3339 with 0 to 7 fraction digits, UTC.
     #[serde(default, deserialize_with = "plain")]
     pub creation_date_time_utc: Option<String>,
-    /// As above. The documentation calls it `lastUpdateTimeUtc`, the service `lastUpdateDateTimeUtc`: both are read.
+    /// When it was last updated, in the same format. The documentation calls it `lastUpdateTimeUtc`, the service
+    /// `lastUpdateDateTimeUtc`; both are read.
     #[serde(default, alias = "lastUpdateTimeUtc", deserialize_with = "plain")]
     pub last_update_date_time_utc: Option<String>,
 }
@@ -63,7 +63,7 @@ pub struct Machine {
     /// 40 hex digits.
     #[serde(deserialize_with = "plain")]
     pub id: String,
-    /// The DNS name; several machines can have the same.
+    /// The DNS name. Several machines can have the same.
     #[serde(default, deserialize_with = "plain")]
     pub computer_dns_name: Option<String>,
     /// `Windows11`, `Linux`, ….
@@ -84,22 +84,22 @@ pub struct Machine {
     /// The device group.
     #[serde(default, deserialize_with = "plain")]
     pub rbac_group_name: Option<String>,
-    /// Tags, in no order.
+    /// Tags, in no particular order.
     #[serde(default, deserialize_with = "plain")]
     pub machine_tags: Option<Vec<String>>,
-    /// RFC 3339, UTC.
+    /// When it was last seen: RFC 3339, UTC.
     #[serde(default, deserialize_with = "plain")]
     pub last_seen: Option<String>,
-    /// Entra ID's own id of the device.
+    /// The device's id in Entra ID.
     #[serde(default, deserialize_with = "plain")]
     pub aad_device_id: Option<String>,
-    /// Somebody took it out of the vulnerability management's views.
+    /// Whether it was excluded from the views of vulnerability management.
     #[serde(default)]
     pub is_excluded: Option<bool>,
-    /// Why.
+    /// Why it was excluded.
     #[serde(default)]
     pub exclusion_reason: Option<String>,
-    /// The machine that it is really the same as.
+    /// The id of the machine that it was merged into, because they are the same.
     #[serde(default)]
     pub merged_into_machine_id: Option<String>,
 }
@@ -109,7 +109,7 @@ pub struct Machine {
 pub struct Page<T> {
     /// The page's items, newest first.
     pub value: Vec<T>,
-    /// How many items the whole listing has, where that was asked for.
+    /// How many items the whole listing has, if that was asked for.
     #[serde(
         rename = "@odata.count",
         default,
@@ -118,19 +118,19 @@ pub struct Page<T> {
     pub count: Option<u64>,
 }
 
-/// Reads a body, which may begin with a byte-order mark; `None` where it is not what is asked for.
+/// Parses a body, which may begin with a byte-order mark. `None` if it is something else.
 #[must_use]
 pub fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_slice(without_mark(body)).ok()
 }
 
-/// The body behind its byte-order mark, if it has one.
+/// The body without a byte-order mark.
 #[must_use]
 pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// Text of the service: whoever may name a machine or write a comment may have written it.
+/// Text from the service. It may have been written by anybody who may name a machine or write a comment.
 trait Plain {
     fn plain(self) -> Self;
 }
@@ -153,7 +153,7 @@ impl<T: Plain> Plain for Vec<T> {
     }
 }
 
-/// Takes text in as [one plain line](kept).
+/// Reads text as [one plain line](kept).
 fn plain<'de, D: Deserializer<'de>, T: Plain + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     T::deserialize(from).map(T::plain)
 }
@@ -161,20 +161,20 @@ fn plain<'de, D: Deserializer<'de>, T: Plain + Deserialize<'de>>(from: D) -> Res
 /// The envelope of every error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope {
-    /// What it holds.
+    /// The error.
     pub error: ErrorBody,
 }
 
-/// An error in words of the service. Any of them may be missing.
+/// An error of the service. Any field may be missing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// What decisions rest on.
+    /// The code, which decisions are based on.
     #[serde(default, deserialize_with = "plain")]
     pub code: Option<String>,
     /// Free text that may change.
     #[serde(default, deserialize_with = "plain")]
     pub message: Option<String>,
-    /// The correlation id to give to support.
+    /// The correlation id to quote to support.
     #[serde(default, deserialize_with = "plain")]
     pub target: Option<String>,
 }

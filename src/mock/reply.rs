@@ -176,8 +176,8 @@ mod tests {
             );
             let expected = format!(
                 "{{\"error\":{{\"code\":\"429\",\"message\":\"API calls quota exceeded! Maximum allowed {text} for \
-                 the key Destination+TenantID+AppID. You can send requests again in 37 seconds.\",\
-                 \"target\":\"00000000-0000-0000-0000-000000000007\"}}}}"
+                 the key Destination+TenantID+AppID. You can send requests again in 37 \
+                 seconds.\",\"target\":\"00000000-0000-0000-0000-000000000007\"}}}}"
             );
             assert_eq!(String::from_utf8_lossy(&response.body), expected);
         }

@@ -334,8 +334,8 @@ mod tests {
         assert_eq!((error.status, error.code), (403, "Forbidden"));
         assert_eq!(
             error.message,
-            "Missing application roles. API required roles: Machine.Read.All,Machine.ReadWrite.All, application \
-             roles: Machine.Scan."
+            "Missing application roles. API required roles: Machine.Read.All,Machine.ReadWrite.All, application roles: \
+             Machine.Scan."
         );
     }
 }

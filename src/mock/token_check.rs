@@ -100,7 +100,7 @@ impl TokenIssuer {
         let right = self.config.secret.as_deref();
         if right.is_some_and(|secret| secret != self.field("client_secret")) {
             let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client \
-                 secret value, not the client secret ID, for a secret added to app.";
+                        secret value, not the client secret ID, for a secret added to app.";
             return Err(Refusal::new(401, "invalid_client", 7_000_215, text));
         }
         if self.config.secret_expired {

@@ -1,4 +1,4 @@
-//! One bar on a terminal.
+//! A progress bar on a terminal.
 //!
 //! ```text
 //! [#######>                ] 317/1000 · last call about 14:32, in 3 h 12 min
@@ -20,37 +20,37 @@ use jiff::tz::TimeZone;
 use super::{Began, Ended, Monitor, State};
 use crate::plain_text::one_line;
 
-/// How far apart drawings are, on the run's clock: more often than this, nobody sees it.
+/// The least time between two drawings, on the run's clock. Nobody could see more.
 const APART: Duration = Duration::from_millis(50);
 
-/// indicatif's own time of arrival is an estimate from the rate, useless for bursts and waits: the schedule's stands
-/// there.
+/// indicatif's own time of arrival is an estimate from the rate, which is useless for bursts and waits. So the prefix
+/// shows the forecast's.
 const TEMPLATE: &str = "[{bar:24}] {pos}/{len}{prefix}\n{wide_msg}";
 
-/// A bar that shows how many targets have ended, and two lines of words.
+/// A bar that shows how many targets have ended, with two lines of text.
 pub struct Bar {
     bars: MultiProgress,
     progress: ProgressBar,
     zone: TimeZone,
-    /// Where notes go, while the bar is away.
+    /// Where notes are written while the bar is hidden.
     notes: Mutex<Box<dyn Write + Send>>,
     drawn: Mutex<Option<Duration>>,
     hushed: AtomicBool,
 }
 
 impl Bar {
-    /// Draws on stderr, with times of day of `zone`.
+    /// A bar on stderr, with times of day in `zone`.
     #[must_use]
     pub fn on_stderr(zone: TimeZone) -> Self {
         let target = ProgressDrawTarget::stderr();
         Self::new(target, Box::new(std::io::stderr()), zone)
     }
 
-    /// Draws on `target`; `notes` must lead to the same terminal.
+    /// A bar on `target`. `notes` must be the same terminal.
     #[must_use]
     pub fn new(target: ProgressDrawTarget, notes: Box<dyn Write + Send>, zone: TimeZone) -> Self {
         let bars = MultiProgress::with_draw_target(target);
-        // The template is a constant, and a test draws it.
+        // The template is a constant, and a test uses it, so this does not fail.
         let style = ProgressStyle::with_template(TEMPLATE)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("#> ");
@@ -65,13 +65,13 @@ impl Bar {
         }
     }
 
-    /// What the bar hangs on, so that logs can be written above it; see [`logs`](super::logs).
+    /// The bar's group, so that [`logs`](super::logs) can be written above it.
     #[must_use]
     pub fn bars(&self) -> MultiProgress {
         self.bars.clone()
     }
 
-    /// Whether it is time to draw again.
+    /// Whether the bar should be drawn again.
     fn due(&self, state: &State) -> bool {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let due =
@@ -108,7 +108,7 @@ impl Monitor for Bar {
     fn note(&self, text: &str) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         self.bars.suspend(|| {
-            // A terminal that is gone is no reason to stop a campaign.
+            // An error means that the terminal is gone, which is no reason to stop a campaign.
             let _ = writeln!(notes, "{}", one_line(text).trim_end()).and_then(|()| notes.flush());
         });
     }
@@ -116,13 +116,13 @@ impl Monitor for Bar {
     fn hush(&self, hushed: bool) {
         self.hushed.store(hushed, Ordering::Relaxed);
         if hushed {
-            // A terminal that is gone is no reason to stop a campaign.
+            // An error means that the terminal is gone, which is no reason to stop a campaign.
             let _ = self.bars.clear();
         }
     }
 
     fn ended(&self) {
-        // The summary says it all again, in words that stay.
+        // The summary repeats all of it, and stays on the screen.
         self.progress.finish_and_clear();
     }
 }
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// A terminal of 80 columns that keeps what is written to it.
+    /// A terminal of 80 columns that remembers what is written to it.
     #[derive(Clone, Debug, Default)]
     struct Terminal(Arc<Mutex<String>>);
 
@@ -195,7 +195,7 @@ mod tests {
 
     fn bar() -> (Terminal, Bar) {
         let terminal = Terminal::default();
-        // As often as asked, so that the test need not wait.
+        // The highest rate, so that the test need not wait.
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
         let bar = Bar::new(target, Box::new(terminal.clone()), TimeZone::UTC);
         (terminal, bar)
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_stand_above_the_bar_on_lines_of_their_own() {
+    fn notes_are_written_above_the_bar_on_lines_of_their_own() {
         let (terminal, bar) = bar();
         bar.began(&Began {
             campaign: "abc",
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_while_somebody_is_asked() {
+    fn nothing_is_drawn_while_the_user_is_asked() {
         let (terminal, bar) = bar();
         bar.state(&State::example());
         bar.progress.force_draw();

@@ -1,6 +1,6 @@
-//! Counts in words: "1 call", "2 calls".
+//! Counts as text: "1 call", "2 calls".
 
-/// So many of something, of which `one` is the name of one: "1 call", "2 calls", "3 tries".
+/// A count with its noun, given in the singular: "1 call", "2 calls", "3 tries".
 #[must_use]
 pub fn of(count: u64, one: &str) -> String {
     match (count, one.strip_suffix('y')) {
@@ -10,7 +10,7 @@ pub fn of(count: u64, one: &str) -> String {
     }
 }
 
-/// The word that goes with so many: of one, or of any other number.
+/// The word for this count: `one` for 1, `more` for any other number.
 #[must_use]
 pub fn word<'a>(count: u64, one: &'a str, more: &'a str) -> &'a str {
     if count == 1 { one } else { more }

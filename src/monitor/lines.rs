@@ -1,4 +1,4 @@
-//! A line now and then, where there is no terminal: CI logs, `nohup`, a file.
+//! Progress as lines, where there is no terminal: CI logs, `nohup`, a file.
 
 use std::{
     io::Write,
@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::{Began, Ended, Monitor, State};
 use crate::plain_text::one_line;
 
-/// How far apart lines are, on the run's clock: six a minute are few enough for the log of a run of many hours.
+/// The time between two lines, on the run's clock. Six a minute are few enough for the log of a run of many hours.
 const APART: Duration = Duration::from_secs(10);
 
 /// Writes a line when the run begins, every 10 s, and when it ends.
@@ -22,15 +22,15 @@ pub struct Lines {
 
 struct Page {
     out: Box<dyn Write + Send>,
-    /// When a line was last due.
+    /// When the last line was written.
     last: Duration,
-    /// A state that has not been written.
+    /// The last state, if it has not been written.
     unwritten: Option<State>,
     hushed: bool,
 }
 
 impl Lines {
-    /// Writes to `out`, with times of day of `zone`.
+    /// Writes to `out`, with times of day in `zone`.
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, zone: TimeZone) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Lines {
 }
 
 impl Page {
-    /// Progress that nobody can read any more (a closed pipe) is no reason to stop a campaign.
+    /// Writes a line. An error, such as a closed pipe, is no reason to stop a campaign.
     fn write(&mut self, line: &str) {
         let _ = writeln!(self.out, "{}", one_line(line).trim_end()).and_then(|()| self.out.flush());
     }

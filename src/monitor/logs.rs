@@ -1,4 +1,4 @@
-//! `tracing` events: on stderr, above the bar, and in a file. Never on stdout, which carries data only.
+//! Writes `tracing` events to stderr, above the bar, and to a file. Never to stdout, which is for data only.
 
 mod writer;
 
@@ -26,40 +26,40 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// An object a line.
+    /// One object per line.
     Json,
 }
 
-/// Where people read events.
+/// Where events are shown to people.
 #[derive(Debug, Clone)]
 pub enum LogTarget {
     /// stderr.
     Stderr,
-    /// stderr, with the bar out of the way for as long as it takes; see [`Bar::bars`](super::Bar::bars).
+    /// stderr, with the bar hidden meanwhile; see [`Bar::bars`](super::Bar::bars).
     AboveBar(MultiProgress),
 }
 
 /// What is logged, how, and where.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// `RUST_LOG`, where it is set and not empty: it decides alone, but for the audit trail in the file.
+    /// The value of `RUST_LOG`. If it is not empty, it alone decides, except that the file always has the audit trail.
     pub filter: Option<String>,
-    /// `-q` is -1, nothing 0, `-v` 1, `-vv` 2, and so on.
+    /// -1 for `-q`, 0 without an option, 1 for `-v`, 2 for `-vv`, and so on.
     pub verbosity: i8,
-    /// Text or JSON: the file's where there is one, for what stands above a bar is read by people then.
+    /// Text or JSON. If there is a file, this is the file's format, and people get text.
     pub format: LogFormat,
     /// Whether text may be coloured; see [`colour`].
     pub colour: bool,
-    /// Where people read it.
+    /// Where events are shown to people.
     pub target: LogTarget,
-    /// A file that holds it too, at its end.
+    /// A file to which events are appended too.
     pub file: Option<PathBuf>,
 }
 
-/// Logging cannot begin.
+/// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// `RUST_LOG` is no filter.
+    /// `RUST_LOG` is not a valid filter.
     #[error(
         "RUST_LOG={filter:?} is no log filter ({why}); it looks like RUST_LOG=fleetsweep=debug"
     )]
@@ -74,15 +74,15 @@ pub enum LogsError {
     File {
         /// The file.
         path: PathBuf,
-        /// The operating system's word.
+        /// The operating system's error.
         why: io::Error,
     },
-    /// A process logs to one place.
+    /// Logging was started before. A process can start it only once.
     #[error("logging has begun already")]
     Twice,
 }
 
-/// Logs from here on, for the whole process.
+/// Starts logging for the whole process.
 ///
 /// # Errors
 /// The filter or the file cannot be used, or logging has begun already.
@@ -90,7 +90,7 @@ pub fn start(options: &LogOptions) -> Result<(), LogsError> {
     dispatch(options)?.try_init().map_err(|_| LogsError::Twice)
 }
 
-/// What [`start`] installs, for whoever wants it for a part of the process only.
+/// What [`start`] installs, for use in a part of the process only.
 ///
 /// # Errors
 /// The filter or the file cannot be used.
@@ -130,27 +130,26 @@ fn layer(
     }
 }
 
-/// Whether a terminal's text may be coloured: `no_color` is the value of `NO_COLOR` (<https://no-color.org>: set and
-/// not empty means no).
+/// Whether text on a terminal may be coloured. `no_color` is the value of `NO_COLOR`, which forbids it if it is not
+/// empty (<https://no-color.org>).
 #[must_use]
 pub fn colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
-/// What people read.
+/// The filter for what is shown to people.
 fn filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
     if let Some(filter) = named(options) {
         return filter;
     }
-    // A bug is told on stderr anyway.
+    // Bugs are reported on stderr anyway.
     Ok(EnvFilter::new(format!(
         "{},fleetsweep::bug=off",
         words(options.verbosity)
     )))
 }
 
-/// What a file holds. It is kept for whoever asks one day what was done: the audit trail is in it, whatever anybody
-/// says.
+/// The filter for the file. It always admits the audit trail, so that one can find out later what was done.
 fn file_filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
     let filter = match named(options) {
         Some(filter) => filter?,
@@ -169,7 +168,7 @@ fn file_filter(options: &LogOptions) -> Result<EnvFilter, LogsError> {
     }))
 }
 
-/// What `RUST_LOG` names, if it is set.
+/// The filter in `RUST_LOG`, if it is set.
 fn named(options: &LogOptions) -> Option<Result<EnvFilter, LogsError>> {
     let filter = options.filter.as_deref()?;
     (!filter.trim().is_empty()).then(|| {
@@ -180,7 +179,8 @@ fn named(options: &LogOptions) -> Option<Result<EnvFilter, LogsError>> {
     })
 }
 
-/// Other crates' `trace` is the bytes on the wire, which are nobody's business but those who ask by `RUST_LOG`.
+/// The filter for a verbosity. It never admits other crates' `trace`, which has the bytes on the wire. For that, the
+/// user has to set `RUST_LOG`.
 fn words(verbosity: i8) -> &'static str {
     match verbosity {
         ..=-1 => "error",
@@ -194,7 +194,7 @@ fn words(verbosity: i8) -> &'static str {
 fn open(path: &Path) -> Result<File, LogsError> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
-    // It names the machines, and what was done to them.
+    // Readable only by the user, because it contains the machines and what was done to them.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map_err(|why| LogsError::File {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_filter_decides_alone_but_for_the_trail_in_a_file() {
+    fn the_environments_filter_decides_alone_except_for_the_trail_in_a_file() {
         for (filter, lines) in [
             ("off,hyper=trace", 3),
             ("off", 1),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_hears_of_warnings_only_unless_it_is_asked_for() {
+    fn a_terminal_shows_only_warnings_unless_more_is_asked_for() {
         for (verbosity, level) in [(-1, "error"), (0, "warn"), (1, "fleetsweep=info")] {
             let filter = filter(&LogOptions {
                 verbosity,

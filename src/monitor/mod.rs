@@ -1,11 +1,11 @@
 //! Progress, for people and for tests.
 //!
-//! - this file: the port, [`Monitor`]: the campaign tells it what happened, and it never answers back.
-//! - [`state`]: what it is told.
-//! - [`bar`], [`lines`], [`silent`]: on a terminal, elsewhere, not at all.
-//! - [`recording`]: a double that remembers everything.
-//! - [`span`]: lengths of time in words. [`count`]: counts.
-//! - [`logs`]: `tracing` on stderr, above the bar, or in a file.
+//! - this file: the port, [`Monitor`]. The campaign reports to it, and gets nothing back.
+//! - [`state`]: what is reported.
+//! - [`bar`], [`lines`], [`silent`]: shows it on a terminal, elsewhere, or not at all.
+//! - [`recording`]: a test double that remembers everything.
+//! - [`span`]: durations as text. [`count`]: counts as text.
+//! - [`logs`]: `tracing` events on stderr, above the bar, or in a file.
 
 pub mod bar;
 pub mod count;
@@ -22,30 +22,30 @@ pub use recording::{Event, Recording};
 pub use silent::{NotesOnly, Silent};
 pub use state::{Began, Ended, Expected, LastCall, State, Waiting};
 
-/// Is told how a run goes. Every method returns soon: the dispatcher waits for it.
+/// Receives reports of a run's progress. Every method must return quickly, because the dispatcher waits for it.
 pub trait Monitor: Send + Sync {
-    /// The roster is read and stored; the first call is next.
+    /// The roster has been read and stored, and the first call is next.
     fn began(&self, began: &Began<'_>);
 
-    /// A target has ended: its outcome is stored, and its line is in the results file.
+    /// A target has ended. Its outcome is stored, and its line is in the results file.
     fn target_ended(&self, ended: &Ended<'_>);
 
-    /// How things stand; told after whatever changes it, and about once a second while nothing does.
+    /// The run's state, after every change, and about once a second while nothing changes.
     fn state(&self, state: &State);
 
-    /// One line for the person at the terminal.
+    /// One line for the user.
     fn note(&self, text: &str);
 
-    /// One line that is said whatever is hidden: what came of it all, and where it went.
+    /// One line that is shown even if progress and notes are not: the result of the run, and where it is.
     fn say(&self, text: &str) {
         self.note(text);
     }
 
-    /// Somebody is asked something at the terminal from now on, or no more: meanwhile nothing is drawn.
+    /// Stops drawing, or resumes it, because the user is being asked something at the terminal.
     fn hush(&self, hushed: bool) {
         let _ = hushed;
     }
 
-    /// The run is over; nothing comes after this.
+    /// The run is over. This is the last report.
     fn ended(&self);
 }

@@ -1,10 +1,10 @@
-//! A monitor that remembers, for tests to look at.
+//! A monitor for tests, which remembers everything.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::{Began, Ended, Monitor, State};
 
-/// What a monitor was told.
+/// What was reported to a monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// [`Monitor::began`]
@@ -59,17 +59,8 @@ impl Recording {
         notes.collect()
     }
 
-    /// The last state.
-    #[must_use]
-    pub fn last_state(&self) -> Option<State> {
-        self.lock().iter().rev().find_map(|event| match event {
-            Event::State(state) => Some(state.clone()),
-            _ => None,
-        })
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Event>> {
-        // A test that panicked elsewhere still wants to see what was said.
+        // Even after a panic elsewhere, a test may want to see the events.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,6 +119,5 @@ mod tests {
             ]
         );
         assert_eq!(monitor.notes(), ["hello"]);
-        assert_eq!(monitor.last_state(), Some(State::example()));
     }
 }

@@ -1,11 +1,11 @@
-//! No progress at all.
+//! Monitors that show no progress.
 
 use std::io::{self, Write as _};
 
 use super::{Began, Ended, Monitor, State};
 use crate::plain_text::one_line;
 
-/// Shows no progress, and says what a person should know: `--progress none`.
+/// Shows no progress, but notes: `--progress none`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NotesOnly;
 
@@ -21,7 +21,7 @@ impl Monitor for NotesOnly {
     fn ended(&self) {}
 }
 
-/// Shows no progress and no notes: `-q`. What is to be said whatever is hidden is a line on stderr.
+/// Shows neither progress nor notes, but what is said in any case: `-q`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -38,7 +38,7 @@ impl Monitor for Silent {
     fn ended(&self) {}
 }
 
-/// Nobody is left to tell if stderr is gone.
+/// Writes a line. If stderr is gone, there is nobody to report the error to.
 fn to_stderr(text: &str) {
     let _ = writeln!(io::stderr(), "{}", one_line(text).trim_end());
 }

@@ -1,10 +1,10 @@
-//! Lengths of time in words: "41 s", "3 h 12 min".
+//! Durations as text: "41 s", "3 h 12 min".
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-/// The two largest units, rounded up: what is awaited is never over before it is said to be.
+/// A duration in its two largest units, rounded up, so that nothing takes longer than announced.
 #[must_use]
 pub fn in_words(span: Duration) -> String {
     let secs = span.as_secs() + u64::from(span.subsec_nanos() > 0);
@@ -26,8 +26,8 @@ fn pair(count: u64, in_large: u64, large: &str, small: &str) -> String {
     }
 }
 
-/// When something `span` from `now` happens, on the wall clock of `zone`: "14:32", "Tue 14:32" on another day, with its
-/// date where that is a week away or more.
+/// The time of day in `zone` of something that happens `span` from `now`: "14:32", "Tue 14:32" on another day, or
+/// with the date if that is a week away or more.
 #[must_use]
 pub fn arrival(now: Timestamp, span: Duration, zone: &TimeZone) -> String {
     let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);

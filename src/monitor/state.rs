@@ -1,4 +1,4 @@
-//! What a monitor is told.
+//! What is reported to a monitor.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::span;
 
-/// A run begins.
+/// A run has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Began<'a> {
     /// The campaign's id.
     pub campaign: &'a str,
-    /// All rows.
+    /// The number of rows.
     pub targets: u64,
-    /// Those that had ended before the first call: in an earlier run, or as `invalid` and `duplicate`.
+    /// How many had ended before the first call: in an earlier run, or as `invalid` or `duplicate`.
     pub already_ended: u64,
 }
 
@@ -24,76 +24,76 @@ pub struct Ended<'a> {
     pub line: u64,
     /// Its machine.
     pub machine_id: &'a str,
-    /// The outcome's name.
+    /// The outcome.
     pub outcome: &'a str,
-    /// Why, in words; may be empty.
+    /// The reason, as text; may be empty.
     pub message: &'a str,
 }
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Since the run began, on the run's clock.
+    /// The time since the run began, on the run's clock.
     pub elapsed: Duration,
-    /// The wall clock, for people's eyes.
+    /// The wall clock's time, for people.
     pub wall: Timestamp,
-    /// Counts by outcome, in an order that stays the same.
+    /// Counts by outcome, always in the same order.
     pub tally: Vec<(&'static str, u64)>,
-    /// All rows.
+    /// The number of rows.
     pub targets: u64,
-    /// Those that have ended, in whichever run.
+    /// How many have ended, in any run.
     pub ended: u64,
-    /// Calls without an answer yet.
+    /// How many calls have no answer yet.
     pub in_flight: u32,
-    /// What the next call waits for.
+    /// What the next call is waiting for.
     pub waiting: Option<Waiting>,
-    /// When the last call goes out.
+    /// When the last call will be sent.
     pub last_call: LastCall,
     /// How many calls were refused with 429.
     pub throttled: u64,
 }
 
-/// When the last call of a campaign goes out.
+/// When the last call of a campaign will be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastCall {
-    /// None goes out any more.
+    /// It has been sent.
     Gone,
-    /// Nobody can know yet: during an outage, or while others spend the quota.
+    /// This cannot be known yet: during an outage, or while others spend the quota.
     NotKnown,
-    /// In so long.
+    /// In this time from now.
     In(Expected),
 }
 
-/// How long something is still to come, as far as that is known.
+/// How long it takes until something happens, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     /// At the earliest.
     pub from: Duration,
-    /// If all goes on as it has gone so far.
+    /// If everything goes on as so far.
     pub likely: Duration,
-    /// At the latest; `None` where too little has been seen to say.
+    /// At the latest; `None` if there is too little data to say.
     pub to: Option<Duration>,
 }
 
-/// What is this near is told as one time, and so is what is near by this share of the wait.
+/// If the bounds are this close to the likely time, or closer than this share of it, one time is shown.
 const NEAR: Duration = Duration::from_secs(30);
 const NEAR_SHARE: f64 = 0.05;
 
 impl Expected {
-    /// Whether one time tells it.
+    /// Whether it is shown as one time.
     #[must_use]
     pub fn is_near(&self) -> bool {
         let near = NEAR.max(self.likely.mul_f64(NEAR_SHARE));
         self.from + near >= self.likely && self.to.is_some_and(|to| to <= self.likely + near)
     }
 
-    /// Whether it should have come by now.
+    /// Whether it should have happened by now.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.to.unwrap_or(self.likely).is_zero()
     }
 
-    /// The same, told so much later.
+    /// The same expectation when `passed` has gone by.
     #[must_use]
     pub fn after(self, passed: Duration) -> Self {
         Self {
@@ -103,8 +103,8 @@ impl Expected {
         }
     }
 
-    /// "about 14:32, in 3 h 12 min", "between 14:32 and 15:10", "by 15:10" or "no earlier than 14:32, in 3 h 12 min" on
-    /// the clock of `zone`, where that of the wall shows `now`.
+    /// "about 14:32, in 3 h 12 min", "between 14:32 and 15:10", "by 15:10" or "no earlier than 14:32, in 3 h 12 min",
+    /// with times of day in `zone`.
     #[must_use]
     pub fn in_words(&self, now: Timestamp, zone: &TimeZone) -> String {
         let at = |after| span::arrival(now, after, zone);
@@ -118,19 +118,19 @@ impl Expected {
     }
 }
 
-/// What a call waits for.
+/// What a call is waiting for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// As in "minute window".
+    /// Such as "minute window".
     pub what: String,
-    /// For how long still; `None` where only an answer can tell: one to a call of another process, if none of this
-    /// run's is in flight.
+    /// How much longer; `None` if that depends on an answer. If none of this run's calls is in flight, that is an
+    /// answer to another process's call.
     pub left: Option<Duration>,
 }
 
 impl LastCall {
-    /// "last call about 14:32, in 3 h 12 min" on the clock of `zone`, where that of the wall shows `now`; nothing of
-    /// one that is out or goes at once.
+    /// "last call about 14:32, in 3 h 12 min", with times of day in `zone`. `None` if the call has been sent or is
+    /// sent at once.
     #[must_use]
     pub fn in_words(self, now: Timestamp, zone: &TimeZone) -> Option<String> {
         match self {
@@ -188,7 +188,7 @@ impl State {
         parts.join(" · ")
     }
 
-    /// "last call about 14:32, in 3 h 12 min", or "soon" where it is late; nothing once it is out.
+    /// "last call about 14:32, in 3 h 12 min", or "last call: soon" if it is late. `None` once it has been sent.
     #[must_use]
     pub fn arrival(&self, zone: &TimeZone) -> Option<String> {
         if self.ended >= self.targets {
@@ -201,7 +201,7 @@ impl State {
     }
 }
 
-/// One that is known to the second.
+/// An expectation without uncertainty.
 #[cfg(test)]
 fn about(minutes: u64) -> Expected {
     let likely = Duration::from_mins(minutes);
@@ -214,7 +214,7 @@ fn about(minutes: u64) -> Expected {
 
 #[cfg(test)]
 impl State {
-    /// The one that this module's tests look at.
+    /// An example for this module's tests.
     pub(super) fn example() -> Self {
         Self {
             elapsed: Duration::from_secs(20),
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_said_in_one_short_line() {
+    fn a_state_is_one_short_line() {
         let mut state = State::example();
         assert_eq!(
             state.in_words(),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_as_exactly_as_it_is_known() {
+    fn a_time_is_shown_as_exactly_as_it_is_known() {
         let now = "2024-10-21T11:20:00Z".parse().unwrap();
         let told = |from, to: Option<u64>| {
             let expected = Expected {

@@ -1,4 +1,4 @@
-//! The quota as it stands, read-only: it permits no calls, and nothing is written.
+//! A read-only snapshot of the quota. It permits no calls, and nothing is written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
     waiting::Waiting,
 };
 
-/// A quota as it stands at one moment.
+/// The state of a quota at one moment.
 #[derive(Debug)]
 pub struct QuotaSnapshot {
     state: LimiterState,

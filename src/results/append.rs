@@ -1,4 +1,4 @@
-//! One write a line: a line is in the file whole or not at all.
+//! Appends lines to the results file, each with a single write: a line is in the file completely or not at all.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,7 +17,7 @@ pub struct ResultsFile {
 }
 
 impl ResultsFile {
-    /// Opens a file that a [`Rewrite`](super::Rewrite) has just put there.
+    /// Opens a file that a [`Rewrite`](super::Rewrite) has just installed.
     pub(super) fn open(path: &Path, layout: &Layout) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path)?;
         let whole = file.metadata()?.len();
@@ -29,11 +29,11 @@ impl ResultsFile {
         })
     }
 
-    /// Adds a line. Once this has returned, the line is in the file whatever becomes of this process (a computer that
-    /// loses its power may lose it; the next run writes the file anew from the store).
+    /// Appends a line. Once this has returned, the line survives a crash of this process. A power cut may lose it;
+    /// the next run then rewrites the file from the store.
     ///
     /// # Errors
-    /// The disk is full or gone. The file then ends with the line before.
+    /// The disk is full or gone. Then the file ends with the line before.
     pub fn append(&mut self, row: &Row<'_>) -> Result<(), ResultsError> {
         self.line.clear();
         self.pen
@@ -42,14 +42,14 @@ impl ResultsFile {
             .map_err(|why| ResultsError::new("add a line to the results file", &self.path, &why))
     }
 
-    /// Where it is.
+    /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// What lines are written to: a file, or a test's idea of a bad one.
+/// What lines are written to: a file, or a bad disk in a test.
 trait Sink: Write {
     /// Cuts the sink back to its first `len` bytes.
     fn cut(&mut self, len: u64) -> io::Result<()>;
@@ -61,12 +61,12 @@ impl Sink for File {
     }
 }
 
-/// A sink that holds whole lines only.
+/// A sink that contains only complete lines.
 struct Lines<S> {
     sink: S,
-    /// How many bytes are whole lines.
+    /// The length of the complete lines, in bytes.
     whole: u64,
-    /// A part of a line may lie behind them, and could not be cut off yet.
+    /// Whether part of a line may follow them, because it could not be cut off yet.
     torn: bool,
 }
 
@@ -84,7 +84,7 @@ impl<S: Sink> Lines<S> {
             self.sink.cut(self.whole)?;
             self.torn = false;
         }
-        // One write as a rule. `write_all` goes on where a signal or a quota has cut it short.
+        // Usually this is a single write. `write_all` continues if a signal or a disk quota has cut it short.
         match self.sink.write_all(line) {
             Ok(()) => {
                 self.whole += line.len() as u64;
@@ -102,7 +102,7 @@ impl<S: Sink> Lines<S> {
 mod tests {
     use super::*;
 
-    /// A disk with a little room left, that takes a few bytes at a time.
+    /// A disk with little room left that takes a few bytes at a time.
     struct Disk {
         bytes: Vec<u8>,
         room: usize,
@@ -170,7 +170,7 @@ mod tests {
             let told = lines.append(b"two\n").unwrap_err();
             assert_eq!(told.kind(), io::ErrorKind::StorageFull);
             assert_eq!(lines.sink.bytes, b"head\none\n");
-            // Somebody makes room.
+            // Now there is room again.
             lines.sink.room = 4;
             lines.append(b"six\n").unwrap();
             assert_eq!(lines.sink.bytes, b"head\none\nsix\n");
@@ -193,7 +193,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_told_at_the_line_that_does_not_fit() {
+    fn a_full_disk_is_reported_at_the_line_that_does_not_fit() {
         let layout = Layout::new(&[], false);
         let mut file = ResultsFile::open(Path::new("/dev/full"), &layout).unwrap();
         let told = file.append(&Row::default()).unwrap_err().to_string();

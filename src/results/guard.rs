@@ -1,19 +1,19 @@
-//! Cells that a spreadsheet would run as a formula, or a terminal as a command.
+//! Guards against cells that a spreadsheet would run as a formula, or a terminal as a command.
 //!
-//! Names and comments in a results file come from machines and from other people, and the file is made to be opened in
-//! a spreadsheet: `=HYPERLINK(…)` must arrive there as text.
+//! Names and comments in a results file come from machines and from other people, and the file is meant to be opened
+//! in a spreadsheet. So `=HYPERLINK(…)` must arrive there as text.
 
 use std::borrow::Cow;
 
 use crate::plain_text;
 
-/// A cell of ours as it is written: [one plain line](plain_text::one_line), behind a `'` where a spreadsheet would run
-/// it.
+/// A cell of one of our columns as it is written: [one plain line](plain_text::one_line), after a `'` if a spreadsheet
+/// would run it.
 pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
     behind_quote(plain_text::one_line(cell))
 }
 
-/// A cell of another column of the input. Its line ends and tabs are the user's own, and stay.
+/// A cell of one of the input's other columns. Line ends and tabs stay, because they are the user's own.
 pub(super) fn guarded_own(cell: &str) -> Cow<'_, str> {
     behind_quote(plain_text::cell(cell))
 }
@@ -26,13 +26,13 @@ fn behind_quote(cell: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Whether the cell needs a leading `'`: it begins like a formula and is no number.
-#[must_use]
-pub fn needs_guard(cell: &str) -> bool {
+/// Whether the cell needs a leading `'`, because it begins like a formula and is not a number.
+pub(super) fn needs_guard(cell: &str) -> bool {
     cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(cell)
 }
 
-/// Digits, signs, a point and an exponent. Rust also reads `-inf` and `+nan`, which a spreadsheet does not.
+/// Whether the cell is a number: digits, signs, a point and an exponent. Rust also parses `-inf` and `+nan`, but a
+/// spreadsheet does not.
 fn is_number(cell: &str) -> bool {
     cell.bytes()
         .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_in_no_cell() {
+    fn no_cell_has_what_a_terminal_would_obey() {
         assert_eq!(guarded("\x1b[2Ja\nb\u{202e}"), " [2Ja b");
         assert_eq!(guarded_own("\x1b[2Ja\nb\u{202e}"), " [2Ja\nb");
         assert_eq!(guarded("\u{200b}=1+1"), "'=1+1");

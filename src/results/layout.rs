@@ -1,8 +1,8 @@
-//! The columns and the dialect of a results file.
+//! The columns and the CSV dialect of a results file.
 
 use std::collections::HashSet;
 
-/// The columns of ours, before those of the input.
+/// Our columns, which come before those of the input.
 pub const COLUMNS: [&str; 14] = [
     "machine_id",
     "outcome",
@@ -20,7 +20,7 @@ pub const COLUMNS: [&str; 14] = [
     "action_created_utc",
 ];
 
-/// What a file looks like, the same for all of its lives.
+/// The columns and the dialect of a file. Every rewrite of the file uses the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     extra: Vec<String>,
@@ -28,11 +28,11 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Ours, then the input's `extra` columns. `excel` writes a byte order mark, `;` and CRLF, which is what a European
-    /// Excel opens by a double click; otherwise it is plain UTF-8, `,` and LF.
+    /// Our columns, then the input's `extra` columns. `excel` means a byte order mark, `;` and CRLF, which a European
+    /// Excel opens on a double click. Otherwise the file is UTF-8 with `,` and LF.
     ///
-    /// A column that is named like one of ours, in any case, becomes `input_<name>`, and `input_<name>_2` where that is
-    /// taken: a reader that goes by names gets ours.
+    /// A column with the same name as one of ours, in any case, becomes `input_<name>`, or `input_<name>_2` and so on
+    /// if that is taken. So a program that looks up columns by name finds ours.
     #[must_use]
     pub fn new(extra: &[String], excel: bool) -> Self {
         let is_ours = |name: &str| {
@@ -62,7 +62,7 @@ impl Layout {
         Self { extra, excel }
     }
 
-    /// The names of the input's columns, as they stand in the file.
+    /// The names of the input's columns in the file.
     #[must_use]
     pub fn extra(&self) -> &[String] {
         &self.extra

@@ -1,4 +1,4 @@
-//! Rows as bytes of CSV.
+//! Formats rows as CSV.
 
 use std::{
     fmt::{self, Write as _},
@@ -14,10 +14,10 @@ use super::{
     layout::COLUMNS,
 };
 
-/// The byte order mark, by which Excel knows UTF-8.
+/// The byte order mark, by which Excel recognises UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Writes rows in one layout. Its buffers are used again for every row.
+/// Formats rows in one layout. Its buffers are reused for every row.
 pub(super) struct RowWriter {
     layout: Layout,
     builder: WriterBuilder,
@@ -27,7 +27,7 @@ pub(super) struct RowWriter {
 impl RowWriter {
     pub(super) fn new(layout: &Layout) -> Self {
         let mut builder = WriterBuilder::new();
-        // One line fits as a rule; a longer one only costs a second copy.
+        // Usually a line fits. A longer one only costs a second copy.
         builder.flexible(true).buffer_capacity(1024);
         if layout.excel() {
             builder.delimiter(b';').terminator(Terminator::CRLF);
@@ -41,7 +41,7 @@ impl RowWriter {
         }
     }
 
-    /// The first line, with the byte order mark where the layout wants one.
+    /// Adds the first line to `out`, with a byte order mark if the layout has one.
     pub(super) fn header(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         if self.layout.excel() {
             out.write_all(MARK)?;
@@ -96,7 +96,7 @@ fn shown(
     Ok(())
 }
 
-/// To milliseconds: what tells the order of calls, and no more digits than a person can read.
+/// Writes a time with milliseconds, which show the order of calls and are still readable.
 fn time(
     writer: &mut Writer<&mut Vec<u8>>,
     cell: &mut String,
@@ -112,6 +112,6 @@ fn time(
 
 fn end(mut writer: Writer<&mut Vec<u8>>) -> io::Result<()> {
     writer.write_record(None::<&[u8]>)?;
-    // Dropping it would flush too, and swallow what went wrong.
+    // Dropping the writer would flush it too, but ignore errors.
     writer.flush()
 }

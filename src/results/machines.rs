@@ -1,4 +1,4 @@
-//! An inventory as a CSV that a campaign can start from.
+//! Writes an inventory as a CSV file that a campaign can start from.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use csv::{Terminator, Writer, WriterBuilder};
 use super::{ResultsError, guard::guarded};
 use crate::audit::audit;
 
-/// The file's columns, of which the first is what a campaign needs; the others serve `--where`.
+/// The file's columns. A campaign needs the first; the others are for `--where`.
 pub const COLUMNS: [&str; 14] = [
     "machine_id",
     "computer_dns_name",
@@ -29,30 +29,30 @@ pub const COLUMNS: [&str; 14] = [
     "merged_into",
 ];
 
-/// What is done, as errors say it.
+/// The act, for error messages.
 const WRITE: &str = "write the machines to";
 
-/// The CSV in the making. A named file appears whole, when it is [finished](Self::finish), or not at all: half an
-/// inventory would look like a small fleet.
+/// Writes the CSV. A named file appears only when it is [finished](Self::finish), because half an inventory would
+/// look like a small fleet.
 pub struct Machines {
     writer: Writer<Box<dyn Write + Send>>,
     place: Option<Place>,
-    /// Whoever read the stream has read enough, which is no failure.
+    /// Whether the reader of the stream has closed it. That is not an error.
     closed: bool,
 }
 
 struct Place {
     path: PathBuf,
     partial: PathBuf,
-    /// Taken away again unless it was put in its place.
+    /// Whether it was renamed to `path`. Otherwise it is removed on drop.
     keep: bool,
 }
 
 impl Machines {
-    /// Begins the file that will be at `path`.
+    /// Starts a file that will be at `path`.
     ///
     /// # Errors
-    /// Its folder cannot be written to.
+    /// `path` is a folder, or its folder cannot be written to.
     pub fn create(path: &Path) -> Result<Self, ResultsError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
@@ -72,7 +72,7 @@ impl Machines {
         Self::begin(Box::new(BufWriter::new(file)), Some(place)).map_err(wrong)
     }
 
-    /// Begins on an open stream, as standard output.
+    /// Starts on an open stream, such as standard output.
     ///
     /// # Errors
     /// It cannot be written.
@@ -92,7 +92,7 @@ impl Machines {
         })
     }
 
-    /// Adds a machine: its cells in the order of [`COLUMNS`].
+    /// Adds a machine, with its cells in the order of [`COLUMNS`].
     ///
     /// # Errors
     /// The disk is full or gone.
@@ -104,7 +104,7 @@ impl Machines {
         self.heeded(written.map_err(io::Error::from))
     }
 
-    /// Writes what is left, and puts a named file in its place.
+    /// Writes what is buffered, and renames a named file to its final name.
     ///
     /// # Errors
     /// The disk is full or gone, or the old file cannot be replaced.
@@ -137,7 +137,7 @@ impl Machines {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.keep {
-            // What is half an inventory helps nobody; if it cannot be taken away, its name says what it is.
+            // If half an inventory cannot be removed, its name still says what it is.
             let _ = fs::remove_file(&self.partial);
         }
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_given_up_leaves_the_old_file_and_nothing_else() {
+    fn an_unfinished_inventory_leaves_the_old_file_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.csv");
         fs::write(&path, "old").unwrap();

@@ -1,25 +1,24 @@
-//! The results CSV: what became of each machine, on disk as soon as it is known.
+//! The results CSV: how each target ended, written to disk as soon as it is known.
 //!
-//! A run begins by writing the file anew ([`Rewrite`]), goes on with a line per ended target ([`ResultsFile`]), and
-//! ends by replacing it with one in the input's order (a [`Rewrite`] again). The file is a whole CSV at every moment:
+//! A run begins by rewriting the file from the store ([`Rewrite`]), appends a line for each target that ends
+//! ([`ResultsFile`]), and finally replaces the file with one in the input's order (a [`Rewrite`] again). The file is
+//! a valid CSV at every moment:
 //!
 //! ```text
 //! probe, owner ─→ Rewrite::start ─ row, row … ─→ install ─→ ResultsFile ─ append, append …
-//! at the end:    Rewrite::start ─ row, row … ─→ seal ─→ Finished::place (patient: the file may be open in Excel) ─→
-//! Installed
+//! at the end:     Rewrite::start ─ row, row … ─→ seal ─→ Finished::place (retries: Excel may hold it) ─→ Installed
 //! ```
 //!
-//! - [`row`]: one line of the file. [`layout`]: its columns and its dialect.
-//! - [`guard`]: cells that a spreadsheet would run.
-//! - [`machines`]: the other CSV that is written: an inventory to start a campaign from.
-//! - `line`: rows as bytes.
-//! - [`append`]: one write a line, cut back where it fails.
-//! - [`rewrite`]: the whole file, replaced atomically.
-//! - [`read`]: what a file of an earlier run says, row by row.
-//! - [`owner`](mod@owner): whose file lies there already, and whether it can be written at all.
+//! - [`row`]: one line of the file. [`layout`]: its columns and its dialect. `line`: formats rows.
+//! - `guard`: cells that a spreadsheet would run as a formula.
+//! - [`append`]: appends lines, and cuts off what could not be written completely.
+//! - [`rewrite`]: writes the whole file and replaces the old one atomically.
+//! - [`read`]: reads the file of an earlier run, row by row.
+//! - [`owner`](mod@owner): whose file is there already, and whether it can be written.
+//! - [`machines`]: another CSV, with an inventory that a campaign can start from.
 
 pub mod append;
-pub mod guard;
+mod guard;
 pub mod layout;
 mod line;
 pub mod machines;
@@ -38,14 +37,14 @@ pub use read::{ReadRow, each_row};
 pub use rewrite::{Finished, Installed, Rewrite, beside};
 pub use row::Row;
 
-/// The results file cannot be read or written.
+/// Why the results file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {act} {}: {why}", .path.display())]
 pub struct ResultsError {
-    /// What was tried, as in "write the results file".
+    /// What was tried, such as "write the results file".
     act: &'static str,
     path: PathBuf,
-    /// What the operating system says, or what is wrong with the path; and what to do.
+    /// What the operating system says, or what is wrong with the path, and what to do about it.
     why: String,
 }
 

@@ -1,4 +1,4 @@
-//! Whose file lies at the results' place, and whether it can be written: both are asked before the first call.
+//! Whose file is at the path of the results, and whether it can be written. Both are checked before the first call.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,20 +11,20 @@ use super::{ResultsError, layout::COLUMNS};
 /// Whose file it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// There is none.
+    /// There is no file.
     Nobody,
-    /// There is one without a row: nothing that could be lost.
+    /// The file has no rows, so nothing could be lost.
     Empty,
-    /// Results of this campaign.
+    /// The file has results of this campaign.
     Campaign(String),
-    /// Something else.
+    /// The file is something else.
     Foreign,
 }
 
-/// How much of a file is read to know whose it is. Its first two lines are shorter, unless it is something else.
-const LOOKED_AT: u64 = 1 << 20;
+/// How many bytes of a file are read to find its owner. The first two lines of a results file are shorter.
+const HEAD: u64 = 1 << 20;
 
-/// Looks whose file lies at `path`: a results file begins with our columns, and its first row names the campaign.
+/// Whose file is at `path`. A results file begins with our columns, and its first row names the campaign.
 ///
 /// # Errors
 /// It cannot be read.
@@ -32,7 +32,7 @@ pub fn owner(path: &Path) -> Result<Owner, ResultsError> {
     let file = match File::open(path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Owner::Nobody),
         opened => opened.and_then(|file| {
-            // A directory opens on unix and fails only when it is read.
+            // On unix a directory can be opened, and fails only when it is read.
             let about = file.metadata()?;
             if about.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
@@ -46,7 +46,7 @@ pub fn owner(path: &Path) -> Result<Owner, ResultsError> {
         return Ok(Owner::Empty);
     }
     let mut head = Vec::new();
-    let mut limited = io::Read::take(file, LOOKED_AT);
+    let mut limited = io::Read::take(file, HEAD);
     io::Read::read_to_end(&mut limited, &mut head)
         .map_err(|why| ResultsError::new("read the results file", path, &why))?;
     Ok([b',', b';']
@@ -55,7 +55,7 @@ pub fn owner(path: &Path) -> Result<Owner, ResultsError> {
         .unwrap_or(Owner::Foreign))
 }
 
-/// Who wrote a file that begins so; `None` where its header is not ours.
+/// The owner of a file that begins with `head`; `None` if its header is not ours.
 fn campaign(head: &[u8], delimiter: u8) -> Option<Owner> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -79,10 +79,10 @@ fn campaign(head: &[u8], delimiter: u8) -> Option<Owner> {
     })
 }
 
-/// Finds out whether a results file can be written at `path`, without touching what is there.
+/// Checks whether a results file can be written at `path`, without changing what is there.
 ///
 /// # Errors
-/// It cannot: the directory is missing or not ours to write to, the path is no regular file, or the file is read-only.
+/// The directory is missing or not writable, the path is not a regular file, or the file is read-only.
 pub fn probe(path: &Path) -> Result<(), ResultsError> {
     let wrong = |why: String| Err(ResultsError::new("write the results file", path, &why));
     let Some(name) = path.file_name() else {
@@ -107,7 +107,7 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
                     .to_owned(),
             );
         }
-        // Opened for nothing but to see whether it may be: a read-only file is not replaced behind its owner's back.
+        // Opened only to see whether it is writable, since a rename would replace a read-only file too.
         Ok(_) => {
             if let Err(why) = OpenOptions::new().append(true).open(path) {
                 return wrong(format!(
@@ -117,7 +117,7 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
         }
         Err(_) => {}
     }
-    // The name has the process in it, for another process may be at work on the same results.
+    // The name contains the process id, because another process may be probing the same path.
     let mut trial = std::ffi::OsString::from(".");
     trial.push(name);
     trial.push(format!(".probe-{}", std::process::id()));
@@ -127,7 +127,8 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
     match made.and(removed) {
         Ok(()) => Ok(()),
         Err(why) => wrong(format!(
-            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with --results",
+            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with \
+             --results",
             directory.display()
         )),
     }

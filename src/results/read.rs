@@ -1,4 +1,4 @@
-//! A results file as a witness: what it says became of a campaign's machines.
+//! Reads a results file, to recover a campaign whose state is lost.
 
 use std::{
     fs::File,
@@ -8,12 +8,12 @@ use std::{
 
 use super::{ResultsError, guard::needs_guard, layout::COLUMNS, owner::Owner};
 
-/// One row, in the words of the file. Guards of a spreadsheet are taken off.
+/// One row of the file. Guards against formulas are removed from its cells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadRow {
-    /// The machine id as it was typed.
+    /// The machine id as typed.
     pub machine_id: String,
-    /// The outcome's word.
+    /// The outcome.
     pub outcome: String,
     /// The scan's id, its status, and when it was created.
     pub action: [String; 3],
@@ -21,18 +21,18 @@ pub struct ReadRow {
     pub http_status: Option<u16>,
     /// The code of the last error.
     pub error_code: String,
-    /// Why, in words.
+    /// The reason, as text.
     pub message: String,
-    /// POSTs on the wire.
+    /// How many POSTs were sent.
     pub attempts: u32,
     /// When the first POST was sent, and when the last answer came.
     pub times: [Option<jiff::Timestamp>; 2],
-    /// The id to give to support.
+    /// The id to quote to support.
     pub correlation_id: String,
 }
 
-/// Shows `visit` the rows of `campaign` in the results file at `path`, until it says stop by an error of its own. A
-/// file that is not there, or is another's, has none.
+/// Calls `visit` with the rows of `campaign` in the results file at `path`. An error from `visit` stops it. A file
+/// that does not exist, or belongs to another campaign, has no rows.
 ///
 /// # Errors
 /// The file cannot be read, or `visit` failed.
@@ -58,7 +58,7 @@ pub fn each_row<E: From<ResultsError>>(
         .read_byte_record(&mut record)
         .map_err(|e| failed(&e))?
     {
-        // A line that a power cut has torn says nothing.
+        // A line that a power cut has left incomplete is ignored.
         if record.len() < COLUMNS.len() || &record[12] != campaign.as_bytes() {
             continue;
         }
@@ -74,7 +74,7 @@ fn first_line_has_semicolons(path: &Path) -> io::Result<bool> {
     Ok(head[..read].contains(&b';'))
 }
 
-/// Puts the cells of a record, which has at least as many as [`COLUMNS`], into a row.
+/// Copies the cells of a record, which must have at least as many as [`COLUMNS`], into a row.
 fn fill(row: &mut ReadRow, record: &csv::ByteRecord) {
     let put = |to: &mut String, at: usize| {
         to.clear();
@@ -102,7 +102,7 @@ mod tests {
     use crate::results::{Layout, Rewrite, Row};
 
     #[test]
-    fn rows_are_read_back_in_both_dialects_and_a_torn_line_is_none() {
+    fn rows_are_read_back_in_both_dialects_and_an_incomplete_line_is_ignored() {
         for excel in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("r.csv");

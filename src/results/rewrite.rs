@@ -1,4 +1,4 @@
-//! The whole file, written beside the old one and put in its place at once.
+//! Writes the whole file beside the old one, and then replaces that atomically.
 
 use std::{
     ffi::OsString,
@@ -11,15 +11,16 @@ use std::{
 use super::{Layout, ResultsError, ResultsFile, Row, line::RowWriter};
 use crate::audit::audit;
 
-/// How much is gathered before it is written.
+/// How many bytes are buffered before they are written.
 const BUFFER: usize = 256 * 1024;
 
-/// How often, and how many times, a refused replacement is tried again: 10 s in all, enough for a virus scanner or an
-/// indexer to let go; a person who has the file open in Excel is told where the results are instead.
+/// How often a refused replacement is retried, and how long to wait in between: 10 s in all. That is enough for a
+/// virus scanner or an indexer to close the file. If a user has it open in Excel, they are told where the results are
+/// instead.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A new results file in the making. Dropped before its time, it leaves nothing behind.
+/// Writes a new results file. If it is dropped before it is installed, it leaves nothing behind.
 pub struct Rewrite {
     fresh: Fresh,
     layout: Layout,
@@ -27,7 +28,7 @@ pub struct Rewrite {
     buffer: Vec<u8>,
 }
 
-/// A new results file that is whole and on disk, and lies beside the old one still.
+/// A new results file that is complete and on disk, but still beside the old one.
 pub struct Finished {
     fresh: Fresh,
     layout: Layout,
@@ -38,7 +39,7 @@ pub struct Finished {
 pub enum Installed {
     /// Where they should be.
     There(PathBuf),
-    /// Beside it, for the old file could not be replaced.
+    /// Beside the old file, because that could not be replaced.
     Aside {
         /// Where they are instead.
         path: PathBuf,
@@ -48,7 +49,7 @@ pub enum Installed {
 }
 
 impl Rewrite {
-    /// Begins a file that will replace the one at `path`, and writes its header.
+    /// Starts a file that will replace the one at `path`, and writes its header.
     ///
     /// # Errors
     /// The directory cannot be written to.
@@ -77,7 +78,7 @@ impl Rewrite {
         written.map_err(|why| self.fresh.failed(&why))
     }
 
-    /// Ends the file and waits until the disk has it.
+    /// Completes the file, and waits until it is on disk.
     ///
     /// # Errors
     /// The disk is full or gone. The old file is untouched.
@@ -90,7 +91,7 @@ impl Rewrite {
         })
     }
 
-    /// [`seal`](Self::seal) and [`install`](Finished::install): how a run begins.
+    /// [Seals](Self::seal) and [installs](Finished::install) the file, at the beginning of a run.
     ///
     /// # Errors
     /// As theirs.
@@ -106,10 +107,10 @@ impl Rewrite {
 }
 
 impl Finished {
-    /// Replaces the old file, and opens the new one for the lines to come.
+    /// Replaces the old file, and opens the new one to append lines.
     ///
     /// # Errors
-    /// The replacement is refused: on Windows, where another program has the file open.
+    /// The replacement is refused, for instance on Windows while another program has the file open.
     pub fn install(mut self) -> Result<ResultsFile, ResultsError> {
         let path = self.fresh.target.clone();
         let opened = self
@@ -119,11 +120,11 @@ impl Finished {
         opened.map_err(|why| self.fresh.failed(&why))
     }
 
-    /// Replaces the old file, tries for 10 s if that is refused, and then lays the new one beside it, as
-    /// `<stem>.1.csv`. `sleep` waits between the tries: `tokio::time::sleep`, or a test's.
+    /// Replaces the old file. If that is refused, retries for 10 s, and then puts the new file beside the old one, as
+    /// `<stem>.1.csv`. `sleep` waits between the retries, like `tokio::time::sleep`.
     ///
     /// # Errors
-    /// Not even beside it: the directory is gone, or no longer ours to write to.
+    /// The new file cannot be put beside the old one either, because the directory is gone or not writable any more.
     pub async fn place<S, F>(mut self, mut sleep: S) -> Result<Installed, ResultsError>
     where
         S: FnMut(Duration) -> F,
@@ -153,7 +154,7 @@ impl Finished {
 
 const WRITE: &str = "write the results file";
 
-/// A temporary file beside its target, gone when dropped unless it was put in place.
+/// A temporary file beside its target. It is removed on drop unless it was renamed.
 struct Fresh {
     target: PathBuf,
     path: PathBuf,
@@ -161,9 +162,9 @@ struct Fresh {
 }
 
 impl Fresh {
-    /// One fixed name: a process that was killed leaves one file at most, and the next run takes it away.
+    /// The name is fixed, so that a process that was killed leaves at most one file, which the next run removes.
     fn create(target: &Path) -> io::Result<Self> {
-        // A link stays a link: what it points to is replaced.
+        // A link stays a link. The file that it points to is replaced.
         let target = if target.is_symlink() {
             fs::canonicalize(target)?
         } else {
@@ -178,7 +179,7 @@ impl Fresh {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
             _ => {}
         }
-        // New or nothing: in a directory of many users, the name may lead through somebody else's link.
+        // It must be a new file, because in a shared directory the name might be somebody else's link.
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -193,8 +194,8 @@ impl Fresh {
         Ok(this)
     }
 
-    /// Keeps as much room on the disk as the old file takes: a full disk is found out before the first call, though the
-    /// rows are written beside it. A file system that cannot do so finds it out later, and the old file stays.
+    /// Reserves as much disk space as the old file takes, so that a full disk is detected before the first call. On a
+    /// file system that cannot reserve space it is detected later, and then the old file stays.
     #[cfg(target_os = "linux")]
     fn keep_room(&self, bytes: u64) -> io::Result<()> {
         use rustix::fs::{FallocateFlags, fallocate};
@@ -219,12 +220,12 @@ impl Fresh {
         file.write_all(bytes)
     }
 
-    /// Waits for the disk, then closes: Windows renames no open file.
+    /// Waits for the disk, and closes the file, since Windows cannot rename an open one.
     fn sync(&mut self) -> io::Result<()> {
         let Some(mut file) = self.file.take() else {
             return Ok(());
         };
-        // Room that was kept and not needed goes back.
+        // Releases reserved space that was not needed.
         let length = file.stream_position()?;
         file.set_len(length)?;
         file.sync_all()
@@ -239,8 +240,8 @@ impl Fresh {
             (true, false) => "written",
         };
         audit!("file", act, what = "results", path = %path.display());
-        // The name is in the directory, and the directory must reach the disk too. Some file systems cannot do that,
-        // and the file is in its place by now.
+        // The rename is on disk only when the directory is. An error is ignored: some file systems cannot sync
+        // directories, and the file has its name by now.
         #[cfg(unix)]
         if let Ok(directory) = File::open(super::owner::directory(path)) {
             let _ = directory.sync_all();
@@ -255,14 +256,14 @@ impl Fresh {
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        // Closed first, for Windows. It is not there any more if it was put in place.
+        // Closed first, because of Windows. If the file was renamed, there is nothing to remove.
         drop(self.file.take());
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free: one of another day may be unread
-/// still.
+/// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free, because the user may not have read
+/// earlier ones yet.
 #[must_use]
 pub fn beside(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Files as a spreadsheet and the csv crate read them back, and replacements that are refused.
+//! Reads files back as a spreadsheet and the csv crate do, and tests replacements that are refused.
 
 use proptest::prelude::*;
 
@@ -119,7 +119,8 @@ proptest! {
         let mut file = Rewrite::start(&path, &layout).unwrap().install().unwrap();
         for (at, (text, cell)) in texts.iter().enumerate() {
             let cells = [cell.clone()];
-            file.append(&Row { machine_id: text, message: text, campaign: "c", extra: &cells, ..Row::default() }).unwrap();
+            let row = Row { machine_id: text, message: text, campaign: "c", extra: &cells, ..Row::default() };
+            file.append(&row).unwrap();
             let rows = read(&path, excel);
             prop_assert_eq!(rows.len(), at + 2);
             for (row, (text, cell)) in rows[1..].iter().zip(&texts) {
@@ -160,7 +161,7 @@ async fn no_sleep(_: Duration) {
     panic!("there is nothing to wait for");
 }
 
-/// A directory with something in it is replaced by no rename: as good as a file that Excel holds open.
+/// A rename cannot replace a directory that is not empty, just like a file that Excel holds open.
 fn held(path: &Path) {
     fs::create_dir(path).unwrap();
     fs::write(path.join("x"), "").unwrap();

@@ -92,32 +92,53 @@ pub(super) fn choose(
             note: None,
         });
     }
+    if let Some(list) = plain_list(sheet, header, &names, is_old) {
+        return Ok(list);
+    }
+    match names.iter().filter(|name| is_id(name)).count() {
+        0 => by_columns(file, sheet, header, &names, is_old),
+        1 => Err(no_header(file, sheet)),
+        _ => Err(RosterError::SideBySide {
+            file: file.to_owned(),
+            line: sheet.first_line(),
+        }),
+    }
+}
+
+/// A plain list: one column without a header.
+fn plain_list(
+    sheet: &Sheet,
+    header: &StringRecord,
+    names: &[&str],
+    is_old: bool,
+) -> Option<Chosen> {
     let is_list = names[1..].iter().all(|name| name.is_empty());
     let is_row = if is_old {
         is_long_with_digits(names[0])
     } else {
         is_row_rather_than_heading(names[0])
     };
-    if is_list && known(header).next().is_none() && is_row {
-        let mut all = values(sheet, 0);
-        all.add(unwrap(names[0], IdRule::Any).unwrap_or(names[0]));
-        return Ok(Chosen {
-            id: 0,
-            has_header: false,
-            rule: all.rule(),
-            note: None,
-        });
+    if !is_list || known(header).next().is_some() || !is_row {
+        return None;
     }
-    match names.iter().filter(|name| is_id(name)).count() {
-        0 => {}
-        1 => return Err(no_header(file, sheet)),
-        _ => {
-            return Err(RosterError::SideBySide {
-                file: file.to_owned(),
-                line: sheet.first_line(),
-            });
-        }
-    }
+    let mut all = values(sheet, 0);
+    all.add(unwrap(names[0], IdRule::Any).unwrap_or(names[0]));
+    Some(Chosen {
+        id: 0,
+        has_header: false,
+        rule: all.rule(),
+        note: None,
+    })
+}
+
+/// The column of a table with a header.
+fn by_columns(
+    file: &str,
+    sheet: &Sheet,
+    header: &StringRecord,
+    names: &[&str],
+    is_old: bool,
+) -> Result<Chosen, RosterError> {
     let columns: Vec<_> = (0..names.len()).map(|place| values(sheet, place)).collect();
     let by_name: Vec<_> = known(header).collect();
     let chosen = |id: usize, note| {
@@ -157,7 +178,7 @@ pub(super) fn choose(
             chosen(id, Some(NoteKind::GuessedColumn(names[id].to_owned())))
         }
         ([], Some(id)) => chosen(id, name_note(names[id], columns[id])),
-        ([], None) => Err(nothing_found(file, sheet, &names)),
+        ([], None) => Err(nothing_found(file, sheet, names)),
         (several, _) => {
             let places = rival.into_iter().chain(several.iter().copied());
             Err(RosterError::ManyIdColumns {

@@ -144,9 +144,9 @@ pub enum RosterError {
     },
     /// The rows are of several tenants, and it is not known which one the token is for.
     #[error(
-        "{file}: the rows are of more than one tenant (`{}` on line {}, `{}` on line {}), and this token does not tell \
-         which one it is for, so all of them would be sent to one tenant; sign in so that the token tells its tenant, \
-         or set AZURE_TENANT_ID to the id of the token's tenant, or take the rows of one tenant with --where \
+        "{file}: the rows are of more than one tenant (`{}` on line {}, `{}` on line {}), and this token does not \
+         tell which one it is for, so all of them would be sent to one tenant; sign in so that the token tells its \
+         tenant, or set AZURE_TENANT_ID to the id of the token's tenant, or take the rows of one tenant with --where \
          tenant_id={}",
         first.0, first.1, other.0, other.1, first.0
     )]

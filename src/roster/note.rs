@@ -58,63 +58,56 @@ impl fmt::Display for Note {
             rows,
             first_line,
         } = self;
-        match kind {
-            NoteKind::GuessedColumn(column) => {
-                return write!(
-                    f,
-                    "the machine ids are taken from column `{column}` because its values look like ids (line \
-                     {first_line} is the header)"
-                );
-            }
-            NoteKind::NamedColumn { name, ids, values } => {
-                return write!(
-                    f,
-                    "the machine ids are taken from column `{name}` for its name; machine ids among its first {values} \
-                     values: {ids}"
-                );
-            }
-            NoteKind::LinesInCells => {
-                return write!(
-                    f,
-                    "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells \
-                     within it are read"
-                );
-            }
-            NoteKind::PassedOver(what) => write!(f, "{what} is no row and is passed over")?,
-            NoteKind::Unwrapped => {
-                write!(
-                    f,
-                    "quotes, brackets or a link around the machine id are taken off"
-                )?;
-            }
-            NoteKind::Windows1252 => write!(f, "not UTF-8, read as Windows-1252")?,
-            NoteKind::UnusualId => {
-                write!(f, "unusual machine ids (they normally have 40 hex digits)")?;
-            }
-            NoteKind::Priority(cell) => {
-                write!(
-                    f,
-                    "priority is no whole number (`{cell}`), so these rows go last"
-                )?;
-            }
-            NoteKind::HiddenIds => write!(
+        write!(f, "{kind}")?;
+        match (kind, rows) {
+            (NoteKind::GuessedColumn(_), _) => write!(f, " (line {first_line} is the header)"),
+            (NoteKind::NamedColumn { .. } | NoteKind::LinesInCells, _) => Ok(()),
+            (_, 1) => write!(f, ": line {first_line}"),
+            _ => write!(f, ": {rows} rows, the first on line {first_line}"),
+        }
+    }
+}
+
+impl fmt::Display for NoteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GuessedColumn(column) => write!(
                 f,
+                "the machine ids are taken from column `{column}` because its values look like ids"
+            ),
+            Self::NamedColumn { name, ids, values } => write!(
+                f,
+                "the machine ids are taken from column `{name}` for its name; machine ids among its first {values} \
+                 values: {ids}"
+            ),
+            Self::LinesInCells => f.write_str(
+                "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells within \
+                 it are read",
+            ),
+            Self::PassedOver(what) => write!(f, "{what} is no row and is passed over"),
+            Self::Unwrapped => {
+                f.write_str("quotes, brackets or a link around the machine id are taken off")
+            }
+            Self::Windows1252 => f.write_str("not UTF-8, read as Windows-1252"),
+            Self::UnusualId => {
+                f.write_str("unusual machine ids (they normally have 40 hex digits)")
+            }
+            Self::Priority(cell) => write!(
+                f,
+                "priority is no whole number (`{cell}`), so these rows go last"
+            ),
+            Self::HiddenIds => f.write_str(
                 "a quoted cell goes over several lines with machine ids in them, which are not rows (a `\"` may be \
-                 missing)"
-            )?,
-            NoteKind::UntoldTenant(tenant) => write!(
+                 missing)",
+            ),
+            Self::UntoldTenant(tenant) => write!(
                 f,
                 "tenant_id is `{tenant}`, and this token does not tell its tenant, so nothing was compared; make sure \
                  that they are the same"
-            )?,
-            NoteKind::SurplusCells => write!(
-                f,
-                "more cells than the header has columns, the surplus is dropped"
-            )?,
-        }
-        match rows {
-            1 => write!(f, ": line {first_line}"),
-            _ => write!(f, ": {rows} rows, the first on line {first_line}"),
+            ),
+            Self::SurplusCells => {
+                f.write_str("more cells than the header has columns, the surplus is dropped")
+            }
         }
     }
 }

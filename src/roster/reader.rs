@@ -23,6 +23,7 @@ use super::{
     row_checker::RowChecker,
     row_error::RowError,
     row_fields::FieldColumns,
+    where_clause::Where,
 };
 
 /// How much of the input is examined to find its layout: a thousand rows, even if they are long.
@@ -81,16 +82,12 @@ impl<R: Read> Roster<R> {
             return Err(RosterError::Foreign { file, what });
         }
         let layout = Layout::find(file, &head, whole, options)?;
-        let wheres = options
-            .wheres
-            .iter()
-            .map(|clause| {
-                Ok((
-                    position(file, &layout.names, "--where", clause.column())?,
-                    clause.clone(),
-                ))
-            })
-            .collect::<Result<_, RosterError>>()?;
+        let place = |clause: &Where| {
+            let column = position(file, &layout.names, "--where", clause.column())?;
+            Ok((column, clause.clone()))
+        };
+        let wheres: Result<_, RosterError> = options.wheres.iter().map(place).collect();
+        let wheres = wheres?;
 
         let mut notes = Notes::default();
         for (note, line) in layout.notes {

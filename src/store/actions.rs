@@ -1,22 +1,22 @@
-//! The scans behind the targets: which are still under way, and what became of them.
+//! The scans of the targets: which are still running, and how the others ended.
 
 use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{SentAt, Store, StoreError, timestamp};
 
-/// A scan whose end is not known yet, or a machine that was found busy and whose scan is not known yet.
+/// A scan that has not ended as far as is known, or a machine that was found busy and whose scan is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenAction {
     /// The target.
     pub n: u64,
     /// The machine id as typed.
     pub machine_id: String,
-    /// Whether this campaign has started it; else somebody else's was under way.
+    /// Whether this campaign has started it; otherwise it is somebody else's.
     pub ours: bool,
     /// The scan's id; empty if it is not known.
     pub action_id: String,
-    /// Its status, as it was heard last.
+    /// Its last known status.
     pub status: String,
     /// When it was created, as the service wrote it.
     pub created: String,
@@ -24,7 +24,7 @@ pub struct OpenAction {
     pub asked: Option<SentAt>,
 }
 
-/// What was heard of a scan.
+/// What the service says about a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionUpdate {
     /// The target.
@@ -38,7 +38,7 @@ pub struct ActionUpdate {
 }
 
 impl Store {
-    /// Up to `limit` targets behind number `after` whose scan has not come to its end, as far as is known.
+    /// Up to `limit` targets after number `after` whose scan has not ended, as far as is known.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -78,7 +78,7 @@ impl Store {
         read().map_err(|e| self.failed("read", e))
     }
 
-    /// Whether a scan that this campaign has started has not come to its end, as far as is known.
+    /// Whether a scan that this campaign has started has not ended, as far as is known.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -91,8 +91,8 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// Notes what was heard, all of it or nothing. A scan that has come to its end stays there, and a target that was
-    /// given another scan meanwhile keeps that.
+    /// Writes all updates or none. A scan that has ended does not change any more, and a target that has got another
+    /// scan meanwhile keeps that.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -119,18 +119,19 @@ impl Store {
         written.map_err(|e| self.failed("write", e))
     }
 
-    /// How many scans stand how, for the targets that have one.
+    /// How many scans have each status, for the targets that have one.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn action_tally(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let sql = "SELECT action_status, count(*) FROM progress WHERE outcome IN ('accepted', 'already_pending')
+        let sql = "SELECT action_status, count(*) FROM progress
+                   WHERE outcome IN ('accepted', 'already_pending')
                    GROUP BY action_status ORDER BY action_status";
         self.read(sql, |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(|e| self.failed("count", e))
     }
 
-    /// Notes where run number `run` writes its results, for whoever rewrites them after it.
+    /// Records where run number `run` writes its results, for commands that rewrite them later.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -144,7 +145,7 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// Where the last run wrote its results, and whether for Excel.
+    /// Where the last run wrote its results, and whether in the form for Excel.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -159,14 +160,14 @@ impl Store {
     }
 }
 
-/// Whether a scan of this status has come to its end. An unknown status has not.
+/// Whether a scan with this status has ended. An unknown status counts as not ended.
 #[must_use]
 pub fn is_final(status: &str) -> bool {
     matches!(status, "Succeeded" | "Failed" | "TimeOut" | "Cancelled")
 }
 
 impl OpenAction {
-    /// When its scan was created, by the service's clock.
+    /// When the scan was created, by the service's clock.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
         self.created.parse().ok()

@@ -1,5 +1,5 @@
 //! What a later run may change about a campaign's targets: rows that `--where` admits or leaves out now, and rows that
-//! `--extend` adds, or does not find in the input any more. What has been sent is never touched.
+//! `--extend` adds, or does not find in the input any more. Targets that something was sent to keep their attempts.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -8,8 +8,8 @@ use super::{NewRow, Store, StoreError, load, schema::MACHINE_INDEX};
 /// A change to one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Amendment {
-    /// It was left out, or a duplicate of a row that may be left out now, and is due; unless its machine stands in
-    /// another row that is or was.
+    /// The target was left out, or was a duplicate of a row that may be left out now. It is to be sent, unless
+    /// another row that is or was to be sent has the same machine.
     Admit {
         /// The target.
         n: u64,
@@ -20,34 +20,34 @@ pub enum Amendment {
         /// Lower goes first.
         priority: Option<i64>,
     },
-    /// It is left out now, if it has not ended and no scan of ours can be under way there.
+    /// The target is left out now, if it has not ended and no scan of ours can be running on its machine.
     LeaveOut {
         /// The target.
         n: u64,
-        /// Why.
+        /// The reason.
         message: &'static str,
     },
-    /// Its row is gone from the input: it is not sent any more. Where a scan of ours may be under way, it stays open,
-    /// to be looked up and never sent.
+    /// The target's row is gone from the input, so it is not sent any more. If a scan of ours may be running on its
+    /// machine, it stays open until that has been looked up.
     Withdraw {
         /// The target.
         n: u64,
-        /// Why.
+        /// The reason.
         message: &'static str,
     },
-    /// It ends by being read, if nothing was sent to it yet.
+    /// The target ends, because of what is in its row, if nothing was sent to it yet.
     End {
         /// The target.
         n: u64,
-        /// The outcome's word.
+        /// The outcome.
         outcome: &'static str,
-        /// Why.
+        /// The reason.
         message: String,
     },
 }
 
 impl Store {
-    /// Makes all these changes, or none, and tells how many targets are not as they were.
+    /// Makes all these changes or none, and returns how many targets have changed.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -56,7 +56,7 @@ impl Store {
             return Ok(0);
         }
         self.finish_check()?;
-        // Within a transaction where there is one: of a rehearsal.
+        // A savepoint, because there may be a transaction already: that of a dry run.
         let amended = self.db.savepoint().and_then(|tx| {
             tx.execute_batch(MACHINE_INDEX)?;
             let changed = amend_all(&tx, amendments)?;
@@ -66,7 +66,7 @@ impl Store {
         amended.map_err(|e| self.failed("write", e))
     }
 
-    /// Makes all that `changes` makes, or, if it fails, nothing.
+    /// Makes all the changes that `changes` makes, or none if it fails.
     ///
     /// # Errors
     /// The file cannot be written, or `changes` failed.
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// Adds rows to the campaign and changes targets, all of it or, if `rows` fails, nothing.
+    /// Adds rows to the campaign and changes targets. If `rows` fails, nothing is changed.
     ///
     /// # Errors
     /// The file cannot be written, or `rows` failed.
@@ -122,42 +122,43 @@ impl Store {
     }
 }
 
-/// Takes the rows that are new, and what changes about those that are not.
+/// Adds rows to a campaign, and changes those that are in it already.
 #[derive(Debug)]
 pub struct Extension<'a> {
     db: &'a Connection,
     path: &'a std::path::Path,
-    /// The number of the last target that was there before.
+    /// The number of the last target before the extension.
     old: u64,
     last: u64,
 }
 
-/// Whether a machine stands in the campaign.
+/// Whether a machine is in the campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MachineMatch {
-    /// Not before this extension.
+    /// It was not before this extension.
     New,
-    /// In these targets.
+    /// It is in these targets.
     Old(Vec<TargetMatch>),
 }
 
-/// A target of a machine.
+/// A target that a machine is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetMatch {
     /// Its number.
     pub n: u64,
-    /// Whether the operator's `--where` left it out, its row was gone from the input, or the row could not be sent.
+    /// Whether it is not to be sent: `--where` left it out, its row was gone from the input, or its row had no usable
+    /// id.
     pub is_out: bool,
 }
 
 impl Extension<'_> {
-    /// The number of the last target that was there before.
+    /// The number of the last target before the extension.
     #[must_use]
     pub fn old(&self) -> u64 {
         self.old
     }
 
-    /// Whether this machine stands in the campaign.
+    /// Whether this machine is in the campaign.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -165,8 +166,8 @@ impl Extension<'_> {
         let targets: Vec<_> = self
             .db
             .prepare_cached(
-                "SELECT t.n, coalesce(p.left_out OR (p.outcome = 'invalid' AND p.attempts = 0), 0) FROM target t LEFT \
-                 JOIN progress p ON p.n = t.n
+                "SELECT t.n, coalesce(p.left_out OR (p.outcome = 'invalid' AND p.attempts = 0), 0)
+                 FROM target t LEFT JOIN progress p ON p.n = t.n
                  WHERE lower(t.machine_id) = lower(?1) AND t.tenant = '' AND t.n <= ?2 ORDER BY t.n",
             )
             .and_then(|mut statement| {
@@ -188,7 +189,7 @@ impl Extension<'_> {
         })
     }
 
-    /// Makes all these changes, and tells how many targets are not as they were.
+    /// Makes all these changes, and returns how many targets have changed.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -196,7 +197,7 @@ impl Extension<'_> {
         amend_all(self.db, amendments).map_err(|e| StoreError::new("write", self.path, e))
     }
 
-    /// Adds a row behind all others; its number is given here.
+    /// Adds a row after all others. Its number is assigned here.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -219,8 +220,8 @@ impl Extension<'_> {
     }
 }
 
-/// What goes makes room for what comes: of two rows with one machine, the one that was due may be left out now, and
-/// the other one admitted.
+/// Makes the changes that end targets before those that admit some: of two rows with the same machine, the one that
+/// was to be sent may be left out now, and the other one admitted.
 fn amend_all(db: &Connection, amendments: &[Amendment]) -> rusqlite::Result<u64> {
     let mut changed = 0;
     let (comes, goes): (Vec<_>, Vec<_>) = amendments
@@ -232,7 +233,7 @@ fn amend_all(db: &Connection, amendments: &[Amendment]) -> rusqlite::Result<u64>
     Ok(changed)
 }
 
-/// The target `?1` may be under a scan of ours.
+/// Whether a scan of ours may be running on the machine of target `?1`.
 const IN_DOUBT: &str = "(progress.unsure_since IS NOT NULL
     OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = ?1 AND a.ended IS NULL))";
 
@@ -243,38 +244,7 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
             scan_type,
             comment,
             priority,
-        } => {
-            let other_line: Option<u64> = db
-                .prepare_cached(
-                    "SELECT o.line FROM target t JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND \
-                     o.tenant = t.tenant
-                         AND o.n <> t.n
-                     LEFT JOIN progress p ON p.n = o.n
-                     WHERE t.n = ?1 AND (NOT coalesce(p.left_out, 0) OR p.outcome IS NULL)
-                     AND coalesce(p.outcome, '') NOT IN ('invalid', 'duplicate') LIMIT 1",
-                )?
-                .query_row([n], |row| row.get(0))
-                .optional()?;
-            if let Some(line) = other_line {
-                return end(
-                    db,
-                    *n,
-                    "duplicate",
-                    &format!("the same machine stands in line {line}"),
-                );
-            }
-            // What something was sent to keeps the numbers of its attempts; anything else is as good as new.
-            db.prepare_cached("DELETE FROM progress WHERE n = ?1 AND attempts = 0")?
-                .execute([n])?;
-            db.prepare_cached(
-                "UPDATE progress SET outcome = NULL, left_out = 0, message = '' WHERE n = ?1",
-            )?
-            .execute([n])?;
-            db.prepare_cached(
-                "UPDATE target SET scan_type = ?2, comment = ?3, priority = ?4 WHERE n = ?1",
-            )?
-            .execute(params![n, scan_type, comment, priority])
-        }
+        } => admit(db, *n, *scan_type, comment.as_deref(), *priority),
         Amendment::LeaveOut { n, message } => db
             .prepare_cached(&format!(
                 "INSERT INTO progress (n, outcome, message, left_out) VALUES (?1, 'not_attempted', ?2, 1)
@@ -285,7 +255,7 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
                          AND progress.message <> excluded.message)",
             ))?
             .execute(params![n, message]),
-        // A row that held no usable id, and was mended, is gone too.
+        // A row that had no usable id and was corrected is gone too.
         Amendment::Withdraw { n, message } => db
             .prepare_cached(&format!(
                 "INSERT INTO progress (n, outcome, message, left_out) VALUES (?1, 'not_attempted', ?2, 1)
@@ -306,7 +276,45 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
     }
 }
 
-/// Ends a target that was left out; one that a scan of ours may be under way on has still to be looked up.
+/// Makes a target one that is to be sent, unless another row has its machine.
+fn admit(
+    db: &Connection,
+    n: u64,
+    scan_type: Option<&str>,
+    comment: Option<&str>,
+    priority: Option<i64>,
+) -> rusqlite::Result<usize> {
+    let other_line: Option<u64> = db
+        .prepare_cached(
+            "SELECT o.line FROM target t
+             JOIN target o ON lower(o.machine_id) = lower(t.machine_id) AND o.tenant = t.tenant
+                 AND o.n <> t.n
+             LEFT JOIN progress p ON p.n = o.n
+             WHERE t.n = ?1 AND (NOT coalesce(p.left_out, 0) OR p.outcome IS NULL)
+             AND coalesce(p.outcome, '') NOT IN ('invalid', 'duplicate') LIMIT 1",
+        )?
+        .query_row([n], |row| row.get(0))
+        .optional()?;
+    if let Some(line) = other_line {
+        return end(
+            db,
+            n,
+            "duplicate",
+            &format!("the same machine stands in line {line}"),
+        );
+    }
+    // A target that something was sent to keeps its attempts. Any other one starts from scratch.
+    db.prepare_cached("DELETE FROM progress WHERE n = ?1 AND attempts = 0")?
+        .execute([n])?;
+    db.prepare_cached(
+        "UPDATE progress SET outcome = NULL, left_out = 0, message = '' WHERE n = ?1",
+    )?
+    .execute([n])?;
+    db.prepare_cached("UPDATE target SET scan_type = ?2, comment = ?3, priority = ?4 WHERE n = ?1")?
+        .execute(params![n, scan_type, comment, priority])
+}
+
+/// Ends a target that was left out. One whose machine may be under a scan of ours stays open until that is looked up.
 fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "INSERT INTO progress (n, outcome, message) VALUES (?1, ?2, ?3)

@@ -1,4 +1,4 @@
-//! What becomes of targets whose rows are gone from the input.
+//! What happens to targets whose rows are gone from the input.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::store::{
 
 const GONE: &str = "gone";
 
-/// Three targets: nothing was sent to the first, a call to the second has no end, the third held no usable id.
+/// Three targets: nothing was sent to the first, a call to the second has no end, and the third has no usable id.
 fn campaign(folder: &std::path::Path) -> Store {
     let ids = [1, 2, 3].map(|n| format!("{n:040x}"));
     let [first, second, third] =
@@ -72,15 +72,15 @@ fn what_is_gone_is_not_sent_and_a_call_in_doubt_is_still_looked_up() {
     assert_eq!(store.amend(&withdraw()).unwrap(), 3);
     assert_eq!(outcomes(&store), [gone.clone(), (None, true), gone.clone()]);
     assert_eq!(in_doubt(&store), [2]);
-    assert_eq!(store.amend(&withdraw()).unwrap(), 0, "all was told before");
-    // A row that is found to be no good does not end the doubt.
+    assert_eq!(store.amend(&withdraw()).unwrap(), 0, "nothing has changed");
+    // A row that turns out to be invalid does not make the call confirmed.
     let end = Amendment::End {
         n: 2,
         outcome: "invalid",
         message: "a slip".into(),
     };
     assert_eq!(store.amend(&[end]).unwrap(), 0);
-    // The list shows nothing: it is over, and not sent.
+    // The list shows no scan, so the target ends without being sent.
     let at = Timestamp::UNIX_EPOCH;
     store.commit(1, &[Record::Absent { n: 2, at }]).unwrap();
     assert_eq!(outcomes(&store), vec![gone; 3]);
@@ -93,7 +93,7 @@ fn what_comes_back_is_due_again_and_looked_up_where_it_was_in_doubt() {
     store.amend(&withdraw()).unwrap();
     assert_eq!(store.amend(&[admit(1), admit(2)]).unwrap(), 2);
     assert_eq!(outcomes(&store)[..2], [(None, false), (None, false)]);
-    assert_eq!(in_doubt(&store), [2], "the first is as good as new");
+    assert_eq!(in_doubt(&store), [2], "the first starts from scratch");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Attempts to cancel scans, and orders to whoever runs the campaign.
+//! Attempts to cancel scans, and requests that the process that runs the campaign stop.
 
 use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{SentAt, Store, StoreError, millis, timestamp};
 
-/// The order to send no more scans.
+/// The request to send no more scans.
 const STOP: &str = "stop";
 
 /// How one attempt to cancel a scan ended.
@@ -17,13 +17,13 @@ pub struct CancelEnd {
     pub number: u32,
     /// When its answer came.
     pub at: Timestamp,
-    /// What it was, in a word.
+    /// What the answer was, in a word.
     pub result: &'static str,
 }
 
 impl Store {
-    /// Notes that a scan is about to be cancelled, and gives the attempt's number. Once this has returned, a crash
-    /// leaves the attempt without an end, never forgotten.
+    /// Records that a scan is about to be cancelled, and returns the attempt's number. Once this has returned, a
+    /// crash leaves the attempt without an end, and it cannot be forgotten.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -34,13 +34,14 @@ impl Store {
         sent: Timestamp,
     ) -> Result<u32, StoreError> {
         let sql = "INSERT INTO cancel (n, number, action_id, sent)
-            VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM cancel WHERE n = ?1), ?2, ?3) RETURNING number";
+            VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM cancel WHERE n = ?1), ?2, ?3)
+            RETURNING number";
         self.db
             .query_row(sql, params![n, action_id, millis(sent)], |row| row.get(0))
             .map_err(|e| self.failed("write", e))
     }
 
-    /// Notes how attempts to cancel ended, all of them or nothing.
+    /// Writes how attempts to cancel ended, all of them or none.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -65,20 +66,21 @@ impl Store {
         written.map_err(|e| self.failed("write", e))
     }
 
-    /// How many scans stand cancelled after a call of ours that was not refused.
+    /// How many scans are cancelled after a call of ours that was not refused.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn cancelled(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(DISTINCT c.n) FROM cancel c JOIN progress p ON p.n = c.n AND p.action_id = c.action_id
+        let sql = "SELECT count(DISTINCT c.n) FROM cancel c
+            JOIN progress p ON p.n = c.n AND p.action_id = c.action_id
             WHERE p.action_status = 'Cancelled' AND coalesce(c.result, 'answered') = 'answered'";
         self.db
             .query_row(sql, [], |row| row.get(0))
             .map_err(|e| self.failed("count", e))
     }
 
-    /// When the last call of which nobody knows what it did was given up, or else sent, by this computer's clock: one
-    /// that was to cancel a scan or to start one.
+    /// When the last unconfirmed call, which was to start or to cancel a scan, was given up, or else sent, by this
+    /// computer's clock.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -95,7 +97,7 @@ impl Store {
         Ok(timestamp(sent.map_err(|e| self.failed("read", e))?))
     }
 
-    /// When the first call was sent of which nobody knows whether it started a scan, if there is one.
+    /// When the first call was sent of which it is not known whether it has started a scan, if there is one.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -105,7 +107,8 @@ impl Store {
                 SELECT coalesce(a.sent_server, a.sent) AS at, a.sent_server IS NULL AS blind
                 FROM attempt a WHERE a.ended IS NULL
                 UNION ALL
-                SELECT p.unsure_since, NOT p.unsure_by_server FROM progress p WHERE p.unsure_since IS NOT NULL)";
+                SELECT p.unsure_since, NOT p.unsure_by_server FROM progress p
+                WHERE p.unsure_since IS NOT NULL)";
         self.db
             .query_row(sql, [], |row| {
                 let blind: Option<bool> = row.get(1)?;
@@ -117,7 +120,7 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// Orders whoever runs the campaign to send no more scans.
+    /// Requests that the process that runs the campaign send no more scans.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -129,13 +132,14 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// The number of the last order to stop; 0 if there was none. An order that is not as it was written is none: the
-    /// file need not have been looked through.
+    /// The number of the last request to stop; 0 if there was none. A damaged request is ignored, because the file
+    /// need not have been checked.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn last_stop_request(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT coalesce(max(id), 0) FROM orders WHERE word = ?1 AND sum IS row_sum(id, word, given)";
+        let sql = "SELECT coalesce(max(id), 0) FROM orders
+                   WHERE word = ?1 AND sum IS row_sum(id, word, given)";
         self.db
             .query_row(sql, params![STOP], |row| row.get(0))
             .map_err(|e| self.failed("read", e))
@@ -148,7 +152,7 @@ mod tests {
     use crate::store::sample_for_tests::campaign;
 
     #[test]
-    fn an_order_is_found_without_a_look_through_the_file_and_a_damaged_one_is_none() {
+    fn a_request_to_stop_is_found_without_a_check_of_the_file_and_a_damaged_one_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.campaign.db");
         let mut store = campaign(&path, []);
@@ -164,7 +168,7 @@ mod tests {
         let other_word = "INSERT INTO orders (word, given) VALUES ('stoq', 0)";
         store.db.execute(other_word, []).unwrap();
         store.close().unwrap();
-        // A flipped bit, which makes another word an order to stop.
+        // A flipped bit turns another word into a request to stop.
         let mut bytes = std::fs::read(&path).unwrap();
         let at = bytes.windows(4).position(|word| word == b"stoq").unwrap();
         bytes[at + 3] ^= 1;

@@ -1,28 +1,27 @@
-//! What somebody decided about a campaign: recorded when it was decided, and never inferred from counts.
+//! What the operator decided about a campaign. It is recorded when it is decided, and never inferred from counts.
 //!
-//! | decision | where it is recorded | over which targets | what voids it |
-//! |---|---|---|---|
-//! | the canaries are tried (`--canary`) | here, `canary` `begun` | those up to the last number then | its answer |
-//! | the others may start | here, `canary` `yes to N` | those up to the last number then, N machines sent to in all |
-//! `--extend` and `--retry`, for what they add; a higher `--max-machines` |
-//! | the others must not start | here, `canary` `no` | all | a yes at a terminal, or `--canary-answer yes` |
-//! | more than 500 machines are meant, at a terminal | here, `machines` `yes to N` | those up to the last number then,
-//! N machines sent to in all | `--extend` and `--retry`, for what they add; a higher `--max-machines` |
-//! | the same by `--yes` | here, `machines` `yes by --yes` | those of that run | the end of that run |
-//! | machines of another unfinished campaign are meant | here, `overlap` `yes` | those up to the last number then |
-//! `--extend`, for what it adds |
-//! | a lost end is recovered | here, `recover` `begun` and `done` | all that are open | nothing |
-//! | targets are reopened (`--retry`) | here, `retry`, and `progress.reopened` | those that ended so | their next end |
-//! | calls of a kind hold | the ledger, `hold` | all calls of the kind, in every process | its deadline, `quota lift` |
-//! | all kinds count as one | the ledger, `joined` | all calls | as long as the ledger keeps its rows |
-//! | less of a window is used (a cut) | the process, for it is measured anew | its calls | clean windows; its end |
-//! | the API cannot be reached (an outage) | the process, for it is measured anew | its calls | an answer of the
-//! service's own; its end |
-//! | the run is to stop (`fleetsweep cancel`) | here, table `orders` | the run at work | the next run |
-//! | `--window`, `--not-after` | the command line, kept in table `run` | the calls of that run | its end |
-//! | `--max-machines` | the command line, committed over all runs by table `progress`; with `--again --extend` over
-//! those of a night, from what table `run` notes of its first | machines that nothing was sent to | another number, or
-//! none; the next night |
+//! In this list, "so far" means the targets up to the last number at the time of the decision.
+//!
+//! - Try the canaries (`--canary`): here, `canary` `begun`, for the targets so far, until it is answered.
+//! - The others may start: here, `canary` `yes to N`, for the targets so far and N machines in all. It does not cover
+//!   what `--extend` and `--retry` add, nor a higher `--max-machines`.
+//! - The others must not start: here, `canary` `no`, for all targets, until a yes at a terminal or `--canary-answer
+//!   yes`.
+//! - More than 500 machines are intended, at a terminal: here, `machines` `yes to N`; the same as for the canaries.
+//! - The same by `--yes`: here, `machines` `yes by --yes`, for the targets of that run only.
+//! - Machines of another unfinished campaign are intended: here, `overlap` `yes`, for the targets so far. It does not
+//!   cover what `--extend` adds.
+//! - A lost end is recovered: here, `recover` `begun` and `done`, for all open targets.
+//! - Targets are reopened (`--retry`): here, `retry`, and `progress.reopened`, until they end again.
+//! - Calls of a kind are held: in the ledger, `hold`, for all processes, until its deadline or `quota lift`.
+//! - All kinds are counted together: in the ledger, `joined`, for all calls, as long as the ledger keeps its rows.
+//! - Less of a window is used (a cut), or the API cannot be reached (an outage): in the process only, because it is
+//!   measured again. A cut heals with clean windows; an outage ends with an answer of the service's own.
+//! - The run has to stop (`fleetsweep cancel`): here, table `orders`, for the running process only.
+//! - `--window` and `--not-after`: on the command line, kept in table `run`, for the calls of that run.
+//! - `--max-machines`: on the command line, for machines that nothing was sent to. They are counted over all runs by
+//!   table `progress`; with `--again --extend` over the runs of a night, by what table `run` says about its first
+//!   run.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -33,15 +32,15 @@ use crate::audit::audit;
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// Whether the others may start once the canaries are through.
+    /// Whether the other targets may start after the canaries.
     Canary,
-    /// Whether so many machines are meant.
+    /// Whether this many machines are intended.
     Machines,
-    /// Whether machines of another unfinished campaign are meant.
+    /// Whether machines of another unfinished campaign are intended.
     Overlap,
-    /// That a state which lost its end is recovered.
+    /// That a state that lost its end is recovered.
     Recover,
-    /// That ended targets are open again.
+    /// That targets are reopened.
     Retry,
 }
 
@@ -70,25 +69,24 @@ impl Subject {
 pub struct Decision {
     /// What it is about.
     pub subject: Subject,
-    /// `begun`, `yes`, `no`, `done`, or an outcome's word.
+    /// `begun`, `yes`, `no`, `done`, or an outcome.
     pub answer: String,
     /// It covers the targets up to this number.
     pub covers: u64,
-    /// Who decided, in words: "at the terminal", "by --yes".
+    /// How it was decided: "at the terminal", "by --yes".
     pub who: String,
-    /// When.
+    /// When it was decided.
     pub given: Timestamp,
 }
 
 impl Decision {
-    /// A yes to so many machines, all that were ever sent to committed in.
+    /// The answer for a yes to this many machines, including all that anything was ever sent to.
     #[must_use]
     pub fn yes(machines: u64) -> String {
         format!("yes to {machines}")
     }
 
-    /// To how many machines in all this is a yes; none if it is no yes. One without a number is a yes to whatever it
-    /// covers.
+    /// How many machines in all this is a yes to; `None` if it is not a yes. A yes without a number has no limit.
     #[must_use]
     pub fn yes_to(&self) -> Option<u64> {
         match self.answer.strip_prefix("yes")? {
@@ -99,7 +97,7 @@ impl Decision {
 }
 
 impl Store {
-    /// Notes a decision. Once this has returned, it survives any crash.
+    /// Records a decision. Once this has returned, it survives any crash.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -134,7 +132,7 @@ impl Store {
                 })
             }))
         });
-        // One of a later release is about something that this one does not do.
+        // An unknown subject comes from a later release, and concerns something that this one does not do.
         let found = found.map_err(|e| self.failed("read", e))?;
         found
             .into_iter()
@@ -154,14 +152,14 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// Of the targets that a decision which covers those up to number `covers` does not cover, because they came
-    /// later or were reopened: how many have not ended, and how many are accepted.
+    /// The targets that are not covered by a decision up to number `covers`, because they were added later or were
+    /// reopened: how many have not ended, and how many are accepted.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn beyond(&self, covers: u64) -> Result<(u64, u64), StoreError> {
         let sql = "
-            SELECT (SELECT coalesce(max(n), 0) FROM target) - min(?1, (SELECT coalesce(max(n), 0) FROM target))
+            SELECT max((SELECT coalesce(max(n), 0) FROM target) - ?1, 0)
                     - (SELECT count(*) FROM progress WHERE n > ?1 AND outcome IS NOT NULL)
                     + (SELECT count(*) FROM progress WHERE n <= ?1 AND outcome IS NULL AND reopened),
                 (SELECT count(*) FROM progress WHERE n > ?1 AND outcome = 'accepted')";

@@ -1,14 +1,14 @@
-//! What can be wrong with a state file.
+//! What can go wrong with a state file.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// A state file that cannot be read or written. Says the act, the file and the reason.
+/// Why a state file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite said no.
+    /// An error from SQLite.
     #[error("cannot {act} the campaign's state {}: {source}. {}", path.display(), cure(act))]
     Sqlite {
         /// What was tried.
@@ -18,7 +18,7 @@ pub enum StoreError {
         /// SQLite's reason.
         source: rusqlite::Error,
     },
-    /// The file system said no.
+    /// An error from the file system.
     #[error("cannot {act} the campaign's state {}: {source}. {}", path.display(), cure(act))]
     File {
         /// What was tried.
@@ -28,7 +28,8 @@ pub enum StoreError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It is not as it was written. Going on from it could scan a machine twice, or never.
+    /// The file is not as it was written. If a campaign were resumed from it, a machine could be scanned twice or
+    /// never.
     #[error(
         "the campaign's state {} is damaged ({what}), so nothing was sent. Put a whole copy in its place if you have \
          one; otherwise the same command with --recover makes it anew from the results and the service's list of scans",
@@ -40,33 +41,35 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
-    /// Some other database, or no database.
-    #[error("{} is no state file of fleetsweep: put the campaign's own file back in its place, or move this one \
-         away", .0.display())]
+    /// The file is another database, or not a database.
+    #[error(
+        "{} is no state file of fleetsweep: put the campaign's own file back in its place, or move this one away",
+        .0.display()
+    )]
     Foreign(PathBuf),
-    /// Of an earlier version, and in use by a release that could not go on once it were brought to ours.
+    /// The file has an earlier version, and an earlier release is using it, which could not go on after a migration.
     #[error(
         "an earlier release of fleetsweep is at work on the campaign {}: wait for its end, or stop it with Ctrl-C \
          where it runs, then give the same command again", .0.display()
     )]
     OlderAtWork(PathBuf),
-    /// Written by another version of fleetsweep.
+    /// The file has an unknown version.
     #[error(
-        "{} has version {found} of the state's format, this fleetsweep knows version {known}; go on with the campaign \
-         with the fleetsweep that wrote it", path.display()
+        "{} has version {found} of the state's format, this fleetsweep knows version {known}; go on with the \
+         campaign with the fleetsweep that wrote it", path.display()
     )]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: i64,
-        /// Ours.
+        /// The current version.
         known: i64,
     },
 }
 
-/// What to do. A campaign that is there is gone on with where it is: another file would begin another campaign, which
-/// knows nothing of the scans that this one has started.
+/// What to do about it. An existing campaign must be resumed from its own file: another file would begin another
+/// campaign, which does not know of the scans that this one has started.
 fn cure(act: &str) -> &'static str {
     if act == "create" {
         "Make room or mend the rights there, or name another file with --state"

@@ -1,4 +1,4 @@
-//! A new campaign's rows: all of them or none.
+//! Writes a new campaign's rows, all of them or none.
 
 use std::{
     fs::File,
@@ -24,23 +24,23 @@ pub struct NewRow<'a> {
     pub scan_type: Option<&'a str>,
     /// The row's own comment text.
     pub comment: Option<&'a str>,
-    /// Lower goes first; none comes last.
+    /// Lower goes first; `None` comes last.
     pub priority: Option<i64>,
     /// The other cells as one CSV record.
     pub extra: &'a str,
-    /// The outcome with which the row ends at once, and why.
+    /// The outcome of a row that has ended already, and the reason.
     pub ended: Option<(&'a str, &'a str)>,
-    /// Whether the operator's `--where` left it out.
+    /// Whether `--where` left it out.
     pub left_out: bool,
 }
 
-/// Takes a new campaign's rows, in a file beside the one to be. Dropped unfinished, it leaves no file behind; killed,
-/// one that the next loader takes away.
+/// Writes a new campaign's rows to a temporary file beside the state file. If it is dropped before it is finished, it
+/// removes that file; if the process is killed, the next loader does.
 #[derive(Debug)]
 pub struct Loader {
     path: PathBuf,
     loading: PathBuf,
-    /// None once it is finished.
+    /// `None` once it is finished.
     db: Option<Connection>,
 }
 
@@ -55,8 +55,8 @@ impl Store {
 }
 
 impl Loader {
-    /// Opens the one transaction. It runs under a rollback journal: the pages of a new file need no undo, so nothing is
-    /// written twice.
+    /// Begins the transaction. It uses a rollback journal, not a write-ahead log: the pages of a new file need no
+    /// undo, so nothing is written twice.
     fn begin(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
         let mut loading = path.as_os_str().to_owned();
         loading.push(".loading");
@@ -78,7 +78,7 @@ impl Loader {
         Ok(this)
     }
 
-    /// Takes one more row.
+    /// Writes one row.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -87,7 +87,7 @@ impl Loader {
         insert(db, row).map_err(|e| StoreError::new("write", &self.path, e))
     }
 
-    /// Notes a decision that the campaign begins with.
+    /// Records a decision that the campaign begins with.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -99,7 +99,7 @@ impl Loader {
     /// Commits all rows. Once this has returned, the campaign exists.
     ///
     /// # Errors
-    /// The file cannot be written, or one is there already.
+    /// The file cannot be written, or it exists already.
     pub fn finish(mut self) -> Result<Store, StoreError> {
         if let Some(db) = &self.db {
             db.execute_batch("COMMIT")
@@ -109,8 +109,8 @@ impl Loader {
         let renamed = if self.path.exists() {
             Err(io::ErrorKind::AlreadyExists.into())
         } else {
-            // Whoever removed a campaign's file after a crash may have left its journal, which SQLite would take for
-            // the new one's.
+            // If a user removed a state file after a crash, its journal may still be there, and SQLite would take it
+            // for the new file's.
             remove_journals(&self.path).and_then(|()| std::fs::rename(&self.loading, &self.path))
         };
         renamed.map_err(|source| {
@@ -130,7 +130,7 @@ impl Drop for Loader {
     }
 }
 
-/// Removes what SQLite keeps beside a file.
+/// Removes the files that SQLite keeps beside a database.
 fn remove_journals(path: &Path) -> io::Result<()> {
     for ending in ["-wal", "-shm", "-journal"] {
         let mut name = path.as_os_str().to_owned();
@@ -147,7 +147,7 @@ fn remove_journals(path: &Path) -> io::Result<()> {
 fn remove(loading: &Path) {
     let mut journal = loading.as_os_str().to_owned();
     journal.push("-journal");
-    // If it is not there, all is well; if it cannot be removed, making it anew fails and says so.
+    // If it cannot be removed, creating it again fails and reports the error.
     let _ = std::fs::remove_file(journal);
     let _ = std::fs::remove_file(loading);
 }

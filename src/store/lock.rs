@@ -1,4 +1,5 @@
-//! One process a campaign, by a lock of the operating system, which ends with the process however that ends.
+//! Makes sure that only one process works on a campaign, with a lock of the operating system. It ends with the process,
+//! however that ends.
 
 use std::{
     ffi::OsString,
@@ -7,21 +8,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The campaign is ours, for as long as this lives.
+/// The lock on a campaign, for as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// The campaign is not ours.
+/// Why a campaign could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error("another fleetsweep is at work on the campaign {}; wait for its end, or stop it", .0.display())]
     Held(PathBuf),
-    /// The lock file cannot be made.
-    #[error("cannot lock the campaign's state with {}: {source}; make room or mend the rights there, then give the \
-         same command", path.display())]
+    /// The lock file cannot be created.
+    #[error(
+        "cannot lock the campaign's state with {}: {source}; make room or mend the rights there, then give the same \
+         command",
+        path.display()
+    )]
     File {
         /// The lock file.
         path: PathBuf,
@@ -31,20 +35,20 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the campaign at `state`, at once or not at all. The lock's file stays behind: whoever
-    /// removed it could remove one that another process has locked already.
+    /// Takes the lock of the campaign at `state`, without waiting. The lock file is never removed, since another
+    /// process might have locked it already.
     ///
     /// # Errors
-    /// Another process holds it, or the lock file cannot be made.
+    /// Another process holds the lock, or the lock file cannot be created.
     pub fn take(state: &Path) -> Result<Self, LockError> {
         Self::take_file(lock_file(state), state)
     }
 
-    /// Takes the lock of the campaign of this id, in a `folder` of this user's that is made if it is not there: a
-    /// copy of a state, or a link to it, has another name and the same campaign.
+    /// Takes the lock of the campaign with this id, in a `folder` of this user, which is created if it does not
+    /// exist. A copy of a state file, or a link to it, has another name but the same id.
     ///
     /// # Errors
-    /// Another process holds it, or the lock file cannot be made.
+    /// Another process holds the lock, or the lock file cannot be created.
     pub fn of_campaign(folder: &Path, campaign: &str) -> Result<Self, LockError> {
         let path = folder.join(format!("{campaign}.lock"));
         std::fs::create_dir_all(folder).map_err(|source| LockError::File {
@@ -71,8 +75,8 @@ impl Lock {
         }
     }
 
-    /// Whether a process holds the lock of the campaign at `state`. Whoever only looks makes no file, and stands in
-    /// nobody's way for longer than an instant.
+    /// Whether a process holds the lock of the campaign at `state`. This creates no file, and blocks nobody for
+    /// longer than an instant.
     #[must_use]
     pub fn is_held(state: &Path) -> bool {
         let Ok(file) = File::open(lock_file(state)) else {
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_at_a_lock_makes_no_file_and_takes_nothing() {
+    fn checking_a_lock_creates_no_file_and_takes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("a.campaign.db");
         assert!(!Lock::is_held(&state));

@@ -1,10 +1,10 @@
-//! How many batches a campaign's state has committed, kept outside of the state file: a state that has fewer has lost
+//! How many batches a campaign's state has committed, kept outside of the state file. A state that has fewer has lost
 //! its end.
 //!
-//! The file is `<state>.mark`. It is written after each commit and before anything that was committed is acted on,
-//! without waiting for the disk: it outlives the process, and after a power cut it may be behind the state, which is
-//! no loss. The quota's ledger keeps the same number where there is one, for a folder that is copied or restored as a
-//! whole.
+//! The file is `<state>.mark`. It is written after each commit, before anything that was committed is acted on, and
+//! without waiting for the disk. So it survives a crash of the process; after a power cut it may be behind the state,
+//! which does no harm. If there is a quota ledger, that keeps the same number, in case the whole folder is copied or
+//! restored.
 
 use std::{
     ffi::OsString,
@@ -17,10 +17,10 @@ use rusqlite::Connection;
 
 use super::{Store, StoreError};
 
-/// How the file begins.
+/// The first words of the file.
 const HEAD: &str = "fleetsweep mark 1";
 
-/// The mark beside a state, while a run is at work on it.
+/// The mark beside a state file, while a run is working on it.
 #[derive(Debug)]
 pub struct MarkFile {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub struct MarkFile {
 }
 
 impl MarkFile {
-    /// Where the mark of the campaign at `state` lies.
+    /// The path of the mark of the campaign at `state`.
     #[must_use]
     pub fn place(state: &Path) -> PathBuf {
         let mut name = OsString::from(state);
@@ -37,11 +37,11 @@ impl MarkFile {
         PathBuf::from(name)
     }
 
-    /// The campaign and the number of batches that the mark beside `state` knows of. A file that is no mark tells
-    /// nothing.
+    /// The campaign's id and the number of batches in the mark beside `state`. `None` if there is no mark, or the
+    /// file is not one.
     ///
     /// # Errors
-    /// It is there and cannot be read.
+    /// The file exists and cannot be read.
     pub fn read(state: &Path) -> Result<Option<(String, u64)>, StoreError> {
         let path = Self::place(state);
         let text = match std::fs::read(&path) {
@@ -55,7 +55,7 @@ impl MarkFile {
         }))
     }
 
-    /// Opens the mark of `campaign` beside `state`, and says that so many batches are committed.
+    /// Opens the mark of `campaign` beside `state`, and writes that this many batches are committed.
     ///
     /// # Errors
     /// It cannot be written.
@@ -76,7 +76,7 @@ impl MarkFile {
         Ok(this)
     }
 
-    /// Says that so many batches are committed. The file is as long each time, so it needs no room on the disk.
+    /// Writes that this many batches are committed. The file always has the same length, so this needs no disk space.
     ///
     /// # Errors
     /// It cannot be written.
@@ -89,15 +89,15 @@ impl MarkFile {
         written.map_err(|source| StoreError::file("write", &self.path, source))
     }
 
-    /// Takes the mark beside `state` away: its campaign has come to its end, and there is nothing left to be lost.
+    /// Removes the mark beside `state`, because its campaign has finished.
     pub fn remove(state: &Path) {
-        // One that stays is read as what it is: the mark of that campaign.
+        // If it stays, it does no harm: it names its campaign.
         let _ = std::fs::remove_file(Self::place(state));
     }
 }
 
 impl Store {
-    /// How many batches have been committed since the campaign was made.
+    /// How many batches have been committed since the campaign was created.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -112,7 +112,7 @@ impl Store {
     }
 }
 
-/// Counts a batch, in its own transaction, and tells how many there are with it.
+/// Counts a batch, within its transaction, and returns how many there are now.
 pub(super) fn count(db: &Connection) -> rusqlite::Result<u64> {
     db.prepare_cached("UPDATE mark SET committed = committed + 1 RETURNING committed")?
         .query_row([], |row| row.get(0))
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_read_back_and_anything_else_tells_nothing() {
+    fn a_mark_is_read_back_and_anything_else_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("a.campaign.db");
         assert_eq!(MarkFile::read(&state).unwrap(), None);

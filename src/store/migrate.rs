@@ -1,6 +1,7 @@
-//! Bringing a state of an earlier format to the one that is written: all of it in one transaction.
+//! Migrates a state of an earlier version to the current one, in one transaction.
 //!
-//! The tables are made anew and their rows copied, for the file's check compares them to the letter (`sums.rs`).
+//! The tables are created again and their rows copied, because the check of a file compares the tables letter by letter
+//! (`sums.rs`).
 
 use std::path::Path;
 
@@ -8,11 +9,11 @@ use rusqlite::Connection;
 
 use super::{StoreError, schema, schema_1::CELLS, sums};
 
-/// Brings a file that has just been opened to the format that is written. One of version 1 is looked through first, for
-/// whatever is copied gets a new sum.
+/// Migrates a file that has just been opened to the current version. A file of version 1 is checked first, because
+/// whatever is copied gets a new checksum.
 ///
 /// # Errors
-/// It is no state of a known version, is damaged, or cannot be written; then it stays as it is.
+/// The file is not a state file, has an unknown version, is damaged, or cannot be written. Then it stays as it is.
 pub(super) fn bring_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
     if schema::version(db, path)? == schema::VERSION {
         return Ok(());
@@ -20,7 +21,7 @@ pub(super) fn bring_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
     sums::check(db, path)?;
     let failed = |source| StoreError::new("bring to this version", path, source);
     db.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    // Another process may have done so meanwhile.
+    // Another process may have migrated it meanwhile.
     let done = match schema::version(db, path)? {
         schema::VERSION => Ok(()),
         _ => rebuild(db).map_err(failed),
@@ -29,7 +30,7 @@ pub(super) fn bring_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
     done.and(db.execute_batch(end).map_err(failed))
 }
 
-/// The same within a transaction that is never committed, for who only looks.
+/// The same within a transaction that is never committed, for a caller that only reads.
 pub(super) fn bring_up_in_memory(db: &Connection, path: &Path) -> Result<(), StoreError> {
     if schema::version(db, path)? == schema::VERSION {
         return Ok(());
@@ -52,9 +53,9 @@ fn rebuild(db: &Connection) -> rusqlite::Result<()> {
             "INSERT INTO {table} ({cells}{more}) SELECT {cells}{values} FROM old_{table}; DROP TABLE old_{table}"
         ))?;
     }
-    // Which open targets had ended before was not noted, so the results may say so of any of them.
+    // Version 1 did not record which open targets had ended before, so any of them may have.
     db.execute("UPDATE progress SET reopened = 1 WHERE outcome IS NULL", [])?;
-    // What earlier runs have committed was not committed, and no mark outside of the file says more.
+    // Version 1 did not count batches, and so no mark outside of the file has a higher number.
     db.execute("INSERT INTO mark VALUES (0)", [])?;
     db.pragma_update(None, "user_version", schema::VERSION)
 }

@@ -1,30 +1,27 @@
 //! The campaign's durable state: one SQLite file.
 //!
-//! - [`schema`](self): the tables and their version (`schema.rs`). Earlier versions are brought to it (`migrate.rs`).
-//! - [`MarkFile`]: how much was committed, kept outside of the file (`mark.rs`).
-//! - [`Decision`]: what somebody decided, and over which targets (`decision.rs`).
-//! - [`OpenTarget`], [`Touched`]: what a recovery goes by (`recover.rs`).
-//! - [`Reserve`]: room on the disk for the last words (`reserve.rs`).
-//! - [`sums`](self): whether the file is as it was written (`sums.rs`).
-//! - [`Loader`]: a new campaign's rows, all of them or none (`load.rs`).
-//! - [`Record`]: what happens to targets, written in batches (`record.rs`).
-//! - [`Target`], [`Cursor`]: the targets that are due, page by page (`page.rs`).
-//! - [`StoredRow`]: whole rows in the input's order, for the results (`row.rs`).
-//! - [`Left`], [`Unfinished`], [`Known`]: what an earlier run left behind (`resume.rs`).
-//! - [`Amendment`], [`Extension`]: what a later run may change about them (`amend.rs`).
-//! - [`TargetSummary`], [`LastRun`]: what `status` sees (`glimpse.rs`).
-//! - [`OpenAction`], [`ActionUpdate`]: the scans, and what became of them (`actions.rs`).
-//! - [`CancelEnd`]: attempts to cancel scans; and orders to a live run (`cancels.rs`).
-//! - [`Reach`]: how far earlier runs have reached, which the brakes go by (`reach.rs`).
-//! - What a run would change, tried out and never written (`rehearsal.rs`).
-//! - [`check_place`]: not on a network file system (`place.rs`).
-//! - [`Lock`]: one process a campaign (`lock.rs`).
-//! - [`Run`]: who ran the campaign, when, and how it ended (`run.rs`).
+//! - `open`: the ways to open the file. `lock`: [`Lock`], at most one process works on a campaign. `place`:
+//!   [`check_place`], the file must not be on a network file system.
+//! - `schema`: the tables and their version. `migrate`, `schema_1`: from version 1 to the current one. `sums`: whether
+//!   the file is as it was written.
+//! - `load`: [`Loader`], which writes a new campaign's rows. `record`: [`Record`], what happens to targets, in batches.
+//! - `page`: [`Target`] and [`Cursor`], the targets that nothing was sent to yet. `resume`: [`Left`], [`Unfinished`]
+//!   and [`Known`], what an earlier run left behind. `amend`: [`Amendment`] and [`Extension`], what a later run may
+//!   change.
+//! - `row`: [`StoredRow`], whole rows for the results file.
+//! - `actions`: [`OpenAction`] and [`ActionUpdate`], the scans and their states. `cancels`: [`CancelEnd`], attempts to
+//!   cancel scans, and requests that a running process stop.
+//! - `decision`: [`Decision`], what the operator decided, and for which targets. `run`: [`Run`], who ran the campaign.
+//! - `mark`: [`MarkFile`], how much was committed, kept outside of the file. `recover`: [`OpenTarget`] and [`Touched`],
+//!   for a state that has lost its end.
+//! - `reserve`: [`Reserve`], disk space for a run's last writes.
+//! - `target_summary`: [`TargetSummary`] and [`LastRun`], for `status`. `reach`: [`Reach`], how many machines all runs
+//!   have sent to, for the brakes.
 //!
-//! Outcomes are text here: the store keeps them and does not judge.
+//! Outcomes are plain text here. The store keeps them and does not interpret them.
 //!
-//! Contract, in terms of crashes: once [`Store::commit`] has returned, its records survive the death of the process and
-//! of the computer; before that, all of them or none do.
+//! Crash safety: once [`Store::commit`] has returned, its records survive a crash of the process and of the computer.
+//! If the crash comes before that, either all of them have been written or none.
 
 mod actions;
 mod amend;
@@ -84,24 +81,24 @@ pub use target_summary::{LastRun, Seen, TargetSummary};
 /// How long a statement waits for another process's lock. Readers (`status`) hold theirs for milliseconds.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// What a campaign is, apart from its targets. A difference in any of it is another campaign.
+/// What identifies a campaign, apart from its targets. If any of it differs, it is another campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The campaign's id, as in its tags.
     pub campaign: String,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// The tenant its token is for; `unknown` where the token cannot be read.
+    /// The tenant that its token is for; `unknown` if the token cannot be read.
     pub tenant: String,
     /// The API's base address.
     pub api: String,
-    /// `quick` or `full`: for rows that do not say.
+    /// `quick` or `full`, for rows without a scan type.
     pub scan_type: String,
-    /// The comment's text, for rows that have none.
+    /// The comment's text, for rows without a comment.
     pub comment: String,
     /// The names of the input's other columns, in order.
     pub columns: Vec<String>,
-    /// By which rule the input's cells were taken for machine ids: `any` in campaigns from before there were several.
+    /// The rule by which cells were accepted as machine ids; `any` in campaigns that are older than these rules.
     pub id_rule: String,
 }
 
@@ -111,9 +108,9 @@ pub struct Store {
     path: PathBuf,
     db: Connection,
     identity: Identity,
-    /// The look through the file, while it goes on.
+    /// The check of the file, while it is running.
     checking: Option<JoinHandle<Result<(), StoreError>>>,
-    /// How many batches there were after the last one of this process.
+    /// How many batches had been committed after the last one of this process.
     committed: Option<u64>,
 }
 
@@ -124,14 +121,14 @@ impl Store {
         &self.path
     }
 
-    /// What the campaign is.
+    /// The campaign's identity.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// How many targets ended how: outcome, whether the operator's `--where` left them out, and the count; `None` for
-    /// those that have not ended.
+    /// How many targets have each outcome: the outcome (`None` for those that have not ended), whether `--where` left
+    /// them out, and the count.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -142,7 +139,7 @@ impl Store {
                 |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, u64>(2)?)),
             )
             .map_err(|e| self.failed("count", e))?;
-        // Numbers have no gaps, and to count a million rows takes a tenth of a second.
+        // The highest number is the number of targets, since there are no gaps. Counting a million rows takes 0.1 s.
         let targets: u64 = self
             .db
             .query_row("SELECT coalesce(max(n), 0) FROM target", [], |row| {
@@ -154,12 +151,12 @@ impl Store {
         Ok(counts)
     }
 
-    /// Folds the journal into the one file and closes it.
+    /// Merges the write-ahead log into the file, and closes it.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn close(self) -> Result<(), StoreError> {
-        // Another process that is reading keeps the journal alive; it is folded in when that one has done.
+        // While another process is reading, the log cannot be removed. That process does it when it closes the file.
         let folded = self.db.pragma_update(None, "journal_mode", "DELETE");
         match folded {
             Err(rusqlite::Error::SqliteFailure(e, _))
@@ -188,23 +185,24 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
-    // What has been reported must survive a power cut, so every commit reaches the disk.
+    // What was committed must survive a power cut, so every commit waits for the disk.
     db.pragma_update(None, "synchronous", "FULL")?;
     // 16 MiB: enough for the working set of a million targets, and bounded.
     db.pragma_update(None, "cache_size", -16_384)?;
-    // The bundled SQLite would plan a statement anew whenever a number that it is asked with changes: at every row.
+    // Otherwise the bundled SQLite would prepare a statement again whenever a bound number changes, which is for
+    // every row.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(32);
     sums::install(&db)?;
     Ok(db)
 }
 
-/// Milliseconds since 1970, as times stand in the file.
+/// A time as it is stored: milliseconds since 1970.
 fn millis(time: Timestamp) -> i64 {
     time.as_millisecond()
 }
 
-/// The reverse of [`millis`]; a number outside of jiff's range is as good as none.
+/// The reverse of [`millis`]. `None` for a number outside of jiff's range.
 fn timestamp(ms: Option<i64>) -> Option<Timestamp> {
     ms.and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }

@@ -1,10 +1,11 @@
-//! The targets that are due, page by page in the order in which they are sent: by key, never by OFFSET.
+//! The targets that nothing has happened to yet, in pages, in the order in which they are sent. Pages continue after
+//! a key, not at an OFFSET, which would get slower with every page.
 
 use rusqlite::{Row, params};
 
 use super::{Progress, Store, StoreError};
 
-/// One target, with what it has been through.
+/// One target, with what has happened to it so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its number, from 1, in the input's order.
@@ -17,18 +18,18 @@ pub struct Target {
     pub scan_type: Option<String>,
     /// The row's own comment text.
     pub comment: Option<String>,
-    /// Lower goes first; none comes last.
+    /// Lower goes first; `None` comes last.
     pub priority: Option<i64>,
-    /// What it has been through.
+    /// What has happened to it so far.
     pub progress: Progress,
 }
 
-/// How far the pages have been read: first the targets that have a priority, then the others.
+/// Where the next page begins. Targets with a priority come first, then the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
-    /// Behind this priority and number.
+    /// After this priority and number.
     Prioritised(i64, u64),
-    /// Behind this number, among those without a priority.
+    /// After this number, among those without a priority.
     Plain(u64),
 }
 
@@ -40,8 +41,8 @@ impl Cursor {
 const COLUMNS: &str = "t.n, t.line, t.machine_id, t.scan_type, t.comment, t.priority";
 
 impl Store {
-    /// Up to `limit` targets that nothing has happened to yet, behind `cursor`, and where to go on. An empty page is
-    /// the end.
+    /// Up to `limit` targets after `cursor` that nothing has happened to yet, and the cursor for the next page. An
+    /// empty page is the end.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -1,8 +1,8 @@
-//! Whether a campaign's state can lie in a folder: locks and memory maps over a network do not keep what they promise.
+//! Whether a campaign's state can be kept in a folder. Locks and memory maps are not reliable on network file systems.
 
 use std::path::{Path, PathBuf};
 
-/// The state would lie on another computer.
+/// The state would be on another computer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the campaign's state would lie on a network file system ({kind}): {}, where neither locks nor a crash are safe; \
@@ -13,10 +13,11 @@ pub struct NetworkPlace {
     kind: &'static str,
 }
 
-/// Refuses a place for the state at `path` that is known to be on a network. What cannot be found out is allowed.
+/// Refuses a place for the state that is known to be on a network file system. A place that cannot be examined is
+/// allowed.
 ///
 /// # Errors
-/// It is.
+/// The place is on a network file system.
 pub fn check_place(path: &Path) -> Result<(), NetworkPlace> {
     match network(path) {
         None => Ok(()),
@@ -29,7 +30,7 @@ pub fn check_place(path: &Path) -> Result<(), NetworkPlace> {
 
 #[cfg(target_os = "linux")]
 fn network(path: &Path) -> Option<&'static str> {
-    // The file itself where it is there, which may be a link into another file system; else the folder it will be in.
+    // The file itself if it exists, since it may be a link into another file system; otherwise its folder.
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -37,7 +38,7 @@ fn network(path: &Path) -> Option<&'static str> {
     let about = rustix::fs::statfs(path)
         .or_else(|_| rustix::fs::statfs(folder))
         .ok()?;
-    // The kernel's numbers have 32 bits; the field is signed and wider or not, as the architecture has it.
+    // The kernel's numbers have 32 bits. Whether the field is signed and how wide it is depends on the architecture.
     kind_of(u64::try_from(i128::from(about.f_type) & 0xffff_ffff).ok()?)
 }
 
@@ -57,7 +58,7 @@ fn network(_: &Path) -> Option<&'static str> {
     None
 }
 
-/// The network file system that has this magic number (statfs(2), and `linux/magic.h`), if it is one.
+/// The network file system with this magic number (see statfs(2) and `linux/magic.h`), if it is one.
 #[cfg(any(target_os = "linux", test))]
 const fn kind_of(magic: u64) -> Option<&'static str> {
     match magic {

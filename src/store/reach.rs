@@ -1,20 +1,20 @@
-//! How far a campaign has reached: what its brakes go by.
+//! How many machines a campaign has sent to so far, which its brakes compare with their limits.
 
 use super::{Store, StoreError};
 
-/// How far all runs so far have reached.
+/// How many machines all runs so far have sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reach {
-    /// Machines that were sent to.
+    /// Machines that something was sent to.
     pub sent_to: u64,
     /// Those of them that have not ended.
     pub open: u64,
-    /// Machines that ended as busy and were not sent to.
+    /// Machines that ended as busy without anything being sent to them.
     pub skipped: u64,
 }
 
 impl Store {
-    /// How far all runs so far have reached.
+    /// How many machines all runs so far have sent to.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -33,7 +33,7 @@ impl Store {
             .map_err(|e| self.failed("count", e))
     }
 
-    /// How many of the scans that the campaign itself has started stand how.
+    /// How many of the scans that the campaign itself has started have each status.
     ///
     /// # Errors
     /// The file cannot be read.

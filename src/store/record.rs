@@ -1,28 +1,28 @@
-//! What happens to targets, written in batches: one transaction each.
+//! What happens to targets, written in batches of one transaction each.
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::{Decision, Store, StoreError, decision, mark, millis, recover};
 
-/// What a target has been through so far, and how it ended if it has.
+/// What has happened to a target so far, and how it ended if it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// The outcome's word; none while it has not ended.
+    /// The outcome; `None` if it has not ended.
     pub outcome: Option<&'static str>,
-    /// It is not to be sent any more, whatever comes of checking it up.
+    /// Whether it must not be sent any more, whatever a lookup of its scan shows.
     pub left_out: bool,
-    /// POSTs on the wire.
+    /// How many POSTs were sent.
     pub attempts: u32,
-    /// Those that cost one of `--max-attempts`.
+    /// How many of them count against `--max-attempts`.
     pub tries: u32,
-    /// Those that were answered "already pending", and looks into the list that told the same.
+    /// How often its machine was found busy, by the answer to a start or in the list of scans.
     pub pending_tries: u32,
     /// Whether the service has said once that it does not know the machine.
     pub not_found: bool,
-    /// Not to be sent before this time.
+    /// The earliest time at which it may be sent.
     pub not_before: Option<Timestamp>,
-    /// When the first attempt was sent of which nobody knows whether it started a scan.
+    /// When the first attempt was sent that may have started a scan without our knowing.
     pub unsure_since: Option<SentAt>,
     /// When the first POST was sent.
     pub first_sent: Option<Timestamp>,
@@ -32,11 +32,11 @@ pub struct Progress {
     pub http_status: Option<u16>,
     /// The last answer's error code.
     pub error_code: String,
-    /// Why, in words.
+    /// The reason, as text.
     pub message: String,
-    /// The id to give to support.
+    /// The id to quote to support.
     pub correlation_id: String,
-    /// The scan's id: this campaign's, or the one that keeps the machine busy.
+    /// The id of this campaign's scan, or of the one that keeps the machine busy.
     pub action_id: String,
     /// The scan's status, as the service spells it.
     pub action_status: String,
@@ -45,7 +45,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Takes this scan for the target's; empty words for none.
+    /// Sets the target's scan. Empty strings mean that there is none.
     pub fn set_action(&mut self, id: String, status: String, created: String) {
         self.action_id = id;
         self.action_status = status;
@@ -53,17 +53,17 @@ impl Progress {
     }
 }
 
-/// When an attempt was sent, by the best clock that was there.
+/// When an attempt was sent, by the best clock that was available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentAt {
     /// The time.
     pub at: Timestamp,
-    /// Whether it is the server's time, as its answers told it, or only this computer's.
+    /// Whether it is the server's time, as known from its answers, or only this computer's.
     pub by_server: bool,
 }
 
 impl SentAt {
-    /// The earlier of two; it is the server's time only if both are.
+    /// The earlier of the two. It counts as the server's time only if both do.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         Self {
@@ -78,9 +78,9 @@ impl SentAt {
 pub struct AttemptEnd {
     /// The attempt's number, from 1.
     pub number: u32,
-    /// When its reply came or it was given up.
+    /// When its answer came or it was given up.
     pub at: Timestamp,
-    /// The verdict's word.
+    /// The verdict.
     pub verdict: &'static str,
     /// The answer's status.
     pub http_status: Option<u16>,
@@ -89,7 +89,8 @@ pub struct AttemptEnd {
 /// One thing that happened to one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// An attempt is about to be sent. Once this is committed, a crash leaves it *unsure*, never forgotten.
+    /// An attempt is about to be sent. Once this is committed, a crash leaves the target *unsure*: the attempt cannot
+    /// be forgotten.
     Begun {
         /// The target.
         n: u64,
@@ -97,7 +98,7 @@ pub enum Record {
         number: u32,
         /// When, by this computer's clock.
         sent: Timestamp,
-        /// When, by the server's, if an answer has told it.
+        /// When, by the server's clock, if that is known from an answer.
         sent_server: Option<Timestamp>,
     },
     /// An attempt that was begun has not been sent after all.
@@ -107,33 +108,33 @@ pub enum Record {
         /// The attempt's number.
         number: u32,
     },
-    /// The list of scans, read long after the last call, shows none of this target's attempts.
+    /// The list of scans, read long enough after the last call, shows no scan of this target's attempts.
     Absent {
         /// The target.
         n: u64,
         /// When the list was read.
         at: Timestamp,
     },
-    /// Somebody has decided something, before whatever comes after it in the batch.
+    /// The operator has decided something, before what follows in the batch.
     Decided(Decision),
-    /// The run knows when its last call goes out, or does not, for this reason: told to whoever looks from outside.
+    /// Whether the run can forecast its last call (`None`), or why not. For `status`.
     ForecastNote(Option<&'static str>),
-    /// The target's state has changed; by the end of an attempt, if there is one.
+    /// The target's state has changed.
     Changed {
         /// The target.
         n: u64,
-        /// The attempt that ended.
+        /// The attempt whose end changed it, if there is one.
         attempt: Option<AttemptEnd>,
-        /// The state that the target is in now.
+        /// The target's new state.
         progress: Box<Progress>,
     },
 }
 
 impl Store {
-    /// Writes all records, or none.
+    /// Writes all records or none.
     ///
     /// # Errors
-    /// The file cannot be written; nothing of the batch is.
+    /// The file cannot be written. Then nothing of the batch was.
     pub fn commit(&mut self, run: i64, records: &[Record]) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
@@ -153,7 +154,7 @@ impl Store {
     }
 }
 
-/// Writes records, by statements that are prepared once a batch.
+/// Writes records, with statements that are prepared once for each batch.
 struct Writer<'a> {
     db: &'a Connection,
     run: i64,
@@ -238,7 +239,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Tells how many rows were there to be changed: one or none.
+    /// Changes a target's row, and returns how many rows there were: one or none.
     fn change(&mut self, n: u64, p: &Progress) -> rusqlite::Result<usize> {
         self.change.execute(params![
             n,

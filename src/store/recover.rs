@@ -1,18 +1,19 @@
-//! What a recovery reads and writes: targets that are open, as the state has them, and what the witnesses say of them.
+//! What a recovery of a state that lost its end reads and writes: the open targets, and what other witnesses (the
+//! results file, the service's list of scans) say about them.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, millis, timestamp};
 
-/// A target as a witness is compared with it.
+/// What the state knows of a target, for a comparison with a witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Touched<'a> {
     /// The machine id as typed.
     pub machine_id: &'a str,
-    /// POSTs on the wire.
+    /// How many POSTs were sent.
     pub attempts: u32,
-    /// Whether it has ended, or had and was reopened: a witness that says so says nothing new.
+    /// Whether it has ended, or had ended and was reopened, so that a witness that says so says nothing new.
     pub has_ended: bool,
 }
 
@@ -21,16 +22,16 @@ pub struct Touched<'a> {
 pub struct OpenTarget {
     /// Its number.
     pub n: u64,
-    /// Its machine, in lower case.
+    /// Its machine's id, in lower case.
     pub machine: String,
-    /// POSTs on the wire.
+    /// How many POSTs were sent.
     pub attempts: u32,
-    /// Whether it had ended and was reopened, so that an end which the results tell of is no end any more.
+    /// Whether it had ended and was reopened, so that an end in the results file does not count any more.
     pub reopened: bool,
 }
 
 impl Store {
-    /// Shows `visit` every target that something has happened to.
+    /// Calls `visit` with every target that something has happened to.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -60,7 +61,7 @@ impl Store {
         self.targets_that("p.outcome IS NULL")
     }
 
-    /// The same, and those that the operator's `--where` leaves out: a later command may admit them.
+    /// The same, and those that `--where` leaves out, because a later command may admit them.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -84,7 +85,7 @@ impl Store {
         found.map_err(|e| self.failed("read", e))
     }
 
-    /// Shows `visit` the machine of every target that was or is to be sent to, in lower case.
+    /// Calls `visit` with the machine of every target that something was or is to be sent to, in lower case.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -95,7 +96,7 @@ impl Store {
         )
     }
 
-    /// Shows `visit` the machine of every target, in lower case.
+    /// Calls `visit` with the machine of every target, in lower case.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -129,8 +130,7 @@ impl Store {
         Ok(timestamp(sent.map_err(|e| self.failed("read", e))?))
     }
 
-    /// Ends every recovery that was begun: from here on the state is as whole as its witnesses, and further than any
-    /// mark of it that was behind `marked`.
+    /// Ends a recovery: the state is now as complete as its witnesses, and ahead of every mark up to `marked` batches.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -146,7 +146,8 @@ impl Store {
     }
 }
 
-/// No scan of this target's attempts is in the list: those without an end have one now, and nothing is unsure any more.
+/// Writes that the list shows no scan of this target's attempts. Attempts without an end get one, and the target is not
+/// unsure any more.
 pub(super) fn absent(db: &Connection, n: u64, at: Timestamp) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE attempt SET ended = ?2, verdict = 'absent' WHERE n = ?1 AND ended IS NULL",

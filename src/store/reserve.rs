@@ -1,5 +1,5 @@
-//! Room on the disk that is kept for a run's last words: what came back of calls that were on their way when the disk
-//! was full.
+//! Disk space that is reserved for a run's last writes: the ends of the calls that were in flight when the disk got
+//! full.
 
 use std::{
     ffi::OsString,
@@ -10,15 +10,15 @@ use std::{
 
 use super::{Store, StoreError, connect};
 
-/// A hundred ends touch two pages of 4 KiB each, and the log of them is written before they are: 1 MB.
+/// 1 MB: a hundred ends change two pages of 4 KiB each, which are written to the log and then to the file.
 const BYTES: usize = 1 << 20;
 
-/// The file that keeps the room. Dropped, it gives the room back.
+/// The file that reserves the space. Dropping this removes it.
 #[derive(Debug)]
 pub struct Reserve(Option<PathBuf>);
 
 impl Reserve {
-    /// Where the reserve of the campaign at `state` lies.
+    /// The path of the reserve of the campaign at `state`.
     #[must_use]
     pub fn place(state: &Path) -> PathBuf {
         let mut name = OsString::from(state);
@@ -26,14 +26,14 @@ impl Reserve {
         PathBuf::from(name)
     }
 
-    /// Keeps 1 MB beside `state`, written and not only promised.
+    /// Reserves 1 MB beside `state`, by really writing it.
     ///
     /// # Errors
     /// The disk has no room for it, or cannot be written.
     pub fn keep(state: &Path) -> Result<Self, StoreError> {
         let path = Self::place(state);
         let this = Self(Some(path.clone()));
-        // Not zeros: a file system may keep those without a block.
+        // Not zeros, because a file system may store those without using a block.
         let bytes: Vec<u8> = (1..=u8::MAX).cycle().take(BYTES).collect();
         let kept = File::create(&path).and_then(|mut file| {
             file.write_all(&bytes)?;
@@ -43,7 +43,7 @@ impl Reserve {
         Ok(this)
     }
 
-    /// Gives the room back, so that something can be written into it.
+    /// Releases the space, so that something else can be written.
     pub fn release(&mut self) {
         if let Some(path) = self.0.take() {
             let _ = std::fs::remove_file(path);
@@ -58,15 +58,14 @@ impl Drop for Reserve {
 }
 
 impl Store {
-    /// Writes as much as the attempts of a whole burst do into the log, and takes it back before it is committed: a
-    /// disk that has no room for it is found out before the first call, and the file does not grow.
+    /// Writes as much to the write-ahead log as the attempts of a whole burst do, and rolls it back. So a disk that
+    /// has no room for it is detected before the first call, and the file does not grow.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn prove_room(&mut self) -> Result<(), StoreError> {
         self.finish_check()?;
-        // Through a connection of its own, of which so few pages stay in memory that the rest has to be written at
-        // once.
+        // On a connection of its own whose cache is so small that most pages have to be written to the log immediately.
         let written = connect(&self.path).and_then(|mut db| {
             db.pragma_update(None, "cache_size", 8)?;
             let room = db.transaction()?;

@@ -1,39 +1,39 @@
-//! What an earlier run left behind, and what an operator reopens.
+//! What an earlier run left behind, and targets that the operator reopens.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Progress, SentAt, Store, StoreError, Target, timestamp};
 
-/// A target that something has happened to, and that has not ended.
+/// A target that something has happened to and that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// The target.
     pub target: Target,
-    /// When the first of its attempts was sent that may have started a scan, if there is one.
+    /// When the first of its attempts was sent that may have started a scan without our knowing, if there is one.
     pub unsure: Option<SentAt>,
 }
 
-/// The place of an unfinished target among those that wait.
+/// What decides when an unfinished target is sent or looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// Its number.
     pub n: u64,
     /// Lower goes first.
     pub priority: Option<i64>,
-    /// Not to be sent before this time.
+    /// The earliest time at which it may be sent.
     pub not_before: Option<Timestamp>,
     /// Whether anything was ever sent to it.
     pub is_begun: bool,
     /// How many times its machine was found busy.
     pub pending_tries: u32,
-    /// Whether one of its attempts may have started a scan, and nobody knows.
+    /// Whether one of its attempts may have started a scan without our knowing.
     pub in_doubt: bool,
-    /// Whether that is known of it already, and not only that an attempt has no end.
+    /// Whether that had been found before, rather than only following from an attempt without an end.
     pub is_unsure: bool,
 }
 
-/// A target as it was taken in, to be compared with the input of today.
+/// A target as it was loaded, for a comparison with the current input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known<'a> {
     /// Its number, from 1, in the input's order.
@@ -46,17 +46,17 @@ pub struct Known<'a> {
     pub comment: Option<&'a str>,
     /// Lower goes first.
     pub priority: Option<i64>,
-    /// Whether it ended by being read, with no usable id.
+    /// Whether it ended when it was read, because its row has no usable id.
     pub invalid: bool,
-    /// Whether it ended by being read, with the same machine as another row's.
+    /// Whether it ended when it was read, because another row has the same machine.
     pub duplicate: bool,
-    /// Whether the operator's `--where` left it out, or its row was gone from the input.
+    /// Whether `--where` left it out, or its row was gone from the input.
     pub left_out: bool,
 }
 
 impl Store {
-    /// Shows `visit` every target that something has happened to and that has not ended, by number. There are as many
-    /// as calls were in flight, and as retries wait.
+    /// Calls `visit` with every target that something has happened to and that has not ended, by number. These are
+    /// the calls that were in flight and the retries that are waiting.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -85,7 +85,7 @@ impl Store {
         read().map_err(|e| self.failed("read", e))
     }
 
-    /// The targets of these numbers, as far as they have not ended.
+    /// Those of the targets with these numbers that have not ended.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -111,8 +111,8 @@ impl Store {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// Reopens the targets that ended with this outcome, and says how many. Their tries begin anew; those to which
-    /// something was sent are in doubt until they have been looked up.
+    /// Reopens the targets that ended with this outcome, and returns how many. Their tries are counted from zero
+    /// again. Those to which something was sent are unconfirmed until they have been looked up.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -129,7 +129,7 @@ impl Store {
             .map_err(|e| self.failed("write", e))
     }
 
-    /// Shows `visit` every target as it was taken in, in the input's order, until it says stop by an error of its own.
+    /// Calls `visit` with every target as it was loaded, in the input's order. An error from `visit` stops it.
     ///
     /// # Errors
     /// The file cannot be read, or `visit` failed.
@@ -143,7 +143,8 @@ impl Store {
             .prepare("SELECT n, machine_id, scan_type, comment, priority FROM target ORDER BY n")
             .map_err(failed)?;
         let mut targets = targets.query([]).map_err(failed)?;
-        // Beside them the few that something was found about in the reading: a join seeks each of a million.
+        // The few targets that ended when they were read, merged by number. A join would look up each of a million
+        // targets.
         let mut remarks = self
             .db
             .prepare(
@@ -182,7 +183,7 @@ impl Store {
     }
 }
 
-/// What was found about a target when it was read.
+/// Why a target ended when it was read.
 #[derive(Debug, Default)]
 struct Remark {
     n: u64,

@@ -1,11 +1,11 @@
-//! Whole rows, as the results file shows them.
+//! Whole rows, for the results file.
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Row, Transaction, params};
 
 use super::{Store, StoreError, timestamp};
 
-/// A target with all that is known of it.
+/// A target with everything that is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRow {
     /// Its number, from 1, in the input's order.
@@ -18,13 +18,13 @@ pub struct StoredRow {
     pub scan_type: Option<String>,
     /// The other cells as one CSV record.
     pub extra: String,
-    /// The outcome's word; none while it has not ended.
+    /// The outcome; `None` if it has not ended.
     pub outcome: Option<String>,
-    /// Whether the operator's `--where` left it out, or its row is gone from the input.
+    /// Whether `--where` left it out, or its row is gone from the input.
     pub left_out: bool,
-    /// POSTs on the wire.
+    /// How many POSTs were sent.
     pub attempts: u32,
-    /// Whether an attempt may have started a scan, and nobody knows.
+    /// Whether an attempt may have started a scan without our knowing.
     pub unsure: bool,
     /// When the first POST was sent.
     pub first_sent: Option<Timestamp>,
@@ -34,9 +34,9 @@ pub struct StoredRow {
     pub http_status: Option<u16>,
     /// The last answer's error code.
     pub error_code: String,
-    /// Why, in words.
+    /// The reason, as text.
     pub message: String,
-    /// The id to give to support.
+    /// The id to quote to support.
     pub correlation_id: String,
     /// The scan's id.
     pub action_id: String,
@@ -55,7 +55,7 @@ const SELECT: &str = "
         coalesce(p.action_created, ''), coalesce(p.left_out, 0)
     FROM target t LEFT JOIN progress p ON p.n = t.n";
 
-/// Rows that are read by their numbers.
+/// Reads rows by their numbers.
 pub struct Rows<'a> {
     select: CachedStatement<'a>,
     _locked: Transaction<'a>,
@@ -75,14 +75,14 @@ impl Rows<'_> {
 }
 
 impl Store {
-    /// Begins to read rows by their numbers, all as the file is now.
+    /// A reader of rows by their numbers, which sees the file as it is now.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn rows(&self) -> Result<Rows<'_>, StoreError> {
         let failed = |e| self.failed("read", e);
         Ok(Rows {
-            // Without it SQLite would lock and unlock the file for each row.
+            // Without a transaction SQLite would lock and unlock the file for each row.
             _locked: self.db.unchecked_transaction().map_err(failed)?,
             select: self
                 .db
@@ -92,8 +92,8 @@ impl Store {
         })
     }
 
-    /// Shows `visit` every row in the input's order, or only those that have ended, until it says stop by an error of
-    /// its own.
+    /// Calls `visit` with every row in the input's order, or only with those that have ended. An error from `visit`
+    /// stops it.
     ///
     /// # Errors
     /// The file cannot be read, or `visit` failed.

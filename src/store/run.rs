@@ -1,4 +1,4 @@
-//! The table for auditors: who ran the campaign, when, with which words, and how it ended.
+//! The table of runs, for auditors: who ran the campaign, when, with which command, and how it ended.
 
 use jiff::Timestamp;
 use rusqlite::params;
@@ -8,26 +8,26 @@ use super::{Store, StoreError, millis, timestamp};
 /// One process that worked on the campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The operating system's name of the user.
+    /// The user's name in the operating system.
     pub os_user: String,
     /// The computer's name.
     pub host: String,
     /// fleetsweep's version.
     pub version: String,
-    /// The command line, without secrets and without what was meant for that run alone: typed again, it goes on.
+    /// The command line that resumes the campaign: without secrets, and without options that were for that run only.
     pub command: String,
-    /// The tenant, from the token; `unknown` where it cannot be read.
+    /// The tenant from the token; `unknown` if it cannot be read.
     pub tenant: String,
-    /// The application, likewise.
+    /// The application from the token; `unknown` if it cannot be read.
     pub application: String,
-    /// What it counts calls by: the quota's settings as JSON, for `status`.
+    /// The quota's settings as JSON, for `status`.
     pub quota: String,
     /// When it began.
     pub started: Timestamp,
 }
 
 impl Store {
-    /// Notes that a run begins, and gives its number.
+    /// Records that a run has begun, and returns its number.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -51,7 +51,7 @@ impl Store {
         Ok(self.db.last_insert_rowid())
     }
 
-    /// When each run began, oldest first, and what it committed its calls by, as [`Run::quota`] has it.
+    /// When each run began, oldest first, with its [`quota`](Run::quota).
     ///
     /// # Errors
     /// The file cannot be read.
@@ -62,7 +62,7 @@ impl Store {
         .map_err(|e| self.failed("read", e))
     }
 
-    /// Notes how run number `id` ended.
+    /// Records how run number `id` ended.
     ///
     /// # Errors
     /// The file cannot be written.

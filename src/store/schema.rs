@@ -1,4 +1,4 @@
-//! The tables, and the version that they are of.
+//! The tables, and the version of the format.
 
 use std::path::Path;
 
@@ -6,22 +6,24 @@ use rusqlite::{Connection, params};
 
 use super::{Identity, StoreError, millis, timestamp};
 
-/// "flsw": tells our files from other SQLite databases.
+/// "flsw". It distinguishes our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x666c_7377;
 
-/// The version of the format that is written. Version 1 is brought to it when a file is opened (`migrate.rs`); a file
-/// of any other version is refused.
+/// The version of the format that is written. A file of version 1 is migrated when it is opened (`migrate.rs`); a
+/// file of any other version is refused.
 pub(super) const VERSION: i64 = 2;
 
-/// Times are milliseconds since 1970, UTC. `progress` has a row for each target that has been touched, so that a new
-/// campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV record.
-/// Every row ends with the sum of its cells (`sums.rs`), which SQLite keeps up to date.
+/// The tables. The check of a file compares them letter by letter, so they must not be reformatted.
 ///
-/// `campaign.id_rule` says by which rule cells were taken for machine ids: `hex40`, `hex32`, `any-id`, or `any`,
-/// which is what a URL can carry, in a campaign from before there were several. `target.tenant` is part of a target's
-/// key; empty means the campaign's own. `mark` holds one row: how many batches have been committed, which is also
-/// kept outside of this file (`mark.rs`). `progress.reopened` is set where the operator opened an ended target again.
-/// `decision` holds what somebody decided, never what could be inferred (`decision.rs`).
+/// Times are milliseconds since 1970. `progress` has a row only for targets that something has happened to, so that a
+/// new campaign is loaded by appending to one table without an index. `extra` is the row's other cells as one CSV
+/// record. Every row ends with the checksum of its cells (`sums.rs`), which SQLite keeps up to date.
+///
+/// `campaign.id_rule` is the rule by which cells were accepted as machine ids: `hex40`, `hex32`, `any-id`, or, in
+/// campaigns that are older than these rules, `any`, which accepts whatever a URL can carry. `target.tenant` is part
+/// of a target's key; empty means the campaign's own. `mark` holds one row: how many batches have been committed,
+/// which is also kept outside of this file (`mark.rs`). `progress.reopened` is set if the operator reopened a target
+/// that had ended. `decision` holds what the operator decided (`decision.rs`).
 pub(super) const TABLES: &str = "
     CREATE TABLE campaign (
         id TEXT NOT NULL, created INTEGER NOT NULL, tenant TEXT NOT NULL, api TEXT NOT NULL,
@@ -86,12 +88,13 @@ pub(super) const TABLES: &str = "
         quota TEXT NOT NULL,
         started INTEGER NOT NULL, ended INTEGER, reason TEXT, results TEXT, excel INTEGER NOT NULL DEFAULT 0,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (
-            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, reason, results, excel)
+            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, \
+            reason, results, excel)
         ) STORED
     );
 ";
 
-/// The rule of a campaign whose cells were asked no more than whether a URL can carry them.
+/// The rule that accepts every id that a URL can carry.
 pub(super) const ANY_ID: &str = "any";
 
 /// The index on machine ids, which are compared in lower case. It is created when it is first needed, because most
@@ -121,7 +124,7 @@ pub(super) fn make(db: &Connection, identity: &Identity) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// The version of a file that is ours: the one that is written, or an earlier one that can be brought to it.
+/// The version of a state file: the current one, or an earlier one that can be migrated. Any other file is refused.
 pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, StoreError> {
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match pragma("application_id") {
@@ -144,7 +147,7 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, StoreError> {
     }
 }
 
-/// What the campaign is.
+/// The campaign's identity.
 pub(super) fn identity(db: &Connection) -> rusqlite::Result<Identity> {
     db.query_row(
         "SELECT id, created, tenant, api, scan_type, comment, columns, id_rule FROM campaign",

@@ -53,7 +53,8 @@ pub(super) const TABLES: &str = "
         quota TEXT NOT NULL,
         started INTEGER NOT NULL, ended INTEGER, reason TEXT, results TEXT, excel INTEGER NOT NULL DEFAULT 0,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (
-            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, reason, results, excel)
+            row_sum(id, os_user, host, version, command, tenant, application, quota, started, ended, \
+            reason, results, excel)
         ) STORED
     );
 ";
@@ -64,12 +65,15 @@ pub(super) const MACHINE_INDEX: &str =
 
 /// Each table and its columns, without the sum.
 pub(super) const CELLS: [(&str, &str); 7] = [
-    ("target", "n, line, machine_id, scan_type, comment, priority, extra"),
+    (
+        "target",
+        "n, line, machine_id, scan_type, comment, priority, extra",
+    ),
     (
         "progress",
-        "n, outcome, left_out, attempts, tries, pending_tries, not_found, not_before, unsure_since, unsure_by_server, \
-         first_sent,
-         last_answer, http_status, error_code, message, correlation_id, action_id, action_status, action_created",
+        "n, outcome, left_out, attempts, tries, pending_tries, not_found, not_before, unsure_since,
+         unsure_by_server, first_sent, last_answer, http_status, error_code,
+         message, correlation_id, action_id, action_status, action_created",
     ),
     (
         "attempt",

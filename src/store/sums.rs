@@ -1,6 +1,6 @@
-//! Whether the file is as it was written. SQLite's own check finds pages that are lost or torn; a changed bit within
-//! a cell it cannot see, so every row carries the sum of its cells. Both are looked at before a campaign is gone on
-//! with: a wrong outcome, or a row that has gone, would scan a machine twice or never.
+//! Whether the file is as it was written. SQLite's own check finds pages that are lost or torn. It cannot see a
+//! changed bit within a cell, so every row has a checksum of its cells. Both are checked before a campaign is
+//! resumed: because of a wrong outcome or a missing row, a machine would be scanned twice or never.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use rusqlite::{
 
 use super::{StoreError, schema, schema_1};
 
-/// Each table that is summed, and its cells in the order of the sum, are read from the tables' own words.
+/// How the checksum's column is declared. Which tables have one, and of which cells, is read from their SQL.
 const SUM: &str = "sum INTEGER NOT NULL GENERATED ALWAYS AS (";
 
-/// Makes `row_sum(cells…)` known to the connection: whoever lacks it can read the file, and not write it.
+/// Defines `row_sum(cells…)` for the connection. A program that does not define it can read the file, but not write it.
 pub(super) fn install(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -23,14 +23,14 @@ pub(super) fn install(db: &Connection) -> rusqlite::Result<()> {
     db.create_scalar_function("row_sum", -1, flags, row_sum)
 }
 
-/// Looks through the whole file.
+/// Checks the whole file.
 pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let damaged = |what: String| StoreError::Damaged {
         path: path.to_owned(),
         what,
     };
     let version = schema::version(db, path)?;
-    match flaw(db, version) {
+    match damage(db, version) {
         Ok(None) => Ok(()),
         Ok(Some(what)) => Err(damaged(what)),
         Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
@@ -40,16 +40,16 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// What is wrong, if anything is.
-fn flaw(db: &Connection, version: i64) -> rusqlite::Result<Option<String>> {
+/// What is wrong with the file, if anything is.
+fn damage(db: &Connection, version: i64) -> rusqlite::Result<Option<String>> {
     let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Ok(Some(verdict));
     }
-    let (there, meant) = (Part::all(db)?, Part::meant(version)?);
-    // The index that is made when it is first wanted may be missing, nothing else.
-    let is_whole = there.iter().all(|part| meant.contains(part))
-        && (meant.len() - 1..=meant.len()).contains(&there.len());
+    let (there, expected) = (Part::all(db)?, Part::expected(version)?);
+    // Only the index may be missing that is created when it is first needed.
+    let is_whole = there.iter().all(|part| expected.contains(part))
+        && (expected.len() - 1..=expected.len()).contains(&there.len());
     if !is_whole {
         return Ok(Some("its tables are not as they were made".to_owned()));
     }
@@ -87,7 +87,7 @@ fn flaw(db: &Connection, version: i64) -> rusqlite::Result<Option<String>> {
     Ok((!is_marked).then(|| "it does not say how much was written to it".to_owned()))
 }
 
-/// A table or an index, and the words that made it.
+/// A table or an index, with the SQL that created it.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     name: String,
@@ -96,8 +96,10 @@ struct Part {
 
 impl Part {
     fn all(db: &Connection) -> rusqlite::Result<Vec<Self>> {
-        // What SQLite makes for itself has no words.
-        db.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
+        // SQLite's own tables are not compared.
+        let sql = "SELECT name, coalesce(sql, '') FROM sqlite_schema
+                   WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+        db.prepare(sql)?
             .query_map([], |row| {
                 Ok(Self {
                     name: row.get(0)?,
@@ -107,8 +109,8 @@ impl Part {
             .collect()
     }
 
-    /// Those of this version of the format.
-    fn meant(version: i64) -> rusqlite::Result<Vec<Self>> {
+    /// The tables and indexes of this version of the format.
+    fn expected(version: i64) -> rusqlite::Result<Vec<Self>> {
         let db = Connection::open_in_memory()?;
         install(&db)?;
         let (tables, index) = match version {
@@ -121,8 +123,8 @@ impl Part {
     }
 }
 
-/// The sum of the cells: it is there to notice damage, not malice. Every step can be undone, so no single changed bit
-/// goes unnoticed.
+/// The checksum of the cells. It detects damage, not tampering. Every step is reversible, so that a single changed bit
+/// always changes the result.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that rusqlite wants")]
 fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
     let mut sum = Sum(0xcbf2_9ce4_8422_2325);
@@ -147,7 +149,8 @@ fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
 struct Sum(u64);
 
 impl Sum {
-    /// FNV-1a by words of eight bytes, with the high half folded down, where a multiplication alone would leave it.
+    /// FNV-1a on words of eight bytes. The high half is folded into the low one, which a multiplication alone never
+    /// does.
     fn add(&mut self, word: u64) {
         let mixed = (self.0 ^ word).wrapping_mul(0x0100_0000_01b3);
         self.0 = mixed ^ (mixed >> 32);

@@ -1,4 +1,5 @@
-//! A look at a campaign that another process may be working on: nothing is locked, nothing is changed.
+//! Summaries of a campaign for `status` and the previews of a run. They change nothing, so another process may be
+//! working on the campaign.
 
 use std::time::Duration;
 
@@ -8,44 +9,44 @@ use rusqlite::{Row, params};
 use super::{Store, StoreError, timestamp};
 use crate::plain_text::one_line;
 
-/// A target that did not end well.
+/// A target, as `status` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TargetSummary {
     /// Its line in the input.
     pub line: u64,
     /// The machine id as typed.
     pub machine_id: String,
-    /// The outcome's word; none while it has not ended.
+    /// The outcome; `None` if it has not ended.
     pub outcome: Option<String>,
     /// The last answer's error code.
     pub error_code: String,
-    /// Why, in words.
+    /// The reason, as text.
     pub message: String,
     /// When the last answer came.
     pub last_answer: Option<Timestamp>,
 }
 
-/// What the campaign's calls have come to so far, in counts.
+/// How the campaign's calls went so far, in counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// By how many times their machines were found busy, the index: targets that were sent to, and how many of them
-    /// have ended.
+    /// At index i, of the targets whose machine was found busy i times: to how many something was sent, and how many of
+    /// these have ended.
     pub found_busy: Vec<(u64, u64)>,
-    /// Answers of late, and how long they took together.
+    /// How many of the latest answers [`took`](Self::took) and [`again`](Self::again) are based on.
     pub answers: u64,
-    /// See [`answers`](Self::answers).
+    /// How long those answers took together.
     pub took: Duration,
-    /// As many calls in as many answers were to be made once more.
+    /// How many of that number of calls have to be repeated on average.
     pub again: u64,
 }
 
-/// So many calls of the last targets tell how long one takes.
-const OF_LATE: u64 = 1000;
+/// From how many of the latest calls the duration of a call is estimated.
+const LATEST: u64 = 1000;
 
 /// The last run that worked on the campaign.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct LastRun {
-    /// The operating system's name of the user.
+    /// The user's name in the operating system.
     pub os_user: String,
     /// The computer's name.
     pub host: String,
@@ -53,11 +54,11 @@ pub struct LastRun {
     pub command: String,
     /// When it began.
     pub started: Option<Timestamp>,
-    /// When it ended; none while it goes on, or if it was killed.
+    /// When it ended; `None` if it is still running, or was killed.
     pub ended: Option<Timestamp>,
     /// How it ended.
     pub reason: Option<String>,
-    /// What it counts calls by: the quota's settings as JSON, for `status`.
+    /// The quota's settings as JSON, for `status`.
     pub quota: String,
 }
 
@@ -68,13 +69,14 @@ impl Store {
     /// The file cannot be read.
     pub fn last_errors(&self, how_many: usize) -> Result<Vec<TargetSummary>, StoreError> {
         self.target_summaries(
-            "p.outcome IN ('failed', 'refused', 'not_found', 'unsupported') ORDER BY p.last_answer DESC, t.n DESC",
+            "p.outcome IN ('failed', 'refused', 'not_found', 'unsupported')
+             ORDER BY p.last_answer DESC, t.n DESC",
             how_many,
         )
     }
 
-    /// The first few targets that ended with this outcome by being read, in the input's order; with or without those
-    /// that the operator's `--where` left out.
+    /// The first few targets that got this outcome when the input was read, in the input's order. They include those
+    /// that `--where` left out.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -83,7 +85,7 @@ impl Store {
         outcome: &str,
         how_many: usize,
     ) -> Result<Vec<TargetSummary>, StoreError> {
-        // The word is one of ours, and no text of a user's.
+        // The outcome is one of our words, not a user's text.
         let outcome = outcome.replace('\'', "''");
         self.target_summaries(
             &format!("p.outcome = '{outcome}' AND p.attempts = 0 ORDER BY t.n"),
@@ -91,27 +93,29 @@ impl Store {
         )
     }
 
-    /// Targets to which something was sent that may have started a scan: those that ended so, and those that are
-    /// still to be looked up. A call without an answer is one of the latter, unless a process is at work and may be
-    /// waiting for it.
+    /// Targets of which it is not known whether a call has started a scan: those that ended as `unsure`, and those
+    /// whose scan has yet to be looked up. A call without an answer counts as one of the latter, unless a process is
+    /// running and may still be waiting for it.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn unsure(&self, how_many: usize, running: bool) -> Result<Vec<TargetSummary>, StoreError> {
-        let on_its_way = if running {
+        let unanswered = if running {
             ""
         } else {
-            "OR (p.outcome IS NULL AND EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL))"
+            "OR (p.outcome IS NULL
+                 AND EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL))"
         };
         self.target_summaries(
             &format!(
-                "p.outcome = 'unsure' OR (p.outcome IS NULL AND p.unsure_since IS NOT NULL) {on_its_way} ORDER BY t.n"
+                "p.outcome = 'unsure' OR (p.outcome IS NULL AND p.unsure_since IS NOT NULL) {unanswered}
+                 ORDER BY t.n"
             ),
             how_many,
         )
     }
 
-    /// What the calls have come to so far.
+    /// How the campaign's calls went so far.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -121,7 +125,7 @@ impl Store {
             WHERE attempts > 0 GROUP BY pending_tries ORDER BY pending_tries";
         let late = format!(
             "SELECT count(*), coalesce(sum(max(ended - sent, 0)), 0) FROM
-             (SELECT sent, ended FROM attempt WHERE http_status IS NOT NULL ORDER BY n DESC LIMIT {OF_LATE})"
+             (SELECT sent, ended FROM attempt WHERE http_status IS NOT NULL ORDER BY n DESC LIMIT {LATEST})"
         );
         let read = || -> rusqlite::Result<Seen> {
             let mut seen = Seen::default();
@@ -146,7 +150,7 @@ impl Store {
         read().map_err(|e| self.failed("read", e))
     }
 
-    /// How many of the targets that have not ended get which scan, `quick` or `full`.
+    /// How many of the targets that have not ended get each scan type, `quick` or `full`.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -207,7 +211,8 @@ impl Store {
     }
 }
 
-/// A text that is put into a line: ids as typed may hold anything, and so may what an earlier version has kept.
+/// A text, made fit for one line of a terminal: ids as typed may contain anything, and so may texts of earlier
+/// releases.
 fn plain(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
     Ok(one_line(&row.get::<_, String>(at)?).into_owned())
 }

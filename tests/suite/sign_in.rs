@@ -12,7 +12,10 @@ use fleetsweep::{
     client::token_clock::SignInTime,
     defender::{
         Network,
-        sign_in::{Auth, Authority, Choice, Claims, Environment, Terms, Token, TokenSource},
+        sign_in::{
+            Auth, Authority, Claims, CredentialChoice, Environment, SignInOptions, Token,
+            TokenSource,
+        },
     },
     mock::{self, Kind as Call, MockConfig, SignIn, Tenant, Tokens},
     quota::{Clock, TokioClock},
@@ -105,13 +108,13 @@ pub(crate) fn source(
         let found = variables.iter().find(|(n, _)| *n == name);
         found.map(|(_, value)| value.clone())
     };
-    let terms = Terms {
+    let terms = SignInOptions {
         authority: Authority::parse(base).unwrap(),
         resource: RESOURCE.into(),
         network: Network::default(),
         time: Arc::new(SignInTime(clock)),
     };
-    let choice = Choice::make(auth, None, &Environment(&get)).unwrap();
+    let choice = CredentialChoice::make(auth, None, &Environment(&get)).unwrap();
     choice.source(&terms).unwrap()
 }
 

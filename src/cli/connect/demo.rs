@@ -12,7 +12,7 @@ use crate::{
     defender::{
         ApiBase, Network,
         cloud::Cloud,
-        sign_in::{Auth, Authority, Choice, Environment, FixedToken, Terms},
+        sign_in::{Auth, Authority, CredentialChoice, Environment, FixedToken, SignInOptions},
     },
     mock::{self, Fleet, MockConfig, QuotaConfig, Tenant},
     quota::{Clock, SystemClock},
@@ -27,10 +27,10 @@ impl ConnectArgs {
         let base = start_mock(QuotaConfig::default()).await?.base;
         let authority = base.to_string();
         let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
-        let choice = Choice::make(Auth::Secret, None, &Environment(&environment));
+        let choice = CredentialChoice::make(Auth::Secret, None, &Environment(&environment));
         Ok(Setup {
             choice: choice.map_err(not_signed_in)?,
-            terms: Terms {
+            terms: SignInOptions {
                 authority: Authority::parse(&authority).map_err(Failure::usage)?,
                 resource: Cloud::Commercial
                     .endpoints(None)

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{
 use super::*;
 use crate::defender::Network;
 
-/// What comes of a call through a proxy that answers this.
+/// The error of a call through a proxy that answers this.
 async fn through(answer: &'static str) -> Option<Obstacle> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://{}", listener.local_addr().unwrap());
@@ -29,7 +29,7 @@ async fn through(answer: &'static str) -> Option<Obstacle> {
     obstacle(&failed.unwrap_err())
 }
 
-/// The status of a proxy's refusal, 0 where it is not known.
+/// The status of a proxy's refusal, or 0 if it is not known.
 fn status(found: Option<&Obstacle>) -> Option<u16> {
     match found? {
         Obstacle::Proxy { status, .. } => Some(status.unwrap_or(0)),
@@ -55,7 +55,7 @@ async fn a_proxy_that_does_not_connect_is_an_obstacle() {
         let found = through(answer).await;
         assert_eq!(status(found.as_ref()), Some(0), "{answer}");
     }
-    // It hung up: nobody refused anything.
+    // It closed the connection, which is not a refusal.
     assert_eq!(through("").await, None);
     assert_eq!(through("HTTP/1.1 200").await, None);
 }
@@ -90,7 +90,7 @@ async fn what_passes_by_itself_is_no_obstacle() {
     }
 }
 
-/// A certificate for `name`, signed by itself, and its key.
+/// A self-signed certificate for `name`, and its key.
 fn self_signed(folder: &Path, name: &str, more: &[&str]) {
     let at = |name: &str| folder.join(name).display().to_string();
     let (key, pem, name) = (
@@ -111,7 +111,7 @@ fn self_signed(folder: &Path, name: &str, more: &[&str]) {
     );
 }
 
-/// What comes of a call to a server that shows this certificate; trusted, if so.
+/// The error of a call to a server with this certificate, which is trusted or not.
 async fn shown(name: &str, more: &[&str], trusted: bool) -> String {
     let folder = tempfile::tempdir().unwrap();
     self_signed(folder.path(), name, more);

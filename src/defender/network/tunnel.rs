@@ -1,5 +1,5 @@
-//! What a proxy answers to CONNECT. The HTTP client keeps it to itself, all but 407, and whether a person has to mend
-//! it depends on it.
+//! Finds out what a proxy answers to CONNECT. The HTTP client does not report the status unless it is 407, but
+//! whether a person has to fix something depends on it.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use tokio::{
     time,
 };
 
-/// A proxy is near, and has just answered.
+/// How long to wait. A proxy is near, and has answered just before.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// No proxy's answer has a longer head.
+/// How many bytes of the answer's head are read at most.
 const LONGEST_HEAD: usize = 8 << 10;
 
-/// The head of an answer.
+/// The head of a proxy's answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// The first words of `Proxy-Authenticate`, such as `Negotiate`, `NTLM` and `Basic`.
+    /// The schemes in `Proxy-Authenticate`, such as `Negotiate`, `NTLM` and `Basic`.
     pub(super) schemes: Vec<String>,
 }
 
-/// Asks the proxy that the client uses for this URL for a tunnel there, and hangs up. `None` if there is no such proxy,
-/// if it speaks TLS or SOCKS, or does not answer.
-pub(super) async fn asked(url: &Url) -> Option<Answer> {
+/// Asks the proxy that the client uses for this URL for a tunnel, and closes the connection. `None` if there is no
+/// such proxy, if it uses TLS or SOCKS, or if it does not answer.
+pub(super) async fn probe(url: &Url) -> Option<Answer> {
     let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
     let target = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
     time::timeout(LONGEST, connect(&proxy, &target))
@@ -35,7 +35,7 @@ pub(super) async fn asked(url: &Url) -> Option<Answer> {
         .ok()?
 }
 
-/// Whether the client gives the proxy that it uses for this URL a name and a password.
+/// Whether the client sends a user name and a password to the proxy that it uses for this URL.
 pub(super) fn signs_in(url: &Url) -> bool {
     let proxy = url
         .as_str()
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_head_is_read_as_far_as_it_came() {
-        let head = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM abc\r\nX: \
-             y\r\n\r\nProxy-Authenticate: Basic";
+        let head = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM abc\r\nX: y\r\n\r\n\
+                    Proxy-Authenticate: Basic";
         assert_eq!(
             read(head),
             Some(Answer {

@@ -9,8 +9,8 @@ use crate::defender::base::ApiBase;
 /// Why an address cannot be the sign-in service's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the sign-in address {text:?} cannot be used; it is https:// and a host, as in https://login.microsoftonline.com, \
-     or http:// and a loopback address for a mock tenant"
+    "the sign-in address {text:?} cannot be used; it is https:// and a host, as in \
+     https://login.microsoftonline.com, or http:// and a loopback address for a mock tenant"
 )]
 pub struct BadAuthority {
     text: String,
@@ -24,15 +24,16 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Takes an address as people write it, with or without a slash at its end.
+    /// Parses an address as people write it, with or without a slash at its end.
     ///
     /// # Errors
-    /// It is no URL, is plain http to anything but a loopback address, or says more than where the service is.
+    /// The address is not a URL, is plain http to anything but a loopback address, or has a path, credentials, a
+    /// query or a fragment.
     pub fn parse(text: &str) -> Result<Self, BadAuthority> {
         let bad = || BadAuthority {
             text: text.split('@').next_back().unwrap_or_default().to_owned(),
         };
-        // What may carry a token may carry a secret: the same rules.
+        // The rules for sending a token apply to secrets too.
         let base = ApiBase::parse(text).map_err(|_| bad())?;
         let url = Url::parse(text.trim()).map_err(|_| bad())?;
         if url.path() != "/" {
@@ -44,24 +45,25 @@ impl Authority {
         })
     }
 
-    /// Whether the address is this computer's own: a mock's.
+    /// Whether the address is a loopback address, and so a mock's.
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 
-    /// Where a tenant's tokens are asked for.
+    /// The URL of a tenant's token endpoint.
     #[must_use]
     pub fn token_url(&self, tenant: &str) -> String {
         format!("{self}/{tenant}/oauth2/v2.0/token")
     }
 
-    /// The address that `azure_identity` is told, which refuses http: the transport puts the right scheme back.
+    /// The address for `azure_identity`, which refuses http. The transport restores the right scheme.
     pub(super) fn as_https(&self) -> String {
         format!("https://{}", self.host_and_port())
     }
 
-    /// `url` as it is to be called: towards a mock everything goes to the mock, metadata endpoints too.
+    /// The URL that is really called. With a mock everything goes to the mock, including requests to metadata
+    /// endpoints.
     pub(super) fn mapped(&self, url: &Url) -> Url {
         if !self.is_loopback {
             return url.clone();

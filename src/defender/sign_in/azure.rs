@@ -1,9 +1,14 @@
-//! Signing in through `azure_identity`, over our own HTTP client.
+//! Signs in with `azure_identity`, on top of our own HTTP client.
 //!
-//! The credential is built anew for each sign-in. Its cache, which runs on the wall clock, is thus always empty:
-//! [`Renewing`](super::Renewing) keeps the token, and a refused one is never handed out again.
+//! A new credential is created for each sign-in, so that its cache, which depends on the wall clock, is always empty.
+//! [`Renewing`](super::Renewing) keeps the token, and never returns a refused one again.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use azure_core::{
     cloud::{CloudConfiguration, CustomConfiguration},
@@ -22,28 +27,28 @@ use super::{
 };
 use crate::defender::{Network, network::why};
 
-/// The longest wait for a connection, and for the answer of the sign-in service.
+/// The longest waits for a connection and for the answer of the sign-in service.
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Off Azure nothing answers at the metadata service's address, and the packets may vanish.
+/// The longest wait for a connection to the metadata service. Outside of Azure nothing answers there.
 const METADATA_CONNECT: Duration = Duration::from_secs(3);
 
-/// A token with less than this to live is of no use.
+/// The shortest useful lifetime of a token.
 const SHORTEST_LIFE: Duration = Duration::from_secs(5);
 
 /// A way to sign in.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// An application by its secret.
+    /// An application's secret.
     Secret(App, SecretString),
-    /// An application by its certificate: the file is read anew each time.
+    /// An application's certificate, in a file that is read for each sign-in.
     Certificate(App, PathBuf),
-    /// A pod by the token in this file.
+    /// A pod's federated token, in this file.
     WorkloadIdentity(App, PathBuf),
-    /// The host's identity, or one that was assigned to it, by its client id.
+    /// The host's identity, or the user-assigned one with this client id.
     ManagedIdentity(Option<String>),
-    /// Who is logged in to the Azure CLI; in this tenant, if one is named.
+    /// The user who is logged in to the Azure CLI, in this tenant if one is given.
     AzureCli(Option<String>),
 }
 
@@ -57,7 +62,7 @@ pub struct App {
 }
 
 impl Credential {
-    /// What messages call it.
+    /// The name in messages.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -79,7 +84,7 @@ impl Credential {
     }
 }
 
-/// Signs in one way, for one resource.
+/// Signs in with one credential, for one resource.
 pub struct AzureSignIn {
     pub(super) way: Credential,
     pub(super) authority: Authority,
@@ -89,7 +94,7 @@ pub struct AzureSignIn {
 }
 
 impl AzureSignIn {
-    /// Nothing is sent yet.
+    /// Creates the client. Nothing is sent.
     ///
     /// # Errors
     /// This computer's TLS or proxy settings cannot be used.
@@ -203,18 +208,7 @@ impl AzureSignIn {
                 )?
             }
             Credential::WorkloadIdentity(app, path) => {
-                let options = azure::WorkloadIdentityCredentialOptions {
-                    credential_options: azure::ClientAssertionCredentialOptions { client_options },
-                    client_id: Some(app.client.clone()),
-                    tenant_id: Some(app.tenant.clone()),
-                    token_file_path: Some(path.clone()),
-                };
-                // It reads the file as it is built.
-                tokio::task::spawn_blocking(move || {
-                    azure::WorkloadIdentityCredential::new(Some(options))
-                })
-                .await
-                .map_err(|e| azure_core::Error::new(azure_core::error::ErrorKind::Other, e))??
+                workload_identity(app, path, client_options).await?
             }
             Credential::ManagedIdentity(client) => azure::ManagedIdentityCredential::new(Some(
                 azure::ManagedIdentityCredentialOptions {
@@ -230,6 +224,24 @@ impl AzureSignIn {
             }
         })
     }
+}
+
+async fn workload_identity(
+    app: &App,
+    path: &Path,
+    client_options: ClientOptions,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = azure::WorkloadIdentityCredentialOptions {
+        credential_options: azure::ClientAssertionCredentialOptions { client_options },
+        client_id: Some(app.client.clone()),
+        tenant_id: Some(app.tenant.clone()),
+        token_file_path: Some(path.to_owned()),
+    };
+    // This reads the file.
+    tokio::task::spawn_blocking(move || azure::WorkloadIdentityCredential::new(Some(options)))
+        .await
+        .map_err(|e| azure_core::Error::new(azure_core::error::ErrorKind::Other, e))?
+        .map(|credential| -> Arc<dyn TokenCredential> { credential })
 }
 
 impl Fetch for AzureSignIn {
@@ -261,7 +273,7 @@ impl azure::ClientAssertion for Assertion {
         let path = self.path.clone();
         let (client, audience) = (self.client.clone(), self.audience.clone());
         let now = self.time.wall();
-        // Reading blocks, and a signature takes a millisecond of computing.
+        // Reading a file blocks, and a signature takes a millisecond of computing time.
         let signing = tokio::task::spawn_blocking(move || {
             Certificate::read(&path)?.assertion(&client, &audience, now)
         });

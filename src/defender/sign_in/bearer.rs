@@ -1,15 +1,15 @@
-//! What may be a bearer token: one word of visible ASCII.
+//! Whether a text can be a bearer token: one word of visible ASCII.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::SignInError;
 
-/// Takes a token as people paste it: blanks and line ends around it are dropped, and the word `Bearer` before it.
-/// `place` says where it came from, as in "the token in `FLEETSWEEP_TOKEN`".
+/// Parses a token as people paste it: white space around it is dropped, and the word `Bearer` before it. `place` says
+/// where it comes from, such as "the token in `FLEETSWEEP_TOKEN`".
 ///
 /// # Errors
-/// What is left is empty, or has blanks, line ends, control characters or anything beyond ASCII in it: an HTTP header
-/// cannot carry that. The text never shows any of the token.
+/// What is left is empty, or has blanks, line ends, control characters or anything beyond ASCII in it, which an HTTP
+/// header cannot carry. The message never shows any of the token.
 pub fn bearer(text: &SecretString, place: &str) -> Result<SecretString, SignInError> {
     let text = text.expose_secret().trim();
     let text = match text.split_once(char::is_whitespace) {
@@ -31,9 +31,8 @@ pub fn bearer(text: &SecretString, place: &str) -> Result<SecretString, SignInEr
         return Ok(SecretString::from(text));
     };
     Err(SignInError(format!(
-        "{place} {wrong}; put the bare access token there, such as \
-         `az account get-access-token --resource https://api.securitycenter.microsoft.com --query accessToken -o tsv` \
-         prints"
+        "{place} {wrong}; put the bare access token there, such as `az account get-access-token --resource \
+         https://api.securitycenter.microsoft.com --query accessToken -o tsv` prints"
     )))
 }
 

@@ -1,4 +1,4 @@
-//! An application's certificate and key, and the assertion that they sign.
+//! Signs assertions with an application's certificate and key.
 
 use std::{fmt, path::Path};
 
@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::SignInError;
 
-/// How long an assertion is valid, on both sides of now: Entra ID allows clocks to lie 5 min apart, and takes ten
-/// minutes.
+/// How long an assertion is valid. Entra ID allows clocks to differ by 5 min, and accepts ten minutes.
 const LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A certificate with its key.
@@ -22,10 +21,10 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a PEM file that holds both.
+    /// Reads a PEM file that contains both.
     ///
     /// # Errors
-    /// The file cannot be read, is no PEM, or holds no certificate or no usable key; the text says what to do.
+    /// The file cannot be read, is not PEM, or has no certificate or no usable key. The text says what to do.
     pub fn read(path: &Path) -> Result<Self, SignInError> {
         let place = path.display();
         let bytes = std::fs::read(path).map_err(|why| {
@@ -41,22 +40,23 @@ impl Certificate {
         })
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Flaw> {
+    fn parse(bytes: &[u8]) -> Result<Self, FileError> {
         if bytes.first() == Some(&0x30) {
-            return Err(Flaw::Binary);
+            return Err(FileError::Binary);
         }
         let text = String::from_utf8_lossy(bytes);
         if text.contains("ENCRYPTED") {
-            return Err(Flaw::Encrypted);
+            return Err(FileError::Encrypted);
         }
-        let certificate = CertificateDer::from_pem_slice(bytes).map_err(|_| Flaw::NoCertificate)?;
-        let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| Flaw::NoKey)?;
+        let certificate =
+            CertificateDer::from_pem_slice(bytes).map_err(|_| FileError::NoCertificate)?;
+        let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| FileError::NoKey)?;
         let key = match &key {
             PrivateKeyDer::Pkcs8(key) => rsa::KeyPair::from_pkcs8(key.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(key) => rsa::KeyPair::from_der(key.secret_pkcs1_der()),
-            _ => return Err(Flaw::NotRsa),
+            _ => return Err(FileError::NotRsa),
         };
-        let key = key.map_err(|_| Flaw::NotRsa)?;
+        let key = key.map_err(|_| FileError::NotRsa)?;
         let thumbprint = digest::digest(&digest::SHA256, &certificate);
         Ok(Self {
             key,
@@ -64,7 +64,7 @@ impl Certificate {
         })
     }
 
-    /// A signed statement, valid around `now`, that `client` is who asks `audience`, the token endpoint.
+    /// A signed assertion for `client`, valid from `now` on, for the token endpoint `audience`.
     ///
     /// # Errors
     /// The key cannot sign.
@@ -114,7 +114,7 @@ impl fmt::Debug for Certificate {
 
 /// What is wrong with a certificate's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flaw {
+enum FileError {
     Binary,
     Encrypted,
     NoCertificate,
@@ -122,7 +122,7 @@ enum Flaw {
     NotRsa,
 }
 
-impl Flaw {
+impl FileError {
     fn text(self, path: &Path) -> String {
         let from = path.display();
         let to = path.with_extension("pem");
@@ -160,39 +160,42 @@ impl Flaw {
 mod tests {
     use super::*;
 
-    fn flaw(bytes: &[u8]) -> Flaw {
+    fn error(bytes: &[u8]) -> FileError {
         Certificate::parse(bytes).unwrap_err()
     }
 
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
     #[test]
-    fn each_wrong_file_is_told_apart() {
-        assert_eq!(flaw(b"\x30\x82\x01"), Flaw::Binary);
-        assert_eq!(flaw(b""), Flaw::NoCertificate);
-        assert_eq!(flaw(CERTIFICATE.as_bytes()), Flaw::NoKey);
+    fn each_wrong_file_has_its_own_error() {
+        assert_eq!(error(b"\x30\x82\x01"), FileError::Binary);
+        assert_eq!(error(b""), FileError::NoCertificate);
+        assert_eq!(error(CERTIFICATE.as_bytes()), FileError::NoKey);
         let encrypted =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
         assert_eq!(
-            flaw(format!("{CERTIFICATE}{encrypted}").as_bytes()),
-            Flaw::Encrypted
+            error(format!("{CERTIFICATE}{encrypted}").as_bytes()),
+            FileError::Encrypted
         );
         for kind in ["", "RSA ", "EC "] {
             let key = format!(
                 "-----BEGIN {kind}PRIVATE KEY-----\nMAA=\n-----END {kind}PRIVATE KEY-----\n"
             );
-            assert_eq!(flaw(format!("{CERTIFICATE}{key}").as_bytes()), Flaw::NotRsa);
+            assert_eq!(
+                error(format!("{CERTIFICATE}{key}").as_bytes()),
+                FileError::NotRsa
+            );
         }
     }
 
     #[test]
     fn a_pfx_gets_the_line_that_converts_it() {
-        let told = Flaw::Binary.text(Path::new("app.pfx"));
+        let told = FileError::Binary.text(Path::new("app.pfx"));
         assert!(
             told.contains("`openssl pkcs12 -in app.pfx -out app.pem -nodes`"),
             "{told}"
         );
-        let told = Flaw::Binary.text(Path::new("app.pem"));
+        let told = FileError::Binary.text(Path::new("app.pem"));
         assert!(told.contains("-out app.plain.pem"), "{told}");
     }
 

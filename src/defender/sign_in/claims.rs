@@ -1,4 +1,4 @@
-//! What a token says of itself: read to tell a person what is wrong before the first call, never to trust it.
+//! What a token says about itself. It is read only to report what is wrong before the first call; it is not trusted.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::Token;
 
-/// The parts of a JWT's payload that matter here. Its signature is not checked: that is the service's part.
+/// The parts of a JWT's payload that matter here. The signature is not checked, since the service does that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Claims {
-    /// `aud`: whom the token is for; a URL or an application's id.
+    /// `aud`: what the token is for. A URL or an application's id.
     pub audience: Option<String>,
     /// `tid`: the directory.
     pub tenant: Option<String>,
@@ -18,9 +18,9 @@ pub struct Claims {
     pub application: Option<String>,
     /// `roles`: what the application may do.
     pub roles: Vec<String>,
-    /// `scp`: what the application may do in the name of a person.
+    /// `scp`: what the application may do on behalf of a user.
     pub scopes: Vec<String>,
-    /// `exp`: the end of its life.
+    /// `exp`: when it expires.
     pub expires: Option<Timestamp>,
 }
 
@@ -43,7 +43,7 @@ enum OneOrMany {
 }
 
 impl Claims {
-    /// Reads a token; `None` if it is no JWT, which is no fault: such a token is used as it is.
+    /// Reads a token. `None` if it is not a JWT, which is not an error: such a token is used as it is.
     #[must_use]
     pub fn of(token: &Token) -> Option<Self> {
         let mut parts = token.secret.expose_secret().split('.');
@@ -79,7 +79,7 @@ impl OneOrMany {
     }
 }
 
-/// Seconds since 1970. The standard allows fractions; what lies outside a calendar is nothing.
+/// The time from seconds since 1970. The standard allows fractions. `None` if it is out of range.
 fn moment(seconds: f64) -> Option<Timestamp> {
     let span = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
     Timestamp::from_duration(span).ok()
@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn an_applications_token_says_who_it_is_and_what_it_may() {
         let told = claims(
-            r#"{"aud":"https://api.securitycenter.microsoft.com","tid":"t","appid":"a","roles":["Machine.Scan","Machine.Read.All"],"exp":1729510009,"other":{}}"#,
+            r#"{"aud":"https://api.securitycenter.microsoft.com","tid":"t","appid":"a",
+                "roles":["Machine.Scan","Machine.Read.All"],"exp":1729510009,"other":{}}"#,
         );
         let told = told.unwrap();
         assert_eq!(

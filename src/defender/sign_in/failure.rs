@@ -1,4 +1,4 @@
-//! What a sign-in that failed is told as: what happened, to what, what to do; never with the secret.
+//! The error messages of a failed sign-in: what happened, to what, and what to do. They never contain the secret.
 
 use secrecy::ExposeSecret;
 
@@ -23,7 +23,7 @@ impl AzureSignIn {
             .map(|date| self.time.wall().as_second() - date.as_second());
         let metadata = matches!(self.way, Credential::ManagedIdentity(_));
         let cure = refusal.cure(&wording, ahead);
-        // Masked while it is whole: what is cut short could end within the secret.
+        // Masked before it is shortened, because the shortened text could end within the secret.
         let said = refusal.said.as_deref();
         let said = said.map(|said| one_line(&self.masked(said)));
         let status = refusal.status;
@@ -41,8 +41,8 @@ impl AzureSignIn {
                 format!("sign-in with {name} failed (HTTP {status})\n  the service said: {said}")
             }
             (None, None) => format!(
-                "sign-in with {name} failed: what answered for {} (HTTP {status}) is not the sign-in service; look at \
-                 the proxy, the firewall and --authority-url",
+                "sign-in with {name} failed: what answered for {} (HTTP {status}) is not the sign-in service; look \
+                 at the proxy, the firewall and --authority-url",
                 if metadata {
                     "the metadata service".to_owned()
                 } else {
@@ -50,7 +50,7 @@ impl AzureSignIn {
                 }
             ),
         };
-        // Whoever answers in words that are not the sign-in service's stands before it.
+        // An answer that does not come from the sign-in service comes from something in between.
         let obstacle = refusal.is_foreign() && !metadata;
         FetchError {
             passing: refusal.is_passing() || obstacle,
@@ -75,7 +75,7 @@ impl AzureSignIn {
         FetchError::passing(format!("sign-in with {name} failed: {text}; {cure}"))
     }
 
-    /// What broke before anything was sent.
+    /// The error of something that failed before a request was sent.
     pub(super) fn failed(&self, error: &azure_core::Error) -> FetchError {
         let text = error.to_string();
         let text = text.split("\nTo troubleshoot").next().unwrap_or_default();

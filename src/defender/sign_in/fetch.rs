@@ -1,4 +1,4 @@
-//! The port behind [`Renewing`](super::Renewing): one sign-in, and the time it needs to know.
+//! The ports that [`Renewing`](super::Renewing) uses: one sign-in, and the time.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -7,31 +7,31 @@ use secrecy::SecretString;
 
 use super::SignInError;
 
-/// No token lives longer (MDE-API.md, section 6: 10 minutes to a day). What the server says beyond that is cut to it,
-/// so that no slip of the server's leads to a token that is never renewed, or to a moment that no clock can tell.
+/// The longest lifetime of a token (MDE-API.md, section 6: 10 minutes to a day). A longer one is reduced to this, so
+/// that a mistake of the server cannot lead to a token that is never renewed, or to a time that is out of range.
 pub const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
-/// The life of a token whose answer says nothing of it that makes sense: nothing at all, no number, zero or less. Short
-/// enough that it is asked again soon, long enough that it is not asked all the time.
+/// The lifetime of a token if the answer states none, or not a positive number. It is short enough that the token is
+/// renewed soon, and long enough that it is not renewed all the time.
 pub const UNTOLD_LIFE: Duration = Duration::from_mins(5);
 
-/// A token, and for how long the server says that it lives.
+/// A token, and how long it is valid.
 #[derive(Debug, Clone)]
 pub struct Fetched {
     /// The text that follows `Bearer`.
     pub secret: SecretString,
-    /// From the answer on; beyond [`LONGEST_LIFE`] it counts as that.
+    /// How long it is valid from the answer on. More than [`LONGEST_LIFE`] counts as that.
     pub life: Duration,
 }
 
-/// Why a sign-in came to nothing.
+/// Why a sign-in failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchError {
-    /// It may come to something if it is tried again: no connection, a timeout, a 5xx, a 429.
+    /// Whether a retry may succeed: there was no connection, a timeout, a 5xx or a 429.
     pub passing: bool,
-    /// Something is in the way that a person must remove; it passes when somebody has.
+    /// Whether a person has to fix something before a retry can succeed.
     pub obstacle: bool,
-    /// In words.
+    /// The message.
     pub error: SignInError,
 }
 
@@ -53,20 +53,20 @@ impl FetchError {
     }
 }
 
-/// What a [`Fetch`] answers, sooner or later.
+/// What a [`Fetch`] returns.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send + 'a>>;
 
-/// Signs in, anew each time it is asked: it keeps nothing.
+/// Signs in each time it is called, without caching anything.
 pub trait Fetch: Send + Sync + 'static {
     /// One sign-in.
     fn fetch(&self) -> Fetching<'_>;
 }
 
-/// The time as a sign-in needs it; virtual in tests.
+/// The clocks that a sign-in needs. They are virtual in tests.
 pub trait Time: fmt::Debug + Send + Sync + 'static {
-    /// Since some moment that stays the same; sleep counts.
+    /// The time since some fixed moment, including sleep.
     fn now(&self) -> Duration;
 
-    /// The wall clock, which an assertion states.
+    /// The wall clock's time, for assertions.
     fn wall(&self) -> Timestamp;
 }

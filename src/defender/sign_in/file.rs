@@ -1,4 +1,4 @@
-//! A token in a file that somebody else keeps fresh: `--token-file`.
+//! A token in a file that another program keeps fresh: `--token-file`.
 
 use std::{fmt, io, path::PathBuf, time::SystemTime};
 
@@ -7,13 +7,14 @@ use tokio::{io::AsyncReadExt, sync::Mutex};
 
 use super::{SignInError, Token, TokenFuture, TokenSource, bearer::bearer};
 
-/// No access token is longer: servers refuse headers of 8 to 32 kB. Whoever names the wrong file learns it at once.
+/// The longest file, in bytes. No access token is longer, since servers refuse headers of 8 to 32 kB. So naming a
+/// wrong file is reported at once.
 const LONGEST: u64 = 64 * 1024;
 
-/// Reads its token on first use, and again when the file has changed or its token was refused.
+/// Reads the token on first use, and again when the file has changed or the token was refused.
 pub struct TokenFile {
     path: PathBuf,
-    /// One lock for look and reading, so that a hundred workers share one.
+    /// Locked while the file is checked and read, so that a hundred workers read it once.
     held: Mutex<Option<Held>>,
 }
 
@@ -22,11 +23,11 @@ struct Held {
     token: Token,
 }
 
-/// What changes when a file is written. The time alone is not enough: some file systems count in whole seconds.
+/// What changes when a file is written: its time and its length, since some file systems have times in whole seconds.
 type Stamp = (Option<SystemTime>, u64);
 
 impl TokenFile {
-    /// The file is looked at when the first token is asked for.
+    /// The file is read when the first token is requested.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -52,7 +53,8 @@ impl TokenFile {
         Ok((found.modified().ok(), found.len()))
     }
 
-    /// The stamp was taken before, so a file that is written meanwhile is read once too often rather than never.
+    /// Reads the file. The stamp must have been taken before, so that a file that is written meanwhile is read once
+    /// too often rather than not at all.
     async fn read(&self, stamp: Stamp, held: &mut Option<Held>) -> Result<Token, SignInError> {
         let file = tokio::fs::File::open(&self.path).await;
         let file = file.map_err(|why| self.unreadable(&why))?;
@@ -92,7 +94,7 @@ impl TokenFile {
         let mut held = self.held.lock().await;
         let stamp = match (self.stamp().await, held.as_ref()) {
             (Ok(stamp), _) => stamp,
-            // The file is being replaced, or its disk is away for a moment: the token that we have may still be good.
+            // The file is being replaced, or its disk is unavailable for a moment. Our token may still be valid.
             (Err(_), Some(old)) => return Ok(old.token.clone()),
             (Err(told), None) => return Err(told),
         };
@@ -102,7 +104,8 @@ impl TokenFile {
             return Ok(old.token.clone());
         }
         match (self.read(stamp, &mut held).await, held.as_ref()) {
-            // Half written, perhaps. If it stays so, the old token is refused one day, and `renew` tells what is wrong.
+            // The file may be incomplete. If it stays so, the old token will be refused, and `renew` reports what is
+            // wrong.
             (Err(_), Some(old)) => Ok(old.token.clone()),
             (read, _) => read,
         }
@@ -195,7 +198,7 @@ mod tests {
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(before).unwrap();
         assert_eq!(source.renew(refused.serial).await.unwrap().serial, 2);
-        // The second worker that was refused with the old token gets the same new one.
+        // Another worker whose old token was refused gets the same new one.
         assert_eq!(source.renew(refused.serial).await.unwrap().serial, 2);
     }
 

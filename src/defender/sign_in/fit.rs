@@ -1,5 +1,5 @@
-//! Whether a token fits what is about to be done, by its own word: a wrong one is told before the first call, not by
-//! it.
+//! Whether a token is sufficient for what is about to be done, judging by its claims, so that a wrong token is
+//! reported before the first call.
 
 use super::{Claims, SignInError};
 
@@ -9,35 +9,36 @@ pub const SCAN: &str = "Machine.Scan";
 /// The role that lists scans and machines; `Machine.ReadWrite.All` includes it.
 pub const READ: &str = "Machine.Read.All";
 
-/// Other names of the API as an audience: its application id (tokens of version 2), and what it was called once.
+/// Other names of the API as an audience: its application id (in tokens of version 2), and an old name.
 const ALSO_THE_API: [&str; 2] = [
     "fc780465-2017-40d4-a0c5-307022471b92",
     "https://securitycenter.onmicrosoft.com/windowsatpservice",
 ];
 
-/// The API's other host, which is an audience of its own without any `Machine.*` role.
+/// The API's other host. As an audience it has no `Machine.*` roles.
 const NO_MACHINES: &str = "https://api.security.microsoft.com";
 
-/// A person's token of this scope may do what the person may, which its payload does not say.
+/// With this scope a user's token may do what the user may do, which its payload does not say.
 const AS_THE_PERSON: &str = "user_impersonation";
 
-/// The warning about a token that says nothing.
+/// The warning about a token whose claims cannot be read.
 pub const NO_JWT: &str =
     "the token is no JWT, so its tenant, audience and roles cannot be read; it is used as it is";
 
 /// What is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Scans are started, and may have to be looked up.
+    /// Start scans, and perhaps look them up.
     Scan,
-    /// Something is listed, and no scan started.
+    /// Only list something.
     Read,
 }
 
-/// Whether the token is of the tenant that was asked for. A domain is taken on trust: the sign-in resolved it.
+/// Whether the token is of the tenant that was asked for. A domain is not checked, since the sign-in service has
+/// resolved it.
 ///
 /// # Errors
-/// It is of another.
+/// The token is of another tenant.
 pub fn tenant(claims: &Claims, asked: Option<&str>) -> Result<(), SignInError> {
     let (Some(asked), Some(is)) = (asked, claims.tenant.as_deref()) else {
         return Ok(());
@@ -54,7 +55,7 @@ pub fn tenant(claims: &Claims, asked: Option<&str>) -> Result<(), SignInError> {
 /// Whether the token is for this API.
 ///
 /// # Errors
-/// It is for another.
+/// The token is for another API.
 pub fn audience(claims: &Claims, resource: &str) -> Result<(), SignInError> {
     let Some(is) = claims.audience.as_deref() else {
         return Ok(());
@@ -77,10 +78,10 @@ pub fn audience(claims: &Claims, resource: &str) -> Result<(), SignInError> {
     )))
 }
 
-/// Whether the token's roles are enough; what is missing for a part of the work comes as a warning.
+/// Whether the token's roles are sufficient. Returns a warning if only part of the work will be possible.
 ///
 /// # Errors
-/// What is needed is missing.
+/// A required role is missing.
 pub fn roles(claims: &Claims, need: Need) -> Result<Option<String>, SignInError> {
     let has = |wanted: &str| {
         claims
@@ -104,8 +105,8 @@ pub fn roles(claims: &Claims, need: Need) -> Result<Option<String>, SignInError>
         Need::Scan if !has(SCAN) => Err(missing(claims, SCAN)),
         Need::Read if !reads => Err(missing(claims, READ)),
         Need::Scan if !reads => Ok(Some(format!(
-            "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it ends \
-             as unsure), and following, --skip-busy and `fleetsweep machines` will not work; {}",
+            "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it \
+             ends as unsure), and following, --skip-busy and `fleetsweep machines` will not work; {}",
             grant(claims, READ)
         ))),
         Need::Scan | Need::Read => Ok(None),
@@ -174,10 +175,10 @@ mod tests {
             assert_eq!(tenant(&claims, fine), Ok(()));
         }
         let other = "99999999-2222-3333-4444-555555555555";
-        insta::assert_snapshot!(
-            tenant(&claims, Some(other)).unwrap_err(),
-            @"the token is of the tenant 11111111-2222-3333-4444-555555555555, but AZURE_TENANT_ID asks for \
-                 99999999-2222-3333-4444-555555555555: sign in to that tenant, or correct AZURE_TENANT_ID"
+        assert_eq!(
+            tenant(&claims, Some(other)).unwrap_err().to_string(),
+            "the token is of the tenant 11111111-2222-3333-4444-555555555555, but AZURE_TENANT_ID asks for \
+             99999999-2222-3333-4444-555555555555: sign in to that tenant, or correct AZURE_TENANT_ID"
         );
         assert_eq!(tenant(&Claims::default(), Some(other)), Ok(()));
     }
@@ -195,12 +196,14 @@ mod tests {
         ] {
             assert_eq!(audience(&for_whom(fine), RESOURCE), Ok(()), "{fine}");
         }
-        insta::assert_snapshot!(
-            audience(&for_whom("https://api.security.microsoft.com"), RESOURCE).unwrap_err(),
-            @"the token is for https://api.security.microsoft.com, but the API takes tokens for \
-                 https://api.securitycenter.microsoft.com (that audience has no Machine.* roles, although the calls \
-                 go to a host of that name); get one as `az account get-access-token --resource \
-                 https://api.securitycenter.microsoft.com` does"
+        assert_eq!(
+            audience(&for_whom("https://api.security.microsoft.com"), RESOURCE)
+                .unwrap_err()
+                .to_string(),
+            "the token is for https://api.security.microsoft.com, but the API takes tokens for \
+             https://api.securitycenter.microsoft.com (that audience has no Machine.* roles, although the \
+             calls go to a host of that name); get one as `az account get-access-token --resource \
+             https://api.securitycenter.microsoft.com` does"
         );
         let told = audience(&for_whom("https://graph.microsoft.com"), RESOURCE).unwrap_err();
         assert!(told.to_string().contains("--resource"), "{told}");
@@ -213,9 +216,13 @@ mod tests {
             roles(&claims(&["Machine.ReadWrite.All"]), Need::Read),
             Ok(None)
         );
-        insta::assert_snapshot!(
-            roles(&claims(&[READ, "Alert.Read.All"]), Need::Scan).unwrap_err(),
-            @r#"the token lacks the role Machine.Scan: it has Alert.Read.All, Machine.Read.All; grant it in the Entra admin center: App registrations, 1b2c, API permissions, WindowsDefenderATP, Application permissions, Machine.Scan, then "Grant admin consent""#
+        assert_eq!(
+            roles(&claims(&[READ, "Alert.Read.All"]), Need::Scan)
+                .unwrap_err()
+                .to_string(),
+            "the token lacks the role Machine.Scan: it has Alert.Read.All, Machine.Read.All; grant it in the \
+             Entra admin center: App registrations, 1b2c, API permissions, WindowsDefenderATP, Application \
+             permissions, Machine.Scan, then \"Grant admin consent\""
         );
         let told = roles(&claims(&[]), Need::Read).unwrap_err().to_string();
         assert!(
@@ -230,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_token_is_judged_by_its_scopes() {
+    fn a_users_token_is_checked_by_its_scopes() {
         let person = |scope: &str| Claims {
             scopes: vec![scope.into()],
             ..claims(&[])

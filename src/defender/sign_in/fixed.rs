@@ -1,4 +1,4 @@
-//! One ready token, got elsewhere: `FLEETSWEEP_TOKEN`.
+//! A ready token from elsewhere: `FLEETSWEEP_TOKEN`.
 
 use secrecy::SecretString;
 
@@ -12,7 +12,7 @@ pub struct FixedToken {
 }
 
 impl FixedToken {
-    /// Takes the token that lies at `place`, as in `FLEETSWEEP_TOKEN`.
+    /// Takes a token. `place` says where it comes from, such as `FLEETSWEEP_TOKEN`.
     ///
     /// # Errors
     /// The text cannot be a bearer token.
@@ -31,9 +31,8 @@ impl TokenSource for FixedToken {
 
     fn renew(&self, _refused: u64) -> TokenFuture<'_> {
         let told = format!(
-            "{} was refused by the service (401), and a ready token cannot be renewed; if that is what it lacks, put \
-             a new one there and start the same command again, or use --token-file, which is read again when it \
-             changes",
+            "{} was refused by the service (401), and a ready token cannot be renewed; if that is what it lacks, put a \
+             new one there and start the same command again, or use --token-file, which is read again when it changes",
             self.place
         );
         Box::pin(std::future::ready(Err(SignInError(told))))
@@ -54,7 +53,7 @@ mod tests {
         assert_eq!(token.serial, 1);
         let told = source.renew(token.serial).await.unwrap_err().to_string();
         assert!(told.contains("FLEETSWEEP_TOKEN"), "{told}");
-        // Why it was refused is the service's to say.
+        // We do not know why it was refused.
         assert!(!told.contains("expired"), "{told}");
         assert!(!told.contains("s3cret"), "{told}");
         assert!(!format!("{source:?}").contains("s3cret"));

@@ -1,17 +1,17 @@
-//! Secrets are cut out of what a service says: one that quotes them would have them in our logs.
+//! Removes secrets from what a service says. Otherwise a service that quotes them would put them into our logs.
 
 use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD, prelude::BASE64_URL_SAFE_NO_PAD};
 
-/// A shorter secret is cut out where it stands as a word of its own only: "e" or "client" is a part of half of all
-/// words, and a message without these says nothing any more. Entra's own secrets have 40 characters.
+/// A secret shorter than this is removed only where it is a word of its own. "e" is part of half of all words, and a
+/// message without these would be unreadable. Entra's own secrets have 40 characters.
 const SHORT: usize = 8;
 
-/// Shorter words that begin like a JWT are none.
+/// A shorter word is not a JWT, even if it begins like one.
 const SHORTEST_JWT: usize = 20;
 
-/// The text without the secret, as it is or as forms, URLs and base64 carry it, and without any token or assertion.
+/// The text without the secret, also as it is encoded in forms, URLs and base64, and without any token or assertion.
 pub(super) fn masked(text: &str, secret: Option<&str>) -> String {
     let mut text = text.to_owned();
     for form in secret.map(forms).unwrap_or_default() {
@@ -20,7 +20,8 @@ pub(super) fn masked(text: &str, secret: Option<&str>) -> String {
     without_tokens(&text)
 }
 
-/// The secret as it may be quoted, the longest form first, so that none leaves a part of another.
+/// The forms in which the secret may be quoted. The longest comes first, so that removing one form does not leave
+/// part of another.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![
         secret.to_owned(),
@@ -47,14 +48,14 @@ fn percent(text: &str, kept: &str) -> String {
         if c.is_ascii_alphanumeric() || kept.contains(c) {
             encoded.push(c);
         } else {
-            // A String takes everything.
+            // Writing to a String cannot fail.
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded
 }
 
-/// `%7E` as `%7e`.
+/// Converts `%7E` to `%7e`.
 fn in_small_letters(encoded: &str) -> String {
     let mut parts = encoded.split('%');
     let mut small = parts.next().unwrap_or_default().to_owned();
@@ -83,7 +84,7 @@ fn without(text: &str, form: &str) -> String {
     masked + &text[from..]
 }
 
-/// A JWT begins with the base64 of `{"`: nothing else that is long does.
+/// Removes JWTs, which begin with the base64 of `{"`. No other long word does.
 fn without_tokens(text: &str) -> String {
     let in_jwt = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let (mut masked, mut rest) = (String::new(), text);

@@ -5,15 +5,15 @@ use serde::Deserialize;
 
 use crate::plain_text;
 
-/// An answer that is no token.
+/// An answer that is not a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
     /// The service's clock.
     pub(super) date: Option<Timestamp>,
-    /// `AADSTS…`
+    /// The number in `AADSTS…`.
     pub(super) code: Option<u32>,
-    /// Its own text, as it came.
+    /// The service's own text, unchanged.
     pub(super) said: Option<String>,
 }
 
@@ -27,7 +27,7 @@ struct Body {
     error_codes: Vec<u32>,
 }
 
-/// More is a gateway's page.
+/// The longest text in a message, in characters. Longer ones are probably a gateway's page.
 const LONGEST: usize = 600;
 
 impl Refusal {
@@ -50,26 +50,27 @@ impl Refusal {
         }
     }
 
-    /// Whether the same may be answered otherwise in a moment.
+    /// Whether a retry may succeed.
     pub(super) const fn is_passing(&self) -> bool {
-        // 50196 is a loop that the service has noticed, 90033 and 90055 a passing trouble of its own.
+        // 50196 is a loop that the service has detected; 90033 and 90055 are temporary errors of the service.
         matches!(self.status, 408 | 429 | 500..=599)
             || matches!(self.code, Some(50_196 | 90_033 | 90_055))
     }
 
-    /// Whether it is not in the words of a sign-in service, and not a failure of one.
+    /// Whether the answer does not come from a sign-in service, judging by its format, and is not a 5xx.
     pub(super) const fn is_foreign(&self) -> bool {
         self.code.is_none() && self.said.is_none() && self.status < 500
     }
 
-    /// What to do, if it is known. `ahead_s`: by how much this computer's clock is ahead of the service's.
+    /// What to do, if that is known. `ahead_s` is by how many seconds this computer's clock is ahead of the service's.
     pub(super) fn cure(&self, way: &Wording<'_>, ahead_s: Option<i64>) -> Option<String> {
         let Wording { tenant, client, .. } = way;
         Some(match self.code? {
             7_000_215 => "the client secret is wrong: AZURE_CLIENT_SECRET must hold the secret's Value, not its \
-                 Secret ID".to_owned(),
+                          Secret ID"
+                .to_owned(),
             7_000_222 => "the client secret has expired: make a new one (Entra admin center, App registrations, \
-                 Certificates & secrets) and put its Value into AZURE_CLIENT_SECRET"
+                          Certificates & secrets) and put its Value into AZURE_CLIENT_SECRET"
                 .to_owned(),
             700_016 => format!(
                 "there is no application {client} in the tenant {tenant}: look at AZURE_CLIENT_ID (the Application \
@@ -83,50 +84,63 @@ impl Refusal {
                  Endpoint",
                 way.resource
             ),
-            70_011 | 1_002_012 => format!("the scope is wrong: look at --resource, which is {}", way.resource),
+            70_011 | 1_002_012 => format!(
+                "the scope is wrong: look at --resource, which is {}",
+                way.resource
+            ),
             700_027 => "the certificate is not registered with the application, or its key is another: upload the \
-                 certificate (not the key) under App registrations, Certificates & secrets"
+                        certificate (not the key) under App registrations, Certificates & secrets"
                 .to_owned(),
             700_024 => match ahead_s {
                 Some(ahead) if ahead.abs() > 60 => format!(
                     "this computer's clock is {} the sign-in service's: set it right",
-                    apart(ahead)
+                    format_skew(ahead)
                 ),
-                _ => "the assertion is not valid at this time: set this computer's clock right".to_owned(),
+                _ => {
+                    "the assertion is not valid at this time: set this computer's clock right".to_owned()
+                }
             },
-            7_000_112 => format!(
-                "the application {client} is disabled in the tenant {tenant}: have it enabled in the Entra admin \
-                 center (Enterprise applications, Properties, Enabled for users to sign-in)"
-            ),
-            7_000_229 => format!(
-                "the application {client} is registered, but has no service principal in the tenant {tenant}: have an \
-                 administrator of that tenant consent to it (Enterprise applications), or look at AZURE_TENANT_ID"
-            ),
-            50_105 => "who signs in is not assigned to the application: assign it in the Entra admin center \
-                 (Enterprise applications, Users and groups), or set \"Assignment required\" to No there"
-                .to_owned(),
-            50_012 => "the certificate or its signature was not accepted: look whether the certificate has expired, \
-                 and whether the application has this very one (App registrations, Certificates & secrets)"
-                .to_owned(),
-            530_035 => "the tenant's security defaults block this sign-in: sign in with an application (secret or \
-                 certificate), or ask the tenant's administrators"
-                .to_owned(),
-            53_011 => "the account is blocked because of a risk in its home tenant: have its administrators look at \
-                 it in Entra ID Protection and dismiss the risk, or sign in otherwise"
-                .to_owned(),
-            500_213 => format!(
-                "the tenant {tenant} lets nobody of your tenant in (its cross-tenant access settings, inbound): sign \
-                 in with an application of that tenant, or have it changed there"
-            ),
-            53_003 | 50_076 | 50_079 => "a Conditional Access policy forbids this sign-in: sign in with an \
-                 application (secret or certificate), or ask for an exception"
-                .to_owned(),
-            _ => return None,
+            code => return policy_cure(code, way),
         })
     }
 }
 
-/// What messages name.
+/// What to do about a sign-in that the tenant's administrators have to permit.
+fn policy_cure(code: u32, way: &Wording<'_>) -> Option<String> {
+    let Wording { tenant, client, .. } = way;
+    Some(match code {
+        7_000_112 => format!(
+            "the application {client} is disabled in the tenant {tenant}: have it enabled in the Entra admin center \
+             (Enterprise applications, Properties, Enabled for users to sign-in)"
+        ),
+        7_000_229 => format!(
+            "the application {client} is registered, but has no service principal in the tenant {tenant}: have an \
+             administrator of that tenant consent to it (Enterprise applications), or look at AZURE_TENANT_ID"
+        ),
+        50_105 => "who signs in is not assigned to the application: assign it in the Entra admin center (Enterprise \
+                   applications, Users and groups), or set \"Assignment required\" to No there"
+            .to_owned(),
+        50_012 => "the certificate or its signature was not accepted: look whether the certificate has expired, and \
+                   whether the application has this very one (App registrations, Certificates & secrets)"
+            .to_owned(),
+        530_035 => "the tenant's security defaults block this sign-in: sign in with an application (secret or \
+                    certificate), or ask the tenant's administrators"
+            .to_owned(),
+        53_011 => "the account is blocked because of a risk in its home tenant: have its administrators look at it in \
+                   Entra ID Protection and dismiss the risk, or sign in otherwise"
+            .to_owned(),
+        500_213 => format!(
+            "the tenant {tenant} lets nobody of your tenant in (its cross-tenant access settings, inbound): sign in \
+             with an application of that tenant, or have it changed there"
+        ),
+        53_003 | 50_076 | 50_079 => "a Conditional Access policy forbids this sign-in: sign in with an application \
+                                     (secret or certificate), or ask for an exception"
+            .to_owned(),
+        _ => return None,
+    })
+}
+
+/// The names that occur in messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wording<'a> {
     pub(super) tenant: &'a str,
@@ -134,8 +148,8 @@ pub(super) struct Wording<'a> {
     pub(super) resource: &'a str,
 }
 
-/// "2 h 3 min ahead of", "45 s behind".
-pub(crate) fn apart(ahead_s: i64) -> String {
+/// A clock's skew as text: "2 h 3 min ahead of", "45 s behind".
+pub(crate) fn format_skew(ahead_s: i64) -> String {
     let s = ahead_s.unsigned_abs();
     let span = match (s / 86_400, s / 3600 % 24, s / 60 % 60) {
         (0, 0, 0) => format!("{s} s"),
@@ -150,14 +164,14 @@ pub(crate) fn apart(ahead_s: i64) -> String {
     }
 }
 
-/// `AADSTS7000215: …`
+/// The number in a text such as `AADSTS7000215: …`.
 fn code_in(text: &str) -> Option<u32> {
     let (_, rest) = text.split_once("AADSTS")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 
-/// A text as it fits into a message.
+/// A text, shortened to fit into a message of one line.
 pub(super) fn one_line(text: &str) -> String {
     let plain = plain_text::one_line(text);
     let words: Vec<_> = plain.split_whitespace().collect();
@@ -211,10 +225,10 @@ mod tests {
 
     #[test]
     fn a_clock_is_ahead_or_behind() {
-        assert_eq!(apart(45), "45 s ahead of");
-        assert_eq!(apart(-300), "5 min behind");
-        assert_eq!(apart(7380), "2 h 3 min ahead of");
-        assert_eq!(apart(-90_000), "1 d 1 h behind");
+        assert_eq!(format_skew(45), "45 s ahead of");
+        assert_eq!(format_skew(-300), "5 min behind");
+        assert_eq!(format_skew(7380), "2 h 3 min ahead of");
+        assert_eq!(format_skew(-90_000), "1 d 1 h behind");
     }
 
     #[test]

@@ -1,11 +1,16 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+//! When a token is renewed, and what callers get meanwhile.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
 use super::*;
-use crate::defender::sign_in::fetch::Fetching;
+use crate::defender::sign_in::fetch::{FetchError, Fetched, Fetching};
 
 #[derive(Debug)]
 struct Virtual(Instant);
@@ -20,7 +25,7 @@ impl Time for Virtual {
     }
 }
 
-/// Gives tokens of one life, except while it is down or refuses.
+/// Issues tokens with a fixed lifetime, except while it is down or refuses.
 #[derive(Clone)]
 struct Desk(Arc<DeskState>);
 
@@ -151,7 +156,7 @@ async fn a_refusal_is_told_at_once_when_there_is_no_token_and_only_at_its_end_wh
     time::sleep(Duration::from_secs(40)).await;
     let told = tokens.token().await.unwrap_err().to_string();
     assert_eq!(told, "AADSTS7000222");
-    // It is asked again, though not in a storm.
+    // It is asked again, but not too often.
     let asked = desk.asked.load(Ordering::Relaxed);
     assert!((3..10).contains(&asked), "{asked}");
 

@@ -1,5 +1,5 @@
-//! Our HTTP client under `azure_identity`, which also overhears what that crate does not pass on: the life that the
-//! server gave a token, its own words on a refusal, and its clock.
+//! Our HTTP client below `azure_identity`. It also records what that crate does not pass on: a token's lifetime, the
+//! text of a refusal, and the server's clock.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -26,10 +26,10 @@ use crate::defender::{
     network::{obstacle, why},
 };
 
-/// No answer of a sign-in is larger.
+/// The largest answer of a sign-in service, in bytes.
 const LARGEST: usize = 1 << 20;
 
-/// One sign-in's way to the network.
+/// The transport of one sign-in.
 #[derive(Debug)]
 pub(super) struct Transport {
     client: Client,
@@ -38,14 +38,14 @@ pub(super) struct Transport {
     failed: Notify,
 }
 
-/// What was overheard of the last answer.
+/// What was recorded of the last answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard {
-    /// The life of the token.
+    /// The token's lifetime.
     pub(super) life: Option<Duration>,
-    /// An answer that is no token.
+    /// The answer, if it is not a token.
     pub(super) refusal: Option<Refusal>,
-    /// There was no answer.
+    /// Why there was no answer.
     pub(super) lost: Option<Lost>,
 }
 
@@ -80,8 +80,8 @@ impl Transport {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something was answered that is no token, or nothing. Some credentials would try again by themselves,
-    /// for longer than anybody waits, and say nothing of it.
+    /// Waits until there was an answer that is not a token, or no answer. Some credentials would otherwise silently
+    /// retry for too long.
     pub(super) async fn failed(&self) {
         self.failed.notified().await;
     }
@@ -159,12 +159,12 @@ impl HttpClient for Transport {
     }
 }
 
-/// What is told of a call to `url` that has no answer.
+/// The error of a call to `url` without an answer.
 async fn lost(error: reqwest::Error, url: &reqwest::Url) -> Lost {
     let error = error.without_url();
     let origin = url.origin().ascii_serialization();
     if let Some(found) = obstacle(&error) {
-        let found = found.looked_into(url).await;
+        let found = found.probed(url).await;
         return Lost {
             text: format!("no connection to {origin}: {found}"),
             has_cure: !found.is_outage(),
@@ -179,13 +179,15 @@ async fn lost(error: reqwest::Error, url: &reqwest::Url) -> Lost {
     })
 }
 
-/// The last second of the year 9999: the last that `azure_identity` can read.
+/// The last second of the year 9999, which is the last that `azure_identity` can parse.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// An answer that holds a token, in the one shape that `azure_identity` reads (numbers and strings are both seen; a
-/// number that is out of all measure makes that crate panic), and the token's life: at most [`LONGEST_LIFE`], and
-/// [`UNTOLD_LIFE`] where the answer tells none that makes sense. `None` instead of a life: only its end is told, and
-/// not the server's own time, so that our clock has to do. `None` altogether: there is no token in it.
+/// An answer with a token, in the one form that `azure_identity` parses, and the token's lifetime. Servers write
+/// numbers as numbers or as strings, and an absurdly large number makes that crate panic.
+///
+/// The lifetime is at most [`LONGEST_LIFE`], and [`UNTOLD_LIFE`] if the answer states none that makes sense. It is
+/// `None` if only the time of expiry is stated and not the server's own time, so that our clock has to be used. The
+/// whole result is `None` if there is no token in the answer.
 fn token_answer(body: &[u8], date: Option<Timestamp>) -> Option<(Bytes, Option<Duration>)> {
     let mut answer: Value = serde_json::from_slice(body).ok()?;
     let fields = answer.as_object_mut()?;
@@ -198,7 +200,7 @@ fn token_answer(body: &[u8], date: Option<Timestamp>) -> Option<(Bytes, Option<D
         let seconds = u64::try_from(seconds).ok().filter(|s| *s > 0)?;
         Some(Duration::from_secs(seconds).min(LONGEST_LIFE))
     };
-    // By the server's own clock, whatever ours says.
+    // By the server's clock, since ours may be wrong.
     let until_end = || seconds(end?.saturating_sub(date?.as_second()));
     let told = left.and_then(seconds).or_else(until_end);
     let by_our_clock = told.is_none() && left.is_none() && date.is_none() && end.is_some();
@@ -217,7 +219,7 @@ fn token_answer(body: &[u8], date: Option<Timestamp>) -> Option<(Bytes, Option<D
     Some((normal.into(), (!by_our_clock).then_some(life)))
 }
 
-/// A whole number as JSON or text, in any notation; one beyond all measure is the largest that there is.
+/// An integer as a JSON number or a string, in any notation. It saturates.
 fn whole(value: Option<&Value>) -> Option<i64> {
     let text = match value? {
         Value::Number(number) => number.to_string(),
@@ -239,7 +241,7 @@ fn whole(value: Option<&Value>) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// The life in seconds, -1 for a token that tells none; `None` where there is no token.
+    /// The lifetime in seconds, or -1 if our clock has to be used; `None` if there is no token.
     fn life(body: &str) -> Option<i64> {
         let date = Timestamp::from_second(1_000_000).unwrap();
         let (normal, life) = token_answer(body.as_bytes(), Some(date))?;
@@ -294,7 +296,7 @@ mod tests {
             assert_eq!(life(&body), Some(seconds), "{expires_in}");
         }
         assert_eq!(life(r#"{"access_token":"t"}"#), Some(300));
-        // The end is asked where the life makes no sense, and is held to the same.
+        // If the lifetime makes no sense, the time of expiry is used, within the same bounds.
         let both = r#"{"access_token":"t","expires_in":0,"expires_on":1000060}"#;
         assert_eq!(life(both), Some(60));
         for (end, seconds) in [("999999", 300), ("1e30", 86_400), ("\"never\"", 300)] {

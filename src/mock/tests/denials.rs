@@ -1,4 +1,4 @@
-//! Starts that are refused although their calls are in order.
+//! Starts that are refused although their calls are valid.
 
 use super::*;
 

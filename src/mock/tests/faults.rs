@@ -148,7 +148,7 @@ async fn under_any_faults_every_scan_was_told_or_is_known_to_be_lost() {
             "seed {seed}"
         );
         assert!(summary.scans.answers_lost > 10, "seed {seed}");
-        // Only calls that were cut before they reached the service are missing.
+        // Only calls whose connection was cut before they reached the service are missing.
         let calls = tenant.recorder().calls(Kind::Start);
         assert!((170..200).contains(&calls), "seed {seed}: {calls}");
     }

@@ -1,4 +1,4 @@
-//! Outages, as whoever calls the tenant directly sees them.
+//! Outages, as a direct caller of the tenant sees them.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn out(outages: &[Outage]) -> Arc<Tenant> {
     })
 }
 
-/// What a start that begins now comes to within a minute; none is no answer.
+/// The result of a start that begins now; `None` if there is no answer within a minute.
 async fn started(tenant: &Arc<Tenant>, machine: &str) -> Option<Served> {
     let handled = tenant.handle(start_request(machine));
     tokio::time::timeout(s(60), handled).await.ok()

@@ -1,4 +1,4 @@
-//! Where the log's lines go, made plain on their way.
+//! Writes the log's lines, without control characters.
 
 use std::{
     borrow::Cow,
@@ -12,10 +12,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::plain_text::one_line;
 
-/// A place for whole lines.
+/// Where lines are written.
 pub(super) enum Place {
     Stderr,
-    /// stderr, with the bar out of the way for as long as it takes.
+    /// stderr, with the bar hidden meanwhile.
     AboveBar(MultiProgress),
     File(Mutex<File>),
 }
@@ -23,7 +23,7 @@ pub(super) enum Place {
 /// Makes writers for a place.
 pub(super) struct Writers {
     pub(super) place: Place,
-    /// The lines are coloured, by whoever formats them: what values hold is escaped by then.
+    /// Whether the formatter colours lines. Then it has escaped the control characters of values.
     pub(super) colour: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'a> MakeWriter<'a> for Writers {
 }
 
 impl Write for &Writers {
-    /// An event comes as one whole line.
+    /// The formatter writes each event at once, as one line.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -62,7 +62,7 @@ impl Write for &Writers {
     }
 }
 
-/// One plain line, in which sequences that set a colour stay.
+/// One line without control characters, except for sequences that set a colour.
 fn coloured(line: &str) -> String {
     const BEGINS: &str = "\u{1b}[";
     let mut plain = String::with_capacity(line.len());

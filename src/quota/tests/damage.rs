@@ -1,4 +1,4 @@
-//! Ledgers that are not as they were written: a worded refusal or the right count, never a panic.
+//! Damaged ledgers: either a proper error or the right count, and never a panic.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -24,13 +24,13 @@ fn open(file: &Path, clock: &Arc<dyn Clock>) -> Result<Pacer, LedgerError> {
     )
 }
 
-/// Whoever counts in two ledgers breaks the limits.
+/// No message may suggest another ledger, because counting in two ledgers breaks the limits.
 fn assert_names_no_other_ledger(message: &str) {
     assert!(!message.contains("--quota-file"), "{message}");
     assert!(!message.contains("another place"), "{message}");
 }
 
-/// What a new run makes of the file: calls in the minute, and when the next may go.
+/// What a new run reads from the file: the calls in the minute, and when the next may go.
 async fn snapshot(file: &Path, clock: &Arc<dyn Clock>) -> Result<String, LedgerError> {
     let pacer = open(file, clock)?;
     pacer.flush().await?;
@@ -39,7 +39,7 @@ async fn snapshot(file: &Path, clock: &Arc<dyn Clock>) -> Result<String, LedgerE
     Ok(format!("{usage:?} {waiting:?}"))
 }
 
-/// A ledger of some calls and a hold.
+/// Makes a ledger with some calls and a hold.
 async fn ledger(file: &Path, clock: &Arc<dyn Clock>) -> Vec<u8> {
     let pacer = open(file, clock).unwrap();
     for _ in 0..40 {

@@ -1,5 +1,5 @@
-//! What processes tell one another, and the next run, beside calls and answers: calls that were never sent, holds
-//! that were lifted, kinds that are joined. And what ledgers of old releases hold.
+//! Ledger entries other than calls and answers: calls that were never sent, holds that were lifted, and joined kinds.
+//! Also ledgers of old releases.
 
 use std::{path::Path, time::Duration};
 
@@ -60,7 +60,7 @@ async fn a_running_process_hears_that_a_hold_was_lifted_and_sends_one_call_alone
     assert_eq!(lifted[0].left, 2939 * SECOND);
     let alone = waiting.await.unwrap();
     assert!(clock.now().since(before) <= 6 * SECOND);
-    // The second waits for the first one's answer; two may go after it.
+    // The second call waits for the answer to the first. After that two may go.
     assert_eq!(first.waiting(Kind::Start).unwrap().cause, Cause::Answers);
     alone.answered();
     let two = async { [acquire(&first).await, acquire(&first).await] };
@@ -68,7 +68,7 @@ async fn a_running_process_hears_that_a_hold_was_lifted_and_sends_one_call_alone
     assert_eq!(first.waiting(Kind::Start).unwrap().cause, Cause::Answers);
     drop(two);
 
-    // The next run knows it too, and there is nothing left to lift.
+    // The next run knows this too, and there is nothing left to lift.
     let second = pacer(&place, &["50/1m"], &clock);
     second.flush().await.unwrap();
     assert!(second.waiting(Kind::Start).is_none());
@@ -126,7 +126,7 @@ async fn that_kinds_are_joined_is_known_to_others_and_after_a_restart() {
     let third = pacer(&place, &["9/1m"], &clock);
     third.flush().await.unwrap();
     assert!(third.kinds_joined());
-    // It tells nobody again what it has read.
+    // It does not write again what it has read.
     assert_eq!(count(&place.file, "event = 'joined'"), 1);
     end(third, &place.file).await;
     tokio::time::sleep(40 * MINUTE).await;

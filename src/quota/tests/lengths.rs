@@ -1,4 +1,4 @@
-//! Never slow: how long campaigns take, against the recurrence of promise 2.
+//! Never slow: how long campaigns take, compared with the recurrence of promise 2.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{
 
 const SIZES: [u32; 7] = [1, 100, 101, 1500, 1501, 10_000, 100_000];
 
-/// When call i can go at the earliest, from zero, under 100 a minute and 1500 an hour.
+/// When each call can go at the earliest, with 100 a minute and 1500 an hour.
 fn recurrence(calls: u32) -> Vec<Duration> {
     let mut t = vec![Duration::ZERO; calls as usize];
     for i in 0..t.len() {
@@ -23,7 +23,8 @@ fn recurrence(calls: u32) -> Vec<Duration> {
     t
 }
 
-/// Sends `calls` calls with latencies of `least` to `most` milliseconds, at most 100 at a time: when each went.
+/// Sends `calls` calls with latencies of `least` to `most` milliseconds, at most 100 at a time, and returns when each
+/// went.
 fn campaign(calls: u32, least: u64, most: u64, seed: u64) -> Vec<Moment> {
     let mut dice = Dice::new(seed);
     let mut world = World::new(Limiter::new(&Quota::documented()));

@@ -95,7 +95,7 @@ async fn the_mark_and_the_call_are_written_in_one_transaction_or_not_at_all() {
         let error = first.acquire(Kind::Start).await.unwrap_err().to_string();
         assert!(error.contains("the disk is full"), "{error}");
         assert_eq!((committed(&place.file), sent()), (0, 0), "{table}");
-        // The connection still has the transaction open that failed; it ends with the next one.
+        // The failed transaction is still open. The next one ends it.
         first.acquire(Kind::Start).await.unwrap_err();
         drop_trigger(&place.file, table, &first).await;
     }
@@ -103,7 +103,7 @@ async fn the_mark_and_the_call_are_written_in_one_transaction_or_not_at_all() {
     assert_eq!((committed(&place.file), sent()), (1, 1));
 }
 
-/// Takes the trigger away, once the pacer lets go of the file.
+/// Removes the trigger, once the pacer has released the file.
 async fn drop_trigger(file: &Path, table: &str, pacer: &Pacer) {
     let _ = pacer.end_mark("nobody", false).await;
     let conn = rusqlite::Connection::open(file).unwrap();
@@ -164,7 +164,7 @@ async fn a_campaign_can_be_given_up_from_outside_and_begun_again() {
     assert!(!abandon(&place.file, "another", &*clock).unwrap());
     assert!(abandon(&place.file, "abc", &*clock).unwrap());
     assert!(!abandon(&place.file, "abc", &*clock).unwrap());
-    // What goes on all the same is still counted.
+    // Calls that are made nevertheless are still counted.
     mark.raise(2);
     acquire(&pacer).await.throttled(&throttle(5, None));
     let kept = &marks(&place.file).unwrap()[0];

@@ -1,4 +1,4 @@
-//! Tests of the whole quota, in virtual time. The judges are written here and share nothing with what they judge.
+//! Tests of the whole quota, in virtual time. The checks are written here and share no code with what they check.
 
 mod damage;
 mod events;
@@ -24,7 +24,7 @@ use super::{
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const MILLI: Duration = Duration::from_millis(1);
-/// How long the callers of these tests wait for an answer.
+/// The request timeout of the callers in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn clock() -> Arc<TokioClock> {
@@ -41,7 +41,7 @@ fn pacer(limits: &[&str]) -> (Pacer, Arc<TokioClock>) {
     (Pacer::new(&quota(limits), clock.clone()), clock)
 }
 
-/// The ledger of a tenant in a directory that is yet to be made.
+/// The ledger of a tenant, in a directory that does not exist yet.
 fn place(directory: &Path) -> LedgerPlace {
     LedgerPlace {
         file: directory.join("new directory").join("quota.db"),
@@ -66,13 +66,13 @@ async fn acquire(pacer: &Pacer) -> Permit {
     pacer.acquire(Kind::Start).await.unwrap()
 }
 
-/// When the next call may go, as far as a pacer knows after a look at the ledger.
+/// When the next call may go, as far as a pacer knows after reading the ledger.
 async fn next(pacer: &Pacer) -> Option<Moment> {
     pacer.flush().await.unwrap();
     pacer.waiting(Kind::Start)?.until
 }
 
-/// Ends the last pacer of a ledger as the end of its process would: what still writes in the background has written.
+/// Drops the last pacer of a ledger, and waits until the background writes have ended, as at the end of its process.
 async fn end(pacer: Pacer, ledger: &Path) {
     pacer.flush().await.unwrap();
     drop(pacer);
@@ -90,7 +90,7 @@ async fn end(pacer: Pacer, ledger: &Path) {
     }
 }
 
-/// A small random generator whose seed is all there is to know.
+/// A random generator with a known seed.
 struct Dice(fastrand::Rng);
 
 impl Dice {
@@ -98,22 +98,22 @@ impl Dice {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// True so often in a hundred times.
+    /// True with this chance in percent.
     fn percent(&mut self, chance: u8) -> bool {
         self.0.u8(0..100) < chance
     }
 
-    /// Some time from `least` to `most` milliseconds, to the nanosecond.
+    /// A random duration from `least` to `most` milliseconds, with a resolution of a nanosecond.
     fn span(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_nanos(self.0.u64(least * 1_000_000..=most * 1_000_000))
     }
 }
 
-/// A limiter that is driven as an engine drives it, in virtual time, with calls in flight that end later.
+/// Drives a limiter as the engine does, in virtual time, with calls in flight that end later.
 struct World<E> {
     limiter: Limiter,
     now: Moment,
-    /// What happens to calls in flight, in order of time; the number keeps those of one moment apart.
+    /// What happens to calls in flight, in order of time. The number distinguishes events at the same moment.
     events: BTreeMap<(Moment, u64), (Call, E)>,
     next: u64,
 }
@@ -128,13 +128,13 @@ impl<E> World<E> {
         }
     }
 
-    /// Lets something happen to a call later.
+    /// Schedules an event for a call.
     fn later(&mut self, at: Moment, call: Call, event: E) {
         self.next += 1;
         self.events.insert((at, self.next), (call, event));
     }
 
-    /// Goes on to `until`, and lets everything happen that is due by then.
+    /// Advances the time to `until`, and lets all events up to then happen.
     fn go_to(&mut self, until: Moment, happen: &mut impl FnMut(&mut Limiter, &Call, E, Moment)) {
         while let Some(entry) = self.events.first_entry()
             && entry.key().0 <= until
@@ -146,7 +146,7 @@ impl<E> World<E> {
         self.now = self.now.max(until);
     }
 
-    /// Waits until a call may go, with a new look after each event and each [`LONGEST_WAIT`].
+    /// Waits until a call may go, trying again after each event and each [`LONGEST_WAIT`].
     fn acquire(
         &mut self,
         kind: Kind,

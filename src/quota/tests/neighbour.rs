@@ -1,4 +1,4 @@
-//! Another caller of the same application takes half of the quota at random.
+//! Another caller of the same application uses half of the quota, at random times.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,7 +7,7 @@ use super::{
     Dice, World,
 };
 
-/// The documented limits as a server may keep them: sliding windows, refused calls counted or not.
+/// The documented limits as a server may implement them: with sliding windows, and counting refused calls or not.
 struct Server {
     counts_refused: bool,
     windows: [(u32, Duration, VecDeque<Moment>); 2],
@@ -49,14 +49,14 @@ impl Server {
     }
 }
 
-/// A day of ours: calls made, refused.
+/// A day's result: the calls that were made, and those that were refused.
 fn day(counts_refused: bool, seed: u64) -> (f64, f64) {
     let mut dice = Dice::new(seed);
     let mut server = Server::new(counts_refused);
     let mut world = World::new(Limiter::new(&Quota::documented()));
     let end = world.now + Duration::from_hours(24);
     let (mut made, mut refused) = (0.0, 0.0);
-    // The other one's calls come at random, 12.5 a minute: half of what the hour holds.
+    // The other caller makes 12.5 calls a minute at random times, half of the hour's limit.
     let mut other = world.now;
     let mut answered = |limiter: &mut Limiter, call: &_, verdict: Result<(), Throttle>, now| {
         limiter.finish(call, now);

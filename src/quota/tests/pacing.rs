@@ -69,7 +69,7 @@ async fn the_window_runs_from_the_answer() {
 async fn a_call_that_was_lost_counts_a_grace_longer_and_one_that_was_given_up_as_long_again_as_it_was_waited_for()
  {
     type End = fn(Permit);
-    // Without a word of the caller's, a call is waited for as long as a run does by default.
+    // Without a ledger, the request timeout is a run's default.
     let cut_off = PERMIT_LIFE + 2 * REQUEST_TIMEOUT;
     let ends: [(End, Duration); 7] = [
         (Permit::unanswered, GRACE),

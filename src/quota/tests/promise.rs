@@ -1,4 +1,4 @@
-//! Never over: random lives of a quota, judged by a server that counts by hand.
+//! Never over the limit: random histories of a quota, checked by a server that counts by hand.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use super::{
     Dice, World,
 };
 
-/// A call as the server saw it: when it was sent, when it was counted.
+/// A call as the server saw it: when it was sent and when it was counted.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     kind: Kind,
     sent: Moment,
     counted: Moment,
-    /// Whether it was sent when all kinds counted as one.
+    /// Whether it was sent when all kinds were counted together.
     joined: bool,
 }
 
-/// Counts by hand: no closed interval of a window's length holds more calls of one kind than the limit; nor more calls
-/// of all kinds, if the last of them was sent after the kinds were joined.
+/// Checks by hand that no closed interval of a window's length has more calls of one kind than the limit, nor more
+/// calls of all kinds if the last of them was sent after the kinds were joined.
 fn judge(limits: &[Limit], seen: &[Seen]) -> Result<(), TestCaseError> {
     for limit in limits {
         for first in seen {
@@ -70,7 +70,7 @@ fn end(limiter: &mut Limiter, call: &Call, end: End, now: Moment) {
     }
 }
 
-/// How often what happens, in percent, and how long things take at most, in milliseconds.
+/// How often each thing happens, in percent, and how long it takes at most, in milliseconds.
 #[derive(Debug, Clone)]
 struct Life {
     limits: Vec<Limit>,
@@ -116,7 +116,7 @@ prop_compose! {
     }
 }
 
-/// Lives it, and returns the limits that were kept and what the server saw.
+/// Simulates it, and returns the limits and what the server saw.
 fn live(life: &Life) -> (Vec<Limit>, Vec<Seen>) {
     let mut dice = Dice::new(life.seed);
     let pace = if life.even { Pace::Even } else { Pace::Burst };
@@ -134,12 +134,12 @@ fn live(life: &Life) -> (Vec<Limit>, Vec<Seen>) {
         let call = world.acquire(kind, &mut end);
         let joined = world.limiter.joined();
         if dice.percent(life.given_back) {
-            // A worker that was frozen, or a campaign that stopped.
+            // A worker that was suspended, or a campaign that stopped.
             let later = world.now + dice.span(0, 8_000);
             world.later(later, call, End::GivenBack);
             continue;
         }
-        // The worker may send until the permit is stale; mostly it does at once.
+        // The worker may send until the permit is stale, but usually does at once.
         let freeze = if dice.percent(10) {
             dice.span(0, 5_000)
         } else {
@@ -148,7 +148,7 @@ fn live(life: &Life) -> (Vec<Limit>, Vec<Seen>) {
         let sent = world.now + freeze;
         let mut counted = sent + dice.span(0, life.upstream);
         let over = if dice.percent(life.early) {
-            // A 5xx, a timeout or a dropped permit: the service may count the call up to the grace later.
+            // A 5xx, a timeout or a dropped permit: the service may count the call up to the grace period later.
             let over = counted;
             counted = counted + dice.span(0, 4_900);
             (over, End::GivenUp)
@@ -189,7 +189,10 @@ proptest! {
     }
 
     #[test]
-    fn without_latency_every_call_goes_at_the_first_moment(limits in prop::collection::vec(limit(), 1..=4), calls in 1_usize..=200) {
+    fn without_latency_every_call_goes_at_the_first_moment(
+        limits in prop::collection::vec(limit(), 1..=4),
+        calls in 1_usize..=200,
+    ) {
         let mut world = World::new(Limiter::new(&Quota::new(limits.clone())));
         let mut sent: Vec<Moment> = Vec::new();
         for i in 0..calls {

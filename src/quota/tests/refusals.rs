@@ -1,4 +1,4 @@
-//! What the service's refusals do: holds, cuts, kinds joined.
+//! What refusals by the service cause: holds, cuts and joined kinds.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn a_refusal_cuts_the_window_that_it_names_or_else_all() {
             pacer.acquire(Kind::Start).await.unwrap(),
             pacer.acquire(Kind::Start).await.unwrap(),
         ];
-        // Sent before the first cut, both: the second refusal says nothing new.
+        // Both were sent before the first cut, so the second refusal says nothing new.
         for permit in permits {
             permit.throttled(&throttle(1, named));
         }
@@ -68,7 +68,7 @@ async fn what_was_sent_before_a_cut_still_counts_after_it() {
         .await
         .unwrap()
         .throttled(&throttle(1, None));
-    // Nine may be used, and ten are: the next goes when two are over.
+    // Nine calls are allowed and ten count, so the next goes when two do not count any more.
     let waiting = pacer.waiting(Kind::Start).unwrap();
     assert_eq!(waiting.until, Some(refused + 30 * SECOND + MILLI));
     for _ in 0..8 {
@@ -103,19 +103,20 @@ async fn kinds_have_quotas_of_their_own_until_a_second_one_is_refused() {
         .throttled(&throttle(7, None));
     assert!(pacer.kinds_joined());
 
-    // Twelve calls of all kinds are in the window, ten may be: all of them hold, then wait for the window.
+    // Twelve calls of all kinds are in the window, and ten are allowed. So all kinds are held, and then wait for the
+    // window.
     for kind in Kind::ALL {
         let waiting = pacer.waiting(kind).unwrap();
         assert_eq!(waiting.until, Some(start + MINUTE + MILLI));
         assert_eq!(pacer.usage(kind)[0].in_use, 12);
     }
-    // By then a clean window has given back enough for an eleventh: 10.8 and 0.24.
+    // By then a window without a refusal has given back enough for an eleventh call: 10.8 and 0.24.
     let again = in_turn(&pacer, &clock, 11).await;
     assert!(again.iter().all(|at| at.since(start) == MINUTE + MILLI));
     assert!(pacer.waiting(Kind::Get).is_some());
 }
 
-/// Calls of every kind in turn, each answered at once: when each went.
+/// Makes calls of every kind in turn, each answered at once, and returns when each went.
 async fn in_turn(pacer: &Pacer, clock: &TokioClock, calls: usize) -> Vec<Moment> {
     let mut at = Vec::new();
     for kind in Kind::ALL.into_iter().cycle().take(calls) {

@@ -1,4 +1,4 @@
-//! What outlives a process: its calls and holds, over ends, deaths and restarts of the computer.
+//! What survives a process: its calls and holds, after its end, its death, or a restart of the computer.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn a_call_of_a_dead_process_counts_as_long_as_one_whose_time_was_over() {
     let second = pacer(&place, &["1/1m"], &clock);
     assert_eq!(next(&second).await, None);
     assert_eq!(second.waiting(Kind::Start).unwrap().cause, Cause::Answers);
-    // As if the system had let go of the dead process's lock.
+    // As if the system had released the dead process's lock.
     for entry in std::fs::read_dir(place.file.parent().unwrap()).unwrap() {
         let path = entry.unwrap().path();
         if path
@@ -78,7 +78,8 @@ async fn a_call_of_a_dead_process_counts_as_long_as_one_whose_time_was_over() {
         }
     }
     tokio::time::sleep(2 * SECOND).await;
-    // A dead caller says nothing about how slow the service is. That it is dead says when to look again.
+    // The death of a caller says nothing about how slow the service is. It only means that the end of the call is
+    // known.
     let until = sent + PERMIT_LIFE + 2 * REQUEST_TIMEOUT + MINUTE + MILLI;
     assert_eq!(next(&second).await, Some(until));
     acquire(&second).await.answered();
@@ -96,7 +97,7 @@ async fn marks_of_processes_go_when_they_end() {
             .count()
     };
     let first = pacer(&place, &["1/1m"], &clock());
-    // One whose process was killed.
+    // The lock file of a process that was killed.
     std::fs::write(place.file.with_file_name("quota.db.77.alive"), "").unwrap();
     let second = pacer(&place, &["1/1m"], &clock());
     assert_eq!(marks(), 2);

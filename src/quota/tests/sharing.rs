@@ -81,13 +81,13 @@ async fn only_calls_of_the_same_scope_and_kind_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_patience_longer() {
+async fn a_call_that_nobody_ends_counts_until_it_is_given_up_and_a_request_timeout_longer() {
     let directory = tempfile::tempdir().unwrap();
     let place = place(directory.path());
     let clock = clock();
     let first = pacer(&place, &["1/1m"], &clock);
     let sent = clock.now();
-    // Frozen for ever, but alive.
+    // Suspended for ever, but alive.
     std::mem::forget(acquire(&first).await);
     let second = pacer(&place, &["1/1m"], &clock);
     acquire(&second).await.answered();

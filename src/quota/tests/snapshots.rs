@@ -1,4 +1,4 @@
-//! A look at the quota from outside: it sees what a run would see, and leaves no trace.
+//! Read-only snapshots of the quota: they show what a run would see, and change nothing.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ fn look(place: &LedgerPlace, clock: &Arc<TokioClock>) -> QuotaSnapshot {
     QuotaSnapshot::of_ledger(&quota(&LIMITS), &clock, place).unwrap()
 }
 
-/// Every file of the ledger's folder, and what is in it.
+/// Every file of the ledger's folder, with its content.
 fn files(place: &LedgerPlace) -> BTreeMap<String, Vec<u8>> {
     let read = |path: &Path| std::fs::read(path).unwrap();
     std::fs::read_dir(place.file.parent().unwrap())
@@ -64,7 +64,7 @@ async fn it_sees_what_has_been_spent_as_the_next_run_does_and_changes_nothing() 
             "{calls}"
         );
     }
-    // Of the other kinds nothing has been spent.
+    // Nothing has been spent of the other kinds.
     assert_eq!(snapshot.usage(Kind::List)[0].in_use, 0);
 }
 
@@ -86,7 +86,7 @@ async fn it_sees_a_hold_and_calls_on_their_way_and_disturbs_nobody() {
     assert_eq!(snapshot.forecast(Kind::Start).lower_bound(1), 100 * SECOND);
     on_its_way.answered();
     pacer.flush().await.unwrap();
-    // One whose caller has never been heard of again.
+    // A call whose caller has never written its end.
     std::mem::forget(pacer);
     tokio::time::sleep(REQUEST_TIMEOUT + GRACE + 2 * MINUTE).await;
     assert_eq!(look(&place, &clock).usage(Kind::Start)[0].in_use, 0);

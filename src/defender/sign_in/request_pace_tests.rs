@@ -1,12 +1,18 @@
-//! How often the sign-in service is asked, whatever it answers and whoever asks.
+//! How often the sign-in service is asked, whatever it answers.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use secrecy::SecretString;
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
 use super::*;
-use crate::defender::sign_in::fetch::Fetching;
+use crate::defender::sign_in::{
+    fetch::{FetchError, Fetched, Fetching, LONGEST_LIFE},
+    renewal::{AHEAD, BROKEN_OFF},
+    request_pace::MOST_A_MINUTE,
+};
 
 /// What one sign-in does.
 #[derive(Debug, Clone)]
@@ -18,7 +24,7 @@ enum Deed {
     Hang,
 }
 
-/// Does one deed after the other, the last one for ever, each after a delay; notes when it was asked.
+/// Does one deed after the other, each after a delay, and repeats the last one for ever. It records when it was asked.
 #[derive(Debug)]
 struct Script {
     deeds: Vec<(Duration, Deed)>,
@@ -44,7 +50,7 @@ impl Fetch for Shown {
                 }),
                 Deed::Passing => Err(FetchError::passing("no connection")),
                 Deed::Last => Err(FetchError::last("AADSTS7000222")),
-                // As a panic, but without the noise of one.
+                // Like a panic, but without its message.
                 Deed::Panic => std::panic::resume_unwind(Box::new("a bug")),
                 Deed::Hang => std::future::pending().await,
             }
@@ -76,7 +82,7 @@ fn renewing(deeds: Vec<(Duration, Deed)>) -> (Arc<Script>, Arc<Renewing>) {
     (script, Arc::new(tokens))
 }
 
-/// The most requests that any minute holds.
+/// The largest number of requests in any minute.
 fn busiest_minute(asked: &[Duration]) -> usize {
     let minute = |first: &Duration| {
         let within = |at: &&Duration| **at >= *first && **at < *first + Duration::from_mins(1);
@@ -85,7 +91,7 @@ fn busiest_minute(asked: &[Duration]) -> usize {
     asked.iter().map(minute).max().unwrap_or(0)
 }
 
-/// Somebody who asks without a pause for so long, for a token or, each time, for one newer than the last.
+/// Requests tokens without a pause for this long: any token or, each time, one that is newer than the last.
 async fn insist(tokens: Arc<Renewing>, renews: bool, span: Duration) {
     let end = Instant::now() + span;
     let mut refused = 0;
@@ -96,7 +102,7 @@ async fn insist(tokens: Arc<Renewing>, renews: bool, span: Duration) {
         {
             refused = token.serial;
         } else {
-            // What is given at once again and again must not stop the clock.
+            // Otherwise answers that come at once would keep the virtual clock from advancing.
             time::sleep(Duration::from_millis(100)).await;
         }
     }
