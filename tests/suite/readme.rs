@@ -34,18 +34,124 @@ pub(super) fn copy_samples(to: &Path) {
     copy(&project().join("sample-inputs"), &to.join("sample-inputs"));
 }
 
+/// A command in a `console` block, and what the README shows of it: `[..]` stands for anything within a line, `...` for
+/// any number of lines.
+#[cfg(unix)]
+struct Example<'a> {
+    command: &'a str,
+    code: i32,
+    shown: Vec<&'a str>,
+}
+
+#[cfg(unix)]
+impl<'a> Example<'a> {
+    fn all(readme: &'a str) -> Vec<Self> {
+        let blocks = readme.split("```console\n").skip(1);
+        let blocks = blocks.map(|block| block.split("```").next().unwrap_or_default());
+        let mut all: Vec<Self> = Vec::new();
+        for line in blocks.flat_map(str::lines) {
+            if let Some(command) = line.strip_prefix("$ ") {
+                all.push(Self {
+                    command,
+                    code: 0,
+                    shown: Vec::new(),
+                });
+                continue;
+            }
+            let example = all.last_mut().expect("a block begins with a command");
+            let code = line.strip_prefix("[exit code ");
+            match code.and_then(|code| code.strip_suffix(']')) {
+                Some(code) => example.code = code.parse().unwrap(),
+                None if line.is_empty() => {}
+                None => example.shown.push(line),
+            }
+        }
+        all
+    }
+
+    /// Types the command into a shell in `folder`, and compares all that it prints, as a terminal shows it.
+    fn check(&self, folder: &Path) {
+        let mut path = PathBuf::from(BINARY)
+            .parent()
+            .unwrap()
+            .as_os_str()
+            .to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let (mut screen, printer) = std::io::pipe().unwrap();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", self.command])
+            .current_dir(folder)
+            .env("PATH", path)
+            .env("XDG_STATE_HOME", state_home(folder))
+            .env_remove("RUST_LOG")
+            .env_remove("FLEETSWEEP_TOKEN")
+            .stdin(std::process::Stdio::null())
+            .stdout(printer.try_clone().unwrap())
+            .stderr(printer);
+        let mut child = shell.spawn().unwrap();
+        drop(shell);
+        let mut printed = String::new();
+        std::io::Read::read_to_string(&mut screen, &mut printed).unwrap();
+        let code = child.wait().unwrap().code();
+        let lines: Vec<_> = printed.lines().filter(|line| !line.is_empty()).collect();
+        assert!(
+            code == Some(self.code) && matches(&lines, &self.shown),
+            "`{}` ends with {code:?} and prints\n{printed}\nwhere the README shows {} and\n{}",
+            self.command,
+            self.code,
+            self.shown.join("\n")
+        );
+    }
+}
+
+/// Whether these lines are the ones that are shown.
+fn matches(lines: &[&str], shown: &[&str]) -> bool {
+    match (lines, shown) {
+        (_, ["...", shown @ ..]) => (0..=lines.len()).any(|n| matches(&lines[n..], shown)),
+        ([line, lines @ ..], [one, shown @ ..]) => is_shown(line, one) && matches(lines, shown),
+        (lines, shown) => lines.is_empty() && shown.is_empty(),
+    }
+}
+
+fn is_shown(line: &str, shown: &str) -> bool {
+    let Some((first, rest)) = shown.split_once("[..]") else {
+        return line == shown;
+    };
+    let Some(line) = line.strip_prefix(first) else {
+        return false;
+    };
+    let mut ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
+    ends.any(|at| is_shown(&line[at..], rest))
+}
+
+#[test]
+fn what_is_shown_is_compared_line_by_line() {
+    let lines = ["60 calls in 0.3 s", "", "done"];
+    assert!(matches(&lines, &["60 calls in [..] s", "...", "done"]));
+    assert!(matches(&lines[..1], &["[..] in [..]"]));
+    for wrong in [
+        &["60 calls in [..] s"][..],
+        &["61 calls in [..] s", "...", "done"],
+        &["60 calls in [..] h", "...", "done"],
+        &["...", "done", "more"],
+    ] {
+        assert!(!matches(&lines, wrong), "{wrong:?}");
+    }
+}
+
+#[cfg(unix)]
 #[test]
 fn its_examples_do_what_they_show() {
     let place = tempfile::tempdir().unwrap();
-    // Beside a file of this name trycmd looks for the folder to work in under this name.
-    fs::copy(project().join("README.md"), place.path().join("README.md")).unwrap();
-    copy_samples(&place.path().join("README.in"));
-    trycmd::TestCases::new()
-        .register_bin("fleetsweep", PathBuf::from(BINARY))
-        .env("RUST_LOG", "")
-        .env("FLEETSWEEP_TOKEN", "")
-        .env("XDG_STATE_HOME", state_home(place.path()).to_string_lossy())
-        .case(place.path().join("README.md"));
+    copy_samples(place.path());
+    let readme = readme();
+    let examples = Example::all(&readme);
+    assert!(examples.len() > 10, "only {} were found", examples.len());
+    for example in examples {
+        example.check(place.path());
+    }
 }
 
 #[cfg(unix)]
