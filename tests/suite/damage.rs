@@ -10,15 +10,12 @@ use std::{
     fs,
     io::Cursor as Bytes,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
 use fleetsweep::{
     campaign::open::create::{IntakeError, take_in},
-    quota::{Kind, LedgerPlace, Mark, MarkRow, Pacer, Quota, TokioClock, marks},
     roster::{IdRule, Options, Roster},
-    store::{AttemptEnd, Cursor, Identity, Lock, Progress, Record, Run, SentAt, Store, StoreError},
+    store::{AttemptEnd, Cursor, Identity, Progress, Record, Run, SentAt, Store, StoreError},
 };
 use jiff::Timestamp;
 
@@ -27,14 +24,14 @@ use super::program::fleet;
 use super::program::{Server, fleetsweep, quota_file};
 
 /// The time of everything that happens here.
-const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+pub(super) const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-fn scratch() -> tempfile::TempDir {
+pub(super) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 /// A campaign of which something of every kind is known; `each` is called after every commit.
-fn campaign(path: &Path, each: impl FnMut()) -> Store {
+pub(super) fn campaign(path: &Path, each: impl FnMut()) -> Store {
     campaign_of(60, path, each)
 }
 
@@ -127,7 +124,7 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
 }
 
 /// All that a run would go by.
-fn picture(path: &Path) -> Result<String, StoreError> {
+pub(super) fn picture(path: &Path) -> Result<String, StoreError> {
     let store = Store::open(path)?;
     let mut rows = Vec::new();
     store.each_row::<StoreError>(false, |row| {
@@ -161,14 +158,14 @@ fn picture(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Writes a file, and takes away what SQLite left beside it.
-fn put(path: &Path, bytes: &[u8]) {
+pub(super) fn put(path: &Path, bytes: &[u8]) {
     for ending in ["-wal", "-shm", "-journal"] {
         let _ = fs::remove_file(beside(path, ending));
     }
     fs::write(path, bytes).unwrap();
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
@@ -272,154 +269,6 @@ fn a_damaged_journal_gives_a_state_that_was_there_once() {
         last += usize::from(once.last() == Some(&picture));
     }
     println!("{last} gave the last state");
-}
-
-/// A state file of each released format, as that release wrote it.
-///
-/// A new format's is made by `FLEETSWEEP_WRITE_FORMATS=1 cargo test --test suite damage`.
-fn format(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/formats");
-    folder.join(name)
-}
-
-fn writes_formats() -> bool {
-    std::env::var_os("FLEETSWEEP_WRITE_FORMATS").is_some()
-}
-
-#[test]
-fn a_campaign_of_format_1_can_be_gone_on_with() {
-    let folder = scratch();
-    let path = folder.path().join("fleet.campaign.db");
-    campaign(&path, || {}).close().unwrap();
-    let right = picture(&path).unwrap();
-    put(&path, &fs::read(format("campaign-1.db")).unwrap());
-    assert_eq!(picture(&path).unwrap(), right);
-}
-
-#[test]
-fn a_campaign_of_format_2_can_be_gone_on_with() {
-    let folder = scratch();
-    let path = folder.path().join("fleet.campaign.db");
-    campaign(&path, || {}).close().unwrap();
-    if writes_formats() {
-        fs::copy(&path, format("campaign-2.db")).unwrap();
-    }
-    let right = picture(&path).unwrap();
-    put(&path, &fs::read(format("campaign-2.db")).unwrap());
-    assert_eq!(picture(&path).unwrap(), right);
-}
-
-#[test]
-fn who_only_looks_at_a_state_of_format_1_leaves_it_as_it_is() {
-    let folder = scratch();
-    let path = folder.path().join("fleet.campaign.db");
-    let old = fs::read(format("campaign-1.db")).unwrap();
-    put(&path, &old);
-    let looked_at = Store::open_read_only(&path).unwrap().tally().unwrap();
-    assert_eq!(
-        Store::open_unchecked_read_only(&path)
-            .unwrap()
-            .tally()
-            .unwrap(),
-        looked_at
-    );
-    // An earlier release that is at work on it could not go on once it were changed.
-    let at_work = Lock::take(&path).unwrap();
-    assert!(matches!(
-        Store::open_unchecked(&path),
-        Err(StoreError::OlderAtWork(_))
-    ));
-    drop(at_work);
-    assert_eq!(fs::read(&path).unwrap(), old);
-    assert_eq!(Store::open(&path).unwrap().tally().unwrap(), looked_at);
-    assert_ne!(fs::read(&path).unwrap(), old, "it was brought to version 2");
-}
-
-fn ledger(file: PathBuf) -> (LedgerPlace, Quota) {
-    let place = LedgerPlace {
-        file,
-        cloud: "commercial".into(),
-        tenant: "a tenant".into(),
-        application: "an application".into(),
-    };
-    (place, Quota::documented())
-}
-
-/// Makes a ledger of the latest format.
-async fn write_ledger(path: &Path) {
-    let (place, quota) = ledger(path.to_owned());
-    let clock = Arc::new(TokioClock::starting_at(NOW));
-    let patience = Duration::from_secs(30);
-    let pacer = Pacer::with_ledger(&quota, clock, &place, patience).unwrap();
-    let mark = Mark::new("ab12cd34ef", 70);
-    let row = MarkRow {
-        campaign: "ab12cd34ef".into(),
-        committed: 70,
-        state: "/there/fleet.campaign.db".into(),
-        results: "/there/fleet.results.csv".into(),
-        input: "/there/fleet.csv".into(),
-        cloud: place.cloud,
-        tenant: place.tenant,
-        application: place.application,
-        targets: 500,
-        started: NOW,
-        touched: NOW,
-        ended: None,
-        abandoned: false,
-    };
-    pacer.keep_mark(mark, row).await.unwrap();
-    for _ in 0..70 {
-        pacer.acquire(Kind::Start).await.unwrap().answered();
-    }
-    pacer.acquire(Kind::Start).await.unwrap().give_back();
-    pacer.flush().await.unwrap();
-    drop(pacer);
-    // What still writes in the background has the file open; the last one folds the journal in.
-    while beside(path, "-wal").exists() {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Goes on with a ledger of an older format: its calls count, and it is of the latest format then.
-async fn assert_goes_on(name: &str) -> PathBuf {
-    let folder = scratch().keep();
-    let path = folder.join("quota.db");
-    let (place, quota) = ledger(path.clone());
-    put(&path, &fs::read(format(name)).unwrap());
-    // Another boot, half a minute later by the wall.
-    let clock = Arc::new(TokioClock::starting_at(NOW + Duration::from_secs(30)));
-    let pacer = Pacer::with_ledger(&quota, clock, &place, Duration::from_secs(30)).unwrap();
-    pacer.flush().await.unwrap();
-    let in_use: Vec<_> = pacer
-        .usage(Kind::Start)
-        .iter()
-        .map(|window| window.in_use)
-        .collect();
-    assert_eq!(in_use, [70, 70]);
-    pacer.acquire(Kind::Start).await.unwrap().answered();
-    pacer.prove_room().await.unwrap();
-    path
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_ledger_of_format_1_still_counts() {
-    let path = assert_goes_on("quota-1.db").await;
-    assert_eq!(marks(&path).unwrap(), []);
-    fs::remove_dir_all(path.parent().unwrap()).unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_ledger_of_format_2_still_counts_and_knows_its_campaigns() {
-    if writes_formats() {
-        let folder = scratch();
-        let path = folder.path().join("quota.db");
-        write_ledger(&path).await;
-        fs::copy(&path, format("quota-2.db")).unwrap();
-    }
-    let path = assert_goes_on("quota-2.db").await;
-    let marks = marks(&path).unwrap();
-    assert_eq!((marks.len(), marks[0].committed), (1, 70));
-    fs::remove_dir_all(path.parent().unwrap()).unwrap();
 }
 
 #[cfg(unix)]

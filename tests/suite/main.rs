@@ -50,6 +50,8 @@ mod final_writing;
 mod follow;
 /// When the last call goes out, as it is told in the course of a campaign, against when it went.
 mod forecasts;
+/// Files that earlier releases wrote.
+mod formats;
 /// The service's word to wait, over the death of a process.
 mod holds;
 /// Hostile text on a real terminal.

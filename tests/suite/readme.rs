@@ -78,7 +78,7 @@ impl<'a> Example<'a> {
             .to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        let (mut screen, printer) = std::io::pipe().unwrap();
+        let (mut screen, writer) = std::io::pipe().unwrap();
         let mut shell = Command::new("sh");
         shell
             .args(["-c", self.command])
@@ -88,8 +88,8 @@ impl<'a> Example<'a> {
             .env_remove("RUST_LOG")
             .env_remove("FLEETSWEEP_TOKEN")
             .stdin(std::process::Stdio::null())
-            .stdout(printer.try_clone().unwrap())
-            .stderr(printer);
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer);
         let mut child = shell.spawn().unwrap();
         drop(shell);
         let mut printed = String::new();
