@@ -195,7 +195,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
     })
     .expect("a store");
     let mut store = intake.store;
-    let run = store.begin_run(&a_run()).expect("a run");
+    let run = store.begin_run(&Run::default()).expect("a run");
     let results = place.join("results.csv");
     let journal =
         Journal::begin(store, run, &results, &Layout::new(&[], false)).expect("the results");
@@ -241,19 +241,6 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
     assert_eq!(tally.of(Outcome::Accepted), TARGETS);
     fs::remove_dir_all(place).expect("a folder of ours");
     took
-}
-
-fn a_run() -> Run {
-    Run {
-        os_user: String::new(),
-        host: String::new(),
-        version: String::new(),
-        command: String::new(),
-        tenant: String::new(),
-        application: String::new(),
-        quota: String::new(),
-        started: SystemClock.wall(),
-    }
 }
 
 /// The median time that the disk takes to confirm 4 KiB.

@@ -1,20 +1,17 @@
 //! Classifies a reply: whether it is the service's own, and how far its call got. This is decided here for
 //! every kind of call.
 //!
-//! | reply | class | permit | attempt and try | machine | campaign |
+//! | reply | class | permit | try | machine | campaign |
 //! |---|---|---|---|---|---|
-//! | the API's own answer, below 500 | [`Own`](Class::Own) | counted from the answer | by status and code |
-//! by status and code | ends an outage |
-//! | no connection: DNS, TCP, TLS, a proxy's CONNECT | [`NeverSent`](Class::NeverSent) | withdrawn | none |
-//! waits | an outage begins |
-//! | 5xx, a foreign body, a redirect, a reset, a timeout | [`Perhaps`](Class::Perhaps) | counted, with a
-//! grace | 1 | 2 | 3 |
-//! | of these, anything with an [`Obstacle`] | the same | as above | as above | as above | holds at once |
-//! | an id or a token that no request can carry | [`Unsendable`](Class::Unsendable) | withdrawn | none |
-//! refused | goes on |
+//! | the API's own answer, below 500 | [`Class::Own`] | counted from the answer | (1) | (1) | ends an outage |
+//! | no connection: DNS, TCP, TLS, CONNECT | [`Class::NeverSent`] | withdrawn | none | waits | an outage begins |
+//! | 5xx, a foreign body, a redirect, a reset, a timeout | [`Class::Perhaps`] | counted late | (2) | (3) | (4) |
+//! | the same with an [`Obstacle`] | as above | as above | as above | as above | holds at once |
+//! | an id or a token that no request can carry | [`Class::Unsendable`] | withdrawn | none | refused | goes on |
 //!
-//! (1) It is an attempt; it costs a try only while the API can be reached. (2) The machine is looked up
-//! before anything else is sent to it. (3) An outage begins after three different machines in a row.
+//! (1) By status and code. (2) It is an attempt, and costs a try only while the API can be reached. (3) The
+//! machine is looked up before anything else is sent to it. (4) An outage begins after three different
+//! machines in a row.
 //!
 //! An obstacle is an untrusted certificate, a 407, a page in place of a 2xx, 3xx or 4xx, or a 403 that is not
 //! the API's. A person has to remove it.

@@ -22,6 +22,27 @@ use super::{
 };
 
 /// A tenant in a box, on tokio's time. It does not speak HTTP; [`super::serve`] does.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use fleetsweep::mock::{Kind, MockConfig, Request, Served, Tenant};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?.block_on(async {
+/// let tenant = Tenant::new(MockConfig::default());
+/// let machine = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+/// let path = format!("/api/machines/{machine}/runAntiVirusScan");
+/// let body = r#"{"Comment": "an example", "ScanType": "Quick"}"#;
+/// let served = tenant.handle(Request::post(&path, "mock", body)).await;
+/// assert!(matches!(served, Served::Response(answer) if answer.status == 201));
+///
+/// // It records; whoever asks judges.
+/// let recorder = tenant.recorder();
+/// assert_eq!(recorder.scans_of(machine), 1);
+/// assert_eq!(recorder.busiest(Kind::Start, Duration::from_secs(60)), 1);
+/// # });
+/// # Ok::<_, std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Tenant {
     pub(super) config: MockConfig,

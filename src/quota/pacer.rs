@@ -30,6 +30,30 @@ const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Permits calls one by one, each at the first moment that the quota allows. Cheap to clone; all clones share one
 /// quota.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+///
+/// use fleetsweep::quota::{Clock, Kind, Limit, Pacer, Quota, TokioClock};
+/// # use jiff::Timestamp;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?.block_on(async {
+/// // Two calls a second, instead of `Quota::documented()`. Time is tokio's, so that it costs a test nothing.
+/// let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+/// let quota = Quota::new(vec![Limit::new(2, Duration::from_secs(1))?]);
+/// let pacer = Pacer::new(&quota, Arc::clone(&clock));
+///
+/// let began = clock.now();
+/// for _ in 0..4 {
+///     let permit = pacer.acquire(Kind::Start).await?;
+///     // Make the call here. Its lane is free again one second after its answer, and not after it was sent.
+///     permit.answered();
+/// }
+/// assert_eq!(clock.now().since(began).as_secs(), 1);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Pacer {
     shared: Arc<Shared>,

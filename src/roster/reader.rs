@@ -30,6 +30,29 @@ use super::{
 const HEAD: u64 = 1024 * 1024;
 
 /// An input that is read row by row. Memory holds only a buffer and the set of ids.
+///
+/// ```
+/// use fleetsweep::roster::{Options, Roster, RowKind};
+///
+/// let export = "Device name;Device ID\n\
+///               web-1;1e5bc9d7e413ddd7902c2932e418702b84d0cc07\n\
+///               web-2;1E+39\n\
+///               web-1;1e5bc9d7e413ddd7902c2932e418702b84d0cc07\n";
+/// let mut roster = Roster::open("export.csv", export.as_bytes(), &Options::default())?;
+/// assert_eq!(roster.id_column(), "Device ID");
+///
+/// let mut due = Vec::new();
+/// while let Some(row) = roster.next_row()? {
+///     match row.kind {
+///         RowKind::Due => due.push(row.machine_id.to_owned()),
+///         RowKind::Invalid(why) => println!("line {}: {why}", row.line),
+///         RowKind::Duplicate { first_line } => println!("line {}: as line {first_line}", row.line),
+///         RowKind::LeftOut => {}
+///     }
+/// }
+/// assert_eq!(due, ["1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]);
+/// # Ok::<_, fleetsweep::roster::RosterError>(())
+/// ```
 pub struct Roster<R> {
     file: String,
     records: Records<Chain<Cursor<Vec<u8>>, Decoded<R>>>,

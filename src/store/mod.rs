@@ -82,7 +82,7 @@ pub use target_summary::{LastRun, Seen, TargetSummary};
 const BUSY: Duration = Duration::from_secs(10);
 
 /// What identifies a campaign, apart from its targets. If any of it differs, it is another campaign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
     /// The campaign's id, as in its tags.
     pub campaign: String,

@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::{Store, StoreError, millis, timestamp};
 
 /// One process that worked on the campaign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Run {
     /// The user's name in the operating system.
     pub os_user: String,

@@ -59,6 +59,94 @@ use crate::{
 };
 
 /// What a run needs from outside.
+///
+/// A whole campaign over two machines, against the [mock](crate::mock):
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use fleetsweep::{
+/// #     campaign::{
+/// #         engine::{Engine, dispatcher::{Dispatcher, Settings}},
+/// #         journal::Journal,
+/// #         open::create::{IntakeError, take_in},
+/// #         outcome::{Outcome, Tally},
+/// #         retry::{OnPending, Policy},
+/// #         tag::{CampaignId, DEFAULT_TEXT},
+/// #     },
+/// #     defender::{ApiBase, HttpDefender, Network, http::HttpOptions, sign_in::FixedToken},
+/// #     mock::{self, MockConfig, Tenant},
+/// #     monitor::Silent,
+/// #     quota::{Clock, Pacer, Quota, SystemClock},
+/// #     results::Layout,
+/// #     roster::{Options, Roster},
+/// #     store::{Identity, Run},
+/// # };
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let api = format!("http://{}", listener.local_addr()?);
+/// let tenant = Tenant::new(MockConfig::default());
+/// tokio::spawn(mock::serve(listener, Arc::clone(&tenant), std::future::pending()));
+///
+/// // The input becomes the state: from here on a crash loses nothing.
+/// let folder = tempfile::tempdir()?;
+/// let campaign = CampaignId::random(&mut fastrand::Rng::new());
+/// let input = "machine_id\n\
+///              1e5bc9d7e413ddd7902c2932e418702b84d0cc07\n\
+///              2e5bc9d7e413ddd7902c2932e418702b84d0cc07\n";
+/// let roster = Roster::open("fleet.csv", input.as_bytes(), &Options::default())?;
+/// let identity = Identity {
+///     campaign: campaign.as_str().to_owned(),
+///     api: api.clone(),
+///     scan_type: "quick".to_owned(),
+///     id_rule: "hex40".to_owned(),
+///     ..Identity::default()
+/// };
+/// let state = folder.path().join("fleet.campaign.db");
+/// let mut store = take_in(roster, &state, identity, None, || Ok::<_, IntakeError>(()))?.store;
+/// let run = store.begin_run(&Run::default())?;
+/// let results = folder.path().join("fleet.results.csv");
+/// let journal = Journal::begin(store, run, &results, &Layout::new(&[], false))?;
+///
+/// let dispatcher = Dispatcher::new(
+///     Settings {
+///         campaign: campaign.clone(),
+///         scan_type: "Quick",
+///         comment: DEFAULT_TEXT.to_owned(),
+///         policy: Policy { max_attempts: 5, on_pending: OnPending::Skip },
+///         capacity: 4,
+///         risk_taken: false,
+///         seed: 1,
+///     },
+///     2,
+///     Tally::default(),
+/// );
+/// let request_timeout = Duration::from_secs(30);
+/// let engine = Engine {
+///     defender: Arc::new(HttpDefender::new(HttpOptions {
+///         base: ApiBase::parse(&api)?,
+///         request_timeout,
+///         workers: 2,
+///         network: Network::default(),
+///     })?),
+///     tokens: Arc::new(FixedToken::new(&"mock".into(), "an example")?),
+///     pacer: Pacer::new(&Quota::documented(), Arc::clone(&clock)),
+///     clock: Arc::clone(&clock),
+///     monitor: Arc::new(Silent),
+///     workers: 2,
+///     request_timeout,
+///     campaign,
+///     canary_gate: None,
+/// };
+/// let (_stop, signals) = tokio::sync::mpsc::channel(1);
+/// let ending = engine.run(dispatcher, journal, signals).await;
+/// let finished = ending.journal.finish(clock.wall(), "done").await?;
+/// assert_eq!(finished.tally.of(Outcome::Accepted), 2);
+/// assert!(tenant.recorder().machines_scanned_more_than_once().is_empty());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct Engine<D> {
     /// The API.
     pub defender: Arc<D>,
