@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use tokio::task::JoinError;
 
+use super::stop::StopReason;
 use crate::{
     client::{
+        caller::CallError,
         margins::{BLIND_MARGIN, before},
         scans::ListingError,
     },
+    quota::LedgerError,
     store::{OpenAction, Store, StoreError},
 };
 
@@ -36,8 +40,8 @@ impl SharedStore {
             Store::open_unchecked(&state).and_then(|mut store| work(&mut store))
         });
         match done.await {
-            Ok(done) => done.map_err(|e| FollowError::Disk(e.to_string())),
-            Err(e) => Err(FollowError::Disk(format!("the state: {e}"))),
+            Ok(done) => Ok(done?),
+            Err(e) => Err(e.into()),
         }
     }
 }
@@ -67,25 +71,67 @@ pub(super) fn listed_from(open: &OpenAction) -> Timestamp {
 /// Why following or cancelling cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The tenant rejects the requests.
+    /// The scans cannot be listed.
+    #[error("the scans cannot be reached: {why}{}", role_for(why))]
+    List {
+        /// Why.
+        #[source]
+        why: ListingError,
+    },
+    /// The tenant rejects a call.
     #[error("the scans cannot be reached: {0}")]
-    Tenant(String),
-    /// The state or the ledger cannot be used.
-    #[error("{0}")]
-    Disk(String),
+    Call(#[source] CallError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger of the quota cannot be used.
+    #[error(transparent)]
+    Ledger(LedgerError),
+    /// A bug ended a part of the program.
+    #[error("a part of the program broke off: {0}")]
+    Task(#[from] JoinError),
+}
+
+impl FollowError {
+    /// Whether somebody has to change something in the tenant, or between it and this computer.
+    #[must_use]
+    pub fn is_of_tenant(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Call(_))
+    }
+}
+
+/// What lets the application list, where that is what is missing.
+fn role_for(e: &ListingError) -> &'static str {
+    match e {
+        ListingError::Forbidden(_) => "; grant the application the role Machine.Read.All",
+        _ => "",
+    }
 }
 
 impl From<ListingError> for FollowError {
     fn from(e: ListingError) -> Self {
-        Self::Tenant(match e {
-            ListingError::Ledger(why) => return Self::Disk(why),
-            ListingError::Forbidden(why) => {
-                format!("{why}; grant the application the role Machine.Read.All")
-            }
-            ListingError::Unanswered { trouble, .. } => trouble.why,
-            ListingError::Failed(why)
-            | ListingError::Unauthorized(why)
-            | ListingError::Blocked(why) => why,
-        })
+        match e {
+            ListingError::Ledger(e) => Self::Ledger(e),
+            why => Self::List { why },
+        }
+    }
+}
+
+impl From<CallError> for FollowError {
+    fn from(e: CallError) -> Self {
+        match e {
+            CallError::Ledger(e) => Self::Ledger(e),
+            e => Self::Call(e),
+        }
+    }
+}
+
+impl From<FollowError> for StopReason {
+    fn from(e: FollowError) -> Self {
+        if e.is_of_tenant() {
+            Self::Tenant(e.to_string())
+        } else {
+            Self::Disk(e.to_string())
+        }
     }
 }

@@ -144,8 +144,9 @@ pub(super) fn exit_code(followed: &Followed) -> ExitCode {
 
 /// Why scans cannot be followed, with its exit code.
 pub(super) fn failure(e: FollowError) -> Failure {
-    match e {
-        FollowError::Tenant(_) => Failure::new(ExitCode::Tenant, e),
-        FollowError::Disk(_) => Failure::storage(e),
+    if e.is_of_tenant() {
+        Failure::new(ExitCode::Tenant, e)
+    } else {
+        Failure::storage(e)
     }
 }

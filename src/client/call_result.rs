@@ -9,12 +9,12 @@ use crate::{
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// There is no token, or the service refuses a new one as well.
-    #[error("{0}")]
-    SignIn(String),
+    /// There is no token that the service accepts.
+    #[error(transparent)]
+    SignIn(#[from] TokenError),
     /// The ledger of the quota cannot be used.
-    #[error("{0}")]
-    Ledger(LedgerError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The service refused the call, and would refuse it again.
     #[error("{}", refused(.0))]
     Refused(Said),
@@ -28,6 +28,30 @@ pub enum CallError {
         trouble: Box<Trouble>,
         /// Whether no byte of the request was written.
         never_sent: bool,
+    },
+}
+
+/// Why there is no token that the service accepts.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// There is none at all.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// The service refuses a new one as well.
+    #[error(
+        "the service refuses the token, a new one too (HTTP 401: {}); if it names the account or a licence, a new \
+         token does not cure it",
+        .0.words()
+    )]
+    Refused(Said),
+    /// The service refuses the one that there is, and there is no newer one.
+    #[error("the service refuses the token (HTTP 401: {}); {renewal}", said.words())]
+    NotRenewed {
+        /// The refusal.
+        said: Said,
+        /// Why there is no newer one.
+        #[source]
+        renewal: SignInError,
     },
 }
 
@@ -97,6 +121,6 @@ impl From<Class> for CallError {
 
 impl From<SignInError> for CallError {
     fn from(e: SignInError) -> Self {
-        Self::SignIn(e.to_string())
+        Self::SignIn(e.into())
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use super::call_result::{Answered, CallError, Once, is_page_of_scans};
+pub use super::call_result::{Answered, CallError, Once, TokenError, is_page_of_scans};
 pub use super::outage::probe;
 use super::{
     call_result::is_requested,
@@ -26,11 +26,7 @@ use super::{
 };
 use crate::{
     audit::{audit, ms},
-    defender::{
-        Answer, Call, Defender,
-        sign_in::{SignInError, TokenSource},
-        throttle::Throttle,
-    },
+    defender::{Answer, Call, Defender, sign_in::TokenSource, throttle::Throttle},
     monitor::Monitor,
     quota::{Clock, Kind, Moment, Pacer, Permit},
 };
@@ -171,8 +167,8 @@ impl<D: Defender> Caller<D> {
     /// There is no token, or the ledger cannot be used.
     pub(crate) async fn acquire_permit(&self, kind: Kind) -> Result<Permit, CallError> {
         // The token comes first, so that waiting for it costs no permit.
-        self.tokens.token().await.map_err(CallError::from)?;
-        self.pacer.acquire(kind).await.map_err(CallError::Ledger)
+        self.tokens.token().await?;
+        Ok(self.pacer.acquire(kind).await?)
     }
 
     /// Makes the call once, for calls that must not be repeated blindly: where there is no answer, nobody
@@ -231,21 +227,11 @@ impl<D: Defender> Caller<D> {
         match said.status {
             200..300 => Ok(Once::Answered(Answered::Found(answer))),
             404 => Ok(Once::Answered(Answered::NotFound)),
-            401 if token > refused && refused > 0 => Err(CallError::SignIn(format!(
-                "the service refuses the token, a new one too (HTTP 401: {}); if it names the account or a \
-                 licence, a new token does not cure it",
-                said.words()
-            ))),
-            401 => {
-                let renewed = self.tokens.renew(token).await;
-                renewed.map_err(|SignInError(why)| {
-                    let words = said.words();
-                    CallError::SignIn(format!(
-                        "the service refuses the token (HTTP 401: {words}); {why}"
-                    ))
-                })?;
-                Ok(Once::NotMade(token))
-            }
+            401 if token > refused && refused > 0 => Err(TokenError::Refused(said).into()),
+            401 => match self.tokens.renew(token).await {
+                Ok(_) => Ok(Once::NotMade(token)),
+                Err(renewal) => Err(TokenError::NotRenewed { said, renewal }.into()),
+            },
             _ => Err(CallError::Refused(said)),
         }
     }

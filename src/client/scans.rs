@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    caller::{Answered, CallError, Caller},
+    caller::{Answered, CallError, Caller, TokenError},
     paging::{Paging, Step},
     reply::{Said, Trouble},
     server_clock::ServerClock,
@@ -20,7 +20,7 @@ use crate::{
         wire::{self, MachineAction, Page},
     },
     monitor::count,
-    quota::{Kind, Moment},
+    quota::{Kind, LedgerError, Moment},
 };
 
 /// The largest page that the API returns (MDE-API.md, section 3).
@@ -36,15 +36,19 @@ const PAGE_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MAX_READS: u32 = 3;
 
 /// Why there is no complete listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum ListingError {
     /// The application may not list.
-    Forbidden(String),
-    /// There is no token, or the service refuses a new one as well.
-    Unauthorized(String),
-    /// The service refuses to list, or the list could not be read to its end, so it proves nothing.
-    Failed(String),
+    #[error("{}", .0.words())]
+    Forbidden(Said),
+    /// There is no token that the service accepts.
+    #[error(transparent)]
+    Unauthorized(TokenError),
+    /// What the service answered is not the whole list, so it proves nothing.
+    #[error(transparent)]
+    Failed(NotListed),
     /// The service did not answer.
+    #[error("{trouble}")]
     Unanswered {
         /// Why.
         trouble: Box<Trouble>,
@@ -52,19 +56,48 @@ pub enum ListingError {
         never_sent: bool,
     },
     /// Something between this computer and the API has to be removed by a person.
+    #[error("{0}")]
     Blocked(String),
     /// The ledger of the quota cannot be used.
-    Ledger(String),
+    #[error(transparent)]
+    Ledger(LedgerError),
+}
+
+/// Why the service's answers are not the whole list.
+#[derive(Debug, thiserror::Error)]
+pub enum NotListed {
+    /// It refuses to list.
+    #[error(transparent)]
+    Refused(Box<CallError>),
+    /// It answers 404.
+    #[error("the service knows no list (HTTP 404)")]
+    NotFound,
+    /// A page is not what the API documents.
+    #[error("the list cannot be read")]
+    Unreadable,
+    /// Scans that began meanwhile have moved its rows, each time that it was read.
+    #[error("its rows moved while it was read, {MAX_READS} times running")]
+    Moved,
+    /// The service shows the same rows again, or ever more.
+    #[error("it has no end: after {} the service shows the same or ever more", count::of(*rows, "scan"))]
+    Endless {
+        /// How many rows were read.
+        rows: u64,
+    },
+}
+
+impl From<NotListed> for ListingError {
+    fn from(e: NotListed) -> Self {
+        Self::Failed(e)
+    }
 }
 
 impl From<CallError> for ListingError {
     fn from(e: CallError) -> Self {
         match e {
-            CallError::Refused(said) if said.status == 403 => {
-                Self::Forbidden(said.words().to_owned())
-            }
-            CallError::Refused(_) => Self::Failed(e.to_string()),
-            CallError::SignIn(why) => Self::Unauthorized(why),
+            CallError::Refused(said) if said.status == 403 => Self::Forbidden(said),
+            CallError::Refused(_) => Self::Failed(NotListed::Refused(Box::new(e))),
+            CallError::SignIn(e) => Self::Unauthorized(e),
             CallError::Blocked(why) => Self::Blocked(why),
             CallError::Unanswered {
                 trouble,
@@ -73,7 +106,7 @@ impl From<CallError> for ListingError {
                 trouble,
                 never_sent,
             },
-            CallError::Ledger(e) => Self::Ledger(e.to_string()),
+            CallError::Ledger(e) => Self::Ledger(e),
         }
     }
 }
@@ -128,8 +161,7 @@ impl<D: Defender> ScanList<D> {
                 return Ok(began);
             }
         }
-        let why = format!("its rows moved while it was read, {MAX_READS} times running");
-        Err(ListingError::Failed(why))
+        Err(NotListed::Moved.into())
     }
 
     /// Reads the list once; `None` where rows moved.
@@ -159,11 +191,8 @@ impl<D: Defender> ScanList<D> {
                 Step::End => return Ok(Some(began)),
                 Step::Moved => return Ok(None),
                 Step::Endless => {
-                    let why = format!(
-                        "it has no end: after {} the service shows the same or ever more",
-                        count::of(paging.rows() as u64, "scan")
-                    );
-                    return Err(ListingError::Failed(why));
+                    let rows = paging.rows() as u64;
+                    return Err(NotListed::Endless { rows }.into());
                 }
             }
         }
@@ -202,14 +231,12 @@ impl<D: Defender> ScanList<D> {
                 asked => asked?,
             };
             let Answered::Found(answer) = answered else {
-                return Err(ListingError::Failed(
-                    "the service knows no list (HTTP 404)".to_owned(),
-                ));
+                return Err(NotListed::NotFound.into());
             };
             server.update(self.caller.clock().now(), answer.date);
             return match wire::json(&answer.body) {
                 Some(page) => Ok((sent, page)),
-                None => Err(ListingError::Failed("the list cannot be read".to_owned())),
+                None => Err(NotListed::Unreadable.into()),
             };
         }
     }

@@ -36,7 +36,7 @@ pub(super) enum End {
     Answered(Option<MachineAction>),
     NotThere,
     /// With the scan as it is now, if it could be read: it may have ended by itself.
-    Refused(String, Result<Option<MachineAction>, FollowError>),
+    Refused(CallError, Result<Option<MachineAction>, FollowError>),
     /// The call was certainly not carried out; the serial number of the token that was refused, if one was.
     NotCarriedOut(u64),
     /// No byte of the request was written.
@@ -83,15 +83,13 @@ pub(super) async fn call_once<D: Defender>(
         Ok(Once::Answered(Answered::Found(answer))) => End::Answered(wire::json(&answer.body)),
         Ok(Once::Answered(Answered::NotFound)) => End::NotThere,
         Ok(Once::NotMade(refused)) => End::NotCarriedOut(refused),
-        Err(e @ CallError::Refused(_)) => {
-            End::Refused(e.to_string(), get(caller, &turn.scan).await)
-        }
+        Err(e @ CallError::Refused(_)) => End::Refused(e, get(caller, &turn.scan).await),
         Err(CallError::Unanswered {
             trouble,
             never_sent: true,
         }) => End::NeverSent(trouble),
         Err(CallError::Unanswered { trouble, .. }) => End::Lost(trouble),
-        Err(e) => End::Failed(failure(e)),
+        Err(e) => End::Failed(e.into()),
     }
 }
 
@@ -107,13 +105,6 @@ async fn get<D: Defender>(
         Ok(Answered::NotFound) | Err(CallError::Unanswered { .. } | CallError::Refused(_)) => {
             Ok(None)
         }
-        Err(e) => Err(failure(e)),
-    }
-}
-
-pub(super) fn failure(e: CallError) -> FollowError {
-    match e {
-        CallError::Ledger(e) => FollowError::Disk(e.to_string()),
-        e => FollowError::Tenant(e.to_string()),
+        Err(e) => Err(e.into()),
     }
 }

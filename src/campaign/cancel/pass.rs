@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     CancelCandidate, Cancelled, Canceller,
-    call::{End, Report, Turn, call_once, failure},
+    call::{End, Report, Turn, call_once},
 };
 use crate::{
     campaign::{optional::optional, shared_store::FollowError, stop::Signal},
@@ -110,7 +110,7 @@ impl<'a, D: Defender> Pass<'a, D> {
                     self.permit_wait = None;
                     match permit {
                         Ok(permit) => self.send(permit).await?,
-                        Err(e) => self.trouble = Some(failure(e)),
+                        Err(e) => self.trouble = Some(e.into()),
                     }
                 }
                 Some(over) = optional(self.hold.as_mut()) => {
@@ -121,7 +121,7 @@ impl<'a, D: Defender> Pass<'a, D> {
                             self.done.why = why;
                             self.done.gave_up = true;
                         }
-                        Err(e) => self.trouble = Some(failure(e)),
+                        Err(e) => self.trouble = Some(e.into()),
                     }
                 }
                 () = &mut next_report => {
@@ -201,7 +201,7 @@ impl<'a, D: Defender> Pass<'a, D> {
         while let Some(report) = next {
             match report {
                 Ok(report) => reports.push(report),
-                Err(e) => return Err(FollowError::Disk(format!("a call broke off: {e}"))),
+                Err(e) => return Err(e.into()),
             }
             next = self.calls.try_join_next();
         }
@@ -248,13 +248,13 @@ impl<'a, D: Defender> Pass<'a, D> {
                 "the service does not know the scan".clone_into(&mut self.done.why);
             }
             End::Refused(why, asked) => {
-                self.done.why = why;
+                self.done.why = why.to_string();
                 if let Err(e) = asked {
                     self.trouble = Some(e);
                 } else if !is_over {
                     self.done.refused += 1;
                     if self.done.refused >= REFUSED_IN_A_ROW && self.done.cancelled == 0 {
-                        self.trouble = Some(FollowError::Tenant(self.done.why.clone()));
+                        self.trouble = Some(why.into());
                     }
                 }
             }

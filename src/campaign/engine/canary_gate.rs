@@ -3,11 +3,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use crate::campaign::{
-    brakes::Passed,
-    follow::{FollowError, Follower},
-    stop::StopReason,
-};
+use crate::campaign::{brakes::Passed, follow::Follower, stop::StopReason};
 use crate::{
     defender::Defender,
     monitor::{Monitor, count},
@@ -122,7 +118,6 @@ async fn follow<D: Defender>(follower: &Follower<D>, canaries: u64) -> Result<()
             "--canary {canaries} --follow: of the canaries' scans {why}; look at these machines; the same \
              command goes on with a --canary below {canaries}, or without it"
         ))),
-        Err(e @ FollowError::Tenant(_)) => Err(StopReason::Tenant(e.to_string())),
-        Err(FollowError::Disk(why)) => Err(StopReason::Disk(why)),
+        Err(e) => Err(e.into()),
     }
 }

@@ -9,7 +9,7 @@ use super::{
     pending::Unconfirmed,
     verdict::{Scan, Whose, whose},
 };
-pub use crate::client::scans::ListingError;
+pub use crate::client::scans::{ListingError, NotListed};
 use crate::{
     campaign::tag::CampaignId,
     client::{

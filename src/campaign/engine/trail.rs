@@ -129,14 +129,7 @@ pub(in crate::campaign) fn lookup(pending: &PendingTarget, finding: &Finding) {
 
 /// The list of scans could not be read to its end.
 pub(in crate::campaign) fn no_listing(why: &ListingError) {
-    let why = match why {
-        ListingError::Forbidden(why)
-        | ListingError::Unauthorized(why)
-        | ListingError::Failed(why)
-        | ListingError::Blocked(why)
-        | ListingError::Ledger(why) => why,
-        ListingError::Unanswered { trouble, .. } => &trouble.why,
-    };
+    let why = why.to_string();
     audit!("lookup", found = "no list", why = why.as_str());
 }
 

@@ -124,10 +124,9 @@ impl<D: Defender> Follower<D> {
                     }
                 }
                 Ok(Answered::NotFound) => *memory.unlisted.entry(open.n).or_default() += 1,
-                Err(CallError::Ledger(e)) => return Err(FollowError::Disk(e.to_string())),
                 // The next round asks again.
                 Err(CallError::Unanswered { .. }) => {}
-                Err(e) => return Err(FollowError::Tenant(e.to_string())),
+                Err(e) => return Err(e.into()),
             }
         }
         Ok(updates)

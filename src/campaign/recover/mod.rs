@@ -28,13 +28,15 @@ use self::{listed::ListedScans, witness::Ledger};
 use super::{engine::verdict::Scan, outcome::Outcome};
 use crate::{
     client::{
+        caller::TokenError,
         margins::{BLIND_MARGIN, before},
+        reply::Said,
         scans::{ListingError, ScanList},
         server_clock::ServerClock,
     },
     defender::Defender,
     monitor::{Monitor, span},
-    quota::Clock,
+    quota::{Clock, LedgerError},
     results::{self, ReadRow, ResultsError},
     store::{Decision, OpenTarget, Progress, Record, SentAt, Store, StoreError, Subject},
 };
@@ -63,25 +65,32 @@ pub struct Recovered {
 /// Why the state cannot be recovered. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
-    /// The application may not list scans, or its token is refused.
+    /// The application may not list scans.
     #[error(
-        "--recover needs the list of scans: {0}; grant the application the role Machine.Read.All. Nothing was sent"
+        "--recover needs the list of scans: {}; grant the application the role Machine.Read.All. Nothing was sent",
+        .0.words()
     )]
-    Forbidden(String),
+    Forbidden(Said),
+    /// There is no token that the service accepts.
+    #[error("--recover needs the list of scans: {0}. Nothing was sent")]
+    SignIn(#[source] TokenError),
     /// The list could not be read to its end.
     #[error(
         "the list of scans could not be read: {0}. Nothing was sent; the same command with --recover tries again"
     )]
-    List(String),
+    List(#[source] ListingError),
     /// The input is not the one that the campaign began with.
     #[error(
-        "the results tell what became of machine {0}, and it is not in the input; nothing was sent. Give \
+        "the results tell what became of machine {machine}, and it is not in the input; nothing was sent. Give \
          --recover the input that the campaign began with"
     )]
-    Input(String),
+    Input {
+        /// The machine that the input does not name.
+        machine: String,
+    },
     /// The ledger of the quota cannot be used.
-    #[error("{0}")]
-    Ledger(String),
+    #[error(transparent)]
+    Ledger(LedgerError),
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,10 +102,10 @@ pub enum RecoverError {
 impl From<ListingError> for RecoverError {
     fn from(e: ListingError) -> Self {
         match e {
-            ListingError::Forbidden(why) | ListingError::Unauthorized(why) => Self::Forbidden(why),
-            ListingError::Failed(why) | ListingError::Blocked(why) => Self::List(why),
-            ListingError::Unanswered { trouble, .. } => Self::List(trouble.why),
-            ListingError::Ledger(why) => Self::Ledger(why),
+            ListingError::Forbidden(said) => Self::Forbidden(said),
+            ListingError::Unauthorized(e) => Self::SignIn(e),
+            ListingError::Ledger(e) => Self::Ledger(e),
+            e => Self::List(e),
         }
     }
 }
@@ -143,7 +152,7 @@ pub async fn recover<D: Defender>(
     let covers = store.last_target()?;
     let ends = ends_in(evidence.results, &store.identity().campaign)?;
     if let Some(machine) = missing(store, &ends)? {
-        return Err(RecoverError::Input(machine));
+        return Err(RecoverError::Input { machine });
     }
     store.decide(&begun(clock.wall(), covers))?;
     let open = store.targets_to_recover()?;
@@ -306,4 +315,22 @@ fn untold(mut progress: Progress, made: Timestamp) -> Progress {
      campaign's; look at the machine"
         .clone_into(&mut progress.message);
     progress
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_role_is_advised_only_where_one_is_missing() {
+        let missing = RecoverError::from(ListingError::Forbidden(Said::default()));
+        assert!(missing.to_string().contains("Machine.Read.All"));
+
+        let refused = TokenError::Refused(Said::default());
+        let refused = RecoverError::from(ListingError::Unauthorized(refused));
+        assert!(!refused.to_string().contains("role"), "{refused}");
+        assert!(refused.source().is_some());
+    }
 }

@@ -305,8 +305,10 @@ impl World<'_> {
 
 fn failure(e: RecoverError) -> Failure {
     match e {
-        e @ RecoverError::Forbidden(_) => Failure::new(ExitCode::Tenant, e),
-        e @ RecoverError::Input(_) => Failure::usage(e),
+        e @ (RecoverError::Forbidden(_) | RecoverError::SignIn(_)) => {
+            Failure::new(ExitCode::Tenant, e)
+        }
+        e @ RecoverError::Input { .. } => Failure::usage(e),
         e => Failure::storage(e),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
             Ending,
             canary_gate::{FollowedCanaries, Word},
         },
-        follow::{FollowEnd, FollowError, Follower},
+        follow::{FollowEnd, Follower},
         stop::StopReason,
     },
     cli::{
@@ -83,10 +83,7 @@ pub(super) async fn to_the_end<D: Defender>(
             }
             return Some(follow::exit_code(&told));
         }
-        Err(FollowError::Disk(why)) => ending.stop = Some(StopReason::Disk(why)),
-        Err(e @ FollowError::Tenant(_)) => {
-            ending.stop = Some(StopReason::Tenant(e.to_string()));
-        }
+        Err(e) => ending.stop = Some(e.into()),
     }
     None
 }

@@ -10,12 +10,13 @@ use crate::{
     campaign::{
         brakes::BrakeOptions,
         engine::{
-            lookup::ListingError,
+            lookup::{ListingError, NotListed},
             verdict::{Scan, Verdict},
         },
         outcome::Outcome,
         retry::OnPending,
     },
+    client::reply::Said,
     store::{Left, Progress, Reach, SentAt},
 };
 
@@ -113,8 +114,9 @@ fn the_risk_of_a_second_scan_is_taken_only_where_the_list_is_forbidden() {
             by_server: false,
         }),
     };
-    let forbidden: fn(String) -> ListingError = ListingError::Forbidden;
-    for (error, tries, is_sent) in [(forbidden, 1, true), (ListingError::Failed, 5, false)] {
+    let forbidden: fn() -> ListingError = || ListingError::Forbidden(Said::default());
+    let failed: fn() -> ListingError = || NotListed::Unreadable.into();
+    for (error, tries, is_sent) in [(forbidden, 1, true), (failed, 5, false)] {
         let mut dispatcher = dispatcher(0, Policy::default());
         dispatcher.settings.risk_taken = true;
         dispatcher.targets = 1;
@@ -123,7 +125,7 @@ fn the_risk_of_a_second_scan_is_taken_only_where_the_list_is_forbidden() {
         for nth in 1..=tries {
             let now = at(nth * 200);
             assert!(dispatcher.wants_listing(now).is_some());
-            dispatcher.listed(Err(error("why".into())), now, WALL);
+            dispatcher.listed(Err(error()), now, WALL);
         }
         assert_eq!(dispatcher.wants_permit(at(2_000)), is_sent);
         let unsure = dispatcher.tally().of(Outcome::Unsure);

@@ -6,12 +6,13 @@ use super::{
 };
 use crate::campaign::{
     engine::{
-        lookup::{Finding, Listing, ListingError},
+        lookup::{Finding, Listing, ListingError, NotListed},
         verdict::{Scan, Verdict},
     },
     outcome::Outcome,
     retry::OnPending,
 };
+use crate::client::reply::Said;
 
 #[test]
 fn pending_ones_are_asked_about_as_often_and_as_late_as_was_said() {
@@ -107,8 +108,8 @@ fn a_finding_is_void_in_a_minute_but_not_for_ever() {
 
 #[test]
 fn where_the_list_is_forbidden_or_fails_again_and_again_a_call_asks() {
-    let forbidden = ListingError::Forbidden("no".into());
-    let failed = ListingError::Failed("no".into());
+    let forbidden: fn() -> ListingError = || ListingError::Forbidden(Said::default());
+    let failed: fn() -> ListingError = || NotListed::Unreadable.into();
     for (error, times) in [(forbidden, 1), (failed, 5)] {
         let mut dispatcher = dispatcher(1, retried(4));
         call(&mut dispatcher, Verdict::AlreadyPending(None), at(0));
@@ -119,9 +120,9 @@ fn where_the_list_is_forbidden_or_fails_again_and_again_a_call_asks() {
             assert_eq!(dispatcher.assign(now, WALL), None);
             now = now + Duration::from_mins(10);
             assert!(dispatcher.wants_listing(now).is_some());
-            dispatcher.listed(Err(error.clone()), now, WALL);
+            dispatcher.listed(Err(error()), now, WALL);
         }
-        assert!(dispatcher.assign(now, WALL).is_some(), "{error:?}");
+        assert!(dispatcher.assign(now, WALL).is_some(), "{:?}", error());
         let notes = dispatcher.take_notes();
         let told = notes.iter().filter(|note| note.contains("a call each"));
         assert_eq!(told.count(), 1, "{notes:?}");

@@ -96,9 +96,9 @@ impl Dispatcher {
     pub fn listed(&mut self, result: Result<Listing, ListingError>, now: Moment, wall: Timestamp) {
         self.listings.running = false;
         if self.busy.skip.is_asking()
-            && let Err(ListingError::Forbidden(why) | ListingError::Failed(why)) = &result
+            && let Err(e @ (ListingError::Forbidden(_) | ListingError::Failed(_))) = &result
         {
-            self.stop_unasked(why);
+            self.stop_unasked(e);
             return;
         }
         if !matches!(result, Err(ListingError::Unanswered { .. })) {
@@ -118,11 +118,11 @@ impl Dispatcher {
                 self.settle_busy_checks(&mut listing, now, wall);
                 self.settle_skip(&mut listing, wall);
             }
-            Err(ListingError::Forbidden(why)) => self.cannot_list(why, now),
-            Err(ListingError::Unauthorized(why) | ListingError::Blocked(why)) => {
-                self.stop(StopReason::Tenant(why));
+            Err(e @ ListingError::Forbidden(_)) => self.cannot_list(&e, now),
+            Err(e @ (ListingError::Unauthorized(_) | ListingError::Blocked(_))) => {
+                self.stop(StopReason::Tenant(e.to_string()));
             }
-            Err(ListingError::Ledger(why)) => self.stop(StopReason::Disk(why)),
+            Err(ListingError::Ledger(e)) => self.stop(StopReason::Disk(e.to_string())),
             Err(ListingError::Unanswered {
                 trouble,
                 never_sent: true,
@@ -144,9 +144,9 @@ impl Dispatcher {
     }
 
     /// The application may not list, so unconfirmed attempts stay unconfirmed.
-    pub(super) fn cannot_list(&mut self, why: String, now: Moment) {
+    pub(super) fn cannot_list(&mut self, why: &ListingError, now: Moment) {
         self.notes.push(format!("scans cannot be looked up: {why}"));
-        self.listings.forbidden = Some(why);
+        self.listings.forbidden = Some(why.to_string());
         self.give_up_lookups(now);
         self.give_up_busy_checks(now);
     }

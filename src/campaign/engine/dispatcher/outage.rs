@@ -89,14 +89,14 @@ impl Dispatcher {
         held.probe = Probe::ByList;
         match result {
             Err(ListingError::Unanswered { trouble, .. }) => self.still_out(&trouble, now),
-            Err(ListingError::Unauthorized(why) | ListingError::Blocked(why)) => {
-                self.stop(StopReason::Tenant(why));
+            Err(e @ (ListingError::Unauthorized(_) | ListingError::Blocked(_))) => {
+                self.stop(StopReason::Tenant(e.to_string()));
             }
-            Err(ListingError::Ledger(why)) => self.stop(StopReason::Disk(why)),
-            Err(ListingError::Forbidden(why)) => {
+            Err(ListingError::Ledger(e)) => self.stop(StopReason::Disk(e.to_string())),
+            Err(e @ ListingError::Forbidden(_)) => {
                 self.list_answered(now);
                 if self.listings.forbidden.is_none() {
-                    self.cannot_list(why, now);
+                    self.cannot_list(&e, now);
                 }
             }
             Ok(()) | Err(ListingError::Failed(_)) => self.list_answered(now),

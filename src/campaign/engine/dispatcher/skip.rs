@@ -8,7 +8,7 @@ use crate::{
     campaign::{
         engine::{
             active_scans::ActiveScans,
-            lookup::Listing,
+            lookup::{Listing, ListingError},
             pending::{FINDING, PendingTarget},
             verdict::Scan,
         },
@@ -110,7 +110,7 @@ impl Dispatcher {
     }
 
     /// The list could not be read, so nothing may be sent: without it, `--skip-busy` cannot be kept.
-    pub(super) fn stop_unasked(&mut self, why: &str) {
+    pub(super) fn stop_unasked(&mut self, why: &ListingError) {
         self.stop(StopReason::Tenant(format!(
             "the list of scans cannot be read ({why}), so --skip-busy cannot tell which machines are busy: grant the \
              application the role Machine.Read.All, or leave --skip-busy out; nothing was sent"

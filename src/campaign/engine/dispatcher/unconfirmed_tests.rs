@@ -5,11 +5,12 @@ use super::{
 use crate::{
     campaign::{
         engine::{
-            lookup::{Finding, Listing, ListingError},
+            lookup::{Finding, Listing, ListingError, NotListed},
             verdict::{Scan, Verdict},
         },
         outcome::Outcome,
     },
+    client::reply::Said,
     store::{Left, SentAt},
 };
 
@@ -22,9 +23,8 @@ fn beyond_twenty_thousand_in_doubt_nothing_is_sent_until_a_listing_has_told() {
     }
     assert!(!dispatcher.wants_permit(at(0)));
     assert!(dispatcher.wants_listing(at(30)).is_some());
-    let failed = ListingError::Failed("HTTP 500".into());
     for failure in 1..=5 {
-        dispatcher.listed(Err(failed.clone()), at(30 + failure), WALL);
+        dispatcher.listed(Err(NotListed::Unreadable.into()), at(30 + failure), WALL);
     }
     assert!(dispatcher.wants_permit(at(40)), "they ended as unsure");
 }
@@ -64,7 +64,7 @@ fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost(
     }
     assert_eq!(read, 20_000);
     assert!(!dispatcher.is_over());
-    dispatcher.listed(Err(ListingError::Forbidden("no".into())), at(30), WALL);
+    dispatcher.listed(Err(ListingError::Forbidden(Said::default())), at(30), WALL);
     assert_eq!(dispatcher.tally().of(Outcome::Unsure), 20_000);
     assert_eq!(dispatcher.wants_reading(at(31)).unconfirmed.len(), 5_000);
 }
