@@ -1,4 +1,4 @@
-//! Microsoft's clouds and regions, from the table at the end of MDE-API.md.
+//! Microsoft's clouds and regions, from the table in MDE-API.md, section 6.
 
 use std::{fmt, str::FromStr};
 

@@ -10,10 +10,9 @@ use super::{Layout, ResultsError, Row, line::RowWriter};
 
 /// A results file that grows by a line for each target that ends.
 pub struct ResultsFile {
-    path: PathBuf,
-    pen: RowWriter,
+    row_writer: RowWriter,
     line: Vec<u8>,
-    lines: Lines<File>,
+    lines: Lines<Growing>,
 }
 
 impl ResultsFile {
@@ -22,10 +21,15 @@ impl ResultsFile {
         let file = OpenOptions::new().append(true).open(path)?;
         let whole = file.metadata()?.len();
         Ok(Self {
-            path: path.to_owned(),
-            pen: RowWriter::new(layout),
+            row_writer: RowWriter::new(layout),
             line: Vec::with_capacity(1024),
-            lines: Lines::new(file, whole),
+            lines: Lines::new(
+                Growing {
+                    path: path.to_owned(),
+                    file,
+                },
+                whole,
+            ),
         })
     }
 
@@ -36,16 +40,32 @@ impl ResultsFile {
     /// The disk is full or gone. Then the file ends with the line before.
     pub fn append(&mut self, row: &Row<'_>) -> Result<(), ResultsError> {
         self.line.clear();
-        self.pen
+        self.row_writer
             .row(row, &mut self.line)
             .and_then(|()| self.lines.append(&self.line))
-            .map_err(|why| ResultsError::new("add a line to the results file", &self.path, &why))
+            .map_err(|why| ResultsError::new("add a line to the results file", self.path(), &why))
     }
 
     /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.lines.sink.path
+    }
+}
+
+/// A file that is open for appending.
+struct Growing {
+    path: PathBuf,
+    file: File,
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -55,9 +75,14 @@ trait Sink: Write {
     fn cut(&mut self, len: u64) -> io::Result<()>;
 }
 
-impl Sink for File {
+impl Sink for Growing {
     fn cut(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)
+        // On Windows a handle that may only append may not shorten the file.
+        if cfg!(windows) {
+            let file = OpenOptions::new().write(true).open(&self.path)?;
+            return file.set_len(len);
+        }
+        self.file.set_len(len)
     }
 }
 

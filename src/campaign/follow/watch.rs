@@ -11,8 +11,8 @@ use crate::{
     store::{ActionUpdate, OpenAction, is_final},
 };
 
-/// How old somebody else's scan may be when its machine is found busy: requests to machines that are off were
-/// seen pending for three days (MDE-API.md, section 3).
+/// How old somebody else's scan may be when its machine is found busy. How long a scan waits for a machine that is
+/// off is not documented; an isolation waits for three days (MDE-API.md, section 3).
 pub(crate) const OLDEST_FOREIGN: SignedDuration = SignedDuration::from_hours(72);
 
 /// The longest time between sending a call and the time that the service records for it.
