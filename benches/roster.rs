@@ -24,7 +24,8 @@ fn write_fleet(file: &File) -> io::Result<()> {
         let (a, b, c) = (random.u64(..), random.u64(..), random.u32(..));
         writeln!(
             out,
-            "{a:016x}{b:016x}{c:08x},pc-{n:07}.corp,Windows11,23H2,Clients,Low,Active,10.{}.{}.{},Berlin,team-{},2026-11-{:02}",
+            "{a:016x}{b:016x}{c:08x},pc-{n:07}.corp,Windows11,23H2,Clients,Low,Active,10.{}.{}.{},Berlin,\
+             team-{},2026-11-{:02}",
             c & 0xff,
             b & 0xff,
             a & 0xff,

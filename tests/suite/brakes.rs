@@ -376,7 +376,8 @@ proptest! {
                 },
                 ..MockConfig::default()
             };
-            let rig = || Rig { seed, policy: Policy { max_attempts: 40, ..Policy::default() }, ..Rig::against(mock.clone()) };
+            let policy = Policy { max_attempts: 40, ..Policy::default() };
+            let rig = || Rig { policy, seed, ..Rig::against(mock.clone()) };
             let ground = Arc::new(rig().ground());
             let person = Person::saying(&[]);
             let _ = person.tenant.set(Arc::clone(ground.tenant()));

@@ -15,14 +15,14 @@ use fleetsweep::{
         stop::StopReason,
     },
     defender::sign_in::{Token, TokenFuture, TokenSource},
-    mock::{Chances, Fault, Kind, MockConfig, Rule, SignIn, Tokens},
+    mock::{Fault, Kind, MockConfig, Rule, SignIn, Tokens},
 };
 use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::{
     campaign_quota::in_virtual_time,
-    rig::{Rig, Told, fleet, machine},
+    rig::{Rig, Told, chances, fleet, machine},
 };
 
 fn error(status: u16, code: &str) -> Fault {
@@ -276,14 +276,10 @@ proptest! {
 
     #[test]
     fn whatever_goes_wrong_every_row_has_one_outcome(
-        wrong in prop::array::uniform9(0.0..0.15_f64),
+        chances in chances(0.15, 6.0),
         lag in 0..20_u64, tries in 1..6_u32, retry: bool, seed: u64,
         rows in prop::collection::vec(0..90_u64, 1..120),
     ) {
-        let [busy, unknown, unsupported, spurious_404, error_before, error_after, reset_before, reset_after, early] = wrong;
-        let chances = Chances {
-            busy, unknown, unsupported, spurious_404, error_before, error_after, reset_before, reset_after, early: early * 6.0,
-        };
         // Some ids stand there twice, and some are none.
         let ids = rows.iter().map(|n| if n % 9 == 8 { "no id".to_owned() } else { machine(n + 1) });
         let csv = format!("machine_id\n{}\n{}\n", machine(99), ids.collect::<Vec<_>>().join("\n"));

@@ -10,7 +10,7 @@ use fleetsweep::{
 use proptest::prelude::*;
 use tokio::time::sleep;
 
-use super::rig::{Rig, fleet, machine};
+use super::rig::{Rig, chances, fleet, machine};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const LATENCIES: [(u64, u64); 3] = [(0, 0), (5, 300), (2_000, 20_000)];
@@ -87,22 +87,26 @@ proptest! {
         minute in 1..40_u32, hour in 40..200_u32,
         from in 0..3_000_u64, more in 0..40_000_u64,
         model in prop_oneof![
-            Just(Model::Sliding), Just(BUCKET), (0..3600_u64).prop_map(|s| Model::Fixed { phase: Duration::from_secs(s) })
+            Just(Model::Sliding),
+            Just(BUCKET),
+            (0..3600_u64).prop_map(|s| Model::Fixed { phase: Duration::from_secs(s) }),
         ],
-        wrong in prop::array::uniform9(0.0..0.08_f64),
+        chances in chances(0.08, 12.0),
         machines in 1..200_u64, seed: u64,
     ) {
-        let [busy, unknown, unsupported, spurious_404, error_before, error_after, reset_before, reset_after, early] = wrong;
-        let chances = Chances {
-            busy, unknown, unsupported, spurious_404, error_before, error_after, reset_before, reset_after, early: early * 12.0,
-        };
         let limit = |calls, seconds| fleetsweep::mock::Limit { calls, window: Duration::from_secs(seconds) };
         let quota = QuotaConfig { limits: vec![limit(minute, 60), limit(hour, 3600)], model, ..QuotaConfig::default() };
         let rig = Rig {
             quota: Quota::new(vec![format!("{minute}/1m").parse().unwrap(), format!("{hour}/1h").parse().unwrap()]),
             seed,
             // Answers take up to 43 s and are waited for 30 s, so some calls are counted long after they were given up.
-            ..Rig::against(MockConfig { seed, quota, latency: MS(from)..=MS(from + more), chances, ..MockConfig::default() })
+            ..Rig::against(MockConfig {
+                seed,
+                quota,
+                latency: MS(from)..=MS(from + more),
+                chances,
+                ..MockConfig::default()
+            })
         };
         in_virtual_time(async {
             let told = rig.run(&fleet(machines)).await;
@@ -193,9 +197,11 @@ async fn beside_a_caller_who_takes_half_at_random_a_day_is_shared_in_halves() {
 #[tokio::test(start_paused = true)]
 async fn what_the_service_says_about_waiting_is_never_undercut() {
     for (told_to, seconds) in [("37", 37), ("1800", 1800), ("5000", 5000)] {
-        let body = format!(
-            r#"{{"error":{{"code":"429","message":"API calls quota exceeded! Maximum allowed 100 per 00:01:00 for the key x. You can send requests again in {told_to} seconds."}}}}"#
+        let words = format!(
+            "API calls quota exceeded! Maximum allowed 100 per 00:01:00 for the key x. You can send requests again in \
+             {told_to} seconds."
         );
+        let body = serde_json::json!({"error": {"code": "429", "message": words}}).to_string();
         let rig = Rig::against(MockConfig {
             faults: vec![Rule::new(Fault::Status(429, body)).kind(Kind::Start).nth(5)],
             latency: MS(5)..=MS(300),

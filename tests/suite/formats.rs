@@ -53,8 +53,8 @@ fn a_campaign_of_format_2_can_be_gone_on_with() {
     assert_eq!(picture(&path).unwrap(), right);
 }
 
-/// A campaign that the release before wrote and a brake stopped after 20 of 60 machines: its state, its mark, its results
-/// and its ledger, all of format 2.
+/// A campaign that the release before wrote and a brake stopped after 20 of 60 machines: its state, its mark, its
+/// results and its ledger, all of format 2.
 #[test]
 fn a_campaign_of_the_release_before_is_gone_on_with_and_scans_nobody_twice() {
     let folder = scratch();

@@ -19,15 +19,13 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 /// A tenant that says at the fifth call of all to come back in 20 minutes.
 fn rig() -> Rig {
-    let body = r#"{"error":{"code":"429","message":"API calls quota exceeded! Maximum allowed 1500 per 01:00:00 for the key x. You can send requests again in 1200 seconds."}}"#;
+    let words = "API calls quota exceeded! Maximum allowed 1500 per 01:00:00 for the key x. You can send requests \
+                 again in 1200 seconds.";
+    let body = serde_json::json!({"error": {"code": "429", "message": words}}).to_string();
     Rig {
         ledger: true,
         ..Rig::against(MockConfig {
-            faults: vec![
-                Rule::new(Fault::Status(429, body.into()))
-                    .kind(Kind::Start)
-                    .nth(5),
-            ],
+            faults: vec![Rule::new(Fault::Status(429, body)).kind(Kind::Start).nth(5)],
             latency: LATENCY..=LATENCY,
             ..MockConfig::default()
         })

@@ -56,7 +56,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_that_looks_like_a_csv_makes_it_panic(text in "(sep=.\n)?(machine_id|id|[a-f0-9]{40})?([a-f0-9]{40}|[,;\t\"\r\n\0é. ]|a){0,60}") {
+    fn no_text_that_looks_like_a_csv_makes_it_panic(
+        text in "(sep=.\n)?(machine_id|id|[a-f0-9]{40})?([a-f0-9]{40}|[,;\t\"\r\n\0é. ]|a){0,60}",
+    ) {
         for options in [Options::default(), id_column("id")] {
             let _ = hear("in.csv", text.as_bytes(), &options);
         }
@@ -69,7 +71,11 @@ proptest! {
         end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
         blanks in 0..3_usize,
         encoding in prop_oneof![
-            Just(Encoding::Utf8), Just(Encoding::Utf8Mark), Just(Encoding::Utf16Le), Just(Encoding::Utf16Be), Just(Encoding::Windows1252)
+            Just(Encoding::Utf8),
+            Just(Encoding::Utf8Mark),
+            Just(Encoding::Utf16Le),
+            Just(Encoding::Utf16Be),
+            Just(Encoding::Windows1252),
         ],
     ) {
         let mut text = String::new();

@@ -86,9 +86,11 @@ fn what_stands_around_an_id_is_taken_off() {
             "quotes, brackets or a link around the machine id are taken off: 6 rows, the first on line 2"
         ]
     );
-    let marks = "machine_id,name\n\u{a0}@a\u{a0},1\n\u{200b}@b,2\n@c\u{200e},3\n@d\u{2028},4\n\u{202a}@e\u{202c},5\n@f\u{ad},6\n";
+    let marks = "machine_id,name\n\u{a0}@a\u{a0},1\n\u{200b}@b,2\n@c\u{200e},3\n@d\u{2028},4\n\
+                 \u{202a}@e\u{202c},5\n@f\u{ad},6\n";
     assert_eq!(due_and_invalid(&read(&filled(marks))), (6, 0));
-    let links = "https://security.microsoft.com/machines/@a/overview?tid=x\nhttps://security.microsoft.com/machines/v2/@b\n";
+    let links = "https://security.microsoft.com/machines/@a/overview?tid=x\n\
+                 https://security.microsoft.com/machines/v2/@b\n";
     assert_eq!(read(&filled(links)).rows, ["1 a due", "2 b due"]);
     // The same machine, however it is written.
     let twice = "machine_id,name\n@a,1\n{@a},2\n";
@@ -418,7 +420,10 @@ proptest! {
         id_first in any::<bool>(),
     ) {
         let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
-        let order = |id: &str, other: &str| if id_first { [id.to_owned(), other.to_owned()] } else { [other.to_owned(), id.to_owned()] };
+        let order = |id: &str, other: &str| {
+            let (first, second) = if id_first { (id, other) } else { (other, id) };
+            [first.to_owned(), second.to_owned()]
+        };
         writer.write_record(order(name, "name")).unwrap();
         for (n, (cell, _)) in cells.iter().enumerate() {
             writer.write_record(order(cell, &format!("row-{n}"))).unwrap();

@@ -243,10 +243,11 @@ async fn a_token_that_says_nothing_is_used_with_one_warning() {
 #[tokio::test]
 async fn a_sign_in_service_that_quotes_the_secret_is_quoted_without_it() {
     let in_a_form = SECRET.replace('~', "%7E");
-    let refusal = format!(
-        r#"{{"error":"invalid_client","error_description":"AADSTS7000215: not {SECRET}, nor client_secret={in_a_form}, {}{SECRET}"}}"#,
-        "x".repeat(520)
-    );
+    let long = "x".repeat(520);
+    let words =
+        format!("AADSTS7000215: not {SECRET}, nor client_secret={in_a_form}, {long}{SECRET}");
+    let refusal =
+        serde_json::json!({"error": "invalid_client", "error_description": words}).to_string();
     let (base, _) = desk("401 Unauthorized", refusal).await;
     let folder = tempfile::tempdir().unwrap();
     let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);

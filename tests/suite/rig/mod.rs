@@ -2,6 +2,7 @@
 //!
 //! The engine, the store, the results file and the quota are the real ones. The tenant is asked directly, or over HTTP.
 
+mod chances;
 mod client;
 mod ground;
 mod told;
@@ -58,6 +59,7 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::mpsc, task::JoinHandle};
 
+pub(crate) use chances::chances;
 use client::Client;
 use told::Ear;
 

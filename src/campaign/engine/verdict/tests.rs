@@ -43,8 +43,9 @@ fn error(status: u16, code: &str) -> Reply {
 }
 
 fn action(status: u16, comment: &str, created: &str) -> Reply {
+    let scan = r#""id":"a-1","type":"RunAntiVirusScan","status":"Pending""#;
     let body = format!(
-        r#"{{"id":"a-1","type":"RunAntiVirusScan","requestorComment":{comment},"status":"Pending","machineId":"{MACHINE}","creationDateTimeUtc":"{created}"}}"#
+        r#"{{{scan},"requestorComment":{comment},"machineId":"{MACHINE}","creationDateTimeUtc":"{created}"}}"#
     );
     answer(status, body)
 }
@@ -124,7 +125,8 @@ fn words_tell_only_where_the_code_says_nothing() {
     assert_eq!(said(""), "pending");
     assert_eq!(said(r#""code":"BadRequest","#), "pending");
     assert_eq!(said(r#""code":"InvalidInput","#), "refused");
-    let roles = r#"{"error":{"code":"Forbidden","message":"Missing application roles. API required roles: Machine.Scan, application roles: ."}}"#;
+    let words = "Missing application roles. API required roles: Machine.Scan, application roles: .";
+    let roles = format!(r#"{{"error":{{"code":"Forbidden","message":"{words}"}}}}"#);
     assert_eq!(name(&judged(&answer(403, roles)).verdict), "stop");
 }
 
