@@ -13,6 +13,7 @@
 
 pub mod brakes;
 pub mod cancel;
+pub(crate) mod counts;
 pub mod engine;
 pub mod follow;
 pub mod forecast;

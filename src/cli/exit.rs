@@ -2,6 +2,12 @@
 
 use std::process::Termination;
 
+use super::Failure;
+use crate::{
+    campaign::{open::create::IntakeError, recover::witness::WitnessError},
+    store::StoreError,
+};
+
 /// How a command ended, for scripts and schedulers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -62,6 +68,27 @@ impl ExitCode {
 impl Termination for ExitCode {
     fn report(self) -> std::process::ExitCode {
         std::process::ExitCode::from(self.number())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        Self::storage(e)
+    }
+}
+
+impl From<WitnessError> for Failure {
+    fn from(e: WitnessError) -> Self {
+        Self::storage(e)
+    }
+}
+
+impl From<IntakeError> for Failure {
+    fn from(e: IntakeError) -> Self {
+        match e {
+            IntakeError::Roster(e) => Self::usage(e),
+            IntakeError::Store(e) => Self::storage(e),
+        }
     }
 }
 

@@ -199,6 +199,11 @@ pub(super) fn state_folder() -> Option<PathBuf> {
     Some(folder.join("fleetsweep"))
 }
 
+/// The folder with the locks of this user's campaigns, by their ids.
+pub(super) fn locks() -> Option<PathBuf> {
+    Some(state_folder()?.join("locks"))
+}
+
 /// The ledger that is meant: the one that was named, else this user's on this computer, which is made when it is
 /// needed. One that was named is not: calls that a mistyped name counts by themselves would break the limits.
 ///
@@ -243,14 +248,20 @@ fn default_file() -> Result<PathBuf, Failure> {
     })?;
     Ok(folder.join("quota.db"))
 }
+
 /// When each run of a campaign began, oldest first, and how the campaign stood then, where that was noted.
 ///
 /// # Errors
 /// The state cannot be read.
 pub(super) fn run_starts(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
-    let runs = store.run_starts()?.into_iter().map(|(began, quota)| {
+    Ok(stood(store.run_starts()?))
+}
+
+/// How a campaign stood when each of its runs began, where that was noted.
+pub(super) fn stood(runs: Vec<(Timestamp, String)>) -> Vec<(Timestamp, Option<Baseline>)> {
+    let runs = runs.into_iter().map(|(began, quota)| {
         let note = QuotaNote::from_json(&quota);
         (began, note.and_then(|note| note.terms().stood().cloned()))
     });
-    Ok(runs.collect())
+    runs.collect()
 }

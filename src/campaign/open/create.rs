@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io::Read, path::Path};
 
-use crate::campaign::outcome::Outcome;
+use crate::campaign::outcome::{LEFT_OUT, Outcome};
 use crate::{
     roster::{Counts, Note, Roster, RosterError, Row, RowKind, ScanType},
     store::{Decision, Identity, NewRow, Store, StoreError},
@@ -61,12 +61,6 @@ pub fn take_in<R: Read, E: From<IntakeError>>(
         notes,
     })
 }
-
-/// The message of a row that `--where` leaves out.
-pub(crate) const LEFT_OUT: &str = "left out by --where";
-
-/// The message of a target whose row is no longer in an extended input.
-pub(crate) const GONE: &str = "no longer in the input";
 
 /// How a row that is not sent ends, and why; `None` for a row that is sent.
 #[must_use]

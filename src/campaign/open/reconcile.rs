@@ -1,8 +1,7 @@
 //! What an extended input changes about existing targets: a machine is due if one of its rows is, and is
 //! withdrawn if no row names it.
 
-use super::create::{GONE, LEFT_OUT};
-use crate::campaign::outcome::Outcome;
+use crate::campaign::outcome::{GONE, LEFT_OUT, Outcome};
 use crate::{
     roster::{Row, RowKind, ScanType},
     store::{Amendment, TargetMatch},

@@ -5,10 +5,10 @@ use std::{collections::HashMap, io::Read};
 
 use super::{
     columns::ColumnMap,
-    create::{IntakeError, LEFT_OUT, new_row},
+    create::{IntakeError, new_row},
     reconcile::Reconciliation,
 };
-use crate::campaign::outcome::Outcome;
+use crate::campaign::outcome::{LEFT_OUT, Outcome};
 use crate::{
     roster::{Note, Roster, RosterError, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},

@@ -8,8 +8,7 @@ use std::{
 
 use same_file::Handle;
 
-use super::STDIN;
-use crate::cli::Failure;
+use crate::{campaign::open::STDIN, cli::Failure};
 
 /// What SQLite keeps beside a database that is open.
 const BESIDE_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];

@@ -5,24 +5,21 @@ use std::{ffi::OsString, path::absolute, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{
-    RunArgs, ask, named,
-    open::{self, Opened},
-    record,
-    setup::Setup,
-};
+use super::{RunArgs, ask, record, setup::Setup};
 use crate::{
     campaign::{
         brakes::{Baseline, BrakeOptions, night},
+        counts::Counts,
         engine::{Engine, dispatcher::Dispatcher, trail},
         follow::Follower,
         journal::Journal,
+        open::{self, Opened},
         outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{ExitCode, Failure, counts::Counts, ledger, terms::Terms, yes},
+    cli::{ExitCode, Failure, ledger, terms::Terms, yes},
     client::{
         caller::{Caller, OnOutage},
         scans::ScanList,
@@ -55,7 +52,7 @@ impl World<'_> {
             [&whose.tenant, &whose.application],
         );
         self.monitor.began(&Began {
-            campaign: &named(campaign),
+            campaign: &campaign.named(),
             targets,
             already_ended: ended.total(),
         });

@@ -1,153 +1,45 @@
-//! Opening a campaign: the one that is there, or a new one.
-//!
-//! - `input`: the rows. `joining`: what command and input change about a campaign that is there. `look`: what opening
-//!   it would find.
-//! - `archive`: another campaign's files make room for it. `abandon`: an unfinished one is given up.
-//! - `succession`: a finished campaign is followed by another one.
-//! - `rehearsal`: rehearsals and real campaigns keep out of each other's way.
-//! - `loss`: whether what is there is whole: the state, and what tells of one that is gone.
+//! A campaign that is open: a new one, or the one that is there.
 
-mod abandon;
-mod archive;
-mod input;
-mod joining;
-mod look;
-mod loss;
-mod rehearsal;
-mod succession;
+use std::path::Path;
 
-use std::path::{Path, PathBuf};
-
-use archive::{Aside, archive, put_back};
-pub(super) use look::look;
-pub(in crate::cli) use look::{Found, Refusals};
-
-use super::{RunArgs, setup::Setup};
+use super::{
+    FURTHER, OpenRequest,
+    archive::{Aside, archive, put_back},
+    create::take_in,
+    locks::{Locks, of_campaign},
+    resume::Rejoined,
+};
 use crate::{
-    campaign::{
-        open::{
-            create::{IntakeError, take_in},
-            resume::Rejoined,
-        },
-        outcome::{Outcome, Tally},
-        tag::CampaignId,
-    },
-    cli::{
-        ExitCode, Failure,
-        connect::RowsTenant,
-        counts::Counts,
-        locks::{self, Locks, lock},
-        paths::Places,
-    },
+    campaign::{counts::Counts, outcome::Tally, tag::CampaignId},
+    cli::{ExitCode, Failure},
     monitor::count,
     quota::MarkRow,
-    results,
-    roster::{self, Note},
-    store::{Identity, Lock, Reach, Store, StoreError, check_place},
+    roster::Note,
+    store::{Lock, Reach, Store, StoreError},
 };
 
 /// A campaign that is open, and ours alone.
-pub(super) struct Opened {
-    pub(super) store: Store,
+pub(crate) struct Opened {
+    pub(crate) store: Store,
     /// If this command has begun it: the files of a finished one that made room for it.
-    pub(super) begun: Option<Aside>,
+    pub(crate) begun: Option<Aside>,
     /// Held until the process ends: by the state's place, and by the campaign's id.
-    pub(super) lock: Locks,
+    pub(crate) lock: Locks,
     /// The state has lost its end, and is to be recovered before anything is sent.
-    pub(super) recovers: bool,
+    pub(crate) recovers: bool,
     /// How far earlier runs have reached; told when it is known that the state is whole.
-    pub(super) reach: Reach,
-    pub(super) campaign: CampaignId,
+    pub(crate) reach: Reach,
+    pub(crate) campaign: CampaignId,
     /// Rows in all.
-    pub(super) targets: u64,
+    pub(crate) targets: u64,
     /// Those that have ended.
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
     /// What the person should know.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
-/// The ways on from a campaign that has finished.
-const FURTHER: &str =
-    "To scan its machines once more, --again; to try those that failed, --retry failed,unsure";
-
-/// Opens the campaign that is meant.
-///
-/// # Errors
-/// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
-pub(super) async fn open(
-    args: &RunArgs,
-    setup: &Setup,
-    meant: Identity,
-) -> Result<Opened, Failure> {
-    let places = &setup.places;
-    let opening = Opening::of(
-        args,
-        places.clone(),
-        &setup.connection.rows,
-        meant,
-        setup.note.file().cloned(),
-    )?;
-    opening.check_kind()?;
-    results::probe(&places.results).map_err(Failure::storage)?;
-    check_place(&places.state).map_err(Failure::storage)?;
-    let lock = lock(&places.state).await?;
-    if let Some(id) = &args.resume.abandon {
-        tracing::warn!("campaign {id} is given up by --abandon");
-    }
-    match tokio::task::spawn_blocking(move || opening.open(lock)).await {
-        Ok(opened) => opened,
-        Err(e) => Err(Failure::storage(format!(
-            "opening the campaign broke off: {e}"
-        ))),
-    }
-}
-
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of the command line"
-)]
-struct Opening {
-    targets: PathBuf,
-    options: roster::Options,
-    places: Places,
-    meant: Identity,
-    again: bool,
-    extend: bool,
-    retry: Vec<Outcome>,
-    force: bool,
-    recover: bool,
-    /// The campaign that is to be given up.
-    abandon: Option<String>,
-    /// The quota's ledger, which remembers campaigns.
-    ledger: Option<PathBuf>,
-}
-
-impl Opening {
-    /// What the command says of it, with the tenant that its rows are judged by.
-    fn of(
-        args: &RunArgs,
-        places: Places,
-        tenant: &RowsTenant,
-        meant: Identity,
-        ledger: Option<PathBuf>,
-    ) -> Result<Self, Failure> {
-        input::check_retry(&args.resume.retry)?;
-        Ok(Self {
-            targets: args.targets.clone(),
-            options: args.roster(tenant).map_err(Failure::usage)?,
-            places,
-            meant,
-            again: args.resume.again,
-            extend: args.resume.extend,
-            retry: args.resume.retry.clone(),
-            force: args.output.force,
-            recover: args.resume.recover,
-            abandon: args.resume.abandon.clone(),
-            ledger,
-        })
-    }
-
-    fn open(self, lock: Lock) -> Result<Opened, Failure> {
+impl OpenRequest {
+    pub(super) fn open_locked(self, lock: Lock) -> Result<Opened, Failure> {
         let marks = self.marks()?;
         if !self.places.state.exists() {
             return self.open_without_state(lock, &marks);
@@ -177,7 +69,7 @@ impl Opening {
             }
         }
         // Of a copy of a campaign that is at work, that is what there is to say; that it is behind follows from it.
-        drop(locks::of_campaign(&CampaignId::known(id))?);
+        drop(of_campaign(&CampaignId::known(id), self.locks.as_deref())?);
         if let Err(e) = self.compare(&store, &marks)
             && !self.recover
         {
@@ -193,7 +85,7 @@ impl Opening {
 
     /// Begins a campaign, in the place of an `old` one if that has finished or is given up. The old one's files are
     /// there until the whole input has been read and found good.
-    fn begin(
+    pub(super) fn begin(
         self,
         lock: Lock,
         old: Option<&CampaignId>,
@@ -202,7 +94,7 @@ impl Opening {
         self.check_begin()?;
         let campaign = CampaignId::known(self.meant.campaign.as_str());
         self.check_results(old.unwrap_or(&campaign), marks)?;
-        let lock = Locks::with_campaign(lock, &campaign)?;
+        let lock = Locks::with_campaign(lock, &campaign, self.locks.as_deref())?;
         let (state, meant) = (&self.places.state, self.meant.clone());
         let mut aside = Aside::new();
         let intake = take_in(self.roster()?, state, meant, None, || {
@@ -218,7 +110,7 @@ impl Opening {
     }
 
     /// Whether it makes sense to begin a campaign.
-    fn check_begin(&self) -> Result<(), Failure> {
+    pub(super) fn check_begin(&self) -> Result<(), Failure> {
         if self.retry.is_empty() {
             return Ok(());
         }
@@ -230,7 +122,7 @@ impl Opening {
 
     fn go_on(self, mut store: Store, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let lock = Locks::with_campaign(lock, &campaign)?;
+        let lock = Locks::with_campaign(lock, &campaign, self.locks.as_deref())?;
         let joined = store.all_or_nothing(|store| self.join(store, &campaign, marks));
         // What was read of a damaged file says nothing, not even what is wrong with the input.
         store.finish_check().map_err(Failure::storage)?;
@@ -249,7 +141,7 @@ impl Opening {
                 ExitCode::FinishedBefore,
                 format!(
                     "campaign {} had finished before, nothing was sent; its results are in {}. {FURTHER}",
-                    super::named(&campaign),
+                    campaign.named(),
                     self.places.results.display()
                 ),
             ));
@@ -267,7 +159,7 @@ impl Opening {
         Ok(opened)
     }
 
-    fn opened(
+    pub(super) fn opened(
         &self,
         store: Store,
         Counts { tally, open }: Counts,
@@ -293,7 +185,7 @@ impl Opening {
 
     /// Whether the last run came to its end, and left its results where they should be. One that was killed between its
     /// last outcome and its end has left them as they grew.
-    fn was_concluded(&self, store: &Store) -> Result<bool, Failure> {
+    pub(super) fn was_concluded(&self, store: &Store) -> Result<bool, Failure> {
         let last = store.last_run().map_err(Failure::storage)?;
         Ok(last.is_some_and(|run| run.ended.is_some()) && self.places.results.exists())
     }
@@ -304,7 +196,7 @@ impl Opening {
 ///
 /// # Errors
 /// The state cannot be closed or removed.
-pub(super) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Result<(), Failure> {
+pub(crate) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Result<(), Failure> {
     store.close().map_err(Failure::storage)?;
     let Some(aside) = begun else {
         return Ok(());
@@ -312,19 +204,4 @@ pub(super) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Resu
     std::fs::remove_file(state)
         .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))?;
     put_back(aside)
-}
-
-impl From<StoreError> for Failure {
-    fn from(e: StoreError) -> Self {
-        Self::storage(e)
-    }
-}
-
-impl From<IntakeError> for Failure {
-    fn from(e: IntakeError) -> Self {
-        match e {
-            IntakeError::Roster(e) => Self::usage(e),
-            IntakeError::Store(e) => Self::storage(e),
-        }
-    }
 }

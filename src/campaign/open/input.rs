@@ -5,24 +5,24 @@ use std::{
     io::{self, Read},
 };
 
-use super::Opening;
+use super::{OpenRequest, STDIN};
 use crate::{
     campaign::outcome::Outcome,
-    cli::{Failure, paths::STDIN},
+    cli::Failure,
     roster::{self, IdRule, Roster},
 };
 
-impl Opening {
+impl OpenRequest {
     pub(super) fn roster(&self) -> Result<Roster<Box<dyn Read>>, Failure> {
         self.roster_by(None)
     }
 
     /// The input, its ids judged by the rule of the campaign that is there.
     pub(super) fn roster_by(&self, rule: Option<IdRule>) -> Result<Roster<Box<dyn Read>>, Failure> {
-        let input: Box<dyn Read> = if self.targets.as_os_str() == STDIN {
+        let input: Box<dyn Read> = if self.input.as_os_str() == STDIN {
             Box::new(io::stdin().lock())
         } else {
-            let file = File::open(&self.targets);
+            let file = File::open(&self.input);
             Box::new(file.map_err(|e| Failure::usage(format!("cannot read {}: {e}", self.file())))?)
         };
         let options = roster::Options {
@@ -33,16 +33,16 @@ impl Opening {
     }
 
     pub(super) fn file(&self) -> String {
-        if self.targets.as_os_str() == STDIN {
+        if self.input.as_os_str() == STDIN {
             "standard input".to_owned()
         } else {
-            self.targets.display().to_string()
+            self.input.display().to_string()
         }
     }
 }
 
 /// Refuses outcomes that nothing can be tried again about, before anything is opened.
-pub(super) fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
+pub(crate) fn check_retry(outcomes: &[Outcome]) -> Result<(), Failure> {
     for outcome in outcomes {
         let why = match outcome {
             Outcome::Accepted => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::runtime::Handle;
 
-use super::{Opened, Opening};
+use super::{OpenRequest, Opened};
 use crate::{
     campaign::{journal, tag::CampaignId},
     cli::Failure,
@@ -13,7 +13,7 @@ use crate::{
     store::{Lock, Store},
 };
 
-impl Opening {
+impl OpenRequest {
     /// Begins a campaign in the place of the one that is there, which has finished.
     pub(super) fn succeed(
         self,

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Locks, Opened, Opening, archive};
+use super::{OpenRequest, Opened, STDIN, archive, create::take_in, locks::Locks};
 use crate::{
     campaign::{
-        open::create::take_in,
+        counts::Counts,
         recover::{
             self,
-            witness::{self, Ledger, Loss, WitnessError},
+            witness::{self, Ledger, Loss},
         },
         tag::CampaignId,
     },
-    cli::{Failure, counts::Counts},
+    cli::Failure,
     quota::{self, MarkRow},
     results::{self, Owner, ResultsError},
     store::{Identity, Lock, MarkFile, Store},
@@ -31,7 +31,7 @@ struct Gone {
     witness: PathBuf,
 }
 
-impl Opening {
+impl OpenRequest {
     /// The campaigns that the ledger remembers.
     pub(super) fn marks(&self) -> Result<Vec<MarkRow>, Failure> {
         match &self.ledger {
@@ -147,7 +147,7 @@ impl Opening {
 
     /// How many rows the input has.
     fn rows(&self) -> Result<u64, Failure> {
-        if self.targets.as_os_str() == crate::cli::paths::STDIN {
+        if self.input.as_os_str() == STDIN {
             // It can be read once only; that the results are whole is told by their rows then.
             return Ok(0);
         }
@@ -160,7 +160,7 @@ impl Opening {
     fn rebuild(self, lock: Lock, id: &str, marks: &[MarkRow]) -> Result<Opened, Failure> {
         let campaign = CampaignId::known(id);
         self.check_results(&campaign, marks)?;
-        let lock = Locks::with_campaign(lock, &campaign)?;
+        let lock = Locks::with_campaign(lock, &campaign, self.locks.as_deref())?;
         let made = self.made(id, marks)?;
         let identity = Identity {
             campaign: id.to_owned(),
@@ -313,10 +313,4 @@ fn free_name(state: &Path) -> PathBuf {
     };
     let free = (0..1000).map(numbered).find(|path| !path.exists());
     free.unwrap_or_else(|| numbered(0))
-}
-
-impl From<WitnessError> for Failure {
-    fn from(e: WitnessError) -> Self {
-        Self::storage(e)
-    }
 }

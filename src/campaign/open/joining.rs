@@ -1,18 +1,14 @@
 //! What command and input of today change about the campaign that is there, if they mean it.
 
-use super::Opening;
+use super::{
+    OpenRequest,
+    resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
+};
 use crate::{
-    campaign::{
-        open::resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
-        tag::CampaignId,
-    },
-    cli::Failure,
-    quota::MarkRow,
-    roster::IdRule,
-    store::Store,
+    campaign::tag::CampaignId, cli::Failure, quota::MarkRow, roster::IdRule, store::Store,
 };
 
-impl Opening {
+impl OpenRequest {
     /// Compares command and input with the campaign that is there, and makes what they change about it.
     pub(super) fn join(
         &self,

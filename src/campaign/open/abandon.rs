@@ -1,15 +1,15 @@
 //! `--abandon`: an unfinished campaign is given up, and the ledger forgets it.
 
-use super::{Opened, Opening};
+use super::{OpenRequest, Opened, locks};
 use crate::{
-    campaign::tag::CampaignId,
-    cli::{Failure, counts::Counts, locks},
+    campaign::{counts::Counts, tag::CampaignId},
+    cli::Failure,
     quota::{self, MarkRow},
     results::{self, Owner},
     store::{Lock, Store},
 };
 
-impl Opening {
+impl OpenRequest {
     /// Gives the campaign up that is there: its files are renamed with its id, and another one begins.
     pub(super) fn abandon_state(
         self,
@@ -43,7 +43,10 @@ impl Opening {
 
     /// Notes in the ledger that a campaign is given up, on which nobody may be at work.
     pub(super) fn forget(&self, id: &str) -> Result<(), Failure> {
-        drop(locks::of_campaign(&CampaignId::known(id))?);
+        drop(locks::of_campaign(
+            &CampaignId::known(id),
+            self.locks.as_deref(),
+        )?);
         match &self.ledger {
             Some(file) if file.exists() => quota::abandon(file, id, &quota::SystemClock)
                 .map(drop)

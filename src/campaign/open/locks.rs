@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     campaign::tag::CampaignId,
-    cli::{Failure, ledger},
+    cli::Failure,
     store::{Lock, LockError},
 };
 
@@ -14,7 +14,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A campaign's locks.
 #[derive(Debug)]
-pub(super) struct Locks {
+pub(crate) struct Locks {
     _state: Lock,
     /// None where this user has no folder for state, and of a rehearsal.
     _campaign: Option<Lock>,
@@ -22,10 +22,14 @@ pub(super) struct Locks {
 
 impl Locks {
     /// Adds the lock of the campaign, so that a copy of its state, or a link to it, does not run at the same time.
-    pub(super) fn with_campaign(state: Lock, campaign: &CampaignId) -> Result<Self, Failure> {
+    pub(super) fn with_campaign(
+        state: Lock,
+        campaign: &CampaignId,
+        folder: Option<&Path>,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             _state: state,
-            _campaign: of_campaign(campaign)?,
+            _campaign: of_campaign(campaign, folder)?,
         })
     }
 }
@@ -35,12 +39,14 @@ impl Locks {
 ///
 /// # Errors
 /// Another process is at work on the campaign, through this state or a copy of it.
-pub(super) fn of_campaign(campaign: &CampaignId) -> Result<Option<Lock>, Failure> {
-    let folder = ledger::state_folder().filter(|_| !campaign.is_rehearsal());
-    let Some(folder) = folder else {
+pub(crate) fn of_campaign(
+    campaign: &CampaignId,
+    folder: Option<&Path>,
+) -> Result<Option<Lock>, Failure> {
+    let Some(folder) = folder.filter(|_| !campaign.is_rehearsal()) else {
         return Ok(None);
     };
-    match Lock::of_campaign(&folder.join("locks"), campaign.as_str()) {
+    match Lock::of_campaign(folder, campaign.as_str()) {
         Ok(lock) => Ok(Some(lock)),
         Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
         Err(e) => {

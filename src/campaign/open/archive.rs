@@ -5,16 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Places;
 use crate::{
     audit::audit,
     campaign::tag::CampaignId,
-    cli::{Failure, paths::Places},
+    cli::Failure,
     results::{self, Owner},
     store::MarkFile,
 };
 
 /// Files that were renamed: where they lay, and where they lie.
-pub(in crate::cli::run) type Aside = Vec<(PathBuf, PathBuf)>;
+pub(crate) type Aside = Vec<(PathBuf, PathBuf)>;
 
 /// Renames a finished campaign's files with its id, so that a new one can take their places. The state goes last: as
 /// long as it is there, whoever was killed in the middle can begin again.

@@ -1,30 +1,21 @@
 //! What opening a campaign would find, and how many of its targets there would be to send. Nothing is made or written:
 //! what a run would change about a campaign is tried out, and lost again.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{FURTHER, Opening, RunArgs};
+use super::{FURTHER, OpenRequest, create::ended_by_reading, resume::Rejoined};
 use crate::{
     campaign::{
-        brakes::Baseline,
+        counts::Counts,
         forecast::Begun,
-        open::{create::ended_by_reading, resume::Rejoined},
         outcome::{Outcome, Tally},
         tag::CampaignId,
     },
-    cli::{
-        Failure,
-        connect::{RowsTenant, UNKNOWN},
-        counts::Counts,
-        ledger::{self, QuotaNote},
-        paths::Places,
-    },
+    cli::Failure,
     monitor::count,
     quota::MarkRow,
-    store::{Identity, Lock, Reach, Store},
+    store::{LastRun, Lock, Reach, Store, UNKNOWN_TENANT},
 };
 
 /// So many rows of each kind are shown; more help nobody to see what is wrong with the input.
@@ -32,70 +23,61 @@ const SHOWN: usize = 3;
 
 /// What there is.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Found {
+pub(crate) struct Found {
     /// The campaign that is there, by its id.
-    pub(in crate::cli) campaign: Option<String>,
+    pub(crate) campaign: Option<String>,
     /// Whether a run is at work on it.
-    pub(in crate::cli) running: bool,
+    pub(crate) running: bool,
     /// Rows in all.
-    pub(in crate::cli) rows: u64,
+    pub(crate) rows: u64,
     /// Those that are to be sent.
-    pub(in crate::cli) due: u64,
+    pub(crate) due: u64,
     /// Those of them that are looked up first, for a scan may have been started there.
-    pub(in crate::cli) in_doubt: u64,
+    pub(crate) in_doubt: u64,
     /// Those of them that something was sent to before.
-    pub(in crate::cli) begun: Begun,
+    pub(crate) begun: Begun,
     /// How far earlier runs have reached.
-    pub(in crate::cli) reach: Reach,
-    /// When those began, oldest first, and how the campaign stood then.
-    pub(in crate::cli) runs: Vec<(Timestamp, Option<Baseline>)>,
+    pub(crate) reach: Reach,
+    /// When those began, oldest first, each with how it counted its calls.
+    pub(crate) runs: Vec<(Timestamp, String)>,
     /// Those that have ended, or end by being read.
-    pub(in crate::cli) tally: Tally,
+    pub(crate) tally: Tally,
     /// Those that end by being read.
-    pub(in crate::cli) refusals: Vec<Refusals>,
-    /// How the campaign's last run counted its calls.
-    pub(in crate::cli) last_quota: Option<QuotaNote>,
+    pub(crate) refusals: Vec<Refusals>,
+    /// The campaign's last run.
+    pub(crate) last_run: Option<LastRun>,
     /// What the person should know.
-    pub(in crate::cli) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Rows that are not sent, of one kind.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct Refusals {
+pub(crate) struct Refusals {
     /// How they end, by the outcome's word.
-    pub(in crate::cli) outcome: &'static str,
+    pub(crate) outcome: &'static str,
     /// How many there are.
-    pub(in crate::cli) rows: u64,
+    pub(crate) rows: u64,
     /// The first of them.
-    pub(in crate::cli) first: Vec<Refusal>,
+    pub(crate) first: Vec<Refusal>,
 }
 
 /// A row that is not sent.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct Refusal {
+pub(crate) struct Refusal {
     /// Its line in the input.
-    pub(in crate::cli) line: u64,
+    pub(crate) line: u64,
     /// Why.
-    pub(in crate::cli) message: String,
+    pub(crate) message: String,
 }
 
 /// The ways to end by being read.
 const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome::NotAttempted];
 
-/// Looks at what is there. The tenant is `None` where it is not known beforehand; that of a campaign that is there is
-/// taken then. Rows are judged by the tenant in `rows`.
+/// Looks at what is there. Where the tenant is not known beforehand, that of a campaign that is there is taken.
 ///
 /// # Errors
 /// As of a run: the input is refused, the campaign that is there is another one, or a file cannot be read.
-pub(in crate::cli::run) fn look(
-    args: &RunArgs,
-    places: Places,
-    tenant: Option<&str>,
-    rows: &RowsTenant,
-    meant: Identity,
-    ledger: Option<PathBuf>,
-) -> Result<Found, Failure> {
-    let mut opening = Opening::of(args, places, rows, meant, ledger)?;
+pub(crate) fn preview(mut opening: OpenRequest) -> Result<Found, Failure> {
     opening.check_kind()?;
     let marks = opening.marks()?;
     let state = &opening.places.state;
@@ -104,7 +86,7 @@ pub(in crate::cli::run) fn look(
         return opening.look_at_input(None, &marks);
     }
     if Lock::is_held(state) {
-        return opening.look_at_work(args);
+        return opening.look_at_work();
     }
     let store = Store::open_dry_run(state).map_err(Failure::storage)?;
     if !opening.recover {
@@ -114,15 +96,15 @@ pub(in crate::cli::run) fn look(
         let old = CampaignId::known(store.identity().campaign.as_str());
         return opening.look_at_input(Some(&old), &marks);
     }
-    if tenant.is_none() {
+    if !opening.tenant_is_known {
         let known = store.identity().tenant.clone();
-        opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN);
+        opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN_TENANT);
         opening.meant.tenant = known;
     }
-    opening.look_at_campaign(store, &marks, args)
+    opening.look_at_campaign(store, &marks)
 }
 
-impl Opening {
+impl OpenRequest {
     /// What a new campaign would consist of.
     fn look_at_input(&self, old: Option<&CampaignId>, marks: &[MarkRow]) -> Result<Found, Failure> {
         self.check_begin()?;
@@ -152,9 +134,9 @@ impl Opening {
     }
 
     /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
-    fn look_at_work(&self, args: &RunArgs) -> Result<Found, Failure> {
+    fn look_at_work(&self) -> Result<Found, Failure> {
         let store = Store::open_read_only(&self.places.state).map_err(Failure::storage)?;
-        let mut found = self.found(&store, true, args)?;
+        let mut found = self.found(&store, true)?;
         found.running = true;
         found.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with \
@@ -165,12 +147,7 @@ impl Opening {
     }
 
     /// What would be left of a campaign after what a run changes about it before its first call.
-    fn look_at_campaign(
-        &self,
-        mut store: Store,
-        marks: &[MarkRow],
-        args: &RunArgs,
-    ) -> Result<Found, Failure> {
+    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let Rejoined {
             added,
@@ -178,7 +155,7 @@ impl Opening {
             remarks,
             ..
         } = self.join(&mut store, &campaign, marks)?;
-        let mut found = self.found(&store, false, args)?;
+        let mut found = self.found(&store, false)?;
         for note in &notes {
             found.notes.push(format!("{}: {note}", self.file()));
         }
@@ -195,9 +172,9 @@ impl Opening {
     }
 
     /// What a store tells, which belongs to a process that `runs` or to none.
-    fn found(&self, store: &Store, runs: bool, args: &RunArgs) -> Result<Found, Failure> {
+    fn found(&self, store: &Store, runs: bool) -> Result<Found, Failure> {
         // What is meant was made up a moment ago.
-        let begun = Begun::of(store, self.meant.created, runs, &args.policy());
+        let begun = Begun::of(store, self.meant.created, runs, &self.policy);
         Ok(Found {
             begun: begun.map_err(Failure::storage)?,
             ..Found::of(store)?
@@ -211,16 +188,15 @@ impl Found {
         let mut in_doubt = 0;
         let each = store.each_left(|left| in_doubt += u64::from(left.in_doubt));
         each.map_err(Failure::storage)?;
-        let last = store.last_run().map_err(Failure::storage)?;
         let mut found = Self {
             campaign: Some(store.identity().campaign.clone()),
             rows: tally.total() + due,
             due,
             in_doubt,
             reach: store.reach().map_err(Failure::storage)?,
-            runs: ledger::run_starts(store).map_err(Failure::storage)?,
+            runs: store.run_starts().map_err(Failure::storage)?,
             tally,
-            last_quota: last.and_then(|run| QuotaNote::from_json(&run.quota)),
+            last_run: store.last_run().map_err(Failure::storage)?,
             ..Self::default()
         };
         for outcome in BY_READING {

@@ -1,16 +1,16 @@
 //! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal
 //! leaves real files alone, and its own make room for a real campaign.
 
-use super::{Opened, Opening, archive::archive};
+use super::{OpenRequest, Opened, Places, archive::archive};
 use crate::{
     campaign::tag::CampaignId,
-    cli::{Failure, paths::Places},
+    cli::Failure,
     quota::MarkRow,
     results::Owner,
     store::{Lock, MarkFile, Store},
 };
 
-impl Opening {
+impl OpenRequest {
     /// Whether this is a rehearsal.
     pub(super) fn is_rehearsal(&self) -> bool {
         CampaignId::known(self.meant.campaign.as_str()).is_rehearsal()
@@ -85,9 +85,10 @@ impl Opening {
         let id = match whose {
             Owner::Campaign(id) => Some(CampaignId::known(id.as_str())),
             // Of a campaign that has just begun.
-            Owner::Empty => Places::find(&self.targets, Some(self.places.results.clone()), None)
-                .ok()
-                .and_then(|places| campaign_at(&places)),
+            Owner::Empty => campaign_at(&Places {
+                results: self.places.results.clone(),
+                state: Places::default_state(&self.places.results),
+            }),
             Owner::Nobody | Owner::Foreign => None,
         };
         match id.filter(|id| !id.is_rehearsal()) {

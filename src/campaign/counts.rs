@@ -1,19 +1,19 @@
 //! How the targets of a campaign stand, by its state.
 
-use super::Failure;
-use crate::{campaign::outcome::Tally, store::Store};
+use super::outcome::Tally;
+use crate::store::{Store, StoreError};
 
 /// How a campaign's targets stand.
-pub(super) struct Counts {
-    pub(super) tally: Tally,
+pub(crate) struct Counts {
+    pub(crate) tally: Tally,
     /// Those that have not ended.
-    pub(super) open: u64,
+    pub(crate) open: u64,
 }
 
 impl Counts {
-    pub(super) fn of(store: &Store) -> Result<Self, Failure> {
+    pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
         let (mut tally, mut open) = (Tally::default(), 0);
-        for (outcome, left_out, count) in store.tally().map_err(Failure::storage)? {
+        for (outcome, left_out, count) in store.tally()? {
             match outcome.map(|word| word.parse()) {
                 Some(Ok(_)) if left_out => tally.leave_out(count),
                 Some(Ok(outcome)) => tally.add_many(outcome, count),

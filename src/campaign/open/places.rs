@@ -1,0 +1,123 @@
+//! Where a campaign's files are.
+
+use std::path::{Path, PathBuf};
+
+use super::STDIN;
+
+/// Where a campaign's results and its state are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The results file.
+    pub results: PathBuf,
+    /// The state file. Empty if no state is kept.
+    pub state: PathBuf,
+}
+
+impl Places {
+    /// The places of a campaign over `input`, where the operator does not name them: the results beside the input,
+    /// and the state beside the results. `None` if the input is standard input, which has no place, and no results
+    /// file is named.
+    #[must_use]
+    pub fn find(input: &Path, results: Option<PathBuf>, state: Option<PathBuf>) -> Option<Self> {
+        let is_stdin = input.as_os_str() == STDIN;
+        let beside_input = || (!is_stdin).then(|| beside(input, &[".csv"], ".results.csv"));
+        let results = results.or_else(beside_input)?;
+        let state = state.unwrap_or_else(|| Self::default_state(&results));
+        Some(Self { results, state })
+    }
+
+    /// Where the state is by default, beside the results or the input.
+    #[must_use]
+    pub fn default_state(file: &Path) -> PathBuf {
+        beside(file, &[".results.csv", ".csv"], ".campaign.db")
+    }
+}
+
+/// `path` with the first of these endings that it has, or else its last extension, replaced by another.
+fn beside(path: &Path, endings: &[&str], ending: &str) -> PathBuf {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    // Not all of Unicode: a letter may grow by it, and the stem would end within another.
+    let lower = name.to_ascii_lowercase();
+    let stem = endings
+        .iter()
+        .find_map(|old| {
+            lower
+                .strip_suffix(old)
+                .filter(|stem| !stem.is_empty())
+                .map(|stem| &name[..stem.len()])
+        })
+        .map_or_else(
+            || {
+                Path::new(&name)
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned()
+            },
+            str::to_owned,
+        );
+    path.with_file_name(format!("{stem}{ending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(input: &str, results: Option<&str>, state: Option<&str>) -> (String, String) {
+        let places = Places::find(
+            Path::new(input),
+            results.map(Into::into),
+            state.map(Into::into),
+        )
+        .unwrap();
+        (
+            places.results.display().to_string(),
+            places.state.display().to_string(),
+        )
+    }
+
+    #[test]
+    fn files_lie_beside_the_input_unless_they_are_named() {
+        let own = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            found("a/fleet.csv", None, None),
+            own("a/fleet.results.csv", "a/fleet.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.CSV", None, None),
+            own("fleet.results.csv", "fleet.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.v2.txt", None, None),
+            own("fleet.v2.results.csv", "fleet.v2.campaign.db")
+        );
+        assert_eq!(
+            found("fleet", None, None),
+            own("fleet.results.csv", "fleet.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.csv", Some("out.csv"), None),
+            own("out.csv", "out.campaign.db")
+        );
+        assert_eq!(
+            found("fleet.csv", Some("out.results.csv"), None),
+            own("out.results.csv", "out.campaign.db")
+        );
+        assert_eq!(
+            found("\u{130}\u{130}.CSV", None, None).0,
+            "\u{130}\u{130}.results.csv"
+        );
+        assert_eq!(
+            found("-", Some("x/out"), Some("s.db")),
+            own("x/out", "s.db")
+        );
+    }
+
+    #[test]
+    fn standard_input_has_no_place_of_its_own() {
+        assert_eq!(Places::find(Path::new("-"), None, None), None);
+    }
+}
