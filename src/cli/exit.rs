@@ -4,8 +4,8 @@ use std::process::Termination;
 
 use super::Failure;
 use crate::{
-    campaign::{open::create::IntakeError, recover::witness::WitnessError},
-    store::StoreError,
+    campaign::{open::OpenError, recover::witness::WitnessError},
+    store::{LockError, StoreError},
 };
 
 /// How a command ended, for scripts and schedulers.
@@ -83,12 +83,43 @@ impl From<WitnessError> for Failure {
     }
 }
 
-impl From<IntakeError> for Failure {
-    fn from(e: IntakeError) -> Self {
-        match e {
-            IntakeError::Roster(e) => Self::usage(e),
-            IntakeError::Store(e) => Self::storage(e),
-        }
+impl From<OpenError> for Failure {
+    fn from(e: OpenError) -> Self {
+        let code = match &e {
+            OpenError::FinishedBefore { .. } => ExitCode::FinishedBefore,
+            OpenError::Store(_)
+            | OpenError::Place(_)
+            | OpenError::Ledger(_)
+            | OpenError::Results(_)
+            | OpenError::Journal(_)
+            | OpenError::Lock(LockError::File { .. })
+            | OpenError::Witness(_)
+            | OpenError::Thread(_)
+            | OpenError::IdRule(_)
+            | OpenError::Archive { .. }
+            | OpenError::PutBack { .. }
+            | OpenError::Remove { .. }
+            | OpenError::Unknown(_) => ExitCode::Storage,
+            OpenError::Roster(_)
+            | OpenError::Input { .. }
+            // Nothing is broken: the campaign is at work.
+            | OpenError::Lock(LockError::Held(_))
+            | OpenError::Another { .. }
+            | OpenError::Elsewhere { .. }
+            | OpenError::Retry { .. }
+            | OpenError::NothingToRetry(_)
+            | OpenError::NothingToRecover(_)
+            | OpenError::NothingToAbandon { .. }
+            | OpenError::AbandonFinished(_)
+            | OpenError::AbandonReal(_)
+            | OpenError::RealState { .. }
+            | OpenError::RealResults { .. }
+            | OpenError::RehearsalAtWork { .. }
+            | OpenError::UnfinishedResults { .. }
+            | OpenError::OtherResults { .. }
+            | OpenError::ForeignResults(_) => ExitCode::Usage,
+        };
+        Self::new(code, e)
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fleetsweep::{
-    campaign::open::create::{IntakeError, take_in},
+    campaign::open::create::take_in,
     quota::{Kind, LedgerPlace, Mark, MarkRow, Pacer, Quota, TokioClock, marks},
     roster::{IdRule, Options, Roster},
     store::{AttemptEnd, Cursor, Identity, Lock, Progress, Record, Run, SentAt, Store, StoreError},
@@ -62,7 +62,7 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
         ..Options::default()
     };
     let roster = Roster::open("in.csv", Bytes::new(csv), &options).unwrap();
-    let mut store = take_in(roster, path, identity, None, || Ok::<_, IntakeError>(()))
+    let mut store = take_in(roster, path, identity, None, || Ok(()))
         .unwrap()
         .store;
     each();

@@ -1,9 +1,8 @@
 //! `--abandon`: an unfinished campaign is given up, and the ledger forgets it.
 
-use super::{OpenRequest, Opened, locks};
+use super::{OpenError, OpenRequest, Opened, locks};
 use crate::{
     campaign::{counts::Counts, tag::CampaignId},
-    cli::Failure,
     quota::{self, MarkRow},
     results::{self, Owner},
     store::{Lock, Store},
@@ -16,48 +15,40 @@ impl OpenRequest {
         mut store: Store,
         lock: Lock,
         marks: &[MarkRow],
-    ) -> Result<Opened, Failure> {
-        store.finish_check().map_err(Failure::storage)?;
+    ) -> Result<Opened, OpenError> {
+        store.finish_check()?;
         let old = CampaignId::known(store.identity().campaign.as_str());
         if Counts::of(&store)?.open == 0 {
-            return Err(Failure::usage(format!(
-                "--abandon {old}: that campaign has finished; to begin another one in its place, --again"
-            )));
+            return Err(OpenError::AbandonFinished(old));
         }
-        store.close().map_err(Failure::storage)?;
+        store.close()?;
         self.forget(old.as_str())?;
         self.begin(lock, Some(&old), marks)
     }
 
     /// Notes in the ledger that a campaign has come to its end, where its last run did not live to do so.
-    pub(super) fn end_mark(&self, campaign: &CampaignId) -> Result<(), Failure> {
-        match &self.ledger {
-            Some(file) if file.exists() => {
-                quota::finish(file, campaign.as_str(), &quota::SystemClock)
-                    .map(drop)
-                    .map_err(Failure::storage)
-            }
-            _ => Ok(()),
+    pub(super) fn end_mark(&self, campaign: &CampaignId) -> Result<(), OpenError> {
+        if let Some(file) = &self.ledger {
+            quota::finish(file, campaign.as_str(), &quota::SystemClock)?;
         }
+        Ok(())
     }
 
     /// Notes in the ledger that a campaign is given up, on which nobody may be at work.
-    pub(super) fn forget(&self, id: &str) -> Result<(), Failure> {
+    pub(super) fn forget(&self, id: &str) -> Result<(), OpenError> {
         drop(locks::of_campaign(
             &CampaignId::known(id),
             self.locks.as_deref(),
         )?);
-        match &self.ledger {
-            Some(file) if file.exists() => quota::abandon(file, id, &quota::SystemClock)
-                .map(drop)
-                .map_err(Failure::storage),
-            _ => Ok(()),
+        if let Some(file) = &self.ledger {
+            quota::abandon(file, id, &quota::SystemClock)?;
         }
+        Ok(())
     }
 
     /// Refuses to give up a campaign that is not here, unless it is that of the results, or one that the ledger
     /// remembers.
-    pub(super) fn refuse_abandon(&self, marks: &[MarkRow]) -> Result<(), Failure> {
+    pub(super) fn refuse_abandon(&self, marks: &[MarkRow]) -> Result<(), OpenError> {
         let Some(id) = &self.abandon else {
             return Ok(());
         };
@@ -65,13 +56,13 @@ impl OpenRequest {
         if marks.iter().any(is_remembered) {
             return self.forget(id);
         }
-        match results::owner(&self.places.results).map_err(Failure::storage)? {
+        match results::owner(&self.places.results)? {
             Owner::Campaign(owner) if owner == *id => Ok(()),
-            _ => Err(Failure::usage(format!(
-                "--abandon {id}: neither the state {} nor the results {} are of that campaign; nothing was changed",
-                self.places.state.display(),
-                self.places.results.display()
-            ))),
+            _ => Err(OpenError::NothingToAbandon {
+                campaign: id.clone(),
+                state: self.places.state.clone(),
+                results: self.places.results.clone(),
+            }),
         }
     }
 }

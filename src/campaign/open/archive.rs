@@ -5,11 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Places;
+use super::{OpenError, Places};
 use crate::{
     audit::audit,
     campaign::tag::CampaignId,
-    cli::Failure,
     results::{self, Owner},
     store::MarkFile,
 };
@@ -22,7 +21,7 @@ pub(crate) type Aside = Vec<(PathBuf, PathBuf)>;
 pub(super) fn archive(
     Places { results, state }: &Places,
     old: &CampaignId,
-) -> Result<Aside, Failure> {
+) -> Result<Aside, OpenError> {
     let mut files = Vec::new();
     // With --force a foreign file may lie there, which is to be overwritten and not kept under our name.
     if matches!(results::owner(results), Ok(Owner::Campaign(id)) if id == old.as_str()) {
@@ -36,13 +35,12 @@ pub(super) fn archive(
     let mut renamed = Vec::new();
     for (path, aside) in files {
         match std::fs::rename(&path, &aside) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                let why = format!(
-                    "cannot rename {} to {}: {e}",
-                    path.display(),
-                    aside.display()
-                );
-                return Err(Failure::storage(why));
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(OpenError::Archive {
+                    from: path,
+                    to: aside,
+                    source,
+                });
             }
             Err(_) => {}
             Ok(()) => {
@@ -61,14 +59,12 @@ pub(super) fn archive(
 }
 
 /// Gives the files their names again, the state first.
-pub(super) fn put_back(aside: Aside) -> Result<(), Failure> {
+pub(super) fn put_back(aside: Aside) -> Result<(), OpenError> {
     for (path, aside) in aside.into_iter().rev() {
-        std::fs::rename(&aside, &path).map_err(|e| {
-            Failure::storage(format!(
-                "cannot rename {} back to {}: {e}",
-                aside.display(),
-                path.display()
-            ))
+        std::fs::rename(&aside, &path).map_err(|source| OpenError::PutBack {
+            from: aside,
+            to: path,
+            source,
         })?;
     }
     Ok(())

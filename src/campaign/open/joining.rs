@@ -1,12 +1,10 @@
 //! What command and input of today change about the campaign that is there, if they mean it.
 
 use super::{
-    OpenRequest,
-    resume::{Rejoined, ResumeError, check_identity, extend, put_off, rejoin},
+    OpenError, OpenRequest,
+    resume::{Rejoined, check_identity, extend, put_off, rejoin},
 };
-use crate::{
-    campaign::tag::CampaignId, cli::Failure, quota::MarkRow, roster::IdRule, store::Store,
-};
+use crate::{campaign::tag::CampaignId, quota::MarkRow, roster::IdRule, store::Store};
 
 impl OpenRequest {
     /// Compares command and input with the campaign that is there, and makes what they change about it.
@@ -15,27 +13,27 @@ impl OpenRequest {
         store: &mut Store,
         campaign: &CampaignId,
         marks: &[MarkRow],
-    ) -> Result<Rejoined, Failure> {
+    ) -> Result<Rejoined, OpenError> {
         let mut meant = self.meant.clone();
         // Whoever comes every night brings another comment every night.
         let is_nightly = self.again && self.extend;
         let put_off = is_nightly
             .then(|| put_off(store.identity(), &mut meant))
             .flatten();
-        check_identity(store.identity(), &meant).map_err(refused)?;
+        check_identity(store.identity(), &meant)?;
         self.check_results(campaign, marks)?;
-        let rule = rule_of(store)?;
+        let rule = store.identity().id_rule.parse()?;
         let roster = self.roster_by(Some(rule))?;
         // First, so that the input has the last word about what is tried again.
         for outcome in &self.retry {
-            store.reopen(outcome.as_str()).map_err(Failure::storage)?;
+            store.reopen(outcome.as_str())?;
         }
         let joined = if self.extend {
             extend(roster, store)
         } else {
             rejoin(roster, store, &self.file())
         };
-        let mut joined = joined.map_err(refused)?;
+        let mut joined = joined?;
         joined.remarks.extend(put_off);
         if self.options.any_id && rule != IdRule::Any {
             joined.remarks.push(format!(
@@ -44,22 +42,5 @@ impl OpenRequest {
             ));
         }
         Ok(joined)
-    }
-}
-
-/// By which rule a campaign's ids were told from slips.
-fn rule_of(store: &Store) -> Result<IdRule, Failure> {
-    let word = store.identity().id_rule.parse();
-    word.map_err(|e| {
-        Failure::storage(format!(
-            "the campaign's state: {e}; a newer fleetsweep may know it"
-        ))
-    })
-}
-
-fn refused(e: ResumeError) -> Failure {
-    match e {
-        ResumeError::Store(e) => Failure::storage(e),
-        e => Failure::usage(e),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
+use super::OpenError;
 use crate::{
     campaign::tag::CampaignId,
-    cli::Failure,
     store::{Lock, LockError},
 };
 
@@ -26,7 +26,7 @@ impl Locks {
         state: Lock,
         campaign: &CampaignId,
         folder: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, OpenError> {
         Ok(Self {
             _state: state,
             _campaign: of_campaign(campaign, folder)?,
@@ -42,13 +42,13 @@ impl Locks {
 pub(crate) fn of_campaign(
     campaign: &CampaignId,
     folder: Option<&Path>,
-) -> Result<Option<Lock>, Failure> {
+) -> Result<Option<Lock>, OpenError> {
     let Some(folder) = folder.filter(|_| !campaign.is_rehearsal()) else {
         return Ok(None);
     };
     match Lock::of_campaign(folder, campaign.as_str()) {
         Ok(lock) => Ok(Some(lock)),
-        Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
+        Err(e @ LockError::Held(_)) => Err(e.into()),
         Err(e) => {
             tracing::warn!("{e}; a copy of the campaign's state could run beside it unnoticed");
             Ok(None)
@@ -57,15 +57,13 @@ pub(crate) fn of_campaign(
 }
 
 /// Takes the lock of the state's place.
-pub(super) async fn lock(state: &Path) -> Result<Lock, Failure> {
+pub(super) async fn lock(state: &Path) -> Result<Lock, OpenError> {
     let mut tries = 0;
     loop {
         match Lock::take(state) {
             Ok(lock) => return Ok(lock),
             Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
-            // Nothing was sent, and nothing is broken: the campaign is at work.
-            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
-            Err(e) => return Err(Failure::storage(e)),
+            Err(e) => return Err(e.into()),
         }
         tokio::time::sleep(LOCK_PAUSE).await;
     }

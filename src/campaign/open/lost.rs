@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{OpenRequest, Opened, STDIN, archive, create::take_in, locks::Locks};
+use super::{OpenError, OpenRequest, Opened, STDIN, archive, create::take_in, locks::Locks};
 use crate::{
     campaign::{
         counts::Counts,
@@ -15,7 +15,6 @@ use crate::{
         },
         tag::CampaignId,
     },
-    cli::Failure,
     quota::{self, MarkRow},
     results::{self, Owner, ResultsError},
     store::{Identity, Lock, MarkFile, Store},
@@ -33,15 +32,15 @@ struct Gone {
 
 impl OpenRequest {
     /// The campaigns that the ledger remembers.
-    pub(super) fn marks(&self) -> Result<Vec<MarkRow>, Failure> {
+    pub(super) fn marks(&self) -> Result<Vec<MarkRow>, OpenError> {
         match &self.ledger {
-            Some(file) => quota::marks(file).map_err(Failure::storage),
+            Some(file) => Ok(quota::marks(file)?),
             None => Ok(Vec::new()),
         }
     }
 
     /// Whether the state is as far as its witnesses say.
-    pub(super) fn compare(&self, store: &Store, marks: &[MarkRow]) -> Result<(), Failure> {
+    pub(super) fn compare(&self, store: &Store, marks: &[MarkRow]) -> Result<(), OpenError> {
         let campaign = &store.identity().campaign;
         let mark = marks.iter().find(|mark| mark.campaign == *campaign);
         let ledger = match mark {
@@ -49,7 +48,7 @@ impl OpenRequest {
             None if self.ledger.is_some() => Ledger::Unaware,
             None => Ledger::None,
         };
-        witness::compare(store, ledger, &self.places.results).map_err(Failure::from)
+        Ok(witness::compare(store, ledger, &self.places.results)?)
     }
 
     /// Opens what is meant where there is no state: a new campaign, unless something tells of one that has not
@@ -58,14 +57,11 @@ impl OpenRequest {
         self,
         lock: Lock,
         marks: &[MarkRow],
-    ) -> Result<Opened, Failure> {
+    ) -> Result<Opened, OpenError> {
         let Some(gone) = self.gone(marks)? else {
             self.refuse_abandon(marks)?;
             if self.recover {
-                return Err(Failure::usage(format!(
-                    "--recover: there is no campaign at {}, and nothing tells of one; run the command without it",
-                    self.places.state.display()
-                )));
+                return Err(OpenError::NothingToRecover(self.places.state));
             }
             return self.begin(lock, None, marks);
         };
@@ -81,7 +77,7 @@ impl OpenRequest {
     }
 
     /// Refuses where there is no state and something tells of an unfinished campaign, for who only looks.
-    pub(super) fn check_gone(&self, marks: &[MarkRow]) -> Result<(), Failure> {
+    pub(super) fn check_gone(&self, marks: &[MarkRow]) -> Result<(), OpenError> {
         let gone = self.gone(marks)?;
         let gone = gone.filter(|gone| self.abandon.as_ref() != Some(&gone.campaign));
         match gone {
@@ -90,15 +86,15 @@ impl OpenRequest {
         }
     }
 
-    fn lost(&self, gone: Gone) -> Failure {
-        Failure::storage(Loss::Gone {
+    fn lost(&self, gone: Gone) -> OpenError {
+        OpenError::from(Loss::Gone {
             state: self.places.state.clone(),
             campaign: gone.campaign,
             witness: gone.witness,
         })
     }
 
-    fn gone(&self, marks: &[MarkRow]) -> Result<Option<Gone>, Failure> {
+    fn gone(&self, marks: &[MarkRow]) -> Result<Option<Gone>, OpenError> {
         if self.is_rehearsal() {
             return Ok(None);
         }
@@ -108,14 +104,14 @@ impl OpenRequest {
         };
         let is_real = |id: &str| !CampaignId::known(id).is_rehearsal();
         let (state, results) = (&self.places.state, &self.places.results);
-        if let Owner::Campaign(id) = results::owner(results).map_err(Failure::storage)?
+        if let Owner::Campaign(id) = results::owner(results)?
             && is_real(&id)
         {
             let is_unfinished = if let Some(ended) = ended(&id) {
                 !ended
             } else {
                 let rows = self.rows()?;
-                witness::are_unfinished(results, &id, Some(rows)).map_err(Failure::storage)?
+                witness::are_unfinished(results, &id, Some(rows))?
             };
             if is_unfinished {
                 refuse_elsewhere(&id, state, marks)?;
@@ -125,7 +121,7 @@ impl OpenRequest {
                 }));
             }
         }
-        if let Some((id, _)) = MarkFile::read(state).map_err(Failure::storage)?
+        if let Some((id, _)) = MarkFile::read(state)?
             && is_real(&id)
             && ended(&id) != Some(true)
         {
@@ -146,18 +142,18 @@ impl OpenRequest {
     }
 
     /// How many rows the input has.
-    fn rows(&self) -> Result<u64, Failure> {
+    fn rows(&self) -> Result<u64, OpenError> {
         if self.input.as_os_str() == STDIN {
             // It can be read once only; that the results are whole is told by their rows then.
             return Ok(0);
         }
         let mut roster = self.roster()?;
-        while roster.next_row().map_err(Failure::usage)?.is_some() {}
+        while roster.next_row()?.is_some() {}
         Ok(roster.counts().rows())
     }
 
     /// Makes a state anew for a campaign whose state is gone, to be recovered before anything is sent.
-    fn rebuild(self, lock: Lock, id: &str, marks: &[MarkRow]) -> Result<Opened, Failure> {
+    fn rebuild(self, lock: Lock, id: &str, marks: &[MarkRow]) -> Result<Opened, OpenError> {
         let campaign = CampaignId::known(id);
         self.check_results(&campaign, marks)?;
         let lock = Locks::with_campaign(lock, &campaign, self.locks.as_deref())?;
@@ -170,7 +166,7 @@ impl OpenRequest {
         let begun = recover::begun(self.meant.created, 0);
         let state = &self.places.state;
         let intake = take_in(self.roster()?, state, identity, Some(&begun), || {
-            Ok::<_, Failure>(())
+            Ok::<_, OpenError>(())
         })?;
         let counts = Counts::of(&intake.store)?;
         let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
@@ -181,22 +177,21 @@ impl OpenRequest {
     }
 
     /// The same where there is a file that cannot be read: it makes room, and stays.
-    pub(super) fn rebuild_damaged(self, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
+    pub(super) fn rebuild_damaged(
+        self,
+        lock: Lock,
+        marks: &[MarkRow],
+    ) -> Result<Opened, OpenError> {
         let state = self.places.state.clone();
         let Some(gone) = self.gone(marks)? else {
-            return Err(Failure::storage(format!(
-                "the campaign's state {} is damaged, and nothing else tells which campaign it is: neither results nor \
-                 a mark. Nothing was sent",
-                state.display()
-            )));
+            return Err(OpenError::Unknown(state));
         };
         let damaged = free_name(&state);
         let renamed = |from: &Path, to: &Path| {
-            std::fs::rename(from, to).map_err(|e| {
-                let (from, to) = (from.display(), to.display());
-                Failure::storage(format!(
-                    "cannot rename {from} to {to}: {e}; nothing was sent"
-                ))
+            std::fs::rename(from, to).map_err(|source| OpenError::Archive {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                source,
             })
         };
         // The log first: what is in it belongs to the file, wherever that lies.
@@ -226,15 +221,14 @@ impl OpenRequest {
     }
 
     /// When a campaign was made whose state is gone: no later than its first call.
-    fn made(&self, id: &str, marks: &[MarkRow]) -> Result<Timestamp, Failure> {
+    fn made(&self, id: &str, marks: &[MarkRow]) -> Result<Timestamp, OpenError> {
         let mark = marks.iter().find(|mark| mark.campaign == id);
         let mut made = mark.map(|mark| mark.started);
         let results = &self.places.results;
         results::each_row::<ResultsError>(results, id, |row| {
             made = made.into_iter().chain(row.times[0]).min();
             Ok(())
-        })
-        .map_err(Failure::storage)?;
+        })?;
         let long_ago = || self.meant.created.saturating_sub(LONG_AGO);
         Ok(made.unwrap_or_else(|| long_ago().unwrap_or_default()))
     }
@@ -244,13 +238,13 @@ impl OpenRequest {
         &self,
         campaign: &CampaignId,
         marks: &[MarkRow],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), OpenError> {
         let path = &self.places.results;
-        let owner = results::owner(path).map_err(Failure::storage)?;
+        let owner = results::owner(path)?;
         if self.is_rehearsal() {
             self.spare_real_results(&owner)?;
         }
-        let whose = match owner {
+        let refused = match owner {
             Owner::Nobody | Owner::Empty => return Ok(()),
             Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
             Owner::Campaign(id) if self.abandon.as_ref() == Some(&id) => return Ok(()),
@@ -260,31 +254,27 @@ impl OpenRequest {
                 let mark = marks.iter().find(|mark| mark.campaign == id);
                 let is_unfinished = match mark {
                     Some(mark) => mark.ended.is_none(),
-                    None => witness::are_unfinished(path, &id, None).map_err(Failure::storage)?,
+                    None => witness::are_unfinished(path, &id, None)?,
                 };
                 if is_unfinished {
-                    return Err(Failure::usage(format!(
-                        "the results in {} are those of campaign {id}, which has not finished; nothing was sent. Name \
-                         another file with -o, or give that campaign up with --abandon {id}",
-                        path.display()
-                    )));
+                    return Err(OpenError::UnfinishedResults {
+                        results: path.clone(),
+                        campaign: id,
+                    });
                 }
-                format!("are those of campaign {id}")
+                OpenError::OtherResults {
+                    results: path.clone(),
+                    campaign: id,
+                }
             }
-            Owner::Foreign => "were not written by fleetsweep".to_owned(),
+            Owner::Foreign => OpenError::ForeignResults(path.clone()),
         };
-        if self.force {
-            return Ok(());
-        }
-        Err(Failure::usage(format!(
-            "the results in {} {whose}; name another file with -o, or overwrite it with --force",
-            path.display()
-        )))
+        if self.force { Ok(()) } else { Err(refused) }
     }
 }
 
 /// Refuses where the campaign's state is whole and lies somewhere else: a second one would leave that behind.
-fn refuse_elsewhere(id: &str, state: &Path, marks: &[MarkRow]) -> Result<(), Failure> {
+fn refuse_elsewhere(id: &str, state: &Path, marks: &[MarkRow]) -> Result<(), OpenError> {
     let place = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
     let mark = marks.iter().find(|mark| mark.campaign == id);
     let mark = mark.filter(|mark| mark.state != place);
@@ -294,10 +284,10 @@ fn refuse_elsewhere(id: &str, state: &Path, marks: &[MarkRow]) -> Result<(), Fai
     });
     match there {
         None => Ok(()),
-        Some(mark) => Err(Failure::usage(format!(
-            "the state of campaign {id} is {0}, and nothing was sent; go on with it by --state {0}",
-            mark.state.display()
-        ))),
+        Some(mark) => Err(OpenError::Elsewhere {
+            campaign: id.to_owned(),
+            state: mark.state.clone(),
+        }),
     }
 }
 

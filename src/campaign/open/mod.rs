@@ -13,6 +13,7 @@ mod abandon;
 mod archive;
 mod columns;
 pub mod create;
+mod error;
 mod input;
 mod joining;
 mod locks;
@@ -27,6 +28,7 @@ mod succession;
 
 use std::path::PathBuf;
 
+pub use error::{Difference, OpenError};
 pub(crate) use input::check_retry;
 pub(crate) use locks::{Locks, of_campaign};
 pub(crate) use opened::{Opened, withdraw};
@@ -35,17 +37,12 @@ pub(crate) use preview::{Found, Refusals, preview};
 
 use super::{outcome::Outcome, retry::Policy};
 use crate::{
-    cli::Failure,
     results, roster,
     store::{Identity, check_place},
 };
 
 /// The name of the input that means standard input.
 pub const STDIN: &str = "-";
-
-/// The ways on from a campaign that has finished.
-const FURTHER: &str =
-    "To scan its machines once more, --again; to try those that failed, --retry failed,unsure";
 
 /// Which campaign is meant, and what may be done to open it.
 #[derive(Debug, Clone)]
@@ -88,18 +85,16 @@ pub(crate) struct OpenRequest {
 ///
 /// # Errors
 /// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
-pub(crate) async fn open(request: OpenRequest) -> Result<Opened, Failure> {
+pub(crate) async fn open(request: OpenRequest) -> Result<Opened, OpenError> {
     request.check_kind()?;
-    results::probe(&request.places.results).map_err(Failure::storage)?;
-    check_place(&request.places.state).map_err(Failure::storage)?;
+    results::probe(&request.places.results)?;
+    check_place(&request.places.state)?;
     let lock = locks::lock(&request.places.state).await?;
     if let Some(id) = &request.abandon {
         tracing::warn!("campaign {id} is given up by --abandon");
     }
     match tokio::task::spawn_blocking(move || request.open_locked(lock)).await {
         Ok(opened) => opened,
-        Err(e) => Err(Failure::storage(format!(
-            "opening the campaign broke off: {e}"
-        ))),
+        Err(e) => Err(e.into()),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    FURTHER, OpenRequest,
+    OpenError, OpenRequest,
     archive::{Aside, archive, put_back},
     create::take_in,
     locks::{Locks, of_campaign},
@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     campaign::{counts::Counts, outcome::Tally, tag::CampaignId},
-    cli::{ExitCode, Failure},
     monitor::count,
     quota::MarkRow,
     roster::Note,
@@ -39,7 +38,7 @@ pub(crate) struct Opened {
 }
 
 impl OpenRequest {
-    pub(super) fn open_locked(self, lock: Lock) -> Result<Opened, Failure> {
+    pub(super) fn open_locked(self, lock: Lock) -> Result<Opened, OpenError> {
         let marks = self.marks()?;
         if !self.places.state.exists() {
             return self.open_without_state(lock, &marks);
@@ -52,7 +51,7 @@ impl OpenRequest {
             Err(StoreError::Damaged { .. }) if self.recover => {
                 return self.rebuild_damaged(lock, &marks);
             }
-            opened => opened.map_err(Failure::storage)?,
+            opened => opened?,
         };
         let id = store.identity().campaign.clone();
         if self.abandon.as_ref() == Some(&id) {
@@ -65,7 +64,7 @@ impl OpenRequest {
                     drop(store);
                     return self.rebuild_damaged(lock, &marks);
                 }
-                vouched => vouched.map_err(Failure::storage)?,
+                vouched => vouched?,
             }
         }
         // Of a copy of a campaign that is at work, that is what there is to say; that it is behind follows from it.
@@ -74,7 +73,7 @@ impl OpenRequest {
             && !self.recover
         {
             // What a damaged file does not hold, it has not lost.
-            store.finish_check().map_err(Failure::storage)?;
+            store.finish_check()?;
             return Err(e);
         }
         if self.again && Counts::of(&store)?.open == 0 {
@@ -90,7 +89,7 @@ impl OpenRequest {
         lock: Lock,
         old: Option<&CampaignId>,
         marks: &[MarkRow],
-    ) -> Result<Opened, Failure> {
+    ) -> Result<Opened, OpenError> {
         self.check_begin()?;
         let campaign = CampaignId::known(self.meant.campaign.as_str());
         self.check_results(old.unwrap_or(&campaign), marks)?;
@@ -101,7 +100,7 @@ impl OpenRequest {
             if let Some(old) = old {
                 aside = archive(&self.places, old)?;
             }
-            Ok::<_, Failure>(())
+            Ok::<_, OpenError>(())
         })?;
         let counts = Counts::of(&intake.store)?;
         let mut opened = self.opened(intake.store, counts, lock, campaign, &intake.notes);
@@ -110,22 +109,19 @@ impl OpenRequest {
     }
 
     /// Whether it makes sense to begin a campaign.
-    pub(super) fn check_begin(&self) -> Result<(), Failure> {
+    pub(super) fn check_begin(&self) -> Result<(), OpenError> {
         if self.retry.is_empty() {
             return Ok(());
         }
-        Err(Failure::usage(format!(
-            "--retry: there is no campaign at {}; start one first",
-            self.places.state.display()
-        )))
+        Err(OpenError::NothingToRetry(self.places.state.clone()))
     }
 
-    fn go_on(self, mut store: Store, lock: Lock, marks: &[MarkRow]) -> Result<Opened, Failure> {
+    fn go_on(self, mut store: Store, lock: Lock, marks: &[MarkRow]) -> Result<Opened, OpenError> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let lock = Locks::with_campaign(lock, &campaign, self.locks.as_deref())?;
         let joined = store.all_or_nothing(|store| self.join(store, &campaign, marks));
         // What was read of a damaged file says nothing, not even what is wrong with the input.
-        store.finish_check().map_err(Failure::storage)?;
+        store.finish_check()?;
         let Rejoined {
             added,
             changed,
@@ -135,16 +131,12 @@ impl OpenRequest {
         let counts = Counts::of(&store)?;
         let is_as_before = added == 0 && changed == 0;
         if counts.open == 0 && is_as_before && !self.recover && self.was_concluded(&store)? {
-            store.close().map_err(Failure::storage)?;
+            store.close()?;
             self.end_mark(&campaign)?;
-            return Err(Failure::new(
-                ExitCode::FinishedBefore,
-                format!(
-                    "campaign {} had finished before, nothing was sent; its results are in {}. {FURTHER}",
-                    campaign.named(),
-                    self.places.results.display()
-                ),
-            ));
+            return Err(OpenError::FinishedBefore {
+                campaign,
+                results: self.places.results,
+            });
         }
         let mut opened = self.opened(store, counts, lock, campaign, &notes);
         opened.recovers = self.recover;
@@ -185,8 +177,8 @@ impl OpenRequest {
 
     /// Whether the last run came to its end, and left its results where they should be. One that was killed between its
     /// last outcome and its end has left them as they grew.
-    pub(super) fn was_concluded(&self, store: &Store) -> Result<bool, Failure> {
-        let last = store.last_run().map_err(Failure::storage)?;
+    pub(super) fn was_concluded(&self, store: &Store) -> Result<bool, OpenError> {
+        let last = store.last_run()?;
         Ok(last.is_some_and(|run| run.ended.is_some()) && self.places.results.exists())
     }
 }
@@ -196,12 +188,14 @@ impl OpenRequest {
 ///
 /// # Errors
 /// The state cannot be closed or removed.
-pub(crate) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Result<(), Failure> {
-    store.close().map_err(Failure::storage)?;
+pub(crate) fn withdraw(store: Store, begun: Option<Aside>, state: &Path) -> Result<(), OpenError> {
+    store.close()?;
     let Some(aside) = begun else {
         return Ok(());
     };
-    std::fs::remove_file(state)
-        .map_err(|e| Failure::storage(format!("cannot remove {}: {e}", state.display())))?;
+    std::fs::remove_file(state).map_err(|source| OpenError::Remove {
+        state: state.to_owned(),
+        source,
+    })?;
     put_back(aside)
 }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{FURTHER, OpenRequest, create::ended_by_reading, resume::Rejoined};
+use super::{OpenError, OpenRequest, create::ended_by_reading, error::FURTHER, resume::Rejoined};
 use crate::{
     campaign::{
         counts::Counts,
@@ -12,7 +12,6 @@ use crate::{
         outcome::{Outcome, Tally},
         tag::CampaignId,
     },
-    cli::Failure,
     monitor::count,
     quota::MarkRow,
     store::{LastRun, Lock, Reach, Store, UNKNOWN_TENANT},
@@ -77,7 +76,7 @@ const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome:
 ///
 /// # Errors
 /// As of a run: the input is refused, the campaign that is there is another one, or a file cannot be read.
-pub(crate) fn preview(mut opening: OpenRequest) -> Result<Found, Failure> {
+pub(crate) fn preview(mut opening: OpenRequest) -> Result<Found, OpenError> {
     opening.check_kind()?;
     let marks = opening.marks()?;
     let state = &opening.places.state;
@@ -88,7 +87,7 @@ pub(crate) fn preview(mut opening: OpenRequest) -> Result<Found, Failure> {
     if Lock::is_held(state) {
         return opening.look_at_work();
     }
-    let store = Store::open_dry_run(state).map_err(Failure::storage)?;
+    let store = Store::open_dry_run(state)?;
     if !opening.recover {
         opening.compare(&store, &marks)?;
     }
@@ -106,7 +105,11 @@ pub(crate) fn preview(mut opening: OpenRequest) -> Result<Found, Failure> {
 
 impl OpenRequest {
     /// What a new campaign would consist of.
-    fn look_at_input(&self, old: Option<&CampaignId>, marks: &[MarkRow]) -> Result<Found, Failure> {
+    fn look_at_input(
+        &self,
+        old: Option<&CampaignId>,
+        marks: &[MarkRow],
+    ) -> Result<Found, OpenError> {
         self.check_begin()?;
         let campaign = CampaignId::known(self.meant.campaign.as_str());
         self.check_results(old.unwrap_or(&campaign), marks)?;
@@ -115,7 +118,7 @@ impl OpenRequest {
             format!("campaign {old} has finished; a run would begin a new one in its place")
         }));
         let mut roster = self.roster()?;
-        while let Some(row) = roster.next_row().map_err(Failure::usage)? {
+        while let Some(row) = roster.next_row()? {
             match ended_by_reading(&row.kind) {
                 None => found.due += 1,
                 Some((outcome, why)) => found.refuse(outcome, row.line, &why),
@@ -134,8 +137,8 @@ impl OpenRequest {
     }
 
     /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
-    fn look_at_work(&self) -> Result<Found, Failure> {
-        let store = Store::open_read_only(&self.places.state).map_err(Failure::storage)?;
+    fn look_at_work(&self) -> Result<Found, OpenError> {
+        let store = Store::open_read_only(&self.places.state)?;
         let mut found = self.found(&store, true)?;
         found.running = true;
         found.notes.push(format!(
@@ -147,7 +150,7 @@ impl OpenRequest {
     }
 
     /// What would be left of a campaign after what a run changes about it before its first call.
-    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, Failure> {
+    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, OpenError> {
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let Rejoined {
             added,
@@ -172,36 +175,36 @@ impl OpenRequest {
     }
 
     /// What a store tells, which belongs to a process that `runs` or to none.
-    fn found(&self, store: &Store, runs: bool) -> Result<Found, Failure> {
+    fn found(&self, store: &Store, runs: bool) -> Result<Found, OpenError> {
         // What is meant was made up a moment ago.
         let begun = Begun::of(store, self.meant.created, runs, &self.policy);
         Ok(Found {
-            begun: begun.map_err(Failure::storage)?,
+            begun: begun?,
             ..Found::of(store)?
         })
     }
 }
 
 impl Found {
-    fn of(store: &Store) -> Result<Self, Failure> {
+    fn of(store: &Store) -> Result<Self, OpenError> {
         let Counts { tally, open: due } = Counts::of(store)?;
         let mut in_doubt = 0;
         let each = store.each_left(|left| in_doubt += u64::from(left.in_doubt));
-        each.map_err(Failure::storage)?;
+        each?;
         let mut found = Self {
             campaign: Some(store.identity().campaign.clone()),
             rows: tally.total() + due,
             due,
             in_doubt,
-            reach: store.reach().map_err(Failure::storage)?,
-            runs: store.run_starts().map_err(Failure::storage)?,
+            reach: store.reach()?,
+            runs: store.run_starts()?,
             tally,
-            last_run: store.last_run().map_err(Failure::storage)?,
+            last_run: store.last_run()?,
             ..Self::default()
         };
         for outcome in BY_READING {
             let first = store.ended_on_reading(outcome.as_str(), SHOWN);
-            for row in first.map_err(Failure::storage)? {
+            for row in first? {
                 found.refuse(outcome, row.line, &row.message);
             }
             if let Some(refusals) = found.of_kind(outcome) {

@@ -1,10 +1,9 @@
 //! Rehearsals and real campaigns keep out of each other's way: neither goes on with the other's state, a rehearsal
 //! leaves real files alone, and its own make room for a real campaign.
 
-use super::{OpenRequest, Opened, Places, archive::archive};
+use super::{OpenError, OpenRequest, Opened, Places, archive::archive};
 use crate::{
     campaign::tag::CampaignId,
-    cli::Failure,
     quota::MarkRow,
     results::Owner,
     store::{Lock, MarkFile, Store},
@@ -21,36 +20,33 @@ impl OpenRequest {
     ///
     /// # Errors
     /// The state that is there is the other kind's.
-    pub(super) fn check_kind(&self) -> Result<(), Failure> {
-        let state = self.places.state.display();
+    pub(super) fn check_kind(&self) -> Result<(), OpenError> {
         if let Some(id) = &self.abandon
             && self.is_rehearsal()
             && !CampaignId::known(id.as_str()).is_rehearsal()
         {
-            return Err(Failure::usage(format!(
-                "--abandon {id}: a rehearsal (--mock) gives no real campaign up; nothing was changed"
-            )));
+            return Err(OpenError::AbandonReal(id.clone()));
         }
         let mut there = campaign_at(&self.places);
         let names_state = !self.places.state.as_os_str().is_empty();
         if there.is_none() && names_state && self.is_rehearsal() {
             // What tells of a campaign whose state is gone is not to be overwritten either.
-            let mark = MarkFile::read(&self.places.state).map_err(Failure::storage)?;
+            let mark = MarkFile::read(&self.places.state)?;
             there = mark.map(|(id, _)| CampaignId::known(id));
         }
         let Some(there) = there else {
             return Ok(());
         };
+        let state = self.places.state.clone();
         match (self.is_rehearsal(), there.is_rehearsal()) {
-            (true, false) => Err(Failure::usage(format!(
-                "{state} is the state of the real campaign {there}, and a rehearsal (--mock) neither goes on with it \
-                 nor takes its place; nothing was changed. Rehearse without --state and with other results (-o), or \
-                 name other files with both"
-            ))),
-            (false, true) if Lock::is_held(&self.places.state) => Err(Failure::usage(format!(
-                "the rehearsal {there} is at work on {state}; nothing was sent. Wait for its end, or name another \
-                 file with --state"
-            ))),
+            (true, false) => Err(OpenError::RealState {
+                state,
+                campaign: there,
+            }),
+            (false, true) if Lock::is_held(&state) => Err(OpenError::RehearsalAtWork {
+                state,
+                campaign: there,
+            }),
             _ => Ok(()),
         }
     }
@@ -66,7 +62,7 @@ impl OpenRequest {
         there: &CampaignId,
         lock: Lock,
         marks: &[MarkRow],
-    ) -> Result<Opened, Failure> {
+    ) -> Result<Opened, OpenError> {
         archive(&self.places, there)?;
         let note = format!(
             "the files of the rehearsal {there} have its id in their names now, beside {}",
@@ -81,7 +77,7 @@ impl OpenRequest {
     ///
     /// # Errors
     /// They are there.
-    pub(super) fn spare_real_results(&self, whose: &Owner) -> Result<(), Failure> {
+    pub(super) fn spare_real_results(&self, whose: &Owner) -> Result<(), OpenError> {
         let id = match whose {
             Owner::Campaign(id) => Some(CampaignId::known(id.as_str())),
             // Of a campaign that has just begun.
@@ -93,11 +89,10 @@ impl OpenRequest {
         };
         match id.filter(|id| !id.is_rehearsal()) {
             None => Ok(()),
-            Some(id) => Err(Failure::usage(format!(
-                "the results in {} are those of the real campaign {id}, and a rehearsal (--mock) never takes their \
-                 place, not even with --force; nothing was changed. Name another file with -o",
-                self.places.results.display()
-            ))),
+            Some(campaign) => Err(OpenError::RealResults {
+                results: self.places.results.clone(),
+                campaign,
+            }),
         }
     }
 }

@@ -4,48 +4,13 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
-    columns::ColumnMap,
-    create::{IntakeError, new_row},
-    reconcile::Reconciliation,
+    Difference, OpenError, columns::ColumnMap, create::new_row, reconcile::Reconciliation,
 };
 use crate::campaign::outcome::{LEFT_OUT, Outcome};
 use crate::{
-    roster::{Note, Roster, RosterError, Row, RowKind, ScanType},
+    roster::{Note, Roster, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
 };
-
-/// Why the campaign cannot be resumed. Nothing was sent, and nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ResumeError {
-    /// The input.
-    #[error(transparent)]
-    Roster(#[from] RosterError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The command or the input describes another campaign.
-    #[error(
-        "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that \
-         one, run it as it began; to add machines that are new in the input, --extend; to begin another one \
-         beside it, name other files with -o and --state; to begin another one in the place of a finished one, \
-         --again"
-    )]
-    Another {
-        /// The campaign that is there.
-        campaign: String,
-        /// What differs.
-        difference: String,
-    },
-}
-
-impl From<IntakeError> for ResumeError {
-    fn from(e: IntakeError) -> Self {
-        match e {
-            IntakeError::Roster(e) => Self::Roster(e),
-            IntakeError::Store(e) => Self::Store(e),
-        }
-    }
-}
 
 /// The result of rejoining the campaign.
 #[derive(Debug, Default)]
@@ -88,7 +53,7 @@ pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
 ///
 /// # Errors
 /// Something differs; the error says what.
-pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeError> {
+pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), OpenError> {
     let table = [
         ("the tenant", &there.tenant, &meant.tenant),
         ("the API's address", &there.api, &meant.api),
@@ -97,15 +62,19 @@ pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeEr
     ];
     match table.into_iter().find(|(_, there, meant)| there != meant) {
         None => Ok(()),
-        Some((what, there_is, meant)) => Err(another(
+        Some((what, was, meant)) => Err(another(
             there,
-            format!("{what} is `{meant}`, it began with `{there_is}`"),
+            Difference::Command {
+                what,
+                is: meant.clone(),
+                was: was.clone(),
+            },
         )),
     }
 }
 
-fn another(there: &Identity, difference: String) -> ResumeError {
-    ResumeError::Another {
+fn another(there: &Identity, difference: Difference) -> OpenError {
+    OpenError::Another {
         campaign: there.campaign.clone(),
         difference,
     }
@@ -118,31 +87,30 @@ fn another(there: &Identity, difference: String) -> ResumeError {
 pub fn rejoin<R: Read>(
     mut roster: Roster<R>,
     store: &mut Store,
-    file: &str,
-) -> Result<Rejoined, ResumeError> {
+    input: &str,
+) -> Result<Rejoined, OpenError> {
     let mut amendments = Vec::new();
     store.each_known(|known| {
         let Some(row) = roster.next_row()? else {
-            let difference = format!(
-                "{file} ends before target {} ({})",
-                known.n, known.machine_id
-            );
+            let difference = Difference::InputEnds {
+                input: input.to_owned(),
+                n: known.n,
+                machine: known.machine_id.to_owned(),
+            };
             return Err(another(store.identity(), difference));
         };
-        if let Some(difference) = difference(&known, &row) {
-            return Err(another(
-                store.identity(),
-                format!("line {} of {file} {difference}", row.line),
-            ));
+        if let Some(difference) = difference(&known, &row, input) {
+            return Err(another(store.identity(), difference));
         }
         amendments.extend(amendment(&known, &row));
         Ok(())
     })?;
     if let Some(row) = roster.next_row()? {
-        let difference = format!(
-            "line {} of {file} is a row more ({})",
-            row.line, row.machine_id
-        );
+        let difference = Difference::RowMore {
+            input: input.to_owned(),
+            line: row.line,
+            machine: row.machine_id.to_owned(),
+        };
         return Err(another(store.identity(), difference));
     }
     Ok(Rejoined {
@@ -158,12 +126,12 @@ pub fn rejoin<R: Read>(
 ///
 /// # Errors
 /// The input is refused, or the store cannot be written. Then nothing is changed.
-pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
+pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, OpenError> {
     let mut columns = ColumnMap::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
     let mut reconciliation = Reconciliation::default();
     let mut slips = HashMap::new();
-    store.extend::<ResumeError>(|extension| {
+    store.extend::<OpenError>(|extension| {
         while let Some(row) = roster.next_row()? {
             match match_row(extension, &row, &mut slips)? {
                 MachineMatch::New => {
@@ -204,12 +172,16 @@ fn match_row(
 }
 
 /// How a row of the input differs from its target.
-fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
+fn difference(known: &Known<'_>, row: &Row<'_>, input: &str) -> Option<Difference> {
+    let (input, line) = (input.to_owned(), row.line);
     if !known.machine_id.eq_ignore_ascii_case(row.machine_id) {
-        return Some(format!(
-            "is machine `{}`, it was `{}`",
-            row.machine_id, known.machine_id
-        ));
+        let (is, was) = (row.machine_id.to_owned(), known.machine_id.to_owned());
+        return Some(Difference::Machine {
+            input,
+            line,
+            is,
+            was,
+        });
     }
     // What was not read then, or is not read now, cannot be compared.
     let was_read = !(known.invalid || known.duplicate || known.left_out);
@@ -232,10 +204,14 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
             word(number(known.priority).as_deref()),
         ),
     ];
-    table
-        .into_iter()
-        .find(|(_, is, was)| is != was)
-        .map(|(what, is, was)| format!("has the {what} {is}, it was {was}"))
+    let (what, is, was) = table.into_iter().find(|(_, is, was)| is != was)?;
+    Some(Difference::Row {
+        input,
+        line,
+        what,
+        is,
+        was,
+    })
 }
 
 /// What today's row changes about its target.

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use tokio::runtime::Handle;
 
-use super::{OpenRequest, Opened};
+use super::{OpenError, OpenRequest, Opened};
 use crate::{
     campaign::{journal, tag::CampaignId},
-    cli::Failure,
     quota::MarkRow,
     results::{self, Layout, Owner},
     store::{Lock, Store},
@@ -20,10 +19,10 @@ impl OpenRequest {
         store: Store,
         lock: Lock,
         marks: &[MarkRow],
-    ) -> Result<Opened, Failure> {
+    ) -> Result<Opened, OpenError> {
         let old = CampaignId::known(store.identity().campaign.as_str());
         if self.was_concluded(&store)? {
-            store.close().map_err(Failure::storage)?;
+            store.close()?;
         } else {
             conclude(store)?;
         }
@@ -34,18 +33,19 @@ impl OpenRequest {
 
 /// Puts the results of a campaign in order whose last run was killed when every row had ended: what was heard of its
 /// scans until then is in the state alone, and nobody comes back to it.
-fn conclude(store: Store) -> Result<(), Failure> {
-    let last = store.last_results().map_err(Failure::storage)?;
+fn conclude(store: Store) -> Result<(), OpenError> {
+    let last = store.last_results()?;
     let Some((path, excel)) = last else {
-        return store.close().map_err(Failure::storage);
+        return Ok(store.close()?);
     };
     let path = Path::new(&path);
-    let owner = results::owner(path).map_err(Failure::storage)?;
+    let owner = results::owner(path)?;
     if owner != Owner::Campaign(store.identity().campaign.clone()) {
-        return store.close().map_err(Failure::storage);
+        return Ok(store.close()?);
     }
     let layout = Layout::new(&store.identity().columns, excel);
     // On a thread that may block, while the runtime drives the timers.
     let rewritten = Handle::current().block_on(journal::rewrite(store, path, &layout));
-    rewritten.map(drop).map_err(Failure::storage)
+    rewritten?;
+    Ok(())
 }

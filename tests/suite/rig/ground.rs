@@ -94,7 +94,7 @@ impl Ground {
                 .map_or_else(|| rig.mock.started, |mark| mark.started);
             let identity = identity(&campaign, made);
             let begun = recover::begun(self.clock.wall(), 0);
-            let taken = take_in::<_, IntakeError>(
+            let taken = take_in(
                 roster(csv),
                 &self.state(),
                 identity,
