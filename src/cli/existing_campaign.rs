@@ -167,7 +167,10 @@ async fn look(state: &Path) -> Result<Store, Failure> {
 /// # Errors
 /// It has, or a witness cannot be read.
 pub(super) fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
-    let ledger = ledger::remembers(note.and_then(QuotaNote::file), &store.identity().campaign)?;
+    let marks = open::Marks::read(note.and_then(QuotaNote::file).cloned());
+    let ledger = marks
+        .map_err(Failure::storage)?
+        .witness(&store.identity().campaign);
     let results = store.last_results().map_err(Failure::storage)?;
     let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
     witness::compare(store, ledger, &results).map_err(Failure::from)

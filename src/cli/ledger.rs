@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
-    campaign::{brakes::Baseline, recover::witness},
+    campaign::brakes::Baseline,
     defender::{ApiBase, cloud::quota_realm},
-    quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
+    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
     store::{Store, StoreError},
 };
 
@@ -173,24 +173,6 @@ impl QuotaNote {
             application: place.application,
         })
     }
-}
-
-/// What a ledger, if there is one, remembers of a campaign.
-///
-/// # Errors
-/// It cannot be read.
-pub(super) fn remembers(
-    file: Option<&PathBuf>,
-    campaign: &str,
-) -> Result<witness::Ledger, Failure> {
-    let Some(file) = file else {
-        return Ok(witness::Ledger::None);
-    };
-    let marks = quota::marks(file).map_err(Failure::storage)?;
-    let mark = marks.into_iter().find(|mark| mark.campaign == campaign);
-    Ok(mark.map_or(witness::Ledger::Unaware, |mark| {
-        witness::Ledger::Marked(mark.committed)
-    }))
 }
 
 /// This user's folder for state on this computer, if there is a place for it.

@@ -128,7 +128,8 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
 
 /// All that a run would go by.
 fn picture(path: &Path) -> Result<String, StoreError> {
-    let store = Store::open(path)?;
+    let mut store = Store::open(path)?;
+    store.finish_check()?;
     let mut rows = Vec::new();
     store.each_row::<StoreError>(false, |row| {
         rows.push(row.clone());

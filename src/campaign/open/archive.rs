@@ -1,4 +1,5 @@
-//! The files of a finished campaign, or of a rehearsal, make room for another campaign.
+//! Renames files that are in the way of a new campaign's: those of a campaign that has finished or is given up, those of
+//! a rehearsal, and a damaged state. They are put back if the new campaign does not begin after all.
 
 use std::{
     io,
@@ -13,65 +14,105 @@ use crate::{
     store::MarkFile,
 };
 
-/// Files that were renamed: where they lay, and where they lie.
-pub(crate) type Aside = Vec<(PathBuf, PathBuf)>;
+/// A file that makes room, and its other name.
+#[derive(Debug)]
+pub(crate) struct Renaming {
+    from: PathBuf,
+    to: PathBuf,
+}
 
-/// Renames a finished campaign's files with its id, so that a new one can take their places. The state goes last: as
-/// long as it is there, whoever was killed in the middle can begin again.
-pub(super) fn archive(
-    Places { results, state }: &Places,
-    old: &CampaignId,
-) -> Result<Aside, OpenError> {
-    let mut files = Vec::new();
-    // With --force a foreign file may lie there, which is to be overwritten and not kept under our name.
-    if matches!(results::owner(results), Ok(Owner::Campaign(id)) if id == old.as_str()) {
-        files.push((results.clone(), with_id(results, old.as_str())));
+impl Renaming {
+    fn new(from: &Path, to: PathBuf) -> Self {
+        let from = from.to_owned();
+        Self { from, to }
     }
-    // A journal is there only if somebody was looking when the old one was closed.
-    let aside = with_id(state, old.as_str());
-    files.push((journal_of(state), journal_of(&aside)));
-    files.push((MarkFile::place(state), MarkFile::place(&aside)));
-    files.push((state.clone(), aside));
-    let mut renamed = Vec::new();
-    for (path, aside) in files {
-        match std::fs::rename(&path, &aside) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(OpenError::Archive {
-                    from: path,
-                    to: aside,
-                    source,
-                });
-            }
-            Err(_) => {}
+}
+
+/// A campaign's files, to be named by its id. The state comes last: if the process is killed in the middle, the same
+/// command can be given again as long as the state is there.
+///
+/// # Errors
+/// The results cannot be read.
+pub(super) fn files_of(places: &Places, campaign: &CampaignId) -> Result<Vec<Renaming>, OpenError> {
+    let (Places { results, state }, id) = (places, campaign.as_str());
+    let mut files = Vec::new();
+    // With --force a foreign file may be there, which is overwritten and not kept under our name.
+    if results::owner(results)? == Owner::Campaign(id.to_owned()) {
+        files.push(Renaming::new(results, with_id(results, id)));
+    }
+    let archived = with_id(state, id);
+    // There is a journal only if another process was reading when the state was closed.
+    files.push(Renaming::new(&journal_of(state), journal_of(&archived)));
+    let mark = MarkFile::place(&archived);
+    files.push(Renaming::new(&MarkFile::place(state), mark));
+    files.push(Renaming::new(state, archived));
+    Ok(files)
+}
+
+/// A damaged state, to be kept under the name that is returned too. Its journal comes first, because what is in it
+/// belongs to the file, wherever that is.
+pub(super) fn damaged_files(state: &Path) -> (Vec<Renaming>, PathBuf) {
+    let damaged = free_name(state);
+    let journal = Renaming::new(&journal_of(state), journal_of(&damaged));
+    let file = Renaming::new(state, damaged.clone());
+    (vec![journal, file], damaged)
+}
+
+/// Renames those of the files that exist, and adds them to `archived`.
+///
+/// # Errors
+/// One of them cannot be renamed.
+pub(super) fn archive(files: Vec<Renaming>, archived: &mut Vec<Renaming>) -> Result<(), OpenError> {
+    for Renaming { from, to } in files {
+        match std::fs::rename(&from, &to) {
             Ok(()) => {
                 audit!(
                     "file",
                     act = "moved aside",
                     what = "an earlier campaign's",
-                    path = %path.display(),
-                    to = %aside.display()
+                    path = %from.display(),
+                    to = %to.display()
                 );
-                renamed.push((path, aside));
+                archived.push(Renaming { from, to });
             }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenError::Archive { from, to, source }),
         }
     }
-    Ok(renamed)
+    Ok(())
 }
 
-/// Gives the files their names again, the state first.
-pub(super) fn put_back(aside: Aside) -> Result<(), OpenError> {
-    for (path, aside) in aside.into_iter().rev() {
-        std::fs::rename(&aside, &path).map_err(|source| OpenError::PutBack {
-            from: aside,
-            to: path,
+/// Gives archived files their names again, the last one first.
+///
+/// # Errors
+/// One of them cannot be renamed.
+pub(super) fn put_back(archived: Vec<Renaming>) -> Result<(), OpenError> {
+    for Renaming { from, to } in archived.into_iter().rev() {
+        std::fs::rename(&to, &from).map_err(|source| OpenError::PutBack {
+            from: to,
+            to: from,
             source,
         })?;
     }
     Ok(())
 }
 
+/// A name for a damaged file that no other file has.
+fn free_name(state: &Path) -> PathBuf {
+    let numbered = |number: u32| {
+        let mut name = state.as_os_str().to_owned();
+        name.push(match number {
+            0 => ".damaged".to_owned(),
+            number => format!(".damaged-{number}"),
+        });
+        PathBuf::from(name)
+    };
+    let free = (0..1000).map(numbered).find(|path| !path.exists());
+    free.unwrap_or_else(|| numbered(0))
+}
+
 /// SQLite's journal of a file.
-pub(super) fn journal_of(state: &Path) -> PathBuf {
+fn journal_of(state: &Path) -> PathBuf {
     let mut name = state.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

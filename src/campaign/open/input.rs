@@ -6,27 +6,21 @@ use std::{
 };
 
 use super::{OpenError, OpenRequest, STDIN};
-use crate::{
-    campaign::outcome::Outcome,
-    roster::{self, IdRule, Roster},
-};
+use crate::roster::{self, IdRule, Note, Roster};
 
 impl OpenRequest {
-    pub(super) fn roster(&self) -> Result<Roster<Box<dyn Read>>, OpenError> {
-        self.roster_by(None)
-    }
-
-    /// The input, its ids judged by the rule of the campaign that is there.
-    pub(super) fn roster_by(
-        &self,
-        rule: Option<IdRule>,
-    ) -> Result<Roster<Box<dyn Read>>, OpenError> {
+    /// The input. Its ids are judged by `rule`, or, if that is `None`, by the rule that its column suggests.
+    ///
+    /// # Errors
+    /// It cannot be read, or is refused.
+    pub(super) fn roster(&self, rule: Option<IdRule>) -> Result<Roster<Box<dyn Read>>, OpenError> {
+        let name = self.input_name();
         let input: Box<dyn Read> = if self.input.as_os_str() == STDIN {
             Box::new(io::stdin().lock())
         } else {
             let file = File::open(&self.input);
             Box::new(file.map_err(|source| OpenError::Input {
-                input: self.file(),
+                input: name.clone(),
                 source,
             })?)
         };
@@ -34,26 +28,21 @@ impl OpenRequest {
             rule,
             ..self.options.clone()
         };
-        Ok(Roster::open(&self.file(), input, &options)?)
+        Ok(Roster::open(&name, input, &options)?)
     }
 
-    pub(super) fn file(&self) -> String {
+    /// The input's name in messages.
+    pub(super) fn input_name(&self) -> String {
         if self.input.as_os_str() == STDIN {
             "standard input".to_owned()
         } else {
             self.input.display().to_string()
         }
     }
-}
 
-/// Refuses outcomes that nothing can be tried again about, before anything is opened.
-pub(crate) fn check_retry(outcomes: &[Outcome]) -> Result<(), OpenError> {
-    let not_retried = [Outcome::Accepted, Outcome::Invalid, Outcome::Duplicate];
-    match outcomes
-        .iter()
-        .find(|outcome| not_retried.contains(outcome))
-    {
-        None => Ok(()),
-        Some(&outcome) => Err(OpenError::Retry { outcome }),
+    /// Notes about the input, with its name.
+    pub(super) fn notes(&self, notes: &[Note]) -> Vec<String> {
+        let name = self.input_name();
+        notes.iter().map(|note| format!("{name}: {note}")).collect()
     }
 }

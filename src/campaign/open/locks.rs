@@ -34,6 +34,19 @@ impl Locks {
     }
 }
 
+/// Refuses a campaign that another process is working on, through its state, a copy of it or a link to it. Takes no lock.
+///
+/// # Errors
+/// Another process is working on the campaign.
+pub(super) fn check_free(campaign: &CampaignId, folder: Option<&Path>) -> Result<(), LockError> {
+    match folder {
+        Some(folder) if Lock::is_held(&folder.join(campaign.as_str())) => {
+            Err(LockError::Held(campaign.as_str().into()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes the lock of a campaign by its id. There is none of a rehearsal, and none where this user has no folder for
 /// state that can be written: the lock of the state's place holds all the same.
 ///

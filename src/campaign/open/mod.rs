@@ -1,39 +1,45 @@
-//! Opening a campaign: beginning a new one, or going on with the one that is there.
+//! Opening a campaign: the one that is there, or a new one. `run` opens it, and `plan` previews what opening it would
+//! find. Both take the same [`OpenRequest`], and [`Opening::mode`] decides for both what is to be done.
 //!
+//! - `mode`: what opening comes to, by what is there and what was asked for. `opened`: a campaign that is open.
+//!   `preview`: what opening would find. `error`: why a campaign cannot be opened.
 //! - `input`: the rows. `create`: every row becomes a target. `resume`: the same campaign with today's input.
-//!   `joining`: what command and input change about a campaign that is there. `reconcile`: what an extended input
-//!   changes about existing targets. `columns`: how its cells fit the campaign's columns.
-//! - `opened`: a campaign that is open. `preview`: what opening it would find.
-//! - `places`: its files. `locks`: one process a campaign.
-//! - `archive`: another campaign's files make room for it. `abandon`: an unfinished one is given up. `succession`: a
-//!   finished one is followed by another one. `rehearsal`: rehearsals and real campaigns keep out of each other's way.
-//!   `lost`: whether what is there is whole: the state, and what tells of one that is gone.
+//!   `reconcile`: what an extended input changes about existing targets. `columns`: how its cells fit the campaign's
+//!   columns.
+//! - `places`: where the campaign's files are. `locks`: one process a campaign. `archive`: renames files that are in the
+//!   way of a new campaign. `overwrite`: whether the results file may be overwritten. `rehearsal`: keeps rehearsals and
+//!   real campaigns apart.
+//! - `marks`: the campaigns that the quota's ledger remembers. `lost`: an unfinished campaign whose state is gone.
+//!
+//! Whether a state is whole is compared in `recover::witness`, and what it has lost is recovered by `recover` when the
+//! campaign is open. The questions to a person come after that, in `cli`. Default places and options are found there
+//! too; nothing here knows the command line.
 
-mod abandon;
 mod archive;
 mod columns;
 pub mod create;
 mod error;
 mod input;
-mod joining;
 mod locks;
 mod lost;
+mod marks;
+mod mode;
 mod opened;
+mod overwrite;
 mod places;
 mod preview;
 mod reconcile;
 mod rehearsal;
 pub mod resume;
-mod succession;
 
 use std::path::PathBuf;
 
 pub use error::{Difference, OpenError};
-pub(crate) use input::check_retry;
 pub(crate) use locks::{Locks, of_campaign};
-pub(crate) use opened::{Opened, withdraw};
+pub(crate) use marks::Marks;
+pub(crate) use opened::Opened;
 pub use places::Places;
-pub(crate) use preview::{Found, Refusals, preview};
+pub(crate) use preview::{OpenPreview, Refusals};
 
 use super::{outcome::Outcome, retry::Policy};
 use crate::{
@@ -57,9 +63,9 @@ pub(crate) struct OpenRequest {
     pub(crate) options: roster::Options,
     /// Where the campaign's files are.
     pub(crate) places: Places,
-    /// The campaign that is begun if there is none, apart from its columns and its id rule.
+    /// The campaign that is begun if there is none. Its columns and its id rule are taken from the input.
     pub(crate) meant: Identity,
-    /// Whether the tenant in `meant` is known before signing in.
+    /// Whether the tenant in `meant` is known. If it is not, a preview takes that of the campaign that is there.
     pub(crate) tenant_is_known: bool,
     /// Whether a finished campaign is followed by a new one.
     pub(crate) again: bool,
@@ -67,13 +73,13 @@ pub(crate) struct OpenRequest {
     pub(crate) extend: bool,
     /// Targets that ended so are tried again.
     pub(crate) retry: Vec<Outcome>,
-    /// Whether a foreign results file may be overwritten.
+    /// Whether a results file that this campaign did not write may be overwritten.
     pub(crate) force: bool,
     /// Whether a state that lost its end or is gone is to be rebuilt.
     pub(crate) recover: bool,
     /// The id of a campaign that is to be given up.
     pub(crate) abandon: Option<String>,
-    /// The quota's ledger, which remembers campaigns, if calls are counted in one.
+    /// The quota's ledger, if calls are counted in one.
     pub(crate) ledger: Option<PathBuf>,
     /// The folder with the locks of campaigns by their id, if this user has one.
     pub(crate) locks: Option<PathBuf>,
@@ -81,20 +87,53 @@ pub(crate) struct OpenRequest {
     pub(crate) policy: Policy,
 }
 
-/// Opens the campaign that is meant.
+/// A request that is being carried out.
+struct Opening {
+    request: OpenRequest,
+    marks: Marks,
+}
+
+/// Opens the campaign that is meant. Nobody else can open it while [`Opened::lock`] is held.
 ///
 /// # Errors
 /// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
 pub(crate) async fn open(request: OpenRequest) -> Result<Opened, OpenError> {
-    request.check_kind()?;
+    request.check()?;
     results::probe(&request.places.results)?;
-    check_place(&request.places.state)?;
     let lock = locks::lock(&request.places.state).await?;
-    if let Some(id) = &request.abandon {
-        tracing::warn!("campaign {id} is given up by --abandon");
+    tokio::task::spawn_blocking(move || Opening::new(request)?.open(lock)).await?
+}
+
+/// Finds out what [`open`] would find. Nothing is created or written: what a run would change about a campaign is tried
+/// out, and rolled back. If a run is working on the campaign, its counts of this moment are returned.
+///
+/// # Errors
+/// As of [`open`], but that nothing is left to be sent is no error.
+pub(crate) fn preview(request: OpenRequest) -> Result<OpenPreview, OpenError> {
+    request.check()?;
+    Opening::new(request)?.preview()
+}
+
+impl OpenRequest {
+    /// Checks what can be checked before the campaign is locked.
+    fn check(&self) -> Result<(), OpenError> {
+        let not_retried = [Outcome::Accepted, Outcome::Invalid, Outcome::Duplicate];
+        if let Some(&outcome) = self.retry.iter().find(|one| not_retried.contains(one)) {
+            return Err(OpenError::Retry { outcome });
+        }
+        self.check_kind()?;
+        results::check_path(&self.places.results)?;
+        if self.places.keep_state() {
+            check_place(&self.places.state)?;
+        }
+        Ok(())
     }
-    match tokio::task::spawn_blocking(move || request.open_locked(lock)).await {
-        Ok(opened) => opened,
-        Err(e) => Err(e.into()),
+}
+
+impl Opening {
+    /// Reads the marks. The campaign's lock must be held, except for a preview.
+    fn new(request: OpenRequest) -> Result<Self, OpenError> {
+        let marks = Marks::read(request.ledger.clone())?;
+        Ok(Self { request, marks })
     }
 }

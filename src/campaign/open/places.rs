@@ -26,6 +26,11 @@ impl Places {
         Some(Self { results, state })
     }
 
+    /// Whether a state is kept.
+    pub(super) fn keep_state(&self) -> bool {
+        !self.state.as_os_str().is_empty()
+    }
+
     /// Where the state is by default, beside the results or the input.
     #[must_use]
     pub fn default_state(file: &Path) -> PathBuf {

@@ -1,28 +1,31 @@
-//! What opening a campaign would find, and how many of its targets there would be to send. Nothing is made or written:
-//! what a run would change about a campaign is tried out, and lost again.
+//! What opening a campaign would find, and how many of its targets there would be to send to. Nothing is created or
+//! written: what a run would change about a campaign is tried out, and rolled back.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{OpenError, OpenRequest, create::ended_by_reading, error::FURTHER, resume::Rejoined};
+use super::{
+    OpenError, Opening,
+    create::ended_by_reading,
+    error::FURTHER,
+    mode::{OpenMode, id_of},
+};
 use crate::{
     campaign::{
         counts::Counts,
         forecast::Begun,
         outcome::{Outcome, Tally},
-        tag::CampaignId,
     },
     monitor::count,
-    quota::MarkRow,
-    store::{LastRun, Lock, Reach, Store, UNKNOWN_TENANT},
+    store::{LastRun, Lock, Reach, Store, StoreError, UNKNOWN_TENANT},
 };
 
 /// So many rows of each kind are shown; more help nobody to see what is wrong with the input.
 const SHOWN: usize = 3;
 
-/// What there is.
+/// What opening a campaign would find.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct OpenPreview {
     /// The campaign that is there, by its id.
     pub(crate) campaign: Option<String>,
     /// Whether a run is at work on it.
@@ -72,121 +75,126 @@ pub(crate) struct Refusal {
 /// The ways to end by being read.
 const BY_READING: [Outcome; 3] = [Outcome::Invalid, Outcome::Duplicate, Outcome::NotAttempted];
 
-/// Looks at what is there. Where the tenant is not known beforehand, that of a campaign that is there is taken.
-///
-/// # Errors
-/// As of a run: the input is refused, the campaign that is there is another one, or a file cannot be read.
-pub(crate) fn preview(mut opening: OpenRequest) -> Result<Found, OpenError> {
-    opening.check_kind()?;
-    let marks = opening.marks()?;
-    let state = &opening.places.state;
-    if !state.exists() || opening.rehearsal_there().is_some() {
-        opening.check_gone(&marks)?;
-        return opening.look_at_input(None, &marks);
-    }
-    if Lock::is_held(state) {
-        return opening.look_at_work();
-    }
-    let store = Store::open_dry_run(state)?;
-    if !opening.recover {
-        opening.compare(&store, &marks)?;
-    }
-    if opening.again && Counts::of(&store)?.open == 0 {
-        let old = CampaignId::known(store.identity().campaign.as_str());
-        return opening.look_at_input(Some(&old), &marks);
-    }
-    if !opening.tenant_is_known {
-        let known = store.identity().tenant.clone();
-        opening.options.tenant = Some(known.clone()).filter(|tenant| tenant != UNKNOWN_TENANT);
-        opening.meant.tenant = known;
-    }
-    opening.look_at_campaign(store, &marks)
-}
+/// Why fewer calls may go out than a preview of a recovery says.
+const RECOVERS: &str = "a run would first ask the list of scans what became of the machines that are to be sent, and \
+    send only to those that were not scanned";
 
-impl OpenRequest {
+impl Opening {
+    /// Finds out what opening would find.
+    ///
+    /// # Errors
+    /// As of [`preview`](super::preview).
+    pub(super) fn preview(mut self) -> Result<OpenPreview, OpenError> {
+        let state = &self.request.places.state;
+        if state.exists() && Lock::is_held(state) {
+            return self.preview_running();
+        }
+        match self.mode(Store::open_dry_run)? {
+            OpenMode::Resume(store) => {
+                if !self.request.tenant_is_known {
+                    let tenant = store.identity().tenant.clone();
+                    let known = Some(tenant.clone()).filter(|tenant| tenant != UNKNOWN_TENANT);
+                    self.request.options.tenant = known;
+                    self.request.meant.tenant = tenant;
+                }
+                self.preview_resumed(store)
+            }
+            OpenMode::Succeed(store) => self.preview_new(Some(format!(
+                "campaign {} has finished; a run would begin a new one in its place",
+                id_of(&store)
+            ))),
+            OpenMode::Begin(abandoned) => self.preview_new(abandoned.map(|abandoned| {
+                format!(
+                    "campaign {abandoned} would be given up; a run would begin a new one in its place"
+                )
+            })),
+            OpenMode::Rebuild {
+                campaign,
+                is_damaged,
+            } => {
+                let is_lost = if is_damaged { "damaged" } else { "gone" };
+                let rebuilds = format!(
+                    "the state of campaign {campaign} is {is_lost}, and a run would rebuild it"
+                );
+                let mut preview = self.preview_new(Some(rebuilds))?;
+                preview.notes.push(RECOVERS.to_owned());
+                preview.campaign = Some(campaign.as_str().to_owned());
+                Ok(preview)
+            }
+        }
+    }
+
     /// What a new campaign would consist of.
-    fn look_at_input(
-        &self,
-        old: Option<&CampaignId>,
-        marks: &[MarkRow],
-    ) -> Result<Found, OpenError> {
-        self.check_begin()?;
-        let campaign = CampaignId::known(self.meant.campaign.as_str());
-        self.check_results(old.unwrap_or(&campaign), marks)?;
-        let mut found = Found::default();
-        found.notes.extend(old.map(|old| {
-            format!("campaign {old} has finished; a run would begin a new one in its place")
-        }));
-        let mut roster = self.roster()?;
+    fn preview_new(&self, note: Option<String>) -> Result<OpenPreview, OpenError> {
+        let mut preview = OpenPreview::default();
+        preview.notes.extend(note);
+        let mut roster = self.request.roster(None)?;
         while let Some(row) = roster.next_row()? {
             match ended_by_reading(&row.kind) {
-                None => found.due += 1,
-                Some((outcome, why)) => found.refuse(outcome, row.line, &why),
+                None => preview.due += 1,
+                Some((outcome, why)) => preview.refuse(outcome, row.line, &why),
             }
         }
         let counts = roster.counts();
-        found.rows = counts.rows();
-        found.tally.add_many(Outcome::Invalid, counts.invalid);
-        found.tally.add_many(Outcome::Duplicate, counts.duplicate);
-        found.tally.leave_out(counts.left_out);
-        let notes = roster.notes().iter();
-        found
-            .notes
-            .extend(notes.map(|note| format!("{}: {note}", self.file())));
-        Ok(found)
+        preview.rows = counts.rows();
+        preview.tally.add_many(Outcome::Invalid, counts.invalid);
+        preview.tally.add_many(Outcome::Duplicate, counts.duplicate);
+        preview.tally.leave_out(counts.left_out);
+        preview.notes.extend(self.request.notes(roster.notes()));
+        Ok(preview)
     }
 
-    /// What is left of a campaign that a run is at work on: nobody may stand in its way, not even to compare the input.
-    fn look_at_work(&self) -> Result<Found, OpenError> {
-        let store = Store::open_read_only(&self.places.state)?;
-        let mut found = self.found(&store, true)?;
-        found.running = true;
-        found.notes.push(format!(
+    /// What is left of a campaign that a run is working on. The input is not compared with it, because that would keep
+    /// the run from writing.
+    fn preview_running(&self) -> Result<OpenPreview, OpenError> {
+        let store = Store::open_read_only(&self.request.places.state)?;
+        let mut preview = self.preview_store(&store, true)?;
+        preview.running = true;
+        preview.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with \
              it, and a second run would be refused",
-            store.identity().campaign
+            id_of(&store)
         ));
-        Ok(found)
+        Ok(preview)
     }
 
     /// What would be left of a campaign after what a run changes about it before its first call.
-    fn look_at_campaign(&self, mut store: Store, marks: &[MarkRow]) -> Result<Found, OpenError> {
-        let campaign = CampaignId::known(store.identity().campaign.as_str());
-        let Rejoined {
-            added,
-            notes,
-            remarks,
-            ..
-        } = self.join(&mut store, &campaign, marks)?;
-        let mut found = self.found(&store, false)?;
-        for note in &notes {
-            found.notes.push(format!("{}: {note}", self.file()));
+    fn preview_resumed(&self, mut store: Store) -> Result<OpenPreview, OpenError> {
+        let joined = self.join(&mut store)?;
+        let mut preview = self.preview_store(&store, false)?;
+        preview.notes.extend(self.request.notes(&joined.notes));
+        preview.notes.extend(joined.remarks);
+        if joined.added > 0 {
+            let added = count::of(joined.added, "row");
+            preview
+                .notes
+                .push(format!("{added} would be added to the campaign"));
         }
-        found.notes.extend(remarks);
-        if added > 0 {
-            let note = format!("{} would be added to the campaign", count::of(added, "row"));
-            found.notes.push(note);
+        if self.request.recover {
+            preview.notes.push(RECOVERS.to_owned());
+        } else if preview.due == 0 {
+            let campaign = id_of(&store);
+            preview
+                .notes
+                .push(format!("campaign {campaign} has finished. {FURTHER}"));
         }
-        if found.due == 0 {
-            let note = format!("campaign {campaign} has finished. {FURTHER}");
-            found.notes.push(note);
-        }
-        Ok(found)
+        Ok(preview)
     }
 
-    /// What a store tells, which belongs to a process that `runs` or to none.
-    fn found(&self, store: &Store, runs: bool) -> Result<Found, OpenError> {
-        // What is meant was made up a moment ago.
-        let begun = Begun::of(store, self.meant.created, runs, &self.policy);
-        Ok(Found {
-            begun: begun?,
-            ..Found::of(store)?
+    /// What a store tells, which a process is working on or not.
+    fn preview_store(&self, store: &Store, is_running: bool) -> Result<OpenPreview, OpenError> {
+        let request = &self.request;
+        // The campaign that is meant was made up a moment ago.
+        let now = request.meant.created;
+        Ok(OpenPreview {
+            begun: Begun::of(store, now, is_running, &request.policy)?,
+            ..OpenPreview::of(store)?
         })
     }
 }
 
-impl Found {
-    fn of(store: &Store) -> Result<Self, OpenError> {
+impl OpenPreview {
+    fn of(store: &Store) -> Result<Self, StoreError> {
         let Counts { tally, open: due } = Counts::of(store)?;
         let mut in_doubt = 0;
         let each = store.each_left(|left| in_doubt += u64::from(left.in_doubt));

@@ -4,11 +4,12 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
-    Difference, OpenError, columns::ColumnMap, create::new_row, reconcile::Reconciliation,
+    Difference, OpenError, Opening, columns::ColumnMap, create::new_row, mode::id_of,
+    reconcile::Reconciliation,
 };
 use crate::campaign::outcome::{LEFT_OUT, Outcome};
 use crate::{
-    roster::{Note, Roster, Row, RowKind, ScanType},
+    roster::{IdRule, Note, Roster, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
 };
 
@@ -25,9 +26,47 @@ pub struct Rejoined {
     pub remarks: Vec<String>,
 }
 
+impl Opening {
+    /// Compares command and input with the campaign that is there, and changes what they change about it. The results
+    /// must be the campaign's.
+    ///
+    /// # Errors
+    /// The command or the input describes another campaign, or a file cannot be used.
+    pub(super) fn join(&self, store: &mut Store) -> Result<Rejoined, OpenError> {
+        let request = &self.request;
+        let mut meant = request.meant.clone();
+        // An input that is exported every night may bring another comment every night.
+        let put_off = (request.again && request.extend)
+            .then(|| put_off(store.identity(), &mut meant))
+            .flatten();
+        check_identity(store.identity(), &meant)?;
+        let campaign = id_of(store);
+        self.check_results(Some(&campaign))?;
+        let rule = store.identity().id_rule.parse()?;
+        let roster = request.roster(Some(rule))?;
+        // First, so that the input has the last word about what is tried again.
+        for outcome in &request.retry {
+            store.reopen(outcome.as_str())?;
+        }
+        let mut joined = if request.extend {
+            extend(roster, store)?
+        } else {
+            rejoin(roster, store, &request.input_name())?
+        };
+        joined.remarks.extend(put_off);
+        if request.options.any_id && rule != IdRule::Any {
+            joined.remarks.push(format!(
+                "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
+                 stay so. Another campaign takes such ids: give it files of its own with -o and --state"
+            ));
+        }
+        Ok(joined)
+    }
+}
+
 /// Adapts `meant` to the campaign that is there if only the scan type or the comment differ, and says so:
 /// those wait for the next campaign.
-pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
+fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
     let mut waits = Vec::new();
     let words = [
         ("scan type", &there.scan_type, &mut meant.scan_type),
@@ -50,10 +89,7 @@ pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
 }
 
 /// Checks that the campaign that is there is the one that is `meant`, apart from the targets.
-///
-/// # Errors
-/// Something differs; the error says what.
-pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), OpenError> {
+fn check_identity(there: &Identity, meant: &Identity) -> Result<(), OpenError> {
     let table = [
         ("the tenant", &there.tenant, &meant.tenant),
         ("the API's address", &there.api, &meant.api),
@@ -62,14 +98,10 @@ pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), OpenErro
     ];
     match table.into_iter().find(|(_, there, meant)| there != meant) {
         None => Ok(()),
-        Some((what, was, meant)) => Err(another(
-            there,
-            Difference::Command {
-                what,
-                is: meant.clone(),
-                was: was.clone(),
-            },
-        )),
+        Some((what, was, is)) => {
+            let (is, was) = (is.clone(), was.clone());
+            Err(another(there, Difference::Command { what, is, was }))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         engine::{Engine, dispatcher::Dispatcher, trail},
         follow::Follower,
         journal::Journal,
-        open::{self, Opened},
+        open::Opened,
         outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
@@ -89,7 +89,7 @@ impl World<'_> {
     ) -> Result<Opened, Failure> {
         let allowed = self.check(&mut opened, brakes, signals).await;
         if let Err(refused) = allowed {
-            open::withdraw(opened.store, opened.begun, &self.setup.places.state)?;
+            opened.withdraw()?;
             return Err(refused);
         }
         Ok(opened)

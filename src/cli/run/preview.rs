@@ -11,7 +11,7 @@ use crate::{
     campaign::{
         brakes::{Baseline, night},
         forecast::Prospect,
-        open::{Found, OpenRequest, preview},
+        open::{OpenPreview, OpenRequest, preview},
         tag::{CampaignId, comment_text},
     },
     cli::{
@@ -31,7 +31,7 @@ pub(in crate::cli) struct Preview {
     /// The state file, if the run would keep one.
     pub(in crate::cli) state: Option<PathBuf>,
     /// The targets.
-    pub(in crate::cli) found: Found,
+    pub(in crate::cli) found: OpenPreview,
     /// The limits.
     pub(in crate::cli) quota: Quota,
     /// Where calls are counted.

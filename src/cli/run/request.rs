@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{RunArgs, setup::Setup};
 use crate::{
-    campaign::open::{OpenRequest, Places, check_retry},
+    campaign::open::{OpenRequest, Places},
     cli::{Failure, connect::RowsTenant, ledger},
     store::Identity,
 };
@@ -34,7 +34,6 @@ impl RunArgs {
         meant: Identity,
         ledger: Option<PathBuf>,
     ) -> Result<OpenRequest, Failure> {
-        check_retry(&self.resume.retry)?;
         Ok(OpenRequest {
             input: self.targets.clone(),
             options: self.roster(rows).map_err(Failure::usage)?,
