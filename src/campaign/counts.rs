@@ -1,16 +1,21 @@
-//! How the targets of a campaign stand, by its state.
+//! How many of a campaign's targets have ended, by its state.
 
 use super::outcome::Tally;
 use crate::store::{Store, StoreError};
 
-/// How a campaign's targets stand.
+/// How many of a campaign's targets have ended, and how many have not.
 pub(crate) struct Counts {
+    /// Those that have ended, by outcome.
     pub(crate) tally: Tally,
-    /// Those that have not ended.
+    /// Those that have not.
     pub(crate) open: u64,
 }
 
 impl Counts {
+    /// Counts the targets.
+    ///
+    /// # Errors
+    /// The state cannot be read.
     pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
         let (mut tally, mut open) = (Tally::default(), 0);
         for (outcome, left_out, count) in store.tally()? {

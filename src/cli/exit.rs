@@ -101,6 +101,7 @@ impl From<OpenError> for Failure {
             | OpenError::Remove { .. }
             | OpenError::Unknown(_) => ExitCode::Storage,
             OpenError::Roster(_)
+            | OpenError::NoResults
             | OpenError::Input { .. }
             // Nothing is broken: the campaign is at work.
             | OpenError::Lock(LockError::Held(_))

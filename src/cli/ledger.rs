@@ -10,7 +10,6 @@ use crate::{
     campaign::brakes::Baseline,
     defender::{ApiBase, cloud::quota_realm},
     quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
-    store::{Store, StoreError},
 };
 
 /// How a run counts its calls.
@@ -229,14 +228,6 @@ fn default_file() -> Result<PathBuf, Failure> {
         )
     })?;
     Ok(folder.join("quota.db"))
-}
-
-/// When each run of a campaign began, oldest first, and how the campaign stood then, where that was noted.
-///
-/// # Errors
-/// The state cannot be read.
-pub(super) fn run_starts(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
-    Ok(stood(store.run_starts()?))
 }
 
 /// How a campaign stood when each of its runs began, where that was noted.

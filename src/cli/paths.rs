@@ -9,20 +9,6 @@ pub use apart::{FileUse, keep_apart};
 use super::Failure;
 use crate::campaign::open::Places;
 
-/// Finds the places of a campaign over `input`, where the options do not name them.
-///
-/// # Errors
-/// The input is standard input and no results file is named.
-pub fn find(
-    input: &Path,
-    results: Option<PathBuf>,
-    state: Option<PathBuf>,
-) -> Result<Places, Failure> {
-    Places::find(input, results, state).ok_or_else(|| {
-        Failure::usage("the input comes from standard input, so name the results file with -o")
-    })
-}
-
 /// The files that a campaign over `input` reads and writes. An empty path is a state that is not kept.
 #[must_use]
 pub fn files(Places { results, state }: &Places, input: &Path) -> Vec<FileUse> {
@@ -73,7 +59,7 @@ mod tests {
             (Some("b.csv"), Some("./b.csv")),
         ] {
             let input = Path::new("a.csv");
-            let places = find(input, results.map(Into::into), state.map(Into::into));
+            let places = Places::find(input, results.map(Into::into), state.map(Into::into));
             let files = files(&places.unwrap(), input);
             assert!(keep_apart(&files).is_err(), "{results:?} {state:?}");
         }

@@ -1,12 +1,12 @@
-//! Renames files that are in the way of a new campaign's: those of a campaign that has finished or is given up, those of
-//! a rehearsal, and a damaged state. They are put back if the new campaign does not begin after all.
+//! Renames files that are in the way of a new campaign: those of a campaign that has finished or is given up, those of a
+//! rehearsal, and a damaged state. They are put back if the new campaign does not begin after all.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-use super::{OpenError, Places};
+use super::{OpenError, Places, places::split_name};
 use crate::{
     audit::audit,
     campaign::tag::CampaignId,
@@ -121,14 +121,7 @@ fn journal_of(state: &Path) -> PathBuf {
 /// `fleet.results.csv` as `fleet.<id>.results.csv`.
 fn with_id(path: &Path, campaign: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, ending) = [".results.csv", ".campaign.db"]
-        .into_iter()
-        .find_map(|ending| Some((name.strip_suffix(ending)?, ending)))
-        .or_else(|| {
-            name.rsplit_once('.')
-                .map(|(stem, _)| (stem, &name[stem.len()..]))
-        })
-        .unwrap_or((&name, ""));
+    let (stem, ending) = split_name(&name, &[".results.csv", ".campaign.db"]);
     path.with_file_name(format!("{stem}.{campaign}{ending}"))
 }
 

@@ -52,9 +52,8 @@ pub fn take_in<R: Read>(
 }
 
 /// How a row that is not sent ends, and why; `None` for a row that is sent.
-#[must_use]
-pub fn ended_by_reading(fate: &RowKind) -> Option<(Outcome, Cow<'static, str>)> {
-    match fate {
+pub(super) fn ended_by_reading(kind: &RowKind) -> Option<(Outcome, Cow<'static, str>)> {
+    match kind {
         RowKind::Due => None,
         RowKind::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
         RowKind::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),

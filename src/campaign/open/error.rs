@@ -23,6 +23,9 @@ pub enum OpenError {
     /// The input is refused.
     #[error(transparent)]
     Roster(#[from] RosterError),
+    /// The input has no place beside which the results could be.
+    #[error("the input comes from standard input, so name the results file with -o")]
+    NoResults,
     /// The input cannot be read.
     #[error("cannot read {input}: {source}")]
     Input {

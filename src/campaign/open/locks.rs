@@ -34,7 +34,7 @@ impl Locks {
     }
 }
 
-/// Refuses a campaign that another process is working on, through its state, a copy of it or a link to it. Takes no lock.
+/// Refuses a campaign that another process is working on through its state, or a copy of that. Takes no lock.
 ///
 /// # Errors
 /// Another process is working on the campaign.

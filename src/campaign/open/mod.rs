@@ -6,9 +6,9 @@
 //! - `input`: the rows. `create`: every row becomes a target. `resume`: the same campaign with today's input.
 //!   `reconcile`: what an extended input changes about existing targets. `columns`: how its cells fit the campaign's
 //!   columns.
-//! - `places`: where the campaign's files are. `locks`: one process a campaign. `archive`: renames files that are in the
-//!   way of a new campaign. `overwrite`: whether the results file may be overwritten. `rehearsal`: keeps rehearsals and
-//!   real campaigns apart.
+//! - `places`: where the campaign's files are. `locks`: one process a campaign. `archive`: renames files that are in
+//!   the way of a new campaign. `overwrite`: whether the results file may be overwritten. `rehearsal`: keeps rehearsals
+//!   and real campaigns apart.
 //! - `marks`: the campaigns that the quota's ledger remembers. `lost`: an unfinished campaign whose state is gone.
 //!
 //! Whether a state is whole is compared in `recover::witness`, and what it has lost is recovered by `recover` when the

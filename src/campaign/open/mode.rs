@@ -25,7 +25,7 @@ pub(super) enum OpenMode {
     Resume(Store),
     /// It has finished, and a new one begins in its place.
     Succeed(Store),
-    /// A new campaign begins where there is no state to go on with. The one that is given up makes room, if there is one.
+    /// A new campaign begins where there is no state to go on with. If one is given up, it makes room.
     Begin(Option<CampaignId>),
     /// The state of this campaign is gone or damaged, and is rebuilt from what tells of it.
     Rebuild {

@@ -202,8 +202,10 @@ impl Opening {
         let mut opened = Opened::new(intake.store, lock, campaign, notes)?;
         opened.begun = Some(archived);
         opened.notes.extend(rehearsal.map(|rehearsal| {
-            let state = state.display();
-            format!("the files of the rehearsal {rehearsal} have its id in their names now, beside {state}")
+            format!(
+                "the files of the rehearsal {rehearsal} have its id in their names now, beside {}",
+                state.display()
+            )
         }));
         Ok(opened)
     }
@@ -216,7 +218,7 @@ impl Opening {
     }
 }
 
-/// Puts the results of a finished campaign in order, if its last run was killed before it could do so: nobody comes back
+/// Puts the results of a finished campaign in order whose last run was killed before it could do so: nobody comes back
 /// to it.
 fn conclude(store: Store) -> Result<(), OpenError> {
     let Some((path, excel)) = store.last_results()? else {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::STDIN;
+use super::{OpenError, STDIN};
 
 /// Where a campaign's results and its state are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,16 +14,23 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places of a campaign over `input`, where the operator does not name them: the results beside the input,
-    /// and the state beside the results. `None` if the input is standard input, which has no place, and no results
-    /// file is named.
-    #[must_use]
-    pub fn find(input: &Path, results: Option<PathBuf>, state: Option<PathBuf>) -> Option<Self> {
-        let is_stdin = input.as_os_str() == STDIN;
-        let beside_input = || (!is_stdin).then(|| beside(input, &[".csv"], ".results.csv"));
-        let results = results.or_else(beside_input)?;
+    /// The places of a campaign over `input`, where the operator does not name them: the results are beside the input,
+    /// and the state is beside the results.
+    ///
+    /// # Errors
+    /// The input is standard input, and no results file is named.
+    pub fn find(
+        input: &Path,
+        results: Option<PathBuf>,
+        state: Option<PathBuf>,
+    ) -> Result<Self, OpenError> {
+        let results = match results {
+            Some(results) => results,
+            None if input.as_os_str() == STDIN => return Err(OpenError::NoResults),
+            None => beside(input, &[".csv"], ".results.csv"),
+        };
         let state = state.unwrap_or_else(|| Self::default_state(&results));
-        Some(Self { results, state })
+        Ok(Self { results, state })
     }
 
     /// Whether a state is kept.
@@ -40,31 +47,20 @@ impl Places {
 
 /// `path` with the first of these endings that it has, or else its last extension, replaced by another.
 fn beside(path: &Path, endings: &[&str], ending: &str) -> PathBuf {
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    // Not all of Unicode: a letter may grow by it, and the stem would end within another.
-    let lower = name.to_ascii_lowercase();
-    let stem = endings
-        .iter()
-        .find_map(|old| {
-            lower
-                .strip_suffix(old)
-                .filter(|stem| !stem.is_empty())
-                .map(|stem| &name[..stem.len()])
-        })
-        .map_or_else(
-            || {
-                Path::new(&name)
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned()
-            },
-            str::to_owned,
-        );
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, _) = split_name(&name, endings);
     path.with_file_name(format!("{stem}{ending}"))
+}
+
+/// A file's name, split before the first of these endings that it has in any case, or else before its last extension.
+pub(super) fn split_name<'a>(name: &'a str, endings: &[&str]) -> (&'a str, &'a str) {
+    // Only ASCII is compared without case: another letter may have more bytes in lower case.
+    let lower = name.to_ascii_lowercase();
+    let known = endings
+        .iter()
+        .find(|ending| lower.len() > ending.len() && lower.ends_with(**ending));
+    let extension = || name.rfind('.').filter(|&at| at > 0).unwrap_or(name.len());
+    name.split_at(known.map_or_else(extension, |ending| name.len() - ending.len()))
 }
 
 #[cfg(test)]
@@ -123,6 +119,6 @@ mod tests {
 
     #[test]
     fn standard_input_has_no_place_of_its_own() {
-        assert_eq!(Places::find(Path::new("-"), None, None), None);
+        assert!(Places::find(Path::new("-"), None, None).is_err());
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    OpenError, Opening,
+    OpenError, OpenRequest, Opening,
     create::ended_by_reading,
     error::FURTHER,
     mode::{OpenMode, id_of},
@@ -20,7 +20,7 @@ use crate::{
     store::{LastRun, Lock, Reach, Store, StoreError, UNKNOWN_TENANT},
 };
 
-/// So many rows of each kind are shown; more help nobody to see what is wrong with the input.
+/// How many rows of each kind are shown. More would not help to see what is wrong with the input.
 const SHOWN: usize = 3;
 
 /// What opening a campaign would find.
@@ -148,7 +148,7 @@ impl Opening {
     /// the run from writing.
     fn preview_running(&self) -> Result<OpenPreview, OpenError> {
         let store = Store::open_read_only(&self.request.places.state)?;
-        let mut preview = self.preview_store(&store, true)?;
+        let mut preview = OpenPreview::of(&store, true, &self.request)?;
         preview.running = true;
         preview.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with \
@@ -161,7 +161,7 @@ impl Opening {
     /// What would be left of a campaign after what a run changes about it before its first call.
     fn preview_resumed(&self, mut store: Store) -> Result<OpenPreview, OpenError> {
         let joined = self.join(&mut store)?;
-        let mut preview = self.preview_store(&store, false)?;
+        let mut preview = OpenPreview::of(&store, false, &self.request)?;
         preview.notes.extend(self.request.notes(&joined.notes));
         preview.notes.extend(joined.remarks);
         if joined.added > 0 {
@@ -180,26 +180,18 @@ impl Opening {
         }
         Ok(preview)
     }
-
-    /// What a store tells, which a process is working on or not.
-    fn preview_store(&self, store: &Store, is_running: bool) -> Result<OpenPreview, OpenError> {
-        let request = &self.request;
-        // The campaign that is meant was made up a moment ago.
-        let now = request.meant.created;
-        Ok(OpenPreview {
-            begun: Begun::of(store, now, is_running, &request.policy)?,
-            ..OpenPreview::of(store)?
-        })
-    }
 }
 
 impl OpenPreview {
-    fn of(store: &Store) -> Result<Self, StoreError> {
+    /// What a state tells. A process is working on it if `is_running`.
+    fn of(store: &Store, is_running: bool, request: &OpenRequest) -> Result<Self, StoreError> {
         let Counts { tally, open: due } = Counts::of(store)?;
         let mut in_doubt = 0;
-        let each = store.each_left(|left| in_doubt += u64::from(left.in_doubt));
-        each?;
-        let mut found = Self {
+        store.each_left(|left| in_doubt += u64::from(left.in_doubt))?;
+        // The campaign that is meant was made up a moment ago.
+        let now = request.meant.created;
+        let mut preview = Self {
+            begun: Begun::of(store, now, is_running, &request.policy)?,
             campaign: Some(store.identity().campaign.clone()),
             rows: tally.total() + due,
             due,
@@ -211,15 +203,14 @@ impl OpenPreview {
             ..Self::default()
         };
         for outcome in BY_READING {
-            let first = store.ended_on_reading(outcome.as_str(), SHOWN);
-            for row in first? {
-                found.refuse(outcome, row.line, &row.message);
+            for row in store.ended_on_reading(outcome.as_str(), SHOWN)? {
+                preview.refuse(outcome, row.line, &row.message);
             }
-            if let Some(refusals) = found.of_kind(outcome) {
+            if let Some(refusals) = preview.of_kind(outcome) {
                 refusals.rows = tally.of(outcome);
             }
         }
-        Ok(found)
+        Ok(preview)
     }
 
     /// Counts a row that is not sent, and keeps it if it is one of the first.

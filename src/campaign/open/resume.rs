@@ -4,10 +4,13 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
-    Difference, OpenError, Opening, columns::ColumnMap, create::new_row, mode::id_of,
-    reconcile::Reconciliation,
+    Difference, OpenError, Opening,
+    columns::ColumnMap,
+    create::new_row,
+    mode::id_of,
+    reconcile::{Reconciliation, admitted, ended},
 };
-use crate::campaign::outcome::{LEFT_OUT, Outcome};
+use crate::campaign::outcome::LEFT_OUT;
 use crate::{
     roster::{IdRule, Note, Roster, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
@@ -205,14 +208,12 @@ fn match_row(
 
 /// How a row of the input differs from its target.
 fn difference(known: &Known<'_>, row: &Row<'_>, input: &str) -> Option<Difference> {
-    let (input, line) = (input.to_owned(), row.line);
     if !known.machine_id.eq_ignore_ascii_case(row.machine_id) {
-        let (is, was) = (row.machine_id.to_owned(), known.machine_id.to_owned());
         return Some(Difference::Machine {
-            input,
-            line,
-            is,
-            was,
+            input: input.to_owned(),
+            line: row.line,
+            is: row.machine_id.to_owned(),
+            was: known.machine_id.to_owned(),
         });
     }
     // What was not read then, or is not read now, cannot be compared.
@@ -238,8 +239,8 @@ fn difference(known: &Known<'_>, row: &Row<'_>, input: &str) -> Option<Differenc
     ];
     let (what, is, was) = table.into_iter().find(|(_, is, was)| is != was)?;
     Some(Difference::Row {
-        input,
-        line,
+        input: input.to_owned(),
+        line: row.line,
         what,
         is,
         was,
@@ -248,30 +249,15 @@ fn difference(known: &Known<'_>, row: &Row<'_>, input: &str) -> Option<Differenc
 
 /// What today's row changes about its target.
 fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
-    let n = known.n;
     match &row.kind {
         // A duplicate becomes due when the row that it repeats is now left out.
-        RowKind::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
-            n,
-            scan_type: row.scan_type.map(ScanType::as_str),
-            comment: row.comment.as_deref().map(str::to_owned),
-            priority: row.priority,
-        }),
+        RowKind::Due if known.left_out || known.duplicate => Some(admitted(known.n, row)),
         _ if known.invalid || known.duplicate => None,
         RowKind::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
-            n,
+            n: known.n,
             message: LEFT_OUT,
         }),
-        RowKind::Invalid(flaw) => Some(Amendment::End {
-            n,
-            outcome: Outcome::Invalid.as_str(),
-            message: flaw.to_string(),
-        }),
-        RowKind::Duplicate { first_line } => Some(Amendment::End {
-            n,
-            outcome: Outcome::Duplicate.as_str(),
-            message: format!("the same machine stands in line {first_line}"),
-        }),
-        _ => None,
+        RowKind::Due | RowKind::LeftOut => None,
+        RowKind::Invalid(_) | RowKind::Duplicate { .. } => ended(known.n, row),
     }
 }

@@ -249,7 +249,8 @@ impl RunArgs {
         let keeps_state = !self.connect.mock || self.output.state.is_some();
         let state = self.output.state.clone();
         let state = state.or_else(|| (!keeps_state).then(PathBuf::new));
-        paths::find(&self.targets, self.output.results.clone(), state)
+        let results = self.output.results.clone();
+        Ok(Places::find(&self.targets, results, state)?)
     }
 
     /// Begins to log, once it is clear that the log is none of the other files.

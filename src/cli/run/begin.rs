@@ -106,7 +106,7 @@ impl World<'_> {
         }
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
         if self.args.resume.is_nightly() {
-            let runs = ledger::run_starts(&opened.store).map_err(Failure::storage)?;
+            let runs = ledger::stood(opened.store.run_starts()?);
             let standing = Baseline::of(&opened.reach, &opened.tally);
             brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
         }

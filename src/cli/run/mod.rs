@@ -68,7 +68,9 @@ async fn drain(
     let setup = Setup::of(&args, monitor.as_ref(), &mut rng).await?;
     let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
-    let opened = open(args.open_request(&setup, meant)?).await?;
+    let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
+    let request = args.open_request(places, &setup.connection.rows, meant, ledger)?;
+    let opened = open(request).await?;
     for note in &opened.notes {
         monitor.note(note);
         trail::note(note);

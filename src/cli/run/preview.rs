@@ -91,7 +91,7 @@ impl RunArgs {
             .transpose()?;
         let mut found = preview(OpenRequest {
             tenant_is_known: tenant.is_some(),
-            ..self.request(places, &rows, meant, ledger)?
+            ..self.open_request(places, &rows, meant, ledger)?
         })?;
         if self.resume.is_nightly() {
             let standing = Baseline::of(&found.reach, &found.tally);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{RunArgs, setup::Setup};
+use super::RunArgs;
 use crate::{
     campaign::open::{OpenRequest, Places},
     cli::{Failure, connect::RowsTenant, ledger},
@@ -10,24 +10,11 @@ use crate::{
 };
 
 impl RunArgs {
-    /// The campaign that a run opens; `meant` is the one that it begins if there is none.
+    /// The campaign that is meant; the one in `meant` begins if there is none. Rows are judged by the tenant in `rows`.
     ///
     /// # Errors
-    /// An option cannot be meant.
+    /// `--only-status` names no status.
     pub(super) fn open_request(
-        &self,
-        setup: &Setup,
-        meant: Identity,
-    ) -> Result<OpenRequest, Failure> {
-        let ledger = setup.note.file().cloned();
-        self.request(setup.places.clone(), &setup.connection.rows, meant, ledger)
-    }
-
-    /// The same with these places and this ledger. Rows are judged by the tenant in `rows`.
-    ///
-    /// # Errors
-    /// An option cannot be meant.
-    pub(super) fn request(
         &self,
         places: Places,
         rows: &RowsTenant,

@@ -9,7 +9,7 @@ use crate::{
         open::Places,
         tag::{CampaignId, comment_text},
     },
-    cli::{Failure, connect::Connection, ledger::QuotaNote, paths},
+    cli::{Failure, connect::Connection, ledger::QuotaNote},
     defender::sign_in::Need,
     monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer, Quota},
@@ -61,7 +61,7 @@ impl Setup {
             .as_ref()
             .map(|scratch| scratch.0.join("campaign.db"));
         let state = args.output.state.clone().or(in_scratch);
-        let places = paths::find(&args.targets, args.output.results.clone(), state)?;
+        let places = Places::find(&args.targets, args.output.results.clone(), state)?;
         Ok(Self {
             connection,
             quota,
