@@ -100,25 +100,8 @@ impl From<OpenError> for Failure {
             | OpenError::PutBack { .. }
             | OpenError::Remove { .. }
             | OpenError::Unknown(_) => ExitCode::Storage,
-            OpenError::Roster(_)
-            | OpenError::NoResults
-            | OpenError::Input { .. }
-            // Nothing is broken: the campaign is at work.
-            | OpenError::Lock(LockError::Held(_))
-            | OpenError::Another { .. }
-            | OpenError::Elsewhere { .. }
-            | OpenError::Retry { .. }
-            | OpenError::NothingToRetry(_)
-            | OpenError::NothingToRecover(_)
-            | OpenError::NothingToAbandon { .. }
-            | OpenError::AbandonFinished(_)
-            | OpenError::AbandonReal(_)
-            | OpenError::RealState { .. }
-            | OpenError::RealResults { .. }
-            | OpenError::RehearsalAtWork { .. }
-            | OpenError::UnfinishedResults { .. }
-            | OpenError::OtherResults { .. }
-            | OpenError::ForeignResults(_) => ExitCode::Usage,
+            // What is asked for cannot be done with what is there, or the campaign is at work: nothing is broken.
+            _ => ExitCode::Usage,
         };
         Self::new(code, e)
     }

@@ -200,6 +200,14 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// The file that is kept beside a state file, under its name with this ending.
+#[must_use]
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// A time as it is stored: milliseconds since 1970.
 fn millis(time: Timestamp) -> i64 {
     time.as_millisecond()

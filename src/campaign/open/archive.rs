@@ -11,8 +11,11 @@ use crate::{
     audit::audit,
     campaign::tag::CampaignId,
     results::{self, Owner},
-    store::MarkFile,
+    store::{MarkFile, beside},
 };
+
+/// What SQLite's journal of a file is called besides the file's name.
+const JOURNAL: &str = "-wal";
 
 /// A file that makes room, and its other name.
 #[derive(Debug)]
@@ -42,7 +45,10 @@ pub(super) fn files_of(places: &Places, campaign: &CampaignId) -> Result<Vec<Ren
     }
     let archived = with_id(state, id);
     // There is a journal only if another process was reading when the state was closed.
-    files.push(Renaming::new(&journal_of(state), journal_of(&archived)));
+    files.push(Renaming::new(
+        &beside(state, JOURNAL),
+        beside(&archived, JOURNAL),
+    ));
     let mark = MarkFile::place(&archived);
     files.push(Renaming::new(&MarkFile::place(state), mark));
     files.push(Renaming::new(state, archived));
@@ -53,7 +59,7 @@ pub(super) fn files_of(places: &Places, campaign: &CampaignId) -> Result<Vec<Ren
 /// belongs to the file, wherever that is.
 pub(super) fn damaged_files(state: &Path) -> (Vec<Renaming>, PathBuf) {
     let damaged = free_name(state);
-    let journal = Renaming::new(&journal_of(state), journal_of(&damaged));
+    let journal = Renaming::new(&beside(state, JOURNAL), beside(&damaged, JOURNAL));
     let file = Renaming::new(state, damaged.clone());
     (vec![journal, file], damaged)
 }
@@ -99,23 +105,12 @@ pub(super) fn put_back(archived: Vec<Renaming>) -> Result<(), OpenError> {
 
 /// A name for a damaged file that no other file has.
 fn free_name(state: &Path) -> PathBuf {
-    let numbered = |number: u32| {
-        let mut name = state.as_os_str().to_owned();
-        name.push(match number {
-            0 => ".damaged".to_owned(),
-            number => format!(".damaged-{number}"),
-        });
-        PathBuf::from(name)
+    let numbered = |number: u32| match number {
+        0 => beside(state, ".damaged"),
+        number => beside(state, &format!(".damaged-{number}")),
     };
     let free = (0..1000).map(numbered).find(|path| !path.exists());
     free.unwrap_or_else(|| numbered(0))
-}
-
-/// SQLite's journal of a file.
-fn journal_of(state: &Path) -> PathBuf {
-    let mut name = state.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
 }
 
 /// `fleet.results.csv` as `fleet.<id>.results.csv`.

@@ -17,7 +17,7 @@ use crate::{
     store::{LockError, NetworkPlace, StoreError},
 };
 
-/// Why a campaign cannot be opened. Nothing was sent, and what was there before is there still.
+/// Why a campaign cannot be opened. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The input is refused.

@@ -1,5 +1,5 @@
 //! Opening a campaign: the one that is there, or a new one. `run` opens it, and `plan` previews what opening it would
-//! find. Both take the same [`OpenRequest`], and [`Opening::mode`] decides for both what is to be done.
+//! find. Both take the same request, and one function (`mode`) decides for both what is to be done.
 //!
 //! - `mode`: what opening comes to, by what is there and what was asked for. `opened`: a campaign that is open.
 //!   `preview`: what opening would find. `error`: why a campaign cannot be opened.

@@ -90,10 +90,10 @@ impl Opening {
             OpenMode::Resume(store) => self.resume(store, lock),
             OpenMode::Succeed(store) => {
                 let finished = id_of(&store);
-                if self.was_concluded(&store)? {
+                if self.was_finalized(&store)? {
                     store.close()?;
                 } else {
-                    conclude(store)?;
+                    finalize(store)?;
                 }
                 self.marks.finish(&finished)?;
                 self.begin(lock, Some(&finished))
@@ -118,7 +118,7 @@ impl Opening {
         opened.notes.extend(joined.remarks);
         let is_as_before = joined.added == 0 && joined.changed == 0;
         let has_finished = opened.targets == opened.tally.total() && is_as_before;
-        if has_finished && !request.recover && self.was_concluded(&opened.store)? {
+        if has_finished && !request.recover && self.was_finalized(&opened.store)? {
             opened.store.close()?;
             self.marks.finish(&opened.campaign)?;
             return Err(OpenError::FinishedBefore {
@@ -212,7 +212,7 @@ impl Opening {
 
     /// Whether the last run came to its end, and left its results where they should be. One that was killed between its
     /// last outcome and its end has left them in the order in which the targets ended.
-    fn was_concluded(&self, store: &Store) -> Result<bool, StoreError> {
+    fn was_finalized(&self, store: &Store) -> Result<bool, StoreError> {
         let last = store.last_run()?;
         Ok(last.is_some_and(|run| run.ended.is_some()) && self.request.places.results.exists())
     }
@@ -220,7 +220,7 @@ impl Opening {
 
 /// Puts the results of a finished campaign in order whose last run was killed before it could do so: nobody comes back
 /// to it.
-fn conclude(store: Store) -> Result<(), OpenError> {
+fn finalize(store: Store) -> Result<(), OpenError> {
     let Some((path, excel)) = store.last_results()? else {
         return Ok(store.close()?);
     };
