@@ -22,7 +22,7 @@ use fleetsweep::{
             dispatcher::{Dispatcher, Settings},
         },
         journal::Journal,
-        open::create::{IntakeError, take_in},
+        open::create::take_in,
         outcome::{Outcome, Tally},
         retry::{OnPending, Policy},
         tag::{CampaignId, DEFAULT_TEXT},
@@ -190,9 +190,13 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
     let roster = Roster::open("fleet.csv", fleet.as_bytes(), &Options::default()).expect("a fleet");
     let place = folder.join(turn.to_string());
     fs::create_dir(&place).expect("a folder");
-    let intake = take_in(roster, &place.join("campaign.db"), identity, None, || {
-        Ok::<_, IntakeError>(())
-    })
+    let intake = take_in(
+        roster,
+        &place.join("campaign.db"),
+        identity,
+        None,
+        || Ok(()),
+    )
     .expect("a store");
     let mut store = intake.store;
     let run = store.begin_run(&Run::default()).expect("a run");

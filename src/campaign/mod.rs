@@ -1,6 +1,7 @@
 //! A campaign: one roster to be drained once, in one run or in several.
 //!
-//! - [`open`]: from the input to the store, and resuming. [`recover`]: rebuilding a state that lost its end.
+//! - [`open`]: opens the campaign that is there, or a new one, for `run` and for `plan`. [`recover`]: rebuilds a state
+//!   that lost its end. `counts`: how many of its targets have ended.
 //! - [`engine`]: drives a run: what is sent, what the replies mean, what happens next.
 //! - [`journal`]: what a run has on disk, and in which order it gets there.
 //! - [`brakes`]: what stops a campaign before it does harm.
@@ -13,6 +14,7 @@
 
 pub mod brakes;
 pub mod cancel;
+pub(crate) mod counts;
 pub mod engine;
 pub mod follow;
 pub mod forecast;

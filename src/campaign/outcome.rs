@@ -95,6 +95,12 @@ impl FromStr for Outcome {
     }
 }
 
+/// The message of a row that `--where` leaves out.
+pub(crate) const LEFT_OUT: &str = "left out by --where";
+
+/// The message of a target whose row is no longer in an extended input.
+pub(crate) const GONE: &str = "no longer in the input";
+
 /// The number of targets by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {

@@ -44,6 +44,16 @@ impl CampaignId {
         self.0.starts_with(REHEARSAL)
     }
 
+    /// The id as a person reads it.
+    #[must_use]
+    pub fn named(&self) -> String {
+        if self.is_rehearsal() {
+            format!("{self} (a rehearsal)")
+        } else {
+            self.to_string()
+        }
+    }
+
     /// An existing id, from a state file.
     #[must_use]
     pub fn known(id: impl Into<String>) -> Self {

@@ -14,13 +14,14 @@ use super::{
     ExitCode, Failure,
     existing_campaign::{self, CampaignArgs, ExistingCampaign},
     follow::failure,
-    locks, signals,
+    ledger, signals,
     terminal::Terminal,
 };
 use crate::{
     campaign::{
         cancel::{CancelCandidate, Cancelled, Canceller},
         engine::canary_gate::Confirm,
+        open,
         tag::CampaignId,
     },
     defender::HttpDefender,
@@ -161,7 +162,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
     }
     let lock = lock_of(&state, clock.as_ref(), monitor.as_ref(), stopped_a_run).await?;
     // A run over a copy of this state, or a link to it, would start scans meanwhile, and hears no order that lies here.
-    drop(locks::of_campaign(&campaign)?);
+    drop(open::of_campaign(&campaign, ledger::locks().as_deref())?);
     let doomed = caller.look().await.map_err(failure)?;
     if doomed.is_empty() {
         monitor.say("no scan of this campaign is under way");

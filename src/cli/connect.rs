@@ -36,6 +36,7 @@ use crate::{
     mock::QuotaConfig,
     monitor::Monitor,
     quota::{Clock, SystemClock},
+    store::UNKNOWN_TENANT,
 };
 
 /// The options of the connection.
@@ -154,7 +155,7 @@ impl RowsTenant {
 }
 
 /// What is written where a token does not tell.
-pub const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = UNKNOWN_TENANT;
 
 /// Environment variables that name a file to sign in with.
 const SIGN_IN_FILES: [&str; 2] = [

@@ -13,14 +13,13 @@ use super::{
     ExitCode, Failure,
     connect::{ConnectArgs, Connection, UNKNOWN},
     ledger::{self, QuotaNote},
-    locks,
     pace::PaceArgs,
     paths::{self, FileUse},
     progress::ProgressArgs,
     signals,
 };
 use crate::{
-    campaign::{journal, recover::witness, stop::Signal, tag::CampaignId},
+    campaign::{journal, open, recover::witness, stop::Signal, tag::CampaignId},
     defender::{HttpDefender, sign_in::Need},
     monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer},
@@ -168,7 +167,10 @@ async fn look(state: &Path) -> Result<Store, Failure> {
 /// # Errors
 /// It has, or a witness cannot be read.
 pub(super) fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
-    let ledger = ledger::remembers(note.and_then(QuotaNote::file), &store.identity().campaign)?;
+    let marks = open::Marks::read(note.and_then(QuotaNote::file).cloned());
+    let ledger = marks
+        .map_err(Failure::storage)?
+        .witness(&store.identity().campaign);
     let results = store.last_results().map_err(Failure::storage)?;
     let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
     witness::compare(store, ledger, &results).map_err(Failure::from)
@@ -230,7 +232,7 @@ pub(super) async fn put_into_results(
 async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Failure> {
     let store = look(state).await?;
     let campaign = CampaignId::known(store.identity().campaign.as_str());
-    let Ok(_lock) = locks::of_campaign(&campaign) else {
+    let Ok(_lock) = open::of_campaign(&campaign, ledger::locks().as_deref()) else {
         monitor.say(
             "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states \
              into the results when it ends",

@@ -2,6 +2,12 @@
 
 use std::process::Termination;
 
+use super::Failure;
+use crate::{
+    campaign::{open::OpenError, recover::witness::WitnessError},
+    store::{LockError, StoreError},
+};
+
 /// How a command ended, for scripts and schedulers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -62,6 +68,42 @@ impl ExitCode {
 impl Termination for ExitCode {
     fn report(self) -> std::process::ExitCode {
         std::process::ExitCode::from(self.number())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        Self::storage(e)
+    }
+}
+
+impl From<WitnessError> for Failure {
+    fn from(e: WitnessError) -> Self {
+        Self::storage(e)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(e: OpenError) -> Self {
+        let code = match &e {
+            OpenError::FinishedBefore { .. } => ExitCode::FinishedBefore,
+            OpenError::Store(_)
+            | OpenError::Place(_)
+            | OpenError::Ledger(_)
+            | OpenError::Results(_)
+            | OpenError::Journal(_)
+            | OpenError::Lock(LockError::File { .. })
+            | OpenError::Witness(_)
+            | OpenError::Thread(_)
+            | OpenError::IdRule(_)
+            | OpenError::Archive { .. }
+            | OpenError::PutBack { .. }
+            | OpenError::Remove { .. }
+            | OpenError::Unknown(_) => ExitCode::Storage,
+            // What is asked for cannot be done with what is there, or the campaign is at work: nothing is broken.
+            _ => ExitCode::Usage,
+        };
+        Self::new(code, e)
     }
 }
 

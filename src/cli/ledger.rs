@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
-    campaign::{brakes::Baseline, recover::witness},
+    campaign::brakes::Baseline,
     defender::{ApiBase, cloud::quota_realm},
-    quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
-    store::{Store, StoreError},
+    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
 };
 
 /// How a run counts its calls.
@@ -175,28 +174,15 @@ impl QuotaNote {
     }
 }
 
-/// What a ledger, if there is one, remembers of a campaign.
-///
-/// # Errors
-/// It cannot be read.
-pub(super) fn remembers(
-    file: Option<&PathBuf>,
-    campaign: &str,
-) -> Result<witness::Ledger, Failure> {
-    let Some(file) = file else {
-        return Ok(witness::Ledger::None);
-    };
-    let marks = quota::marks(file).map_err(Failure::storage)?;
-    let mark = marks.into_iter().find(|mark| mark.campaign == campaign);
-    Ok(mark.map_or(witness::Ledger::Unaware, |mark| {
-        witness::Ledger::Marked(mark.committed)
-    }))
-}
-
 /// This user's folder for state on this computer, if there is a place for it.
 pub(super) fn state_folder() -> Option<PathBuf> {
     let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
     Some(folder.join("fleetsweep"))
+}
+
+/// The folder with the locks of this user's campaigns, by their ids.
+pub(super) fn locks() -> Option<PathBuf> {
+    Some(state_folder()?.join("locks"))
 }
 
 /// The ledger that is meant: the one that was named, else this user's on this computer, which is made when it is
@@ -243,14 +229,12 @@ fn default_file() -> Result<PathBuf, Failure> {
     })?;
     Ok(folder.join("quota.db"))
 }
-/// When each run of a campaign began, oldest first, and how the campaign stood then, where that was noted.
-///
-/// # Errors
-/// The state cannot be read.
-pub(super) fn run_starts(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
-    let runs = store.run_starts()?.into_iter().map(|(began, quota)| {
+
+/// How a campaign stood when each of its runs began, where that was noted.
+pub(super) fn stood(runs: Vec<(Timestamp, String)>) -> Vec<(Timestamp, Option<Baseline>)> {
+    let runs = runs.into_iter().map(|(began, quota)| {
         let note = QuotaNote::from_json(&quota);
         (began, note.and_then(|note| note.terms().stood().cloned()))
     });
-    Ok(runs.collect())
+    runs.collect()
 }

@@ -6,9 +6,8 @@
 //!   stops a campaign. [`progress`]: what is shown. [`yes`]: answers given beforehand. [`values`]: what options may
 //!   say.
 //! - A campaign's surroundings: [`paths`]: its files. [`ledger`] and [`terms`]: what its state notes for `status`.
-//!   `locks`: one process a campaign. `overlap`: its machines in other campaigns. `counts`: how its targets
-//!   stand. `existing_campaign`: what `follow`
-//!   and `cancel` begin with; `remote_stop`: how `cancel` stops a live run.
+//!   `overlap`: its machines in other campaigns. `existing_campaign`: what `follow` and `cancel` begin with;
+//!   `remote_stop`: how `cancel` stops a live run.
 //! - The process: [`terminal`]: a person who can be asked. `screen`: stdout and stderr. [`signals`]: Ctrl-C and its
 //!   kin. [`exit`]: the exit codes, and which one wins. [`bug`]: a panic's end.
 
@@ -16,13 +15,11 @@ pub mod brakes;
 pub mod bug;
 pub mod cancel;
 pub mod connect;
-mod counts;
 pub mod doctor;
 mod existing_campaign;
 pub mod exit;
 pub mod follow;
 pub mod ledger;
-mod locks;
 pub mod machines;
 pub mod mock;
 mod overlap;

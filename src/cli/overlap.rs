@@ -8,8 +8,9 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-use super::{Failure, paths};
+use super::Failure;
 use crate::{
+    campaign::open::STDIN,
     quota::{self, MarkRow},
     store::{Lock, Store, StoreError},
 };
@@ -85,7 +86,7 @@ pub(super) fn find(
         return Ok(None);
     };
     let ours = store.identity();
-    let is_stdin = input.as_os_str() == paths::STDIN;
+    let is_stdin = input.as_os_str() == STDIN;
     let input = absolute(input).unwrap_or_else(|_| input.to_owned());
     let marks = quota::marks(ledger).map_err(Failure::storage)?;
     let others = marks

@@ -16,13 +16,11 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{
-    ExitCode, Failure, counts::Counts, existing_campaign::check_whole, ledger::QuotaNote, paths,
-    screen,
-};
+use super::{ExitCode, Failure, existing_campaign::check_whole, ledger::QuotaNote, paths, screen};
 use crate::{
     campaign::{
         brakes::Change,
+        counts::Counts,
         forecast::{Begun, Prospect, Why},
         outcome::{Outcome, Tally},
         tag::CampaignId,

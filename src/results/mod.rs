@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub use append::ResultsFile;
 pub use layout::Layout;
 pub use machines::Machines;
-pub use owner::{Owner, owner, probe};
+pub use owner::{Owner, check_path, owner, probe};
 pub use read::{ReadRow, each_row};
 pub use rewrite::{Finished, Installed, Rewrite, beside};
 pub use row::Row;

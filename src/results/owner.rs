@@ -79,15 +79,15 @@ fn campaign(head: &[u8], delimiter: u8) -> Option<Owner> {
     })
 }
 
-/// Checks whether a results file can be written at `path`, without changing what is there.
+/// Checks whether a results file can be written at `path`, as far as that shows without creating a file.
 ///
 /// # Errors
-/// The directory is missing or not writable, the path is not a regular file, or the file is read-only.
-pub fn probe(path: &Path) -> Result<(), ResultsError> {
+/// The directory is missing, the path is not a regular file, or the file is read-only.
+pub fn check_path(path: &Path) -> Result<(), ResultsError> {
     let wrong = |why: String| Err(ResultsError::new("write the results file", path, &why));
-    let Some(name) = path.file_name() else {
+    if path.file_name().is_none() {
         return wrong("that is no file name; look at --results".to_owned());
-    };
+    }
     let directory = directory(path);
     if !directory.is_dir() {
         return wrong(format!(
@@ -117,21 +117,29 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
         }
         Err(_) => {}
     }
+    Ok(())
+}
+
+/// Checks whether a results file can be written at `path`, by creating another one beside it and removing it again.
+///
+/// # Errors
+/// As of [`check_path`], or the directory is not writable.
+pub fn probe(path: &Path) -> Result<(), ResultsError> {
+    check_path(path)?;
     // The name contains the process id, because another process may be probing the same path.
     let mut trial = std::ffi::OsString::from(".");
-    trial.push(name);
+    trial.push(path.file_name().unwrap_or_default());
     trial.push(format!(".probe-{}", std::process::id()));
     let trial = path.with_file_name(trial);
     let made = File::create(&trial);
     let removed = fs::remove_file(&trial);
-    match made.and(removed) {
-        Ok(()) => Ok(()),
-        Err(why) => wrong(format!(
-            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with \
-             --results",
-            directory.display()
-        )),
-    }
+    made.and(removed).map_err(|why| {
+        let why = format!(
+            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with --results",
+            directory(path).display()
+        );
+        ResultsError::new("write the results file", path, &why)
+    })
 }
 
 /// The directory that holds `path`; `.` for a bare name.

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, params};
 
-use super::{Decision, Identity, Store, StoreError, decision, schema};
+use super::{Decision, Identity, Store, StoreError, beside, decision, schema};
 use crate::audit::audit;
 
 /// One row of the input, to be stored.
@@ -58,9 +58,7 @@ impl Loader {
     /// Begins the transaction. It uses a rollback journal, not a write-ahead log: the pages of a new file need no
     /// undo, so nothing is written twice.
     fn begin(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
-        let mut loading = path.as_os_str().to_owned();
-        loading.push(".loading");
-        let loading = PathBuf::from(loading);
+        let loading = beside(path, ".loading");
         remove(&loading);
         File::create_new(&loading).map_err(|source| StoreError::file("create", path, source))?;
         let failed = |source| StoreError::new("create", path, source);
@@ -133,9 +131,7 @@ impl Drop for Loader {
 /// Removes the files that SQLite keeps beside a database.
 fn remove_journals(path: &Path) -> io::Result<()> {
     for ending in ["-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        match std::fs::remove_file(PathBuf::from(name)) {
+        match std::fs::remove_file(beside(path, ending)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
@@ -145,10 +141,8 @@ fn remove_journals(path: &Path) -> io::Result<()> {
 
 /// Removes a file that was never finished, and its journal.
 fn remove(loading: &Path) {
-    let mut journal = loading.as_os_str().to_owned();
-    journal.push("-journal");
     // If it cannot be removed, creating it again fails and reports the error.
-    let _ = std::fs::remove_file(journal);
+    let _ = std::fs::remove_file(beside(loading, "-journal"));
     let _ = std::fs::remove_file(loading);
 }
 

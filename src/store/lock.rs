@@ -2,11 +2,12 @@
 //! however that ends.
 
 use std::{
-    ffi::OsString,
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
 };
+
+use super::beside;
 
 /// The lock on a campaign, for as long as this lives.
 #[derive(Debug)]
@@ -87,9 +88,7 @@ impl Lock {
 }
 
 fn lock_file(state: &Path) -> PathBuf {
-    let mut name = OsString::from(state);
-    name.push(".lock");
-    PathBuf::from(name)
+    beside(state, ".lock")
 }
 
 #[cfg(test)]

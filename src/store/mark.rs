@@ -7,7 +7,6 @@
 //! restored.
 
 use std::{
-    ffi::OsString,
     fs::{File, OpenOptions},
     io::{self, Seek, Write},
     path::{Path, PathBuf},
@@ -15,7 +14,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, beside};
 
 /// The first words of the file.
 const HEAD: &str = "fleetsweep mark 1";
@@ -32,9 +31,7 @@ impl MarkFile {
     /// The path of the mark of the campaign at `state`.
     #[must_use]
     pub fn place(state: &Path) -> PathBuf {
-        let mut name = OsString::from(state);
-        name.push(".mark");
-        PathBuf::from(name)
+        beside(state, ".mark")
     }
 
     /// The campaign's id and the number of batches in the mark beside `state`. `None` if there is no mark, or the

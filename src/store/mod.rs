@@ -81,6 +81,9 @@ pub use target_summary::{LastRun, Seen, TargetSummary};
 /// How long a statement waits for another process's lock. Readers (`status`) hold theirs for milliseconds.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// The tenant of a campaign whose token could not be read.
+pub const UNKNOWN_TENANT: &str = "unknown";
+
 /// What identifies a campaign, apart from its targets. If any of it differs, it is another campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
@@ -88,7 +91,7 @@ pub struct Identity {
     pub campaign: String,
     /// When it was created.
     pub created: Timestamp,
-    /// The tenant that its token is for; `unknown` if the token cannot be read.
+    /// The tenant that its token is for; [`UNKNOWN_TENANT`] if the token cannot be read.
     pub tenant: String,
     /// The API's base address.
     pub api: String,
@@ -195,6 +198,14 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.set_prepared_statement_cache_capacity(32);
     sums::install(&db)?;
     Ok(db)
+}
+
+/// The file that is kept beside a state file, under its name with this ending.
+#[must_use]
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// A time as it is stored: milliseconds since 1970.

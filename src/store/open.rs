@@ -2,8 +2,7 @@
 //!
 //! | | may change the file | checks the whole file |
 //! |---|---|---|
-//! | [`Store::open`] | yes | before it returns |
-//! | [`Store::open_while_checking`] | yes, after the check | on a thread of its own |
+//! | [`Store::open`] | yes, after the check | on a thread of its own |
 //! | [`Store::open_unchecked`] | yes | no |
 //! | [`Store::open_read_only`] | no | before it returns |
 //! | [`Store::open_unchecked_read_only`] | no | no |
@@ -17,25 +16,17 @@ use rusqlite::{Connection, config::DbConfig};
 use super::{Lock, Store, StoreError, connect, migrate, schema, sums};
 
 impl Store {
-    /// Opens an existing campaign after checking the whole file, which takes a second for a million targets. A file
-    /// of an earlier version is migrated.
-    ///
-    /// # Errors
-    /// The file cannot be read, is not a state file, has an unknown version, or is damaged.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let db = open_migrated(path)?;
-        sums::check(&db, path)?;
-        Self::writable(db, path)
-    }
-
-    /// Opens an existing campaign, and checks the file on another thread while it is being read. Nothing is written
+    /// Opens an existing campaign, and checks the whole file on another thread while it is being read: that
+    /// takes a second for a million targets. Nothing is written
     /// before [`finish_check`](Self::finish_check) has returned, and the caller must not act on what it has read
-    /// before then.
+    /// before then. A file of an earlier version is checked first, and migrated.
     ///
     /// # Errors
-    /// The file cannot be read, is not a state file, or has an unknown version.
-    pub fn open_while_checking(path: &Path) -> Result<Self, StoreError> {
-        let mut store = Self::writable(open_migrated(path)?, path)?;
+    /// The file cannot be read, is not a state file, has an unknown version, or has an earlier one and is damaged.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
+        migrate::bring_up(&db, path)?;
+        let mut store = Self::writable(db, path)?;
         let path = path.to_owned();
         store.checking = Some(std::thread::spawn(move || {
             let db = connect(&path).map_err(|source| StoreError::new("open", &path, source))?;
@@ -166,10 +157,4 @@ impl Store {
             committed: None,
         })
     }
-}
-
-fn open_migrated(path: &Path) -> Result<Connection, StoreError> {
-    let db = connect(path).map_err(|source| StoreError::new("open", path, source))?;
-    migrate::bring_up(&db, path)?;
-    Ok(db)
 }

@@ -2,13 +2,12 @@
 //! full.
 
 use std::{
-    ffi::OsString,
     fs::File,
     io::Write,
     path::{Path, PathBuf},
 };
 
-use super::{Store, StoreError, connect};
+use super::{Store, StoreError, beside, connect};
 
 /// 1 MB: a hundred ends change two pages of 4 KiB each, which are written to the log and then to the file.
 const BYTES: usize = 1 << 20;
@@ -21,9 +20,7 @@ impl Reserve {
     /// The path of the reserve of the campaign at `state`.
     #[must_use]
     pub fn place(state: &Path) -> PathBuf {
-        let mut name = OsString::from(state);
-        name.push(".reserve");
-        PathBuf::from(name)
+        beside(state, ".reserve")
     }
 
     /// Reserves 1 MB beside `state`, by really writing it.
@@ -88,11 +85,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.campaign.db");
         let mut store = campaign(&path, []);
-        let length = |ending: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            std::fs::metadata(PathBuf::from(name)).map_or(0, |file| file.len())
-        };
+        let length =
+            |ending: &str| std::fs::metadata(beside(&path, ending)).map_or(0, |file| file.len());
         let before = length("");
         store.prove_room().unwrap();
         assert!(length("-wal") > 400_000, "{}", length("-wal"));

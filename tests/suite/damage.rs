@@ -13,7 +13,7 @@ use std::{
 };
 
 use fleetsweep::{
-    campaign::open::create::{IntakeError, take_in},
+    campaign::open::create::take_in,
     roster::{IdRule, Options, Roster},
     store::{AttemptEnd, Cursor, Identity, Progress, Record, Run, SentAt, Store, StoreError},
 };
@@ -59,7 +59,7 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
         ..Options::default()
     };
     let roster = Roster::open("in.csv", Bytes::new(csv), &options).unwrap();
-    let mut store = take_in(roster, path, identity, None, || Ok::<_, IntakeError>(()))
+    let mut store = take_in(roster, path, identity, None, || Ok(()))
         .unwrap()
         .store;
     each();
@@ -125,7 +125,8 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
 
 /// All that a run would go by.
 pub(super) fn picture(path: &Path) -> Result<String, StoreError> {
-    let store = Store::open(path)?;
+    let mut store = Store::open(path)?;
+    store.finish_check()?;
     let mut rows = Vec::new();
     store.each_row::<StoreError>(false, |row| {
         rows.push(row.clone());

@@ -166,11 +166,85 @@ fn a_copy_of_a_state_does_not_run_beside_it_nor_after_it() {
     };
     let limit = ["--limit", "10000/1s", "--yes"];
     assert_refused(&copy(&limit), 2, &["another fleetsweep is at work"]);
+    let url = server.url();
+    let plan = ["plan", "fleet.csv", "--api-url", &url];
+    let plan = [
+        &plan[..],
+        &["--state", "copy.campaign.db", "-o", "copy.results.csv"],
+    ];
+    assert_refused(
+        &other(&place, &plan.concat()),
+        2,
+        &["another fleetsweep is at work"],
+    );
     first.wait().unwrap();
     let before = scans(&server);
     assert_eq!(before, 800);
     assert_refused(&copy(&limit), 5, &["lost its end"]);
     assert_eq!(scans(&server), before);
+}
+
+#[test]
+fn a_plan_gives_up_rebuilds_and_refuses_what_a_run_would() {
+    let server = Server::start(&["--limit", "none"]);
+    let url = server.url();
+    let place = Place::new(&fleet(60));
+    let limit = ["--limit", "10000/1s"];
+    let plan = |words: &[&str]| {
+        let plan = ["plan", "fleet.csv", "--api-url", &url];
+        other(&place, &[&plan[..], &limit, words].concat())
+    };
+    let planned = |words: &[&str]| {
+        let output = plan(words);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let refused = |words: &[&str], code, why: &str| {
+        assert_refused(&plan(words), code, &[why]);
+        assert_refused(
+            &run(&place, &server, &[&limit[..], words].concat()),
+            code,
+            &[why],
+        );
+    };
+    refused(&["--recover"], 2, "there is no campaign");
+    refused(&["--abandon", "zzzzzzzzzz"], 2, "nothing was changed");
+    refused(&["-o", "no/such/results.csv"], 5, "no directory");
+
+    let braked = [&limit[..], &["--max-machines", "10"]].concat();
+    assert_eq!(run(&place, &server, &braked).status.code(), Some(3));
+    let id = campaign(&place);
+    refused(&["--abandon", "zzzzzzzzzz"], 2, "nothing was changed");
+    assert!(planned(&[]).contains(": 60 rows, 50 to be sent"));
+    let abandoned = planned(&["--abandon", &id]);
+    let new = "fleet.csv: 60 rows, 60 to be sent";
+    assert!(abandoned.contains(new), "{abandoned}");
+    assert!(
+        abandoned.contains("would be given up; a run would begin"),
+        "{abandoned}"
+    );
+
+    let rebuilt = |is_lost: &str| {
+        let rebuilt = planned(&["--recover"]);
+        let rows = format!("campaign {id}: 60 rows, 60 to be sent");
+        let note = format!("the state of campaign {id} is {is_lost}, and a run would rebuild it");
+        assert!(
+            rebuilt.contains(&rows) && rebuilt.contains(&note),
+            "{rebuilt}"
+        );
+    };
+    let state = place.path("fleet.campaign.db");
+    let mut bytes = fs::read(&state).unwrap();
+    let machine = format!("{:040x}", 7).into_bytes();
+    let at = bytes.windows(40).position(|cell| cell == machine).unwrap();
+    bytes[at] = b'1';
+    fs::write(&state, bytes).unwrap();
+    refused(&[], 5, "is damaged");
+    rebuilt("damaged");
+    fs::remove_file(&state).unwrap();
+    refused(&[], 5, "--recover");
+    rebuilt("gone");
+    assert_eq!(scans(&server), 10);
 }
 
 #[test]

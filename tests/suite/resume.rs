@@ -233,8 +233,8 @@ fn retry_reopens_by_outcome_and_looks_up_first() {
     assert_code(&run(&place, &failing, &["--retry", "unsure,refused"]), 6);
     for (word, way) in [
         ("accepted", "--again"),
-        ("invalid", "mend"),
-        ("duplicate", "mend"),
+        ("invalid", "fix the input"),
+        ("duplicate", "fix the input"),
     ] {
         let output = run(&place, &failing, &["--retry", &format!("not_found,{word}")]);
         assert_refused(&output, 2, &[word, way]);

@@ -19,7 +19,7 @@ use fleetsweep::{
             dispatcher::{Dispatcher, Settings},
         },
         journal::Journal,
-        open::create::{IntakeError, take_in},
+        open::create::take_in,
         outcome::{Outcome, Tally},
         retry::Policy,
         stop::StopReason,
@@ -153,10 +153,7 @@ pub(crate) fn journal(
         columns: Vec::new(),
         id_rule: "hex40".to_owned(),
     };
-    let intake = take_in(roster, &folder.join("state.db"), identity, None, || {
-        Ok::<_, IntakeError>(())
-    })
-    .unwrap();
+    let intake = take_in(roster, &folder.join("state.db"), identity, None, || Ok(())).unwrap();
     let targets = intake.counts.rows();
     let layout = Layout::new(&intake.store.identity().columns, false);
     let run = Run {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::{Finished, JournalError, outcome, rebuild::Rebuild, row::put};
 use crate::campaign::{
+    counts::Counts,
     outcome::{Outcome, Tally},
     summary::{Trouble, Troubles},
     tag::CampaignId,
@@ -104,10 +105,7 @@ impl Finalizer {
 
     /// Whether there are rows that were in the results before.
     fn has_ended_rows(&self) -> Result<bool, JournalError> {
-        let tally = self.store.tally()?;
-        Ok(tally
-            .iter()
-            .any(|(outcome, _, count)| outcome.is_some() && *count > 0))
+        Ok(Counts::of(&self.store)?.tally.total() > 0)
     }
 
     fn write(self, path: &Path, is_abandoned: impl Fn() -> bool) -> Result<Prepared, JournalError> {

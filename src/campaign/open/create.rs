@@ -2,22 +2,12 @@
 
 use std::{borrow::Cow, io::Read, path::Path};
 
-use crate::campaign::outcome::Outcome;
+use super::OpenError;
+use crate::campaign::outcome::{LEFT_OUT, Outcome};
 use crate::{
-    roster::{Counts, Note, Roster, RosterError, Row, RowKind, ScanType},
+    roster::{Counts, Note, Roster, Row, RowKind, ScanType},
     store::{Decision, Identity, NewRow, Store, StoreError},
 };
-
-/// Why a campaign cannot be created. Nothing was sent, and no state was left behind.
-#[derive(Debug, thiserror::Error)]
-pub enum IntakeError {
-    /// The input.
-    #[error(transparent)]
-    Roster(#[from] RosterError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// A new campaign.
 #[derive(Debug)]
@@ -36,42 +26,34 @@ pub struct Intake {
 ///
 /// # Errors
 /// The input is refused, the store cannot be written, or `make_room` failed.
-pub fn take_in<R: Read, E: From<IntakeError>>(
+pub fn take_in<R: Read>(
     mut roster: Roster<R>,
     state: &Path,
     mut identity: Identity,
     decided: Option<&Decision>,
-    make_room: impl FnOnce() -> Result<(), E>,
-) -> Result<Intake, E> {
-    let wrong = |e: StoreError| E::from(IntakeError::from(e));
+    make_room: impl FnOnce() -> Result<(), OpenError>,
+) -> Result<Intake, OpenError> {
     identity.columns = roster.columns().to_vec();
     roster.rule().as_str().clone_into(&mut identity.id_rule);
-    let mut loader = Store::create(state, &identity).map_err(wrong)?;
-    while let Some(row) = roster.next_row().map_err(IntakeError::from)? {
-        new_row(&row, |row| loader.insert(&row)).map_err(wrong)?;
+    let mut loader = Store::create(state, &identity)?;
+    while let Some(row) = roster.next_row()? {
+        new_row(&row, |row| loader.insert(&row))?;
     }
     if let Some(decision) = decided {
-        loader.decide(decision).map_err(wrong)?;
+        loader.decide(decision)?;
     }
     let (counts, notes) = (roster.counts(), roster.notes().to_vec());
     make_room()?;
     Ok(Intake {
-        store: loader.finish().map_err(wrong)?,
+        store: loader.finish()?,
         counts,
         notes,
     })
 }
 
-/// The message of a row that `--where` leaves out.
-pub(crate) const LEFT_OUT: &str = "left out by --where";
-
-/// The message of a target whose row is no longer in an extended input.
-pub(crate) const GONE: &str = "no longer in the input";
-
 /// How a row that is not sent ends, and why; `None` for a row that is sent.
-#[must_use]
-pub fn ended_by_reading(fate: &RowKind) -> Option<(Outcome, Cow<'static, str>)> {
-    match fate {
+pub(super) fn ended_by_reading(kind: &RowKind) -> Option<(Outcome, Cow<'static, str>)> {
+    match kind {
         RowKind::Due => None,
         RowKind::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
         RowKind::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),

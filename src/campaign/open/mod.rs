@@ -1,10 +1,139 @@
-//! From the input to the store, and back to an existing campaign.
+//! Opening a campaign: the one that is there, or a new one. `run` opens it, and `plan` previews what opening it would
+//! find. Both take the same request, and one function (`mode`) decides for both what is to be done.
 //!
-//! - [`create`]: every row becomes a target. [`resume`]: the same campaign with today's input.
-//!   [`reconcile`](self): what an extended input changes about existing targets. [`columns`](self): how its
-//!   cells fit the campaign's columns.
+//! - `mode`: what opening comes to, by what is there and what was asked for. `opened`: a campaign that is open.
+//!   `preview`: what opening would find. `error`: why a campaign cannot be opened.
+//! - `input`: the rows. `create`: every row becomes a target. `resume`: the same campaign with today's input.
+//!   `reconcile`: what an extended input changes about existing targets. `columns`: how its cells fit the campaign's
+//!   columns.
+//! - `places`: where the campaign's files are. `locks`: one process a campaign. `archive`: renames files that are in
+//!   the way of a new campaign. `overwrite`: whether the results file may be overwritten. `rehearsal`: keeps rehearsals
+//!   and real campaigns apart.
+//! - `marks`: the campaigns that the quota's ledger remembers. `lost`: an unfinished campaign whose state is gone.
+//!
+//! Whether a state is whole is compared in `recover::witness`, and what it has lost is recovered by `recover` when the
+//! campaign is open. The questions to a person come after that, in `cli`. Default places and options are found there
+//! too; nothing here knows the command line.
 
+mod archive;
 mod columns;
 pub mod create;
+mod error;
+mod input;
+mod locks;
+mod lost;
+mod marks;
+mod mode;
+mod opened;
+mod overwrite;
+mod places;
+mod preview;
 mod reconcile;
+mod rehearsal;
 pub mod resume;
+
+use std::path::PathBuf;
+
+pub use error::{Difference, OpenError};
+pub(crate) use locks::{Locks, of_campaign};
+pub(crate) use marks::Marks;
+pub(crate) use opened::Opened;
+pub use places::Places;
+pub(crate) use preview::{OpenPreview, Refusals};
+
+use super::{outcome::Outcome, retry::Policy};
+use crate::{
+    results, roster,
+    store::{Identity, check_place},
+};
+
+/// The name of the input that means standard input.
+pub const STDIN: &str = "-";
+
+/// Which campaign is meant, and what may be done to open it.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of the operator's"
+)]
+pub(crate) struct OpenRequest {
+    /// The input's file, or [`STDIN`].
+    pub(crate) input: PathBuf,
+    /// How the input is read.
+    pub(crate) options: roster::Options,
+    /// Where the campaign's files are.
+    pub(crate) places: Places,
+    /// The campaign that is begun if there is none. Its columns and its id rule are taken from the input.
+    pub(crate) meant: Identity,
+    /// Whether the tenant in `meant` is known. If it is not, a preview takes that of the campaign that is there.
+    pub(crate) tenant_is_known: bool,
+    /// Whether a finished campaign is followed by a new one.
+    pub(crate) again: bool,
+    /// Whether machines that are new in the input are added to the campaign.
+    pub(crate) extend: bool,
+    /// Targets that ended so are tried again.
+    pub(crate) retry: Vec<Outcome>,
+    /// Whether a results file that this campaign did not write may be overwritten.
+    pub(crate) force: bool,
+    /// Whether a state that lost its end or is gone is to be rebuilt.
+    pub(crate) recover: bool,
+    /// The id of a campaign that is to be given up.
+    pub(crate) abandon: Option<String>,
+    /// The quota's ledger, if calls are counted in one.
+    pub(crate) ledger: Option<PathBuf>,
+    /// The folder with the locks of campaigns by their id, if this user has one.
+    pub(crate) locks: Option<PathBuf>,
+    /// When targets are tried again, for a preview.
+    pub(crate) policy: Policy,
+}
+
+/// A request that is being carried out.
+struct Opening {
+    request: OpenRequest,
+    marks: Marks,
+}
+
+/// Opens the campaign that is meant. Nobody else can open it while [`Opened::lock`] is held.
+///
+/// # Errors
+/// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
+pub(crate) async fn open(request: OpenRequest) -> Result<Opened, OpenError> {
+    request.check()?;
+    results::probe(&request.places.results)?;
+    let lock = locks::lock(&request.places.state).await?;
+    tokio::task::spawn_blocking(move || Opening::new(request)?.open(lock)).await?
+}
+
+/// Finds out what [`open`] would find. Nothing is created or written: what a run would change about a campaign is tried
+/// out, and rolled back. If a run is working on the campaign, its counts of this moment are returned.
+///
+/// # Errors
+/// As of [`open`], but that nothing is left to be sent is no error.
+pub(crate) fn preview(request: OpenRequest) -> Result<OpenPreview, OpenError> {
+    request.check()?;
+    Opening::new(request)?.preview()
+}
+
+impl OpenRequest {
+    /// Checks what can be checked before the campaign is locked.
+    fn check(&self) -> Result<(), OpenError> {
+        let not_retried = [Outcome::Accepted, Outcome::Invalid, Outcome::Duplicate];
+        if let Some(&outcome) = self.retry.iter().find(|one| not_retried.contains(one)) {
+            return Err(OpenError::Retry { outcome });
+        }
+        self.check_kind()?;
+        results::check_path(&self.places.results)?;
+        if self.places.keep_state() {
+            check_place(&self.places.state)?;
+        }
+        Ok(())
+    }
+}
+
+impl Opening {
+    /// Reads the marks. The campaign's lock must be held, except for a preview.
+    fn new(request: OpenRequest) -> Result<Self, OpenError> {
+        let marks = Marks::read(request.ledger.clone())?;
+        Ok(Self { request, marks })
+    }
+}

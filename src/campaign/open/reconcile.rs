@@ -1,8 +1,8 @@
 //! What an extended input changes about existing targets: a machine is due if one of its rows is, and is
 //! withdrawn if no row names it.
 
-use super::create::{GONE, LEFT_OUT};
-use crate::campaign::outcome::Outcome;
+use super::create::ended_by_reading;
+use crate::campaign::outcome::{GONE, LEFT_OUT};
 use crate::{
     roster::{Row, RowKind, ScanType},
     store::{Amendment, TargetMatch},
@@ -42,20 +42,11 @@ impl Reconciliation {
             *mention = before.max(mention_now);
             match &row.kind {
                 RowKind::Due if is_out && before != Mention::Due => {
-                    self.amendments.push(Amendment::Admit {
-                        n,
-                        scan_type: row.scan_type.map(ScanType::as_str),
-                        comment: row.comment.as_deref().map(str::to_owned),
-                        priority: row.priority,
-                    });
+                    self.amendments.push(admitted(n, row));
                 }
                 // A target that is due already is left as it is. If another row admits it, that amendment
                 // comes after this one.
-                RowKind::Invalid(flaw) if is_out => self.amendments.push(Amendment::End {
-                    n,
-                    outcome: Outcome::Invalid.as_str(),
-                    message: flaw.to_string(),
-                }),
+                RowKind::Invalid(_) if is_out => self.amendments.extend(ended(n, row)),
                 _ => {}
             }
         }
@@ -85,4 +76,24 @@ impl Reconciliation {
         }
         &mut self.mentions[at]
     }
+}
+
+/// Target number `n` is sent, as its row says now.
+pub(super) fn admitted(n: u64, row: &Row<'_>) -> Amendment {
+    Amendment::Admit {
+        n,
+        scan_type: row.scan_type.map(ScanType::as_str),
+        comment: row.comment.as_deref().map(str::to_owned),
+        priority: row.priority,
+    }
+}
+
+/// Target number `n` ends as its row does that cannot be sent; `None` if it can.
+pub(super) fn ended(n: u64, row: &Row<'_>) -> Option<Amendment> {
+    let (outcome, message) = ended_by_reading(&row.kind)?;
+    Some(Amendment::End {
+        n,
+        outcome: outcome.as_str(),
+        message: message.into_owned(),
+    })
 }

@@ -4,48 +4,17 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
+    Difference, OpenError, Opening,
     columns::ColumnMap,
-    create::{IntakeError, LEFT_OUT, new_row},
-    reconcile::Reconciliation,
+    create::new_row,
+    mode::id_of,
+    reconcile::{Reconciliation, admitted, ended},
 };
-use crate::campaign::outcome::Outcome;
+use crate::campaign::outcome::LEFT_OUT;
 use crate::{
-    roster::{Note, Roster, RosterError, Row, RowKind, ScanType},
+    roster::{IdRule, Note, Roster, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
 };
-
-/// Why the campaign cannot be resumed. Nothing was sent, and nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ResumeError {
-    /// The input.
-    #[error(transparent)]
-    Roster(#[from] RosterError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The command or the input describes another campaign.
-    #[error(
-        "this is not campaign {campaign}, whose state is at the same place: {difference}. To go on with that \
-         one, run it as it began; to add machines that are new in the input, --extend; to begin another one \
-         beside it, name other files with -o and --state; to begin another one in the place of a finished one, \
-         --again"
-    )]
-    Another {
-        /// The campaign that is there.
-        campaign: String,
-        /// What differs.
-        difference: String,
-    },
-}
-
-impl From<IntakeError> for ResumeError {
-    fn from(e: IntakeError) -> Self {
-        match e {
-            IntakeError::Roster(e) => Self::Roster(e),
-            IntakeError::Store(e) => Self::Store(e),
-        }
-    }
-}
 
 /// The result of rejoining the campaign.
 #[derive(Debug, Default)]
@@ -60,9 +29,47 @@ pub struct Rejoined {
     pub remarks: Vec<String>,
 }
 
+impl Opening {
+    /// Compares command and input with the campaign that is there, and changes what they change about it. The results
+    /// must be the campaign's.
+    ///
+    /// # Errors
+    /// The command or the input describes another campaign, or a file cannot be used.
+    pub(super) fn join(&self, store: &mut Store) -> Result<Rejoined, OpenError> {
+        let request = &self.request;
+        let mut meant = request.meant.clone();
+        // An input that is exported every night may bring another comment every night.
+        let put_off = (request.again && request.extend)
+            .then(|| put_off(store.identity(), &mut meant))
+            .flatten();
+        check_identity(store.identity(), &meant)?;
+        let campaign = id_of(store);
+        self.check_results(Some(&campaign))?;
+        let rule = store.identity().id_rule.parse()?;
+        let roster = request.roster(Some(rule))?;
+        // First, so that the input has the last word about what is tried again.
+        for outcome in &request.retry {
+            store.reopen(outcome.as_str())?;
+        }
+        let mut joined = if request.extend {
+            extend(roster, store)?
+        } else {
+            rejoin(roster, store, &request.input_name())?
+        };
+        joined.remarks.extend(put_off);
+        if request.options.any_id && rule != IdRule::Any {
+            joined.remarks.push(format!(
+                "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
+                 stay so. Another campaign takes such ids: give it files of its own with -o and --state"
+            ));
+        }
+        Ok(joined)
+    }
+}
+
 /// Adapts `meant` to the campaign that is there if only the scan type or the comment differ, and says so:
 /// those wait for the next campaign.
-pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
+fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
     let mut waits = Vec::new();
     let words = [
         ("scan type", &there.scan_type, &mut meant.scan_type),
@@ -85,10 +92,7 @@ pub fn put_off(there: &Identity, meant: &mut Identity) -> Option<String> {
 }
 
 /// Checks that the campaign that is there is the one that is `meant`, apart from the targets.
-///
-/// # Errors
-/// Something differs; the error says what.
-pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeError> {
+fn check_identity(there: &Identity, meant: &Identity) -> Result<(), OpenError> {
     let table = [
         ("the tenant", &there.tenant, &meant.tenant),
         ("the API's address", &there.api, &meant.api),
@@ -97,15 +101,15 @@ pub fn check_identity(there: &Identity, meant: &Identity) -> Result<(), ResumeEr
     ];
     match table.into_iter().find(|(_, there, meant)| there != meant) {
         None => Ok(()),
-        Some((what, there_is, meant)) => Err(another(
-            there,
-            format!("{what} is `{meant}`, it began with `{there_is}`"),
-        )),
+        Some((what, was, is)) => {
+            let (is, was) = (is.clone(), was.clone());
+            Err(another(there, Difference::Command { what, is, was }))
+        }
     }
 }
 
-fn another(there: &Identity, difference: String) -> ResumeError {
-    ResumeError::Another {
+fn another(there: &Identity, difference: Difference) -> OpenError {
+    OpenError::Another {
         campaign: there.campaign.clone(),
         difference,
     }
@@ -118,31 +122,30 @@ fn another(there: &Identity, difference: String) -> ResumeError {
 pub fn rejoin<R: Read>(
     mut roster: Roster<R>,
     store: &mut Store,
-    file: &str,
-) -> Result<Rejoined, ResumeError> {
+    input: &str,
+) -> Result<Rejoined, OpenError> {
     let mut amendments = Vec::new();
     store.each_known(|known| {
         let Some(row) = roster.next_row()? else {
-            let difference = format!(
-                "{file} ends before target {} ({})",
-                known.n, known.machine_id
-            );
+            let difference = Difference::InputEnds {
+                input: input.to_owned(),
+                n: known.n,
+                machine: known.machine_id.to_owned(),
+            };
             return Err(another(store.identity(), difference));
         };
-        if let Some(difference) = difference(&known, &row) {
-            return Err(another(
-                store.identity(),
-                format!("line {} of {file} {difference}", row.line),
-            ));
+        if let Some(difference) = difference(&known, &row, input) {
+            return Err(another(store.identity(), difference));
         }
         amendments.extend(amendment(&known, &row));
         Ok(())
     })?;
     if let Some(row) = roster.next_row()? {
-        let difference = format!(
-            "line {} of {file} is a row more ({})",
-            row.line, row.machine_id
-        );
+        let difference = Difference::RowMore {
+            input: input.to_owned(),
+            line: row.line,
+            machine: row.machine_id.to_owned(),
+        };
         return Err(another(store.identity(), difference));
     }
     Ok(Rejoined {
@@ -158,12 +161,12 @@ pub fn rejoin<R: Read>(
 ///
 /// # Errors
 /// The input is refused, or the store cannot be written. Then nothing is changed.
-pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, ResumeError> {
+pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, OpenError> {
     let mut columns = ColumnMap::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
     let mut reconciliation = Reconciliation::default();
     let mut slips = HashMap::new();
-    store.extend::<ResumeError>(|extension| {
+    store.extend::<OpenError>(|extension| {
         while let Some(row) = roster.next_row()? {
             match match_row(extension, &row, &mut slips)? {
                 MachineMatch::New => {
@@ -204,12 +207,14 @@ fn match_row(
 }
 
 /// How a row of the input differs from its target.
-fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
+fn difference(known: &Known<'_>, row: &Row<'_>, input: &str) -> Option<Difference> {
     if !known.machine_id.eq_ignore_ascii_case(row.machine_id) {
-        return Some(format!(
-            "is machine `{}`, it was `{}`",
-            row.machine_id, known.machine_id
-        ));
+        return Some(Difference::Machine {
+            input: input.to_owned(),
+            line: row.line,
+            is: row.machine_id.to_owned(),
+            was: known.machine_id.to_owned(),
+        });
     }
     // What was not read then, or is not read now, cannot be compared.
     let was_read = !(known.invalid || known.duplicate || known.left_out);
@@ -232,38 +237,27 @@ fn difference(known: &Known<'_>, row: &Row<'_>) -> Option<String> {
             word(number(known.priority).as_deref()),
         ),
     ];
-    table
-        .into_iter()
-        .find(|(_, is, was)| is != was)
-        .map(|(what, is, was)| format!("has the {what} {is}, it was {was}"))
+    let (what, is, was) = table.into_iter().find(|(_, is, was)| is != was)?;
+    Some(Difference::Row {
+        input: input.to_owned(),
+        line: row.line,
+        what,
+        is,
+        was,
+    })
 }
 
 /// What today's row changes about its target.
 fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
-    let n = known.n;
     match &row.kind {
         // A duplicate becomes due when the row that it repeats is now left out.
-        RowKind::Due if known.left_out || known.duplicate => Some(Amendment::Admit {
-            n,
-            scan_type: row.scan_type.map(ScanType::as_str),
-            comment: row.comment.as_deref().map(str::to_owned),
-            priority: row.priority,
-        }),
+        RowKind::Due if known.left_out || known.duplicate => Some(admitted(known.n, row)),
         _ if known.invalid || known.duplicate => None,
         RowKind::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
-            n,
+            n: known.n,
             message: LEFT_OUT,
         }),
-        RowKind::Invalid(flaw) => Some(Amendment::End {
-            n,
-            outcome: Outcome::Invalid.as_str(),
-            message: flaw.to_string(),
-        }),
-        RowKind::Duplicate { first_line } => Some(Amendment::End {
-            n,
-            outcome: Outcome::Duplicate.as_str(),
-            message: format!("the same machine stands in line {first_line}"),
-        }),
-        _ => None,
+        RowKind::Due | RowKind::LeftOut => None,
+        RowKind::Invalid(_) | RowKind::Duplicate { .. } => ended(known.n, row),
     }
 }

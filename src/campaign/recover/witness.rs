@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::campaign::{
-    open::create::{GONE, LEFT_OUT},
-    outcome::Outcome,
-};
+use crate::campaign::outcome::{GONE, LEFT_OUT, Outcome};
 use crate::{
     results::{self, Owner, ReadRow, ResultsError},
     store::{MarkFile, Store, StoreError, Subject},

@@ -1,15 +1,11 @@
 //! Whether files that are to be kept apart are the same file under two names: a symbolic link, a hard link, another
 //! spelling.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use same_file::Handle;
 
-use super::STDIN;
-use crate::cli::Failure;
+use crate::{campaign::open::STDIN, cli::Failure, store::beside};
 
 /// What SQLite keeps beside a database that is open.
 const BESIDE_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -49,11 +45,11 @@ impl FileUse {
     /// A campaign's state, and what lies beside it.
     #[must_use]
     pub fn state(path: &Path) -> Vec<Self> {
-        let beside = BESIDE_DATABASE.into_iter().chain(BESIDE_STATE);
+        let endings = BESIDE_DATABASE.into_iter().chain(BESIDE_STATE);
         Self::database(
             ["the state (--state)", "a file beside the state (--state)"],
             path,
-            beside,
+            endings,
         )
     }
 
@@ -76,9 +72,9 @@ impl FileUse {
         let end = end_of(path);
         let mut files = vec![Self::written(itself, path)];
         for ending in endings {
-            files.push(Self::written(companion, with(path, ending)));
+            files.push(Self::written(companion, beside(path, ending)));
             if end != path {
-                files.push(Self::written(companion, with(&end, ending)));
+                files.push(Self::written(companion, beside(&end, ending)));
             }
         }
         files
@@ -191,12 +187,6 @@ fn end_of(path: &Path) -> PathBuf {
         };
         folder = parent;
     }
-}
-
-fn with(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]

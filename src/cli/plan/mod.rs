@@ -18,11 +18,11 @@ use serde::Serialize;
 
 use super::{
     ExitCode, Failure,
-    run::{Preview, Refusals, RunArgs},
+    run::{Preview, RunArgs},
     screen,
 };
 use crate::{
-    campaign::{forecast::timeline::Timeline, outcome::Tally},
+    campaign::{forecast::timeline::Timeline, open::Refusals, outcome::Tally},
     plain_text,
     quota::{Clock, Kind, Pace, SystemClock, Usage},
 };

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     campaign::{
+        open::Places,
         outcome::Outcome,
         retry::{OnPending, Policy},
     },
@@ -16,7 +17,7 @@ use crate::{
         follow::FollowArgs,
         ledger,
         pace::PaceArgs,
-        paths::{self, FileUse, Places},
+        paths::{self, FileUse},
         progress::ProgressArgs,
         values,
     },
@@ -248,7 +249,8 @@ impl RunArgs {
         let keeps_state = !self.connect.mock || self.output.state.is_some();
         let state = self.output.state.clone();
         let state = state.or_else(|| (!keeps_state).then(PathBuf::new));
-        Places::find(&self.targets, self.output.results.clone(), state)
+        let results = self.output.results.clone();
+        Ok(Places::find(&self.targets, results, state)?)
     }
 
     /// Begins to log, once it is clear that the log is none of the other files.
@@ -260,7 +262,7 @@ impl RunArgs {
     /// Refuses a file that is meant to be two things, and an option that would change nothing.
     pub(super) fn keep_apart(&self) -> Result<(), Failure> {
         self.refuse_idle()?;
-        let mut files = self.places()?.files(&self.targets);
+        let mut files = paths::files(&self.places()?, &self.targets);
         let summary = self.output.summary.as_ref();
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
         files.extend(self.progress.files());

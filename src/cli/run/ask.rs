@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use super::{RunArgs, open::Opened, setup::Setup};
+use super::{RunArgs, setup::Setup};
 use crate::{
     campaign::{
         brakes::{
@@ -15,6 +15,7 @@ use crate::{
         },
         engine::canary_gate::{AT_A_TERMINAL, Confirm},
         forecast::{Begun, Prospect},
+        open::Opened,
         stop::Signal,
     },
     cli::{

@@ -5,24 +5,21 @@ use std::{ffi::OsString, path::absolute, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{
-    RunArgs, ask, named,
-    open::{self, Opened},
-    record,
-    setup::Setup,
-};
+use super::{RunArgs, ask, record, setup::Setup};
 use crate::{
     campaign::{
         brakes::{Baseline, BrakeOptions, night},
+        counts::Counts,
         engine::{Engine, dispatcher::Dispatcher, trail},
         follow::Follower,
         journal::Journal,
+        open::Opened,
         outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{ExitCode, Failure, counts::Counts, ledger, terms::Terms, yes},
+    cli::{ExitCode, Failure, ledger, terms::Terms, yes},
     client::{
         caller::{Caller, OnOutage},
         scans::ScanList,
@@ -55,7 +52,7 @@ impl World<'_> {
             [&whose.tenant, &whose.application],
         );
         self.monitor.began(&Began {
-            campaign: &named(campaign),
+            campaign: &campaign.named(),
             targets,
             already_ended: ended.total(),
         });
@@ -92,7 +89,7 @@ impl World<'_> {
     ) -> Result<Opened, Failure> {
         let allowed = self.check(&mut opened, brakes, signals).await;
         if let Err(refused) = allowed {
-            open::withdraw(opened.store, opened.begun, &self.setup.places.state)?;
+            opened.withdraw()?;
             return Err(refused);
         }
         Ok(opened)
@@ -109,7 +106,7 @@ impl World<'_> {
         }
         opened.reach = opened.store.reach().map_err(Failure::storage)?;
         if self.args.resume.is_nightly() {
-            let runs = ledger::run_starts(&opened.store).map_err(Failure::storage)?;
+            let runs = ledger::stood(opened.store.run_starts()?);
             let standing = Baseline::of(&opened.reach, &opened.tally);
             brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
         }

@@ -16,11 +16,12 @@ use crate::{
         brakes::Change,
         engine::{Ending, trail},
         journal::Finished,
+        open::{Locks, Places},
         outcome::{Outcome, Tally},
         stop::StopReason,
         summary::{REHEARSED, Summary, unanswered},
     },
-    cli::{ExitCode, Failure, locks::Locks, paths::Places, screen, signals},
+    cli::{ExitCode, Failure, screen, signals},
     plain_text,
     results::Installed,
 };

@@ -2,7 +2,7 @@
 //!
 //! - [`args`](self): what can be said. [`idle`](self): what is said in vain. [`setup`](self): connection, limits,
 //!   files.
-//! - [`open`](self): the campaign that is there, or a new one. [`record`](self): what auditors find.
+//! - [`request`](self): which campaign is meant. [`record`](self): what auditors find.
 //! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
 //! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say
 //!   to it.
@@ -14,23 +14,25 @@ mod begin;
 mod finish;
 mod following;
 mod idle;
-mod open;
 mod preview;
 mod record;
+mod request;
 mod setup;
 
 use std::{ffi::OsString, sync::Arc};
 
 pub use args::RunArgs;
 use begin::World;
-use open::Opened;
-pub(super) use open::Refusals;
 pub(super) use preview::Preview;
 use setup::Setup;
 
 use super::{ExitCode, Failure, remote_stop::StopRequests, signals, terms::Terms};
 use crate::{
-    campaign::{brakes::Baseline, engine::trail, tag::CampaignId},
+    campaign::{
+        brakes::Baseline,
+        engine::trail,
+        open::{Opened, open},
+    },
     monitor::Monitor,
     quota::{Clock, Kind, SystemClock},
 };
@@ -66,7 +68,9 @@ async fn drain(
     let setup = Setup::of(&args, monitor.as_ref(), &mut rng).await?;
     let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
     let meant = setup.meant(&args, clock.as_ref(), &mut rng);
-    let opened = open::open(&args, &setup, meant).await?;
+    let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
+    let request = args.open_request(places, &setup.connection.rows, meant, ledger)?;
+    let opened = open(request).await?;
     for note in &opened.notes {
         monitor.note(note);
         trail::note(note);
@@ -140,13 +144,4 @@ async fn drain(
         lock,
     };
     finish::finish(ending, facts, summary, command).await
-}
-
-/// The campaign as a person reads it.
-fn named(campaign: &CampaignId) -> String {
-    if campaign.is_rehearsal() {
-        format!("{campaign} (a rehearsal)")
-    } else {
-        campaign.to_string()
-    }
 }

@@ -6,14 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    RunArgs,
-    open::{self, Found},
-};
+use super::RunArgs;
 use crate::{
     campaign::{
         brakes::{Baseline, night},
         forecast::Prospect,
+        open::{OpenPreview, OpenRequest, preview},
         tag::{CampaignId, comment_text},
     },
     cli::{
@@ -33,7 +31,7 @@ pub(in crate::cli) struct Preview {
     /// The state file, if the run would keep one.
     pub(in crate::cli) state: Option<PathBuf>,
     /// The targets.
-    pub(in crate::cli) found: Found,
+    pub(in crate::cli) found: OpenPreview,
     /// The limits.
     pub(in crate::cli) quota: Quota,
     /// Where calls are counted.
@@ -91,13 +89,23 @@ impl RunArgs {
         let ledger = counts_calls
             .then(|| ledger::find(file.clone()))
             .transpose()?;
-        let mut found = open::look(self, places, tenant.as_deref(), &rows, meant, ledger)?;
+        let mut found = preview(OpenRequest {
+            tenant_is_known: tenant.is_some(),
+            ..self.open_request(places, &rows, meant, ledger)?
+        })?;
         if self.resume.is_nightly() {
             let standing = Baseline::of(&found.reach, &found.tally);
-            brakes.before_tonight = Some(night::before(&found.runs, clock.wall(), standing));
+            brakes.before_tonight = Some(night::before(
+                &ledger::stood(std::mem::take(&mut found.runs)),
+                clock.wall(),
+                standing,
+            ));
         }
         let whose = whose.unwrap_or_else(|why| {
-            let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
+            let last = found
+                .last_run
+                .as_ref()
+                .and_then(|run| QuotaNote::from_json(&run.quota)?.whose());
             let whose = if last.is_some() {
                 "taken from the campaign's last run"
             } else {

@@ -6,9 +6,10 @@ use super::RunArgs;
 use crate::{
     campaign::{
         engine::dispatcher::Settings,
+        open::Places,
         tag::{CampaignId, comment_text},
     },
-    cli::{Failure, connect::Connection, ledger::QuotaNote, paths::Places},
+    cli::{Failure, connect::Connection, ledger::QuotaNote},
     defender::sign_in::Need,
     monitor::Monitor,
     quota::{Clock, LONGEST_WAIT, Pacer, Quota},

@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
+    campaign::counts::Counts,
     cli::{ExitCode, Failure, ledger, screen},
     monitor::count,
     plain_text::{line, one_line},
@@ -51,11 +52,7 @@ impl From<MarkRow> for Campaign {
     fn from(mark: MarkRow) -> Self {
         let store = Store::open_unchecked_read_only(&mark.state).ok();
         let store = store.filter(|store| store.identity().campaign == mark.campaign);
-        let ended = store.and_then(|store| {
-            let tally = store.tally().ok()?;
-            let ended = tally.iter().filter(|(outcome, ..)| outcome.is_some());
-            Some(ended.map(|(_, _, count)| count).sum())
-        });
+        let ended = store.and_then(|store| Some(Counts::of(&store).ok()?.tally.total()));
         let running = mark.ended.is_none() && Lock::is_held(&mark.state);
         let how = match (mark.ended, ended) {
             (Some(_), _) if mark.abandoned => "given up",

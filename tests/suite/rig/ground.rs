@@ -70,7 +70,7 @@ impl Ground {
     /// Whether the campaign's state is as far as its witnesses say, as a run asks before it sends anything. One that
     /// cannot be read, and one that is gone, is not.
     pub(crate) fn is_whole(&self, rig: &Rig) -> bool {
-        let Ok(store) = Store::open(&self.state()) else {
+        let Ok(store) = Store::open_read_only(&self.state()) else {
             return false;
         };
         let mark = self.mark_of(&rig.campaign());
@@ -81,7 +81,11 @@ impl Ground {
     pub(crate) async fn recover(&self, rig: &Rig, csv: &str) -> Recovered {
         let campaign = rig.campaign();
         let mark = self.mark_of(&campaign);
-        let mut store = if let Ok(store) = Store::open(&self.state()) {
+        let opened = Store::open(&self.state()).and_then(|mut store| {
+            store.finish_check()?;
+            Ok(store)
+        });
+        let mut store = if let Ok(store) = opened {
             store
         } else {
             for ending in ["", "-wal", "-shm", "-journal"] {
@@ -94,7 +98,7 @@ impl Ground {
                 .map_or_else(|| rig.mock.started, |mark| mark.started);
             let identity = identity(&campaign, made);
             let begun = recover::begun(self.clock.wall(), 0);
-            let taken = take_in::<_, IntakeError>(
+            let taken = take_in(
                 roster(csv),
                 &self.state(),
                 identity,

@@ -30,7 +30,7 @@ use fleetsweep::{
         follow::{FollowOptions, Follower},
         journal::Journal,
         open::{
-            create::{IntakeError, take_in},
+            create::take_in,
             resume::{extend, rejoin},
         },
         outcome::{Outcome, Tally},
@@ -467,7 +467,7 @@ fn begin(
         }
         store
     } else {
-        take_in(roster, &state, identity, None, || Ok::<_, IntakeError>(()))
+        take_in(roster, &state, identity, None, || Ok(()))
             .unwrap()
             .store
     };

@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
+use super::OpenError;
 use crate::{
     campaign::tag::CampaignId,
-    cli::{Failure, ledger},
     store::{Lock, LockError},
 };
 
@@ -14,7 +14,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A campaign's locks.
 #[derive(Debug)]
-pub(super) struct Locks {
+pub(crate) struct Locks {
     _state: Lock,
     /// None where this user has no folder for state, and of a rehearsal.
     _campaign: Option<Lock>,
@@ -22,11 +22,28 @@ pub(super) struct Locks {
 
 impl Locks {
     /// Adds the lock of the campaign, so that a copy of its state, or a link to it, does not run at the same time.
-    pub(super) fn with_campaign(state: Lock, campaign: &CampaignId) -> Result<Self, Failure> {
+    pub(super) fn with_campaign(
+        state: Lock,
+        campaign: &CampaignId,
+        folder: Option<&Path>,
+    ) -> Result<Self, OpenError> {
         Ok(Self {
             _state: state,
-            _campaign: of_campaign(campaign)?,
+            _campaign: of_campaign(campaign, folder)?,
         })
+    }
+}
+
+/// Refuses a campaign that another process is working on through its state, or a copy of that. Takes no lock.
+///
+/// # Errors
+/// Another process is working on the campaign.
+pub(super) fn check_free(campaign: &CampaignId, folder: Option<&Path>) -> Result<(), LockError> {
+    match folder {
+        Some(folder) if Lock::is_held(&folder.join(campaign.as_str())) => {
+            Err(LockError::Held(campaign.as_str().into()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -35,14 +52,16 @@ impl Locks {
 ///
 /// # Errors
 /// Another process is at work on the campaign, through this state or a copy of it.
-pub(super) fn of_campaign(campaign: &CampaignId) -> Result<Option<Lock>, Failure> {
-    let folder = ledger::state_folder().filter(|_| !campaign.is_rehearsal());
-    let Some(folder) = folder else {
+pub(crate) fn of_campaign(
+    campaign: &CampaignId,
+    folder: Option<&Path>,
+) -> Result<Option<Lock>, OpenError> {
+    let Some(folder) = folder.filter(|_| !campaign.is_rehearsal()) else {
         return Ok(None);
     };
-    match Lock::of_campaign(&folder.join("locks"), campaign.as_str()) {
+    match Lock::of_campaign(folder, campaign.as_str()) {
         Ok(lock) => Ok(Some(lock)),
-        Err(e @ LockError::Held(_)) => Err(Failure::usage(e)),
+        Err(e @ LockError::Held(_)) => Err(e.into()),
         Err(e) => {
             tracing::warn!("{e}; a copy of the campaign's state could run beside it unnoticed");
             Ok(None)
@@ -51,15 +70,13 @@ pub(super) fn of_campaign(campaign: &CampaignId) -> Result<Option<Lock>, Failure
 }
 
 /// Takes the lock of the state's place.
-pub(super) async fn lock(state: &Path) -> Result<Lock, Failure> {
+pub(super) async fn lock(state: &Path) -> Result<Lock, OpenError> {
     let mut tries = 0;
     loop {
         match Lock::take(state) {
             Ok(lock) => return Ok(lock),
             Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
-            // Nothing was sent, and nothing is broken: the campaign is at work.
-            Err(e @ LockError::Held(_)) => return Err(Failure::usage(e)),
-            Err(e) => return Err(Failure::storage(e)),
+            Err(e) => return Err(e.into()),
         }
         tokio::time::sleep(LOCK_PAUSE).await;
     }

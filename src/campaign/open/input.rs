@@ -1,0 +1,48 @@
+//! The rows that a campaign is opened with.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+};
+
+use super::{OpenError, OpenRequest, STDIN};
+use crate::roster::{self, IdRule, Note, Roster};
+
+impl OpenRequest {
+    /// The input. Its ids are judged by `rule`, or, if that is `None`, by the rule that its column suggests.
+    ///
+    /// # Errors
+    /// It cannot be read, or is refused.
+    pub(super) fn roster(&self, rule: Option<IdRule>) -> Result<Roster<Box<dyn Read>>, OpenError> {
+        let name = self.input_name();
+        let input: Box<dyn Read> = if self.input.as_os_str() == STDIN {
+            Box::new(io::stdin().lock())
+        } else {
+            let file = File::open(&self.input);
+            Box::new(file.map_err(|source| OpenError::Input {
+                input: name.clone(),
+                source,
+            })?)
+        };
+        let options = roster::Options {
+            rule,
+            ..self.options.clone()
+        };
+        Ok(Roster::open(&name, input, &options)?)
+    }
+
+    /// The input's name in messages.
+    pub(super) fn input_name(&self) -> String {
+        if self.input.as_os_str() == STDIN {
+            "standard input".to_owned()
+        } else {
+            self.input.display().to_string()
+        }
+    }
+
+    /// Notes about the input, with its name.
+    pub(super) fn notes(&self, notes: &[Note]) -> Vec<String> {
+        let name = self.input_name();
+        notes.iter().map(|note| format!("{name}: {note}")).collect()
+    }
+}
