@@ -21,7 +21,7 @@ use clap::{
 use demo::start_mock;
 pub use offline::Offline;
 
-use super::{ExitCode, Failure, paths::FileUse};
+use super::{ExitCode, Failure, pace::PaceArgs, paths::FileUse};
 use crate::{
     client::token_clock::SignInTime,
     defender::{
@@ -33,7 +33,6 @@ use crate::{
             TokenSource, fit,
         },
     },
-    mock::QuotaConfig,
     monitor::Monitor,
     quota::{Clock, SystemClock},
 };
@@ -215,19 +214,19 @@ impl ConnectArgs {
         })
     }
 
-    /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made. The mock
-    /// inside this process, if it is asked for, keeps `mock_quota`.
+    /// Signs in, checks the token, and shows what the person should know about it. No call of the API is made. With
+    /// `--mock`, the mock tenant has the quota that `pace` asks for.
     ///
     /// # Errors
     /// An option cannot be used (exit 2), or there is no token that fits the need (exit 4).
     pub async fn connect(
         &self,
         need: Need,
-        mock_quota: QuotaConfig,
+        pace: &PaceArgs,
         monitor: &dyn Monitor,
     ) -> Result<Connection, Failure> {
         if self.mock {
-            return start_mock(mock_quota).await;
+            return start_mock(pace.mock_quota()).await;
         }
         let setup = self.setup(Arc::new(SystemClock))?;
         let tokens = setup.choice.source(&setup.terms).map_err(not_signed_in)?;

@@ -9,7 +9,7 @@ use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
     campaign::{brakes::Baseline, recover::witness},
     defender::{ApiBase, cloud::quota_realm},
-    quota::{self, Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
+    quota::{self, Clock, LONGEST_WAIT, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
     store::{Store, StoreError},
 };
 
@@ -107,16 +107,25 @@ impl QuotaNote {
         Some((place.tenant.clone(), place.application.clone()))
     }
 
-    /// As it stands in the state.
+    /// The text that the state keeps.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// As it stood in the state; `None` for a run that left none.
+    /// Reads the text that the state keeps; `None` if it is none, as that of a run that noted nothing.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// That of the last run of a campaign; `None` if there was no run.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn of_last_run(store: &Store) -> Result<Option<Self>, StoreError> {
+        let last = store.last_run()?;
+        Ok(last.and_then(|run| Self::from_json(&run.quota)))
     }
 
     /// The limits.
@@ -133,7 +142,7 @@ impl QuotaNote {
         Quota::new(limits).with_pace(if self.even { Pace::Even } else { Pace::Burst })
     }
 
-    /// A pacer over the ledger, for calls that are given up after `patience`.
+    /// A pacer over the ledger, for calls that time out after `request_timeout`.
     ///
     /// # Errors
     /// The ledger cannot be used.
@@ -141,12 +150,16 @@ impl QuotaNote {
         &self,
         quota: &Quota,
         clock: &Arc<dyn Clock>,
-        patience: Duration,
+        request_timeout: Duration,
     ) -> Result<Pacer, Failure> {
         match self.ledger() {
             None => Ok(Pacer::new(quota, Arc::clone(clock))),
-            Some(place) => Pacer::with_ledger(quota, Arc::clone(clock), &place, patience)
-                .map_err(Failure::storage),
+            Some(place) => {
+                // In a process that is short of CPU time, a call is given up a little later than it should be.
+                let given_up_after = request_timeout + LONGEST_WAIT;
+                Pacer::with_ledger(quota, Arc::clone(clock), &place, given_up_after)
+                    .map_err(Failure::storage)
+            }
         }
     }
 

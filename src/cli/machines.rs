@@ -1,4 +1,4 @@
-//! `fleetsweep machines`: the tenant's inventory, as a CSV to start from.
+//! `fleetsweep machines`: write the tenant's inventory as a CSV, which `run` accepts as its input.
 
 use std::{
     io::{self, IsTerminal},
@@ -12,7 +12,8 @@ use jiff::SignedDuration;
 
 use super::{
     ExitCode, Failure,
-    connect::{ConnectArgs, Connection},
+    api::Api,
+    connect::ConnectArgs,
     ledger::{self, QuotaNote},
     pace::PaceArgs,
     paths::{FileUse, keep_apart},
@@ -21,12 +22,12 @@ use super::{
 };
 use crate::{
     client::{
-        caller::{CallError, Caller, OnOutage},
+        caller::CallError,
         machines::{self, ListError, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
-    monitor::{Monitor, count},
-    quota::{Clock, LONGEST_WAIT, SystemClock},
+    monitor::count,
+    quota::{Clock, SystemClock},
     results::{Machines, ResultsError},
 };
 
@@ -92,16 +93,16 @@ struct WhichArgs {
     onboarded: bool,
 }
 
-/// So long it waits for the end of an outage: somebody sits in front of it.
-const WAITS: Duration = Duration::from_mins(2);
+/// The longest outage that is waited for: somebody is waiting for the list.
+const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 
-/// One page of 10,000 machines is 30 MB on a bad line.
+/// One page of 10,000 machines is 30 MB, which may take long on a slow connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Lists the machines.
 ///
 /// # Errors
-/// There is no sign-in, the service refuses, or the file cannot be written.
+/// There is no sign-in, the service refuses the call, or the file cannot be written.
 pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let mut files = args.progress.files();
     files.extend(args.connect.files());
@@ -112,33 +113,31 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     keep_apart(&files)?;
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // Before the sign-in: a bad path fails in the first second.
-    let mut out = open(args.output.as_deref()).map_err(Failure::storage)?;
-    let connection = connect(&args, monitor.as_ref()).await?;
+    // Before the sign-in, so that a bad path fails in the first second.
+    let mut out = open(output.map(PathBuf::as_path)).map_err(Failure::storage)?;
+    let connecting = args
+        .connect
+        .connect(Need::Read, &args.pace, monitor.as_ref());
+    let connection = connecting.await?;
     let (quota, _) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
-    let note = QuotaNote::new(
-        &quota,
-        &connection,
-        args.pace.quota_file.clone(),
-        args.connect.mock,
-    )?;
-    let pacer = note.pacer(&quota, &clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
-    let caller = Caller::new(
-        Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
-        Arc::clone(&connection.tokens),
-        pacer.clone(),
-        Arc::clone(&clock),
-        OnOutage::Holds {
-            at_most: Some(WAITS),
-            monitor: Arc::clone(&monitor),
-        },
-    );
+    let ledger = args.pace.quota_file.clone();
+    let note = QuotaNote::new(&quota, &connection, ledger, args.connect.mock)?;
+    let api = Api {
+        client: Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+        tokens: connection.tokens,
+        pacer: note.pacer(&quota, &clock, REQUEST_TIMEOUT)?,
+        clock,
+        monitor,
+        workers: 1,
+    };
+    let monitor = api.monitor.as_ref();
     let wanted = args.which.wanted();
     let shows_pages = io::stderr().is_terminal();
+    let caller = api.caller(Some(LONGEST_OUTAGE));
     let listed = machines::list(
         &caller,
         &wanted,
-        clock.wall(),
+        api.clock.wall(),
         |machine| write(&mut out, machine),
         |listed| {
             if shows_pages && listed.calls > 1 {
@@ -147,23 +146,22 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         },
     );
     let listed = listed.await;
-    pacer.flush().await.map_err(Failure::storage)?;
+    api.pacer.flush().await.map_err(Failure::storage)?;
     let listed = listed.map_err(|broken| failure(broken, &wanted))?;
     out.finish().map_err(Failure::storage)?;
     if listed.moved {
         monitor.say(
-            "the list moved each time that it was read, so a machine may be missing: run it again if every last one \
-             counts",
+            "the list changed each time that it was read, so a machine may be missing: run this again if you need \
+             every last one",
         );
     }
-    monitor.say(&summary(listed.machines, &wanted, args.output.as_deref()));
+    monitor.say(&summary(
+        listed.machines,
+        &wanted,
+        output.map(PathBuf::as_path),
+    ));
     monitor.ended();
     Ok(ExitCode::Clean)
-}
-
-async fn connect(args: &MachinesArgs, monitor: &dyn Monitor) -> Result<Connection, Failure> {
-    let mock_quota = args.pace.mock_quota();
-    args.connect.connect(Need::Read, mock_quota, monitor).await
 }
 
 fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {

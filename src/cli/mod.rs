@@ -12,6 +12,7 @@
 //! - The process: [`terminal`]: a person who can be asked. `screen`: stdout and stderr. [`signals`]: Ctrl-C and its
 //!   kin. [`exit`]: the exit codes, and which one wins. [`bug`]: a panic's end.
 
+mod api;
 pub mod brakes;
 pub mod bug;
 pub mod cancel;

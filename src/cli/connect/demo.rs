@@ -1,4 +1,4 @@
-//! A mock tenant inside this process, to rehearse against.
+//! `--mock`: a mock tenant inside this process.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -19,11 +19,12 @@ use crate::{
 };
 
 impl ConnectArgs {
-    /// Where calls and sign-in go for a mock tenant inside this process, which issues its own tokens for any secret.
+    /// Starts a mock tenant and returns the configuration for it. Unlike [`connect`](Self::connect), which gets a ready
+    /// token, one signs in to it, with a secret: it issues tokens for any.
     ///
     /// # Errors
     /// The mock cannot listen.
-    pub async fn rehearsal(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+    pub async fn demo(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
         let base = start_mock(QuotaConfig::default()).await?.base;
         let authority = base.to_string();
         let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
@@ -60,7 +61,7 @@ pub(super) async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure
         Tenant::new(MockConfig {
             started: SystemClock.wall(),
             quota,
-            // Slips in the input are to come out before the day.
+            // So that wrong ids in the input show in the rehearsal.
             fleet: Fleet::Hex,
             ..MockConfig::demo()
         }),

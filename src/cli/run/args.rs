@@ -1,13 +1,19 @@
 //! What can be said to `fleetsweep run`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use crate::{
     campaign::{
         outcome::Outcome,
         retry::{OnPending, Policy},
+        tag::{CampaignId, comment_text},
     },
     cli::{
         Failure,
@@ -22,6 +28,7 @@ use crate::{
     },
     monitor::Monitor,
     roster::{self, Delimiter, ScanType, Where, WhereError},
+    store::Identity,
 };
 
 /// Start a campaign: one scan on every machine of a CSV, at exactly the API's speed limit.
@@ -243,7 +250,42 @@ impl ResumeArgs {
 }
 
 impl RunArgs {
-    /// Where results and state lie. A rehearsal that names no state finds none, and leaves none: its path is empty.
+    /// The identity of a campaign that these options start, for this tenant and API.
+    ///
+    /// # Errors
+    /// `--comment` is too long.
+    pub(super) fn new_campaign(
+        &self,
+        tenant: String,
+        api: String,
+        created: Timestamp,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Identity, Failure> {
+        let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
+            .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
+        let campaign = if self.connect.mock {
+            CampaignId::rehearsal(rng)
+        } else {
+            CampaignId::random(rng)
+        };
+        Ok(Identity {
+            campaign: campaign.as_str().to_owned(),
+            created,
+            tenant,
+            api,
+            scan_type: self.scan_type().as_str().to_owned(),
+            comment,
+            columns: Vec::new(),
+            id_rule: String::new(),
+        })
+    }
+
+    /// Where the summary is written.
+    pub(in crate::cli) fn summary(&self) -> Option<&Path> {
+        self.output.summary.as_deref()
+    }
+
+    /// Where results and state are. The path of the state is empty for a rehearsal that names none: it keeps none.
     pub(super) fn places(&self) -> Result<Places, Failure> {
         let keeps_state = !self.connect.mock || self.output.state.is_some();
         let state = self.output.state.clone();
