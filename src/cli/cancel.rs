@@ -1,5 +1,5 @@
-//! `fleetsweep cancel`: cancel the scans of a campaign. A run that is at work on the campaign is stopped first, through its
-//! state, where [`remote_stop`](super::remote_stop) looks for the request.
+//! `fleetsweep cancel`: cancel the scans of a campaign. A run that is at work on the campaign is stopped first, through
+//! its state, where `remote_stop` looks for the request.
 
 use std::{
     cell::Cell,
@@ -110,7 +110,8 @@ enum Prepared {
     Over(ExitCode),
 }
 
-/// Does all that comes before the first call. It may be cancelled at any moment, and notes whether it has stopped a run.
+/// Does all that comes before the first call. It may be cancelled at any moment, and notes whether it has stopped a
+/// run.
 async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Prepared, Failure> {
     let monitor = args.campaign.start()?;
     if !io::stdin().is_terminal() && !args.campaign.yes && !args.dry_run {
@@ -220,7 +221,8 @@ fn exit_code(any_runs: bool) -> ExitCode {
     }
 }
 
-/// Takes the campaign's lock, so that no run starts scans while they are cancelled. A run that holds it is asked to stop.
+/// Takes the campaign's lock, so that no run starts scans while they are cancelled. A run that holds it is asked to
+/// stop.
 async fn lock_and_stop_run(
     state: &Path,
     api: &Api,

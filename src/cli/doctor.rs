@@ -1,4 +1,5 @@
-//! `fleetsweep doctor`: check whether a campaign could run, and say what is missing. [`Checkup`] judges what is found here.
+//! `fleetsweep doctor`: check whether a campaign could run, and say what is missing. [`Checkup`] judges what is found
+//! here.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use secrecy::SecretString;
 
 use super::{
     ExitCode, Failure,
-    connect::{ConnectArgs, Connection, Setup},
+    connect::{ConnectArgs, ConnectSettings, Connection},
     ledger::{self, QuotaNote},
     paths::keep_apart,
     progress::ProgressArgs,
@@ -64,16 +65,16 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
     keep_apart(&files)?;
     args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let setup = if args.connect.mock {
+    let settings = if args.connect.mock {
         ConnectArgs::demo(Arc::clone(&clock)).await
     } else {
-        args.connect.setup(Arc::clone(&clock))
+        args.connect.settings(Arc::clone(&clock))
     };
     let mut checkup = Checkup::new();
-    match setup {
-        Ok(setup) => {
+    match settings {
+        Ok(settings) => {
             let examination = Examination {
-                setup,
+                settings,
                 quota_file: args.quota_file,
                 is_rehearsal: args.connect.mock,
                 clock,
@@ -106,7 +107,7 @@ fn skip(checkup: &mut Checkup, steps: impl IntoIterator<Item = &'static str>, wh
 
 /// The examination of one configuration.
 struct Examination {
-    setup: Setup,
+    settings: ConnectSettings,
     quota_file: Option<PathBuf>,
     is_rehearsal: bool,
     clock: Arc<dyn Clock>,
@@ -117,15 +118,15 @@ type SignedIn = (Arc<dyn TokenSource>, Token, Option<Claims>);
 
 impl Examination {
     async fn fill_in(&self, checkup: &mut Checkup) -> Result<(), Failure> {
-        let Setup {
+        let ConnectSettings {
             base,
-            choice,
-            terms,
-        } = &self.setup;
+            credential,
+            sign_in,
+        } = &self.settings;
         checkup.add(
             "configuration",
             State::Ok,
-            format!("{}, for {base}, by {}", choice.words, terms.authority),
+            format!("{}, for {base}, by {}", credential.words, sign_in.authority),
         );
         let signed_in = self.sign_in(checkup).await;
         let is_signed_in = signed_in.is_some();
@@ -134,7 +135,7 @@ impl Examination {
             // The API is called all the same: its refusal has a date, and shows that it can be reached.
             None => invalid_token().await?,
         };
-        let connection = self.setup.connection(tokens, claims);
+        let connection = self.settings.connection(tokens, claims);
         match self.call(&connection, &token).await? {
             Some((reply, took)) => {
                 let by = route(base.is_loopback());
@@ -151,10 +152,14 @@ impl Examination {
 
     /// Checks the sign-in and the token. Returns `None` if there is no token.
     async fn sign_in(&self, checkup: &mut Checkup) -> Option<SignedIn> {
-        let Setup { choice, terms, .. } = &self.setup;
+        let ConnectSettings {
+            credential,
+            sign_in,
+            ..
+        } = &self.settings;
         let began = self.clock.now();
         let signed_in = async {
-            let tokens = choice.source(terms)?;
+            let tokens = credential.source(sign_in)?;
             let token = tokens.token().await?;
             let claims = Claims::of(&token);
             Ok::<SignedIn, SignInError>((tokens, token, claims))
@@ -166,7 +171,11 @@ impl Examination {
                 let expires = claims.as_ref().and_then(|claims| claims.expires);
                 let detail = token_in_words(took, expires, self.clock.wall());
                 checkup.add("sign-in", State::Ok, detail);
-                checkup.token(claims.as_ref(), choice.tenant.as_deref(), &terms.resource);
+                checkup.token(
+                    claims.as_ref(),
+                    credential.tenant.as_deref(),
+                    &sign_in.resource,
+                );
                 Some((tokens, token, claims))
             }
             Err(why) => {
@@ -192,7 +201,7 @@ impl Examination {
         let Ok(permit) = acquiring.await else {
             return Ok(None);
         };
-        let permit = permit.map_err(Failure::storage)?;
+        let permit = permit?;
         let since = self.clock.wall().saturating_sub(SINCE);
         let call = probe(since.unwrap_or(Timestamp::MIN));
         let sent = self.clock.now();
@@ -202,7 +211,7 @@ impl Examination {
             Ok(answer) if answer.status == 429 => permit.throttled(&Throttle::of(answer).into()),
             reply => classify(reply, is_page_of_scans).settle(permit),
         }
-        pacer.flush().await.map_err(Failure::storage)?;
+        pacer.flush().await?;
         Ok(Some((reply, took)))
     }
 }
@@ -228,7 +237,8 @@ fn token_in_words(took: Duration, expires: Option<Timestamp>, now: Timestamp) ->
     }
 }
 
-/// How the API is reached: directly, or through which proxy. The HTTP client decides whether `NO_PROXY` excepts the host.
+/// How the API is reached: directly, or through which proxy. The HTTP client decides whether `NO_PROXY` excepts the
+/// host.
 fn route(is_loopback: bool) -> String {
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     let found = names

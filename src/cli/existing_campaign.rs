@@ -156,12 +156,12 @@ impl CampaignArgs {
     }
 }
 
-/// Opens a state and checks it, which takes a second for a million targets. It does so on another thread, so that Ctrl-C
-/// works meanwhile.
+/// Opens a state and checks it, which takes a second for a million targets. It does so on another thread, so that
+/// Ctrl-C works meanwhile.
 async fn open_checked(state: &Path) -> Result<Store, Failure> {
     let state = state.to_owned();
     match tokio::task::spawn_blocking(move || Store::open_read_only(&state)).await {
-        Ok(store) => store.map_err(Failure::storage),
+        Ok(store) => Ok(store?),
         Err(e) => Err(Failure::storage(format!("cannot read the state: {e}"))),
     }
 }
@@ -254,7 +254,7 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
             .say("the results are left as they are, because the campaign's state has lost its end");
         return Ok(());
     }
-    let is_ours = match results::owner(&path).map_err(Failure::storage)? {
+    let is_ours = match results::owner(&path)? {
         Owner::Nobody | Owner::Empty => path.parent().is_some_and(Path::is_dir),
         Owner::Campaign(id) => id == store.identity().campaign,
         Owner::Foreign => false,

@@ -34,7 +34,7 @@ use crate::{
 /// Write the tenant's machines as a CSV that `fleetsweep run` accepts.
 #[derive(Debug, Args)]
 pub struct MachinesArgs {
-    /// Where the CSV goes. [default: standard output]
+    /// The CSV to write. [default: standard output]
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -60,15 +60,15 @@ pub struct MachinesArgs {
     next_help_heading = "Which machines (all of these must hold; of several values of one, any)"
 )]
 struct WhichArgs {
-    /// An OData filter over the API's fields, as in "computerDnsName eq 'host-1'".
+    /// An OData filter on the API's fields, as in "computerDnsName eq 'host-1'".
     #[arg(long, value_name = "ODATA")]
     filter: Option<String>,
 
-    /// The osPlatform, as in Windows11; can be given several times, as can the next four.
+    /// The osPlatform, as in Windows11; can be given several times, as can the next four options.
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     os: Vec<String>,
 
-    /// A tag that they have; of several, all.
+    /// A tag of the machine. If it is given several times, the machine must have all of these tags.
     #[arg(long, value_name = "TAG", action = ArgAction::Append)]
     tag: Vec<String>,
 
@@ -80,15 +80,16 @@ struct WhichArgs {
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     risk: Vec<String>,
 
-    /// The device group's name; filtered here, not by the service.
+    /// The device group's name. It is filtered by this program, not by the service.
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     group: Vec<String>,
 
-    /// Seen within this time, as in 7d.
+    /// Last seen within this time, as in 7d.
     #[arg(long, value_name = "D", value_parser = values::days)]
     seen_within: Option<SignedDuration>,
 
-    /// Only those that are onboarded, and neither merged into another machine nor excluded: the others are no targets.
+    /// Only machines that are onboarded, and neither merged into another machine nor excluded. The others cannot be
+    /// scanned.
     #[arg(long)]
     onboarded: bool,
 }
@@ -114,7 +115,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Before the sign-in, so that a bad path fails in the first second.
-    let mut out = open(output.map(PathBuf::as_path)).map_err(Failure::storage)?;
+    let mut out = open(output.map(PathBuf::as_path))?;
     let connecting = args
         .connect
         .connect(Need::Read, &args.pace, monitor.as_ref());
@@ -146,9 +147,9 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         },
     );
     let listed = listed.await;
-    api.pacer.flush().await.map_err(Failure::storage)?;
-    let listed = listed.map_err(|broken| failure(broken, &wanted))?;
-    out.finish().map_err(Failure::storage)?;
+    api.pacer.flush().await?;
+    let listed = listed.map_err(|e| failure(e, &wanted))?;
+    out.finish()?;
     if listed.moved {
         monitor.say(
             "the list changed each time that it was read, so a machine may be missing: run this again if you need \
@@ -167,7 +168,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
 fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {
     match path {
         Some(path) if path.as_os_str() != "-" => Machines::create(path),
-        _ => Machines::stream(screen::cells()),
+        _ => Machines::stream(screen::csv()),
     }
 }
 
@@ -198,9 +199,9 @@ fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
     out.row(cells.each_ref().map(String::as_str))
 }
 
-fn failure(broken: ListError<ResultsError>, wanted: &Wanted) -> Failure {
-    let e = match broken {
-        ListError::Take(e) => return Failure::storage(e),
+fn failure(error: ListError<ResultsError>, wanted: &Wanted) -> Failure {
+    let e = match error {
+        ListError::Take(e) => return e.into(),
         ListError::Endless(machines) => {
             return Failure::new(
                 ExitCode::Tenant,
@@ -213,7 +214,7 @@ fn failure(broken: ListError<ResultsError>, wanted: &Wanted) -> Failure {
         ListError::Call(e) => e,
     };
     match e {
-        CallError::Ledger(e) => Failure::storage(e),
+        CallError::Ledger(e) => e.into(),
         CallError::Refused(said) if said.status == 400 && !wanted.is_everything() => {
             Failure::usage(format!(
                 "the service does not understand the filter: {}; look at --filter and the other options that choose \
@@ -238,7 +239,7 @@ fn summary(machines: u64, wanted: &Wanted, output: Option<&Path>) -> String {
             "the tenant has no machines: none has been onboarded to Defender for Endpoint, or the application may see \
              none".to_owned()
         }
-        (0, _) => "no machine matches: look at the filter, whose values are compared letter by letter".to_owned(),
+        (0, _) => "no machine matches: look at the filter, whose values must match exactly".to_owned(),
         (n, Some(path)) => format!("{} in {}", count::of(n, "machine"), path.display()),
         (n, None) => count::of(n, "machine"),
     }

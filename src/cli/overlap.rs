@@ -1,5 +1,5 @@
-//! Whether the machines of a campaign stand in another one of this user that has not finished. One scan a machine is
-//! promised for a campaign; people read it as a promise for all of them.
+//! Finds machines of a campaign that are also in another unfinished campaign of this user. The promise of one scan a
+//! machine holds within a campaign; people rely on it for all their campaigns together.
 
 use std::{
     collections::HashSet,
@@ -14,13 +14,13 @@ use crate::{
     store::{Lock, Store, StoreError},
 };
 
-/// Another campaign that has not finished, and machines that it names too.
+/// Another unfinished campaign that has some of the same machines.
 #[derive(Debug)]
 pub(super) struct Overlap {
     campaign: String,
     state: PathBuf,
     is_running: bool,
-    /// How many; none where its state is gone and the input is the same.
+    /// How many machines; `None` if its state is gone but its input was the same file.
     machines: Option<u64>,
 }
 
@@ -41,15 +41,15 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// All of them.
+/// All other campaigns that have some of the same machines.
 #[derive(Debug)]
 pub(super) struct Overlaps(Vec<Overlap>);
 
-/// So many are named; nobody finishes more of them before this one.
+/// How many of them a message names.
 const NAMED: usize = 5;
 
 impl Overlaps {
-    /// What is to be finished first.
+    /// What should be finished first: "that campaign" or "those campaigns".
     pub(super) fn those(&self) -> &'static str {
         if self.0.len() == 1 {
             "that campaign"
@@ -62,8 +62,8 @@ impl Overlaps {
 impl fmt::Display for Overlaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, overlap) in self.0.iter().take(NAMED).enumerate() {
-            let apart = if at > 0 { "; " } else { "" };
-            write!(f, "{apart}{overlap}")?;
+            let separator = if at > 0 { "; " } else { "" };
+            write!(f, "{separator}{overlap}")?;
         }
         match self.0.len().saturating_sub(NAMED) {
             0 => Ok(()),
@@ -72,7 +72,7 @@ impl fmt::Display for Overlaps {
     }
 }
 
-/// Looks for them among the campaigns that the ledger remembers.
+/// Looks for overlaps with the campaigns that the ledger remembers.
 ///
 /// # Errors
 /// The ledger or the campaign's own state cannot be read.
@@ -87,20 +87,19 @@ pub(super) fn find(
     let ours = store.identity();
     let is_stdin = input.as_os_str() == paths::STDIN;
     let input = absolute(input).unwrap_or_else(|_| input.to_owned());
-    let marks = quota::marks(ledger).map_err(Failure::storage)?;
-    let others = marks
+    let others = quota::marks(ledger)?
         .into_iter()
         .filter(|mark| mark.ended.is_none() && mark.campaign != ours.campaign)
         .filter(|mark| mark.tenant == ours.tenant);
     let mut overlaps = Vec::new();
     for mark in others {
-        let machines = shared(store, &mark).map_err(Failure::storage)?;
-        let is_meant = match machines {
+        let machines = shared(store, &mark)?;
+        let overlaps_ours = match machines {
             Some(machines) => machines > 0,
-            // Every list from standard input has the same name.
+            // All inputs from standard input have the same name.
             None => mark.input == input && !is_stdin,
         };
-        if is_meant {
+        if overlaps_ours {
             overlaps.push(Overlap {
                 is_running: Lock::is_held(&mark.state),
                 campaign: mark.campaign,
@@ -112,8 +111,8 @@ pub(super) fn find(
     Ok(Some(Overlaps(overlaps)).filter(|found| !found.0.is_empty()))
 }
 
-/// How many of our open targets name a machine of the other campaign; `None` where its state is not there, or cannot be
-/// read: that is for its own next run to say.
+/// How many of our open targets are machines of the other campaign; `None` if its state does not exist or cannot be
+/// read, which its own next run reports.
 fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
     let Ok(theirs) = Store::open_unchecked_read_only(&other.state) else {
         return Ok(None);

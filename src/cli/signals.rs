@@ -39,8 +39,8 @@ pub fn channel() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
     (others, signals)
 }
 
-/// Waits until somebody wants to stop at once. The work that goes on meanwhile is putting the results in order, which is
-/// what a milder signal asks for, so that changes nothing, and `say` says so.
+/// Waits until somebody wants to stop at once. The work that goes on meanwhile is putting the results in order, which
+/// is what a milder signal asks for, so that changes nothing, and `say` says so.
 pub(super) async fn to_stop_at_once(
     signals: Option<&mut mpsc::Receiver<Signal>>,
     say: impl Fn(&str),

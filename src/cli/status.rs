@@ -1,5 +1,5 @@
-//! `fleetsweep status`: how a campaign stands, while it is running and afterwards. All of it is read from the campaign's
-//! state and the quota ledger.
+//! `fleetsweep status`: how a campaign stands, while it is running and afterwards. All of it is read from the
+//! campaign's state and the quota ledger.
 //!
 //! - `words`: the status as text. `campaigns`: the list of this user's campaigns.
 
@@ -224,7 +224,7 @@ impl Forecast {
             return Ok(Self::default());
         };
         let pacer = note.pacer(&note.quota(), clock, Duration::ZERO)?;
-        pacer.flush().await.map_err(Failure::storage)?;
+        pacer.flush().await?;
         let (policy, now) = (note.terms().policy(), clock.wall());
         let begun = Begun::of(store, now, running, &policy)?;
         let reach = store.reach()?;

@@ -18,8 +18,8 @@ pub struct Terminal {
 }
 
 impl Confirm for Terminal {
-    /// A thread of its own reads the answer, because the read cannot be cancelled. On a blocking thread of the runtime it
-    /// would keep the process alive after Ctrl-C until somebody presses Enter.
+    /// A thread of its own reads the answer, because the read cannot be cancelled. On a blocking thread of the runtime
+    /// it would keep the process alive after Ctrl-C until somebody presses Enter.
     fn ask(&self, question: &str) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         let pending = PendingQuestion::print(Arc::clone(&self.monitor), question);
         let (answer, answered) = oneshot::channel();

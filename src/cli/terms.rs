@@ -1,5 +1,5 @@
-//! On which terms a run goes on besides its quota, noted in the campaign's state so that `status` reckons as the run
-//! does.
+//! What bounds the calls of a run besides its quota. It is noted in the campaign's state, so that `status` calculates
+//! with the same values as the run.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use crate::{
     store::Reach,
 };
 
-/// What bounds a run's calls, and what becomes of busy machines.
+/// What bounds the calls of a run, and whether busy machines are tried again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Terms {
-    /// As `--window` has it.
+    /// The value of `--window`.
     window: Option<String>,
     not_after: Option<Timestamp>,
     max_machines: Option<u64>,
-    /// How the campaign stood when the run began; none where an earlier version has not noted it.
+    /// How the campaign stood when the run began; `None` in states of earlier versions.
     stood: Option<Baseline>,
-    /// How long a busy machine waits, and how many times it is asked about; none where it is not asked again.
+    /// How long a busy machine waits, and how many times it is asked about; `None` if it is not tried again.
     pending: Option<(Duration, u32)>,
 }
 
 impl Terms {
-    /// Those of a run.
+    /// Those of a run with these brakes and this retry policy.
     #[must_use]
     pub fn of(brakes: &BrakeOptions, policy: &Policy) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Terms {
         }
     }
 
-    /// The same of a run that begins when the campaign stands so.
+    /// Adds how the campaign stands when the run begins.
     #[must_use]
     pub fn beginning_at(self, standing: Baseline) -> Self {
         Self {
@@ -55,13 +55,13 @@ impl Terms {
         }
     }
 
-    /// How the campaign stood when the run began, where that was noted.
+    /// How the campaign stood when the run began, if that was noted.
     #[must_use]
     pub fn stood(&self) -> Option<&Baseline> {
         self.stood.as_ref()
     }
 
-    /// What bounds the calls that are left, where runs have reached so far.
+    /// What bounds the calls that are left, after what earlier runs have sent.
     #[must_use]
     pub fn bounds(&self, reach: &Reach) -> Bounds {
         let max = self.max_machines;

@@ -1,4 +1,4 @@
-//! `--yes`: the answer to every question, given beforehand; and the question that large campaigns ask.
+//! `--yes`, which answers every question beforehand, and the question that is asked before a large campaign.
 
 use std::{
     ffi::OsString,
@@ -9,15 +9,15 @@ use std::{
 use super::Failure;
 use crate::monitor::count;
 
-/// More machines than this are not started without a yes: it is what one means to type, not a slip.
+/// More machines than this are not started without a yes, in case the wrong file was named.
 pub const ASKED_ABOVE: u64 = 500;
 
-/// What was said: nothing, `--yes`, or `--yes=N`.
+/// The option: not given, `--yes`, or `--yes=N`.
 pub type Yes = Option<Option<u64>>;
 
-/// `--yes 600` as `--yes=600`: clap, told that the number may be missing, would take the input's name for it in
-/// `--yes fleet.csv`. Only a word of digits behind `--yes` is a number; a file of such a name is `./600`. Only the
-/// `--yes` of `run`, and of `plan`, which takes its command line, takes one.
+/// Turns `--yes 600` into `--yes=600`. Clap cannot do it: with an optional value, it would take the file name in `--yes
+/// fleet.csv` for the number. Only a word of digits is taken for a number, and a file with such a name can be given as
+/// `./600`. Only `run` and `plan` have a `--yes` that takes a number.
 #[must_use]
 pub fn joined(args: &[OsString]) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
@@ -45,29 +45,29 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal()
 }
 
-/// What is to become of a campaign that would start scans on so many `machines`.
+/// Whether the scans of a campaign may start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Permission {
     /// They may start.
     Given,
-    /// A person has to be asked this.
+    /// A person has to be asked this question.
     Ask(String),
 }
 
-/// What a person says yes to.
+/// What a person is asked to say yes to.
 #[derive(Debug, Clone)]
 pub struct Meant {
     /// How many machines.
     pub machines: u64,
-    /// Which scans: `quick`, `full`, or both with their numbers.
+    /// The scan types: `quick`, `full`, or both with their numbers.
     pub scans: String,
     /// The tenant.
     pub tenant: String,
-    /// The application that does it.
+    /// The application that starts the scans.
     pub application: String,
-    /// Where the calls go.
+    /// The API's address.
     pub host: String,
-    /// When the last call goes out, and what is left over by then, in words.
+    /// When the last call goes out, and how many machines are left over then: a sentence without its full stop.
     pub last_call: String,
 }
 
@@ -88,7 +88,7 @@ impl fmt::Display for Meant {
     }
 }
 
-/// What is wrong with a yes to fewer `machines` than that.
+/// Why a `--yes=N` does not cover this many machines, if it does not.
 #[must_use]
 pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
     let most = yes.flatten().filter(|most| *most < machines)?;
@@ -99,7 +99,7 @@ pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
     ))
 }
 
-/// The refusal of a yes to fewer `machines` than that.
+/// The failure of a run whose `--yes=N` does not cover this many machines.
 #[must_use]
 pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
     let why = too_small(yes, machines)?;
@@ -108,20 +108,16 @@ pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
     )))
 }
 
-/// Whether what is `meant` may be started.
+/// Decides whether these scans may start, or a person has to be asked.
 ///
 /// # Errors
-/// It may not, and nobody can be asked.
+/// They may not start, or nobody can be asked.
 pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, Failure> {
     let machines = meant.machines;
-    match yes {
-        Some(None) => return Ok(Permission::Given),
-        Some(Some(_)) => {
-            return refused(yes, machines).map_or(Ok(Permission::Given), Err);
-        }
-        None => {}
+    if let Some(refused) = refused(yes, machines) {
+        return Err(refused);
     }
-    if machines <= ASKED_ABOVE {
+    if yes.is_some() || machines <= ASKED_ABOVE {
         return Ok(Permission::Given);
     }
     let last_call = &meant.last_call;

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use super::{ConnectArgs, Connection, RowsTenant, Setup, not_signed_in};
+use super::{ConnectArgs, ConnectSettings, Connection, RowsTenant, not_signed_in};
 use crate::{
     cli::Failure,
     client::token_clock::SignInTime,
@@ -24,14 +24,14 @@ impl ConnectArgs {
     ///
     /// # Errors
     /// The mock cannot listen.
-    pub async fn demo(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+    pub async fn demo(clock: Arc<dyn Clock>) -> Result<ConnectSettings, Failure> {
         let base = start_mock(QuotaConfig::default()).await?.base;
         let authority = base.to_string();
         let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
-        let choice = CredentialChoice::make(Auth::Secret, None, &Environment(&environment));
-        Ok(Setup {
-            choice: choice.map_err(not_signed_in)?,
-            terms: SignInOptions {
+        let credential = CredentialChoice::make(Auth::Secret, None, &Environment(&environment));
+        Ok(ConnectSettings {
+            credential: credential.map_err(not_signed_in)?,
+            sign_in: SignInOptions {
                 authority: Authority::parse(&authority).map_err(Failure::usage)?,
                 resource: Cloud::Commercial
                     .endpoints(None)

@@ -76,7 +76,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         ("--latency 5s-1s", "longer than its second"),
         ("--latency=-5s", "expected a duration"),
         ("--scan-time 30s-900h", "at most 744h"),
-        ("--outage 10s=refused", "from one moment to another"),
+        ("--outage 10s=refused", "a start and an end"),
         ("--outage 10s-5m", "FROM-UNTIL=SHAPE"),
         ("--outage 5m-10s=reset", "ends after it begins"),
         ("--outage 1s-2s=down", "no shape of an outage"),

@@ -1,4 +1,4 @@
-//! Options for what stands between a client and its scans: outages, machines that never work, a consent that is gone.
+//! The mock's options for outages, machines that never work, and a consent that is revoked.
 
 use std::{str::FromStr, time::Duration};
 
@@ -7,24 +7,24 @@ use clap::{Args, ValueEnum};
 use super::DurationArg;
 use crate::mock::{Affects, ForbidWords, MockConfig, Outage, Shape};
 
-/// What the mock answers, or does not, whatever the call.
+/// When the mock answers wrongly, or not at all.
 #[derive(Debug, Clone, Args)]
 pub struct TroubleArgs {
     /// An outage, repeatable, as in `10s-5m=refused` or `1m-2m=503,starts`
     ///
-    /// FROM and UNTIL count from the mock's start; with `,starts` only calls that start scans suffer. The shapes:
-    /// `refused` (nobody can connect, to sign in neither), `timeout` (no answer, ever), `reset` (cut without an
-    /// answer), `503` or `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as `page:200`
-    /// or `page:407`).
+    /// FROM and UNTIL count from the mock's start. With `,starts` only calls that start scans are affected. The shapes:
+    /// `refused` (no connection, not even to sign in), `timeout` (never an answer), `reset` (the connection is cut
+    /// without an answer), `503` or `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as
+    /// `page:200` or `page:407`).
     #[arg(long, value_name = "FROM-UNTIL=SHAPE")]
     pub outage: Vec<OutageArg>,
-    /// A machine each start on which is answered with 500, repeatable
+    /// A machine on which every start is answered with 500, repeatable
     #[arg(long, value_name = "ID")]
     pub poison: Vec<String>,
-    /// A machine each start on which is answered with the service's 403, repeatable
+    /// A machine on which every start is answered with the service's 403, repeatable
     #[arg(long, value_name = "ID")]
     pub restricted: Vec<String>,
-    /// From when on after the mock's start every start is answered with the service's 403
+    /// How long after the mock's start every scan start is answered with the service's 403
     #[arg(long, value_name = "DURATION")]
     pub revoke_after: Option<DurationArg>,
     /// What that 403 says
@@ -33,8 +33,8 @@ pub struct TroubleArgs {
 }
 
 impl TroubleArgs {
-    /// Puts what was typed into the settings.
-    pub(super) fn put_into(self, config: &mut MockConfig) {
+    /// Copies the options into the mock's configuration.
+    pub(super) fn apply_to(self, config: &mut MockConfig) {
         config.outages = self.outage.into_iter().map(|outage| outage.0).collect();
         config.poison = self.poison;
         config.restricted = self.restricted;
@@ -64,17 +64,17 @@ impl FromStr for OutageArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (span, seen) = text
+        let (span, rest) = text
             .split_once('=')
             .ok_or("expected FROM-UNTIL=SHAPE such as 10s-5m=refused")?;
         let (from, until) = read_span(span)?;
-        let (shape, affects) = match seen.strip_suffix(",starts") {
+        let (shape, affects) = match rest.strip_suffix(",starts") {
             Some(shape) => (shape, Affects::Starts),
-            None => (seen, Affects::Everything),
+            None => (rest, Affects::Everything),
         };
         let shape = read_shape(shape)?;
         if shape == Shape::Refused && affects == Affects::Starts {
-            let text = "who cannot connect has not said what for: refused goes for all calls, not for starts";
+            let text = "refused is for all calls: without a connection nobody knows which call it would have been";
             return Err(text.to_owned());
         }
         Ok(Self(Outage {
@@ -89,7 +89,7 @@ impl FromStr for OutageArg {
 fn read_span(text: &str) -> Result<(Duration, Duration), &'static str> {
     let (from, until) = text
         .split_once('-')
-        .ok_or("an outage goes from one moment to another, as in 10s-5m")?;
+        .ok_or("an outage has a start and an end, as in 10s-5m")?;
     let (DurationArg(from), DurationArg(until)) = (from.parse()?, until.parse()?);
     if from >= until {
         return Err("an outage ends after it begins");
@@ -119,7 +119,7 @@ fn read_shape(text: &str) -> Result<Shape, String> {
         }
         _ => {
             return Err(format!(
-                "'{text}' is no shape of an outage: refused, timeout, reset, 503, 503-empty and page:STATUS are"
+                "'{text}' is not a shape of an outage: refused, timeout, reset, 503, 503-empty and page:STATUS are"
             ));
         }
     };

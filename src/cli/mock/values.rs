@@ -1,4 +1,4 @@
-//! What the values of the mock's options may be.
+//! Parsers for the values of the mock's options.
 
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
@@ -13,13 +13,13 @@ pub enum QuotaModelArg {
     /// Any interval of the window's length
     #[default]
     Sliding,
-    /// Windows back to back, from --phase on
+    /// Windows back to back, the first one beginning at --phase
     Fixed,
     /// A bucket of --bucket-size calls, refilled steadily
     Bucket,
 }
 
-/// Whether kinds of calls share the windows.
+/// Whether the kinds of calls share their windows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum KindsArg {
     /// Each has its own
@@ -29,7 +29,7 @@ pub enum KindsArg {
     Together,
 }
 
-/// The answer to a start on a machine under scan.
+/// The answer to a start on a machine that is being scanned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BusyShapeArg {
     /// 400 `ActiveRequestAlreadyExists`
@@ -78,7 +78,7 @@ impl FromStr for PercentArg {
     }
 }
 
-/// More would only overflow timers: no campaign against a mock takes a month.
+/// The longest duration. More could overflow timers, and no campaign against a mock takes a month.
 const LONGEST: Duration = Duration::from_hours(31 * 24);
 
 /// `13s`, `1h 30m`.

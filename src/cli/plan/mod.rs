@@ -1,6 +1,6 @@
-//! `fleetsweep plan`: what a run would do, and when. It takes what `run` takes.
+//! `fleetsweep plan`: what `run` would do with the same options, and when.
 //!
-//! - [`words`](self): the plan for people.
+//! - `words`: the plan as text.
 
 mod words;
 
@@ -24,38 +24,39 @@ use super::{
 use crate::{
     campaign::{forecast::timeline::Timeline, outcome::Tally},
     plain_text,
-    quota::{Clock, Kind, Pace, SystemClock, Usage},
+    quota::{Clock, Kind, Pace, SystemClock},
 };
 
-/// What a run would do: how many machines, which rows are refused, when each call goes out and when the last one.
+/// Show what a run would do: how many machines, which rows are refused, when the calls go out and when the last one
+/// does.
 ///
-/// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent,
-/// nobody is signed in, and no file is made or changed but for the --summary that is asked for, which is the plan as
-/// JSON. What is said about progress, logs and following is for the run.
+/// Takes the options of `run`, so replace `run` by `plan` in its command line. Nothing is sent, nobody signs in, and no
+/// file is created or changed, except the one that --summary names, which gets the plan as JSON. The options for
+/// progress, logs and following are accepted and have no effect.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// As JSON.
+    /// Print JSON.
     #[arg(long, help_heading = "Options")]
     json: bool,
 }
 
-/// What a run would do.
+/// What a run would do. The fields are those of the JSON that `--json` prints.
 #[derive(Debug, Serialize)]
 struct Plan {
     input: String,
-    /// The state file; none for a rehearsal that keeps none.
+    /// The state file; `None` for a rehearsal that keeps none.
     state: Option<PathBuf>,
-    /// The campaign that would be gone on with.
+    /// The campaign that would be resumed.
     campaign: Option<String>,
     /// Whether a run is at work on it.
     running: bool,
     rows: u64,
     /// Rows that are to be sent.
     due: u64,
-    /// Those of them whose calls are on their way, of a run that is at work.
+    /// Those of them that have a call in flight, if a run is at work.
     on_its_way: u64,
     /// Those of them that are looked up first.
     in_doubt: u64,
@@ -85,7 +86,7 @@ struct QuotaPlan {
     application: Option<String>,
     /// What the first call waits for.
     waits_for: Option<String>,
-    /// For how long.
+    /// For how many seconds.
     waits_s: Option<f64>,
 }
 
@@ -96,7 +97,7 @@ struct WindowPlan {
     in_use: usize,
 }
 
-/// Tells what a run would do.
+/// Prints what a run would do.
 ///
 /// # Errors
 /// The input is refused, or a file cannot be read.
@@ -145,14 +146,15 @@ impl Plan {
         let (now, on_its_way) = (prospect.now, prospect.begun.on_its_way);
         let waiting = snapshot.waiting(Kind::Start);
         let whose = note.whose();
-        let windows = snapshot.usage(Kind::Start).into_iter().map(|usage: Usage| {
-            // What others' refusals have cut is not known here; a run would begin with the whole limit.
-            WindowPlan {
+        // A limit that was cut after a refusal is not known here. A run, too, starts with the whole limit.
+        let windows = snapshot
+            .usage(Kind::Start)
+            .into_iter()
+            .map(|usage| WindowPlan {
                 window_s: usage.window.as_secs_f64(),
                 limit: usage.limit,
                 in_use: usage.in_use,
-            }
-        });
+            });
         let outcomes = found.tally.iter();
         Self {
             timeline: Timeline::new(&prospect, &zone),

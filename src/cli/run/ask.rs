@@ -1,5 +1,5 @@
-//! The questions that are asked before anything is sent. A person at the terminal or an option answers them. Each answer
-//! is recorded in the state.
+//! The questions that are asked before anything is sent. A person at the terminal or an option answers them. Each
+//! answer is recorded in the state.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What happens before the first call of a run: a damaged state is recovered, questions are asked, the disk is checked for
-//! room, and the engine, the dispatcher and the journal are created.
+//! What happens before the first call of a run: a damaged state is recovered, questions are asked, the disk is checked
+//! for room, and the engine, the dispatcher and the journal are created.
 
 use std::{
     ffi::OsString,
@@ -152,8 +152,7 @@ impl RunContext {
             .canaries(&mut opened.store, brakes, in_all)
             .await?;
         opened.store.prove_room()?;
-        let room = self.api.pacer.prove_room().await;
-        room.map_err(Failure::storage)
+        Ok(self.api.pacer.prove_room().await?)
     }
 
     /// The dispatcher, which decides what is sent next, with the targets that are left. `now` is when the run starts;
@@ -239,7 +238,7 @@ impl RunContext {
         let Some(file) = self.setup.note.file() else {
             return Ok(None);
         };
-        let marks = quota::marks(file).map_err(Failure::storage)?;
+        let marks = quota::marks(file)?;
         Ok(marks.into_iter().find(|mark| mark.campaign == campaign))
     }
 
@@ -296,8 +295,7 @@ impl RunContext {
             ended: None,
             abandoned: false,
         };
-        let kept = self.api.pacer.keep_mark(Arc::clone(&mark), row).await;
-        kept.map_err(Failure::storage)?;
+        self.api.pacer.keep_mark(Arc::clone(&mark), row).await?;
         Ok(mark)
     }
 

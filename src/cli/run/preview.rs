@@ -1,5 +1,5 @@
-//! What a run with these options would start with, for `fleetsweep plan`: input or campaign, limits, and how far these are
-//! spent. Nothing is sent, and nothing is written.
+//! What a run with these options would start with, for `fleetsweep plan`: input or campaign, limits, and how far these
+//! are spent. Nothing is sent, and nothing is written.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -116,8 +116,8 @@ impl RunArgs {
     }
 }
 
-/// The tenant and application of the campaign's last run, for when it cannot be known `why` who would sign in. A note says
-/// so if calls are counted at all.
+/// The tenant and application of the campaign's last run, for when it cannot be known `why` who would sign in. A note
+/// says so if calls are counted at all.
 fn last_account(found: &mut Found, counts_calls: bool, why: &str) -> (String, String) {
     let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
     if counts_calls {

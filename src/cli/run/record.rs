@@ -1,4 +1,5 @@
-//! What auditors find: who ran the campaign, where, with which words.
+//! The record of a run: who started it, on which computer, with which command. The command is kept in a form that can
+//! be typed again.
 
 use std::ffi::OsString;
 
@@ -10,16 +11,16 @@ use crate::{
     store::Run,
 };
 
-/// Options that are meant for one run, and whether a value follows: typed again they would give up, overwrite or reopen
-/// what has come since then, or recover what is whole.
-const ONCE: [(&str, bool); 4] = [
+/// Options that are meant for one run, and whether they take a value. Typed again they would give up, overwrite or
+/// reopen what has been done since then, or recover a state that is whole.
+const FOR_ONE_RUN: [(&str, bool); 4] = [
     ("--abandon", true),
     ("--recover", false),
     ("--force", false),
     ("--retry", true),
 ];
 
-/// This run, for the state's table of runs.
+/// The record of this run, for the state's table of runs.
 pub(super) fn of(
     connection: &Connection,
     clock: &dyn Clock,
@@ -27,7 +28,7 @@ pub(super) fn of(
     quota: String,
 ) -> Run {
     Run {
-        // Both by the system, for anybody can set a variable.
+        // Both from the system and not from environment variables, which anybody can set.
         os_user: whoami::username().unwrap_or_default(),
         host: whoami::hostname().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -50,17 +51,17 @@ pub(super) fn log(command: &[OsString]) {
     );
 }
 
-/// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come
-/// from the environment or from files.
+/// The command line as it can be typed again in this system's shell. It contains no secrets, because these come from
+/// the environment or from files.
 pub(super) fn in_words(command: &[OsString]) -> String {
     let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The command that goes on with what this one has begun, with this change.
+/// The command that goes on with what this one has begun, with this change to its options.
 pub(super) fn next(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
     let mut words = command.to_vec();
-    for (option, has_value) in ONCE {
+    for (option, has_value) in FOR_ONE_RUN {
         words = put(&words, option, has_value, None);
     }
     let Some(change) = change else {
@@ -68,13 +69,13 @@ pub(super) fn next(command: &[OsString], change: Option<&Change>) -> Vec<OsStrin
     };
     words = put(&words, change.option, true, change.value.as_deref());
     match change.machines {
-        Some(machines) => enough(&words, machines),
+        Some(machines) => raise_yes(&words, machines),
         None => words,
     }
 }
 
-/// The command in which a yes to fewer `machines` than that is one to so many.
-fn enough(command: &[OsString], machines: u64) -> Vec<OsString> {
+/// The command with every `--yes=N` raised to this many machines.
+fn raise_yes(command: &[OsString], machines: u64) -> Vec<OsString> {
     let mut words = yes::joined(command);
     for word in words.iter_mut().take_while(|word| *word != "--") {
         let text = word.to_string_lossy();
@@ -86,9 +87,10 @@ fn enough(command: &[OsString], machines: u64) -> Vec<OsString> {
     words
 }
 
-/// The command with this option saying this, or without it: where it stood, else behind all others.
+/// The command with this value for the option, or without the option. It keeps its place, and a new one goes to the
+/// end.
 fn put(command: &[OsString], option: &str, has_value: bool, value: Option<&str>) -> Vec<OsString> {
-    let said = value
+    let option_words = value
         .iter()
         .flat_map(|value| [OsString::from(option), OsString::from(value)]);
     let mut words = Vec::with_capacity(command.len() + 2);
@@ -117,21 +119,21 @@ fn put(command: &[OsString], option: &str, has_value: bool, value: Option<&str>)
         }
     }
     let place = place.unwrap_or(words.len());
-    words.splice(place..place, said);
+    words.splice(place..place, option_words);
     words
 }
 
 fn quoted(word: &str) -> String {
     let plain =
         |c: char| c.is_alphanumeric() || "-_./:,@%+".contains(c) || (cfg!(windows) && c == '\\');
-    // zsh reads a word that begins with `=` as a program's name; within one it is plain.
+    // zsh takes a word that begins with `=` for the name of a program.
     let is_plain = word
         .char_indices()
         .all(|(at, c)| plain(c) || (c == '=' && at > 0));
     if is_plain && !word.is_empty() {
         word.to_owned()
     } else if cfg!(windows) {
-        // A file's name holds no double quote there.
+        // On Windows a file name cannot contain a double quote.
         format!("\"{word}\"")
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

@@ -82,7 +82,7 @@ impl Setup {
     ) -> Result<Pacer, Failure> {
         let request_timeout = args.retry.request_timeout;
         let pacer = self.note.pacer(&self.quota, clock, request_timeout)?;
-        pacer.flush().await.map_err(Failure::storage)?;
+        pacer.flush().await?;
         Ok(pacer)
     }
 

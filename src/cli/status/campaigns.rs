@@ -1,5 +1,5 @@
-//! `fleetsweep status` without a campaign: the campaigns that the quota ledger remembers, where their files are, and how
-//! far they are.
+//! `fleetsweep status` without a campaign: the campaigns that the quota ledger remembers, where their files are, and
+//! how far they are.
 
 use std::{fmt, path::PathBuf};
 
@@ -34,7 +34,7 @@ struct Campaign {
 /// Prints the campaigns, the most recently active one first.
 pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     let file = ledger::find(file)?;
-    let marks = quota::marks(&file).map_err(Failure::storage)?;
+    let marks = quota::marks(&file)?;
     let campaigns: Vec<_> = marks.into_iter().map(Campaign::from).collect();
     if json {
         screen::json(&campaigns, "the status")?;
