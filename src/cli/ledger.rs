@@ -10,7 +10,10 @@ use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
 use crate::{
     campaign::{brakes::Baseline, recover::witness},
     defender::{ApiBase, cloud::quota_realm},
-    quota::{self, Clock, LONGEST_WAIT, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
+    quota::{
+        self, Clock, LONGEST_WAIT, LedgerError, LedgerPlace, Limit, MarkRow, Pace, Pacer, Quota,
+        QuotaSnapshot,
+    },
     store::{Store, StoreError},
 };
 
@@ -197,14 +200,28 @@ pub(super) fn remembers(
     file: Option<&PathBuf>,
     campaign: &str,
 ) -> Result<witness::Ledger, Failure> {
-    let Some(file) = file else {
+    if file.is_none() {
         return Ok(witness::Ledger::None);
-    };
-    let marks = quota::marks(file)?;
-    let mark = marks.into_iter().find(|mark| mark.campaign == campaign);
+    }
+    let mark = mark_of(file, campaign)?;
     Ok(mark.map_or(witness::Ledger::Unaware, |mark| {
         witness::Ledger::Marked(mark.committed)
     }))
+}
+
+/// The mark of a campaign in the ledger, if there is one.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(super) fn mark_of(
+    file: Option<&PathBuf>,
+    campaign: &str,
+) -> Result<Option<MarkRow>, LedgerError> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let mut marks = quota::marks(file)?.into_iter();
+    Ok(marks.find(|mark| mark.campaign == campaign))
 }
 
 /// The folder for this user's state on this computer, if the system has one.

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -30,10 +31,8 @@ mod trouble;
 mod values;
 
 pub use lists::{EndlessArg, ListArgs, ListOptionArg, VanishArg};
-pub use trouble::{OutageArg, RevokeWordsArg, TroubleArgs};
-pub use values::{
-    BusyShapeArg, DurationArg, KindsArg, LimitArg, PercentArg, QuotaModelArg, RangeArg,
-};
+pub use trouble::{RevokeWordsArg, TroubleArgs};
+pub use values::{BusyShapeArg, KindsArg, LimitArg, QuotaModelArg};
 
 /// Serve a mock tenant until Ctrl-C, and then print what it saw.
 #[derive(Debug, Clone, Args)]
@@ -48,8 +47,8 @@ pub struct MockArgs {
     #[arg(long, value_enum, default_value_t)]
     pub quota_model: QuotaModelArg,
     /// When the first fixed window begins, after the start
-    #[arg(long, value_name = "DURATION")]
-    pub phase: Option<DurationArg>,
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub phase: Option<Duration>,
     /// How many calls a bucket holds [default: as many as the limit]
     #[arg(long, value_name = "CALLS")]
     pub bucket_size: Option<u32>,
@@ -60,47 +59,47 @@ pub struct MockArgs {
     #[arg(long, value_enum, default_value_t)]
     pub kinds: KindsArg,
     /// Share of machines that somebody else is scanning
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub busy: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub busy: f64,
     /// How much longer somebody else's scans take [default: that of --scan-time]
-    #[arg(long, value_name = "RANGE")]
-    pub busy_for: Option<RangeArg>,
+    #[arg(long, value_name = "RANGE", value_parser = values::range)]
+    pub busy_for: Option<RangeInclusive<Duration>>,
     /// The answer to a start on a machine that is being scanned
     #[arg(long, value_enum, default_value_t)]
     pub busy_shape: BusyShapeArg,
     /// Share of machines that the tenant does not know
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub unknown: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub unknown: f64,
     /// Share of machines that cannot be scanned
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub unsupported: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub unsupported: f64,
     /// Chance of a 5xx for a call that was not carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub error_before: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub error_before: f64,
     /// Chance of a 5xx for a call that was carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub error_after: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub error_after: f64,
     /// Chance of a cut connection, the call not carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub reset_before: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub reset_before: f64,
     /// Chance of a cut connection, the call carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub reset_after: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub reset_after: f64,
     /// Chance of a 404 for a machine that exists
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub spurious_404: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub spurious_404: f64,
     /// Time until the answer, as in `20ms` or `20ms-150ms`
-    #[arg(long, value_name = "RANGE", default_value = "0s")]
-    pub latency: RangeArg,
+    #[arg(long, value_name = "RANGE", default_value = "0s", value_parser = values::range)]
+    pub latency: RangeInclusive<Duration>,
     /// How long it takes until lists show a new action
-    #[arg(long, value_name = "RANGE", default_value = "0s")]
-    pub listing_lag: RangeArg,
+    #[arg(long, value_name = "RANGE", default_value = "0s", value_parser = values::range)]
+    pub listing_lag: RangeInclusive<Duration>,
     /// How long a scan takes
-    #[arg(long, value_name = "RANGE", default_value = "30s-2m")]
-    pub scan_time: RangeArg,
+    #[arg(long, value_name = "RANGE", default_value = "30s-2m", value_parser = values::range)]
+    pub scan_time: RangeInclusive<Duration>,
     /// How long the mock's tokens are valid; it then accepts no other tokens [default: any token is accepted]
-    #[arg(long, value_name = "DURATION")]
-    pub token_life: Option<DurationArg>,
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub token_life: Option<Duration>,
     /// The seed for all that is random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -213,7 +212,7 @@ impl MockArgs {
             sign_in.roles.clone_from(roles);
         }
         if let Some(life) = self.token_life {
-            sign_in.expires_in = life.0;
+            sign_in.expires_in = life;
             sign_in.tokens = Tokens::Issued;
         }
         let mut config = MockConfig {
@@ -221,19 +220,19 @@ impl MockArgs {
             seed: self.seed,
             started: SystemClock.wall(),
             quota: self.quota()?,
-            latency: self.latency.0,
-            listing_lag: self.listing_lag.0,
-            scan_time: self.scan_time.0,
-            foreign_scan_time: self.busy_for.map(|range| range.0),
+            latency: self.latency,
+            listing_lag: self.listing_lag,
+            scan_time: self.scan_time,
+            foreign_scan_time: self.busy_for,
             chances: Chances {
-                busy: self.busy.0,
-                unknown: self.unknown.0,
-                unsupported: self.unsupported.0,
-                spurious_404: self.spurious_404.0,
-                error_before: self.error_before.0,
-                error_after: self.error_after.0,
-                reset_before: self.reset_before.0,
-                reset_after: self.reset_after.0,
+                busy: self.busy,
+                unknown: self.unknown,
+                unsupported: self.unsupported,
+                spurious_404: self.spurious_404,
+                error_before: self.error_before,
+                error_after: self.error_after,
+                reset_before: self.reset_before,
+                reset_after: self.reset_after,
                 early: 0.0,
             },
             busy_shape: self.busy_shape.into(),
@@ -265,7 +264,7 @@ impl MockArgs {
         let model = match (self.quota_model, self.phase, self.bucket_size) {
             (QuotaModelArg::Sliding, None, None) => Model::Sliding,
             (QuotaModelArg::Fixed, phase, None) => Model::Fixed {
-                phase: phase.map_or(Duration::ZERO, |phase| phase.0),
+                phase: phase.unwrap_or_default(),
             },
             (QuotaModelArg::Bucket, None, size) => Model::Bucket { size },
             _ => {

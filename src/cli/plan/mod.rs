@@ -4,13 +4,7 @@
 
 mod words;
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
@@ -18,12 +12,11 @@ use serde::Serialize;
 
 use super::{
     ExitCode, Failure,
-    run::{Preview, Refusals, RunArgs},
+    run::{Preview, Refusals, RunArgs, SummaryFile},
     screen,
 };
 use crate::{
     campaign::{forecast::timeline::Timeline, outcome::Tally},
-    plain_text,
     quota::{Clock, Kind, Pace, SystemClock},
 };
 
@@ -105,12 +98,13 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let preview = args.run.preview(&clock).await?;
     let plan = Plan::new(preview, clock.as_ref(), TimeZone::system());
-    let to_stdout = match args.run.summary() {
-        Some(file) if file.as_os_str() != "-" => {
-            write_to(file, &plan)?;
+    let to_stdout = match SummaryFile::open(args.run.summary())? {
+        SummaryFile::Nowhere => false,
+        SummaryFile::Stdout => true,
+        file @ SummaryFile::File(..) => {
+            file.write(&plan)?;
             false
         }
-        summary => summary.is_some(),
     };
     if args.json || to_stdout {
         screen::json(&plan, "the plan")?;
@@ -118,18 +112,6 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
         screen::report(&plan.to_string(), "the plan")?;
     }
     Ok(ExitCode::Clean)
-}
-
-fn write_to(file: &Path, plan: &Plan) -> Result<(), Failure> {
-    let text = serde_json::to_string(plan).map_err(io::Error::from);
-    let written =
-        text.and_then(|text| fs::write(file, plain_text::json(&text).into_owned() + "\n"));
-    written.map_err(|e| {
-        let file = file.display();
-        Failure::storage(format!(
-            "cannot write the plan to {file}: {e}; look at --summary"
-        ))
-    })
 }
 
 impl Plan {

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -114,8 +117,8 @@ pub(super) struct InputArgs {
 #[command(next_help_heading = "Scan")]
 pub(super) struct ScanArgs {
     /// The scan type of rows that do not have their own.
-    #[arg(long, value_enum, default_value_t = ScanTypeArg::Quick)]
-    scan_type: ScanTypeArg,
+    #[arg(long, default_value = "quick", value_parser = scan_types())]
+    pub(super) scan_type: ScanType,
 
     /// The comment that the portal shows, behind the tag; at most 200 characters.
     /// [default: "antivirus scan by fleetsweep"]
@@ -123,10 +126,9 @@ pub(super) struct ScanArgs {
     pub(super) comment: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScanTypeArg {
-    Quick,
-    Full,
+fn scan_types() -> impl TypedValueParser<Value = ScanType> {
+    let names = [ScanType::Quick, ScanType::Full].map(ScanType::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ScanType>())
 }
 
 #[derive(Debug, Clone, Args)]
@@ -274,7 +276,7 @@ impl RunArgs {
             created,
             tenant,
             api,
-            scan_type: self.scan_type().as_str().to_owned(),
+            scan_type: self.scan.scan_type.as_str().to_owned(),
             comment,
             columns: Vec::new(),
             id_rule: String::new(),
@@ -311,14 +313,6 @@ impl RunArgs {
         files.extend(ledger::files(ledger, self.connect.mock));
         files.extend(self.connect.files());
         paths::keep_apart(&files)
-    }
-
-    /// The scan type of rows that do not have their own.
-    pub(super) fn scan_type(&self) -> ScanType {
-        match self.scan.scan_type {
-            ScanTypeArg::Quick => ScanType::Quick,
-            ScanTypeArg::Full => ScanType::Full,
-        }
     }
 
     /// When targets are tried again.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
-use super::{begin::RunContext, open::Opened};
+use super::{context::RunContext, open::Opened};
 use crate::{
     campaign::{
         brakes::{

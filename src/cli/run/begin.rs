@@ -10,97 +10,30 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    RunArgs,
     ask::Questions,
-    named,
+    context::RunContext,
     open::{self, Opened},
     record,
-    setup::Setup,
 };
 use crate::{
     campaign::{
         brakes::{Baseline, BrakeOptions, night},
-        engine::{Engine, dispatcher::Dispatcher, trail},
-        follow::Follower,
+        engine::dispatcher::Dispatcher,
         journal::Journal,
-        outcome::Tally,
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{ExitCode, Failure, api::Api, counts::Counts, ledger, terms::Terms, yes},
+    cli::{ExitCode, Failure, counts::Counts, ledger, terms::Terms, yes},
     client::scans::ScanList,
-    defender::{HttpDefender, cloud::quota_realm},
-    monitor::{Began, Monitor, count},
-    quota::{self, Clock, Mark, MarkRow, Moment},
+    defender::cloud::quota_realm,
+    monitor::count,
+    quota::{self, Mark, MarkRow, Moment},
     results::Layout,
     store::Store,
 };
 
-/// A run with all that it needs, from before its first call to its end.
-pub(super) struct RunContext {
-    pub(super) args: RunArgs,
-    pub(super) setup: Setup,
-    pub(super) api: Api,
-}
-
 impl RunContext {
-    /// Connects the parts. No call is made.
-    ///
-    /// # Errors
-    /// The ledger, or the computer's TLS or proxy settings cannot be used.
-    pub(super) async fn new(
-        args: RunArgs,
-        setup: Setup,
-        clock: Arc<dyn Clock>,
-        monitor: Arc<dyn Monitor>,
-    ) -> Result<Self, Failure> {
-        let pacer = setup.pacer(&args, &clock).await?;
-        let client = setup
-            .connection
-            .client(args.retry.request_timeout, setup.workers)?;
-        let api = Api {
-            client: Arc::new(client),
-            tokens: Arc::clone(&setup.connection.tokens),
-            pacer,
-            clock,
-            monitor,
-            workers: setup.workers,
-        };
-        Ok(Self { args, setup, api })
-    }
-
-    /// Logs and shows that the campaign starts or is resumed.
-    pub(super) fn announce(&self, campaign: &CampaignId, targets: u64, ended: &Tally) {
-        let connection = &self.setup.connection;
-        let account = [connection.tenant.as_str(), connection.application.as_str()];
-        trail::began(campaign, targets, ended, account);
-        self.api.monitor.began(&Began {
-            campaign: &named(campaign),
-            targets,
-            already_ended: ended.total(),
-        });
-    }
-
-    /// The engine that sends the calls.
-    pub(super) fn engine(
-        &self,
-        campaign: CampaignId,
-        follower: Option<Arc<Follower<HttpDefender>>>,
-    ) -> Engine<HttpDefender> {
-        Engine {
-            defender: Arc::clone(&self.api.client),
-            tokens: Arc::clone(&self.api.tokens),
-            pacer: self.api.pacer.clone(),
-            clock: Arc::clone(&self.api.clock),
-            monitor: Arc::clone(&self.api.monitor),
-            workers: self.api.workers,
-            request_timeout: self.args.retry.request_timeout,
-            campaign,
-            canary_gate: Some(Arc::new(self.canary_gate(follower))),
-        }
-    }
-
     /// Makes the state whole if `--recover` asks for it, asks the questions that have to be asked, and checks that the
     /// disk has room. If the campaign may not start or go on, what this command has created is removed again.
     ///
@@ -187,7 +120,7 @@ impl RunContext {
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<(), Failure> {
         let list = ScanList::new(self.api.caller(self.args.retry.give_up_after));
-        let mark = self.mark_of(opened.campaign.as_str())?;
+        let mark = ledger::mark_of(self.setup.note.file(), opened.campaign.as_str())?;
         let evidence = Evidence {
             results: &self.setup.places.results,
             ledger: mark
@@ -232,14 +165,6 @@ impl RunContext {
         // The recovered state stays, whatever the answers to the questions that follow.
         opened.begun = None;
         Ok(())
-    }
-
-    fn mark_of(&self, campaign: &str) -> Result<Option<MarkRow>, Failure> {
-        let Some(file) = self.setup.note.file() else {
-            return Ok(None);
-        };
-        let marks = quota::marks(file)?;
-        Ok(marks.into_iter().find(|mark| mark.campaign == campaign))
     }
 
     /// Records the run in the state, and opens what it writes to: the ledger's mark, the disk reserve and the results.

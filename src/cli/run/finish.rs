@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::record;
 use crate::{
@@ -41,21 +42,25 @@ pub(super) struct RunFacts<'a> {
     pub(super) lock: Locks,
 }
 
-/// Where the summary goes, opened before the run so that a bad path fails in its first second.
-pub(super) enum SummaryFile {
+/// Where the summary is written. A run opens it before anything else, so that a bad path fails in the first second.
+pub(in crate::cli) enum SummaryFile {
     Nowhere,
     Stdout,
     File(File, String),
 }
 
 impl SummaryFile {
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+    /// Opens the file that `--summary` names.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing.
+    pub(in crate::cli) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         match path {
             None => Ok(Self::Nowhere),
             Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
             Some(path) => {
                 let name = path.display().to_string();
-                // What a run before this one has left stays until there is something to put in its place.
+                // The summary of an earlier run stays until there is a new one to put in its place.
                 let file = OpenOptions::new()
                     .create(true)
                     .truncate(false)
@@ -71,7 +76,11 @@ impl SummaryFile {
         }
     }
 
-    fn write(self, summary: &Summary) -> Result<(), Failure> {
+    /// Writes the summary as JSON in the place of what the file contains.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(in crate::cli) fn write(self, summary: &impl Serialize) -> Result<(), Failure> {
         let write = |out: &mut dyn Write| {
             let json = serde_json::to_string(summary)?;
             writeln!(out, "{}", plain_text::json(&json))?;
@@ -88,7 +97,7 @@ impl SummaryFile {
     }
 }
 
-/// Takes away what is in a file, if it is one: a pipe cannot be cut, and need not be.
+/// Truncates a file. A pipe cannot be truncated, and need not be.
 fn cut(file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;

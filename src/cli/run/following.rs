@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::pending, path::Path, sync::Arc};
 
-use super::begin::RunContext;
+use super::context::RunContext;
 use crate::{
     campaign::{
         brakes::canary_start::BY_YES,

@@ -5,6 +5,7 @@
 //! - [`args`](self): the options. [`idle`](self): options that have no effect without another one.
 //! - [`setup`](self): connection, limits, files.
 //! - [`open`](self): opens the campaign that exists, or creates one.
+//! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
 //! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
 //! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
@@ -13,6 +14,7 @@
 mod args;
 mod ask;
 mod begin;
+mod context;
 mod finish;
 mod following;
 mod idle;
@@ -24,8 +26,9 @@ mod setup;
 use std::{ffi::OsString, sync::Arc};
 
 pub use args::RunArgs;
-use begin::RunContext;
-use finish::{RunFacts, SummaryFile};
+use context::RunContext;
+use finish::RunFacts;
+pub(super) use finish::SummaryFile;
 pub(super) use open::Refusals;
 pub(super) use preview::Preview;
 use setup::Setup;

@@ -1,7 +1,7 @@
 //! What a run needs before it opens its campaign: connection, limits, files, and the identity that a new campaign would
 //! have.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use super::RunArgs;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     cli::{Failure, connect::Connection, ledger::QuotaNote, paths::Places},
     defender::sign_in::Need,
     monitor::Monitor,
-    quota::{Clock, Pacer, Quota},
+    quota::{Clock, Quota},
     store::Identity,
 };
 
@@ -71,21 +71,6 @@ impl Setup {
         })
     }
 
-    /// The pacer, with the calls that the ledger knows of.
-    ///
-    /// # Errors
-    /// The ledger cannot be used.
-    pub(super) async fn pacer(
-        &self,
-        args: &RunArgs,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Pacer, Failure> {
-        let request_timeout = args.retry.request_timeout;
-        let pacer = self.note.pacer(&self.quota, clock, request_timeout)?;
-        pacer.flush().await?;
-        Ok(pacer)
-    }
-
     /// The dispatcher's settings.
     pub(super) fn settings(&self, args: &RunArgs, identity: &Identity, seed: u64) -> Settings {
         // Without limits, the next attempts are written while the workers send.
@@ -96,7 +81,7 @@ impl Setup {
         };
         // A resumed campaign keeps its scan type and comment, whatever this command says.
         let scan_type = identity.scan_type.parse();
-        let scan_type = scan_type.unwrap_or_else(|_| args.scan_type());
+        let scan_type = scan_type.unwrap_or(args.scan.scan_type);
         Settings {
             campaign: CampaignId::known(identity.campaign.as_str()),
             scan_type: scan_type.wire(),
