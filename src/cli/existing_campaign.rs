@@ -141,8 +141,11 @@ impl CampaignArgs {
     /// The limits and the number of workers: those of the options, or else those of the campaign's last run.
     fn limits(&self, last: Option<&QuotaNote>, loopback: bool) -> Result<(Quota, usize), Failure> {
         let kept = last
-            .filter(|_| self.pace.says_nothing())
-            .and_then(|last| self.pace.kept(last.quota(), loopback, self.yes));
+            .filter(|_| self.pace.sets_no_limits())
+            .and_then(|last| {
+                self.pace
+                    .limits_of_last_run(last.quota(), loopback, self.yes)
+            });
         match kept {
             Some(kept) => Ok(kept),
             None => self.pace.quota(loopback, self.yes),

@@ -40,25 +40,22 @@ impl ExitCode {
     /// 2 and 6 end a command before it sends anything, so in practice they do not meet any other code.
     #[must_use]
     pub fn gravest(codes: impl IntoIterator<Item = Self>) -> Self {
-        codes
-            .into_iter()
-            .max_by_key(|code| code.gravity())
-            .unwrap_or(Self::Clean)
-    }
-
-    const fn gravity(self) -> u8 {
-        match self {
-            Self::Storage => 7,
-            Self::Tenant => 6,
-            Self::Interrupted => 5,
-            Self::Brake => 4,
-            Self::Usage => 3,
-            Self::Incomplete => 2,
-            Self::FinishedBefore => 1,
-            Self::Clean => 0,
-        }
+        let rank = |code: &Self| BY_GRAVITY.iter().position(|other| other == code);
+        codes.into_iter().min_by_key(rank).unwrap_or(Self::Clean)
     }
 }
+
+/// All codes, the gravest one first.
+const BY_GRAVITY: [ExitCode; 8] = [
+    ExitCode::Storage,
+    ExitCode::Tenant,
+    ExitCode::Interrupted,
+    ExitCode::Brake,
+    ExitCode::Usage,
+    ExitCode::Incomplete,
+    ExitCode::FinishedBefore,
+    ExitCode::Clean,
+];
 
 impl Termination for ExitCode {
     fn report(self) -> std::process::ExitCode {

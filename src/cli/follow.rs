@@ -35,11 +35,11 @@ pub(super) struct FollowArgs {
     /// The first pause before the list of scans is read again; it doubles with the age of the newest scan, up to 10m.
     /// [default: 60s]
     #[arg(long, value_name = "D", value_parser = super::values::span)]
-    follow_interval: Option<Duration>,
+    pub(super) follow_interval: Option<Duration>,
 
     /// Stop following after this time, and say how many scans are left. [default: none]
     #[arg(long, value_name = "D", value_parser = super::values::span)]
-    follow_timeout: Option<Duration>,
+    pub(super) follow_timeout: Option<Duration>,
 }
 
 impl FollowArgs {
@@ -48,16 +48,6 @@ impl FollowArgs {
             interval: self.follow_interval.unwrap_or(FIRST_PAUSE),
             timeout: self.follow_timeout,
         }
-    }
-
-    /// Whether `--follow-interval` was given.
-    pub(super) fn has_interval(self) -> bool {
-        self.follow_interval.is_some()
-    }
-
-    /// Whether `--follow-timeout` was given.
-    pub(super) fn has_timeout(self) -> bool {
-        self.follow_timeout.is_some()
     }
 }
 

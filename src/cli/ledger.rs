@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
+use super::{Failure, connect::Connection, paths::FileUse, run_bounds::RunBounds};
 use crate::{
     campaign::{brakes::Baseline, recover::witness},
     defender::{ApiBase, cloud::quota_realm},
@@ -27,8 +27,8 @@ pub struct QuotaNote {
     /// The ledger; `None` without limits, and in a rehearsal.
     place: Option<Place>,
     /// What else bounds the calls.
-    #[serde(default)]
-    terms: Terms,
+    #[serde(default, rename = "terms")]
+    bounds: RunBounds,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +50,8 @@ impl QuotaNote {
         file: Option<PathBuf>,
         is_rehearsal: bool,
     ) -> Result<Self, Failure> {
-        let whose = (connection.tenant.clone(), connection.application.clone());
-        Self::of(quota, &connection.base, whose, file, is_rehearsal)
+        let account = (connection.tenant.clone(), connection.application.clone());
+        Self::of(quota, &connection.base, account, file, is_rehearsal)
     }
 
     /// The note of a run whose tenant and application are known without a connection.
@@ -79,23 +79,23 @@ impl QuotaNote {
             limits: quota.limits().map(|limit| limit.to_string()).collect(),
             even: quota.pace() == Pace::Even,
             place,
-            terms: Terms::default(),
+            bounds: RunBounds::default(),
         })
     }
 
-    /// The same note with these terms.
+    /// The same note with these bounds.
     #[must_use]
-    pub fn on(&self, terms: Terms) -> Self {
+    pub fn with_bounds(&self, bounds: RunBounds) -> Self {
         Self {
-            terms,
+            bounds,
             ..self.clone()
         }
     }
 
     /// What else bounds the calls of the run.
     #[must_use]
-    pub fn terms(&self) -> &Terms {
-        &self.terms
+    pub fn bounds(&self) -> &RunBounds {
+        &self.bounds
     }
 
     /// The ledger file.
@@ -106,7 +106,7 @@ impl QuotaNote {
 
     /// The tenant and the application that the calls are counted for.
     #[must_use]
-    pub fn whose(&self) -> Option<(String, String)> {
+    pub fn account(&self) -> Option<(String, String)> {
         let place = self.place.as_ref()?;
         Some((place.tenant.clone(), place.application.clone()))
     }
@@ -282,7 +282,10 @@ fn default_file() -> Result<PathBuf, Failure> {
 pub(super) fn run_starts(store: &Store) -> Result<Vec<(Timestamp, Option<Baseline>)>, StoreError> {
     let runs = store.run_starts()?.into_iter().map(|(began, quota)| {
         let note = QuotaNote::from_json(&quota);
-        (began, note.and_then(|note| note.terms().stood().cloned()))
+        (
+            began,
+            note.and_then(|note| note.bounds().at_start().cloned()),
+        )
     });
     Ok(runs.collect())
 }

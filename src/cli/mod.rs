@@ -8,7 +8,7 @@
 //! - What several commands do: `api` (what is needed to call the API), `existing_campaign` (how `follow` and `cancel`
 //!   begin and end), `remote_stop` (how `cancel` stops a run), `counts` (how many targets have ended), `overlap`
 //!   (machines that are in other campaigns too).
-//! - A campaign's files: [`paths`] (where they are), `locks` (one process a campaign), [`ledger`] and [`terms`] (what a
+//! - A campaign's files: [`paths`] (where they are), `locks` (one process a campaign), [`ledger`] and [`run_bounds`] (what a
 //!   state notes about its runs).
 //! - The process: [`terminal`] (asks a person), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
 //!   [`exit`] (exit codes), [`bug`] (what a panic does).
@@ -35,11 +35,11 @@ pub mod progress;
 pub mod quota;
 mod remote_stop;
 pub mod run;
+pub mod run_bounds;
 mod screen;
 pub mod signals;
 pub mod status;
 pub mod terminal;
-pub mod terms;
 pub mod values;
 pub mod yes;
 

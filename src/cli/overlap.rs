@@ -50,7 +50,7 @@ const NAMED: usize = 5;
 
 impl Overlaps {
     /// What should be finished first: "that campaign" or "those campaigns".
-    pub(super) fn those(&self) -> &'static str {
+    pub(super) fn to_finish_first(&self) -> &'static str {
         if self.0.len() == 1 {
             "that campaign"
         } else {
@@ -157,7 +157,7 @@ mod tests {
                 .ends_with("(its state is 5.campaign.db); and 2 more")
         );
         assert_eq!(
-            (of(1).those(), of(2).those()),
+            (of(1).to_finish_first(), of(2).to_finish_first()),
             ("that campaign", "those campaigns")
         );
     }

@@ -108,14 +108,19 @@ impl PaceArgs {
 
     /// Whether no option sets limits, so that those of an earlier run apply.
     #[must_use]
-    pub fn says_nothing(&self) -> bool {
+    pub fn sets_no_limits(&self) -> bool {
         self.limits.is_empty() && self.headroom == Percent(0) && self.pace == PaceArg::Burst
     }
 
     /// The quota of an earlier run, with the number of workers, if it may be used here too. With a real tenant there
     /// have to be limits, and they have to be within the documented ones unless `--yes` is given.
     #[must_use]
-    pub fn kept(&self, quota: Quota, loopback: bool, yes: bool) -> Option<(Quota, usize)> {
+    pub fn limits_of_last_run(
+        &self,
+        quota: Quota,
+        loopback: bool,
+        yes: bool,
+    ) -> Option<(Quota, usize)> {
         if !loopback && (quota.is_unlimited() || !(yes || is_documented(&quota))) {
             return None;
         }
@@ -217,7 +222,7 @@ mod tests {
     fn what_an_earlier_run_kept_holds_where_it_could_have_been_said() {
         let quota = |limits: &[&str]| args(limits).quota(true, false).unwrap().0;
         let kept = |limits: &[&str], loopback, yes| {
-            let kept = args(&[]).kept(quota(limits), loopback, yes);
+            let kept = args(&[]).limits_of_last_run(quota(limits), loopback, yes);
             kept.map(|(_, workers)| workers)
         };
         assert_eq!(kept(&["20/1m", "300/1h"], false, false), Some(20));
@@ -226,7 +231,7 @@ mod tests {
         assert_eq!(kept(&["200/1m"], true, false), Some(100));
         assert_eq!(kept(&["none"], true, false), Some(100));
         assert_eq!(kept(&["none"], false, true), None);
-        assert!(args(&[]).says_nothing() && !args(&["5/1s"]).says_nothing());
+        assert!(args(&[]).sets_no_limits() && !args(&["5/1s"]).sets_no_limits());
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct ProgressArgs {
     /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is still
     /// printed.
     #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,12 +121,6 @@ impl ProgressArgs {
         };
         logs::start(&options).map_err(Failure::usage)?;
         Ok(monitor)
-    }
-
-    /// Whether `--quiet` was given.
-    #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
     }
 }
 

@@ -166,6 +166,8 @@ impl Status {
             });
         let eta = eta.filter(|_| eta_unknown.is_none());
         let campaign = store.identity().campaign.clone();
+        let waiting = begun.waiting.iter();
+        let lookups = waiting.filter(|(_, why)| *why == Why::Lookup);
         let status = Self {
             rehearsal: CampaignId::known(campaign.as_str()).is_rehearsal(),
             campaign,
@@ -185,7 +187,7 @@ impl Status {
             eta_unknown,
             quota,
             last_errors: store.last_errors(SHOWN)?,
-            in_doubt: lookups(&begun) + tally.of(Outcome::Unsure),
+            in_doubt: lookups.count() as u64 + tally.of(Outcome::Unsure),
             in_flight: begun.on_its_way,
             unsure: store.unsure(SHOWN, running)?,
             run,
@@ -194,12 +196,6 @@ impl Status {
         };
         Ok((status, whole))
     }
-}
-
-/// How many targets are looked up in the list of scans before anything else is sent to them.
-fn lookups(begun: &Begun) -> u64 {
-    let waiting = begun.waiting.iter();
-    waiting.filter(|(_, why)| *why == Why::Lookup).count() as u64
 }
 
 /// What is left to be sent, and when.
@@ -225,11 +221,11 @@ impl Forecast {
         };
         let pacer = note.pacer(&note.quota(), clock, Duration::ZERO)?;
         pacer.flush().await?;
-        let (policy, now) = (note.terms().policy(), clock.wall());
+        let (policy, now) = (note.bounds().policy(), clock.wall());
         let begun = Begun::of(store, now, running, &policy)?;
         let reach = store.reach()?;
         let fresh = open.saturating_sub(begun.targets());
-        let bounds = note.terms().bounds(&reach);
+        let bounds = note.bounds().bounds(&reach);
         let prospect = Prospect {
             begun: begun.clone(),
             on_pending: policy.on_pending,

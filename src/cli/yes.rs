@@ -56,7 +56,7 @@ pub enum Permission {
 
 /// What a person is asked to say yes to.
 #[derive(Debug, Clone)]
-pub struct Meant {
+pub struct Proposal {
     /// How many machines.
     pub machines: u64,
     /// The scan types: `quick`, `full`, or both with their numbers.
@@ -71,7 +71,7 @@ pub struct Meant {
     pub last_call: String,
 }
 
-impl fmt::Display for Meant {
+impl fmt::Display for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let machines = count::of(self.machines, "machine");
         let Self {
@@ -90,7 +90,7 @@ impl fmt::Display for Meant {
 
 /// Why a `--yes=N` does not cover this many machines, if it does not.
 #[must_use]
-pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
+pub fn why_not_covered(yes: Yes, machines: u64) -> Option<String> {
     let most = yes.flatten().filter(|most| *most < machines)?;
     let verb = count::word(machines, "is", "are");
     Some(format!(
@@ -102,7 +102,7 @@ pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
 /// The failure of a run whose `--yes=N` does not cover this many machines.
 #[must_use]
 pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
-    let why = too_small(yes, machines)?;
+    let why = why_not_covered(yes, machines)?;
     Some(Failure::usage(format!(
         "{why}; nothing was sent. Look at the input, or say --yes={machines}, or --yes for any number"
     )))
@@ -112,22 +112,22 @@ pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
 ///
 /// # Errors
 /// They may not start, or nobody can be asked.
-pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, Failure> {
-    let machines = meant.machines;
+pub fn permission(yes: Yes, proposal: &Proposal, can_ask: bool) -> Result<Permission, Failure> {
+    let machines = proposal.machines;
     if let Some(refused) = refused(yes, machines) {
         return Err(refused);
     }
     if yes.is_some() || machines <= ASKED_ABOVE {
         return Ok(Permission::Given);
     }
-    let last_call = &meant.last_call;
+    let last_call = &proposal.last_call;
     if can_ask {
         return Ok(Permission::Ask(format!(
-            "start {meant}? {last_call}. [y/N] "
+            "start {proposal}? {last_call}. [y/N] "
         )));
     }
     Err(Failure::usage(format!(
-        "{machines} machines are still to be scanned: {meant}. {last_call}. Above {ASKED_ABOVE} a run asks first, and \
+        "{machines} machines are still to be scanned: {proposal}. {last_call}. Above {ASKED_ABOVE} a run asks first, and \
          there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
     )))
 }
@@ -136,8 +136,8 @@ pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, 
 mod tests {
     use super::*;
 
-    fn meant(machines: u64) -> Meant {
-        Meant {
+    fn proposal(machines: u64) -> Proposal {
+        Proposal {
             machines,
             scans: "full".into(),
             tenant: "t1".into(),
@@ -173,11 +173,11 @@ mod tests {
     fn the_five_hundredth_machine_asks_nobody_and_the_next_one_does() {
         for can_ask in [false, true] {
             assert_eq!(
-                permission(None, &meant(500), can_ask).ok(),
+                permission(None, &proposal(500), can_ask).ok(),
                 Some(Permission::Given)
             );
         }
-        let Ok(Permission::Ask(question)) = permission(None, &meant(501), true) else {
+        let Ok(Permission::Ask(question)) = permission(None, &proposal(501), true) else {
             panic!("somebody is to be asked");
         };
         assert_eq!(
@@ -185,13 +185,13 @@ mod tests {
             "start full scans on 501 machines of tenant t1, by application a1 at https://api.example? The last call \
              goes out about 14:00, in 1 h. [y/N] "
         );
-        let refused = permission(None, &meant(501), false).unwrap_err().why;
+        let refused = permission(None, &proposal(501), false).unwrap_err().why;
         assert!(refused.contains("--yes, or --yes=501"), "{refused}");
     }
 
     #[test]
     fn a_yes_holds_for_any_number_or_for_the_one_it_names() {
-        let given = |yes, machines| permission(yes, &meant(machines), true).is_ok();
+        let given = |yes, machines| permission(yes, &proposal(machines), true).is_ok();
         assert!(given(Some(None), 1_000_000));
         assert!(given(Some(Some(600)), 600));
         assert!(!given(Some(Some(600)), 601), "and nobody is asked instead");

@@ -17,7 +17,7 @@ pub struct Offline {
     /// The API's address as a campaign records it.
     pub api: String,
     /// Tenant and application, or why they are not known.
-    pub whose: Result<(String, String), String>,
+    pub account: Result<(String, String), String>,
     /// The tenant that the rows of the input have to belong to.
     pub rows: RowsTenant,
 }
@@ -33,20 +33,20 @@ impl ConnectArgs {
             return Ok(Offline {
                 base: ApiBase::parse("http://127.0.0.1").map_err(Failure::usage)?,
                 api: "mock".to_owned(),
-                whose: Ok(("mock".to_owned(), "mock".to_owned())),
+                account: Ok(("mock".to_owned(), "mock".to_owned())),
                 rows: RowsTenant::Any,
             });
         }
         let (base, _) = self.base()?;
-        let (whose, named) = match self.settings(Arc::new(SystemClock)) {
-            Ok(settings) => (account(&settings).await, settings.credential.tenant),
+        let (account, named) = match self.settings(Arc::new(SystemClock)) {
+            Ok(settings) => (account_of(&settings).await, settings.credential.tenant),
             Err(Failure {
                 code: ExitCode::Tenant,
                 why,
             }) => (Err(why), None),
             Err(failure) => return Err(failure),
         };
-        let rows = match &whose {
+        let rows = match &account {
             Ok((tenant, _)) => {
                 let by_token = (tenant != UNKNOWN).then_some(tenant.as_str());
                 RowsTenant::of(by_token, named.as_deref())
@@ -56,14 +56,14 @@ impl ConnectArgs {
         Ok(Offline {
             api: base.to_string(),
             base,
-            whose,
+            account,
             rows,
         })
     }
 }
 
 /// The tenant and application that would sign in, or why they are not known.
-async fn account(settings: &ConnectSettings) -> Result<(String, String), String> {
+async fn account_of(settings: &ConnectSettings) -> Result<(String, String), String> {
     let credential = &settings.credential;
     if credential.is_ready() {
         let source = credential

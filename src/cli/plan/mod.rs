@@ -127,7 +127,7 @@ impl Plan {
         } = preview;
         let (now, on_its_way) = (prospect.now, prospect.begun.on_its_way);
         let waiting = snapshot.waiting(Kind::Start);
-        let whose = note.whose();
+        let account = note.account();
         // A limit that was cut after a refusal is not known here. A run, too, starts with the whole limit.
         let windows = snapshot
             .usage(Kind::Start)
@@ -144,8 +144,8 @@ impl Plan {
                 windows: windows.collect(),
                 even: quota.pace() == Pace::Even,
                 ledger: note.file().cloned(),
-                tenant: whose.as_ref().map(|(tenant, _)| tenant.clone()),
-                application: whose.map(|(_, application)| application),
+                tenant: account.as_ref().map(|(tenant, _)| tenant.clone()),
+                application: account.map(|(_, application)| application),
                 waits_for: waiting.map(|waiting| waiting.cause.to_string()),
                 waits_s: waiting
                     .and_then(|waiting| waiting.left(clock.now()))

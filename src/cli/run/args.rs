@@ -298,12 +298,12 @@ impl RunArgs {
 
     /// Starts to log, once it is clear that the log is not one of the other files.
     pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
-        self.keep_apart()?;
+        self.validate()?;
         self.progress.start()
     }
 
     /// Refuses a file that is named for two purposes, and an option that has no effect.
-    pub(super) fn keep_apart(&self) -> Result<(), Failure> {
+    pub(super) fn validate(&self) -> Result<(), Failure> {
         self.refuse_idle()?;
         let mut files = self.places()?.files(&self.targets);
         let summary = self.output.summary.as_ref();

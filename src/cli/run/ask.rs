@@ -22,7 +22,7 @@ use crate::{
         brakes::CanaryAnswer,
         overlap,
         terminal::Terminal,
-        yes::{ASKED_ABOVE, Meant, Permission, can_ask, permission},
+        yes::{ASKED_ABOVE, Permission, Proposal, can_ask, permission},
     },
     monitor::count,
     quota::Kind,
@@ -59,7 +59,7 @@ impl Questions<'_> {
             beyond.max(in_all.saturating_sub(named)).min(machines)
         };
         let connection = &self.run.setup.connection;
-        let meant = Meant {
+        let proposal = Proposal {
             machines: asked_about,
             scans: scans(&store.scan_types()?, asked_about),
             tenant: connection.tenant.clone(),
@@ -67,7 +67,7 @@ impl Questions<'_> {
             host: connection.api.clone(),
             last_call: self.last_call(store, machines, brakes)?,
         };
-        match permission(yes, &meant, can_ask())? {
+        match permission(yes, &proposal, can_ask())? {
             Permission::Given if machines > ASKED_ABOVE && yes.is_some() => {
                 self.decide(store, Subject::Machines, "yes by --yes", BY_YES)
             }
@@ -138,7 +138,7 @@ impl Questions<'_> {
             return Err(Failure::usage(format!(
                 "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if \
                  their scans are meant once more",
-                found.those()
+                found.to_finish_first()
             )));
         }
         let question = format!("{found}. Scan them in this campaign too? [y/N] ");

@@ -24,7 +24,7 @@ use crate::{
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{ExitCode, Failure, counts::Counts, ledger, terms::Terms, yes},
+    cli::{ExitCode, Failure, counts::Counts, ledger, run_bounds::RunBounds, yes},
     client::scans::ScanList,
     defender::cloud::quota_realm,
     monitor::count,
@@ -176,14 +176,14 @@ impl RunContext {
         mut store: Store,
         targets: u64,
         command: &[OsString],
-        terms: Terms,
+        bounds: RunBounds,
     ) -> Result<Journal, Failure> {
         let layout = Layout::new(&store.identity().columns, self.args.output.excel);
-        let this_run = record::of(
+        let this_run = record::this_run(
             &self.setup.connection,
             self.api.clock.as_ref(),
             command,
-            self.setup.note.on(terms).to_json(),
+            self.setup.note.with_bounds(bounds).to_json(),
         );
         let this_run = store.begin_run(&this_run)?;
         let mark = self.keep_mark(&store, targets).await?;

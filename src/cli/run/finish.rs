@@ -171,8 +171,8 @@ impl RunFacts<'_> {
         if self.is_rehearsal {
             stopped = stopped.map(restarts_from_scratch);
         } else {
-            let command = record::next(command, ending.change.as_ref());
-            next = Some((record::in_words(&command), ending.change.clone()));
+            let command = record::resume_command(command, ending.change.as_ref());
+            next = Some((record::shell_line(&command), ending.change.clone()));
         }
         Summary {
             campaign: ending.campaign.as_str().to_owned(),

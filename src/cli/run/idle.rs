@@ -25,9 +25,9 @@ impl RunArgs {
             ("--pending-delay", retry)
         } else if skips && pending_tries.is_some() {
             ("--pending-tries", retry)
-        } else if !self.follow && following.has_interval() {
+        } else if !self.follow && following.follow_interval.is_some() {
             ("--follow-interval", follow)
-        } else if !self.follow && following.has_timeout() {
+        } else if !self.follow && following.follow_timeout.is_some() {
             ("--follow-timeout", follow)
         } else {
             return Ok(());

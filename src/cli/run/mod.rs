@@ -33,7 +33,7 @@ pub(super) use open::Refusals;
 pub(super) use preview::Preview;
 use setup::Setup;
 
-use super::{ExitCode, Failure, remote_stop::StopRequests, signals, terms::Terms};
+use super::{ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals};
 use crate::{
     campaign::{brakes::Baseline, engine::trail, tag::CampaignId},
     monitor::Monitor,
@@ -84,10 +84,10 @@ async fn run_campaign(
     let forecast = run.api.pacer.forecast(Kind::Start);
     let began = run.api.clock.now();
     let standing = Baseline::of(&opened.reach, &opened.tally);
-    let terms = Terms::of(&brakes, &run.args.policy()).beginning_at(standing);
+    let bounds = RunBounds::of(&brakes, &run.args.policy()).starting_at(standing);
     let dispatcher = run.dispatcher(&opened, brakes, began, rng.u64(..))?;
     let (targets, tally) = (opened.targets, opened.tally);
-    let journal = run.journal(opened.store, targets, command, terms).await?;
+    let journal = run.journal(opened.store, targets, command, bounds).await?;
     *has_begun = true;
     run.announce(&opened.campaign, targets, &tally);
 
@@ -106,7 +106,7 @@ async fn run_campaign(
         ended: run.api.clock.wall(),
         scans_code,
         is_rehearsal: run.setup.scratch.is_some(),
-        is_quiet: run.args.progress.is_quiet(),
+        is_quiet: run.args.progress.quiet,
         lock: opened.lock,
     };
     finish::finish(ending, facts, summary_file, command).await

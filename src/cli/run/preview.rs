@@ -46,17 +46,17 @@ impl RunArgs {
     /// Those of a run: an option has a value that cannot be used, the input is refused, the state belongs to another
     /// campaign, or a file cannot be read. It is no error if nobody can sign in.
     pub(in crate::cli) async fn preview(&self, clock: &Arc<dyn Clock>) -> Result<Preview, Failure> {
-        self.keep_apart()?;
+        self.validate()?;
         let now = clock.wall();
         let mut brakes = self.brakes.options(now)?;
         let Offline {
             base,
             api,
-            whose,
+            account,
             rows,
         } = self.connect.resolve_offline().await?;
         let (quota, _) = self.pace.quota(base.is_loopback(), self.yes.is_some())?;
-        let tenant = whose.as_ref().ok().map(|(tenant, _)| tenant.clone());
+        let tenant = account.as_ref().ok().map(|(tenant, _)| tenant.clone());
         let meant = self.new_campaign(
             tenant.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             api,
@@ -75,8 +75,8 @@ impl RunArgs {
             let standing = Baseline::of(&found.reach, &found.tally);
             brakes.before_tonight = Some(night::before(&found.runs, now, standing));
         }
-        let whose = whose.unwrap_or_else(|why| last_account(&mut found, counts_calls, &why));
-        let note = QuotaNote::of(&quota, &base, whose, file, self.connect.mock)?;
+        let account = account.unwrap_or_else(|why| last_account(&mut found, counts_calls, &why));
+        let note = QuotaNote::of(&quota, &base, account, file, self.connect.mock)?;
         self.note_brakes(&brakes, &mut found);
         let snapshot = note.snapshot(&quota, clock)?;
         let fresh = found.due.saturating_sub(found.begun.targets());
@@ -110,7 +110,7 @@ impl RunArgs {
             found.notes.push(note);
         }
         let machines = brakes.most(&found.reach).min(found.due);
-        if let Some(why) = yes::too_small(self.yes, machines) {
+        if let Some(why) = yes::why_not_covered(self.yes, machines) {
             found.notes.push(format!("{why}: a run would refuse that"));
         }
     }
@@ -119,7 +119,7 @@ impl RunArgs {
 /// The tenant and application of the campaign's last run, for when it cannot be known `why` who would sign in. A note
 /// says so if calls are counted at all.
 fn last_account(found: &mut Found, counts_calls: bool, why: &str) -> (String, String) {
-    let last = found.last_quota.as_ref().and_then(QuotaNote::whose);
+    let last = found.last_quota.as_ref().and_then(QuotaNote::account);
     if counts_calls {
         let source = if last.is_some() {
             "taken from the campaign's last run"

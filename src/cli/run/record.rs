@@ -21,7 +21,7 @@ const FOR_ONE_RUN: [(&str, bool); 4] = [
 ];
 
 /// The record of this run, for the state's table of runs.
-pub(super) fn of(
+pub(super) fn this_run(
     connection: &Connection,
     clock: &dyn Clock,
     command: &[OsString],
@@ -32,7 +32,7 @@ pub(super) fn of(
         os_user: whoami::username().unwrap_or_default(),
         host: whoami::hostname().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: in_words(&next(command, None)),
+        command: shell_line(&resume_command(command, None)),
         tenant: connection.tenant.clone(),
         application: connection.application.clone(),
         quota,
@@ -47,19 +47,19 @@ pub(super) fn log(command: &[OsString]) {
         os_user = whoami::username().unwrap_or_default(),
         host = whoami::hostname().unwrap_or_default(),
         version = env!("CARGO_PKG_VERSION"),
-        command = in_words(command)
+        command = shell_line(command)
     );
 }
 
 /// The command line as it can be typed again in this system's shell. It contains no secrets, because these come from
 /// the environment or from files.
-pub(super) fn in_words(command: &[OsString]) -> String {
+pub(super) fn shell_line(command: &[OsString]) -> String {
     let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
 
 /// The command that goes on with what this one has begun, with this change to its options.
-pub(super) fn next(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
+pub(super) fn resume_command(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
     let mut words = command.to_vec();
     for (option, has_value) in FOR_ONE_RUN {
         words = put(&words, option, has_value, None);
@@ -164,7 +164,10 @@ mod tests {
             (without.clone(), "f run --not-after 18:00 a", "f run a"),
             (without, "f run --not-after=18:00 a", "f run a"),
         ] {
-            assert_eq!(in_words(&next(&words(typed), Some(&change))), meant);
+            assert_eq!(
+                shell_line(&resume_command(&words(typed), Some(&change))),
+                meant
+            );
         }
     }
 
@@ -181,10 +184,16 @@ mod tests {
         ] {
             let command = |yes, max| format!("f run --max-machines {max} {yes} a.csv");
             let typed = words(&command(typed, 5));
-            assert_eq!(in_words(&next(&typed, Some(&change))), command(meant, 10));
+            assert_eq!(
+                shell_line(&resume_command(&typed, Some(&change))),
+                command(meant, 10)
+            );
         }
         let file = "f run --max-machines 10 -- --yes=3";
-        assert_eq!(in_words(&next(&words(file), Some(&change))), file);
+        assert_eq!(
+            shell_line(&resume_command(&words(file), Some(&change))),
+            file
+        );
     }
 
     #[test]
@@ -195,10 +204,13 @@ mod tests {
             "f run --yes a --recover",
             "f run --retry failed,unsure --yes --retry=refused a",
         ] {
-            assert_eq!(in_words(&next(&words(typed), None)), "f run --yes a");
+            assert_eq!(
+                shell_line(&resume_command(&words(typed), None)),
+                "f run --yes a"
+            );
         }
         let file = "f run --again -- --force";
-        assert_eq!(in_words(&next(&words(file), None)), file);
+        assert_eq!(shell_line(&resume_command(&words(file), None)), file);
     }
 
     fn words(line: &str) -> Vec<OsString> {
@@ -218,7 +230,7 @@ mod tests {
             "~/x",
             "größe",
         ];
-        let line = in_words(&words.map(OsString::from));
+        let line = shell_line(&words.map(OsString::from));
         let output = std::process::Command::new("sh")
             .args(["-c", &format!("printf '%s\\0' {line}")])
             .output()
@@ -229,7 +241,7 @@ mod tests {
             words
         );
         assert_eq!(
-            in_words(&["fleetsweep", "run", "a/b-1.csv", "--limit", "20/2s"].map(OsString::from)),
+            shell_line(&["fleetsweep", "run", "a/b-1.csv", "--limit", "20/2s"].map(OsString::from)),
             "fleetsweep run a/b-1.csv --limit 20/2s"
         );
     }

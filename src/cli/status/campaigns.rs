@@ -38,12 +38,13 @@ pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failur
     let campaigns: Vec<_> = marks.into_iter().map(Campaign::from).collect();
     if json {
         screen::json(&campaigns, "the status")?;
-    } else if campaigns.is_empty() {
-        let nothing = format!("{} remembers no campaign", file.display());
-        screen::report(&one_line(&nothing), "the status")?;
     } else {
-        let all: String = campaigns.iter().map(ToString::to_string).collect();
-        screen::report(&all, "the status")?;
+        let text = if campaigns.is_empty() {
+            one_line(&format!("{} remembers no campaign", file.display())).into_owned()
+        } else {
+            campaigns.iter().map(ToString::to_string).collect()
+        };
+        screen::report(&text, "the status")?;
     }
     Ok(ExitCode::Clean)
 }
