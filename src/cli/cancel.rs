@@ -4,6 +4,7 @@
 use std::{
     cell::Cell,
     io::{self, IsTerminal},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -74,8 +75,8 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
             return Err(Failure::new(ExitCode::Interrupted, why));
         }
         Some(prepared) => match prepared? {
-            Prepared::Over(code) => return Ok(code),
-            Prepared::Ready(ready) => *ready,
+            ControlFlow::Break(code) => return Ok(code),
+            ControlFlow::Continue(ready) => ready,
         },
     };
     let cancelled = canceller.cancel(candidates, &mut signals).await;
@@ -104,15 +105,12 @@ struct Ready {
     lock: Lock,
 }
 
-enum Prepared {
-    Ready(Box<Ready>),
-    /// There is nothing to cancel, or it is not wanted.
-    Over(ExitCode),
-}
-
-/// Does all that comes before the first call. It may be cancelled at any moment, and notes whether it has stopped a
-/// run.
-async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Prepared, Failure> {
+/// Does all that comes before the first call, or returns the exit code if there is nothing to cancel or it is not wanted.
+/// It may be dropped at any moment, and notes whether it has stopped a run.
+async fn prepare(
+    args: &CancelCommand,
+    stopped_a_run: &Cell<bool>,
+) -> Result<ControlFlow<ExitCode, Ready>, Failure> {
     let monitor = args.campaign.start()?;
     if !io::stdin().is_terminal() && !args.campaign.yes && !args.dry_run {
         return Err(Failure::usage(
@@ -125,7 +123,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
     if args.dry_run {
         let candidates = canceller.look().await.map_err(failure)?;
         monitor.say(&format!("{} would be cancelled", counted(&candidates, &id)));
-        return Ok(Prepared::Over(ExitCode::Clean));
+        return Ok(ControlFlow::Break(ExitCode::Clean));
     }
     let terminal = Terminal {
         monitor: Arc::clone(&monitor),
@@ -136,7 +134,7 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
             monitor.say("nothing was cancelled, and the run goes on");
             let store = Store::open_unchecked_read_only(&state)?;
             let any_runs = store.has_open_scans_of_ours()?;
-            return Ok(Prepared::Over(exit_code(any_runs)));
+            return Ok(ControlFlow::Break(exit_code(any_runs)));
         }
     }
     let lock = lock_and_stop_run(&state, &api, stopped_a_run).await?;
@@ -155,17 +153,17 @@ async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Pre
             let question = format!("cancel {scans}? This takes {takes} at least. [y/N] ");
             if !terminal.ask(&question).await {
                 monitor.say(&nothing_cancelled(stopped_a_run.get()));
-                return Ok(Prepared::Over(exit_code(true)));
+                return Ok(ControlFlow::Break(exit_code(true)));
             }
         }
     }
-    Ok(Prepared::Ready(Box::new(Ready {
+    Ok(ControlFlow::Continue(Ready {
         state,
         api,
         canceller,
         candidates,
         lock,
-    })))
+    }))
 }
 
 /// Says that nothing was cancelled, and whether a run was stopped all the same.

@@ -146,10 +146,7 @@ impl CampaignArgs {
                 self.pace
                     .limits_of_last_run(last.quota(), loopback, self.yes)
             });
-        match kept {
-            Some(kept) => Ok(kept),
-            None => self.pace.quota(loopback, self.yes),
-        }
+        kept.map_or_else(|| self.pace.quota(loopback, self.yes), Ok)
     }
 
     /// The ledger that is named, or else that of the campaign's last run.

@@ -159,10 +159,10 @@ impl QuotaNote {
         match self.ledger() {
             None => Ok(Pacer::new(quota, Arc::clone(clock))),
             Some(place) => {
-                // In a process that is short of CPU time, a call is given up a little later than it should be.
-                let given_up_after = request_timeout + LONGEST_WAIT;
+                // In a process that is short of CPU time, a call is given up a little late.
+                let longest = request_timeout + LONGEST_WAIT;
                 let clock = Arc::clone(clock);
-                Ok(Pacer::with_ledger(quota, clock, &place, given_up_after)?)
+                Ok(Pacer::with_ledger(quota, clock, &place, longest)?)
             }
         }
     }

@@ -72,14 +72,7 @@ impl PaceArgs {
     /// # Errors
     /// The limits are more than the documented ones, for a real tenant and without `--yes`.
     pub fn quota(&self, loopback: bool, yes: bool) -> Result<(Quota, usize), Failure> {
-        let limits: Vec<Limit> = self
-            .limits
-            .iter()
-            .filter_map(|limit| match limit {
-                LimitOrNone::Limit(limit) => Some(*limit),
-                LimitOrNone::None => None,
-            })
-            .collect();
+        let limits: Vec<Limit> = self.given_limits().collect();
         let quota = if limits.len() < self.limits.len() {
             if self.limits.len() > 1 {
                 return Err(Failure::usage("--limit none goes with no other --limit"));
@@ -128,6 +121,14 @@ impl PaceArgs {
         Some((quota, workers))
     }
 
+    /// The limits that are given, without `none`.
+    fn given_limits(&self) -> impl Iterator<Item = Limit> {
+        self.limits.iter().filter_map(|limit| match limit {
+            LimitOrNone::Limit(limit) => Some(*limit),
+            LimitOrNone::None => None,
+        })
+    }
+
     fn workers_of(&self, quota: &Quota) -> usize {
         let smallest = quota.limits().map(Limit::calls).min();
         let smallest = smallest.unwrap_or(u32::from(WORKERS));
@@ -146,12 +147,9 @@ impl PaceArgs {
         if self.limits.is_empty() {
             return documented;
         }
-        let limits = self.limits.iter().filter_map(|limit| match limit {
-            LimitOrNone::Limit(limit) => Some(mock::Limit {
-                calls: limit.calls(),
-                window: limit.window(),
-            }),
-            LimitOrNone::None => None,
+        let limits = self.given_limits().map(|limit| mock::Limit {
+            calls: limit.calls(),
+            window: limit.window(),
         });
         QuotaConfig {
             limits: limits.collect(),

@@ -16,11 +16,7 @@ use crate::plain_text;
 /// Stdout cannot be written. A closed pipe is no error: its reader has read enough.
 pub(super) fn report(text: &str, what: &str) -> Result<(), Failure> {
     let lines = text.lines().map(plain_text::one_line);
-    let mut plain = String::with_capacity(text.len());
-    for line in lines {
-        plain += &line;
-        plain.push('\n');
-    }
+    let plain: String = lines.map(|line| line.into_owned() + "\n").collect();
     to_stdout(&plain, what)
 }
 
