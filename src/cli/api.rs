@@ -67,8 +67,8 @@ impl Api {
         )
     }
 
-    /// Writes to the ledger when the last calls were answered. If that fails, other processes count these calls until
-    /// they expire, which makes them slower but never too fast.
+    /// Writes the answers of the last calls to the ledger. If that fails, other processes wait for these calls as if
+    /// they had not been answered, which is slower but safe.
     pub(super) async fn flush_quota(&self) {
         if let Err(e) = self.pacer.flush().await {
             tracing::warn!("{e}");

@@ -14,9 +14,9 @@ use crate::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Brakes")]
 pub struct BrakeArgs {
-    /// Stop when the N-th machine of the campaign has ended as `failed`, `refused` or `unsure`, or when these are at
-    /// least P percent of the machines that have ended, from 20 ended machines on; with --again --extend each night
-    /// counts for itself.
+    /// Stop when N machines of the campaign have ended as `failed`, `refused` or `unsure`, or when these are at least P
+    /// percent of the machines that have ended, once 20 have ended. With --again --extend each night is counted
+    /// separately.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 

@@ -44,7 +44,7 @@ fn message(payload: &(dyn Any + Send), place: Option<&str>) -> String {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it says nothing of itself");
+        .unwrap_or("without a message");
     let text = one_line(text);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let place = place.unwrap_or("an unknown place");
@@ -110,7 +110,7 @@ mod tests {
             ("task", "a slip in a task, at src/cli/bug.rs:"),
             ("blocking", "a slip in a task that blocks, at src/"),
             ("thread", "a slip in a thread, at src/cli/bug.rs:"),
-            ("payload", "it says nothing of itself, at src/"),
+            ("payload", "without a message, at src/"),
             ("caught", "a slip that is caught, at src/"),
         ] {
             let done = Command::new(env::current_exe().unwrap())

@@ -42,7 +42,7 @@ const REPEAT_REQUEST_AFTER: Duration = Duration::from_secs(5);
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
 /// Cancel the scans that this campaign has started and that are not over; scans of others are left alone. A run that is
-/// at work on the campaign is stopped first. The same command again goes on.
+/// at work on the campaign is stopped first. If this is interrupted, the same command goes on.
 #[derive(Debug, Args)]
 pub struct CancelCommand {
     #[command(flatten)]
@@ -105,8 +105,8 @@ struct Ready {
     lock: Lock,
 }
 
-/// Does all that comes before the first call, or returns the exit code if there is nothing to cancel or it is not wanted.
-/// It may be dropped at any moment, and notes whether it has stopped a run.
+/// Does all that comes before the first call. Returns the exit code instead after a dry run, or if the answer to a
+/// question is no. It may be dropped at any moment, and notes whether it has stopped a run.
 async fn prepare(
     args: &CancelCommand,
     stopped_a_run: &Cell<bool>,

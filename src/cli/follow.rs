@@ -25,7 +25,7 @@ pub struct FollowCommand {
     follow: FollowArgs,
 }
 
-/// No scan is over in less than some minutes.
+/// A scan takes some minutes at least.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How scans are followed.

@@ -20,8 +20,8 @@ use crate::monitor::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Progress and logs")]
 pub struct ProgressArgs {
-    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and
-    /// lines elsewhere, and where TERM is `dumb`.
+    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal, and
+    /// lines elsewhere or if TERM is `dumb`.
     #[arg(long, value_enum, default_value_t = Shown::Auto)]
     progress: Shown,
 

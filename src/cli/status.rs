@@ -143,7 +143,7 @@ impl Status {
         let Counts { tally, open } = Counts::of(&store)?;
         let run = store.last_run()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        // While a run is at work, the state may be ahead of what it is compared with.
+        // A run that is at work has checked this itself, and its files change meanwhile.
         let whole = if running { Ok(()) } else { check_whole(&store) };
         let Forecast { quota, eta, begun } = Forecast::of(&store, open, running, &clock).await?;
         // A run that cannot tell when it ends notes why.

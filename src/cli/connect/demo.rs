@@ -19,8 +19,8 @@ use crate::{
 };
 
 impl ConnectArgs {
-    /// Starts a mock tenant and returns the configuration for it. Unlike [`connect`](Self::connect), which gets a ready
-    /// token, one signs in to it, with a secret: it issues tokens for any.
+    /// Starts a mock tenant and returns the settings for it. [`connect`](Self::connect) uses a ready token for the
+    /// mock; with these settings one signs in with a secret, and any will do.
     ///
     /// # Errors
     /// The mock cannot listen.

@@ -116,8 +116,8 @@ impl RunArgs {
     }
 }
 
-/// The tenant and application of the campaign's last run, for when it cannot be known `why` who would sign in. A note
-/// says so if calls are counted at all.
+/// The tenant and application of the campaign's last run, which are used if it is not known who would sign in; `why`
+/// says why not. Adds a note about that if calls are counted.
 fn last_account(found: &mut Found, counts_calls: bool, why: &str) -> (String, String) {
     let last = found.last_quota.as_ref().and_then(QuotaNote::account);
     if counts_calls {
