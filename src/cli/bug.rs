@@ -44,7 +44,7 @@ fn message(payload: &(dyn Any + Send), place: Option<&str>) -> String {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a message");
+        .unwrap_or("a panic without a message");
     let text = one_line(text);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let place = place.unwrap_or("an unknown place");
