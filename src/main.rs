@@ -3,6 +3,6 @@
 use fleetsweep::cli::{self, ExitCode, bug};
 
 fn main() -> ExitCode {
-    bug::ends_the_process();
+    bug::exit_on_panic();
     cli::main(std::env::args_os())
 }

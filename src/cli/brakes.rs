@@ -1,4 +1,5 @@
-//! What stops a campaign before it does harm, on the command line.
+//! The options that stop a campaign before it does harm. What they do is in
+//! [`campaign::brakes`](crate::campaign::brakes).
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -9,53 +10,53 @@ use crate::{
     schedule::{daily_window::Hours, deadline::Deadline},
 };
 
-/// The brakes' options. What one of them stops goes on with the same command once the option is changed; exit code 3.
+/// The brakes. A campaign that one of them stops ends with exit code 3, and goes on once the option is changed.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Brakes")]
 pub struct BrakeArgs {
-    /// Stop when the N-th machine of the campaign has ended as `failed`, `refused` or `unsure`, or when these are at
-    /// least P percent of the machines that have ended, from 20 ended machines on; with --again --extend each night
-    /// counts for itself.
+    /// Stop when N machines of the campaign have ended as `failed`, `refused` or `unsure`, or when these are at least P
+    /// percent of the machines that have ended, once 20 have ended. With --again --extend each night is counted
+    /// separately.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 
-    /// Start so many machines first: the rest only when N are accepted (with --follow: have succeeded) and, on a
-    /// terminal, you say yes; a busy machine is replaced by the next, and any other outcome stops.
+    /// Start N machines first, and the rest only when these are accepted (with --follow: have succeeded) and, on a
+    /// terminal, you say yes. A busy machine is replaced by the next one; any other outcome stops the campaign.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     canary: Option<u64>,
 
-    /// Answer the question whether the others may start once the canaries are accepted, or after a no: without a
-    /// terminal nobody can be asked again.
+    /// Answer the question whether the other machines may start, which is asked once the canaries are accepted, and
+    /// again after a no. Without a terminal nobody can be asked.
     #[arg(long, value_enum, value_name = "ANSWER")]
     pub(super) canary_answer: Option<CanaryAnswer>,
 
-    /// Send to at most N machines, in all runs of the campaign together, or with --again --extend in each night; the
-    /// others stay `not_attempted`.
+    /// Send to at most N machines in all runs of the campaign together, or with --again --extend each night. The others
+    /// stay `not_attempted`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_machines: Option<u64>,
 
-    /// Start no scan at this time or after it: 18:00 (the next time that the clock shows it; in that very minute it is
-    /// over at once), "2026-11-24 18:00", or 2026-11-24T18:00:00Z.
+    /// Start no scan at this time or later: 18:00 (the next time that the clock shows it; during that minute the run
+    /// stops at once), "2026-11-24 18:00", or 2026-11-24T18:00:00Z.
     #[arg(long, value_name = "TIME")]
     not_after: Option<Deadline>,
 
-    /// Start scans only from the first of two times of day until just before the second, by the clock of this computer
-    /// or of the zone, as in 22:00-06:00@Europe/Berlin; outside, the run waits.
+    /// Start scans only from the first time of day until just before the second, by the clock of this computer or of
+    /// the zone, as in 22:00-06:00@Europe/Berlin. At other times the run waits.
     #[arg(long, value_name = "HH:MM-HH:MM[@ZONE]")]
     window: Option<Hours>,
 }
 
-/// An answer given beforehand.
+/// The value of `--canary-answer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CanaryAnswer {
-    /// The others may start.
+    /// The other machines may start.
     Yes,
     /// They may not.
     No,
 }
 
 impl CanaryAnswer {
-    /// Who decided, in the state.
+    /// Who decided, as the state records it.
     #[must_use]
     pub const fn who(self) -> &'static str {
         match self {
@@ -66,10 +67,10 @@ impl CanaryAnswer {
 }
 
 impl BrakeArgs {
-    /// What the dispatcher goes by.
+    /// The brakes as the dispatcher takes them.
     ///
     /// # Errors
-    /// `--not-after` needs the computer's time zone, and it cannot be found out.
+    /// `--not-after` needs the computer's time zone, which cannot be determined.
     pub fn options(&self, now: Timestamp) -> Result<BrakeOptions, Failure> {
         let not_after = self.not_after.map(|deadline| {
             let at = deadline.here(now);

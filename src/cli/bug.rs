@@ -1,8 +1,8 @@
-//! A panic anywhere in the program ends it, in words and with exit code 5.
+//! A panic in any task or thread ends the process with a message and exit code 5.
 //!
-//! It need not be the main task's: a task or thread that is gone leaves others waiting for it for ever, or going on
-//! without what it was to write down. So the process ends at once, wherever the panic was, as if it had been killed:
-//! state, results and ledger are whole at every moment, and the same command goes on.
+//! If only the task or thread ended, others could wait for it for ever, or go on although it has not written what it
+//! should have. The process ends as if it had been killed, which is safe: state, results and ledger are consistent at
+//! every moment, and the same command goes on.
 
 use std::{
     any::Any,
@@ -14,19 +14,17 @@ use std::{
 use super::ExitCode;
 use crate::plain_text::one_line;
 
-/// From here on a panic of any thread or task ends the process. For `main`, and nobody else: it holds for the whole
-/// process.
-pub fn ends_the_process() {
+/// Installs the panic hook. It holds for the whole process, so only `main` should call it.
+pub fn exit_on_panic() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        let told = in_words(panic.payload(), place.as_deref());
+        let message = message(panic.payload(), place.as_deref());
         let mut out = stderr().lock();
-        // The cursor stands at the end of the bar, if there is one. That nobody may be left to read this changes
-        // nothing.
+        // If there is a progress bar, the cursor is at its end. If stderr is closed, there is nowhere to report it.
         let bar_ends = if out.is_terminal() { "\n" } else { "" };
-        let _ = writeln!(out, "{bar_ends}{told}");
-        // The log may be what somebody reads tomorrow, and this the last that is in it.
-        tracing::error!(target: "fleetsweep::bug", event = "bug", "{told}");
+        let _ = writeln!(out, "{bar_ends}{message}");
+        // Somebody may read the log later, and this is its last line.
+        tracing::error!(target: "fleetsweep::bug", event = "bug", "{message}");
         let trace = Backtrace::capture();
         if trace.status() == BacktraceStatus::Captured {
             let _ = writeln!(out, "{trace}");
@@ -34,19 +32,19 @@ pub fn ends_the_process() {
         #[expect(
             clippy::exit,
             clippy::disallowed_methods,
-            reason = "the panic may be of a thread that nobody waits for, so no code can be returned from main"
+            reason = "main may not be waiting for the thread that panicked, so it cannot return the code"
         )]
         std::process::exit(ExitCode::Storage.number().into());
     }));
 }
 
-/// What is told of a panic.
-fn in_words(payload: &(dyn Any + Send), place: Option<&str>) -> String {
+/// The message for a panic.
+fn message(payload: &(dyn Any + Send), place: Option<&str>) -> String {
     let text = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it says nothing of itself");
+        .unwrap_or("a panic without a message");
     let text = one_line(text);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let place = place.unwrap_or("an unknown place");
@@ -72,7 +70,7 @@ mod tests {
     #[ignore = "the child of the test below: it ends its process"]
     fn child() {
         let Ok(deed) = env::var(DEED) else { return };
-        ends_the_process();
+        exit_on_panic();
         let log = LogOptions {
             filter: None,
             verbosity: -1,
@@ -104,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_anywhere_ends_the_process_in_words_with_5_and_is_in_the_log() {
+    fn a_panic_anywhere_exit_on_panic_in_words_with_5_and_is_in_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         for (deed, words) in [
@@ -112,7 +110,7 @@ mod tests {
             ("task", "a slip in a task, at src/cli/bug.rs:"),
             ("blocking", "a slip in a task that blocks, at src/"),
             ("thread", "a slip in a thread, at src/cli/bug.rs:"),
-            ("payload", "it says nothing of itself, at src/"),
+            ("payload", "without a message, at src/"),
             ("caught", "a slip that is caught, at src/"),
         ] {
             let done = Command::new(env::current_exe().unwrap())

@@ -1,8 +1,10 @@
-//! `fleetsweep cancel`: call a campaign back.
+//! `fleetsweep cancel`: cancel the scans of a campaign. A run that is at work on the campaign is stopped first, through
+//! its state, where `remote_stop` looks for the request.
 
 use std::{
     cell::Cell,
     io::{self, IsTerminal},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,6 +14,7 @@ use clap::Args;
 
 use super::{
     ExitCode, Failure,
+    api::Api,
     existing_campaign::{self, CampaignArgs, ExistingCampaign},
     follow::failure,
     ledger, signals,
@@ -25,63 +28,64 @@ use crate::{
         tag::CampaignId,
     },
     defender::HttpDefender,
-    monitor::{Monitor, count, span},
-    quota::{Clock, Kind, Pacer, SystemClock},
+    monitor::{count, span},
+    quota::Kind,
     store::{Lock, LockError, Store},
 };
 
-/// A run that was ordered to stop waits for its calls (at most a minute as a rule) and puts its results in order.
+/// How long a run may take to stop. It waits for its calls, at most a minute as a rule, and puts its results in order.
 const RUN_ENDS_WITHIN: Duration = Duration::from_mins(5);
 
-/// A run that began just as the order was given may not have seen it: it is given again.
-const ORDER_AGAIN: Duration = Duration::from_secs(5);
+/// How often the stop request is repeated: a run that has just begun may have missed the first one.
+const REPEAT_REQUEST_AFTER: Duration = Duration::from_secs(5);
+
+/// How often the lock is tried while the run stops.
+const LOCK_POLL: Duration = Duration::from_millis(200);
 
 /// Cancel the scans that this campaign has started and that are not over; scans of others are left alone. A run that is
-/// at work on the campaign is stopped first. The same command again goes on.
+/// at work on the campaign is stopped first. If this is interrupted, the same command goes on.
 #[derive(Debug, Args)]
 pub struct CancelCommand {
     #[command(flatten)]
-    attach: CampaignArgs,
+    campaign: CampaignArgs,
 
     /// Say what would be cancelled, and change nothing.
     #[arg(long, help_heading = "Options")]
     dry_run: bool,
 }
 
-/// Calls a campaign back.
+/// Cancels a campaign's scans.
 ///
 /// # Errors
-/// There is no campaign, the tenant will not have it, a file cannot be used, or somebody stops it before its first
-/// call.
+/// There is no campaign, the tenant rejects the requests, a file cannot be used, or somebody interrupts it before its
+/// first call.
 pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
-    // From the first line on: looking for the scans, and waiting for a run, may take minutes.
+    // First of all, because reading the list of scans and waiting for a run may take minutes.
     let mut signals = signals::listen();
     let stopped_a_run = Cell::new(false);
     let preparing = prepare(&args, &stopped_a_run);
     let Ready {
         state,
-        caller,
-        pacer,
-        monitor,
-        doomed,
+        api,
+        canceller,
+        candidates,
         lock,
     } = match signals::unless_stopped(&mut signals, preparing).await {
         None => {
-            let why = format!("interrupted; {}", nothing(stopped_a_run.get()));
+            let why = format!("interrupted; {}", nothing_cancelled(stopped_a_run.get()));
             return Err(Failure::new(ExitCode::Interrupted, why));
         }
         Some(prepared) => match prepared? {
-            Prepared::Over(code) => return Ok(code),
-            Prepared::Ready(ready) => *ready,
+            ControlFlow::Break(code) => return Ok(code),
+            ControlFlow::Continue(ready) => ready,
         },
     };
-    let cancelled = caller.cancel(doomed, &mut signals).await;
-    if let Err(e) = pacer.flush().await {
-        tracing::warn!("{e}");
-    }
+    let cancelled = canceller.cancel(candidates, &mut signals).await;
+    api.flush_quota().await;
     let cancelled = cancelled.map_err(failure)?;
-    monitor.say(&told(&cancelled, stopped_a_run.get()));
-    existing_campaign::put_into_results(&state, Some(lock), monitor.as_ref(), &mut signals).await?;
+    let monitor = api.monitor.as_ref();
+    monitor.say(&summary(&cancelled, stopped_a_run.get()));
+    existing_campaign::write_scans_to_results(&state, Some(lock), monitor, &mut signals).await?;
     monitor.ended();
     Ok(match cancelled {
         Cancelled {
@@ -92,107 +96,79 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
     })
 }
 
-/// All that is needed to call a campaign back.
+/// All that is needed for the first call.
 struct Ready {
     state: PathBuf,
-    caller: Canceller<HttpDefender>,
-    pacer: Pacer,
-    monitor: Arc<dyn Monitor>,
-    doomed: Vec<CancelCandidate>,
+    api: Api,
+    canceller: Canceller<HttpDefender>,
+    candidates: Vec<CancelCandidate>,
     /// The campaign's.
     lock: Lock,
 }
 
-enum Prepared {
-    Ready(Box<Ready>),
-    /// Nothing is to be cancelled.
-    Over(ExitCode),
-}
-
-/// Does all that comes before the first call: it may be broken off at any moment, and notes whether it has stopped a
-/// run.
-async fn prepare(args: &CancelCommand, stopped_a_run: &Cell<bool>) -> Result<Prepared, Failure> {
-    let monitor = args.attach.start()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let terminal = io::stdin().is_terminal();
-    if !terminal && !args.attach.yes && !args.dry_run {
+/// Does all that comes before the first call. Returns the exit code instead after a dry run, or if the answer to a
+/// question is no. It may be dropped at any moment, and notes whether it has stopped a run.
+async fn prepare(
+    args: &CancelCommand,
+    stopped_a_run: &Cell<bool>,
+) -> Result<ControlFlow<ExitCode, Ready>, Failure> {
+    let monitor = args.campaign.start()?;
+    if !io::stdin().is_terminal() && !args.campaign.yes && !args.dry_run {
         return Err(Failure::usage(
             "cancel asks first, and there is no terminal to ask at: give --yes, or --dry-run to see what would be \
              cancelled",
         ));
     }
-    let ExistingCampaign {
-        state,
-        identity,
-        connection,
-        client,
-        pacer,
-        workers,
-    } = args.attach.attach(&clock, monitor.as_ref()).await?;
-    let campaign = CampaignId::known(identity.campaign);
-    let caller = Canceller::new(
-        &client,
-        &connection.tokens,
-        &pacer,
-        &clock,
-        &monitor,
-        &state,
-        campaign.clone(),
-        workers,
-    );
+    let ExistingCampaign { state, id, api } = args.campaign.open(&monitor).await?;
+    let canceller = api.canceller(&state, id.clone());
     if args.dry_run {
-        let doomed = caller.look().await.map_err(failure)?;
-        monitor.say(&format!(
-            "{} would be cancelled",
-            counted(&doomed, &campaign)
-        ));
-        return Ok(Prepared::Over(ExitCode::Clean));
+        let candidates = canceller.look().await.map_err(failure)?;
+        monitor.say(&format!("{} would be cancelled", counted(&candidates, &id)));
+        return Ok(ControlFlow::Break(ExitCode::Clean));
     }
     let terminal = Terminal {
         monitor: Arc::clone(&monitor),
     };
-    if !args.attach.yes && Lock::is_held(&state) {
+    if !args.campaign.yes && Lock::is_held(&state) {
         let question = "a run is at work on the campaign: stop it, and count its scans? [y/N] ";
         if !terminal.ask(question).await {
             monitor.say("nothing was cancelled, and the run goes on");
-            let store = Store::open_unchecked_read_only(&state).map_err(Failure::storage)?;
-            let runs = store.has_open_scans_of_ours().map_err(Failure::storage)?;
-            return Ok(Prepared::Over(exit_code(runs)));
+            let store = Store::open_unchecked_read_only(&state)?;
+            let any_runs = store.has_open_scans_of_ours()?;
+            return Ok(ControlFlow::Break(exit_code(any_runs)));
         }
     }
-    let lock = lock_of(&state, clock.as_ref(), monitor.as_ref(), stopped_a_run).await?;
-    // A run over a copy of this state, or a link to it, would start scans meanwhile, and hears no order that lies here.
-    drop(open::of_campaign(&campaign, ledger::locks().as_deref())?);
-    let doomed = caller.look().await.map_err(failure)?;
-    if doomed.is_empty() {
+    let lock = lock_and_stop_run(&state, &api, stopped_a_run).await?;
+    // A run that uses a copy of this state, or a link to it, does not see the stop request and would start more scans.
+    drop(open::of_campaign(&id, ledger::locks().as_deref())?);
+    let candidates = canceller.look().await.map_err(failure)?;
+    if candidates.is_empty() {
         monitor.say("no scan of this campaign is under way");
     } else {
-        let takes = span::in_words(pacer.lower_bound(Kind::Cancel, doomed.len() as u64));
-        let scans = counted(&doomed, &campaign);
-        if args.attach.yes {
+        let calls = api.pacer.lower_bound(Kind::Cancel, candidates.len() as u64);
+        let takes = span::in_words(calls);
+        let scans = counted(&candidates, &id);
+        if args.campaign.yes {
             monitor.note(&format!("cancelling {scans}; this takes {takes} at least"));
-        } else if !terminal
-            .ask(&format!(
-                "cancel {scans}? This takes {takes} at least. [y/N] "
-            ))
-            .await
-        {
-            monitor.say(&nothing(stopped_a_run.get()));
-            return Ok(Prepared::Over(exit_code(true)));
+        } else {
+            let question = format!("cancel {scans}? This takes {takes} at least. [y/N] ");
+            if !terminal.ask(&question).await {
+                monitor.say(&nothing_cancelled(stopped_a_run.get()));
+                return Ok(ControlFlow::Break(exit_code(true)));
+            }
         }
     }
-    Ok(Prepared::Ready(Box::new(Ready {
+    Ok(ControlFlow::Continue(Ready {
         state,
-        caller,
-        pacer,
-        monitor,
-        doomed,
+        api,
+        canceller,
+        candidates,
         lock,
-    })))
+    }))
 }
 
-/// That nothing was cancelled, and what was done all the same.
-fn nothing(stopped_a_run: bool) -> String {
+/// Says that nothing was cancelled, and whether a run was stopped all the same.
+fn nothing_cancelled(stopped_a_run: bool) -> String {
     let mut words = "nothing was cancelled".to_owned();
     if stopped_a_run {
         words += "; the run was told to stop, and the same `run` command goes on with it";
@@ -200,22 +176,23 @@ fn nothing(stopped_a_run: bool) -> String {
     words
 }
 
-/// "12 scans of campaign ab12cd34ef (9 that have not begun, 3 under way)".
-fn counted(doomed: &[CancelCandidate], campaign: &CampaignId) -> String {
-    let pending = doomed.iter().filter(|scan| scan.status == "Pending");
+/// "12 scans of campaign ab12cd34ef (9 not begun, 3 under way)".
+fn counted(candidates: &[CancelCandidate], campaign: &CampaignId) -> String {
+    let pending = candidates.iter().filter(|scan| scan.status == "Pending");
     let pending = pending.count();
     format!(
         "{} of campaign {campaign} ({pending} not begun, {} under way)",
-        count::of(doomed.len() as u64, "scan"),
-        doomed.len() - pending
+        count::of(candidates.len() as u64, "scan"),
+        candidates.len() - pending
     )
 }
 
-fn told(done: &Cancelled, stopped_a_run: bool) -> String {
+/// The result of cancelling, in one line.
+fn summary(done: &Cancelled, stopped_a_run: bool) -> String {
     if done.interrupted && done.calls == 0 {
         return format!(
             "interrupted before the first call; {}; {} may still be under way, and the same command goes on",
-            nothing(stopped_a_run),
+            nothing_cancelled(stopped_a_run),
             count::of(done.left, "scan")
         );
     }
@@ -234,7 +211,7 @@ fn told(done: &Cancelled, stopped_a_run: bool) -> String {
     parts.join(", ")
 }
 
-/// Whether any of the campaign's scans still runs, for scripts.
+/// The exit code that tells scripts whether any of the campaign's scans still runs.
 fn exit_code(any_runs: bool) -> ExitCode {
     if any_runs {
         ExitCode::Incomplete
@@ -243,16 +220,16 @@ fn exit_code(any_runs: bool) -> ExitCode {
     }
 }
 
-/// Takes the campaign's lock, so that no run starts scans while they are cancelled; a run that has it is ordered to
+/// Takes the campaign's lock, so that no run starts scans while they are cancelled. A run that holds it is asked to
 /// stop.
-async fn lock_of(
+async fn lock_and_stop_run(
     state: &Path,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
+    api: &Api,
     stopped_a_run: &Cell<bool>,
 ) -> Result<Lock, Failure> {
+    let clock = api.clock.as_ref();
     let began = clock.now();
-    let mut ordered = None;
+    let mut requested = None;
     loop {
         match Lock::take(state) {
             Ok(lock) => return Ok(lock),
@@ -261,16 +238,15 @@ async fn lock_of(
             Err(e) => return Err(Failure::storage(e)),
         }
         let now = clock.now();
-        if ordered.is_none_or(|at| now.since(at) >= ORDER_AGAIN) {
-            if ordered.is_none() {
-                monitor.note("a run is at work on the campaign: it is told to stop");
+        if requested.is_none_or(|at| now.since(at) >= REPEAT_REQUEST_AFTER) {
+            if requested.is_none() {
+                let text = "a run is at work on the campaign: it is told to stop";
+                api.monitor.note(text);
             }
-            Store::open_unchecked(state)
-                .and_then(|mut store| store.request_stop(clock.wall()))
-                .map_err(Failure::storage)?;
-            ordered = Some(now);
+            Store::open_unchecked(state)?.request_stop(clock.wall())?;
+            requested = Some(now);
             stopped_a_run.set(true);
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(LOCK_POLL).await;
     }
 }

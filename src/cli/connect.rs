@@ -1,12 +1,12 @@
 //! Which API is called, and with which token.
 //!
 //! ```text
-//!   options, environment ─→ ConnectArgs::setup ─→ Setup ─→ token, looked at ─→ Connection ─→ client
-//!                            (nothing is sent)
+//!   options, environment ─→ ConnectArgs::settings ─→ ConnectSettings ─→ token, checked ─→ Connection ─→ client
+//!                              (nothing is sent)
 //! ```
 //!
-//! - `resolve_offline`: who would sign in, as far as that is known beforehand.
-//! - `rehearsal`: a mock tenant inside this process.
+//! - `offline`: who would sign in, as far as that is known without doing so, for `fleetsweep plan`.
+//! - `demo`: the mock tenant of `--mock`.
 
 mod demo;
 mod offline;
@@ -21,7 +21,7 @@ use clap::{
 use demo::start_mock;
 pub use offline::Offline;
 
-use super::{ExitCode, Failure, paths::FileUse};
+use super::{ExitCode, Failure, pace::PaceArgs, paths::FileUse};
 use crate::{
     client::token_clock::SignInTime,
     defender::{
@@ -33,7 +33,6 @@ use crate::{
             TokenSource, fit,
         },
     },
-    mock::QuotaConfig,
     monitor::Monitor,
     quota::{Clock, SystemClock},
     store::UNKNOWN_TENANT,
@@ -49,7 +48,7 @@ pub struct ConnectArgs {
     ])]
     pub mock: bool,
 
-    /// Microsoft's cloud that the tenant lives in. [default: commercial]
+    /// The Microsoft cloud that the tenant is in. [default: commercial]
     #[arg(long, value_name = "CLOUD", value_parser = clouds())]
     cloud: Option<Cloud>,
 
@@ -57,15 +56,15 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "REGION", value_parser = regions())]
     region: Option<Region>,
 
-    /// The API's address, over --cloud and --region.
+    /// The API's address, instead of that of --cloud and --region.
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
 
-    /// The sign-in service's address, over --cloud.
+    /// The sign-in service's address, instead of that of --cloud.
     #[arg(long, value_name = "URL")]
     authority_url: Option<String>,
 
-    /// What the token is for, over --cloud.
+    /// The resource that the token is for, instead of that of --cloud.
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
 
@@ -73,11 +72,11 @@ pub struct ConnectArgs {
     #[arg(long, value_enum, value_name = "WAY", long_help = AUTH_HELP)]
     auth: Option<AuthArg>,
 
-    /// A file that holds a bearer token; read again when it changes.
+    /// A file with a bearer token. It is read again when it changes.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// Certificates (PEM) that are trusted besides the system's: a company's own.
+    /// Certificates (PEM) to trust besides the system's, as those of a company's own authority.
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
 }
@@ -106,55 +105,55 @@ fn regions() -> impl TypedValueParser<Value = Region> {
     PossibleValuesParser::new(Region::ALL.map(Region::name)).try_map(|name| name.parse::<Region>())
 }
 
-/// What the options and the environment say; nothing has been sent.
-pub struct Setup {
-    /// Where calls go.
+/// The connection that options and environment ask for. Nothing has been sent.
+pub struct ConnectSettings {
+    /// The API's address.
     pub base: ApiBase,
-    /// Which sign-in was chosen.
-    pub choice: CredentialChoice,
-    /// For whom, where and how.
-    pub terms: SignInOptions,
+    /// What to sign in with.
+    pub credential: CredentialChoice,
+    /// Where to sign in, and for which resource.
+    pub sign_in: SignInOptions,
 }
 
 /// A connection, before its first call.
 pub struct Connection {
-    /// Where calls go.
+    /// The API's address.
     pub base: ApiBase,
-    /// The address by which a campaign knows its API; `mock` for the one inside this process, whose port is any.
+    /// The API's address as a campaign records it; `mock` for the mock inside this process, whose port varies.
     pub api: String,
     /// Where tokens come from.
     pub tokens: Arc<dyn TokenSource>,
-    /// The token's tenant; `unknown` where it cannot be read.
+    /// The token's tenant, or [`UNKNOWN`].
     pub tenant: String,
-    /// The token's application, likewise.
+    /// The token's application, or [`UNKNOWN`].
     pub application: String,
-    /// The tenant by which rows of another one are told.
+    /// The tenant that the rows of the input have to belong to.
     pub rows: RowsTenant,
     network: Network,
 }
 
-/// The tenant that rows are judged by.
+/// The tenant that the rows of the input have to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowsTenant {
-    /// By the token, or where that does not tell by `AZURE_TENANT_ID`.
+    /// This one, by the token, or by `AZURE_TENANT_ID` if the token does not say.
     Known(String),
-    /// Nobody knows it.
-    Untold,
-    /// It does not matter: nothing leaves the computer, or the sign-in will tell.
+    /// One tenant, but it is not known which.
+    Unknown,
+    /// Any: nothing leaves the computer, or the tenant is known only after the sign-in.
     Any,
 }
 
 impl RowsTenant {
-    /// What the token tells goes first, then a tenant that was named by its id; by its name alone no row can be
-    /// compared.
-    fn of(told: Option<&str>, named: Option<&str>) -> Self {
+    /// The tenant of the token, or else the one that was named by its id. Rows cannot be compared with a tenant's name.
+    fn of(by_token: Option<&str>, named: Option<&str>) -> Self {
         let named = named.filter(|named| offline::is_guid(named));
-        told.or(named)
-            .map_or(Self::Untold, |tenant| Self::Known(tenant.to_owned()))
+        by_token
+            .or(named)
+            .map_or(Self::Unknown, |tenant| Self::Known(tenant.to_owned()))
     }
 }
 
-/// What is written where a token does not tell.
+/// Stands for a tenant or an application that the token does not name.
 pub const UNKNOWN: &str = UNKNOWN_TENANT;
 
 /// Environment variables that name a file to sign in with.
@@ -164,7 +163,7 @@ const SIGN_IN_FILES: [&str; 2] = [
 ];
 
 impl ConnectArgs {
-    /// The files that the connection is made with.
+    /// The files that signing in reads.
     #[must_use]
     pub fn files(&self) -> Vec<FileUse> {
         if self.mock {
@@ -184,11 +183,11 @@ impl ConnectArgs {
         by_option.chain(by_environment).collect()
     }
 
-    /// Finds address and sign-in; nothing is sent.
+    /// Resolves the options and the environment. Nothing is sent.
     ///
     /// # Errors
     /// An option cannot be used (exit 2), or nothing to sign in with is configured (exit 4).
-    pub fn setup(&self, clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+    pub fn settings(&self, clock: Arc<dyn Clock>) -> Result<ConnectSettings, Failure> {
         let (base, endpoints) = self.base()?;
         let authority = self.authority_url.as_deref().unwrap_or(endpoints.authority);
         let authority = Authority::parse(authority)
@@ -201,13 +200,13 @@ impl ConnectArgs {
             let why = "--token-file goes with --auth token, or without --auth";
             return Err(Failure::usage(why));
         }
-        let choice =
+        let credential =
             CredentialChoice::make(auth, self.token_file.clone(), &Environment(&environment))
                 .map_err(not_signed_in)?;
-        Ok(Setup {
+        Ok(ConnectSettings {
             base,
-            choice,
-            terms: SignInOptions {
+            credential,
+            sign_in: SignInOptions {
                 authority,
                 resource: resource.to_owned(),
                 network,
@@ -216,38 +215,43 @@ impl ConnectArgs {
         })
     }
 
-    /// Signs in, looks at the token, and notes what the person should know of it. No call of the API is made. The mock
-    /// inside this process, if it is asked for, keeps `mock_quota`.
+    /// Signs in, checks the token, and shows what the person should know about it. No call of the API is made. With
+    /// `--mock`, the mock tenant has the quota that `pace` asks for.
     ///
     /// # Errors
     /// An option cannot be used (exit 2), or there is no token that fits the need (exit 4).
     pub async fn connect(
         &self,
         need: Need,
-        mock_quota: QuotaConfig,
+        pace: &PaceArgs,
         monitor: &dyn Monitor,
     ) -> Result<Connection, Failure> {
         if self.mock {
-            return start_mock(mock_quota).await;
+            return start_mock(pace.mock_quota()).await;
         }
-        let setup = self.setup(Arc::new(SystemClock))?;
-        let tokens = setup.choice.source(&setup.terms).map_err(not_signed_in)?;
+        let settings = self.settings(Arc::new(SystemClock))?;
+        let ConnectSettings {
+            credential,
+            sign_in,
+            ..
+        } = &settings;
+        let tokens = credential.source(sign_in).map_err(not_signed_in)?;
         let token = tokens.token().await.map_err(not_signed_in)?;
         let claims = Claims::of(&token);
-        monitor.note(&format!("signed in with {}", setup.choice.words));
+        monitor.note(&format!("signed in with {}", credential.words));
         if let Some(claims) = &claims {
-            fit::tenant(claims, setup.choice.tenant.as_deref()).map_err(not_signed_in)?;
-            fit::audience(claims, &setup.terms.resource).map_err(not_signed_in)?;
+            fit::tenant(claims, credential.tenant.as_deref()).map_err(not_signed_in)?;
+            fit::audience(claims, &sign_in.resource).map_err(not_signed_in)?;
             if let Some(warning) = fit::roles(claims, need).map_err(not_signed_in)? {
                 monitor.note(&warning);
             }
         } else {
             monitor.note(fit::NO_JWT);
         }
-        Ok(setup.connection(tokens, claims))
+        Ok(settings.connection(tokens, claims))
     }
 
-    /// Where calls go, and what goes with it.
+    /// The API's address, and the other addresses of its cloud.
     fn base(&self) -> Result<(ApiBase, Endpoints), Failure> {
         let cloud = self.cloud.unwrap_or_default();
         let endpoints = cloud.endpoints(self.region).map_err(Failure::usage)?;
@@ -268,19 +272,19 @@ impl ConnectArgs {
     }
 }
 
-impl Setup {
-    /// The connection, once there is a token that says this of itself.
+impl ConnectSettings {
+    /// The connection with these tokens, the first of which has these claims.
     #[must_use]
     pub fn connection(&self, tokens: Arc<dyn TokenSource>, claims: Option<Claims>) -> Connection {
         let claims = claims.unwrap_or_default();
         Connection {
-            rows: RowsTenant::of(claims.tenant.as_deref(), self.choice.tenant.as_deref()),
+            rows: RowsTenant::of(claims.tenant.as_deref(), self.credential.tenant.as_deref()),
             api: self.base.to_string(),
             base: self.base.clone(),
             tokens,
             tenant: claims.tenant.unwrap_or_else(|| UNKNOWN.into()),
             application: claims.application.unwrap_or_else(|| UNKNOWN.into()),
-            network: self.terms.network.clone(),
+            network: self.sign_in.network.clone(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What `follow` and `cancel` stand on: a campaign that is there, and a connection to its tenant.
+//! What `follow` and `cancel` share: they open a campaign that exists, sign in to its tenant, and at the end write what
+//! they have found out about its scans into the results file.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     ExitCode, Failure,
+    api::Api,
     connect::{ConnectArgs, Connection, UNKNOWN},
     ledger::{self, QuotaNote},
     pace::PaceArgs,
@@ -20,20 +22,20 @@ use super::{
 };
 use crate::{
     campaign::{journal, open, recover::witness, stop::Signal, tag::CampaignId},
-    defender::{HttpDefender, sign_in::Need},
+    defender::sign_in::Need,
     monitor::Monitor,
-    quota::{Clock, LONGEST_WAIT, Pacer},
+    quota::{Clock, Quota, SystemClock},
     results::{self, Installed, Layout, Owner},
     store::{Identity, Lock, Store},
 };
 
-/// One page of 10,000 scans is 10 MB on a bad line.
+/// One page of 10,000 scans is 10 MB, which may take long on a slow connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Which campaign, and how its tenant is reached.
+/// The options that name the campaign and say how its tenant is reached.
 #[derive(Debug, Args)]
 pub(super) struct CampaignArgs {
-    /// The campaign's state file, or the input whose state lies at its default place.
+    /// The campaign's state file, or the input whose state is in its default place.
     #[arg(value_name = "STATE")]
     state: PathBuf,
 
@@ -51,36 +53,30 @@ pub(super) struct CampaignArgs {
     pub(super) yes: bool,
 }
 
-/// A campaign that is there, and a connection to its tenant.
+/// A campaign that exists, and a connection to its tenant.
 pub(super) struct ExistingCampaign {
     pub(super) state: PathBuf,
-    pub(super) identity: Identity,
-    pub(super) connection: Connection,
-    pub(super) client: Arc<HttpDefender>,
-    pub(super) pacer: Pacer,
-    /// How many calls may be on the wire at once.
-    pub(super) workers: usize,
+    pub(super) id: CampaignId,
+    pub(super) api: Api,
 }
 
 impl CampaignArgs {
-    /// Begins to log, once it is clear that the log is no file of the campaign's.
+    /// Starts to log, once it is clear that the log is not one of the campaign's files.
     ///
     /// # Errors
-    /// There is no campaign, two of the files are one, or the log cannot be written.
+    /// There is no campaign, one file is named for two purposes, or the log cannot be written.
     pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
         let state = paths::state_of(&self.state)?;
         let mut files = FileUse::state(&state);
         if state != self.state {
             files.push(FileUse::read("the campaign's input", &self.state));
         }
-        // Whatever is wrong with the state is told by who works with it.
+        // If the state cannot be read, `open` reports it.
         if let Ok(store) = Store::open_unchecked_read_only(&state) {
             let results = store.last_results().ok().flatten();
             files.extend(results.map(|(path, _)| FileUse::written("the campaign's results", path)));
-            let last = store.last_run().ok().flatten();
-            let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
-            let ledger = self.pace.quota_file.clone();
-            let ledger = ledger.or_else(|| last.as_ref()?.file().cloned());
+            let last = QuotaNote::of_last_run(&store).ok().flatten();
+            let ledger = self.quota_file(last.as_ref());
             files.extend(ledger::files(ledger.as_ref(), false));
         }
         files.extend(self.progress.files());
@@ -89,95 +85,101 @@ impl CampaignArgs {
         self.progress.start()
     }
 
-    /// Finds the campaign and signs in; no call of the API is made.
+    /// Opens the campaign and signs in. No call of the API is made.
     ///
     /// # Errors
-    /// There is no campaign, it is another tenant's, or there is no token.
-    pub(super) async fn attach(
+    /// There is no campaign, it belongs to another tenant, or there is no token.
+    pub(super) async fn open(
         &self,
-        clock: &Arc<dyn Clock>,
-        monitor: &dyn Monitor,
+        monitor: &Arc<dyn Monitor>,
     ) -> Result<ExistingCampaign, Failure> {
         if self.connect.mock {
             return Err(Failure::usage(
-                "the mock tenant inside this process knows of no scans; start one by `fleetsweep mock` and name it by \
-                 --api-url",
+                "the mock tenant inside this process knows of no scans; start one with `fleetsweep mock` and name it \
+                 with --api-url",
             ));
         }
         let state = paths::state_of(&self.state)?;
-        // Looked through once; the notes of each round and of each scan do not do it again.
-        let store = look(&state).await?;
+        // The state is checked once, here. It is opened again for each round and each scan, without a check.
+        let store = open_checked(&state).await?;
         let identity = store.identity().clone();
-        if CampaignId::known(identity.campaign.as_str()).is_rehearsal() {
+        let id = CampaignId::known(identity.campaign.as_str());
+        if id.is_rehearsal() {
             return Err(Failure::usage(format!(
-                "campaign {} was a rehearsal, whose mock tenant is gone: it has started no scans; nothing was sent",
-                identity.campaign
+                "campaign {id} was a rehearsal, whose mock tenant is gone: it has started no scans; nothing was sent"
             )));
         }
-        let last = store.last_run().map_err(Failure::storage)?;
-        let last = last.and_then(|run| QuotaNote::from_json(&run.quota));
-        // What can be followed or called back still is; a run says the same, and sends nothing.
+        let last = QuotaNote::of_last_run(&store)?;
+        // A state that has lost its end can still be followed or cancelled. Only a run would refuse it.
         if !Lock::is_held(&state)
-            && let Err(lost) = check_whole(&store, last.as_ref())
+            && let Err(lost) = check_whole(&store)
         {
             monitor.say(&lost.why);
         }
         drop(store);
-        let mock_quota = self.pace.mock_quota();
-        let connecting = self.connect.connect(Need::Read, mock_quota, monitor);
+        let connecting = self
+            .connect
+            .connect(Need::Read, &self.pace, monitor.as_ref());
         let connection = connecting.await?;
-        check(&identity, &connection)?;
-        let loopback = connection.base.is_loopback();
-        let kept = last
-            .as_ref()
-            .filter(|_| self.pace.says_nothing())
-            .and_then(|last| self.pace.kept(last.quota(), loopback, self.yes));
-        let (quota, workers) = match kept {
-            Some(kept) => kept,
-            None => self.pace.quota(loopback, self.yes)?,
-        };
-        let file = self.pace.quota_file.clone();
-        let file = file.or_else(|| last.as_ref()?.file().cloned());
+        check_tenant(&identity, &connection)?;
+        let (quota, workers) = self.limits(last.as_ref(), connection.base.is_loopback())?;
+        let file = self.quota_file(last.as_ref());
         let note = QuotaNote::new(&quota, &connection, file, false)?;
-        let pacer = note.pacer(&quota, clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
-        Ok(ExistingCampaign {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let api = Api {
             client: Arc::new(connection.client(REQUEST_TIMEOUT, workers)?),
-            state,
-            identity,
-            connection,
-            pacer,
+            tokens: connection.tokens,
+            pacer: note.pacer(&quota, &clock, REQUEST_TIMEOUT)?,
+            clock,
+            monitor: Arc::clone(monitor),
             workers,
-        })
+        };
+        Ok(ExistingCampaign { state, id, api })
+    }
+
+    /// The limits and the number of workers: those of the options, or else those of the campaign's last run.
+    fn limits(&self, last: Option<&QuotaNote>, loopback: bool) -> Result<(Quota, usize), Failure> {
+        let kept = last
+            .filter(|_| self.pace.sets_no_limits())
+            .and_then(|last| {
+                self.pace
+                    .limits_of_last_run(last.quota(), loopback, self.yes)
+            });
+        kept.map_or_else(|| self.pace.quota(loopback, self.yes), Ok)
+    }
+
+    /// The ledger that is named, or else that of the campaign's last run.
+    fn quota_file(&self, last: Option<&QuotaNote>) -> Option<PathBuf> {
+        let named = self.pace.quota_file.clone();
+        named.or_else(|| last?.file().cloned())
     }
 }
 
-/// Looks a state through, which takes a second for a million targets: on a thread, so that Ctrl-C is heard meanwhile.
-async fn look(state: &Path) -> Result<Store, Failure> {
+/// Opens a state and checks it, which takes a second for a million targets. It does so on another thread, so that
+/// Ctrl-C works meanwhile.
+async fn open_checked(state: &Path) -> Result<Store, Failure> {
     let state = state.to_owned();
     match tokio::task::spawn_blocking(move || Store::open_read_only(&state)).await {
-        Ok(store) => store.map_err(Failure::storage),
-        Err(e) => Err(Failure::storage(format!(
-            "reading the state broke off: {e}"
-        ))),
+        Ok(store) => Ok(store?),
+        Err(e) => Err(Failure::storage(format!("cannot read the state: {e}"))),
     }
 }
 
-/// Says what a run would say of a state that has lost its end.
+/// Checks whether a state has lost its end, as a run does before it sends anything.
 ///
 /// # Errors
-/// It has, or a witness cannot be read.
-pub(super) fn check_whole(store: &Store, note: Option<&QuotaNote>) -> Result<(), Failure> {
-    let marks = open::Marks::read(note.and_then(QuotaNote::file).cloned());
-    let ledger = marks
-        .map_err(Failure::storage)?
-        .witness(&store.identity().campaign);
-    let results = store.last_results().map_err(Failure::storage)?;
+/// It has lost its end, or what it is compared with cannot be read.
+pub(super) fn check_whole(store: &Store) -> Result<(), Failure> {
+    let note = QuotaNote::of_last_run(store)?;
+    let marks = open::Marks::read(note.as_ref().and_then(QuotaNote::file).cloned())?;
+    let ledger = marks.witness(&store.identity().campaign);
+    let results = store.last_results()?;
     let results = results.map_or_else(PathBuf::new, |(file, _)| PathBuf::from(file));
-    witness::compare(store, ledger, &results).map_err(Failure::from)
+    Ok(witness::compare(store, ledger, &results)?)
 }
 
-/// Whether the connection leads to the campaign's tenant.
-fn check(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
+/// Checks that the connection leads to the campaign's API and tenant, as far as both are known.
+fn check_tenant(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
     let table = [
         ("API", &identity.api, &connection.api),
         ("tenant", &identity.tenant, &connection.tenant),
@@ -188,18 +190,19 @@ fn check(identity: &Identity, connection: &Connection) -> Result<(), Failure> {
     match table.into_iter().find(differs) {
         None => Ok(()),
         Some((what, its, ours)) => Err(Failure::usage(format!(
-            "the {what} of campaign {} is {its}, and this would ask {ours}; look at --api-url, --cloud and the sign-in",
+            "the {what} of campaign {} is {its}, but this command would call {ours}; look at --api-url, --cloud and \
+             the sign-in",
             identity.campaign
         ))),
     }
 }
 
-/// Puts the states of the scans into the results file, for which the campaign's lock is needed: where a process is at
-/// work on the campaign, it does that itself at its end. Whoever wants to stop at once is heard.
+/// Writes the states of the scans into the results file. That needs the campaign's lock: a process that holds it writes
+/// them itself when it ends.
 ///
 /// # Errors
-/// The state cannot be read, the results cannot be written, or somebody has stopped it.
-pub(super) async fn put_into_results(
+/// The state cannot be read, the results cannot be written, or somebody wants to stop at once.
+pub(super) async fn write_scans_to_results(
     state: &Path,
     lock: Option<Lock>,
     monitor: &dyn Monitor,
@@ -207,20 +210,21 @@ pub(super) async fn put_into_results(
 ) -> Result<(), Failure> {
     let Some(lock) = lock.or_else(|| Lock::take(state).ok()) else {
         monitor.say(
-            "a run is at work on the campaign: it puts the states into the results when it ends",
+            "a run is at work on the campaign: it writes the states of the scans into the results when it ends",
         );
         return Ok(());
     };
     tokio::select! {
         biased;
         () = signals::to_stop_at_once(Some(signals), |text| monitor.note(text)) => {
-            // Nobody else may write before the thread that was left behind is gone, with this process at the latest.
+            // The thread that writes the results is still at work. Until the process ends, no other process may write
+            // them.
             std::mem::forget(lock);
             Err(Failure::new(
                 ExitCode::Interrupted,
                 format!(
                     "stopped before the states of the scans were in the results; they are in {}, and `fleetsweep \
-                     follow` puts them into the results",
+                     follow` writes them into the results",
                     state.display()
                 ),
             ))
@@ -230,47 +234,44 @@ pub(super) async fn put_into_results(
 }
 
 async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Failure> {
-    let store = look(state).await?;
+    let store = open_checked(state).await?;
     let campaign = CampaignId::known(store.identity().campaign.as_str());
     let Ok(_lock) = open::of_campaign(&campaign, ledger::locks().as_deref()) else {
         monitor.say(
-            "a run is at work on the campaign, through another name of its state or a copy of it: it puts the states \
-             into the results when it ends",
+            "a run is at work on the campaign, through another name of its state or a copy of it: it writes the states \
+             of the scans into the results when it ends",
         );
         return Ok(());
     };
-    let Some((path, excel)) = store.last_results().map_err(Failure::storage)? else {
+    let Some((path, excel)) = store.last_results()? else {
         return Ok(());
     };
     let path = PathBuf::from(path);
-    let last = store.last_run().map_err(Failure::storage)?;
-    let note = last.and_then(|run| QuotaNote::from_json(&run.quota));
-    if check_whole(&store, note.as_ref()).is_err() {
-        // They know more than the state does, and are left as they are.
-        monitor.say("the results are left as they are, for the campaign's state has lost its end");
+    if check_whole(&store).is_err() {
+        // The results hold more than the state does.
+        monitor
+            .say("the results are left as they are, because the campaign's state has lost its end");
         return Ok(());
     }
-    let is_ours = match results::owner(&path).map_err(Failure::storage)? {
+    let is_ours = match results::owner(&path)? {
         Owner::Nobody | Owner::Empty => path.parent().is_some_and(Path::is_dir),
         Owner::Campaign(id) => id == store.identity().campaign,
         Owner::Foreign => false,
     };
     if !is_ours {
         monitor.say(&format!(
-            "the results are not at {} any more; the states are in {}",
+            "the results are no longer at {}; the states of the scans are in {}",
             path.display(),
             state.display()
         ));
         return Ok(());
     }
     let layout = Layout::new(&store.identity().columns, excel);
-    let placed = journal::rewrite(store, &path, &layout)
-        .await
-        .map_err(Failure::storage)?;
-    match placed {
+    let rewritten = journal::rewrite(store, &path, &layout).await;
+    match rewritten.map_err(Failure::storage)? {
         Installed::There(path) => monitor.say(&format!("results: {}", path.display())),
         Installed::Aside { path: aside, why } => monitor.say(&format!(
-            "{} could not be replaced ({why}), so the whole results are in {}",
+            "{} could not be replaced ({why}), so the complete results are in {}",
             path.display(),
             aside.display()
         )),

@@ -1,4 +1,4 @@
-//! The process's exit codes, and which one wins where several apply.
+//! The exit codes, and which one wins if several apply.
 
 use std::process::Termination;
 
@@ -12,24 +12,24 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Every row is `accepted`, `already_pending` or `duplicate`: each machine has its scan, whoever started it.
+    /// Every row is `accepted`, `already_pending` or `duplicate`: each machine has a scan, whoever started it.
     Clean = 0,
-    /// The run went through, but some rows ended otherwise: somebody has to look at them.
+    /// The run went through, but some rows have other outcomes, which somebody has to look at.
     Incomplete = 1,
-    /// Wrong usage, unreadable input, or a resume refused: nothing was sent. 2 is also what clap exits with.
+    /// Wrong usage, unreadable input, or a campaign that cannot be resumed. Nothing was sent. clap uses 2 as well.
     Usage = 2,
-    /// A brake stopped the campaign before harm, `--not-after` included. A scheduler may start it again.
+    /// A brake stopped the campaign before it could do harm; `--not-after` is one. A scheduler may start it again.
     Brake = 3,
-    /// The tenant will not have it: sign-in, licence, permission, feature, a request it calls malformed. Starting it
-    /// again does not help before somebody has changed something in the tenant.
+    /// The tenant rejects the requests: sign-in, licence, permission, feature, or a request that it calls malformed.
+    /// Starting it again does not help until somebody has changed something in the tenant.
     Tenant = 4,
-    /// Store, ledger or results cannot be read or written: what this computer knows of the campaign may be incomplete.
-    /// A bug ([`bug`](super::bug)) ends with it too.
+    /// State, ledger or results cannot be read or written, so what this computer knows of the campaign may be
+    /// incomplete. A panic ([`bug`](super::bug)) ends with this code too.
     Storage = 5,
-    /// The campaign had finished before: nothing was sent. Apart from 0, so that a scheduler can tell "done now" from
-    /// "was done".
+    /// The campaign had finished before. Nothing was sent. It differs from 0 so that a scheduler can tell "done now"
+    /// from "was done".
     FinishedBefore = 6,
-    /// Interrupted, resumable. 128 + 2, as shells report a process that SIGINT ended.
+    /// Interrupted, and can be resumed: 128 + 2, as shells report a process that SIGINT ended.
     Interrupted = 130,
 }
 
@@ -40,30 +40,28 @@ impl ExitCode {
         self as u8
     }
 
-    /// Of all that apply to one run, the one to report: 5, 4, 130, 3, 1, then the rest. [`Clean`](Self::Clean) of none.
+    /// The code to report if all of these apply: the first of 5, 4, 130, 3, 1 and then the rest. Without any it is
+    /// [`Clean`](Self::Clean).
     ///
-    /// 2 and 6 end a command before it sends anything, so they meet none of the others in practice.
+    /// 2 and 6 end a command before it sends anything, so in practice they do not meet any other code.
     #[must_use]
     pub fn gravest(codes: impl IntoIterator<Item = Self>) -> Self {
-        codes
-            .into_iter()
-            .max_by_key(|code| code.gravity())
-            .unwrap_or(Self::Clean)
-    }
-
-    const fn gravity(self) -> u8 {
-        match self {
-            Self::Storage => 7,
-            Self::Tenant => 6,
-            Self::Interrupted => 5,
-            Self::Brake => 4,
-            Self::Usage => 3,
-            Self::Incomplete => 2,
-            Self::FinishedBefore => 1,
-            Self::Clean => 0,
-        }
+        let rank = |code: &Self| BY_GRAVITY.iter().position(|other| other == code);
+        codes.into_iter().min_by_key(rank).unwrap_or(Self::Clean)
     }
 }
+
+/// All codes, the gravest one first.
+const BY_GRAVITY: [ExitCode; 8] = [
+    ExitCode::Storage,
+    ExitCode::Tenant,
+    ExitCode::Interrupted,
+    ExitCode::Brake,
+    ExitCode::Usage,
+    ExitCode::Incomplete,
+    ExitCode::FinishedBefore,
+    ExitCode::Clean,
+];
 
 impl Termination for ExitCode {
     fn report(self) -> std::process::ExitCode {

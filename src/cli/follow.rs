@@ -1,6 +1,6 @@
-//! `fleetsweep follow`, and what `run --follow` shares with it.
+//! `fleetsweep follow`: watch the scans of a campaign. `run --follow` shares the options and the closing words.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -10,37 +10,36 @@ use super::{
     signals,
 };
 use crate::{
-    campaign::follow::{FollowEnd, FollowError, FollowOptions, Followed, Follower},
+    campaign::follow::{FollowEnd, FollowError, FollowOptions, Followed},
     monitor::count,
-    quota::{Clock, SystemClock},
     store::Lock,
 };
 
-/// Watch the scans of a campaign to their end, a few list calls a round; Ctrl-C breaks off, the same command goes on.
+/// Watch the scans of a campaign to their end, with a few list calls a round. Ctrl-C ends it; the same command goes on.
 #[derive(Debug, Args)]
 pub struct FollowCommand {
     #[command(flatten)]
-    attach: CampaignArgs,
+    campaign: CampaignArgs,
 
     #[command(flatten)]
     follow: FollowArgs,
 }
 
-/// Scans take minutes at least.
+/// A scan takes some minutes at least.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How scans are followed.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Following")]
 pub(super) struct FollowArgs {
-    /// The first pause between two looks at the list of scans; it doubles with the age of the newest scan, up to 10m.
+    /// The first pause before the list of scans is read again; it doubles with the age of the newest scan, up to 10m.
     /// [default: 60s]
     #[arg(long, value_name = "D", value_parser = super::values::span)]
-    follow_interval: Option<Duration>,
+    pub(super) follow_interval: Option<Duration>,
 
-    /// Stop following after so long, and say how many scans are left. [default: none]
+    /// Stop following after this time, and say how many scans are left. [default: none]
     #[arg(long, value_name = "D", value_parser = super::values::span)]
-    follow_timeout: Option<Duration>,
+    pub(super) follow_timeout: Option<Duration>,
 }
 
 impl FollowArgs {
@@ -50,70 +49,39 @@ impl FollowArgs {
             timeout: self.follow_timeout,
         }
     }
-
-    /// Whether a pause was named.
-    pub(super) fn has_interval(self) -> bool {
-        self.follow_interval.is_some()
-    }
-
-    /// Whether an end was named.
-    pub(super) fn has_timeout(self) -> bool {
-        self.follow_timeout.is_some()
-    }
 }
 
 /// Follows a campaign's scans.
 ///
 /// # Errors
-/// There is no campaign, the tenant will not have it, or a file cannot be used.
+/// There is no campaign, the tenant rejects the requests, or a file cannot be used.
 pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
-    // From the first line on: signing in may take as long as following.
+    // First of all, because signing in may take long.
     let mut signals = signals::listen();
-    let monitor = args.attach.start()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let attaching = args.attach.attach(&clock, monitor.as_ref());
-    let Some(attached) = signals::unless_stopped(&mut signals, attaching).await else {
+    let monitor = args.campaign.start()?;
+    let opening = args.campaign.open(&monitor);
+    let Some(campaign) = signals::unless_stopped(&mut signals, opening).await else {
         return Err(Failure::new(
             ExitCode::Interrupted,
-            "interrupted before the scans were looked at; nothing was changed",
+            "interrupted before the scans were looked up; nothing was changed",
         ));
     };
-    let ExistingCampaign {
-        state,
-        identity,
-        connection,
-        client,
-        pacer,
-        ..
-    } = attached?;
-    monitor.note(&format!(
-        "following the scans of campaign {}",
-        identity.campaign
-    ));
-    let following = Follower::new(
-        &client,
-        &connection.tokens,
-        &pacer,
-        clock,
-        Arc::clone(&monitor),
-        &state,
-        args.follow.options(),
-    );
-    let followed = following
+    let ExistingCampaign { state, id, api } = campaign?;
+    monitor.note(&format!("following the scans of campaign {id}"));
+    let all_scans = api.follower(&state, args.follow.options());
+    let followed = all_scans
         .follow(|| Lock::is_held(&state), &mut signals)
         .await;
-    if let Err(e) = pacer.flush().await {
-        tracing::warn!("{e}");
-    }
+    api.flush_quota().await;
     let followed = followed.map_err(failure)?;
-    monitor.say(&told(&followed));
-    existing_campaign::put_into_results(&state, None, monitor.as_ref(), &mut signals).await?;
+    monitor.say(&summary(&followed));
+    existing_campaign::write_scans_to_results(&state, None, monitor.as_ref(), &mut signals).await?;
     monitor.ended();
     Ok(exit_code(&followed))
 }
 
-/// What following came to, in a line.
-pub(super) fn told(followed: &Followed) -> String {
+/// The result of following, in one line.
+pub(super) fn summary(followed: &Followed) -> String {
     let scans = followed.in_words();
     let left = followed.left();
     let left = format!(
@@ -124,7 +92,7 @@ pub(super) fn told(followed: &Followed) -> String {
     match followed.end {
         FollowEnd::Done => format!("followed to the end: {scans}"),
         FollowEnd::TimedOut => {
-            format!("the time for following is over, {left}: {scans}")
+            format!("--follow-timeout is over, {left}: {scans}")
         }
         FollowEnd::Ordered => format!("stopped by cancel, {left}: {scans}"),
         FollowEnd::Interrupted => {
@@ -142,7 +110,7 @@ pub(super) fn exit_code(followed: &Followed) -> ExitCode {
     }
 }
 
-/// Why scans cannot be followed, with its exit code.
+/// The failure of a command whose scans cannot be followed or cancelled.
 pub(super) fn failure(e: FollowError) -> Failure {
     if e.is_of_tenant() {
         Failure::new(ExitCode::Tenant, e)

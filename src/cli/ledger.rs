@@ -1,29 +1,31 @@
-//! Which ledger a run's calls are counted in, noted in the campaign's state so that `status` can look there.
+//! The quota ledger: where it is, and what a campaign's state notes about the limits and the ledger of a run, so that
+//! `status` finds them.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, connect::Connection, paths::FileUse, terms::Terms};
+use super::{Failure, connect::Connection, paths::FileUse, run_bounds::RunBounds};
 use crate::{
     campaign::brakes::Baseline,
     defender::{ApiBase, cloud::quota_realm},
-    quota::{Clock, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
+    quota::{Clock, LONGEST_WAIT, LedgerPlace, Limit, Pace, Pacer, Quota, QuotaSnapshot},
+    store::{Store, StoreError},
 };
 
-/// How a run counts its calls.
+/// How a run counts its calls, as the state notes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaNote {
-    /// The limits, headroom taken off; none means no limits.
+    /// The limits, with the headroom taken off; empty if there are none.
     limits: Vec<String>,
     /// Whether calls are spread evenly.
     even: bool,
-    /// The ledger; none where no limits hold, and in a rehearsal.
+    /// The ledger; `None` without limits, and in a rehearsal.
     place: Option<Place>,
-    /// What else bounds its calls.
-    #[serde(default)]
-    terms: Terms,
+    /// What else bounds the calls.
+    #[serde(default, rename = "terms")]
+    bounds: RunBounds,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,24 +37,24 @@ struct Place {
 }
 
 impl QuotaNote {
-    /// How a run over this connection counts.
+    /// The note of a run over this connection. `file` is the ledger that was named, if any.
     ///
     /// # Errors
-    /// There is no place for the ledger, or one was named that is not there.
+    /// The ledger that was named does not exist, or there is no folder for the default one.
     pub fn new(
         quota: &Quota,
         connection: &Connection,
         file: Option<PathBuf>,
         is_rehearsal: bool,
     ) -> Result<Self, Failure> {
-        let whose = (connection.tenant.clone(), connection.application.clone());
-        Self::of(quota, &connection.base, whose, file, is_rehearsal)
+        let account = (connection.tenant.clone(), connection.application.clone());
+        Self::of(quota, &connection.base, account, file, is_rehearsal)
     }
 
-    /// How a run would count whose tenant and application are known beforehand.
+    /// The note of a run whose tenant and application are known without a connection.
     ///
     /// # Errors
-    /// There is no place for the ledger, or one was named that is not there.
+    /// Those of [`new`](Self::new).
     pub fn of(
         quota: &Quota,
         base: &ApiBase,
@@ -74,48 +76,57 @@ impl QuotaNote {
             limits: quota.limits().map(|limit| limit.to_string()).collect(),
             even: quota.pace() == Pace::Even,
             place,
-            terms: Terms::default(),
+            bounds: RunBounds::default(),
         })
     }
 
-    /// The same of a run on these terms.
+    /// The same note with these bounds.
     #[must_use]
-    pub fn on(&self, terms: Terms) -> Self {
+    pub fn with_bounds(&self, bounds: RunBounds) -> Self {
         Self {
-            terms,
+            bounds,
             ..self.clone()
         }
     }
 
-    /// The run's terms.
+    /// What else bounds the calls of the run.
     #[must_use]
-    pub fn terms(&self) -> &Terms {
-        &self.terms
+    pub fn bounds(&self) -> &RunBounds {
+        &self.bounds
     }
 
-    /// The ledger's file.
+    /// The ledger file.
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         self.place.as_ref().map(|place| &place.file)
     }
 
-    /// Tenant and application that the calls are counted for.
+    /// The tenant and the application that the calls are counted for.
     #[must_use]
-    pub fn whose(&self) -> Option<(String, String)> {
+    pub fn account(&self) -> Option<(String, String)> {
         let place = self.place.as_ref()?;
         Some((place.tenant.clone(), place.application.clone()))
     }
 
-    /// As it stands in the state.
+    /// The text that the state keeps.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// As it stood in the state; `None` for a run that left none.
+    /// Reads the text that the state keeps; `None` if it is none, as that of a run that noted nothing.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// That of the last run of a campaign; `None` if there was no run.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn of_last_run(store: &Store) -> Result<Option<Self>, StoreError> {
+        let last = store.last_run()?;
+        Ok(last.and_then(|run| Self::from_json(&run.quota)))
     }
 
     /// The limits.
@@ -132,7 +143,7 @@ impl QuotaNote {
         Quota::new(limits).with_pace(if self.even { Pace::Even } else { Pace::Burst })
     }
 
-    /// A pacer over the ledger, for calls that are given up after `patience`.
+    /// A pacer over the ledger, for calls that time out after `request_timeout`.
     ///
     /// # Errors
     /// The ledger cannot be used.
@@ -140,16 +151,20 @@ impl QuotaNote {
         &self,
         quota: &Quota,
         clock: &Arc<dyn Clock>,
-        patience: Duration,
+        request_timeout: Duration,
     ) -> Result<Pacer, Failure> {
         match self.ledger() {
             None => Ok(Pacer::new(quota, Arc::clone(clock))),
-            Some(place) => Pacer::with_ledger(quota, Arc::clone(clock), &place, patience)
-                .map_err(Failure::storage),
+            Some(place) => {
+                // In a process that is short of CPU time, a call is given up a little late.
+                let longest = request_timeout + LONGEST_WAIT;
+                let clock = Arc::clone(clock);
+                Ok(Pacer::with_ledger(quota, clock, &place, longest)?)
+            }
         }
     }
 
-    /// The quota as it stands, for who only looks.
+    /// The quota as it is now, read only.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -160,7 +175,7 @@ impl QuotaNote {
     ) -> Result<QuotaSnapshot, Failure> {
         match self.ledger() {
             None => Ok(QuotaSnapshot::unspent(quota, clock.as_ref())),
-            Some(place) => QuotaSnapshot::of_ledger(quota, clock, &place).map_err(Failure::storage),
+            Some(place) => Ok(QuotaSnapshot::of_ledger(quota, clock, &place)?),
         }
     }
 
@@ -174,7 +189,7 @@ impl QuotaNote {
     }
 }
 
-/// This user's folder for state on this computer, if there is a place for it.
+/// The folder for this user's state on this computer, if the system has one.
 pub(super) fn state_folder() -> Option<PathBuf> {
     let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
     Some(folder.join("fleetsweep"))
@@ -185,31 +200,31 @@ pub(super) fn locks() -> Option<PathBuf> {
     Some(state_folder()?.join("locks"))
 }
 
-/// The ledger that is meant: the one that was named, else this user's on this computer, which is made when it is
-/// needed. One that was named is not: calls that a mistyped name counts by themselves would break the limits.
+/// The ledger to use: the one that was named, or else this user's default one, which is created when it is needed. A
+/// named one is not created, because with a mistyped name calls would be counted separately and break the limits.
 ///
 /// # Errors
-/// The one that was named is not there, or this user has no place for one.
+/// The named ledger does not exist, or there is no folder for the default one.
 pub(super) fn find(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let Some(file) = named else {
         return default_file();
     };
-    // Whoever looks from another folder finds it too.
-    let whole = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
-    // A campaign's last run may name the default one too.
-    let is_default = default_file().is_ok_and(|default| default == whole);
-    if is_default || whole.exists() {
-        return Ok(whole);
+    // The state keeps this path, and later commands may be run from another folder.
+    let path = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+    // The name may come from the campaign's last run, which used the default ledger.
+    let is_default = default_file().is_ok_and(|default| default == path);
+    if is_default || path.exists() {
+        return Ok(path);
     }
     Err(Failure::usage(format!(
-        "there is no quota ledger {0}, and nothing was sent: look at how --quota-file is typed; to make a new ledger: \
-         fleetsweep quota create {0}",
+        "there is no quota ledger {0}, and nothing was sent: check the spelling of --quota-file; to create a new \
+         ledger: fleetsweep quota create {0}",
         file.display()
     )))
 }
 
-/// The ledger that calls may be counted in, and what lies beside it; the one of this user where none is named, unless
-/// this is a rehearsal. A run without limits does not touch it, and does not lose by its being kept apart.
+/// The ledger that calls may be counted in, and the files beside it: the named one, or else the default one, except in
+/// a rehearsal. A run without limits does not use it, but the check does no harm.
 pub(super) fn files(named: Option<&PathBuf>, is_rehearsal: bool) -> Vec<FileUse> {
     let file = match named {
         None if is_rehearsal => None,
@@ -219,22 +234,25 @@ pub(super) fn files(named: Option<&PathBuf>, is_rehearsal: bool) -> Vec<FileUse>
     file.map(|file| FileUse::ledger(&file)).unwrap_or_default()
 }
 
-/// The ledger of this user on this computer.
+/// This user's default ledger.
 fn default_file() -> Result<PathBuf, Failure> {
     let folder = state_folder().ok_or_else(|| {
         Failure::storage(
-            "this user has no folder for state: set HOME; or make one quota ledger for all campaigns with `fleetsweep \
-             quota create FILE`, and name it with --quota-file each time",
+            "this user has no folder for state: set HOME; or create one quota ledger for all campaigns with \
+             `fleetsweep quota create FILE`, and name it with --quota-file each time",
         )
     })?;
     Ok(folder.join("quota.db"))
 }
 
-/// How a campaign stood when each of its runs began, where that was noted.
-pub(super) fn stood(runs: Vec<(Timestamp, String)>) -> Vec<(Timestamp, Option<Baseline>)> {
+/// When each run of a campaign began, oldest first, and how the campaign stood then, if its note tells.
+pub(super) fn run_starts(runs: Vec<(Timestamp, String)>) -> Vec<(Timestamp, Option<Baseline>)> {
     let runs = runs.into_iter().map(|(began, quota)| {
         let note = QuotaNote::from_json(&quota);
-        (began, note.and_then(|note| note.terms().stood().cloned()))
+        (
+            began,
+            note.and_then(|note| note.bounds().at_start().cloned()),
+        )
     });
     runs.collect()
 }

@@ -1,4 +1,4 @@
-//! `fleetsweep machines`: the tenant's inventory, as a CSV to start from.
+//! `fleetsweep machines`: write the tenant's inventory as a CSV, which `run` accepts as its input.
 
 use std::{
     io::{self, IsTerminal},
@@ -12,7 +12,8 @@ use jiff::SignedDuration;
 
 use super::{
     ExitCode, Failure,
-    connect::{ConnectArgs, Connection},
+    api::Api,
+    connect::ConnectArgs,
     ledger::{self, QuotaNote},
     pace::PaceArgs,
     paths::{FileUse, keep_apart},
@@ -21,19 +22,19 @@ use super::{
 };
 use crate::{
     client::{
-        caller::{CallError, Caller, OnOutage},
+        caller::CallError,
         machines::{self, ListError, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
-    monitor::{Monitor, count},
-    quota::{Clock, LONGEST_WAIT, SystemClock},
+    monitor::count,
+    quota::{Clock, SystemClock},
     results::{Machines, ResultsError},
 };
 
 /// Write the tenant's machines as a CSV that `fleetsweep run` accepts.
 #[derive(Debug, Args)]
 pub struct MachinesArgs {
-    /// Where the CSV goes. [default: standard output]
+    /// The CSV to write. [default: standard output]
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -59,15 +60,15 @@ pub struct MachinesArgs {
     next_help_heading = "Which machines (all of these must hold; of several values of one, any)"
 )]
 struct WhichArgs {
-    /// An OData filter over the API's fields, as in "computerDnsName eq 'host-1'".
+    /// An OData filter on the API's fields, as in "computerDnsName eq 'host-1'".
     #[arg(long, value_name = "ODATA")]
     filter: Option<String>,
 
-    /// The osPlatform, as in Windows11; can be given several times, as can the next four.
+    /// The osPlatform, as in Windows11; can be given several times, as can the next four options.
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     os: Vec<String>,
 
-    /// A tag that they have; of several, all.
+    /// A tag of the machine. If it is given several times, the machine must have all of these tags.
     #[arg(long, value_name = "TAG", action = ArgAction::Append)]
     tag: Vec<String>,
 
@@ -79,29 +80,30 @@ struct WhichArgs {
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     risk: Vec<String>,
 
-    /// The device group's name; filtered here, not by the service.
+    /// The device group's name. It is filtered by this program, not by the service.
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     group: Vec<String>,
 
-    /// Seen within this time, as in 7d.
+    /// Last seen within this time, as in 7d.
     #[arg(long, value_name = "D", value_parser = values::days)]
     seen_within: Option<SignedDuration>,
 
-    /// Only those that are onboarded, and neither merged into another machine nor excluded: the others are no targets.
+    /// Only machines that are onboarded, and neither merged into another machine nor excluded. The others cannot be
+    /// scanned.
     #[arg(long)]
     onboarded: bool,
 }
 
-/// So long it waits for the end of an outage: somebody sits in front of it.
-const WAITS: Duration = Duration::from_mins(2);
+/// The longest outage that is waited for: somebody is waiting for the list.
+const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 
-/// One page of 10,000 machines is 30 MB on a bad line.
+/// One page of 10,000 machines is 30 MB, which may take long on a slow connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Lists the machines.
 ///
 /// # Errors
-/// There is no sign-in, the service refuses, or the file cannot be written.
+/// There is no sign-in, the service refuses the call, or the file cannot be written.
 pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let mut files = args.progress.files();
     files.extend(args.connect.files());
@@ -112,33 +114,31 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     keep_apart(&files)?;
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // Before the sign-in: a bad path fails in the first second.
-    let mut out = open(args.output.as_deref()).map_err(Failure::storage)?;
-    let connection = connect(&args, monitor.as_ref()).await?;
+    // Before the sign-in, so that a bad path fails in the first second.
+    let mut out = open(output.map(PathBuf::as_path))?;
+    let connecting = args
+        .connect
+        .connect(Need::Read, &args.pace, monitor.as_ref());
+    let connection = connecting.await?;
     let (quota, _) = args.pace.quota(connection.base.is_loopback(), args.yes)?;
-    let note = QuotaNote::new(
-        &quota,
-        &connection,
-        args.pace.quota_file.clone(),
-        args.connect.mock,
-    )?;
-    let pacer = note.pacer(&quota, &clock, REQUEST_TIMEOUT + LONGEST_WAIT)?;
-    let caller = Caller::new(
-        Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
-        Arc::clone(&connection.tokens),
-        pacer.clone(),
-        Arc::clone(&clock),
-        OnOutage::Holds {
-            at_most: Some(WAITS),
-            monitor: Arc::clone(&monitor),
-        },
-    );
+    let ledger = args.pace.quota_file.clone();
+    let note = QuotaNote::new(&quota, &connection, ledger, args.connect.mock)?;
+    let api = Api {
+        client: Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+        tokens: connection.tokens,
+        pacer: note.pacer(&quota, &clock, REQUEST_TIMEOUT)?,
+        clock,
+        monitor,
+        workers: 1,
+    };
+    let monitor = api.monitor.as_ref();
     let wanted = args.which.wanted();
     let shows_pages = io::stderr().is_terminal();
+    let caller = api.caller(Some(LONGEST_OUTAGE));
     let listed = machines::list(
         &caller,
         &wanted,
-        clock.wall(),
+        api.clock.wall(),
         |machine| write(&mut out, machine),
         |listed| {
             if shows_pages && listed.calls > 1 {
@@ -147,29 +147,28 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         },
     );
     let listed = listed.await;
-    pacer.flush().await.map_err(Failure::storage)?;
-    let listed = listed.map_err(|broken| failure(broken, &wanted))?;
-    out.finish().map_err(Failure::storage)?;
+    api.pacer.flush().await?;
+    let listed = listed.map_err(|e| failure(e, &wanted))?;
+    out.finish()?;
     if listed.moved {
         monitor.say(
-            "the list moved each time that it was read, so a machine may be missing: run it again if every last one \
-             counts",
+            "the list changed each time that it was read, so a machine may be missing: run this again if you need \
+             every last one",
         );
     }
-    monitor.say(&summary(listed.machines, &wanted, args.output.as_deref()));
+    monitor.say(&summary(
+        listed.machines,
+        &wanted,
+        output.map(PathBuf::as_path),
+    ));
     monitor.ended();
     Ok(ExitCode::Clean)
-}
-
-async fn connect(args: &MachinesArgs, monitor: &dyn Monitor) -> Result<Connection, Failure> {
-    let mock_quota = args.pace.mock_quota();
-    args.connect.connect(Need::Read, mock_quota, monitor).await
 }
 
 fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {
     match path {
         Some(path) if path.as_os_str() != "-" => Machines::create(path),
-        _ => Machines::stream(screen::cells()),
+        _ => Machines::stream(screen::csv()),
     }
 }
 
@@ -200,9 +199,9 @@ fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
     out.row(cells.each_ref().map(String::as_str))
 }
 
-fn failure(broken: ListError<ResultsError>, wanted: &Wanted) -> Failure {
-    let e = match broken {
-        ListError::Take(e) => return Failure::storage(e),
+fn failure(error: ListError<ResultsError>, wanted: &Wanted) -> Failure {
+    let e = match error {
+        ListError::Take(e) => return e.into(),
         ListError::Endless(machines) => {
             return Failure::new(
                 ExitCode::Tenant,
@@ -215,7 +214,7 @@ fn failure(broken: ListError<ResultsError>, wanted: &Wanted) -> Failure {
         ListError::Call(e) => e,
     };
     match e {
-        CallError::Ledger(e) => Failure::storage(e),
+        CallError::Ledger(e) => e.into(),
         CallError::Refused(said) if said.status == 400 && !wanted.is_everything() => {
             Failure::usage(format!(
                 "the service does not understand the filter: {}; look at --filter and the other options that choose \
@@ -240,7 +239,7 @@ fn summary(machines: u64, wanted: &Wanted, output: Option<&Path>) -> String {
             "the tenant has no machines: none has been onboarded to Defender for Endpoint, or the application may see \
              none".to_owned()
         }
-        (0, _) => "no machine matches: look at the filter, whose values are compared letter by letter".to_owned(),
+        (0, _) => "no machine matches: look at the filter, whose values must match exactly".to_owned(),
         (n, Some(path)) => format!("{} in {}", count::of(n, "machine"), path.display()),
         (n, None) => count::of(n, "machine"),
     }

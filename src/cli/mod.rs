@@ -1,16 +1,19 @@
-//! The command line: arguments and wiring, a file a command.
+//! The command line: arguments and wiring. The work itself is in `campaign`, `client`, `quota` and `store`.
 //!
-//! - [`run`], [`plan`], [`status`], [`follow`], [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`] are the
-//!   commands of these names.
-//! - What several commands take: [`connect`]: which API, and with which token. [`pace`]: which limits. [`brakes`]: what
-//!   stops a campaign. [`progress`]: what is shown. [`yes`]: answers given beforehand. [`values`]: what options may
-//!   say.
-//! - A campaign's surroundings: [`paths`]: its files. [`ledger`] and [`terms`]: what its state notes for `status`.
-//!   `overlap`: its machines in other campaigns. `existing_campaign`: what `follow` and `cancel` begin with;
-//!   `remote_stop`: how `cancel` stops a live run.
-//! - The process: [`terminal`]: a person who can be asked. `screen`: stdout and stderr. [`signals`]: Ctrl-C and its
-//!   kin. [`exit`]: the exit codes, and which one wins. [`bug`]: a panic's end.
+//! - One file for each command: [`run`], [`plan`], [`status`], [`follow`], [`cancel`], [`machines`], [`doctor`],
+//!   [`mock`] and [`quota`].
+//! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
+//!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
+//!   parses the values of options.
+//! - What several commands do: `api` (what is needed to call the API), `existing_campaign` (how `follow` and `cancel`
+//!   begin and end), `remote_stop` (how `cancel` stops a run), `counts` (how many targets have ended), `overlap`
+//!   (machines that are in other campaigns too).
+//! - A campaign's files: [`paths`] (where they are), `locks` (one process a campaign), [`ledger`] and [`run_bounds`]
+//!   (what a state notes about its runs).
+//! - The process: [`terminal`] (asks a person), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
+//!   [`exit`] (exit codes), [`bug`] (what a panic does).
 
+mod api;
 pub mod brakes;
 pub mod bug;
 pub mod cancel;
@@ -30,11 +33,11 @@ pub mod progress;
 pub mod quota;
 mod remote_stop;
 pub mod run;
+pub mod run_bounds;
 mod screen;
 pub mod signals;
 pub mod status;
 pub mod terminal;
-pub mod terms;
 pub mod values;
 pub mod yes;
 
@@ -44,7 +47,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use exit::ExitCode;
 
-use crate::plain_text;
+use crate::{plain_text, quota::LedgerError, results::ResultsError};
 
 /// Starts antivirus scans on whole fleets through Microsoft Defender for Endpoint, at exactly the API's speed limit.
 #[derive(Debug, Parser)]
@@ -67,7 +70,7 @@ enum Command {
     Mock(Box<mock::MockArgs>),
 }
 
-/// Why a command came to nothing, with the exit code that says of what kind.
+/// Why a command failed, with its exit code.
 #[derive(Debug)]
 pub struct Failure {
     code: ExitCode,
@@ -83,39 +86,51 @@ impl Failure {
         }
     }
 
-    /// Wrong usage, or unreadable input.
+    /// The command line or the input is wrong.
     pub fn usage(why: impl Display) -> Self {
         Self::new(ExitCode::Usage, why)
     }
 
-    /// Something cannot be written or read.
+    /// A file cannot be read or written.
     pub fn storage(why: impl Display) -> Self {
         Self::new(ExitCode::Storage, why)
     }
 }
 
-/// How long an interrupted command waits for its threads: long enough for one that was left to take away its unfinished
-/// file, and not for a disk that hangs.
-const TIDYING: Duration = Duration::from_millis(500);
+impl From<LedgerError> for Failure {
+    fn from(e: LedgerError) -> Self {
+        Self::storage(e)
+    }
+}
 
-/// Parses the command line and does what it says.
+impl From<ResultsError> for Failure {
+    fn from(e: ResultsError) -> Self {
+        Self::storage(e)
+    }
+}
+
+/// How long an interrupted command waits for its threads. That is enough for a thread to remove its unfinished file,
+/// but a disk that hangs does not keep the process alive.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Parses the command line and runs the command.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(yes::joined(&args)) {
         Ok(cli) => cli,
         Err(e) => {
-            // Help and version are asked for, and go to stdout; anything else is wrong usage.
+            // Help and version are what was asked for, and go to stdout. Anything else is wrong usage.
             let code = if e.use_stderr() {
                 ExitCode::Usage
             } else {
                 ExitCode::Clean
             };
-            let _ = without_tricks(e, &args).print();
+            let _ = with_plain_quotes(e, &args).print();
             return code;
         }
     };
-    // One thread: small calls over HTTP are 25 to 45 % faster than on two.
+    // One thread, because small calls over HTTP are 25 to 45 % faster than on two.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -129,7 +144,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.command {
-            Command::Run(args_of_run) => Box::pin(run::run(*args_of_run, &args)).await,
+            Command::Run(run_args) => Box::pin(run::run(*run_args, &args)).await,
             Command::Plan(args) => plan::run(*args).await,
             Command::Status(args) => status::run(args).await,
             Command::Follow(args) => follow::run(*args).await,
@@ -145,13 +160,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     });
     let code = done.unwrap_or_else(|failure| fail(&failure));
     if code == ExitCode::Interrupted {
-        runtime.shutdown_timeout(TIDYING);
+        runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     }
     code
 }
 
-/// The same error about the command line, which quotes it, with whatever a terminal would act on made plain.
-fn without_tricks(e: clap::Error, args: &[OsString]) -> clap::Error {
+/// The error, which quotes the command line, without characters that a terminal would act on.
+fn with_plain_quotes(e: clap::Error, args: &[OsString]) -> clap::Error {
     let plain = |word: &OsString| OsString::from(&*plain_text::one_line(&word.to_string_lossy()));
     let plain: Vec<OsString> = args.iter().map(plain).collect();
     if plain == args {
@@ -159,10 +174,7 @@ fn without_tricks(e: clap::Error, args: &[OsString]) -> clap::Error {
     }
     match Cli::try_parse_from(yes::joined(&plain)) {
         Err(plain) => plain,
-        Ok(_) => Cli::command().error(
-            e.kind(),
-            "the command line holds characters that no terminal shows",
-        ),
+        Ok(_) => Cli::command().error(e.kind(), "the command line contains control characters"),
     }
 }
 

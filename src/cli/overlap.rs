@@ -1,5 +1,5 @@
-//! Whether the machines of a campaign stand in another one of this user that has not finished. One scan a machine is
-//! promised for a campaign; people read it as a promise for all of them.
+//! Finds machines of a campaign that are also in another unfinished campaign of this user. The promise of one scan a
+//! machine holds within a campaign; people rely on it for all their campaigns together.
 
 use std::{
     collections::HashSet,
@@ -15,13 +15,13 @@ use crate::{
     store::{Lock, Store, StoreError},
 };
 
-/// Another campaign that has not finished, and machines that it names too.
+/// Another unfinished campaign that has some of the same machines.
 #[derive(Debug)]
 pub(super) struct Overlap {
     campaign: String,
     state: PathBuf,
     is_running: bool,
-    /// How many; none where its state is gone and the input is the same.
+    /// How many machines; `None` if its state is gone but its input was the same file.
     machines: Option<u64>,
 }
 
@@ -42,16 +42,16 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// All of them.
+/// All other campaigns that have some of the same machines.
 #[derive(Debug)]
 pub(super) struct Overlaps(Vec<Overlap>);
 
-/// So many are named; nobody finishes more of them before this one.
+/// How many of them a message names.
 const NAMED: usize = 5;
 
 impl Overlaps {
-    /// What is to be finished first.
-    pub(super) fn those(&self) -> &'static str {
+    /// What should be finished first: "that campaign" or "those campaigns".
+    pub(super) fn to_finish_first(&self) -> &'static str {
         if self.0.len() == 1 {
             "that campaign"
         } else {
@@ -63,8 +63,8 @@ impl Overlaps {
 impl fmt::Display for Overlaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, overlap) in self.0.iter().take(NAMED).enumerate() {
-            let apart = if at > 0 { "; " } else { "" };
-            write!(f, "{apart}{overlap}")?;
+            let separator = if at > 0 { "; " } else { "" };
+            write!(f, "{separator}{overlap}")?;
         }
         match self.0.len().saturating_sub(NAMED) {
             0 => Ok(()),
@@ -73,7 +73,7 @@ impl fmt::Display for Overlaps {
     }
 }
 
-/// Looks for them among the campaigns that the ledger remembers.
+/// Looks for overlaps with the campaigns that the ledger remembers.
 ///
 /// # Errors
 /// The ledger or the campaign's own state cannot be read.
@@ -88,20 +88,19 @@ pub(super) fn find(
     let ours = store.identity();
     let is_stdin = input.as_os_str() == STDIN;
     let input = absolute(input).unwrap_or_else(|_| input.to_owned());
-    let marks = quota::marks(ledger).map_err(Failure::storage)?;
-    let others = marks
+    let others = quota::marks(ledger)?
         .into_iter()
         .filter(|mark| mark.ended.is_none() && mark.campaign != ours.campaign)
         .filter(|mark| mark.tenant == ours.tenant);
     let mut overlaps = Vec::new();
     for mark in others {
-        let machines = shared(store, &mark).map_err(Failure::storage)?;
-        let is_meant = match machines {
+        let machines = shared(store, &mark)?;
+        let overlaps_ours = match machines {
             Some(machines) => machines > 0,
-            // Every list from standard input has the same name.
+            // All inputs from standard input have the same name.
             None => mark.input == input && !is_stdin,
         };
-        if is_meant {
+        if overlaps_ours {
             overlaps.push(Overlap {
                 is_running: Lock::is_held(&mark.state),
                 campaign: mark.campaign,
@@ -113,8 +112,8 @@ pub(super) fn find(
     Ok(Some(Overlaps(overlaps)).filter(|found| !found.0.is_empty()))
 }
 
-/// How many of our open targets name a machine of the other campaign; `None` where its state is not there, or cannot be
-/// read: that is for its own next run to say.
+/// How many of our open targets are machines of the other campaign; `None` if its state does not exist or cannot be
+/// read, which its own next run reports.
 fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
     let Ok(theirs) = Store::open_unchecked_read_only(&other.state) else {
         return Ok(None);
@@ -159,7 +158,7 @@ mod tests {
                 .ends_with("(its state is 5.campaign.db); and 2 more")
         );
         assert_eq!(
-            (of(1).those(), of(2).those()),
+            (of(1).to_finish_first(), of(2).to_finish_first()),
             ("that campaign", "those campaigns")
         );
     }

@@ -1,4 +1,4 @@
-//! Which limits hold.
+//! The options for limits: how fast calls are made, how many at once, and in which ledger they are counted.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -10,30 +10,30 @@ use crate::{
     quota::{Limit, Pace, Quota},
 };
 
-/// The limits' options.
+/// The options for limits.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct PaceArgs {
-    /// Calls per window, for each kind of call, as in 100/1m; can be given several times. `none` lifts all limits. More
-    /// than the documented ones, or none, only towards this computer itself unless --yes is given.
+    /// Calls per window, for each kind of call, as in 100/1m; can be given several times. `none` lifts all limits. No
+    /// limits, or more than the documented ones, need --yes unless the API is on this computer.
     /// [default: 100/1m and 1500/1h]
     #[arg(long = "limit", value_name = "CALLS/WINDOW")]
     limits: Vec<LimitOrNone>,
 
-    /// How the quota is spent: at once as far as it allows, or evenly spread.
+    /// How the quota is spent: as fast as it allows, or evenly spread.
     #[arg(long, value_enum, default_value_t = PaceArg::Burst)]
     pace: PaceArg,
 
-    /// The share of each limit that is left to others who use the same application, as in 25%.
+    /// The percentage of each limit that is left to others who use the same application, as in 25%.
     #[arg(long, value_name = "P%", default_value = "0%")]
     headroom: Percent,
 
-    /// How many calls may be on their way at once (tasks, not threads).
+    /// How many calls may be in flight at once (tasks, not threads).
     /// [default: the smallest limit, at most 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     workers: Option<u16>,
 
-    /// The ledger in which this user's calls are counted, across runs and campaigns. Share one file to share the quota.
+    /// The ledger in which this user's calls are counted, across runs and campaigns. Use one file to share the quota.
     /// [default: fleetsweep/quota.db in the user's state directory; none with --mock or --limit none]
     #[arg(long, value_name = "FILE")]
     pub quota_file: Option<PathBuf>,
@@ -63,23 +63,16 @@ impl FromStr for LimitOrNone {
     }
 }
 
-/// The most calls at once where the limits do not say less: a burst of the documented minute.
+/// The most calls in flight unless a limit is smaller: those of the documented minute.
 const WORKERS: u16 = 100;
 
 impl PaceArgs {
-    /// The quota and the number of workers.
+    /// The quota and the number of workers. `loopback` says whether the API is on this computer.
     ///
     /// # Errors
-    /// More than the documented limits are asked for towards a real tenant, without `--yes`.
+    /// The limits are more than the documented ones, for a real tenant and without `--yes`.
     pub fn quota(&self, loopback: bool, yes: bool) -> Result<(Quota, usize), Failure> {
-        let limits: Vec<Limit> = self
-            .limits
-            .iter()
-            .filter_map(|limit| match limit {
-                LimitOrNone::Limit(limit) => Some(*limit),
-                LimitOrNone::None => None,
-            })
-            .collect();
+        let limits: Vec<Limit> = self.given_limits().collect();
         let quota = if limits.len() < self.limits.len() {
             if self.limits.len() > 1 {
                 return Err(Failure::usage("--limit none goes with no other --limit"));
@@ -93,7 +86,7 @@ impl PaceArgs {
         if !loopback && !yes && !is_documented(&quota) {
             return Err(Failure::usage(
                 "the API allows 100 calls a minute and 1500 an hour (100/1m and 1500/1h); --limit asks for more, \
-                 which gets the tenant's API blocked: give limits within these, or --yes if you know better",
+                 which gets the tenant blocked: give limits within these, or --yes if your tenant allows more",
             ));
         }
         let quota = quota
@@ -105,24 +98,35 @@ impl PaceArgs {
         let workers = self.workers_of(&quota);
         Ok((quota, workers))
     }
-}
 
-impl PaceArgs {
-    /// Whether nothing was said of limits, so that those of an earlier run may hold.
+    /// Whether no option sets limits, so that those of an earlier run apply.
     #[must_use]
-    pub fn says_nothing(&self) -> bool {
+    pub fn sets_no_limits(&self) -> bool {
         self.limits.is_empty() && self.headroom == Percent(0) && self.pace == PaceArg::Burst
     }
 
-    /// The quota that an earlier run has kept, and its workers, where that may hold here too: no limits, or more than
-    /// the documented ones, towards this computer itself only, unless with a yes.
+    /// The quota of an earlier run, with the number of workers, if it may be used here too. With a real tenant there
+    /// have to be limits, and they have to be within the documented ones unless `--yes` is given.
     #[must_use]
-    pub fn kept(&self, quota: Quota, loopback: bool, yes: bool) -> Option<(Quota, usize)> {
+    pub fn limits_of_last_run(
+        &self,
+        quota: Quota,
+        loopback: bool,
+        yes: bool,
+    ) -> Option<(Quota, usize)> {
         if !loopback && (quota.is_unlimited() || !(yes || is_documented(&quota))) {
             return None;
         }
         let workers = self.workers_of(&quota);
         Some((quota, workers))
+    }
+
+    /// The limits that are given, without `none`.
+    fn given_limits(&self) -> impl Iterator<Item = Limit> {
+        self.limits.iter().filter_map(|limit| match limit {
+            LimitOrNone::Limit(limit) => Some(*limit),
+            LimitOrNone::None => None,
+        })
     }
 
     fn workers_of(&self, quota: &Quota) -> usize {
@@ -134,21 +138,18 @@ impl PaceArgs {
         workers as usize
     }
 
-    /// The quota of the mock inside this process: what was typed, or the documented one, so that `--limit none --mock`
-    /// measures and `--limit 20/2s --mock` shows how a smaller window is kept. Headroom is left to others, so it is not
-    /// taken off here.
+    /// The quota of the mock inside this process: that of `--limit`, or else the documented one. So `--limit none
+    /// --mock` measures how fast the program is, and `--limit 20/2s --mock` shows how a smaller window is kept.
+    /// Headroom is for others, so it is not taken off here.
     #[must_use]
     pub fn mock_quota(&self) -> QuotaConfig {
         let documented = QuotaConfig::default();
         if self.limits.is_empty() {
             return documented;
         }
-        let limits = self.limits.iter().filter_map(|limit| match limit {
-            LimitOrNone::Limit(limit) => Some(mock::Limit {
-                calls: limit.calls(),
-                window: limit.window(),
-            }),
-            LimitOrNone::None => None,
+        let limits = self.given_limits().map(|limit| mock::Limit {
+            calls: limit.calls(),
+            window: limit.window(),
         });
         QuotaConfig {
             limits: limits.collect(),
@@ -157,11 +158,11 @@ impl PaceArgs {
     }
 }
 
-/// Whether these limits imply the documented ones: for each of those there is one that allows no more in its window.
+/// Whether these limits are within the documented ones: for each of those, one of these allows no more in its window.
 fn is_documented(quota: &Quota) -> bool {
     Quota::documented().limits().all(|documented| {
         quota.limits().any(|limit| {
-            // A window that is shorter than the documented one fits into it this many times, begun ones included.
+            // This many windows of a shorter limit overlap one documented window, partly or wholly.
             let times = documented
                 .window()
                 .as_nanos()
@@ -219,7 +220,7 @@ mod tests {
     fn what_an_earlier_run_kept_holds_where_it_could_have_been_said() {
         let quota = |limits: &[&str]| args(limits).quota(true, false).unwrap().0;
         let kept = |limits: &[&str], loopback, yes| {
-            let kept = args(&[]).kept(quota(limits), loopback, yes);
+            let kept = args(&[]).limits_of_last_run(quota(limits), loopback, yes);
             kept.map(|(_, workers)| workers)
         };
         assert_eq!(kept(&["20/1m", "300/1h"], false, false), Some(20));
@@ -228,7 +229,7 @@ mod tests {
         assert_eq!(kept(&["200/1m"], true, false), Some(100));
         assert_eq!(kept(&["none"], true, false), Some(100));
         assert_eq!(kept(&["none"], false, true), None);
-        assert!(args(&[]).says_nothing() && !args(&["5/1s"]).says_nothing());
+        assert!(args(&[]).sets_no_limits() && !args(&["5/1s"]).sets_no_limits());
     }
 
     #[test]

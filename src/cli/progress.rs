@@ -1,4 +1,4 @@
-//! What is shown while a run goes on, and what is logged.
+//! The options for progress and logs. The monitors and the log itself are in [`monitor`](crate::monitor).
 
 use std::{
     ffi::OsStr,
@@ -16,32 +16,32 @@ use crate::monitor::{
     logs::{self, LogFormat, LogOptions, LogTarget},
 };
 
-/// The options of progress and logs.
+/// The options for progress and logs.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Progress and logs")]
 pub struct ProgressArgs {
-    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal and
-    /// lines elsewhere, and where TERM is `dumb`.
+    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal, and
+    /// lines elsewhere or if TERM is `dumb`.
     #[arg(long, value_enum, default_value_t = Shown::Auto)]
     progress: Shown,
 
-    /// How log lines look: those in --log-file where it is named, else those on stderr.
+    /// The format of the lines in --log-file, or without that of those on stderr.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
 
-    /// Keep the log in this file too: the audit trail without -v and whatever RUST_LOG says, and what -vv and -vvv add
-    /// to it.
+    /// Write the log to this file too: always the audit trail, even without -v and whatever RUST_LOG says, and what -vv
+    /// and -vvv add to it.
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
-    /// Show the audit trail; twice: decisions too; three times: the HTTP library's words too. RUST_LOG overrides it.
+    /// Show the audit trail; twice: decisions too; three times: the HTTP library's log too. RUST_LOG overrides this.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is said all the
-    /// same.
+    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is still
+    /// printed.
     #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,8 +59,7 @@ enum Format {
 }
 
 impl Shown {
-    /// What is meant where there is a terminal or none, of this `TERM`. A bar moves the cursor, which a dumb one
-    /// cannot.
+    /// What `auto` stands for. A bar moves the cursor, which a dumb terminal cannot do.
     fn on(self, terminal: bool, term: Option<&OsStr>) -> Self {
         match self {
             Self::Auto if terminal && term.is_none_or(|term| term != "dumb") => Self::Bar,
@@ -71,7 +70,7 @@ impl Shown {
 }
 
 impl ProgressArgs {
-    /// The file that logs go to.
+    /// The log file, if there is one.
     #[must_use]
     pub fn files(&self) -> Vec<FileUse> {
         let file = self.log_file.as_ref();
@@ -80,8 +79,8 @@ impl ProgressArgs {
             .collect()
     }
 
-    /// Begins to log, and gives the monitor. The log's file is opened here, so whatever it must be
-    /// [kept apart](super::paths::keep_apart) from comes first.
+    /// Starts to log, and returns the monitor. This opens the log file, so check first that it is
+    /// [not another file](super::paths::keep_apart) of the command.
     ///
     /// # Errors
     /// The log cannot be written, or `RUST_LOG` is no filter.
@@ -122,12 +121,6 @@ impl ProgressArgs {
         };
         logs::start(&options).map_err(Failure::usage)?;
         Ok(monitor)
-    }
-
-    /// Whether the person wants to read nothing but errors.
-    #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
     }
 }
 

@@ -1,4 +1,4 @@
-//! Orders that other processes leave in the campaign's state for a run that is at work on it.
+//! Stop requests, which `fleetsweep cancel` leaves in a campaign's state for the run that is at work on it.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,21 +8,24 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::Failure;
-use crate::{campaign::stop::Signal, store::Store};
+use crate::{
+    campaign::stop::Signal,
+    store::{Store, StoreError},
+};
 
-/// How often a run looks for orders.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often a run looks for a stop request.
+const POLL: Duration = Duration::from_secs(1);
 
-/// Looks for orders until it is dropped.
+/// Looks for stop requests until it is dropped.
 pub(super) struct StopRequests(JoinHandle<()>);
 
 impl StopRequests {
-    /// Passes on the orders that are given from now on. Those before were for an earlier run.
+    /// Sends a signal for the next stop request. Those that are in the state already were meant for an earlier run.
     ///
     /// # Errors
     /// The state cannot be read.
     pub(super) fn start(state: &Path, signals: mpsc::Sender<Signal>) -> Result<Self, Failure> {
-        let last = last(state).map_err(Failure::storage)?;
+        let last = last(state)?;
         Ok(Self(tokio::spawn(watch(state.to_owned(), last, signals))))
     }
 }
@@ -35,10 +38,10 @@ impl Drop for StopRequests {
 
 async fn watch(state: PathBuf, last_before: i64, signals: mpsc::Sender<Signal>) {
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(POLL).await;
         let state = state.clone();
         let read = tokio::task::spawn_blocking(move || last(&state)).await;
-        // A state that cannot be read for the moment is read a second later.
+        // If the state cannot be read at the moment, the next round tries again.
         if matches!(read, Ok(Ok(id)) if id > last_before) {
             let _ = signals.send(Signal::Ordered).await;
             return;
@@ -46,7 +49,8 @@ async fn watch(state: PathBuf, last_before: i64, signals: mpsc::Sender<Signal>) 
     }
 }
 
-/// The state is open for an instant only: the run folds its journal in when nobody else has it open.
-fn last(state: &Path) -> Result<i64, crate::store::StoreError> {
+/// The id of the last stop request. The state is open for a moment only, because the run can fold the journal into the
+/// database only while nobody else has it open.
+fn last(state: &Path) -> Result<i64, StoreError> {
     Store::open_unchecked(state)?.last_stop_request()
 }

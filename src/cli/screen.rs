@@ -1,5 +1,6 @@
-//! What commands write to stdout and stderr. It all goes through here, so that no text of others reaches the terminal
-//! as it came: a test keeps `stdout()` and `stderr()` out of the rest of `cli`.
+//! All that the commands write to stdout and stderr. Text that comes from elsewhere (the service, the input) is made
+//! plain here, so that it cannot control the terminal. A test makes sure that the rest of `cli` does not use `stdout()`
+//! and `stderr()` itself.
 
 use std::io::{self, Write as _};
 
@@ -8,25 +9,21 @@ use serde::Serialize;
 use super::Failure;
 use crate::plain_text;
 
-/// Writes a report of whole lines to stdout: `what`, as an error calls it. Each line that holds text of others is made
-/// by [`plain_text::line`], for that text may hold line ends of its own.
+/// Writes whole lines to stdout. Errors call them `what`. Make each line that contains text from elsewhere with
+/// [`plain_text::line`], because that text may contain line ends.
 ///
 /// # Errors
-/// It cannot be written. Whoever has closed the pipe has read enough, which is none.
+/// Stdout cannot be written. A closed pipe is no error: its reader has read enough.
 pub(super) fn report(text: &str, what: &str) -> Result<(), Failure> {
     let lines = text.lines().map(plain_text::one_line);
-    let mut plain = String::with_capacity(text.len());
-    for line in lines {
-        plain += &line;
-        plain.push('\n');
-    }
+    let plain: String = lines.map(|line| line.into_owned() + "\n").collect();
     to_stdout(&plain, what)
 }
 
-/// Writes a line of JSON to stdout, as [`report`] does.
+/// Writes one line of JSON to stdout.
 ///
 /// # Errors
-/// As those of [`report`].
+/// Those of [`report`].
 pub(super) fn json(value: &impl Serialize, what: &str) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|e| Failure::storage(format!("cannot write {what}: {e}")))?;
@@ -43,24 +40,24 @@ fn to_stdout(text: &str, what: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes one line to stderr. That nobody may be left to read it changes nothing.
+/// Writes one line to stderr. If stderr is closed there is nowhere to report it, so errors are ignored.
 pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", plain_text::one_line(line).trim_end());
 }
 
-/// Writes several lines to stderr, made as those of a [`report`].
+/// Writes several lines to stderr. Make them as those of a [`report`].
 pub(super) fn say_all(text: &str) {
     text.lines().for_each(say);
 }
 
-/// Writes a question to stderr, and leaves the cursor behind it.
+/// Writes a question to stderr, without a line end.
 pub(super) fn ask(question: &str) {
     let mut stderr = io::stderr().lock();
-    // A terminal that is gone gives no answer either.
+    // If this fails, reading the answer fails too.
     let _ = write!(stderr, "{}", plain_text::one_line(question)).and_then(|()| stderr.flush());
 }
 
-/// Stdout for a CSV, whose [cells](crate::results) are made plain as they are written.
-pub(super) fn cells() -> Box<dyn io::Write + Send> {
+/// Stdout for a CSV. The writers in [`results`](crate::results) make its cells plain.
+pub(super) fn csv() -> Box<dyn io::Write + Send> {
     Box::new(io::stdout())
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and its kin: the first asks a run to drain, any further one to stop at once.
+//! Ctrl-C, SIGTERM and what Windows has in their place. The first asks a run to drain, any further one to stop at once.
 
 use std::{future::pending, io, iter};
 
@@ -10,27 +10,25 @@ use tokio::sync::mpsc;
 
 use crate::campaign::stop::Signal;
 
-/// Signals for one run, for as long as the runtime lives. From here on none is missed, and none ends the process.
+/// The signals that this process gets from here on, for as long as the runtime lives. None of them ends the process.
 #[must_use]
 pub fn listen() -> mpsc::Receiver<Signal> {
-    listen_and_lend().1
+    channel().1
 }
 
-/// The same, and the end into which others may put signals too.
+/// The same, with a sender through which other sources can send signals too.
 #[must_use]
-pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
-    // Two are all that a run acts on, and an order.
+pub fn channel() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
+    // A run reacts to two signals and one stop request.
     let (sender, signals) = mpsc::channel(3);
-    let lent = sender.clone();
-    // Without handlers the system's own ending remains, which the store survives as well.
+    let others = sender.clone();
+    // If no handler can be installed, a signal ends the process, which the store survives as well.
     if let Ok(mut requests) = Requests::new() {
         tokio::spawn(async move {
             for signal in iter::once(Signal::Drain).chain(iter::repeat(Signal::Abort)) {
-                let asked = requests.next().await;
-                let signal = if asked == Signal::Abort {
-                    asked
-                } else {
-                    signal
+                let signal = match requests.next().await {
+                    Signal::Abort => Signal::Abort,
+                    _ => signal,
                 };
                 if sender.send(signal).await.is_err() {
                     return;
@@ -38,11 +36,11 @@ pub fn listen_and_lend() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
             }
         });
     }
-    (lent, signals)
+    (others, signals)
 }
 
-/// Waits until somebody wants to stop at once. What asks for good order only, changes nothing about work that is just
-/// that. Whoever asks that is told so, by `say`.
+/// Waits until somebody wants to stop at once. The work that goes on meanwhile is putting the results in order, which
+/// is what a milder signal asks for, so that changes nothing, and `say` says so.
 pub(super) async fn to_stop_at_once(
     signals: Option<&mut mpsc::Receiver<Signal>>,
     say: impl Fn(&str),
@@ -58,7 +56,7 @@ pub(super) async fn to_stop_at_once(
     pending::<()>().await;
 }
 
-/// Does what may be broken off at any moment without a loss, unless somebody wants to stop: `None` then.
+/// Does work that loses nothing if it is cancelled at any moment. Returns `None` if a signal comes first.
 pub(super) async fn unless_stopped<F: Future>(
     signals: &mut mpsc::Receiver<Signal>,
     work: F,
@@ -70,7 +68,8 @@ pub(super) async fn unless_stopped<F: Future>(
     }
 }
 
-/// What the system passes on: made once, so that nothing is lost between one request and the next.
+/// The signals that the system passes on. The handlers are installed once, so that none is missed between two calls of
+/// `next`.
 #[cfg(unix)]
 struct Requests {
     interrupt: unix::Signal,
@@ -95,7 +94,7 @@ impl Requests {
     }
 }
 
-/// A closed console, logging off and shutting down leave seconds: they count as the second signal at once.
+/// After a closed console, a logoff or a shutdown only seconds are left, so these stop a run at once.
 #[cfg(windows)]
 struct Requests {
     interrupt: windows::CtrlC,

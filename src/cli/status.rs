@@ -1,6 +1,7 @@
-//! `fleetsweep status`: how a campaign stands, from another terminal while it goes on, and afterwards.
+//! `fleetsweep status`: how a campaign stands, while it is running and afterwards. All of it is read from the
+//! campaign's state and the quota ledger.
 //!
-//! - `words`: for people. `campaigns`: which campaigns there are.
+//! - `words`: the status as text. `campaigns`: the list of this user's campaigns.
 
 mod campaigns;
 mod words;
@@ -30,33 +31,33 @@ use crate::{
     store::{LastRun, Lock, Store, TargetSummary},
 };
 
-/// So many of the last errors, and of the unsure ones, are shown; the results hold them all.
+/// How many of the last errors, and of the unsure targets, are shown. The results file has all of them.
 const SHOWN: usize = 5;
 
 /// How a campaign stands: counts, quota in use, holds, the time of the last call, last errors; without STATE, which
 /// campaigns this user has and how far they are.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The campaign's state file, or the input whose state lies at its default place. Without it: all campaigns that
-    /// the quota's ledger remembers.
+    /// The campaign's state file, or the input whose state is in its default place. Without it: all campaigns that the
+    /// quota ledger remembers.
     #[arg(value_name = "STATE")]
     state: Option<PathBuf>,
 
-    /// The ledger that is asked for campaigns, where STATE is not given. [default: fleetsweep/quota.db in the user's
-    /// state directory]
+    /// The ledger whose campaigns are listed if STATE is not given. [default: fleetsweep/quota.db in the user's state
+    /// directory]
     #[arg(long, value_name = "FILE", conflicts_with = "state")]
     quota_file: Option<PathBuf>,
 
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// How a campaign stands.
+/// How a campaign stands. The fields are those of the JSON that `--json` prints, and durations are in seconds.
 #[derive(Debug, Serialize)]
 struct Status {
     campaign: String,
-    /// Whether the mock tenant answered: no machine was scanned.
+    /// Whether the mock tenant answered, so that no machine was scanned.
     rehearsal: bool,
     state: PathBuf,
     /// Whether a process is at work on it.
@@ -64,40 +65,41 @@ struct Status {
     targets: u64,
     open: u64,
     outcomes: BTreeMap<&'static str, u64>,
-    /// How the scans stand, in the service's words; the empty word is for those that are not known yet.
+    /// How many scans have each of the service's states. The empty state stands for those not known yet.
     scans: BTreeMap<String, u64>,
-    /// Those of them that `fleetsweep cancel` has cancelled.
+    /// How many of these scans `fleetsweep cancel` has cancelled.
     cancelled_by_us: u64,
-    /// How long until the last call goes out, if a process is or were at work; none while nobody can know.
+    /// The time until the last call goes out, if a run is at work or would start now; `None` if it is not known.
     eta_s: Option<f64>,
-    /// The same at the earliest, and at the latest; no latest where too little has been seen.
+    /// The earliest and the latest estimate of it. There is no latest one before enough calls have been made.
     eta_from_s: Option<f64>,
     eta_to_s: Option<f64>,
-    /// Why nobody can know that yet.
+    /// Why it is not known.
     eta_unknown: Option<String>,
     quota: Vec<KindStatus>,
     last_errors: Vec<TargetSummary>,
-    /// How many are in doubt: they may have been scanned, and nobody knows.
+    /// How many targets may have been scanned without it being known.
     in_doubt: u64,
-    /// Calls on their way, of a process that is at work.
+    /// Calls in flight, if a run is at work.
     in_flight: u64,
-    /// The first of those in doubt.
+    /// The first of the targets in doubt.
     unsure: Vec<TargetSummary>,
     run: Option<LastRun>,
+    /// When the last call goes out, in words.
     #[serde(skip)]
-    arrival: Option<String>,
+    last_call: Option<String>,
     #[serde(skip)]
     tally: Tally,
 }
 
-/// One kind of calls.
+/// The quota of one kind of call.
 #[derive(Debug, Serialize)]
 struct KindStatus {
     kind: &'static str,
     windows: Vec<WindowStatus>,
     /// What the next call of the kind waits for.
     waits_for: Option<String>,
-    /// For how long still.
+    /// For how many seconds.
     waits_s: Option<f64>,
 }
 
@@ -118,73 +120,39 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         return campaigns::list(args.quota_file, args.json);
     };
     let path = paths::state_of(named)?;
-    let (status, whole) = look(&path).await?;
-    print(&status, args.json)?;
+    let (status, whole) = Status::collect(&path).await?;
+    if args.json {
+        screen::json(&status, "the status")?;
+    } else {
+        screen::report(&status.to_string(), "the status")?;
+    }
     whole.map(|()| ExitCode::Clean)
 }
 
-fn print(status: &Status, json: bool) -> Result<(), Failure> {
-    if json {
-        screen::json(status, "the status")
-    } else {
-        screen::report(&status.to_string(), "the status")
-    }
-}
-
-async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
-    let store = Store::open_read_only(path).map_err(Failure::storage)?;
-    let running = Lock::is_held(path);
-    let Counts { tally, open } = Counts::of(&store)?;
-    let run = store.last_run().map_err(Failure::storage)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let note = run
-        .as_ref()
-        .and_then(|run| QuotaNote::from_json(&run.quota));
-    // A run that is at work knows what it has written.
-    let whole = if running {
-        Ok(())
-    } else {
-        check_whole(&store, note.as_ref())
-    };
-    let outlook = Outlook::of(&store, note.as_ref(), open, running, &clock).await?;
-    let Outlook { quota, eta, begun } = outlook;
-    let unknown = run.as_ref().filter(|run| running && run.ended.is_none());
-    let unknown = unknown.and_then(|run| run.reason.clone());
-    let last_call = match (&unknown, eta) {
-        (Some(_), _) => LastCall::NotKnown,
-        (None, Some(eta)) => LastCall::In(eta),
-        (None, None) => LastCall::Gone,
-    };
-    let eta = eta.filter(|_| unknown.is_none());
-    let lookups = begun.waiting.iter();
-    let lookups = lookups.filter(|(_, why)| *why == Why::Lookup).count() as u64;
-    let status = Status {
-        rehearsal: CampaignId::known(store.identity().campaign.as_str()).is_rehearsal(),
-        campaign: store.identity().campaign.clone(),
-        running,
-        targets: tally.total() + open,
-        open,
-        outcomes: tally
-            .iter()
-            .map(|(outcome, count)| (outcome.as_str(), count))
-            .collect(),
-        scans: store
-            .action_tally()
-            .map_err(Failure::storage)?
-            .into_iter()
-            .collect(),
-        cancelled_by_us: store.cancelled().map_err(Failure::storage)?,
-        eta_s: eta.map(|eta| eta.likely.as_secs_f64()),
-        eta_from_s: eta.map(|eta| eta.from.as_secs_f64()),
-        eta_to_s: eta.and_then(|eta| eta.to).map(|to| to.as_secs_f64()),
-        quota,
-        last_errors: store.last_errors(SHOWN).map_err(Failure::storage)?,
-        in_doubt: lookups + tally.of(Outcome::Unsure),
-        in_flight: begun.on_its_way,
-        unsure: store.unsure(SHOWN, running).map_err(Failure::storage)?,
-        eta_unknown: unknown,
-        state: path.to_owned(),
-        arrival: last_call
+impl Status {
+    /// Reads how a campaign stands. The second part is the error of a state that has lost its end: the status is shown
+    /// all the same.
+    ///
+    /// # Errors
+    /// The state or the ledger cannot be read.
+    async fn collect(path: &Path) -> Result<(Self, Result<(), Failure>), Failure> {
+        let store = Store::open_read_only(path)?;
+        let running = Lock::is_held(path);
+        let Counts { tally, open } = Counts::of(&store)?;
+        let run = store.last_run()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // A run that is at work has checked this itself, and its files change meanwhile.
+        let whole = if running { Ok(()) } else { check_whole(&store) };
+        let Forecast { quota, eta, begun } = Forecast::of(&store, open, running, &clock).await?;
+        // A run that cannot tell when it ends notes why.
+        let at_work = run.as_ref().filter(|run| running && run.ended.is_none());
+        let eta_unknown = at_work.and_then(|run| run.reason.clone());
+        let last_call = match (&eta_unknown, eta) {
+            (Some(_), _) => LastCall::NotKnown,
+            (None, Some(eta)) => LastCall::In(eta),
+            (None, None) => LastCall::Gone,
+        };
+        let last_call = last_call
             .in_words(clock.wall(), &TimeZone::system())
             .filter(|_| open > 0 && (running || !wants_change(run.as_ref())))
             .map(|words| {
@@ -193,41 +161,69 @@ async fn look(path: &Path) -> Result<(Status, Result<(), Failure>), Failure> {
                 } else {
                     format!("{words}, if it went on now")
                 }
-            }),
-        run,
-        tally,
-    };
-    Ok((status, whole))
+            });
+        let eta = eta.filter(|_| eta_unknown.is_none());
+        let campaign = store.identity().campaign.clone();
+        let waiting = begun.waiting.iter();
+        let lookups = waiting.filter(|(_, why)| *why == Why::Lookup);
+        let status = Self {
+            rehearsal: CampaignId::known(campaign.as_str()).is_rehearsal(),
+            campaign,
+            state: path.to_owned(),
+            running,
+            targets: tally.total() + open,
+            open,
+            outcomes: tally
+                .iter()
+                .map(|(outcome, count)| (outcome.as_str(), count))
+                .collect(),
+            scans: store.action_tally()?.into_iter().collect(),
+            cancelled_by_us: store.cancelled()?,
+            eta_s: eta.map(|eta| eta.likely.as_secs_f64()),
+            eta_from_s: eta.map(|eta| eta.from.as_secs_f64()),
+            eta_to_s: eta.and_then(|eta| eta.to).map(|to| to.as_secs_f64()),
+            eta_unknown,
+            quota,
+            last_errors: store.last_errors(SHOWN)?,
+            in_doubt: lookups.count() as u64 + tally.of(Outcome::Unsure),
+            in_flight: begun.on_its_way,
+            unsure: store.unsure(SHOWN, running)?,
+            run,
+            last_call,
+            tally,
+        };
+        Ok((status, whole))
+    }
 }
 
 /// What is left to be sent, and when.
 #[derive(Default)]
-struct Outlook {
+struct Forecast {
     quota: Vec<KindStatus>,
+    /// When the last call goes out; `None` if none goes out.
     eta: Option<Expected>,
     begun: Begun,
 }
 
-impl Outlook {
-    /// By the limits that the last run noted; nothing where there was none, or its ledger is gone.
+impl Forecast {
+    /// The forecast by the limits that the last run noted. It is empty if there was no run, or its ledger is gone.
     async fn of(
         store: &Store,
-        note: Option<&QuotaNote>,
         open: u64,
         running: bool,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
-        let is_there = |note: &&QuotaNote| note.file().is_none_or(|file| file.exists());
-        let Some(note) = note.filter(is_there) else {
+        let is_there = |note: &QuotaNote| note.file().is_none_or(|file| file.exists());
+        let Some(note) = QuotaNote::of_last_run(store)?.filter(is_there) else {
             return Ok(Self::default());
         };
         let pacer = note.pacer(&note.quota(), clock, Duration::ZERO)?;
-        pacer.flush().await.map_err(Failure::storage)?;
-        let (policy, now) = (note.terms().policy(), clock.wall());
-        let begun = Begun::of(store, now, running, &policy).map_err(Failure::storage)?;
-        let reach = store.reach().map_err(Failure::storage)?;
+        pacer.flush().await?;
+        let (policy, now) = (note.bounds().policy(), clock.wall());
+        let begun = Begun::of(store, now, running, &policy)?;
+        let reach = store.reach()?;
         let fresh = open.saturating_sub(begun.targets());
-        let bounds = note.terms().bounds(&reach);
+        let bounds = note.bounds().bounds(&reach);
         let prospect = Prospect {
             begun: begun.clone(),
             on_pending: policy.on_pending,
@@ -244,7 +240,7 @@ impl Outlook {
     }
 }
 
-/// Whether a brake has stopped it that would stop the same command again: no call goes out then.
+/// Whether a brake has stopped the last run and would stop the same command again, so that no call goes out.
 fn wants_change(run: Option<&LastRun>) -> bool {
     let reason = run.filter(|run| run.ended.is_some());
     let reason = reason.and_then(|run| run.reason.as_deref());

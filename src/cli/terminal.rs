@@ -1,4 +1,4 @@
-//! A person at the terminal, who can be asked.
+//! Asks a person at the terminal.
 
 use std::{
     io::{self, BufRead},
@@ -11,25 +11,25 @@ use tokio::sync::oneshot;
 use super::screen;
 use crate::{campaign::engine::canary_gate::Confirm, monitor::Monitor};
 
-/// Asks at the terminal. Whatever is drawn there makes room meanwhile.
+/// Asks at the terminal. The monitor draws nothing until there is an answer.
 pub struct Terminal {
-    /// What draws there.
+    /// The monitor that draws on the same terminal.
     pub monitor: Arc<dyn Monitor>,
 }
 
 impl Confirm for Terminal {
-    /// A thread of its own reads the answer: reading cannot be called off, and a task of the runtime would keep the
-    /// process alive after Ctrl-C until somebody presses Enter.
+    /// A thread of its own reads the answer, because the read cannot be cancelled. On a blocking thread of the runtime
+    /// it would keep the process alive after Ctrl-C until somebody presses Enter.
     fn ask(&self, question: &str) -> Pin<Box<dyn Future<Output = bool> + Send>> {
-        let asking = Asking::begin(Arc::clone(&self.monitor), question);
+        let pending = PendingQuestion::print(Arc::clone(&self.monitor), question);
         let (answer, answered) = oneshot::channel();
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = io::stdin().lock().read_line(&mut line);
-            // Whoever asked may be gone.
+            // The receiver is gone if the question was cancelled.
             let _ = answer.send(read.is_ok() && is_yes(&line));
         });
-        Box::pin(asking.wait(answered))
+        Box::pin(pending.wait(answered))
     }
 }
 
@@ -37,14 +37,14 @@ fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// A question that stands on the terminal. When it is over, answered or not, the drawing goes on.
-struct Asking {
+/// A question on the terminal. The monitor draws again when this is dropped, whether it was answered or not.
+struct PendingQuestion {
     monitor: Arc<dyn Monitor>,
     answered: bool,
 }
 
-impl Asking {
-    fn begin(monitor: Arc<dyn Monitor>, question: &str) -> Self {
+impl PendingQuestion {
+    fn print(monitor: Arc<dyn Monitor>, question: &str) -> Self {
         monitor.hush(true);
         screen::ask(question);
         Self {
@@ -60,7 +60,7 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for PendingQuestion {
     fn drop(&mut self) {
         if !self.answered {
             screen::say("");

@@ -1,4 +1,4 @@
-//! What the values of options may be, where several commands take them.
+//! Parsers for values of options that several commands take.
 
 use std::{str::FromStr, time::Duration};
 
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Percent(pub u8);
 
-/// A text that is no such share.
+/// A text that is no such percentage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("write a whole number of percent from 0 to 99, as in 25%")]
 pub struct PercentError;
@@ -25,18 +25,18 @@ impl FromStr for Percent {
     }
 }
 
-/// A length of time as people write it: `90s`, `15m`, `1h 30m`.
+/// Parses a length of time as in `90s`, `15m` or `1h 30m`; at most a week.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let span: SignedDuration = text
         .parse()
         .map_err(|_| "write a length of time such as 90s, 15m or 1h 30m".to_owned())?;
     match Duration::try_from(span) {
         Ok(span) if !span.is_zero() && span <= Duration::from_hours(24 * 7) => Ok(span),
-        _ => Err("it must be longer than nothing and at most a week".to_owned()),
+        _ => Err("it must be more than zero and at most a week".to_owned()),
     }
 }
 
-/// A length of time in which days count: `7d`, `36h`.
+/// Parses a length of time that may be in days or weeks, as in `7d` or `36h`. A day has 24 hours.
 pub(super) fn days(text: &str) -> Result<SignedDuration, String> {
     let wrong = || "write a length of time such as 7d or 36h".to_owned();
     let span: Span = text.parse().map_err(|_| wrong())?;

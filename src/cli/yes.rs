@@ -1,4 +1,4 @@
-//! `--yes`: the answer to every question, given beforehand; and the question that large campaigns ask.
+//! `--yes`, which answers every question beforehand, and the question that is asked before a large campaign.
 
 use std::{
     ffi::OsString,
@@ -9,15 +9,15 @@ use std::{
 use super::Failure;
 use crate::monitor::count;
 
-/// More machines than this are not started without a yes: it is what one means to type, not a slip.
+/// More machines than this are not started without a yes, in case the wrong file was named.
 pub const ASKED_ABOVE: u64 = 500;
 
-/// What was said: nothing, `--yes`, or `--yes=N`.
+/// The option: not given, `--yes`, or `--yes=N`.
 pub type Yes = Option<Option<u64>>;
 
-/// `--yes 600` as `--yes=600`: clap, told that the number may be missing, would take the input's name for it in
-/// `--yes fleet.csv`. Only a word of digits behind `--yes` is a number; a file of such a name is `./600`. Only the
-/// `--yes` of `run`, and of `plan`, which takes its command line, takes one.
+/// Turns `--yes 600` into `--yes=600`. Clap cannot do it: with an optional value, it would take the file name in `--yes
+/// fleet.csv` for the number. Only a word of digits is taken for a number, and a file with such a name can be given as
+/// `./600`. Only `run` and `plan` have a `--yes` that takes a number.
 #[must_use]
 pub fn joined(args: &[OsString]) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
@@ -45,33 +45,33 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal()
 }
 
-/// What is to become of a campaign that would start scans on so many `machines`.
+/// Whether the scans of a campaign may start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Permission {
     /// They may start.
     Given,
-    /// A person has to be asked this.
+    /// A person has to be asked this question.
     Ask(String),
 }
 
-/// What a person says yes to.
+/// What a person is asked to say yes to.
 #[derive(Debug, Clone)]
-pub struct Meant {
+pub struct Proposal {
     /// How many machines.
     pub machines: u64,
-    /// Which scans: `quick`, `full`, or both with their numbers.
+    /// The scan types: `quick`, `full`, or both with their numbers.
     pub scans: String,
     /// The tenant.
     pub tenant: String,
-    /// The application that does it.
+    /// The application that starts the scans.
     pub application: String,
-    /// Where the calls go.
+    /// The API's address.
     pub host: String,
-    /// When the last call goes out, and what is left over by then, in words.
+    /// When the last call goes out, and how many machines are left over then: a sentence without its full stop.
     pub last_call: String,
 }
 
-impl fmt::Display for Meant {
+impl fmt::Display for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let machines = count::of(self.machines, "machine");
         let Self {
@@ -88,9 +88,9 @@ impl fmt::Display for Meant {
     }
 }
 
-/// What is wrong with a yes to fewer `machines` than that.
+/// Why a `--yes=N` does not cover this many machines, if it does not.
 #[must_use]
-pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
+pub fn why_not_covered(yes: Yes, machines: u64) -> Option<String> {
     let most = yes.flatten().filter(|most| *most < machines)?;
     let verb = count::word(machines, "is", "are");
     Some(format!(
@@ -99,40 +99,36 @@ pub fn too_small(yes: Yes, machines: u64) -> Option<String> {
     ))
 }
 
-/// The refusal of a yes to fewer `machines` than that.
+/// The failure of a run whose `--yes=N` does not cover this many machines.
 #[must_use]
 pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
-    let why = too_small(yes, machines)?;
+    let why = why_not_covered(yes, machines)?;
     Some(Failure::usage(format!(
         "{why}; nothing was sent. Look at the input, or say --yes={machines}, or --yes for any number"
     )))
 }
 
-/// Whether what is `meant` may be started.
+/// Decides whether these scans may start, or a person has to be asked.
 ///
 /// # Errors
-/// It may not, and nobody can be asked.
-pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, Failure> {
-    let machines = meant.machines;
-    match yes {
-        Some(None) => return Ok(Permission::Given),
-        Some(Some(_)) => {
-            return refused(yes, machines).map_or(Ok(Permission::Given), Err);
-        }
-        None => {}
+/// They may not start, or nobody can be asked.
+pub fn permission(yes: Yes, proposal: &Proposal, can_ask: bool) -> Result<Permission, Failure> {
+    let machines = proposal.machines;
+    if let Some(refused) = refused(yes, machines) {
+        return Err(refused);
     }
-    if machines <= ASKED_ABOVE {
+    if yes.is_some() || machines <= ASKED_ABOVE {
         return Ok(Permission::Given);
     }
-    let last_call = &meant.last_call;
+    let last_call = &proposal.last_call;
     if can_ask {
         return Ok(Permission::Ask(format!(
-            "start {meant}? {last_call}. [y/N] "
+            "start {proposal}? {last_call}. [y/N] "
         )));
     }
     Err(Failure::usage(format!(
-        "{machines} machines are still to be scanned: {meant}. {last_call}. Above {ASKED_ABOVE} a run asks first, and \
-         there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
+        "{machines} machines are still to be scanned: {proposal}. {last_call}. Above {ASKED_ABOVE} a run asks first, \
+         and there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
     )))
 }
 
@@ -140,8 +136,8 @@ pub fn permission(yes: Yes, meant: &Meant, can_ask: bool) -> Result<Permission, 
 mod tests {
     use super::*;
 
-    fn meant(machines: u64) -> Meant {
-        Meant {
+    fn proposal(machines: u64) -> Proposal {
+        Proposal {
             machines,
             scans: "full".into(),
             tenant: "t1".into(),
@@ -177,11 +173,11 @@ mod tests {
     fn the_five_hundredth_machine_asks_nobody_and_the_next_one_does() {
         for can_ask in [false, true] {
             assert_eq!(
-                permission(None, &meant(500), can_ask).ok(),
+                permission(None, &proposal(500), can_ask).ok(),
                 Some(Permission::Given)
             );
         }
-        let Ok(Permission::Ask(question)) = permission(None, &meant(501), true) else {
+        let Ok(Permission::Ask(question)) = permission(None, &proposal(501), true) else {
             panic!("somebody is to be asked");
         };
         assert_eq!(
@@ -189,13 +185,13 @@ mod tests {
             "start full scans on 501 machines of tenant t1, by application a1 at https://api.example? The last call \
              goes out about 14:00, in 1 h. [y/N] "
         );
-        let refused = permission(None, &meant(501), false).unwrap_err().why;
+        let refused = permission(None, &proposal(501), false).unwrap_err().why;
         assert!(refused.contains("--yes, or --yes=501"), "{refused}");
     }
 
     #[test]
     fn a_yes_holds_for_any_number_or_for_the_one_it_names() {
-        let given = |yes, machines| permission(yes, &meant(machines), true).is_ok();
+        let given = |yes, machines| permission(yes, &proposal(machines), true).is_ok();
         assert!(given(Some(None), 1_000_000));
         assert!(given(Some(Some(600)), 600));
         assert!(!given(Some(Some(600)), 601), "and nobody is asked instead");

@@ -581,7 +581,7 @@ fn a_bug_ends_the_program_in_words_from_its_first_line_on() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let main = fs::read_to_string(root.join("src/main.rs")).unwrap();
     let (before, _) = main.split_once("cli::main(").unwrap();
-    assert!(before.contains("bug::ends_the_process();"), "{before}");
+    assert!(before.contains("bug::exit_on_panic();"), "{before}");
     // An abort would be another end, with another exit code.
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     assert!(!manifest.lines().any(|line| line.starts_with("panic")));

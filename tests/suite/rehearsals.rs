@@ -145,8 +145,9 @@ fn a_rehearsal_says_what_it_is_wherever_it_could_be_taken_for_more() {
             &[&["--max-machines", "1"], quiet].concat(),
         ));
         assert!(
-            braked.contains("2 rows are left; the same command begins anew, for a rehearsal")
-                && !braked.contains("goes on"),
+            braked.contains(
+                "2 rows are left; the same command starts again from the beginning, because a"
+            ) && !braked.contains("goes on"),
             "{braked}"
         );
     }

@@ -37,7 +37,7 @@ impl Marks {
     }
 
     /// The campaign's mark.
-    pub(super) fn of(&self, campaign: &str) -> Option<&MarkRow> {
+    pub(crate) fn of(&self, campaign: &str) -> Option<&MarkRow> {
         self.rows.iter().find(|mark| mark.campaign == campaign)
     }
 

@@ -1,11 +1,11 @@
-//! A mock tenant inside this process, to rehearse against.
+//! `--mock`: a mock tenant inside this process.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use super::{ConnectArgs, Connection, RowsTenant, Setup, not_signed_in};
+use super::{ConnectArgs, ConnectSettings, Connection, RowsTenant, not_signed_in};
 use crate::{
     cli::Failure,
     client::token_clock::SignInTime,
@@ -19,18 +19,19 @@ use crate::{
 };
 
 impl ConnectArgs {
-    /// Where calls and sign-in go for a mock tenant inside this process, which issues its own tokens for any secret.
+    /// Starts a mock tenant and returns the settings for it. [`connect`](Self::connect) uses a ready token for the
+    /// mock; with these settings one signs in with a secret, and any will do.
     ///
     /// # Errors
     /// The mock cannot listen.
-    pub async fn rehearsal(clock: Arc<dyn Clock>) -> Result<Setup, Failure> {
+    pub async fn demo(clock: Arc<dyn Clock>) -> Result<ConnectSettings, Failure> {
         let base = start_mock(QuotaConfig::default()).await?.base;
         let authority = base.to_string();
         let environment = |name: &str| name.starts_with("AZURE_").then(|| "mock".to_owned());
-        let choice = CredentialChoice::make(Auth::Secret, None, &Environment(&environment));
-        Ok(Setup {
-            choice: choice.map_err(not_signed_in)?,
-            terms: SignInOptions {
+        let credential = CredentialChoice::make(Auth::Secret, None, &Environment(&environment));
+        Ok(ConnectSettings {
+            credential: credential.map_err(not_signed_in)?,
+            sign_in: SignInOptions {
                 authority: Authority::parse(&authority).map_err(Failure::usage)?,
                 resource: Cloud::Commercial
                     .endpoints(None)
@@ -60,7 +61,7 @@ pub(super) async fn start_mock(quota: QuotaConfig) -> Result<Connection, Failure
         Tenant::new(MockConfig {
             started: SystemClock.wall(),
             quota,
-            // Slips in the input are to come out before the day.
+            // So that wrong ids in the input show in the rehearsal.
             fleet: Fleet::Hex,
             ..MockConfig::demo()
         }),

@@ -1,94 +1,97 @@
-//! Who would sign in, as far as that is known without signing in: a ready token says it of itself, and an application
-//! is named by the environment. Nothing is sent.
+//! Who would sign in, as far as that is known without signing in: a ready token names its tenant and application, and
+//! the environment may name both. Nothing is sent.
 
 use std::sync::Arc;
 
-use super::{ConnectArgs, RowsTenant, Setup, UNKNOWN};
+use super::{ConnectArgs, ConnectSettings, RowsTenant, UNKNOWN};
 use crate::{
     cli::{ExitCode, Failure},
     defender::{ApiBase, sign_in::Claims},
     quota::SystemClock,
 };
 
-/// What a connection would be.
+/// What is known of a connection without signing in.
 pub struct Offline {
-    /// Where calls would go.
+    /// The API's address.
     pub base: ApiBase,
-    /// The address by which a campaign knows its API.
+    /// The API's address as a campaign records it.
     pub api: String,
     /// Tenant and application, or why they are not known.
-    pub whose: Result<(String, String), String>,
-    /// The tenant by which rows of another one are told.
+    pub account: Result<(String, String), String>,
+    /// The tenant that the rows of the input have to belong to.
     pub rows: RowsTenant,
 }
 
 impl ConnectArgs {
-    /// Finds out what a connection would be. Being unable to sign in is no error for who only plans.
+    /// Finds out who would sign in. It is no error if nobody could, because nothing is sent.
     ///
     /// # Errors
     /// An option cannot be used.
     pub async fn resolve_offline(&self) -> Result<Offline, Failure> {
         if self.mock {
-            // Its port is any; what matters is that it is this computer itself.
+            // The port does not matter, only that it is this computer.
             return Ok(Offline {
                 base: ApiBase::parse("http://127.0.0.1").map_err(Failure::usage)?,
                 api: "mock".to_owned(),
-                whose: Ok(("mock".to_owned(), "mock".to_owned())),
+                account: Ok(("mock".to_owned(), "mock".to_owned())),
                 rows: RowsTenant::Any,
             });
         }
         let (base, _) = self.base()?;
-        let (whose, named) = match self.setup(Arc::new(SystemClock)) {
-            Ok(setup) => (whose(&setup).await, setup.choice.tenant),
+        let (account, named) = match self.settings(Arc::new(SystemClock)) {
+            Ok(settings) => (account_of(&settings).await, settings.credential.tenant),
             Err(Failure {
                 code: ExitCode::Tenant,
                 why,
             }) => (Err(why), None),
             Err(failure) => return Err(failure),
         };
-        let rows = match &whose {
+        let rows = match &account {
             Ok((tenant, _)) => {
-                let told = (tenant != UNKNOWN).then_some(tenant.as_str());
-                RowsTenant::of(told, named.as_deref())
+                let by_token = (tenant != UNKNOWN).then_some(tenant.as_str());
+                RowsTenant::of(by_token, named.as_deref())
             }
             Err(_) => RowsTenant::Any,
         };
         Ok(Offline {
             api: base.to_string(),
             base,
-            whose,
+            account,
             rows,
         })
     }
 }
 
-async fn whose(setup: &Setup) -> Result<(String, String), String> {
-    let choice = &setup.choice;
-    if choice.is_ready() {
-        let source = choice.source(&setup.terms).map_err(|e| e.to_string())?;
+/// The tenant and application that would sign in, or why they are not known.
+async fn account_of(settings: &ConnectSettings) -> Result<(String, String), String> {
+    let credential = &settings.credential;
+    if credential.is_ready() {
+        let source = credential
+            .source(&settings.sign_in)
+            .map_err(|e| e.to_string())?;
         let token = source.token().await.map_err(|e| e.to_string())?;
-        // Of a token that does not tell, a run knows no more either.
+        // If the token does not name them, a run does not know them either.
         let claims = Claims::of(&token).unwrap_or_default();
-        let told = |claim: Option<String>| claim.unwrap_or_else(|| UNKNOWN.to_owned());
-        return Ok((told(claims.tenant), told(claims.application)));
+        let known = |claim: Option<String>| claim.unwrap_or_else(|| UNKNOWN.to_owned());
+        return Ok((known(claims.tenant), known(claims.application)));
     }
-    match choice.app() {
+    match credential.app() {
         Some(app) if is_guid(&app.tenant) => {
             let id = |text: &str| text.to_ascii_lowercase();
             Ok((id(&app.tenant), id(&app.client)))
         }
         Some(app) => Err(format!(
-            "AZURE_TENANT_ID is the name `{}` and no GUID, whose id shows when it signs in",
+            "AZURE_TENANT_ID is the name `{}` and not a GUID, and the tenant's id is known only after the sign-in",
             app.tenant
         )),
         None => Err(format!(
-            "{} tells its tenant and application when it signs in, and not before",
-            choice.words
+            "{} names its tenant and application only when it signs in",
+            credential.words
         )),
     }
 }
 
-/// Whether it is an id of the form `8-4-4-4-12`, which a tenant's domain is not.
+/// Whether the text is an id of the form `8-4-4-4-12`. A tenant's domain is not.
 pub(super) fn is_guid(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])

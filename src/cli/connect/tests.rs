@@ -15,12 +15,12 @@ fn places(options: &str) -> Result<[String; 3], String> {
     let words = ["connect", "--token-file", "token"];
     let words = words.into_iter().chain(options.split_whitespace());
     let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
-    let setup = cli.connect.setup(Arc::new(SystemClock));
-    let Setup { base, terms, .. } = setup.map_err(|failure| failure.why)?;
+    let settings = cli.connect.settings(Arc::new(SystemClock));
+    let ConnectSettings { base, sign_in, .. } = settings.map_err(|failure| failure.why)?;
     Ok([
         base.to_string(),
-        terms.authority.to_string(),
-        terms.resource,
+        sign_in.authority.to_string(),
+        sign_in.resource,
     ])
 }
 

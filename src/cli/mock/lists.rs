@@ -1,4 +1,4 @@
-//! Options that make lists hard to read.
+//! The mock's options for lists that are hard to read.
 
 use clap::{Args, ValueEnum};
 
@@ -7,29 +7,29 @@ use crate::mock::{Endless, ListOption, MockConfig, Moving, Vanish};
 /// How the mock lists actions and machines.
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// The most rows of a page, whatever $top says
+    /// The most rows in a page, whatever $top says
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub page_limit: Option<u32>,
-    /// Scans of others that come in at the top of the list after each page
+    /// How many scans by others are added at the top of the list after each page
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub rows_arriving: u32,
-    /// Scans that are gone from the list after each page
+    /// How many scans disappear from the list after each page
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub rows_vanishing: u32,
-    /// Which scans those are
+    /// Which scans disappear
     #[arg(long, value_enum, default_value_t, requires = "rows_vanishing")]
     pub vanish: VanishArg,
     /// Lists have no end
     #[arg(long, value_enum)]
     pub endless: Option<EndlessArg>,
-    /// An option of lists that is answered with 400, repeatable
+    /// A query option that is answered with 400, repeatable
     #[arg(long, value_enum, value_name = "OPTION")]
     pub refuse: Vec<ListOptionArg>,
 }
 
 impl ListArgs {
-    /// Puts what was typed into the settings.
-    pub(super) fn put_into(self, config: &mut MockConfig) {
+    /// Copies the options into the mock's configuration.
+    pub(super) fn apply_to(self, config: &mut MockConfig) {
         config.page_limit = self.page_limit;
         config.moving = Moving {
             arriving: self.rows_arriving,
@@ -51,26 +51,26 @@ impl ListArgs {
     }
 }
 
-/// Which scans vanish from the list.
+/// Which scans disappear from the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum VanishArg {
     /// The oldest
     #[default]
     Oldest,
-    /// Any of other people's
+    /// Any scans by others
     Others,
 }
 
 /// How a list has no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EndlessArg {
-    /// Each page has rows that nobody has seen yet
+    /// Each page has new rows
     New,
     /// Each page is the first one
     Same,
 }
 
-/// An option of lists.
+/// A query option of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListOptionArg {
     /// $count

@@ -1,13 +1,14 @@
-//! `fleetsweep mock`: the tenant in a box, as a server for another terminal.
+//! `fleetsweep mock`: the mock tenant as a server of its own. The mock itself is in [`mock`](crate::mock).
 //!
-//! - this file: the options, and the wiring.
-//! - `trouble`, `lists`: the options for outages and the like, and for lists that are hard to read.
-//! - `values`: what an option's value may be.
+//! - this file: most options, and the wiring.
+//! - `trouble`: options for outages and other failures. `lists`: options for lists that are hard to read.
+//! - `values`: parsers for the values of options.
 
 use std::{
     fs::File,
     io,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -30,93 +31,91 @@ mod trouble;
 mod values;
 
 pub use lists::{EndlessArg, ListArgs, ListOptionArg, VanishArg};
-pub use trouble::{OutageArg, RevokeWordsArg, TroubleArgs};
-pub use values::{
-    BusyShapeArg, DurationArg, KindsArg, LimitArg, PercentArg, QuotaModelArg, RangeArg,
-};
+pub use trouble::{RevokeWordsArg, TroubleArgs};
+pub use values::{BusyShapeArg, KindsArg, LimitArg, QuotaModelArg};
 
-/// Serve a mock tenant until Ctrl-C; then tell what it saw.
+/// Serve a mock tenant until Ctrl-C, and then print what it saw.
 #[derive(Debug, Clone, Args)]
 pub struct MockArgs {
-    /// Where to listen; port 0 takes any that is free
+    /// The address to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Calls a window of each kind, repeatable, or `none` [default: 100/1m and 1500/1h]
+    /// Calls per window for each kind of call, repeatable, or `none` [default: 100/1m and 1500/1h]
     #[arg(long, value_name = "CALLS/WINDOW")]
     pub limit: Vec<LimitArg>,
     /// How windows are counted
     #[arg(long, value_enum, default_value_t)]
     pub quota_model: QuotaModelArg,
-    /// Where fixed windows begin, after the start
-    #[arg(long, value_name = "DURATION")]
-    pub phase: Option<DurationArg>,
-    /// What a bucket holds [default: as many as the limit's calls]
+    /// When the first fixed window begins, after the start
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub phase: Option<Duration>,
+    /// How many calls a bucket holds [default: as many as the limit]
     #[arg(long, value_name = "CALLS")]
     pub bucket_size: Option<u32>,
-    /// Refused calls take a place in the windows too
+    /// Count refused calls too
     #[arg(long)]
     pub count_refused: bool,
-    /// Whether the kinds of calls are counted by themselves
+    /// Whether each kind of call is counted separately
     #[arg(long, value_enum, default_value_t)]
     pub kinds: KindsArg,
     /// Share of machines that somebody else is scanning
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub busy: PercentArg,
-    /// How much longer somebody else's scans take [default: as --scan-time]
-    #[arg(long, value_name = "RANGE")]
-    pub busy_for: Option<RangeArg>,
-    /// What a start on a machine under scan is answered with
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub busy: f64,
+    /// How much longer somebody else's scans take [default: that of --scan-time]
+    #[arg(long, value_name = "RANGE", value_parser = values::range)]
+    pub busy_for: Option<RangeInclusive<Duration>>,
+    /// The answer to a start on a machine that is being scanned
     #[arg(long, value_enum, default_value_t)]
     pub busy_shape: BusyShapeArg,
     /// Share of machines that the tenant does not know
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub unknown: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub unknown: f64,
     /// Share of machines that cannot be scanned
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub unsupported: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub unsupported: f64,
     /// Chance of a 5xx for a call that was not carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub error_before: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub error_before: f64,
     /// Chance of a 5xx for a call that was carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub error_after: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub error_after: f64,
     /// Chance of a cut connection, the call not carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub reset_before: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub reset_before: f64,
     /// Chance of a cut connection, the call carried out
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub reset_after: PercentArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub reset_after: f64,
     /// Chance of a 404 for a machine that exists
-    #[arg(long, value_name = "P%", default_value = "0%")]
-    pub spurious_404: PercentArg,
-    /// Time to the answer, as `20ms` or `20ms-150ms`
-    #[arg(long, value_name = "RANGE", default_value = "0s")]
-    pub latency: RangeArg,
-    /// How long a new action stays out of listings
-    #[arg(long, value_name = "RANGE", default_value = "0s")]
-    pub listing_lag: RangeArg,
+    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
+    pub spurious_404: f64,
+    /// Time until the answer, as in `20ms` or `20ms-150ms`
+    #[arg(long, value_name = "RANGE", default_value = "0s", value_parser = values::range)]
+    pub latency: RangeInclusive<Duration>,
+    /// How long it takes until lists show a new action
+    #[arg(long, value_name = "RANGE", default_value = "0s", value_parser = values::range)]
+    pub listing_lag: RangeInclusive<Duration>,
     /// How long a scan takes
-    #[arg(long, value_name = "RANGE", default_value = "30s-2m")]
-    pub scan_time: RangeArg,
-    /// How long the tokens live that the mock issues; then it takes no others [default: any token is taken]
-    #[arg(long, value_name = "DURATION")]
-    pub token_life: Option<DurationArg>,
-    /// Where all that is random comes from
+    #[arg(long, value_name = "RANGE", default_value = "30s-2m", value_parser = values::range)]
+    pub scan_time: RangeInclusive<Duration>,
+    /// How long the mock's tokens are valid; it then accepts no other tokens [default: any token is accepted]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub token_life: Option<Duration>,
+    /// The seed for all that is random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// What the application may do, as in Machine.Scan,Machine.Read.All
+    /// The application's roles, as in Machine.Scan,Machine.Read.All
     #[arg(long, value_name = "ROLES", value_delimiter = ',')]
     pub roles: Option<Vec<String>>,
     /// Machines in the inventory; any other with an id of 40 hex digits can be scanned too
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub machines: usize,
-    /// The machines that there are, and no others: a CSV or a plain list as `fleetsweep run` takes it
+    /// A file with the only machines that exist: a CSV or a plain list, as for `fleetsweep run`
     #[arg(long, value_name = "FILE", conflicts_with = "machines")]
     pub inventory: Option<PathBuf>,
-    /// Outages, machines that never work, a consent that is gone.
+    /// Outages, machines that never work, a consent that is revoked.
     #[command(flatten)]
     pub trouble: TroubleArgs,
-    /// How lists are hard to read.
+    /// Lists that are hard to read.
     #[command(flatten)]
     pub lists: ListArgs,
     /// Keep no record of calls and scans, for benchmarks
@@ -127,10 +126,10 @@ pub struct MockArgs {
 /// Why the mock could not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum MockError {
-    /// Options that do not go together.
+    /// Some options do not go together.
     #[error("{0}")]
     Usage(&'static str),
-    /// The address is taken or not ours.
+    /// The address is in use, or is not one of this computer's.
     #[error(
         "cannot listen on {address}: {source}; choose another address with --listen, port 0 takes any that is free"
     )]
@@ -140,7 +139,7 @@ pub enum MockError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file with the machines.
+    /// The inventory cannot be read.
     #[error("--inventory {}: {why}", path.display())]
     Inventory {
         /// The file.
@@ -150,10 +149,10 @@ pub enum MockError {
     },
 }
 
-/// Serves until Ctrl-C. What is `report`ed first says where, what is reported last what was seen.
+/// Serves until Ctrl-C. Reports the address at first, and at last what the mock saw.
 ///
 /// # Errors
-/// When options do not go together, or the address cannot be listened on.
+/// Options do not go together, or the address cannot be used.
 pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<(), MockError> {
     let address = args.listen;
     let tenant = Tenant::new(args.config()?);
@@ -170,7 +169,7 @@ pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<(), Moc
     ));
     let mut signals = signals::listen();
     let stop = async {
-        // Without handlers the system's own ending ends the process.
+        // If no handler could be installed, the signal itself ends the process.
         if signals.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
@@ -180,7 +179,7 @@ pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<(), Moc
     Ok(())
 }
 
-/// The ids in a file, as a run would read them.
+/// Reads the ids in a file as a run does.
 fn read_inventory(path: &Path) -> Result<Vec<String>, MockError> {
     let wrong = |why: &dyn ToString| MockError::Inventory {
         path: path.to_owned(),
@@ -203,17 +202,17 @@ fn read_inventory(path: &Path) -> Result<Vec<String>, MockError> {
 }
 
 impl MockArgs {
-    /// What was typed, as the mock's settings.
+    /// The mock's configuration with these options.
     ///
     /// # Errors
-    /// When options do not go together.
+    /// Options do not go together, or the inventory cannot be read.
     pub fn config(self) -> Result<MockConfig, MockError> {
         let mut sign_in = SignIn::default();
         if let Some(roles) = &self.roles {
             sign_in.roles.clone_from(roles);
         }
         if let Some(life) = self.token_life {
-            sign_in.expires_in = life.0;
+            sign_in.expires_in = life;
             sign_in.tokens = Tokens::Issued;
         }
         let mut config = MockConfig {
@@ -221,19 +220,19 @@ impl MockArgs {
             seed: self.seed,
             started: SystemClock.wall(),
             quota: self.quota()?,
-            latency: self.latency.0,
-            listing_lag: self.listing_lag.0,
-            scan_time: self.scan_time.0,
-            foreign_scan_time: self.busy_for.map(|range| range.0),
+            latency: self.latency,
+            listing_lag: self.listing_lag,
+            scan_time: self.scan_time,
+            foreign_scan_time: self.busy_for,
             chances: Chances {
-                busy: self.busy.0,
-                unknown: self.unknown.0,
-                unsupported: self.unsupported.0,
-                spurious_404: self.spurious_404.0,
-                error_before: self.error_before.0,
-                error_after: self.error_after.0,
-                reset_before: self.reset_before.0,
-                reset_after: self.reset_after.0,
+                busy: self.busy,
+                unknown: self.unknown,
+                unsupported: self.unsupported,
+                spurious_404: self.spurious_404,
+                error_before: self.error_before,
+                error_after: self.error_after,
+                reset_before: self.reset_before,
+                reset_after: self.reset_after,
                 early: 0.0,
             },
             busy_shape: self.busy_shape.into(),
@@ -246,8 +245,8 @@ impl MockArgs {
             record: !self.no_record,
             ..MockConfig::default()
         };
-        self.trouble.put_into(&mut config);
-        self.lists.put_into(&mut config);
+        self.trouble.apply_to(&mut config);
+        self.lists.apply_to(&mut config);
         Ok(config)
     }
 
@@ -265,7 +264,7 @@ impl MockArgs {
         let model = match (self.quota_model, self.phase, self.bucket_size) {
             (QuotaModelArg::Sliding, None, None) => Model::Sliding,
             (QuotaModelArg::Fixed, phase, None) => Model::Fixed {
-                phase: phase.map_or(Duration::ZERO, |phase| phase.0),
+                phase: phase.unwrap_or_default(),
             },
             (QuotaModelArg::Bucket, None, size) => Model::Bucket { size },
             _ => {

@@ -1,44 +1,44 @@
-//! Options for what stands between a client and its scans: outages, machines that never work, a consent that is gone.
+//! The mock's options for outages, machines that never work, and a consent that is revoked.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::DurationArg;
+use super::values::duration;
 use crate::mock::{Affects, ForbidWords, MockConfig, Outage, Shape};
 
-/// What the mock answers, or does not, whatever the call.
+/// When the mock answers wrongly, or not at all.
 #[derive(Debug, Clone, Args)]
 pub struct TroubleArgs {
     /// An outage, repeatable, as in `10s-5m=refused` or `1m-2m=503,starts`
     ///
-    /// FROM and UNTIL count from the mock's start; with `,starts` only calls that start scans suffer. The shapes:
-    /// `refused` (nobody can connect, to sign in neither), `timeout` (no answer, ever), `reset` (cut without an
-    /// answer), `503` or `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as `page:200`
-    /// or `page:407`).
-    #[arg(long, value_name = "FROM-UNTIL=SHAPE")]
-    pub outage: Vec<OutageArg>,
-    /// A machine each start on which is answered with 500, repeatable
+    /// FROM and UNTIL count from the mock's start. With `,starts` only calls that start scans are affected. The shapes:
+    /// `refused` (no connection, not even to sign in), `timeout` (never an answer), `reset` (the connection is cut
+    /// without an answer), `503` or `503:RETRY-AFTER` (`503-empty` has no body), `page:STATUS` (a proxy's page, such as
+    /// `page:200` or `page:407`).
+    #[arg(long, value_name = "FROM-UNTIL=SHAPE", value_parser = outage)]
+    pub outage: Vec<Outage>,
+    /// A machine on which every start is answered with 500, repeatable
     #[arg(long, value_name = "ID")]
     pub poison: Vec<String>,
-    /// A machine each start on which is answered with the service's 403, repeatable
+    /// A machine on which every start is answered with the service's 403, repeatable
     #[arg(long, value_name = "ID")]
     pub restricted: Vec<String>,
-    /// From when on after the mock's start every start is answered with the service's 403
-    #[arg(long, value_name = "DURATION")]
-    pub revoke_after: Option<DurationArg>,
+    /// How long after the mock's start every scan start is answered with the service's 403
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub revoke_after: Option<Duration>,
     /// What that 403 says
     #[arg(long, value_enum, default_value_t, requires = "revoke_after")]
     pub revoke_words: RevokeWordsArg,
 }
 
 impl TroubleArgs {
-    /// Puts what was typed into the settings.
-    pub(super) fn put_into(self, config: &mut MockConfig) {
-        config.outages = self.outage.into_iter().map(|outage| outage.0).collect();
+    /// Copies the options into the mock's configuration.
+    pub(super) fn apply_to(self, config: &mut MockConfig) {
+        config.outages = self.outage;
         config.poison = self.poison;
         config.restricted = self.restricted;
-        config.forbid_starts_from = self.revoke_after.map(|after| after.0);
+        config.forbid_starts_from = self.revoke_after;
         config.forbid_words = match self.revoke_words {
             RevokeWordsArg::Roles => ForbidWords::Roles,
             RevokeWordsArg::Plain => ForbidWords::Plain,
@@ -56,41 +56,34 @@ pub enum RevokeWordsArg {
     Plain,
 }
 
-/// `10s-5m=refused`, `0s-1h=timeout,starts`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutageArg(pub Outage);
-
-impl FromStr for OutageArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (span, seen) = text
-            .split_once('=')
-            .ok_or("expected FROM-UNTIL=SHAPE such as 10s-5m=refused")?;
-        let (from, until) = read_span(span)?;
-        let (shape, affects) = match seen.strip_suffix(",starts") {
-            Some(shape) => (shape, Affects::Starts),
-            None => (seen, Affects::Everything),
-        };
-        let shape = read_shape(shape)?;
-        if shape == Shape::Refused && affects == Affects::Starts {
-            let text = "who cannot connect has not said what for: refused goes for all calls, not for starts";
-            return Err(text.to_owned());
-        }
-        Ok(Self(Outage {
-            from,
-            until,
-            shape,
-            affects,
-        }))
+/// Parses an outage as in `10s-5m=refused` or `0s-1h=timeout,starts`.
+fn outage(text: &str) -> Result<Outage, String> {
+    let (times, rest) = text
+        .split_once('=')
+        .ok_or("expected FROM-UNTIL=SHAPE such as 10s-5m=refused")?;
+    let (from, until) = read_times(times)?;
+    let (shape, affects) = match rest.strip_suffix(",starts") {
+        Some(shape) => (shape, Affects::Starts),
+        None => (rest, Affects::Everything),
+    };
+    let shape = read_shape(shape)?;
+    if shape == Shape::Refused && affects == Affects::Starts {
+        let text = "refused is for all calls: without a connection nobody knows which call it would have been";
+        return Err(text.to_owned());
     }
+    Ok(Outage {
+        from,
+        until,
+        shape,
+        affects,
+    })
 }
 
-fn read_span(text: &str) -> Result<(Duration, Duration), &'static str> {
+fn read_times(text: &str) -> Result<(Duration, Duration), &'static str> {
     let (from, until) = text
         .split_once('-')
-        .ok_or("an outage goes from one moment to another, as in 10s-5m")?;
-    let (DurationArg(from), DurationArg(until)) = (from.parse()?, until.parse()?);
+        .ok_or("an outage has a start and an end, as in 10s-5m")?;
+    let (from, until) = (duration(from)?, duration(until)?);
     if from >= until {
         return Err("an outage ends after it begins");
     }
@@ -119,7 +112,7 @@ fn read_shape(text: &str) -> Result<Shape, String> {
         }
         _ => {
             return Err(format!(
-                "'{text}' is no shape of an outage: refused, timeout, reset, 503, 503-empty and page:STATUS are"
+                "'{text}' is not a shape of an outage: refused, timeout, reset, 503, 503-empty and page:STATUS are"
             ));
         }
     };

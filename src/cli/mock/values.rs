@@ -1,4 +1,4 @@
-//! What the values of the mock's options may be.
+//! Parsers for the values of the mock's options.
 
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
@@ -13,13 +13,13 @@ pub enum QuotaModelArg {
     /// Any interval of the window's length
     #[default]
     Sliding,
-    /// Windows back to back, from --phase on
+    /// Windows back to back, the first one beginning at --phase
     Fixed,
     /// A bucket of --bucket-size calls, refilled steadily
     Bucket,
 }
 
-/// Whether kinds of calls share the windows.
+/// Whether the kinds of calls share their windows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum KindsArg {
     /// Each has its own
@@ -29,7 +29,7 @@ pub enum KindsArg {
     Together,
 }
 
-/// The answer to a start on a machine under scan.
+/// The answer to a start on a machine that is being scanned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BusyShapeArg {
     /// 400 `ActiveRequestAlreadyExists`
@@ -60,60 +60,37 @@ impl From<BusyShapeArg> for BusyShape {
     }
 }
 
-/// `5%`: from 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PercentArg(pub f64);
-
-impl FromStr for PercentArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
-        let percent = number
-            .ok()
-            .filter(|percent| (0.0..=100.0).contains(percent));
-        percent
-            .map(|percent| Self(percent / 100.0))
-            .ok_or("expected a percentage from 0% to 100%")
+/// Parses a percentage as in `5%`, and returns it as a share from 0 to 1.
+pub(super) fn percent(text: &str) -> Result<f64, &'static str> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
+    match number {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("expected a percentage from 0% to 100%"),
     }
 }
 
-/// More would only overflow timers: no campaign against a mock takes a month.
+/// The longest duration. More could overflow timers, and no campaign against a mock takes a month.
 const LONGEST: Duration = Duration::from_hours(31 * 24);
 
-/// `13s`, `1h 30m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DurationArg(pub Duration);
-
-impl FromStr for DurationArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let signed = text.trim().parse::<SignedDuration>().ok();
-        let duration = signed.and_then(|signed| Duration::try_from(signed).ok());
-        let duration = duration.ok_or("expected a duration such as 20ms, 13s, 1m or 1h 30m")?;
-        if duration > LONGEST {
-            return Err("a duration is at most 744h, which is 31 days");
-        }
-        Ok(Self(duration))
+/// Parses a duration as in `13s` or `1h 30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let signed = text.trim().parse::<SignedDuration>().ok();
+    let duration = signed.and_then(|signed| Duration::try_from(signed).ok());
+    match duration {
+        None => Err("expected a duration such as 20ms, 13s, 1m or 1h 30m"),
+        Some(duration) if duration > LONGEST => Err("a duration is at most 744h, which is 31 days"),
+        Some(duration) => Ok(duration),
     }
 }
 
-/// `20ms-150ms`, or `20ms` for exactly that.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RangeArg(pub RangeInclusive<Duration>);
-
-impl FromStr for RangeArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (from, to) = text.split_once('-').unwrap_or((text, text));
-        let (DurationArg(from), DurationArg(to)) = (from.parse()?, to.parse()?);
-        if from > to {
-            return Err("the range's first duration is longer than its second");
-        }
-        Ok(Self(from..=to))
+/// Parses `20ms-150ms`, or `20ms` for exactly that.
+pub(super) fn range(text: &str) -> Result<RangeInclusive<Duration>, &'static str> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let (from, to) = (duration(from)?, duration(to)?);
+    if from > to {
+        return Err("the range's first duration is longer than its second");
     }
+    Ok(from..=to)
 }
 
 /// `100/1m`, or `none`.
@@ -130,7 +107,7 @@ impl FromStr for LimitArg {
         }
         let (calls, window) = text.split_once('/').ok_or(EXPECTED)?;
         let calls = calls.trim().parse::<u32>().map_err(|_| EXPECTED)?;
-        let DurationArg(window) = window.parse().map_err(|_| EXPECTED)?;
+        let window = duration(window).map_err(|_| EXPECTED)?;
         if calls == 0 || window.is_zero() {
             return Err("a limit has at least one call, and a window of some length");
         }

@@ -1,16 +1,10 @@
-//! `fleetsweep plan`: what a run would do, and when. It takes what `run` takes.
+//! `fleetsweep plan`: what `run` would do with the same options, and when.
 //!
-//! - [`words`](self): the plan for people.
+//! - `words`: the plan as text.
 
 mod words;
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
@@ -18,44 +12,44 @@ use serde::Serialize;
 
 use super::{
     ExitCode, Failure,
-    run::{Preview, RunArgs},
+    run::{Preview, RunArgs, SummaryFile},
     screen,
 };
 use crate::{
     campaign::{forecast::timeline::Timeline, open::Refusals, outcome::Tally},
-    plain_text,
-    quota::{Clock, Kind, Pace, SystemClock, Usage},
+    quota::{Clock, Kind, Pace, SystemClock},
 };
 
-/// What a run would do: how many machines, which rows are refused, when each call goes out and when the last one.
+/// Show what a run would do: how many machines, which rows are refused, when the calls go out and when the last one
+/// does.
 ///
-/// Takes the options of `run`, so that its command line works with `plan` in the place of `run`. Nothing is sent,
-/// nobody is signed in, and no file is made or changed but for the --summary that is asked for, which is the plan as
-/// JSON. What is said about progress, logs and following is for the run.
+/// Takes the options of `run`, so replace `run` by `plan` in its command line. Nothing is sent, nobody signs in, and no
+/// file is created or changed, except the one that --summary names, which gets the plan as JSON. The options for
+/// progress, logs and following are accepted and have no effect.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// As JSON.
+    /// Print JSON.
     #[arg(long, help_heading = "Options")]
     json: bool,
 }
 
-/// What a run would do.
+/// What a run would do. The fields are those of the JSON that `--json` prints.
 #[derive(Debug, Serialize)]
 struct Plan {
     input: String,
-    /// The state file; none for a rehearsal that keeps none.
+    /// The state file; `None` for a rehearsal that keeps none.
     state: Option<PathBuf>,
-    /// The campaign that would be gone on with.
+    /// The campaign that would be resumed.
     campaign: Option<String>,
     /// Whether a run is at work on it.
     running: bool,
     rows: u64,
     /// Rows that are to be sent.
     due: u64,
-    /// Those of them whose calls are on their way, of a run that is at work.
+    /// Those of them that have a call in flight, if a run is at work.
     on_its_way: u64,
     /// Those of them that are looked up first.
     in_doubt: u64,
@@ -85,7 +79,7 @@ struct QuotaPlan {
     application: Option<String>,
     /// What the first call waits for.
     waits_for: Option<String>,
-    /// For how long.
+    /// For how many seconds.
     waits_s: Option<f64>,
 }
 
@@ -96,7 +90,7 @@ struct WindowPlan {
     in_use: usize,
 }
 
-/// Tells what a run would do.
+/// Prints what a run would do.
 ///
 /// # Errors
 /// The input is refused, or a file cannot be read.
@@ -104,12 +98,13 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let preview = args.run.preview(&clock).await?;
     let plan = Plan::new(preview, clock.as_ref(), TimeZone::system());
-    let to_stdout = match args.run.summary() {
-        Some(file) if file.as_os_str() != "-" => {
-            write_to(file, &plan)?;
+    let to_stdout = match SummaryFile::open(args.run.summary())? {
+        SummaryFile::Nowhere => false,
+        SummaryFile::Stdout => true,
+        file @ SummaryFile::File(..) => {
+            file.write(&plan)?;
             false
         }
-        summary => summary.is_some(),
     };
     if args.json || to_stdout {
         screen::json(&plan, "the plan")?;
@@ -117,18 +112,6 @@ pub async fn run(args: PlanArgs) -> Result<ExitCode, Failure> {
         screen::report(&plan.to_string(), "the plan")?;
     }
     Ok(ExitCode::Clean)
-}
-
-fn write_to(file: &Path, plan: &Plan) -> Result<(), Failure> {
-    let text = serde_json::to_string(plan).map_err(io::Error::from);
-    let written =
-        text.and_then(|text| fs::write(file, plain_text::json(&text).into_owned() + "\n"));
-    written.map_err(|e| {
-        let file = file.display();
-        Failure::storage(format!(
-            "cannot write the plan to {file}: {e}; look at --summary"
-        ))
-    })
 }
 
 impl Plan {
@@ -144,15 +127,16 @@ impl Plan {
         } = preview;
         let (now, on_its_way) = (prospect.now, prospect.begun.on_its_way);
         let waiting = snapshot.waiting(Kind::Start);
-        let whose = note.whose();
-        let windows = snapshot.usage(Kind::Start).into_iter().map(|usage: Usage| {
-            // What others' refusals have cut is not known here; a run would begin with the whole limit.
-            WindowPlan {
+        let account = note.account();
+        // A limit that was cut after a refusal is not known here. A run, too, starts with the whole limit.
+        let windows = snapshot
+            .usage(Kind::Start)
+            .into_iter()
+            .map(|usage| WindowPlan {
                 window_s: usage.window.as_secs_f64(),
                 limit: usage.limit,
                 in_use: usage.in_use,
-            }
-        });
+            });
         let outcomes = found.tally.iter();
         Self {
             timeline: Timeline::new(&prospect, &zone),
@@ -160,8 +144,8 @@ impl Plan {
                 windows: windows.collect(),
                 even: quota.pace() == Pace::Even,
                 ledger: note.file().cloned(),
-                tenant: whose.as_ref().map(|(tenant, _)| tenant.clone()),
-                application: whose.map(|(_, application)| application),
+                tenant: account.as_ref().map(|(tenant, _)| tenant.clone()),
+                application: account.map(|(_, application)| application),
                 waits_for: waiting.map(|waiting| waiting.cause.to_string()),
                 waits_s: waiting
                     .and_then(|waiting| waiting.left(clock.now()))

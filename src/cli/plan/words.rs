@@ -1,4 +1,4 @@
-//! The plan for people, on one screen.
+//! The plan as text that fits on one screen.
 
 use std::{fmt, time::Duration};
 

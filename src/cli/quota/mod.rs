@@ -1,4 +1,6 @@
-//! `fleetsweep quota`: what is spent and held, and which campaigns a ledger knows; a new ledger; an end to a hold.
+//! `fleetsweep quota`: show what is spent and held and which campaigns a ledger knows, create a ledger, or end a hold.
+//!
+//! - `overview`: what `quota show` prints.
 
 mod overview;
 
@@ -14,7 +16,7 @@ use crate::{
     quota::{self, Kind, SystemClock},
 };
 
-/// The quota ledger: what is spent and held, a new one, an end to a hold.
+/// The quota ledger: show what is spent and held, create a ledger, or end a hold.
 #[derive(Debug, Args)]
 pub struct QuotaArgs {
     #[command(subcommand)]
@@ -23,23 +25,24 @@ pub struct QuotaArgs {
 
 #[derive(Debug, Subcommand)]
 enum QuotaCommand {
-    /// Show what is spent of the documented limits, what is held, who is at work, and the campaigns. Changes nothing.
+    /// Show what is spent of the documented limits, what is held, which processes are at work, and the campaigns.
+    /// Changes nothing.
     Show {
         #[command(flatten)]
         which: Which,
 
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Make a new, empty ledger, for --quota-file. Folders are not made, and no file is overwritten.
+    /// Create an empty ledger, for --quota-file. Folders are not created, and no file is overwritten.
     Create {
         /// The new ledger.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// End the service's hold on calls of a kind. Campaigns that are running hear of it within 5 s and send one call
-    /// alone.
+    /// End a hold that the service has put on one kind of call. Campaigns that are running notice within 5 s, and try
+    /// with a single call first.
     Lift {
         /// The kind of call.
         #[arg(value_enum, value_name = "KIND")]
@@ -80,13 +83,13 @@ impl KindArg {
     }
 }
 
-/// Does what is asked of the ledger.
+/// Runs the subcommand.
 ///
 /// # Errors
-/// There is no such ledger, or it cannot be read or written; a new one would overwrite a file.
+/// There is no such ledger, it cannot be read or written, or a new one would overwrite a file.
 pub fn run(args: QuotaArgs) -> Result<ExitCode, Failure> {
     const WHAT: &str = "to stdout";
-    let said = match args.command {
+    let report = match args.command {
         QuotaCommand::Show { which, json } => {
             let overview = Overview::of(&ledger::find(which.quota_file)?)?;
             if json {
@@ -104,18 +107,18 @@ pub fn run(args: QuotaArgs) -> Result<ExitCode, Failure> {
         }
         QuotaCommand::Lift { kind, which } => lift(&ledger::find(which.quota_file)?, kind)?,
     };
-    screen::report(&said, WHAT).map(|()| ExitCode::Clean)
+    screen::report(&report, WHAT).map(|()| ExitCode::Clean)
 }
 
-/// Ends holds, and says which.
+/// Ends the holds on these kinds of calls, and says which there were.
 fn lift(file: &Path, kind: KindArg) -> Result<String, Failure> {
-    let lifted = quota::lift(file, &kind.kinds(), &SystemClock).map_err(Failure::storage)?;
+    let lifted = quota::lift(file, &kind.kinds(), &SystemClock)?;
     if lifted.is_empty() {
         return Ok("nothing was held\n".to_owned());
     }
     let lines = lifted.iter().map(|lifted| {
         let line = format!(
-            "{}, tenant {}, application {}: {} calls were held for {} more, and are not any more",
+            "{}, tenant {}, application {}: {} calls were held for {} more, and are no longer held",
             lifted.place.cloud,
             lifted.place.tenant,
             lifted.place.application,

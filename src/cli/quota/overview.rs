@@ -1,4 +1,4 @@
-//! What `fleetsweep quota show` tells.
+//! What `fleetsweep quota show` prints.
 
 use std::{
     fmt,
@@ -17,11 +17,11 @@ use crate::{
     quota::{self, Account, Clock, Kind, MarkRow, Quota, QuotaSnapshot, SystemClock},
 };
 
-/// What a ledger tells.
+/// What a ledger contains. The fields are those of the JSON that `--json` prints.
 #[derive(Debug, Serialize)]
 pub(super) struct Overview {
     ledger: PathBuf,
-    /// Whether the file is there.
+    /// Whether the file exists.
     exists: bool,
     /// How many processes have it open.
     processes: usize,
@@ -46,7 +46,7 @@ struct AccountView {
 struct KindView {
     kind: &'static str,
     windows: Vec<WindowView>,
-    /// For how long the service's word still holds calls of the kind.
+    /// For how many seconds the service still holds calls of this kind.
     held_s: Option<f64>,
     held_until: Option<Timestamp>,
 }
@@ -67,8 +67,7 @@ struct ProcessView {
 impl Overview {
     pub(super) fn of(file: &Path) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let accounts = quota::accounts(file).map_err(Failure::storage)?;
-        let accounts = accounts
+        let accounts = quota::accounts(file)?
             .into_iter()
             .map(|account| AccountView::of(account, &clock));
         Ok(Self {
@@ -76,7 +75,7 @@ impl Overview {
             exists: file.exists(),
             processes: quota::processes(file),
             accounts: accounts.collect::<Result<_, _>>()?,
-            campaigns: quota::marks(file).map_err(Failure::storage)?,
+            campaigns: quota::marks(file)?,
             now: clock.wall(),
         })
     }
@@ -84,8 +83,7 @@ impl Overview {
 
 impl AccountView {
     fn of(account: Account, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
-        let snapshot = QuotaSnapshot::of_ledger(&Quota::documented(), clock, &account.place)
-            .map_err(Failure::storage)?;
+        let snapshot = QuotaSnapshot::of_ledger(&Quota::documented(), clock, &account.place)?;
         let kinds = Kind::ALL.into_iter();
         let processes = account.processes.iter();
         Ok(Self {

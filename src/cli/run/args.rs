@@ -1,14 +1,23 @@
-//! What can be said to `fleetsweep run`.
+//! The options of `fleetsweep run`, and how they are resolved into what the rest of the program takes.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use jiff::Timestamp;
 
 use crate::{
     campaign::{
         open::Places,
         outcome::Outcome,
         retry::{OnPending, Policy},
+        tag::{CampaignId, comment_text},
     },
     cli::{
         Failure,
@@ -23,6 +32,7 @@ use crate::{
     },
     monitor::Monitor,
     roster::{self, Delimiter, ScanType, Where, WhereError},
+    store::Identity,
 };
 
 /// Start a campaign: one scan on every machine of a CSV, at exactly the API's speed limit.
@@ -66,8 +76,9 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) progress: ProgressArgs,
 
-    /// Answer every question with yes: whether more than 500 machines, or more than the documented limits, are really
-    /// meant. With a number, a yes for at most N machines: if more are still to be scanned, nothing is sent.
+    /// Answer every question with yes, such as whether more than 500 machines, or more than the documented limits, are
+    /// really meant. With a number, this is a yes for at most N machines: if more are still to be scanned, nothing is
+    /// sent.
     #[arg(
         long,
         value_name = "N",
@@ -84,21 +95,21 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
-    /// The column that holds the machine ids, if it is not found out.
+    /// The column with the machine ids, if it is not detected.
     #[arg(long, value_name = "NAME")]
     pub(super) id_column: Option<String>,
 
-    /// What separates the cells: one character, or `tab`; found out otherwise.
+    /// What separates the cells: one character, or `tab`. By default it is detected.
     #[arg(long, value_name = "C")]
     pub(super) delimiter: Option<Delimiter>,
 
-    /// Only rows whose cell has one of these values; can be given several times, and all must hold. What is left out is
-    /// counted as `not_attempted`, and is no failure.
+    /// Only rows whose cell has one of these values; can be given several times, and all must hold. Rows that are left
+    /// out are counted as `not_attempted`, which is no failure.
     #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
     pub(super) wheres: Vec<Where>,
 
-    /// Send whatever a URL can carry, also what is not like the other ids in its column: names, GUIDs, ids of another
-    /// length.
+    /// Send all ids that a URL can carry, even if they are unlike the others in their column: names, GUIDs, ids of
+    /// another length.
     #[arg(long)]
     pub(super) any_id: bool,
 }
@@ -106,9 +117,9 @@ pub(super) struct InputArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Scan")]
 pub(super) struct ScanArgs {
-    /// For rows without a scan type of their own.
-    #[arg(long, value_enum, default_value_t = ScanTypeArg::Quick)]
-    scan_type: ScanTypeArg,
+    /// The scan type of rows that do not have their own.
+    #[arg(long, default_value = "quick", value_parser = scan_types())]
+    pub(super) scan_type: ScanType,
 
     /// The comment that the portal shows, behind the tag; at most 200 characters.
     /// [default: "antivirus scan by fleetsweep"]
@@ -116,10 +127,9 @@ pub(super) struct ScanArgs {
     pub(super) comment: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScanTypeArg {
-    Quick,
-    Full,
+fn scan_types() -> impl TypedValueParser<Value = ScanType> {
+    let names = [ScanType::Quick, ScanType::Full].map(ScanType::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ScanType>())
 }
 
 #[derive(Debug, Clone, Args)]
@@ -133,7 +143,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) state: Option<PathBuf>,
 
-    /// Overwrite a results file that this campaign did not write; never one of an unfinished campaign.
+    /// Overwrite a results file that this campaign did not write, but never that of an unfinished campaign.
     #[arg(long)]
     pub(super) force: bool,
 
@@ -141,7 +151,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) summary: Option<PathBuf>,
 
-    /// Results as Excel opens them by a double click: BOM, CRLF and `;`.
+    /// Write the results so that a double click opens them in Excel: with BOM, CRLF and `;`.
     #[arg(long)]
     pub(super) excel: bool,
 }
@@ -149,20 +159,20 @@ pub(super) struct OutputArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Going on")]
 pub(super) struct ResumeArgs {
-    /// Go on with an unfinished campaign, and start a new one over a finished one, whose state and results are renamed
-    /// with its id: the form for schedulers, where the input is the same each time.
+    /// Go on with an unfinished campaign, or start a new one in the place of a finished one, whose state and results
+    /// are renamed with its id. This is the form for schedulers, if the input is the same each time.
     #[arg(long)]
     pub(super) again: bool,
 
-    /// Add the machines that are new in the input. The others go by today's --where; those that are gone from the input
-    /// are not sent (`not_attempted`, and no failure), and are due again when they come back. With --again, the form
-    /// for an input that is exported anew every night: an unfinished campaign is extended, after a finished one a new
-    /// one begins, and a changed comment or scan type waits for the next.
+    /// Add the machines that are new in the input. Today's --where applies to the others; those that are no longer in
+    /// the input are not sent to (`not_attempted`, which is no failure), unless they come back later. With --again,
+    /// this is the form for an input that is exported again every night: an unfinished campaign is extended, a finished
+    /// one is followed by a new one, and a changed comment or scan type takes effect in the next campaign.
     #[arg(long)]
     pub(super) extend: bool,
 
-    /// Reopen targets that ended so, as in failed,unsure. What was sent to them is looked up first; with `unsure` you
-    /// take the risk of a second scan where that is not permitted.
+    /// Reopen targets with these outcomes, as in failed,unsure. What was sent to them is looked up first. With `unsure`
+    /// you take the risk of a second scan if looking up is not permitted.
     #[arg(
         long,
         value_name = "OUTCOMES",
@@ -171,13 +181,13 @@ pub(super) struct ResumeArgs {
     )]
     pub(super) retry: Vec<Outcome>,
 
-    /// Make a state whole again that has lost its end or is gone: the results and the service's list of scans tell what
-    /// became of every machine, and the run goes on with the others. Needs the role Machine.Read.All, and takes five
+    /// Recover a state that has lost its end or is gone: the results and the service's list of scans show which
+    /// machines have a scan, and the run goes on with the others. Needs the role Machine.Read.All, and takes five
     /// minutes.
     #[arg(long, conflicts_with_all = ["again", "retry"])]
     pub(super) recover: bool,
 
-    /// Give up the unfinished campaign of this id, whose state or results lie where those of this run are to be: they
+    /// Give up the unfinished campaign with this id, whose state or results are where those of this run would be: they
     /// are renamed with its id, and a new campaign begins. It may scan machines that the old one has scanned.
     #[arg(long, value_name = "ID", conflicts_with_all = ["again", "retry", "extend", "recover"])]
     pub(super) abandon: Option<String>,
@@ -190,23 +200,23 @@ pub(super) struct ResumeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tries")]
 pub(super) struct RetryArgs {
-    /// What becomes of a machine on which somebody else's scan runs already: it ends as `already_pending`, or it is
-    /// tried again later, when the list of scans shows that the scan has ended.
+    /// What to do with a machine on which somebody else's scan is running: it ends as `already_pending`, or it is tried
+    /// again when the list of scans shows that the scan has ended.
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
     pub(super) on_pending: OnPendingArg,
 
-    /// With --on-pending retry: how much later a busy machine is asked about again; a resume does not begin it anew.
-    /// [default: 15m]
+    /// With --on-pending retry: how long to wait before a busy machine is asked about again. A resume does not restart
+    /// this time. [default: 15m]
     #[arg(long, value_name = "D", value_parser = values::span)]
     pub(super) pending_delay: Option<Duration>,
 
-    /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by a look into the
-    /// list of scans. [default: 4]
+    /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by reading the list
+    /// of scans. [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) pending_tries: Option<u32>,
 
-    /// Ask the list of scans once before the first call, and spend no call on machines that are being scanned already:
-    /// they end as `already_pending`, or wait as --on-pending says. Needs the role Machine.Read.All.
+    /// Read the list of scans once before the first call, and make no call for machines that are being scanned already:
+    /// they end as `already_pending`, or wait, as --on-pending says. Needs the role Machine.Read.All.
     #[arg(long)]
     pub(super) skip_busy: bool,
 
@@ -218,8 +228,8 @@ pub(super) struct RetryArgs {
     #[arg(long, value_name = "D", default_value = "30s", value_parser = values::span)]
     pub(super) request_timeout: Duration,
 
-    /// Stop (exit code 3) when the API could not be reached for so long; the same command goes on. Without it the
-    /// campaign waits until the API answers again, however long that takes.
+    /// Stop (exit code 3) when the API could not be reached for this long; the same command goes on. Without this
+    /// option the campaign waits until the API answers again, however long that takes.
     #[arg(long, value_name = "D", value_parser = values::span)]
     pub(super) give_up_after: Option<Duration>,
 }
@@ -227,7 +237,7 @@ pub(super) struct RetryArgs {
 /// Most quick scans are over by then.
 const PENDING_DELAY: Duration = Duration::from_mins(15);
 
-/// An hour, by that delay.
+/// An hour, with that delay.
 const PENDING_TRIES: u32 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -237,14 +247,49 @@ pub(super) enum OnPendingArg {
 }
 
 impl ResumeArgs {
-    /// Whether it is the form for an input that is exported anew every night, and a run that nobody watches.
+    /// Whether this is the form for an input that is exported again every night, and a run that nobody watches.
     pub(super) fn is_nightly(&self) -> bool {
         self.again && self.extend
     }
 }
 
 impl RunArgs {
-    /// Where results and state lie. A rehearsal that names no state finds none, and leaves none: its path is empty.
+    /// The identity of a campaign that these options start, for this tenant and API.
+    ///
+    /// # Errors
+    /// `--comment` is too long.
+    pub(super) fn new_campaign(
+        &self,
+        tenant: String,
+        api: String,
+        created: Timestamp,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Identity, Failure> {
+        let comment = comment_text(self.scan.comment.as_deref().unwrap_or_default())
+            .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
+        let campaign = if self.connect.mock {
+            CampaignId::rehearsal(rng)
+        } else {
+            CampaignId::random(rng)
+        };
+        Ok(Identity {
+            campaign: campaign.as_str().to_owned(),
+            created,
+            tenant,
+            api,
+            scan_type: self.scan.scan_type.as_str().to_owned(),
+            comment,
+            columns: Vec::new(),
+            id_rule: String::new(),
+        })
+    }
+
+    /// Where the summary is written.
+    pub(in crate::cli) fn summary(&self) -> Option<&Path> {
+        self.output.summary.as_deref()
+    }
+
+    /// Where results and state are. The path of the state is empty for a rehearsal that names none: it keeps none.
     pub(super) fn places(&self) -> Result<Places, Failure> {
         let keeps_state = !self.connect.mock || self.output.state.is_some();
         let state = self.output.state.clone();
@@ -253,14 +298,14 @@ impl RunArgs {
         Ok(Places::find(&self.targets, results, state)?)
     }
 
-    /// Begins to log, once it is clear that the log is none of the other files.
+    /// Starts to log, once it is clear that the log is not one of the other files.
     pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
-        self.keep_apart()?;
+        self.validate()?;
         self.progress.start()
     }
 
-    /// Refuses a file that is meant to be two things, and an option that would change nothing.
-    pub(super) fn keep_apart(&self) -> Result<(), Failure> {
+    /// Refuses a file that is named for two purposes, and an option that has no effect.
+    pub(super) fn validate(&self) -> Result<(), Failure> {
         self.refuse_idle()?;
         let mut files = paths::files(&self.places()?, &self.targets);
         let summary = self.output.summary.as_ref();
@@ -270,14 +315,6 @@ impl RunArgs {
         files.extend(ledger::files(ledger, self.connect.mock));
         files.extend(self.connect.files());
         paths::keep_apart(&files)
-    }
-
-    /// The scan type of rows that do not say.
-    pub(super) fn scan_type(&self) -> ScanType {
-        match self.scan.scan_type {
-            ScanTypeArg::Quick => ScanType::Quick,
-            ScanTypeArg::Full => ScanType::Full,
-        }
     }
 
     /// When targets are tried again.
@@ -295,17 +332,16 @@ impl RunArgs {
         }
     }
 
-    /// Whether targets in doubt are sent again even where they cannot be looked up.
+    /// Whether targets in doubt are sent to again even if they cannot be looked up.
     pub(super) fn risk_taken(&self) -> bool {
         self.resume.retry.contains(&Outcome::Unsure)
     }
 
-    /// Whether `--where` names a column that only a results file has: who asks for that knows what the file is.
-    fn chooses_results(&self) -> bool {
-        let columns = self.input.wheres.iter().map(Where::column);
-        columns.into_iter().any(|column| {
-            ["outcome", "action_status", "error_code", "http_status"].contains(&column)
-        })
+    /// Whether the input is meant to be a results file: `--where` names a column that only such a file has.
+    fn reads_results(&self) -> bool {
+        const COLUMNS: [&str; 4] = ["outcome", "action_status", "error_code", "http_status"];
+        let mut columns = self.input.wheres.iter().map(Where::column);
+        columns.any(|column| COLUMNS.contains(&column))
     }
 
     /// How the input is read, for a sign-in to `tenant`.
@@ -323,12 +359,12 @@ impl RunArgs {
             wheres,
             any_id: self.input.any_id,
             rule: None,
-            of_results: self.resume.only_status.is_some() || self.chooses_results(),
+            of_results: self.resume.only_status.is_some() || self.reads_results(),
             tenant: match tenant {
                 RowsTenant::Known(tenant) => Some(tenant.clone()),
-                RowsTenant::Untold | RowsTenant::Any => None,
+                RowsTenant::Unknown | RowsTenant::Any => None,
             },
-            one_tenant: *tenant == RowsTenant::Untold,
+            one_tenant: *tenant == RowsTenant::Unknown,
         })
     }
 }

@@ -1,12 +1,12 @@
-//! What a person at the terminal, or an option, has to say before anything is sent. Each answer is recorded in the
-//! state.
+//! The questions that are asked before anything is sent. A person at the terminal or an option answers them. Each
+//! answer is recorded in the state.
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
-use super::{RunArgs, setup::Setup};
+use super::context::RunContext;
 use crate::{
     campaign::{
         brakes::{
@@ -23,89 +23,82 @@ use crate::{
         brakes::CanaryAnswer,
         overlap,
         terminal::Terminal,
-        yes::{ASKED_ABOVE, Meant, Permission, can_ask, permission},
+        yes::{ASKED_ABOVE, Permission, Proposal, can_ask, permission},
     },
-    monitor::{Monitor, count},
-    quota::{Clock, Kind, Pacer},
+    monitor::count,
+    quota::Kind,
     store::{Decision, Store, Subject},
 };
 
-/// Whoever asks.
-pub(super) struct Asking<'a> {
-    pub(super) args: &'a RunArgs,
-    pub(super) pacer: &'a Pacer,
-    pub(super) clock: &'a Arc<dyn Clock>,
-    pub(super) monitor: &'a Arc<dyn Monitor>,
+/// The questions that are asked before a run sends anything. Ctrl-C at a question interrupts the run.
+pub(super) struct Questions<'a> {
+    pub(super) run: &'a RunContext,
     pub(super) signals: &'a mut mpsc::Receiver<Signal>,
 }
 
-impl Asking<'_> {
-    /// Asks whether scans on so many `machines` are meant, which are then `in_all` that were ever sent to, if they are
-    /// many and nobody has said yes to them before.
+impl Questions<'_> {
+    /// Asks whether scans on this many `machines` are meant, if they are many and nobody has said yes to them before.
+    /// With them, `in_all` machines will have been sent to in all runs.
     ///
     /// # Errors
-    /// They are not, or nobody can be asked. Nothing has been sent.
+    /// The answer is no, or nobody can be asked. Nothing has been sent.
     pub(super) async fn machines(
         &mut self,
         store: &mut Store,
         machines: u64,
         in_all: u64,
         brakes: &BrakeOptions,
-        setup: &Setup,
     ) -> Result<(), Failure> {
-        // A yes at a terminal covers the targets that it named; one by --yes is for its own run.
-        let asked_about = if self.args.yes.is_some() || machines <= ASKED_ABOVE {
+        let yes = self.run.args.yes;
+        // A yes at a terminal covers the targets that it named. A --yes covers its own run only.
+        let asked_about = if yes.is_some() || machines <= ASKED_ABOVE {
             machines
         } else {
             let (covers, named) = covered(store, Subject::Machines)?;
-            let (beyond, _) = store.beyond(covers).map_err(Failure::storage)?;
-            // Fewer may have been admitted then than are now.
+            let (beyond, _) = store.beyond(covers)?;
+            // The limits of that run may have admitted fewer machines than today's.
             beyond.max(in_all.saturating_sub(named)).min(machines)
         };
-        let kinds = store.scan_types().map_err(Failure::storage)?;
-        let meant = Meant {
+        let connection = &self.run.setup.connection;
+        let proposal = Proposal {
             machines: asked_about,
-            scans: scans(&kinds, asked_about),
-            ..self.meant(store, machines, brakes, setup)?
+            scans: scans(&store.scan_types()?, asked_about),
+            tenant: connection.tenant.clone(),
+            application: connection.application.clone(),
+            host: connection.api.clone(),
+            last_call: self.last_call(store, machines, brakes)?,
         };
-        match permission(self.args.yes, &meant, can_ask())? {
-            Permission::Given if machines > ASKED_ABOVE && self.args.yes.is_some() => {
+        match permission(yes, &proposal, can_ask())? {
+            Permission::Given if machines > ASKED_ABOVE && yes.is_some() => {
                 self.decide(store, Subject::Machines, "yes by --yes", BY_YES)
             }
             Permission::Given => Ok(()),
             Permission::Ask(question) => {
-                if !self.ask(&question).await? {
-                    return Err(Failure::usage("the answer was no; nothing was sent"));
-                }
+                self.ask_for_yes(&question).await?;
                 let answer = Decision::yes(in_all);
                 self.decide(store, Subject::Machines, &answer, AT_A_TERMINAL)
             }
         }
     }
 
-    /// What a yes is said to.
-    fn meant(
+    /// When the last call goes out, and how many machines are left over then: a sentence without its full stop.
+    fn last_call(
         &self,
         store: &Store,
         machines: u64,
         brakes: &BrakeOptions,
-        setup: &Setup,
-    ) -> Result<Meant, Failure> {
-        let (now, policy) = (self.clock.wall(), self.args.policy());
-        let begun = Begun::of(store, now, false, &policy).map_err(Failure::storage)?;
-        let reach = store.reach().map_err(Failure::storage)?;
+    ) -> Result<String, Failure> {
+        let (api, policy) = (&self.run.api, self.run.args.policy());
+        let now = api.clock.wall();
+        let begun = Begun::of(store, now, false, &policy)?;
+        let fresh = machines.saturating_sub(begun.targets());
+        let bounds = brakes.bounds(&store.reach()?);
         let prospect = Prospect {
+            begun,
             on_pending: policy.on_pending,
-            ..Prospect::new(
-                self.pacer.forecast(Kind::Start),
-                machines.saturating_sub(begun.targets()),
-                brakes.bounds(&reach),
-                now,
-            )
+            ..Prospect::new(api.pacer.forecast(Kind::Start), fresh, bounds, now)
         };
-        let prospect = Prospect { begun, ..prospect };
-        let left_over = prospect.left_over();
-        let mut last_call = match prospect.last_call() {
+        let last_call = match prospect.last_call() {
             None => "No call goes out".to_owned(),
             Some(last) if last.is_over() => "All calls go out at once".to_owned(),
             Some(last) => {
@@ -113,86 +106,68 @@ impl Asking<'_> {
                 format!("The last call goes out {when}")
             }
         };
-        if left_over > 0 {
-            last_call += ", and ";
-            last_call += &count::of(left_over, "machine");
-            last_call += count::word(left_over, " is left over", " are left over");
-        }
-        let connection = &setup.connection;
-        Ok(Meant {
-            machines,
-            scans: String::new(),
-            tenant: connection.tenant.clone(),
-            application: connection.application.clone(),
-            host: connection.api.clone(),
-            last_call,
+        Ok(match prospect.left_over() {
+            0 => last_call,
+            left => format!(
+                "{last_call}, and {} {} left over",
+                count::of(left, "machine"),
+                count::word(left, "is", "are")
+            ),
         })
     }
 
-    /// Asks before machines are scanned that stand in an unfinished campaign of this user too.
+    /// Asks before machines are scanned that are also in an unfinished campaign of this user.
     ///
     /// # Errors
-    /// They are not meant, or nobody can be asked. Nothing has been sent.
-    pub(super) async fn overlap(
-        &mut self,
-        opened: &mut Opened,
-        setup: &Setup,
-    ) -> Result<(), Failure> {
-        let (covers, _) = covered(&opened.store, Subject::Overlap)?;
-        if covers >= opened.store.last_target().map_err(Failure::storage)? {
+    /// The answer is no, or nobody can be asked. Nothing has been sent.
+    pub(super) async fn overlap(&mut self, opened: &mut Opened) -> Result<(), Failure> {
+        let store = &mut opened.store;
+        let (covers, _) = covered(store, Subject::Overlap)?;
+        if covers >= store.last_target()? {
             return Ok(());
         }
-        let Some(found) = overlap::find(&opened.store, setup.note.file(), &self.args.targets)?
-        else {
+        let RunContext { args, setup, api } = self.run;
+        let Some(found) = overlap::find(store, setup.note.file(), &args.targets)? else {
             let nobody = "no other campaign names them";
-            return self.decide(&mut opened.store, Subject::Overlap, "yes", nobody);
+            return self.decide(store, Subject::Overlap, "yes", nobody);
         };
-        let who = if self.args.yes.is_some() {
-            self.monitor.note(&found.to_string());
-            BY_YES
-        } else if !can_ask() {
+        if args.yes.is_some() {
+            api.monitor.note(&found.to_string());
+            return self.decide(store, Subject::Overlap, "yes by --yes", BY_YES);
+        }
+        if !can_ask() {
             return Err(Failure::usage(format!(
                 "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if \
                  their scans are meant once more",
-                found.those()
+                found.to_finish_first()
             )));
-        } else if self
-            .ask(&format!("{found}. Scan them in this campaign too? [y/N] "))
-            .await?
-        {
-            AT_A_TERMINAL
-        } else {
-            return Err(Failure::usage("the answer was no; nothing was sent"));
-        };
-        let answer = match self.args.yes {
-            Some(_) => "yes by --yes",
-            None => "yes",
-        };
-        self.decide(&mut opened.store, Subject::Overlap, answer, who)
+        }
+        let question = format!("{found}. Scan them in this campaign too? [y/N] ");
+        self.ask_for_yes(&question).await?;
+        self.decide(store, Subject::Overlap, "yes", AT_A_TERMINAL)
     }
 
-    /// Finds out how the canaries stand, where this run brings the machines that were ever sent to up to `in_all`, and
-    /// asks where that needs an answer.
+    /// Finds out where the canaries of the campaign stand, and asks if that needs an answer. With this run, `in_all`
+    /// machines will have been sent to in all runs.
     ///
     /// # Errors
-    /// The others are not to start, or canaries can have no effect, and nobody can be asked. Nothing has been sent.
+    /// The other machines must not start, or canaries can have no effect, and nobody can be asked. Nothing has been
+    /// sent.
     pub(super) async fn canaries(
         &mut self,
         store: &mut Store,
         brakes: &mut BrakeOptions,
         in_all: u64,
     ) -> Result<(), Failure> {
-        let decisions = store.decisions().map_err(Failure::storage)?;
-        let run = ThisRun {
+        let decisions = store.decisions()?;
+        let this_run = ThisRun {
             in_all,
-            says_yes: self.args.yes.is_some(),
+            says_yes: self.run.args.yes.is_some(),
         };
-        let stands = gate(brakes.canary, &decisions, run, |covers| {
+        let start = gate(brakes.canary, &decisions, this_run, |covers| {
             store.beyond(covers)
-        })
-        .map_err(Failure::storage)?;
-        let has_no_effect = matches!(stands, CanaryStart::NoEffect { .. });
-        let (question, refused) = match stands {
+        })?;
+        let question = match start {
             CanaryStart::Open => {
                 brakes.canary = None;
                 return Ok(());
@@ -205,54 +180,51 @@ impl Asking<'_> {
                     Ok(())
                 };
             }
-            CanaryStart::Refused { who, given } => (
-                format!(
-                    "the answer to the canaries of this campaign was no ({who}, {given:.0}): start the others all the \
-                     same?"
-                ),
-                Failure::new(
-                    ExitCode::Brake,
-                    format!(
-                        "the answer to the canaries of this campaign was no ({who}, {given:.0}), and that holds; \
-                         nothing was sent. Run it at a terminal to be asked again, or say --canary-answer yes"
-                    ),
-                ),
-            ),
-            CanaryStart::NoEffect { accepted } => (
-                format!(
-                    "{} accepted already, so that --canary tries no others first: start the rest now?",
-                    are(accepted)
-                ),
-                Failure::usage(format!(
-                    "--canary can have no effect: {} accepted already; nothing was sent. Give a --canary above \
-                     {accepted}, or --canary-answer yes to start the rest",
-                    are(accepted)
-                )),
-            ),
+            CanaryStart::Refused { who, given } => CanaryQuestion::after_no(&who, given),
+            CanaryStart::NoEffect { accepted } => CanaryQuestion::without_effect(accepted),
         };
-        let who = match self.args.brakes.canary_answer {
-            Some(answer @ CanaryAnswer::Yes) => answer.who(),
-            None if can_ask() => {
-                if !self.ask(&format!("{question} [y/N] ")).await? {
-                    self.decide(store, Subject::Canary, "no", AT_A_TERMINAL)?;
-                    let why = "the answer was no; nothing was sent. That holds until a yes at a terminal, or \
-                         --canary-answer yes";
-                    return Err(Failure::new(ExitCode::Brake, why));
-                }
-                AT_A_TERMINAL
-            }
-            // The nightly form needs nobody but after a no.
-            None if has_no_effect && self.args.resume.is_nightly() => "by a run without a terminal",
-            Some(CanaryAnswer::No) | None => return Err(refused),
-        };
+        let who = self.ask_about_canaries(store, question).await?;
         brakes.canary = None;
         self.decide(store, Subject::Canary, &Decision::yes(in_all), who)
     }
 
-    /// Puts a question; Ctrl-C is an answer too.
+    /// Returns who said that the other machines may start.
+    async fn ask_about_canaries(
+        &mut self,
+        store: &mut Store,
+        question: CanaryQuestion,
+    ) -> Result<&'static str, Failure> {
+        let args = &self.run.args;
+        match args.brakes.canary_answer {
+            Some(answer @ CanaryAnswer::Yes) => Ok(answer.who()),
+            None if can_ask() => {
+                if self.ask(&question.text).await? {
+                    return Ok(AT_A_TERMINAL);
+                }
+                self.decide(store, Subject::Canary, "no", AT_A_TERMINAL)?;
+                let why = "the answer was no; nothing was sent. That holds until a yes at a terminal, or \
+                           --canary-answer yes";
+                Err(Failure::new(ExitCode::Brake, why))
+            }
+            None if question.nightly_runs_go_on && args.resume.is_nightly() => {
+                Ok("by a run without a terminal")
+            }
+            Some(CanaryAnswer::No) | None => Err(question.refusal),
+        }
+    }
+
+    /// Asks a question to which only a yes lets the run go on.
+    async fn ask_for_yes(&mut self, question: &str) -> Result<(), Failure> {
+        if self.ask(question).await? {
+            Ok(())
+        } else {
+            Err(Failure::usage("the answer was no; nothing was sent"))
+        }
+    }
+
     async fn ask(&mut self, question: &str) -> Result<bool, Failure> {
         let terminal = Terminal {
-            monitor: Arc::clone(self.monitor),
+            monitor: Arc::clone(&self.run.api.monitor),
         };
         tokio::select! {
             biased;
@@ -261,6 +233,7 @@ impl Asking<'_> {
         }
     }
 
+    /// Records an answer in the state.
     fn decide(
         &self,
         store: &mut Store,
@@ -271,16 +244,62 @@ impl Asking<'_> {
         let decision = Decision {
             subject,
             answer: answer.to_owned(),
-            covers: store.last_target().map_err(Failure::storage)?,
+            covers: store.last_target()?,
             who: who.to_owned(),
-            given: self.clock.wall(),
+            given: self.run.api.clock.wall(),
         };
-        store.decide(&decision).map_err(Failure::storage)
+        Ok(store.decide(&decision)?)
     }
 }
 
-/// "full", or "700 quick and 300 full", of which each kind has so many; without the numbers where it is asked about
-/// other `machines` than all of those.
+/// A question about the canaries of a campaign.
+struct CanaryQuestion {
+    /// The question as a terminal shows it.
+    text: String,
+    /// The error if the answer is no beforehand, or nobody can be asked.
+    refusal: Failure,
+    /// Whether the nightly form (`--again --extend`) takes it for a yes that nobody can be asked.
+    nightly_runs_go_on: bool,
+}
+
+impl CanaryQuestion {
+    /// `who` has said no before.
+    fn after_no(who: &str, given: Timestamp) -> Self {
+        let before =
+            format!("the answer to the canaries of this campaign was no ({who}, {given:.0})");
+        Self {
+            text: format!("{before}: start the others all the same? [y/N] "),
+            refusal: Failure::new(
+                ExitCode::Brake,
+                format!(
+                    "{before}, and that holds; nothing was sent. Run it at a terminal to be asked again, or say \
+                     --canary-answer yes"
+                ),
+            ),
+            nightly_runs_go_on: false,
+        }
+    }
+
+    /// As many machines as `--canary` asks for were accepted before any were tried.
+    fn without_effect(accepted: u64) -> Self {
+        let machines = count::of(accepted, "machine");
+        let are = count::word(accepted, "is", "are");
+        let accepted_already = format!("{machines} of the campaign {are} accepted already");
+        Self {
+            text: format!(
+                "{accepted_already}, so that --canary tries no others first: start the rest now? [y/N] "
+            ),
+            refusal: Failure::usage(format!(
+                "--canary can have no effect: {accepted_already}; nothing was sent. Give a --canary above {accepted}, \
+                 or --canary-answer yes to start the rest"
+            )),
+            nightly_runs_go_on: true,
+        }
+    }
+}
+
+/// "full", or "700 quick and 300 full". The numbers are left out if they do not add up to the `machines` that are asked
+/// about.
 fn scans(kinds: &[(String, u64)], machines: u64) -> String {
     let all: u64 = kinds.iter().map(|(_, count)| count).sum();
     let kinds_in_words = kinds.iter().map(|(kind, count)| match kinds.len() {
@@ -290,15 +309,9 @@ fn scans(kinds: &[(String, u64)], machines: u64) -> String {
     kinds_in_words.collect::<Vec<_>>().join(" and ")
 }
 
-/// "1 machine of the campaign is", "2 machines of the campaign are".
-fn are(machines: u64) -> String {
-    let verb = count::word(machines, "is", "are");
-    format!("{} of the campaign {verb}", count::of(machines, "machine"))
-}
-
-/// Up to which target the last yes to this reaches, and how many machines it named in all; 0 if there is none.
+/// The last target that the last yes to this covers, and how many machines it named in all; 0 if there was no yes.
 fn covered(store: &Store, subject: Subject) -> Result<(u64, u64), Failure> {
-    let decisions = store.decisions().map_err(Failure::storage)?;
+    let decisions = store.decisions()?;
     let about = decisions
         .iter()
         .filter(|decision| decision.subject == subject);

@@ -1,87 +1,42 @@
-//! What has to be so before the first call of a run: the state is whole, somebody means what is asked for, the disk has
-//! room.
+//! What happens before the first call of a run: a damaged state is recovered, questions are asked, the disk is checked
+//! for room, and the engine, the dispatcher and the journal are created.
 
-use std::{ffi::OsString, path::absolute, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::{Path, absolute},
+    sync::Arc,
+};
 
 use tokio::sync::mpsc;
 
-use super::{RunArgs, ask, record, setup::Setup};
+use super::{ask::Questions, context::RunContext, record};
 use crate::{
     campaign::{
         brakes::{Baseline, BrakeOptions, night},
         counts::Counts,
-        engine::{Engine, dispatcher::Dispatcher, trail},
-        follow::Follower,
+        engine::dispatcher::Dispatcher,
         journal::Journal,
-        open::Opened,
-        outcome::Tally,
+        open::{Marks, Opened},
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
         tag::CampaignId,
     },
-    cli::{ExitCode, Failure, ledger, terms::Terms, yes},
-    client::{
-        caller::{Caller, OnOutage},
-        scans::ScanList,
-    },
-    defender::{HttpDefender, cloud::quota_realm},
-    monitor::{Began, Monitor, count},
-    quota::{self, Clock, Mark, MarkRow, Moment, Pacer},
+    cli::{ExitCode, Failure, ledger, run_bounds::RunBounds, yes},
+    client::scans::ScanList,
+    defender::cloud::quota_realm,
+    monitor::count,
+    quota::{self, Mark, MarkRow, Moment},
     results::Layout,
-    store::{Reach, Store},
+    store::Store,
 };
 
-/// What a run has of the world before its first call.
-pub(super) struct World<'a> {
-    pub(super) args: &'a RunArgs,
-    pub(super) setup: &'a Setup,
-    pub(super) defender: &'a Arc<HttpDefender>,
-    pub(super) pacer: &'a Pacer,
-    pub(super) clock: &'a Arc<dyn Clock>,
-    pub(super) monitor: &'a Arc<dyn Monitor>,
-}
-
-impl World<'_> {
-    /// Tells log and person that the campaign begins, or goes on.
-    pub(super) fn announce(&self, campaign: &CampaignId, targets: u64, ended: &Tally) {
-        let whose = &self.setup.connection;
-        trail::began(
-            campaign,
-            targets,
-            ended,
-            [&whose.tenant, &whose.application],
-        );
-        self.monitor.began(&Began {
-            campaign: &campaign.named(),
-            targets,
-            already_ended: ended.total(),
-        });
-    }
-
-    /// What drives the run.
-    pub(super) fn engine(
-        &self,
-        campaign: CampaignId,
-        follower: Option<Arc<Follower<HttpDefender>>>,
-    ) -> Engine<HttpDefender> {
-        Engine {
-            defender: Arc::clone(self.defender),
-            tokens: Arc::clone(&self.setup.connection.tokens),
-            pacer: self.pacer.clone(),
-            clock: Arc::clone(self.clock),
-            monitor: Arc::clone(self.monitor),
-            workers: self.setup.workers,
-            request_timeout: self.args.retry.request_timeout,
-            campaign,
-            canary_gate: Some(Arc::new(self.canary_gate(follower))),
-        }
-    }
-
-    /// The campaign, once it may go on. What this command has begun is taken back where it may not.
+impl RunContext {
+    /// Makes the state whole if `--recover` asks for it, asks the questions that have to be asked, and checks that the
+    /// disk has room. If the campaign may not start or go on, what this command has created is removed again.
     ///
     /// # Errors
-    /// It may not: its state cannot be made whole, somebody says no, or nobody can be asked. Nothing was sent.
-    pub(super) async fn allowed(
+    /// The state cannot be made whole, the answer to a question is no, or nobody can be asked. Nothing was sent.
+    pub(super) async fn admit(
         &self,
         mut opened: Opened,
         brakes: &mut BrakeOptions,
@@ -104,95 +59,82 @@ impl World<'_> {
         if opened.recovers {
             self.recover(opened, signals).await?;
         }
-        opened.reach = opened.store.reach().map_err(Failure::storage)?;
+        opened.reach = opened.store.reach()?;
         if self.args.resume.is_nightly() {
-            let runs = ledger::stood(opened.store.run_starts()?);
+            let runs = ledger::run_starts(opened.store.run_starts()?);
+            let now = self.api.clock.wall();
             let standing = Baseline::of(&opened.reach, &opened.tally);
-            brakes.before_tonight = Some(night::before(&runs, self.clock.wall(), standing));
+            brakes.before_tonight = Some(night::before(&runs, now, standing));
         }
         let open = opened.targets - opened.tally.total();
         let machines = brakes.most(&opened.reach).min(open);
         let ended = opened.reach.sent_to.saturating_sub(opened.reach.open);
         let in_all = ended.saturating_add(machines);
-        let mut asking = ask::Asking {
-            args: self.args,
-            pacer: self.pacer,
-            clock: self.clock,
-            monitor: self.monitor,
-            signals,
-        };
+        let mut questions = Questions { run: self, signals };
         if !self.args.connect.mock {
-            asking.overlap(opened, self.setup).await?;
-            let meant = asking.machines(&mut opened.store, machines, in_all, brakes, self.setup);
-            meant.await?;
+            questions.overlap(opened).await?;
+            questions
+                .machines(&mut opened.store, machines, in_all, brakes)
+                .await?;
         } else if let Some(refused) = yes::refused(self.args.yes, machines) {
             return Err(refused);
         }
-        asking.canaries(&mut opened.store, brakes, in_all).await?;
-        opened.store.prove_room().map_err(Failure::storage)?;
-        self.pacer.prove_room().await.map_err(Failure::storage)
+        questions
+            .canaries(&mut opened.store, brakes, in_all)
+            .await?;
+        opened.store.prove_room()?;
+        Ok(self.api.pacer.prove_room().await?)
     }
 
-    /// What decides who is next, over the targets that are left; so many there are, and these have ended. It begins
-    /// `now`, and draws lots by the seed.
+    /// The dispatcher, which decides what is sent next, with the targets that are left. `now` is when the run starts;
+    /// `seed` is for its random choices.
     ///
     /// # Errors
     /// The state cannot be read.
     pub(super) fn dispatcher(
         &self,
-        store: &Store,
-        (targets, tally): (u64, Tally),
+        opened: &Opened,
         brakes: BrakeOptions,
-        reach: Reach,
-        (now, seed): (Moment, u64),
+        now: Moment,
+        seed: u64,
     ) -> Result<Dispatcher, Failure> {
-        let settings = self.setup.settings(self.args, store.identity(), seed);
-        let mut dispatcher = Dispatcher::new(settings, targets, tally)
-            .with_brakes(brakes, reach)
+        let store = &opened.store;
+        let settings = self.setup.settings(&self.args, store.identity(), seed);
+        let mut dispatcher = Dispatcher::new(settings, opened.targets, opened.tally)
+            .with_brakes(brakes, opened.reach)
             .giving_up_after(self.args.retry.give_up_after);
-        let wall = || self.clock.wall();
-        store
-            .each_left(|left| dispatcher.left(left, now, wall()))
-            .map_err(Failure::storage)?;
+        let wall = || self.api.clock.wall();
+        store.each_left(|left| dispatcher.left(left, now, wall()))?;
         if self.args.retry.skip_busy {
             dispatcher.skip_busy(wall());
         }
         Ok(dispatcher)
     }
 
-    /// Makes the state whole. The results are as they were until that is done.
+    /// Recovers a state that has lost its end. The results file is not changed before that is done.
     async fn recover(
         &self,
         opened: &mut Opened,
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<(), Failure> {
-        let list = ScanList::new(Caller::new(
-            Arc::clone(self.defender),
-            Arc::clone(&self.setup.connection.tokens),
-            self.pacer.clone(),
-            Arc::clone(self.clock),
-            OnOutage::Holds {
-                at_most: self.args.retry.give_up_after,
-                monitor: Arc::clone(self.monitor),
-            },
-        ));
-        let now = self.clock.wall();
-        let mark = self.mark_of(opened.campaign.as_str())?;
+        let list = ScanList::new(self.api.caller(self.args.retry.give_up_after));
+        let marks = Marks::read(self.setup.note.file().cloned())?;
+        let mark = marks.of(opened.campaign.as_str());
         let evidence = Evidence {
             results: &self.setup.places.results,
-            ledger: mark
-                .as_ref()
-                .map_or(Ledger::None, |mark| Ledger::Marked(mark.committed)),
+            ledger: mark.map_or(Ledger::None, |mark| Ledger::Marked(mark.committed)),
             // Every send is in the ledger before it leaves, and leaves within seconds.
-            last_sent: mark.map_or(now, |mark| mark.touched + quota::PERMIT_LIFE),
+            last_sent: mark.map_or(self.api.clock.wall(), |mark| {
+                mark.touched + quota::PERMIT_LIFE
+            }),
             request_timeout: self.args.retry.request_timeout,
         };
         let recovering = recover::recover(
             &mut opened.store,
             &list,
             &evidence,
-            self.clock.as_ref(),
-            self.monitor.as_ref(),
+            self.api.clock.as_ref(),
+            self.api.monitor.as_ref(),
         );
         let recovered = tokio::select! {
             biased;
@@ -212,25 +154,17 @@ impl World<'_> {
             unsure,
             ..
         } = recovered;
-        self.monitor.note(&format!(
+        self.api.monitor.note(&format!(
             "recovered: {} found in the list of scans, {by_results} known by the results, {unsure} unsure, {open} \
              still to be scanned",
             count::of(by_list, "machine")
         ));
-        // What was made whole stays, whatever is answered to the questions that come.
+        // The recovered state stays, whatever the answers to the questions that follow.
         opened.begun = None;
         Ok(())
     }
 
-    fn mark_of(&self, campaign: &str) -> Result<Option<MarkRow>, Failure> {
-        let Some(file) = self.setup.note.file() else {
-            return Ok(None);
-        };
-        let marks = quota::marks(file).map_err(Failure::storage)?;
-        Ok(marks.into_iter().find(|mark| mark.campaign == campaign))
-    }
-
-    /// Notes that the run begins, and begins to write: the ledger's mark, the reserve, the results.
+    /// Records the run in the state, and opens what it writes to: the ledger's mark, the disk reserve and the results.
     ///
     /// # Errors
     /// One of the files cannot be written. Nothing was sent.
@@ -239,35 +173,34 @@ impl World<'_> {
         mut store: Store,
         targets: u64,
         command: &[OsString],
-        terms: Terms,
+        bounds: RunBounds,
     ) -> Result<Journal, Failure> {
         let layout = Layout::new(&store.identity().columns, self.args.output.excel);
-        let this_run = record::of(
+        let this_run = record::this_run(
             &self.setup.connection,
-            self.clock.as_ref(),
+            self.api.clock.as_ref(),
             command,
-            self.setup.note.on(terms).to_json(),
+            self.setup.note.with_bounds(bounds).to_json(),
         );
-        let this_run = store.begin_run(&this_run).map_err(Failure::storage)?;
+        let this_run = store.begin_run(&this_run)?;
         let mark = self.keep_mark(&store, targets).await?;
         let journal = Journal::begin(store, this_run, &self.setup.places.results, &layout);
         Ok(journal.map_err(Failure::storage)?.with_ledger(mark))
     }
 
-    /// Lets the ledger remember the campaign, and how far its state is, from here on.
+    /// Adds the campaign to the ledger, which from here on remembers how far its state is.
     ///
     /// # Errors
     /// The ledger cannot be written.
     async fn keep_mark(&self, store: &Store, targets: u64) -> Result<Arc<Mark>, Failure> {
         let identity = store.identity();
-        let committed = store.committed().map_err(Failure::storage)?;
+        let committed = store.committed()?;
         let mark = Mark::new(identity.campaign.as_str(), committed);
         if self.args.connect.mock {
-            // A rehearsal is nobody's campaign.
+            // The ledger does not remember rehearsals.
             return Ok(mark);
         }
-        let now = self.clock.wall();
-        let whole = |path: &std::path::Path| absolute(path).unwrap_or_else(|_| path.to_owned());
+        let whole = |path: &Path| absolute(path).unwrap_or_else(|_| path.to_owned());
         let connection = &self.setup.connection;
         let row = MarkRow {
             campaign: identity.campaign.clone(),
@@ -280,21 +213,18 @@ impl World<'_> {
             application: connection.application.clone(),
             targets,
             started: identity.created,
-            touched: now,
+            touched: self.api.clock.wall(),
             ended: None,
             abandoned: false,
         };
-        self.pacer
-            .keep_mark(Arc::clone(&mark), row)
-            .await
-            .map_err(Failure::storage)?;
+        self.api.pacer.keep_mark(Arc::clone(&mark), row).await?;
         Ok(mark)
     }
 
-    /// Notes in the ledger that every row of the campaign has ended.
+    /// Records in the ledger that every row of the campaign has ended.
     pub(super) async fn end_mark(&self, campaign: &CampaignId) {
-        if let Err(e) = self.pacer.end_mark(campaign.as_str(), false).await {
-            // It is taken for unfinished, and whoever begins another one over its machines is asked.
+        if let Err(e) = self.api.pacer.end_mark(campaign.as_str(), false).await {
+            // The ledger still lists it as unfinished, so whoever starts another campaign on its machines is asked.
             tracing::warn!("{e}");
         }
     }

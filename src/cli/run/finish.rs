@@ -9,13 +9,13 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::Serialize;
 
+use super::record;
 use crate::{
     audit::audit,
     campaign::{
-        brakes::Change,
         engine::{Ending, trail},
-        journal::Finished,
         open::{Locks, Places},
         outcome::{Outcome, Tally},
         stop::StopReason,
@@ -26,37 +26,42 @@ use crate::{
     results::Installed,
 };
 
-/// What is known of the run besides its ending.
-pub(super) struct Facts<'a> {
+/// What is known of the run besides its [`Ending`].
+pub(super) struct RunFacts<'a> {
     pub(super) places: &'a Places,
     pub(super) targets: u64,
+    /// The shortest time in which the quota allows the POSTs of this run.
     pub(super) lower_bound: Duration,
     pub(super) elapsed: Duration,
     pub(super) ended: Timestamp,
-    /// What following the scans came to, if they were followed.
-    pub(super) followed: Option<ExitCode>,
-    /// A rehearsal leaves no state to go on with.
+    /// The result of following the scans, if they were followed.
+    pub(super) scans_code: Option<ExitCode>,
+    /// Whether the state is deleted with the process, so that there is nothing to resume.
     pub(super) is_rehearsal: bool,
     pub(super) is_quiet: bool,
-    /// The campaign's.
+    /// The campaign's locks.
     pub(super) lock: Locks,
 }
 
-/// Where the summary goes, opened before the run so that a bad path fails in its first second.
-pub(super) enum SummaryFile {
+/// Where the summary is written. A run opens it before anything else, so that a bad path fails in the first second.
+pub(in crate::cli) enum SummaryFile {
     Nowhere,
     Stdout,
     File(File, String),
 }
 
 impl SummaryFile {
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+    /// Opens the file that `--summary` names.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing.
+    pub(in crate::cli) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         match path {
             None => Ok(Self::Nowhere),
             Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
             Some(path) => {
                 let name = path.display().to_string();
-                // What a run before this one has left stays until there is something to put in its place.
+                // The summary of an earlier run stays until there is a new one to put in its place.
                 let file = OpenOptions::new()
                     .create(true)
                     .truncate(false)
@@ -72,7 +77,11 @@ impl SummaryFile {
         }
     }
 
-    fn write(self, summary: &Summary) -> Result<(), Failure> {
+    /// Writes the summary as JSON in the place of what the file contains.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(in crate::cli) fn write(self, summary: &impl Serialize) -> Result<(), Failure> {
         let write = |out: &mut dyn Write| {
             let json = serde_json::to_string(summary)?;
             writeln!(out, "{}", plain_text::json(&json))?;
@@ -89,7 +98,7 @@ impl SummaryFile {
     }
 }
 
-/// Takes away what is in a file, if it is one: a pipe cannot be cut, and need not be.
+/// Truncates a file. A pipe cannot be truncated, and need not be.
 fn cut(file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;
@@ -97,199 +106,191 @@ fn cut(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts the results in order and says what came of the run.
+/// Puts the results in order, then writes and prints the summary.
+///
+/// # Errors
+/// The summary cannot be written, or somebody stopped the process before the results were in order.
 pub(super) async fn finish(
     ending: Ending,
-    facts: Facts<'_>,
+    facts: RunFacts<'_>,
     summary_file: SummaryFile,
     command: &[OsString],
 ) -> Result<ExitCode, Failure> {
+    let mut summary = facts.summary_before_results(&ending, command);
+    let reason = match &summary.stopped {
+        None => "done".to_owned(),
+        Some(stop) => stop.to_string(),
+    };
     let Ending {
-        stop,
         journal,
-        tally,
+        tally: tally_before,
         unsettled,
-        attempts,
-        calls,
-        unanswered,
-        change,
-        throttled,
-        campaign,
         mut signals,
         ..
     } = ending;
-    let stop = stop.map(|stop| {
-        if facts.is_rehearsal {
-            begins_anew(stop)
-        } else {
-            stop
-        }
-    });
-    let reason = stop
-        .as_ref()
-        .map_or_else(|| "done".to_owned(), ToString::to_string);
-    let told = tally;
-    let next = (!facts.is_rehearsal).then(|| {
-        let command = super::record::next(command, change.as_ref());
-        (super::record::in_words(&command), change)
-    });
     let finished = tokio::select! {
         biased;
         () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => {
-            return Err(stopped_at_once(stop, facts, unanswered, next));
+            return Err(stopped_at_once(summary, facts));
         }
         finished = journal.finish(facts.ended, &reason) => finished,
     };
-    // The first thing that failed says more than what failed for the same reason afterwards.
-    let (finished, stop) = match finished {
-        Ok(finished) => (finished, stop),
-        Err(e) => (
-            so_far(&facts, tally, unsettled),
-            Some(StopReason::Disk(match stop {
-                Some(StopReason::Disk(why)) => why,
-                _ => e.to_string(),
-            })),
-        ),
+    let installed = match finished {
+        Ok(finished) => {
+            summary.outcomes = finished.tally;
+            summary.troubles = finished.troubles;
+            finished.placed
+        }
+        Err(e) => {
+            // An earlier disk failure is the cause of this one, so it says more.
+            if !matches!(summary.stopped, Some(StopReason::Disk(_))) {
+                summary.stopped = Some(StopReason::Disk(e.to_string()));
+            }
+            count_rows_without_outcome(&mut summary.outcomes, unsettled, facts.targets);
+            Installed::There(facts.places.results.clone())
+        }
     };
-    let Finished {
-        tally,
-        placed,
-        troubles,
-    } = finished;
-    let code = ExitCode::gravest([
-        if tally.is_all_well() {
-            ExitCode::Clean
-        } else {
-            ExitCode::Incomplete
-        },
-        stop.as_ref().map_or(ExitCode::Clean, exit_code),
-        facts.followed.unwrap_or(ExitCode::Clean),
-    ]);
-    trail::over(&told, &tally, code.number(), &reason);
-    let unfinished =
-        stop.is_some() && tally.of(Outcome::NotAttempted) + tally.of(Outcome::Unsure) > 0;
-    let results = match &placed {
-        Installed::There(path) | Installed::Aside { path, .. } => path.clone(),
-    };
-    let summary = Summary {
-        campaign: campaign.as_str().to_owned(),
-        rehearsal: campaign.is_rehearsal(),
-        targets: facts.targets,
-        outcomes: tally,
-        attempts,
-        calls,
-        unanswered,
-        throttled,
-        elapsed: facts.elapsed,
-        lower_bound: facts.lower_bound,
-        exit_code: code.number(),
-        stopped: stop,
-        results,
-        state: (!facts.is_rehearsal).then(|| facts.places.state.clone()),
-        troubles,
-        next: next.filter(|_| unfinished),
-    };
-    say(&summary, &placed, &facts);
+    let code = run_exit_code(&summary, facts.scans_code);
+    trail::over(&tally_before, &summary.outcomes, code.number(), &reason);
+    summary.exit_code = code.number();
+    let (Installed::There(path) | Installed::Aside { path, .. }) = &installed;
+    summary.results.clone_from(path);
+    let open = summary.outcomes.of(Outcome::NotAttempted) + summary.outcomes.of(Outcome::Unsure);
+    if summary.stopped.is_none() || open == 0 {
+        summary.next = None;
+    }
+    print(&summary, &installed, &facts);
     summary_file.write(&summary)?;
     Ok(code)
 }
 
-/// How each brake says what comes next, and what changes about it; the last clause of its reason.
+impl RunFacts<'_> {
+    /// The summary as far as it is known before the results are in order.
+    fn summary_before_results(&self, ending: &Ending, command: &[OsString]) -> Summary {
+        let mut stopped = ending.stop.clone();
+        let mut next = None;
+        if self.is_rehearsal {
+            stopped = stopped.map(restarts_from_scratch);
+        } else {
+            let command = record::resume_command(command, ending.change.as_ref());
+            next = Some((record::shell_line(&command), ending.change.clone()));
+        }
+        Summary {
+            campaign: ending.campaign.as_str().to_owned(),
+            rehearsal: ending.campaign.is_rehearsal(),
+            targets: self.targets,
+            outcomes: ending.tally,
+            attempts: ending.attempts,
+            calls: ending.calls,
+            unanswered: ending.unanswered,
+            throttled: ending.throttled,
+            elapsed: self.elapsed,
+            lower_bound: self.lower_bound,
+            exit_code: ExitCode::Clean.number(),
+            stopped,
+            results: self.places.results.clone(),
+            state: (!self.is_rehearsal).then(|| self.places.state.clone()),
+            troubles: Vec::new(),
+            next,
+        }
+    }
+}
+
+/// The last clause of a brake's reason begins with these words. It says what to change before the campaign is resumed.
 const GOES_ON: &str = "the same command goes on";
 
-/// Why a rehearsal stops that keeps nothing to go on with.
-fn begins_anew(stop: StopReason) -> StopReason {
+/// Rewords the reason why a rehearsal stopped: it keeps no state, so it cannot be resumed.
+fn restarts_from_scratch(stop: StopReason) -> StopReason {
     match stop {
         StopReason::Brake(why) => StopReason::Brake(match why.split_once(GOES_ON) {
             None => why,
             Some((why, _)) => format!(
-                "{why}the same command begins anew, for a rehearsal keeps a state to go on with only where --state \
-                 names one"
+                "{why}the same command starts again from the beginning, because a rehearsal keeps no state unless \
+                 --state names one"
             ),
         }),
         stop => stop,
     }
 }
 
-/// A line while the monitor is at rest already. Nobody is left to tell if stderr is gone.
+/// Prints a note. The monitor has ended by then.
 fn note(text: &str, is_quiet: bool) {
     if !is_quiet {
         screen::say(text);
     }
 }
 
-/// What is known where the results could not be put in order: every row has one outcome in it all the same. What was
-/// sent to without an end is unsure until the next run looks it up.
-fn so_far(facts: &Facts<'_>, mut tally: Tally, unsettled: u64) -> Finished {
+/// Counts the rows that have no outcome because the results could not be put in order. Those that a call went out for
+/// are unsure until the next run has looked them up.
+fn count_rows_without_outcome(tally: &mut Tally, unsettled: u64, targets: u64) {
     tally.add_many(Outcome::Unsure, unsettled);
-    let rest = facts.targets.saturating_sub(tally.total());
+    let rest = targets.saturating_sub(tally.total());
     tally.add_many(Outcome::NotAttempted, rest);
-    Finished {
-        tally,
-        placed: Installed::There(facts.places.results.clone()),
-        troubles: Vec::new(),
-    }
 }
 
-/// Tells people. Why a run stopped and where the results went is said to whoever wants to hear nothing else, too.
-fn say(summary: &Summary, placed: &Installed, facts: &Facts<'_>) {
+/// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
+fn print(summary: &Summary, installed: &Installed, facts: &RunFacts<'_>) {
     if !facts.is_quiet {
         screen::say_all(&summary.to_string());
     } else if let Some(why) = &summary.stopped {
         screen::say(&format!("fleetsweep: {why}"));
-        // They may be scans.
+        // These calls may have started scans.
         if let Some(unanswered) = unanswered(summary.unanswered, summary.state.is_some()) {
             screen::say(&unanswered);
         }
     }
-    match placed {
+    match installed {
         Installed::There(path) if facts.is_quiet => {
             let so = if summary.rehearsal { REHEARSED } else { "" };
             screen::say(&format!("results: {}{so}", path.display()));
         }
         Installed::There(_) => {}
         Installed::Aside { path, why } => screen::say(&format!(
-            "{} could not be replaced ({why}), so the whole results are in {}",
+            "{} could not be replaced ({why}), so the complete results are in {}",
             facts.places.results.display(),
             path.display()
         )),
     }
 }
 
-/// Says that the results are as the last line left them.
-fn stopped_at_once(
-    stop: Option<StopReason>,
-    facts: Facts<'_>,
-    calls: u64,
-    next: Option<(String, Option<Change>)>,
-) -> Failure {
-    // Nobody else may write before the thread that was left behind is gone, with this process at the latest.
+/// The error of a run that was stopped while its results were being put in order.
+fn stopped_at_once(summary: Summary, facts: RunFacts<'_>) -> Failure {
+    // The thread that writes the results is still at work. Until the process ends, no other process may write them.
     std::mem::forget(facts.lock);
+    let Summary {
+        stopped,
+        results,
+        next,
+        ..
+    } = summary;
     let code = ExitCode::gravest([
         ExitCode::Interrupted,
-        stop.as_ref().map_or(ExitCode::Clean, exit_code),
+        stopped.as_ref().map_or(ExitCode::Clean, exit_code),
     ]);
-    let mut why = String::new();
-    if let Some(stop) = stop.filter(|stop| *stop != StopReason::Interrupted) {
-        why = format!("{stop}; ");
-    }
-    why += "stopped before the results were in the input's order; ";
-    why += &facts.places.results.display().to_string();
-    why += " holds what has ended";
-    if let Some(unanswered) = unanswered(calls, next.is_some()) {
-        why += "; ";
-        why += &unanswered;
-    }
-    if let Some((next, change)) = next {
-        why += "; this goes on";
-        if let Some(change) = change {
-            why += ", ";
-            why += &change.to_string();
-        }
-        why += ": ";
-        why += &next;
-    }
-    Failure::new(code, why)
+    let mut parts = Vec::new();
+    let stop = stopped.filter(|stop| *stop != StopReason::Interrupted);
+    parts.extend(stop.map(|stop| stop.to_string()));
+    parts.push(format!(
+        "stopped before the results were in the input's order; {} holds what has ended",
+        results.display()
+    ));
+    parts.extend(unanswered(summary.unanswered, next.is_some()));
+    parts.extend(next.map(|(next, change)| {
+        let change = change.map_or_else(String::new, |change| format!(", {change}"));
+        format!("this goes on{change}: {next}")
+    }));
+    Failure::new(code, parts.join("; "))
+}
+
+/// The exit code of the run: the gravest of those of its outcomes, of why it stopped, and of its scans.
+fn run_exit_code(summary: &Summary, scans_code: Option<ExitCode>) -> ExitCode {
+    let outcomes = if summary.outcomes.is_all_well() {
+        ExitCode::Clean
+    } else {
+        ExitCode::Incomplete
+    };
+    let stop = summary.stopped.as_ref().map(exit_code);
+    ExitCode::gravest([Some(outcomes), stop, scans_code].into_iter().flatten())
 }
 
 fn exit_code(stop: &StopReason) -> ExitCode {

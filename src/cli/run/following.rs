@@ -1,8 +1,8 @@
-//! Scans that are followed: those of canaries, and all of them with `--follow`.
+//! Following the scans of a run: those of canaries, and all of them with `--follow`.
 
 use std::{convert::Infallible, future::pending, path::Path, sync::Arc};
 
-use super::begin::World;
+use super::context::RunContext;
 use crate::{
     campaign::{
         brakes::canary_start::BY_YES,
@@ -21,21 +21,43 @@ use crate::{
     monitor::Monitor,
 };
 
-impl World<'_> {
-    /// Whoever follows the scans of this run.
+impl RunContext {
+    /// The follower of this run's scans.
     pub(super) fn follower(&self) -> Follower<HttpDefender> {
-        Follower::new(
-            self.defender,
-            &self.setup.connection.tokens,
-            self.pacer,
-            Arc::clone(self.clock),
-            Arc::clone(self.monitor),
-            &self.setup.places.state,
-            self.args.following.options(),
-        )
+        let state = &self.setup.places.state;
+        self.api.follower(state, self.args.following.options())
     }
 
-    /// Who says whether the others may start once the canaries are accepted.
+    /// Waits until the last call has been answered and then, with `--follow`, until the last scan is over. Returns the
+    /// exit code of the scans if they were followed.
+    pub(super) async fn send_and_follow(
+        &self,
+        sending: impl Future<Output = Ending>,
+        follower: Option<&Follower<HttpDefender>>,
+        stop_requests: StopRequests,
+    ) -> (Ending, Option<ExitCode>) {
+        let mut ending = tokio::select! {
+            ending = sending => ending,
+            never = meanwhile(follower) => match never {},
+        };
+        drop(stop_requests);
+        // Now, because following the scans may take hours. Nothing can be lost any more.
+        if ending.is_finished() {
+            self.end_mark(&ending.campaign).await;
+        }
+        let mut scans_code = None;
+        if let Some(follower) = follower {
+            if ending.stop.is_none() {
+                let (state, monitor) = (&self.setup.places.state, self.api.monitor.as_ref());
+                scans_code = to_the_end(follower, &mut ending, state, monitor).await;
+            }
+            ending.calls += follower.calls();
+        }
+        self.api.flush_quota().await;
+        (ending, scans_code)
+    }
+
+    /// What decides whether the other machines may start once the canaries are accepted.
     pub(super) fn canary_gate(
         &self,
         follower: Option<Arc<Follower<HttpDefender>>>,
@@ -45,43 +67,44 @@ impl World<'_> {
             Some(answer @ CanaryAnswer::No) => Word::No(answer.who()),
             None if self.args.yes.is_some() => Word::Yes(BY_YES),
             None if yes::can_ask() => Word::Asked(Arc::new(Terminal {
-                monitor: Arc::clone(self.monitor),
+                monitor: Arc::clone(&self.api.monitor),
             })),
             None => Word::Yes("by a run without a terminal"),
         };
         FollowedCanaries {
             follower,
             word,
-            monitor: Arc::clone(self.monitor),
+            monitor: Arc::clone(&self.api.monitor),
         }
     }
 }
 
-/// Follows the scans of a run while it starts others, if they are to be followed.
-pub(super) async fn along<D: Defender>(follower: Option<&Follower<D>>) -> Infallible {
+/// Follows the scans of a run while it starts others. Without a follower it waits for ever.
+pub(super) async fn meanwhile<D: Defender>(follower: Option<&Follower<D>>) -> Infallible {
     match follower {
         Some(follower) => follower.meanwhile().await,
         None => pending().await,
     }
 }
 
-/// Follows the scans of a run whose last call has gone out, and tells what came of that.
+/// Follows the scans of a run whose last call has gone out, and prints the result. Returns its exit code, or `None` if
+/// following failed, which is then why the run stopped.
 pub(super) async fn to_the_end<D: Defender>(
     following: &Follower<D>,
     ending: &mut Ending,
     state: &Path,
     monitor: &dyn Monitor,
 ) -> Option<ExitCode> {
-    // Until here the engine has heard of Ctrl-C; from here on it ends the following.
-    let (sender, mut signals) = signals::listen_and_lend();
+    // The engine has dealt with Ctrl-C so far. From here on it ends the following.
+    let (sender, mut signals) = signals::channel();
     let _stop_requests = StopRequests::start(state, sender);
     match following.follow(|| false, &mut signals).await {
-        Ok(told) => {
-            monitor.say(&follow::told(&told));
-            if told.end == FollowEnd::Ordered {
+        Ok(followed) => {
+            monitor.say(&follow::summary(&followed));
+            if followed.end == FollowEnd::Ordered {
                 ending.stop = Some(StopReason::Brake("stopped by cancel".to_owned()));
             }
-            return Some(follow::exit_code(&told));
+            return Some(follow::exit_code(&followed));
         }
         Err(e) => ending.stop = Some(e.into()),
     }

@@ -1,4 +1,4 @@
-//! Options that would change nothing: whoever says one means something.
+//! Refuses options that have no effect without another one, because whoever gives one expects an effect.
 
 use super::{
     RunArgs,
@@ -7,7 +7,7 @@ use super::{
 use crate::cli::Failure;
 
 impl RunArgs {
-    /// Refuses options that are for something that was not asked for.
+    /// Refuses options that have no effect.
     ///
     /// # Errors
     /// There is one.
@@ -18,35 +18,23 @@ impl RunArgs {
             pending_tries,
             ..
         } = &self.retry;
+        let following = &self.following;
         let skips = *on_pending == OnPendingArg::Skip;
-        let follow = "--follow";
-        let idle = [
-            (
-                "--pending-delay",
-                skips && pending_delay.is_some(),
-                "--on-pending retry",
-            ),
-            (
-                "--pending-tries",
-                skips && pending_tries.is_some(),
-                "--on-pending retry",
-            ),
-            (
-                "--follow-interval",
-                !self.follow && self.following.has_interval(),
-                follow,
-            ),
-            (
-                "--follow-timeout",
-                !self.follow && self.following.has_timeout(),
-                follow,
-            ),
-        ];
-        match idle.iter().find(|(_, is_idle, _)| *is_idle) {
-            None => Ok(()),
-            Some((option, _, wants)) => Err(Failure::usage(format!(
-                "{option} changes nothing without {wants}: say that too, or leave {option} out"
-            ))),
-        }
+        let (retry, follow) = ("--on-pending retry", "--follow");
+        let idle = if skips && pending_delay.is_some() {
+            ("--pending-delay", retry)
+        } else if skips && pending_tries.is_some() {
+            ("--pending-tries", retry)
+        } else if !self.follow && following.follow_interval.is_some() {
+            ("--follow-interval", follow)
+        } else if !self.follow && following.follow_timeout.is_some() {
+            ("--follow-timeout", follow)
+        } else {
+            return Ok(());
+        };
+        let (option, wants) = idle;
+        Err(Failure::usage(format!(
+            "{option} has no effect without {wants}: give that too, or leave {option} out"
+        )))
     }
 }

@@ -1,16 +1,20 @@
 //! `fleetsweep run`: start a campaign, or go on with it.
 //!
-//! - [`args`](self): what can be said. [`idle`](self): what is said in vain. [`setup`](self): connection, limits,
-//!   files.
-//! - [`request`](self): which campaign is meant. [`record`](self): what auditors find.
-//! - [`preview`](self): what it would begin with, without a run, for `fleetsweep plan`.
-//! - [`begin`](self): what has to be so before the first call. [`ask`](self): what a person, or an option, has to say
-//!   to it.
-//! - [`following`](self): the scans of it that are followed. [`finish`](self): what is written and said at the end.
+//! In the order in which a run uses them:
+//!
+//! - [`args`](self): the options. [`idle`](self): options that have no effect without another one.
+//! - [`setup`](self): connection, limits, files.
+//! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.
+//! - [`context`](self): a run with all that it needs. The files below add what it does.
+//! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
+//! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
+//! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
+//! - [`preview`](self): what a run would start with, for `fleetsweep plan`.
 
 mod args;
 mod ask;
 mod begin;
+mod context;
 mod finish;
 mod following;
 mod idle;
@@ -22,17 +26,15 @@ mod setup;
 use std::{ffi::OsString, sync::Arc};
 
 pub use args::RunArgs;
-use begin::World;
+use context::RunContext;
+use finish::RunFacts;
+pub(super) use finish::SummaryFile;
 pub(super) use preview::Preview;
 use setup::Setup;
 
-use super::{ExitCode, Failure, remote_stop::StopRequests, signals, terms::Terms};
+use super::{ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals};
 use crate::{
-    campaign::{
-        brakes::Baseline,
-        engine::trail,
-        open::{Opened, open},
-    },
+    campaign::{brakes::Baseline, engine::trail, open::open},
     monitor::Monitor,
     quota::{Clock, Kind, SystemClock},
 };
@@ -45,7 +47,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     let monitor = args.start()?;
     record::log(command);
     let mut has_begun = false;
-    let ended = Box::pin(drain(args, command, monitor, &mut has_begun)).await;
+    let ended = Box::pin(run_campaign(args, command, monitor, &mut has_begun)).await;
     if let Err(refused) = &ended
         && !has_begun
     {
@@ -54,8 +56,8 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     ended
 }
 
-/// Runs a campaign to its end, and says when it `has_begun`.
-async fn drain(
+/// Opens the campaign, drains it and reports. Sets `has_begun` just before the first call.
+async fn run_campaign(
     args: RunArgs,
     command: &[OsString],
     monitor: Arc<dyn Monitor>,
@@ -65,83 +67,48 @@ async fn drain(
     let mut rng = fastrand::Rng::new();
 
     let mut brakes = args.brakes.options(clock.wall())?;
-    let setup = Setup::of(&args, monitor.as_ref(), &mut rng).await?;
-    let summary = finish::SummaryFile::open(args.output.summary.as_deref())?;
-    let meant = setup.meant(&args, clock.as_ref(), &mut rng);
+    let setup = Setup::of(&args, clock.as_ref(), monitor.as_ref(), &mut rng).await?;
+    let summary_file = SummaryFile::open(args.output.summary.as_deref())?;
     let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
-    let request = args.open_request(places, &setup.connection.rows, meant, ledger)?;
-    let opened = open(request).await?;
+    let meant = setup.new_campaign.clone();
+    let opened = open(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
     for note in &opened.notes {
         monitor.note(note);
         trail::note(note);
     }
-    // Before anybody is told that there is a campaign: from there on Ctrl-C means to end it in good order.
-    let (sender, mut signals) = signals::listen_and_lend();
-    let pacer = setup.pacer(&args, &clock).await?;
-    let client = setup
-        .connection
-        .client(args.retry.request_timeout, setup.workers)?;
-    let defender = Arc::new(client);
-    let world = World {
-        args: &args,
-        setup: &setup,
-        defender: &defender,
-        pacer: &pacer,
-        clock: &clock,
-        monitor: &monitor,
-    };
-    let Opened {
-        store,
-        lock,
-        campaign,
-        targets,
-        tally,
-        reach,
-        ..
-    } = world.allowed(opened, &mut brakes, &mut signals).await?;
-    let stop_requests = StopRequests::start(&setup.places.state, sender)?;
-    let forecast = pacer.forecast(Kind::Start);
-    let began = clock.now();
-    let terms = Terms::of(&brakes, &args.policy()).beginning_at(Baseline::of(&reach, &tally));
-    let counts = (targets, tally);
-    let dispatcher = world.dispatcher(&store, counts, brakes, reach, (began, rng.u64(..)))?;
-    let journal = world.journal(store, targets, command, terms).await?;
-    *has_begun = true;
-    world.announce(&campaign, targets, &tally);
+    // From here on Ctrl-C ends the run in good order. Before this line it ended the process, and nothing was lost.
+    let (stop_sender, mut signals) = signals::channel();
+    let run = RunContext::new(args, setup, clock, monitor).await?;
+    let opened = run.admit(opened, &mut brakes, &mut signals).await?;
+    let stop_requests = StopRequests::start(&run.setup.places.state, stop_sender)?;
 
-    let follower = args.follow.then(|| Arc::new(world.follower()));
-    let engine = world.engine(campaign, follower.clone());
-    let mut ending = tokio::select! {
-        ending = engine.run(dispatcher, journal, signals) => ending,
-        never = following::along(follower.as_deref()) => match never {},
-    };
-    drop(stop_requests);
-    // Before its scans are followed, which takes hours: nothing is left to be lost.
-    if ending.is_finished() {
-        world.end_mark(&ending.campaign).await;
-    }
-    let scans_code = match (&follower, &ending.stop) {
-        (Some(all), None) => {
-            following::to_the_end(all, &mut ending, &setup.places.state, &*monitor).await
-        }
-        _ => None,
-    };
-    ending.calls += follower.map_or(0, |follower| follower.calls());
-    if let Err(e) = pacer.flush().await {
-        // Others count this run's last calls until they are given up: slower, and safe.
-        tracing::warn!("{e}");
-    }
-    monitor.ended();
-    let facts = finish::Facts {
-        places: &setup.places,
+    let forecast = run.api.pacer.forecast(Kind::Start);
+    let began = run.api.clock.now();
+    let standing = Baseline::of(&opened.reach, &opened.tally);
+    let bounds = RunBounds::of(&brakes, &run.args.policy()).starting_at(standing);
+    let dispatcher = run.dispatcher(&opened, brakes, began, rng.u64(..))?;
+    let (targets, tally) = (opened.targets, opened.tally);
+    let journal = run.journal(opened.store, targets, command, bounds).await?;
+    *has_begun = true;
+    run.announce(&opened.campaign, targets, &tally);
+
+    let follower = run.args.follow.then(|| Arc::new(run.follower()));
+    let engine = run.engine(opened.campaign, follower.clone());
+    let sending = Box::pin(engine.run(dispatcher, journal, signals));
+    let (ending, scans_code) = run
+        .send_and_follow(sending, follower.as_deref(), stop_requests)
+        .await;
+    run.api.monitor.ended();
+    let facts = RunFacts {
+        places: &run.setup.places,
         targets,
         lower_bound: forecast.lower_bound(ending.attempts),
-        elapsed: clock.now().since(began),
-        ended: clock.wall(),
-        followed: scans_code,
-        is_rehearsal: setup.scratch.is_some(),
-        is_quiet: args.progress.is_quiet(),
-        lock,
+        elapsed: run.api.clock.now().since(began),
+        ended: run.api.clock.wall(),
+        scans_code,
+        is_rehearsal: run.setup.scratch.is_some(),
+        is_quiet: run.args.progress.quiet,
+        lock: opened.lock,
     };
-    finish::finish(ending, facts, summary, command).await
+    finish::finish(ending, facts, summary_file, command).await
 }

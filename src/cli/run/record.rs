@@ -1,4 +1,5 @@
-//! What auditors find: who ran the campaign, where, with which words.
+//! The record of a run: who started it, on which computer, with which command. The command is kept in a form that can
+//! be typed again.
 
 use std::ffi::OsString;
 
@@ -10,28 +11,28 @@ use crate::{
     store::Run,
 };
 
-/// Options that are meant for one run, and whether a value follows: typed again they would give up, overwrite or reopen
-/// what has come since then, or recover what is whole.
-const ONCE: [(&str, bool); 4] = [
+/// Options that are meant for one run, and whether they take a value. Typed again they would give up, overwrite or
+/// reopen what has been done since then, or recover a state that is whole.
+const FOR_ONE_RUN: [(&str, bool); 4] = [
     ("--abandon", true),
     ("--recover", false),
     ("--force", false),
     ("--retry", true),
 ];
 
-/// This run, for the state's table of runs.
-pub(super) fn of(
+/// The record of this run, for the state's table of runs.
+pub(super) fn this_run(
     connection: &Connection,
     clock: &dyn Clock,
     command: &[OsString],
     quota: String,
 ) -> Run {
     Run {
-        // Both by the system, for anybody can set a variable.
+        // Both from the system and not from environment variables, which anybody can set.
         os_user: whoami::username().unwrap_or_default(),
         host: whoami::hostname().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: in_words(&next(command, None)),
+        command: shell_line(&resume_command(command, None)),
         tenant: connection.tenant.clone(),
         application: connection.application.clone(),
         quota,
@@ -46,21 +47,21 @@ pub(super) fn log(command: &[OsString]) {
         os_user = whoami::username().unwrap_or_default(),
         host = whoami::hostname().unwrap_or_default(),
         version = env!("CARGO_PKG_VERSION"),
-        command = in_words(command)
+        command = shell_line(command)
     );
 }
 
-/// The command line as it can be typed again, in the shell that this system has. No secret can be in it: secrets come
-/// from the environment or from files.
-pub(super) fn in_words(command: &[OsString]) -> String {
+/// The command line as it can be typed again in this system's shell. It contains no secrets, because these come from
+/// the environment or from files.
+pub(super) fn shell_line(command: &[OsString]) -> String {
     let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The command that goes on with what this one has begun, with this change.
-pub(super) fn next(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
+/// The command that goes on with what this one has begun, with this change to its options.
+pub(super) fn resume_command(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
     let mut words = command.to_vec();
-    for (option, has_value) in ONCE {
+    for (option, has_value) in FOR_ONE_RUN {
         words = put(&words, option, has_value, None);
     }
     let Some(change) = change else {
@@ -68,13 +69,13 @@ pub(super) fn next(command: &[OsString], change: Option<&Change>) -> Vec<OsStrin
     };
     words = put(&words, change.option, true, change.value.as_deref());
     match change.machines {
-        Some(machines) => enough(&words, machines),
+        Some(machines) => raise_yes(&words, machines),
         None => words,
     }
 }
 
-/// The command in which a yes to fewer `machines` than that is one to so many.
-fn enough(command: &[OsString], machines: u64) -> Vec<OsString> {
+/// The command with every `--yes=N` raised to this many machines.
+fn raise_yes(command: &[OsString], machines: u64) -> Vec<OsString> {
     let mut words = yes::joined(command);
     for word in words.iter_mut().take_while(|word| *word != "--") {
         let text = word.to_string_lossy();
@@ -86,9 +87,10 @@ fn enough(command: &[OsString], machines: u64) -> Vec<OsString> {
     words
 }
 
-/// The command with this option saying this, or without it: where it stood, else behind all others.
+/// The command with this value for the option, or without the option. It keeps its place, and a new one goes to the
+/// end.
 fn put(command: &[OsString], option: &str, has_value: bool, value: Option<&str>) -> Vec<OsString> {
-    let said = value
+    let option_words = value
         .iter()
         .flat_map(|value| [OsString::from(option), OsString::from(value)]);
     let mut words = Vec::with_capacity(command.len() + 2);
@@ -117,21 +119,21 @@ fn put(command: &[OsString], option: &str, has_value: bool, value: Option<&str>)
         }
     }
     let place = place.unwrap_or(words.len());
-    words.splice(place..place, said);
+    words.splice(place..place, option_words);
     words
 }
 
 fn quoted(word: &str) -> String {
     let plain =
         |c: char| c.is_alphanumeric() || "-_./:,@%+".contains(c) || (cfg!(windows) && c == '\\');
-    // zsh reads a word that begins with `=` as a program's name; within one it is plain.
+    // zsh takes a word that begins with `=` for the name of a program.
     let is_plain = word
         .char_indices()
         .all(|(at, c)| plain(c) || (c == '=' && at > 0));
     if is_plain && !word.is_empty() {
         word.to_owned()
     } else if cfg!(windows) {
-        // A file's name holds no double quote there.
+        // On Windows a file name cannot contain a double quote.
         format!("\"{word}\"")
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
@@ -162,7 +164,10 @@ mod tests {
             (without.clone(), "f run --not-after 18:00 a", "f run a"),
             (without, "f run --not-after=18:00 a", "f run a"),
         ] {
-            assert_eq!(in_words(&next(&words(typed), Some(&change))), meant);
+            assert_eq!(
+                shell_line(&resume_command(&words(typed), Some(&change))),
+                meant
+            );
         }
     }
 
@@ -179,10 +184,16 @@ mod tests {
         ] {
             let command = |yes, max| format!("f run --max-machines {max} {yes} a.csv");
             let typed = words(&command(typed, 5));
-            assert_eq!(in_words(&next(&typed, Some(&change))), command(meant, 10));
+            assert_eq!(
+                shell_line(&resume_command(&typed, Some(&change))),
+                command(meant, 10)
+            );
         }
         let file = "f run --max-machines 10 -- --yes=3";
-        assert_eq!(in_words(&next(&words(file), Some(&change))), file);
+        assert_eq!(
+            shell_line(&resume_command(&words(file), Some(&change))),
+            file
+        );
     }
 
     #[test]
@@ -193,10 +204,13 @@ mod tests {
             "f run --yes a --recover",
             "f run --retry failed,unsure --yes --retry=refused a",
         ] {
-            assert_eq!(in_words(&next(&words(typed), None)), "f run --yes a");
+            assert_eq!(
+                shell_line(&resume_command(&words(typed), None)),
+                "f run --yes a"
+            );
         }
         let file = "f run --again -- --force";
-        assert_eq!(in_words(&next(&words(file), None)), file);
+        assert_eq!(shell_line(&resume_command(&words(file), None)), file);
     }
 
     fn words(line: &str) -> Vec<OsString> {
@@ -216,7 +230,7 @@ mod tests {
             "~/x",
             "größe",
         ];
-        let line = in_words(&words.map(OsString::from));
+        let line = shell_line(&words.map(OsString::from));
         let output = std::process::Command::new("sh")
             .args(["-c", &format!("printf '%s\\0' {line}")])
             .output()
@@ -227,7 +241,7 @@ mod tests {
             words
         );
         assert_eq!(
-            in_words(&["fleetsweep", "run", "a/b-1.csv", "--limit", "20/2s"].map(OsString::from)),
+            shell_line(&["fleetsweep", "run", "a/b-1.csv", "--limit", "20/2s"].map(OsString::from)),
             "fleetsweep run a/b-1.csv --limit 20/2s"
         );
     }

@@ -1,58 +1,56 @@
-//! What a run stands on: connection, limits, files.
+//! What a run needs before it opens its campaign: connection, limits, files, and the identity that a new campaign would
+//! have.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use super::RunArgs;
 use crate::{
-    campaign::{
-        engine::dispatcher::Settings,
-        open::Places,
-        tag::{CampaignId, comment_text},
-    },
+    campaign::{engine::dispatcher::Settings, open::Places, tag::CampaignId},
     cli::{Failure, connect::Connection, ledger::QuotaNote},
     defender::sign_in::Need,
     monitor::Monitor,
-    quota::{Clock, LONGEST_WAIT, Pacer, Quota},
+    quota::{Clock, Quota},
     store::Identity,
 };
 
-/// What a run stands on. Nothing has been sent, and no campaign is open yet.
+/// What a run needs before it opens its campaign. Nothing has been sent.
 pub(super) struct Setup {
     pub(super) connection: Connection,
     pub(super) quota: Quota,
     pub(super) note: QuotaNote,
     pub(super) workers: usize,
     pub(super) places: Places,
-    /// There in a rehearsal that names no state.
+    /// The state's folder in a rehearsal that names no state.
     pub(super) scratch: Option<Scratch>,
-    comment: String,
+    /// The identity of the campaign, if the run starts a new one.
+    pub(super) new_campaign: Identity,
 }
 
 impl Setup {
-    /// Finds everything out.
+    /// Signs in, and resolves the options that need no campaign.
     ///
     /// # Errors
-    /// An option cannot be meant, or there is no token.
+    /// An option has a value that cannot be used, or there is no token.
     pub(super) async fn of(
         args: &RunArgs,
+        clock: &dyn Clock,
         monitor: &dyn Monitor,
         rng: &mut fastrand::Rng,
     ) -> Result<Self, Failure> {
-        let mock_quota = args.pace.mock_quota();
-        let connecting = args.connect.connect(Need::Scan, mock_quota, monitor);
+        let connecting = args.connect.connect(Need::Scan, &args.pace, monitor);
         let connection = connecting.await?;
         let (quota, workers) = args
             .pace
             .quota(connection.base.is_loopback(), args.yes.is_some())?;
-        let comment = comment_text(args.scan.comment.as_deref().unwrap_or_default())
-            .map_err(|e| Failure::usage(format!("--comment: {e}")))?;
+        let (tenant, api) = (connection.tenant.clone(), connection.api.clone());
+        let new_campaign = args.new_campaign(tenant, api, clock.wall(), rng)?;
         let note = QuotaNote::new(
             &quota,
             &connection,
             args.pace.quota_file.clone(),
             args.connect.mock,
         )?;
-        // A mock campaign is a rehearsal: it keeps no state, so that the same command works twice.
+        // A rehearsal keeps no state, so that the same command works a second time.
         let scratch = match &args.output.state {
             None if args.connect.mock => Some(Scratch::new(rng)?),
             _ => None,
@@ -69,61 +67,21 @@ impl Setup {
             workers,
             places,
             scratch,
-            comment,
+            new_campaign,
         })
     }
 
-    /// The campaign that is meant, if it is a new one.
-    pub(super) fn meant(
-        &self,
-        args: &RunArgs,
-        clock: &dyn Clock,
-        rng: &mut fastrand::Rng,
-    ) -> Identity {
-        let campaign = if args.connect.mock {
-            CampaignId::rehearsal(rng)
-        } else {
-            CampaignId::random(rng)
-        };
-        Identity {
-            campaign: campaign.as_str().to_owned(),
-            created: clock.wall(),
-            tenant: self.connection.tenant.clone(),
-            api: self.connection.api.clone(),
-            scan_type: args.scan_type().as_str().to_owned(),
-            comment: self.comment.clone(),
-            columns: Vec::new(),
-            id_rule: String::new(),
-        }
-    }
-
-    /// The quota, with what the ledger knows.
-    ///
-    /// # Errors
-    /// The ledger cannot be used.
-    pub(super) async fn pacer(
-        &self,
-        args: &RunArgs,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Pacer, Failure> {
-        // A call is given up when its time is over, and a little later in a process that is short of time.
-        let patience = args.retry.request_timeout + LONGEST_WAIT;
-        let pacer = self.note.pacer(&self.quota, clock, patience)?;
-        pacer.flush().await.map_err(Failure::storage)?;
-        Ok(pacer)
-    }
-
-    /// What the dispatcher goes by.
+    /// The dispatcher's settings.
     pub(super) fn settings(&self, args: &RunArgs, identity: &Identity, seed: u64) -> Settings {
-        // Without limits the next attempts are written while the workers send.
+        // Without limits, the next attempts are written while the workers send.
         let ahead = if self.quota.is_unlimited() {
             self.workers
         } else {
             0
         };
-        // The campaign's own words, which may not be those of this command.
+        // A resumed campaign keeps its scan type and comment, whatever this command says.
         let scan_type = identity.scan_type.parse();
-        let scan_type = scan_type.unwrap_or_else(|_| args.scan_type());
+        let scan_type = scan_type.unwrap_or(args.scan.scan_type);
         Settings {
             campaign: CampaignId::known(identity.campaign.as_str()),
             scan_type: scan_type.wire(),
@@ -136,7 +94,7 @@ impl Setup {
     }
 }
 
-/// The folder of a rehearsal, gone with the process.
+/// The temporary folder of a rehearsal. It is removed on drop.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -155,7 +113,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // It lies in the system's temporary folder, which is swept anyway.
+        // If that fails, the folder stays in the system's temporary folder.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

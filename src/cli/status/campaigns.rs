@@ -1,4 +1,5 @@
-//! `fleetsweep status` without a campaign: which ones this user has, where they lie, and how far they are.
+//! `fleetsweep status` without a campaign: the campaigns that the quota ledger remembers, where their files are, and
+//! how far they are.
 
 use std::{fmt, path::PathBuf};
 
@@ -23,7 +24,7 @@ struct Campaign {
     input: PathBuf,
     tenant: String,
     targets: u64,
-    /// Rows that have ended; none where the state is not there any more, or is another's.
+    /// Rows that have ended; `None` if the state is gone, or belongs to another campaign.
     ended: Option<u64>,
     running: bool,
     /// `running`, `finished`, `given up`, `not finished`, or `its state is gone`.
@@ -31,19 +32,20 @@ struct Campaign {
     last_call: String,
 }
 
-/// Lists them, those that were at work last first.
+/// Prints the campaigns, the most recently active one first.
 pub(super) fn list(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     let file = ledger::find(file)?;
-    let marks = quota::marks(&file).map_err(Failure::storage)?;
+    let marks = quota::marks(&file)?;
     let campaigns: Vec<_> = marks.into_iter().map(Campaign::from).collect();
     if json {
         screen::json(&campaigns, "the status")?;
-    } else if campaigns.is_empty() {
-        let nothing = format!("{} remembers no campaign", file.display());
-        screen::report(&one_line(&nothing), "the status")?;
     } else {
-        let all: String = campaigns.iter().map(ToString::to_string).collect();
-        screen::report(&all, "the status")?;
+        let text = if campaigns.is_empty() {
+            one_line(&format!("{} remembers no campaign", file.display())).into_owned()
+        } else {
+            campaigns.iter().map(ToString::to_string).collect()
+        };
+        screen::report(&text, "the status")?;
     }
     Ok(ExitCode::Clean)
 }

@@ -1,19 +1,18 @@
-//! How a campaign stands, for people.
+//! The status of a campaign as text.
 
 use std::{fmt, time::Duration};
 
-use super::{Status, campaigns};
+use super::{KindStatus, Status, campaigns};
 use crate::{
-    campaign::brakes::Change,
     monitor::{count, span},
     store::{LastRun, TargetSummary},
 };
 
 impl Status {
-    /// What did not go well, and what is in doubt.
-    fn write_glimpses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (title, glimpses) in [("last errors", &self.last_errors), ("unsure", &self.unsure)] {
-            if !glimpses.is_empty() {
+    /// Writes the last errors and the first of the targets in doubt.
+    fn write_targets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (title, targets) in [("last errors", &self.last_errors), ("unsure", &self.unsure)] {
+            if !targets.is_empty() {
                 writeln!(f, "{title}:")?;
             }
             for TargetSummary {
@@ -22,7 +21,7 @@ impl Status {
                 outcome,
                 message,
                 ..
-            } in glimpses
+            } in targets
             {
                 let outcome = outcome.as_deref().unwrap_or("to be looked up");
                 let message = if message.is_empty() {
@@ -41,7 +40,7 @@ impl Status {
         Ok(())
     }
 
-    /// How the scans stood when they were last heard of.
+    /// Writes the last known states of the scans.
     fn write_scans(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = self.scans.iter().filter(|(status, _)| !status.is_empty());
         let known: Vec<_> = known
@@ -57,10 +56,9 @@ impl Status {
         };
         writeln!(f, "scans, as last heard: {}{by_us}", known.join(", "))
     }
-}
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes the campaign's id, whether it is running, and how many rows have ended.
+    fn write_heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.run {
             _ if self.running => "running".to_owned(),
             _ if self.open == 0 => "finished".to_owned(),
@@ -78,67 +76,77 @@ impl fmt::Display for Status {
             self.campaign,
             if self.rehearsal { " (a rehearsal)" } else { "" },
             campaigns::ended_of(self.targets - self.open, self.targets)
-        )?;
-        for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
-            writeln!(f, "  {count:>9}  {outcome}")?;
-        }
-        self.write_scans(f)?;
-        if let Some(arrival) = &self.arrival {
-            match &self.eta_unknown {
-                Some(why) => writeln!(f, "{arrival}: {why}")?,
-                None => writeln!(f, "{arrival}")?,
-            }
+        )
+    }
+
+    /// Writes when the last call goes out, the calls in flight, and how far the quota is spent.
+    fn write_calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.last_call, &self.eta_unknown) {
+            (Some(last_call), Some(why)) => writeln!(f, "{last_call}: {why}")?,
+            (Some(last_call), None) => writeln!(f, "{last_call}")?,
+            (None, _) => {}
         }
         if self.in_flight > 0 {
             writeln!(f, "on their way: {}", count::of(self.in_flight, "call"))?;
         }
-        for kind in self
-            .quota
-            .iter()
-            .filter(|kind| kind.windows.iter().any(|window| window.in_use > 0))
-        {
-            let windows = kind.windows.iter().map(|window| {
-                let length = span::in_words(Duration::from_secs_f64(window.window_s));
-                let cut = if window.usable < window.limit {
-                    format!(", cut to {}", window.usable)
-                } else {
-                    String::new()
-                };
-                let calls = count::of(window.limit.into(), "call");
-                format!("{} of {calls} in {length}{cut}", window.in_use)
-            });
-            write!(
-                f,
-                "{} calls: {}",
-                kind.kind,
-                windows.collect::<Vec<_>>().join("; ")
-            )?;
-            match (&kind.waits_for, kind.waits_s) {
-                (Some(what), Some(left)) => {
-                    writeln!(
-                        f,
-                        "; the next one waits for: {what}, {}",
-                        span::in_words(Duration::from_secs_f64(left))
-                    )?;
-                }
-                (Some(what), None) => writeln!(f, "; the next one waits for: {what}")?,
-                (None, _) => writeln!(f)?,
-            }
-        }
-        self.write_glimpses(f)?;
-        if !self.running
-            && self.open > 0
-            && let Some(run) = &self.run
-        {
-            // What a brake has stopped may go on only when an option has changed, as its reason above says.
-            let reason = run.reason.as_ref().filter(|_| run.ended.is_some());
-            let what = if reason.is_some_and(|why| Change::is_wanted_after(why)) {
-                "the command was"
-            } else {
-                "to go on"
-            };
-            writeln!(f, "{what}: {}", run.command)?;
+        let is_used = |kind: &&KindStatus| kind.windows.iter().any(|window| window.in_use > 0);
+        for kind in self.quota.iter().filter(is_used) {
+            writeln!(f, "{kind}")?;
         }
         Ok(())
+    }
+
+    /// Writes the command that goes on with an unfinished campaign.
+    fn write_command(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(run) = self.run.as_ref().filter(|_| !self.running && self.open > 0) else {
+            return Ok(());
+        };
+        // If a brake has stopped the run, an option has to be changed first, as the reason in the heading says.
+        let what = if super::wants_change(Some(run)) {
+            "the command was"
+        } else {
+            "to go on"
+        };
+        writeln!(f, "{what}: {}", run.command)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_heading(f)?;
+        for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "  {count:>9}  {outcome}")?;
+        }
+        self.write_scans(f)?;
+        self.write_calls(f)?;
+        self.write_targets(f)?;
+        self.write_command(f)
+    }
+}
+
+impl fmt::Display for KindStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let windows = self.windows.iter().map(|window| {
+            let length = span::in_words(Duration::from_secs_f64(window.window_s));
+            let cut = if window.usable < window.limit {
+                format!(", cut to {}", window.usable)
+            } else {
+                String::new()
+            };
+            let calls = count::of(window.limit.into(), "call");
+            format!("{} of {calls} in {length}{cut}", window.in_use)
+        });
+        let windows = windows.collect::<Vec<_>>().join("; ");
+        write!(f, "{} calls: {windows}", self.kind)?;
+        if let Some(what) = &self.waits_for {
+            write!(f, "; the next one waits for: {what}")?;
+        }
+        match (&self.waits_for, self.waits_s) {
+            (Some(_), Some(left)) => {
+                let left = span::in_words(Duration::from_secs_f64(left));
+                write!(f, ", {left}")
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! On which terms a run goes on besides its quota, noted in the campaign's state so that `status` reckons as the run
-//! does.
+//! What bounds the calls of a run besides its quota. It is noted in the campaign's state, so that `status` calculates
+//! with the same values as the run.
 
 use std::time::Duration;
 
@@ -16,29 +16,30 @@ use crate::{
     store::Reach,
 };
 
-/// What bounds a run's calls, and what becomes of busy machines.
+/// What bounds the calls of a run, and whether busy machines are tried again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Terms {
-    /// As `--window` has it.
+pub struct RunBounds {
+    /// The value of `--window`.
     window: Option<String>,
     not_after: Option<Timestamp>,
     max_machines: Option<u64>,
-    /// How the campaign stood when the run began; none where an earlier version has not noted it.
-    stood: Option<Baseline>,
-    /// How long a busy machine waits, and how many times it is asked about; none where it is not asked again.
+    /// How the campaign stood when the run began; `None` in states of earlier versions.
+    #[serde(rename = "stood")]
+    at_start: Option<Baseline>,
+    /// How long a busy machine waits, and how many times it is asked about; `None` if it is not tried again.
     pending: Option<(Duration, u32)>,
 }
 
-impl Terms {
-    /// Those of a run.
+impl RunBounds {
+    /// Those of a run with these brakes and this retry policy.
     #[must_use]
     pub fn of(brakes: &BrakeOptions, policy: &Policy) -> Self {
         Self {
             window: brakes.times.hours.as_ref().map(Hours::to_string),
             not_after: brakes.times.not_after.as_ref().map(|end| end.at),
             max_machines: brakes.max_in_all(),
-            stood: None,
+            at_start: None,
             pending: match policy.on_pending {
                 OnPending::Skip => None,
                 OnPending::Retry { delay, tries } => Some((delay, tries)),
@@ -46,22 +47,22 @@ impl Terms {
         }
     }
 
-    /// The same of a run that begins when the campaign stands so.
+    /// Adds how the campaign stands when the run begins.
     #[must_use]
-    pub fn beginning_at(self, standing: Baseline) -> Self {
+    pub fn starting_at(self, standing: Baseline) -> Self {
         Self {
-            stood: Some(standing),
+            at_start: Some(standing),
             ..self
         }
     }
 
-    /// How the campaign stood when the run began, where that was noted.
+    /// How the campaign stood when the run began, if that was noted.
     #[must_use]
-    pub fn stood(&self) -> Option<&Baseline> {
-        self.stood.as_ref()
+    pub fn at_start(&self) -> Option<&Baseline> {
+        self.at_start.as_ref()
     }
 
-    /// What bounds the calls that are left, where runs have reached so far.
+    /// What bounds the calls that are left, after what earlier runs have sent.
     #[must_use]
     pub fn bounds(&self, reach: &Reach) -> Bounds {
         let max = self.max_machines;
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_are_read_as_they_were_written_and_older_states_have_none() {
+    fn bounds_are_read_as_they_were_written_and_older_states_have_none() {
         let policy = Policy {
             on_pending: OnPending::Retry {
                 delay: Duration::from_mins(15),
@@ -104,19 +105,19 @@ mod tests {
             ..BrakeOptions::default()
         };
         brakes.times.hours = Some("22:00-06:00@UTC".parse().unwrap());
-        let terms = Terms::of(&brakes, &policy).beginning_at(Baseline::default());
-        let text = serde_json::to_string(&terms).unwrap();
-        let read: Terms = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, terms);
+        let bounds = RunBounds::of(&brakes, &policy).starting_at(Baseline::default());
+        let text = serde_json::to_string(&bounds).unwrap();
+        let read: RunBounds = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, bounds);
         assert_eq!(read.policy(), policy);
-        let bounds = read.bounds(&Reach {
+        let left = read.bounds(&Reach {
             sent_to: 5,
             ..Reach::default()
         });
-        assert_eq!((bounds.hours, bounds.most), (brakes.times.hours, Some(2)));
+        assert_eq!((left.hours, left.most), (brakes.times.hours, Some(2)));
         assert_eq!(
-            serde_json::from_str::<Terms>("{}").unwrap(),
-            Terms::default()
+            serde_json::from_str::<RunBounds>("{}").unwrap(),
+            RunBounds::default()
         );
     }
 }
