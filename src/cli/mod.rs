@@ -146,7 +146,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         match cli.command {
             Command::Run(run_args) => Box::pin(run::run(*run_args, &args)).await,
             Command::Plan(args) => plan::run(*args).await,
-            Command::Status(args) => status::run(args).await,
+            Command::Status(args) => status::run(&args),
             Command::Follow(args) => follow::run(*args).await,
             Command::Cancel(args) => cancel::run(*args).await,
             Command::Machines(args) => machines::run(*args).await,

@@ -10,7 +10,6 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use clap::Args;
@@ -27,7 +26,7 @@ use crate::{
         tag::CampaignId,
     },
     monitor::{Expected, LastCall},
-    quota::{Clock, Kind, Pacer, SystemClock},
+    quota::{Clock, Kind, QuotaSnapshot, SystemClock},
     store::{LastRun, Lock, Store, TargetSummary},
 };
 
@@ -115,12 +114,12 @@ struct WindowStatus {
 ///
 /// # Errors
 /// There is no campaign, or it cannot be read.
-pub async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
+pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let Some(named) = &args.state else {
-        return campaigns::list(args.quota_file, args.json);
+        return campaigns::list(args.quota_file.clone(), args.json);
     };
     let path = paths::state_of(named)?;
-    let (status, whole) = Status::collect(&path).await?;
+    let (status, whole) = Status::collect(&path)?;
     if args.json {
         screen::json(&status, "the status")?;
     } else {
@@ -135,7 +134,7 @@ impl Status {
     ///
     /// # Errors
     /// The state or the ledger cannot be read.
-    async fn collect(path: &Path) -> Result<(Self, Result<(), Failure>), Failure> {
+    fn collect(path: &Path) -> Result<(Self, Result<(), Failure>), Failure> {
         let store = Store::open_read_only(path)?;
         let running = Lock::is_held(path);
         let Counts { tally, open } = Counts::of(&store)?;
@@ -143,7 +142,7 @@ impl Status {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // A run that is at work has checked this itself, and its files change meanwhile.
         let whole = if running { Ok(()) } else { check_whole(&store) };
-        let Forecast { quota, eta, begun } = Forecast::of(&store, open, running, &clock).await?;
+        let Forecast { quota, eta, begun } = Forecast::of(&store, open, running, &clock)?;
         // A run that cannot tell when it ends notes why.
         let at_work = run.as_ref().filter(|run| running && run.ended.is_none());
         let eta_unknown = at_work.and_then(|run| run.reason.clone());
@@ -207,7 +206,7 @@ struct Forecast {
 
 impl Forecast {
     /// The forecast by the limits that the last run noted. It is empty if there was no run, or its ledger is gone.
-    async fn of(
+    fn of(
         store: &Store,
         open: u64,
         running: bool,
@@ -217,8 +216,7 @@ impl Forecast {
         let Some(note) = QuotaNote::of_last_run(store)?.filter(is_there) else {
             return Ok(Self::default());
         };
-        let pacer = note.pacer(&note.quota(), clock, Duration::ZERO)?;
-        pacer.flush().await?;
+        let snapshot = note.snapshot(&note.quota(), clock)?;
         let (policy, now) = (note.bounds().policy(), clock.wall());
         let begun = Begun::of(store, now, running, &policy)?;
         let reach = store.reach()?;
@@ -227,12 +225,12 @@ impl Forecast {
         let prospect = Prospect {
             begun: begun.clone(),
             on_pending: policy.on_pending,
-            ..Prospect::new(pacer.forecast(Kind::Start), fresh, bounds, now)
+            ..Prospect::new(snapshot.forecast(Kind::Start), fresh, bounds, now)
         };
         let kinds = Kind::ALL.into_iter();
         Ok(Self {
             quota: kinds
-                .map(|kind| kind_status(&pacer, kind, clock.as_ref()))
+                .map(|kind| kind_status(&snapshot, kind, clock.as_ref()))
                 .collect(),
             eta: prospect.last_call(),
             begun,
@@ -247,9 +245,9 @@ fn wants_change(run: Option<&LastRun>) -> bool {
     reason.is_some_and(Change::is_wanted_after)
 }
 
-fn kind_status(pacer: &Pacer, kind: Kind, clock: &dyn Clock) -> KindStatus {
-    let waiting = pacer.waiting(kind);
-    let windows = pacer.usage(kind).into_iter().map(|usage| WindowStatus {
+fn kind_status(snapshot: &QuotaSnapshot, kind: Kind, clock: &dyn Clock) -> KindStatus {
+    let waiting = snapshot.waiting(kind);
+    let windows = snapshot.usage(kind).into_iter().map(|usage| WindowStatus {
         window_s: usage.window.as_secs_f64(),
         in_use: usage.in_use,
         limit: usage.limit,

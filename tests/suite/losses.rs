@@ -129,11 +129,15 @@ fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
         &[&limit[..], &["--abandon", "zzzzzzzzzz"]].concat(),
     );
     assert_refused(&another, 5, &[&id]);
-    let output = run(
-        &place,
-        &server,
-        &[&limit[..], &["--abandon", &id, "--yes"]].concat(),
-    );
+    // As long as nothing takes its place, it is not given up.
+    let whole = place.read("fleet.csv");
+    fs::write(place.path("fleet.csv"), "name,os\npc-1,Windows11\n").unwrap();
+    let abandon = [&limit[..], &["--abandon", &id, "--yes"]].concat();
+    assert_refused(&run(&place, &server, &abandon), 2, &["no column"]);
+    fs::write(place.path("fleet.csv"), whole).unwrap();
+    gone(&["--yes"]);
+
+    let output = run(&place, &server, &abandon);
     assert!(
         matches!(output.status.code(), Some(0 | 1)),
         "{}",

@@ -81,11 +81,19 @@ impl Opening {
     /// # Errors
     /// As of [`open`](super::open).
     pub(super) fn open(self, lock: Lock) -> Result<Opened, OpenError> {
-        let mode = self.mode(Store::open)?;
+        let opened = self.carry_out(self.mode(Store::open)?, lock)?;
         if let Some(id) = &self.request.abandon {
+            // Only now: while its successor may still be refused, it is not given up.
+            if let Err(e) = self.marks.abandon(id) {
+                opened.withdraw()?;
+                return Err(e.into());
+            }
             tracing::warn!("campaign {id} is given up by --abandon");
-            self.marks.abandon(id)?;
         }
+        Ok(opened)
+    }
+
+    fn carry_out(&self, mode: OpenMode, lock: Lock) -> Result<Opened, OpenError> {
         match mode {
             OpenMode::Resume(store) => self.resume(store, lock),
             OpenMode::Succeed(store) => {

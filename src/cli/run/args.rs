@@ -22,7 +22,7 @@ use crate::{
     cli::{
         Failure,
         brakes::BrakeArgs,
-        connect::{ConnectArgs, RowsTenant},
+        connect::ConnectArgs,
         follow::FollowArgs,
         ledger,
         pace::PaceArgs,
@@ -31,7 +31,7 @@ use crate::{
         values,
     },
     monitor::Monitor,
-    roster::{self, Delimiter, ScanType, Where, WhereError},
+    roster::{Delimiter, ScanType, Where},
     store::Identity,
 };
 
@@ -335,36 +335,5 @@ impl RunArgs {
     /// Whether targets in doubt are sent to again even if they cannot be looked up.
     pub(super) fn risk_taken(&self) -> bool {
         self.resume.retry.contains(&Outcome::Unsure)
-    }
-
-    /// Whether the input is meant to be a results file: `--where` names a column that only such a file has.
-    fn reads_results(&self) -> bool {
-        const COLUMNS: [&str; 4] = ["outcome", "action_status", "error_code", "http_status"];
-        let mut columns = self.input.wheres.iter().map(Where::column);
-        columns.any(|column| COLUMNS.contains(&column))
-    }
-
-    /// How the input is read, for a sign-in to `tenant`.
-    ///
-    /// # Errors
-    /// `--only-status` names no status.
-    pub(super) fn roster(&self, tenant: &RowsTenant) -> Result<roster::Options, WhereError> {
-        let mut wheres = self.input.wheres.clone();
-        if let Some(statuses) = &self.resume.only_status {
-            wheres.push(format!("action_status={statuses}").parse()?);
-        }
-        Ok(roster::Options {
-            id_column: self.input.id_column.clone(),
-            delimiter: self.input.delimiter,
-            wheres,
-            any_id: self.input.any_id,
-            rule: None,
-            of_results: self.resume.only_status.is_some() || self.reads_results(),
-            tenant: match tenant {
-                RowsTenant::Known(tenant) => Some(tenant.clone()),
-                RowsTenant::Unknown | RowsTenant::Any => None,
-            },
-            one_tenant: *tenant == RowsTenant::Unknown,
-        })
     }
 }

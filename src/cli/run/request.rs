@@ -6,6 +6,7 @@ use super::RunArgs;
 use crate::{
     campaign::open::{OpenRequest, Places},
     cli::{Failure, connect::RowsTenant, ledger},
+    roster::{self, Where, WhereError},
     store::Identity,
 };
 
@@ -36,6 +37,37 @@ impl RunArgs {
             ledger,
             locks: ledger::locks(),
             policy: self.policy(),
+        })
+    }
+
+    /// Whether the input is meant to be a results file: `--where` names a column that only such a file has.
+    fn reads_results(&self) -> bool {
+        const COLUMNS: [&str; 4] = ["outcome", "action_status", "error_code", "http_status"];
+        let mut columns = self.input.wheres.iter().map(Where::column);
+        columns.any(|column| COLUMNS.contains(&column))
+    }
+
+    /// How the input is read, for a sign-in to `tenant`.
+    ///
+    /// # Errors
+    /// `--only-status` names no status.
+    fn roster(&self, tenant: &RowsTenant) -> Result<roster::Options, WhereError> {
+        let mut wheres = self.input.wheres.clone();
+        if let Some(statuses) = &self.resume.only_status {
+            wheres.push(format!("action_status={statuses}").parse()?);
+        }
+        Ok(roster::Options {
+            id_column: self.input.id_column.clone(),
+            delimiter: self.input.delimiter,
+            wheres,
+            any_id: self.input.any_id,
+            rule: None,
+            of_results: self.resume.only_status.is_some() || self.reads_results(),
+            tenant: match tenant {
+                RowsTenant::Known(tenant) => Some(tenant.clone()),
+                RowsTenant::Unknown | RowsTenant::Any => None,
+            },
+            one_tenant: *tenant == RowsTenant::Unknown,
         })
     }
 }
