@@ -6,10 +6,8 @@
 //!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
 //!   parses the values of options.
 //! - What several commands do: `api` (what is needed to call the API), `existing_campaign` (how `follow` and `cancel`
-//!   begin and end), `remote_stop` (how `cancel` stops a run), `counts` (how many targets have ended), `overlap`
-//!   (machines that are in other campaigns too).
-//! - A campaign's files: [`paths`] (where they are), `locks` (one process a campaign), [`ledger`] and [`run_bounds`]
-//!   (what a state notes about its runs).
+//!   begin and end), `remote_stop` (how `cancel` stops a run), `overlap` (machines that are in other campaigns too).
+//! - A campaign's files: [`paths`] (where they are), [`ledger`] and [`run_bounds`] (what a state notes about its runs).
 //! - The process: [`terminal`] (asks a person), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
 //!   [`exit`] (exit codes), [`bug`] (what a panic does).
 

@@ -73,7 +73,7 @@ impl fmt::Display for Overlaps {
     }
 }
 
-/// Looks for overlaps with the campaigns that the ledger remembers.
+/// Looks for overlaps with the campaigns that the ledger remembers, except the one that is to be given up.
 ///
 /// # Errors
 /// The ledger or the campaign's own state cannot be read.
@@ -81,6 +81,7 @@ pub(super) fn find(
     store: &Store,
     ledger: Option<&PathBuf>,
     input: &Path,
+    abandoned: Option<&str>,
 ) -> Result<Option<Overlaps>, Failure> {
     let Some(ledger) = ledger else {
         return Ok(None);
@@ -91,6 +92,7 @@ pub(super) fn find(
     let others = quota::marks(ledger)?
         .into_iter()
         .filter(|mark| mark.ended.is_none() && mark.campaign != ours.campaign)
+        .filter(|mark| abandoned != Some(&mark.campaign))
         .filter(|mark| mark.tenant == ours.tenant);
     let mut overlaps = Vec::new();
     for mark in others {

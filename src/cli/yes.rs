@@ -128,7 +128,8 @@ pub fn permission(yes: Yes, proposal: &Proposal, can_ask: bool) -> Result<Permis
     }
     Err(Failure::usage(format!(
         "{machines} machines are still to be scanned: {proposal}. {last_call}. Above {ASKED_ABOVE} a run asks first, \
-         and there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so many"
+         and there is no terminal to ask at; nothing was sent. Say --yes, or --yes={machines} for a yes to at most so \
+         many"
     )))
 }
 

@@ -5,9 +5,15 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::beside;
+
+/// How often, and how far apart, a lock is tried again that another process holds: whoever only looks whether a
+/// campaign is being worked on holds it for an instant.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The lock on a campaign, for as long as this lives.
 #[derive(Debug)]
@@ -36,7 +42,8 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the campaign at `state`, without waiting. The lock file is never removed, since another
+    /// Takes the lock of the campaign at `state`, after 0.2 s at most. Blocks. The lock file is never removed, since
+    /// another
     /// process might have locked it already.
     ///
     /// # Errors
@@ -69,10 +76,15 @@ impl Lock {
             path: path.clone(),
             source,
         })?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(whose.to_owned())),
-            Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if tries < TRIES => tries += 1,
+                Err(TryLockError::WouldBlock) => return Err(LockError::Held(whose.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(LockError::File { path, source }),
+            }
+            std::thread::park_timeout(PAUSE);
         }
     }
 

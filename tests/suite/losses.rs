@@ -136,6 +136,10 @@ fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
     assert_refused(&run(&place, &server, &abandon), 2, &["no column"]);
     fs::write(place.path("fleet.csv"), whole).unwrap();
     gone(&["--yes"]);
+    let to_few = [&limit[..], &["--abandon", &id, "--yes=5"]].concat();
+    assert_refused(&run(&place, &server, &to_few), 2, &["--yes=5"]);
+    gone(&["--yes"]);
+    assert_eq!(scans(&server), before);
 
     let output = run(&place, &server, &abandon);
     assert!(

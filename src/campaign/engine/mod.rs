@@ -68,7 +68,7 @@ use crate::{
 /// #     campaign::{
 /// #         engine::{Engine, dispatcher::{Dispatcher, Settings}},
 /// #         journal::Journal,
-/// #         open::create::{IntakeError, take_in},
+/// #         open::create::take_in,
 /// #         outcome::{Outcome, Tally},
 /// #         retry::{OnPending, Policy},
 /// #         tag::{CampaignId, DEFAULT_TEXT},
@@ -103,7 +103,7 @@ use crate::{
 ///     ..Identity::default()
 /// };
 /// let state = folder.path().join("fleet.campaign.db");
-/// let mut store = take_in(roster, &state, identity, None, || Ok::<_, IntakeError>(()))?.store;
+/// let mut store = take_in(roster, &state, identity, None, || Ok(()))?.store;
 /// let run = store.begin_run(&Run::default())?;
 /// let results = folder.path().join("fleet.results.csv");
 /// let journal = Journal::begin(store, run, &results, &Layout::new(&[], false))?;

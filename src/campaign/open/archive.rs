@@ -1,5 +1,5 @@
-//! Renames files that are in the way of a new campaign: those of a campaign that has finished or is given up, those of a
-//! rehearsal, and a damaged state. They are put back if the new campaign does not begin after all.
+//! Renames files that are in the way of a new campaign: those of a campaign that has finished or is given up, those
+//! of a rehearsal, and a damaged state. They are put back if the new campaign does not begin after all.
 
 use std::{
     io,
@@ -75,7 +75,7 @@ pub(super) fn archive(files: Vec<Renaming>, archived: &mut Vec<Renaming>) -> Res
                 audit!(
                     "file",
                     act = "moved aside",
-                    what = "an earlier campaign's",
+                    what = "what was in the way",
                     path = %from.display(),
                     to = %to.display()
                 );
@@ -94,11 +94,20 @@ pub(super) fn archive(files: Vec<Renaming>, archived: &mut Vec<Renaming>) -> Res
 /// One of them cannot be renamed.
 pub(super) fn put_back(archived: Vec<Renaming>) -> Result<(), OpenError> {
     for Renaming { from, to } in archived.into_iter().rev() {
-        std::fs::rename(&to, &from).map_err(|source| OpenError::PutBack {
-            from: to,
-            to: from,
-            source,
-        })?;
+        if let Err(source) = std::fs::rename(&to, &from) {
+            return Err(OpenError::PutBack {
+                from: to,
+                to: from,
+                source,
+            });
+        }
+        audit!(
+            "file",
+            act = "put back",
+            what = "what was in the way",
+            path = %to.display(),
+            to = %from.display()
+        );
     }
     Ok(())
 }

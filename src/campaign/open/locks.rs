@@ -1,16 +1,12 @@
 //! One process a campaign: by the place of its state, and by its id.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use super::OpenError;
 use crate::{
     campaign::tag::CampaignId,
     store::{Lock, LockError},
 };
-
-/// How often, and how far apart, a lock is asked for that another process holds: `status` holds it for an instant.
-const LOCK_TRIES: u32 = 4;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A campaign's locks.
 #[derive(Debug)]
@@ -34,7 +30,8 @@ impl Locks {
     }
 }
 
-/// Refuses a campaign that another process is working on through its state, or a copy of that. Takes no lock.
+/// Refuses a campaign that another process is working on through its state, or a copy of that. Blocks nobody for
+/// longer than an instant.
 ///
 /// # Errors
 /// Another process is working on the campaign.
@@ -66,18 +63,5 @@ pub(crate) fn of_campaign(
             tracing::warn!("{e}; a copy of the campaign's state could run beside it unnoticed");
             Ok(None)
         }
-    }
-}
-
-/// Takes the lock of the state's place.
-pub(super) async fn lock(state: &Path) -> Result<Lock, OpenError> {
-    let mut tries = 0;
-    loop {
-        match Lock::take(state) {
-            Ok(lock) => return Ok(lock),
-            Err(LockError::Held(_)) if tries < LOCK_TRIES => tries += 1,
-            Err(e) => return Err(e.into()),
-        }
-        tokio::time::sleep(LOCK_PAUSE).await;
     }
 }

@@ -44,7 +44,7 @@ pub(crate) use preview::{OpenPreview, Refusals};
 use super::{outcome::Outcome, retry::Policy};
 use crate::{
     results, roster,
-    store::{Identity, check_place},
+    store::{Identity, Lock, check_place},
 };
 
 /// The name of the input that means standard input.
@@ -100,8 +100,11 @@ struct Opening {
 pub(crate) async fn open(request: OpenRequest) -> Result<Opened, OpenError> {
     request.check()?;
     results::probe(&request.places.results)?;
-    let lock = locks::lock(&request.places.state).await?;
-    tokio::task::spawn_blocking(move || Opening::new(request)?.open(lock)).await?
+    tokio::task::spawn_blocking(move || {
+        let lock = Lock::take(&request.places.state)?;
+        Opening::new(request)?.open(lock)
+    })
+    .await?
 }
 
 /// Finds out what [`open`] would find. Nothing is created or written: what a run would change about a campaign is tried

@@ -25,8 +25,13 @@ pub(super) enum OpenMode {
     Resume(Store),
     /// It has finished, and a new one begins in its place.
     Succeed(Store),
-    /// A new campaign begins where there is no state to go on with. If one is given up, it makes room.
-    Begin(Option<CampaignId>),
+    /// A new campaign begins where there is no state to go on with.
+    Begin {
+        /// The campaign that is given up, and makes room.
+        abandoned: Option<CampaignId>,
+        /// Its state, if that is there.
+        store: Option<Store>,
+    },
     /// The state of this campaign is gone or damaged, and is rebuilt from what tells of it.
     Rebuild {
         /// The campaign.
@@ -55,7 +60,7 @@ impl Opening {
             // Checked when it is known that the campaign is the one that is meant.
             OpenMode::Resume(_) => {}
             OpenMode::Succeed(store) => self.check_results(Some(&id_of(store)))?,
-            OpenMode::Begin(abandoned) => self.check_results(abandoned.as_ref())?,
+            OpenMode::Begin { abandoned, .. } => self.check_results(abandoned.as_ref())?,
             OpenMode::Rebuild { campaign, .. } => self.check_results(Some(campaign))?,
         }
         Ok(mode)
@@ -91,7 +96,10 @@ impl Opening {
             if has_finished(&store)? {
                 return Err(OpenError::AbandonFinished(campaign));
             }
-            return Ok(OpenMode::Begin(Some(campaign)));
+            return Ok(OpenMode::Begin {
+                abandoned: Some(campaign),
+                store: Some(store),
+            });
         }
         if !self.request.recover
             && let Err(e) = self.compare(&store)
@@ -110,18 +118,24 @@ impl Opening {
     fn without_state(&self) -> Result<OpenMode, OpenError> {
         let state = || self.request.places.state.clone();
         let Some(lost) = self.lost()? else {
-            self.check_abandon()?;
+            let abandoned = self.check_abandon()?;
             if self.request.recover {
                 return Err(OpenError::NothingToRecover(state()));
             }
             if !self.request.retry.is_empty() {
                 return Err(OpenError::NothingToRetry(state()));
             }
-            return Ok(OpenMode::Begin(None));
+            return Ok(OpenMode::Begin {
+                abandoned,
+                store: None,
+            });
         };
+        check_free(&lost.campaign, self.request.locks.as_deref())?;
         if self.is_abandoned(&lost.campaign) {
-            check_free(&lost.campaign, self.request.locks.as_deref())?;
-            return Ok(OpenMode::Begin(Some(lost.campaign)));
+            return Ok(OpenMode::Begin {
+                abandoned: Some(lost.campaign),
+                store: None,
+            });
         }
         if self.request.recover {
             return Ok(OpenMode::Rebuild {
@@ -138,10 +152,13 @@ impl Opening {
 
     fn with_damaged_state(&self) -> Result<OpenMode, OpenError> {
         match self.lost()? {
-            Some(lost) => Ok(OpenMode::Rebuild {
-                campaign: lost.campaign,
-                is_damaged: true,
-            }),
+            Some(lost) => {
+                check_free(&lost.campaign, self.request.locks.as_deref())?;
+                Ok(OpenMode::Rebuild {
+                    campaign: lost.campaign,
+                    is_damaged: true,
+                })
+            }
             None => Err(OpenError::Unknown(self.request.places.state.clone())),
         }
     }
@@ -151,20 +168,21 @@ impl Opening {
     }
 
     /// Refuses to give up a campaign whose state is not here, unless it is that of the results, or an unfinished one
-    /// that the ledger remembers.
-    fn check_abandon(&self) -> Result<(), OpenError> {
+    /// that the ledger remembers. Returns the campaign if the results are its, and have to make room.
+    fn check_abandon(&self) -> Result<Option<CampaignId>, OpenError> {
         let Some(id) = &self.request.abandon else {
-            return Ok(());
+            return Ok(None);
         };
         check_free(
             &CampaignId::known(id.as_str()),
             self.request.locks.as_deref(),
         )?;
         let places = &self.request.places;
-        if self.marks.has_ended(id) == Some(false)
-            || results::owner(&places.results)? == Owner::Campaign(id.clone())
-        {
-            return Ok(());
+        if results::owner(&places.results)? == Owner::Campaign(id.clone()) {
+            return Ok(Some(CampaignId::known(id.as_str())));
+        }
+        if self.marks.has_ended(id) == Some(false) {
+            return Ok(None);
         }
         Err(OpenError::NothingToAbandon {
             campaign: id.clone(),

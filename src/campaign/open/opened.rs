@@ -81,20 +81,7 @@ impl Opening {
     /// # Errors
     /// As of [`open`](super::open).
     pub(super) fn open(self, lock: Lock) -> Result<Opened, OpenError> {
-        let opened = self.carry_out(self.mode(Store::open)?, lock)?;
-        if let Some(id) = &self.request.abandon {
-            // Only now: while its successor may still be refused, it is not given up.
-            if let Err(e) = self.marks.abandon(id) {
-                opened.withdraw()?;
-                return Err(e.into());
-            }
-            tracing::warn!("campaign {id} is given up by --abandon");
-        }
-        Ok(opened)
-    }
-
-    fn carry_out(&self, mode: OpenMode, lock: Lock) -> Result<Opened, OpenError> {
-        match mode {
+        match self.mode(Store::open)? {
             OpenMode::Resume(store) => self.resume(store, lock),
             OpenMode::Succeed(store) => {
                 let finished = id_of(&store);
@@ -106,7 +93,12 @@ impl Opening {
                 self.marks.finish(&finished)?;
                 self.begin(lock, Some(&finished))
             }
-            OpenMode::Begin(abandoned) => self.begin(lock, abandoned.as_ref()),
+            OpenMode::Begin { abandoned, store } => {
+                if let Some(store) = store {
+                    store.close()?;
+                }
+                self.begin(lock, abandoned.as_ref())
+            }
             OpenMode::Rebuild {
                 campaign,
                 is_damaged,
@@ -129,6 +121,10 @@ impl Opening {
         if has_finished && !request.recover && self.was_finalized(&opened.store)? {
             opened.store.close()?;
             self.marks.finish(&opened.campaign)?;
+            // It was another one, which no run of this campaign gives up any more.
+            if let Some(id) = &request.abandon {
+                self.marks.abandon(id)?;
+            }
             return Err(OpenError::FinishedBefore {
                 campaign: opened.campaign,
                 results: request.places.results.clone(),

@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Opening {
-    /// Checks that the results are nobody else's, or may be overwritten. `ours` is the campaign that goes on, or the one
-    /// that is replaced.
+    /// Checks that the results are nobody else's, or may be overwritten. `ours` is the campaign that goes on, or the
+    /// one that is replaced.
     ///
     /// # Errors
     /// They may not, or cannot be read.

@@ -103,7 +103,7 @@ impl Opening {
                 "campaign {} has finished; a run would begin a new one in its place",
                 id_of(&store)
             ))),
-            OpenMode::Begin(abandoned) => self.preview_new(abandoned.map(|abandoned| {
+            OpenMode::Begin { abandoned, .. } => self.preview_new(abandoned.map(|abandoned| {
                 format!(
                     "campaign {abandoned} would be given up; a run would begin a new one in its place"
                 )

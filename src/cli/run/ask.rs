@@ -127,7 +127,9 @@ impl Questions<'_> {
             return Ok(());
         }
         let RunContext { args, setup, api } = self.run;
-        let Some(found) = overlap::find(store, setup.note.file(), &args.targets)? else {
+        let abandoned = args.resume.abandon.as_deref();
+        let found = overlap::find(store, setup.note.file(), &args.targets, abandoned)?;
+        let Some(found) = found else {
             let nobody = "no other campaign names them";
             return self.decide(store, Subject::Overlap, "yes", nobody);
         };

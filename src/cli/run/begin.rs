@@ -22,7 +22,7 @@ use crate::{
         tag::CampaignId,
     },
     cli::{ExitCode, Failure, ledger, run_bounds::RunBounds, yes},
-    client::scans::ScanList,
+    client::scans::{ListingError, ScanList},
     defender::cloud::quota_realm,
     monitor::count,
     quota::{self, Mark, MarkRow, Moment},
@@ -83,7 +83,18 @@ impl RunContext {
             .canaries(&mut opened.store, brakes, in_all)
             .await?;
         opened.store.prove_room()?;
-        Ok(self.api.pacer.prove_room().await?)
+        self.api.pacer.prove_room().await?;
+        self.give_up_abandoned()
+    }
+
+    /// Records that the campaign of `--abandon` is given up. Until here the run may be refused, and it is not.
+    fn give_up_abandoned(&self) -> Result<(), Failure> {
+        let (Some(id), Some(ledger)) = (&self.args.resume.abandon, self.setup.note.file()) else {
+            return Ok(());
+        };
+        quota::abandon(ledger, id, self.api.clock.as_ref())?;
+        tracing::warn!("campaign {id} is given up by --abandon");
+        Ok(())
     }
 
     /// The dispatcher, which decides what is sent next, with the targets that are left. `now` is when the run starts;
@@ -236,6 +247,11 @@ fn failure(e: RecoverError) -> Failure {
             Failure::new(ExitCode::Tenant, e)
         }
         e @ RecoverError::Input { .. } => Failure::usage(e),
-        e => Failure::storage(e),
+        // `--give-up-after` has ended the outage.
+        e @ RecoverError::List(ListingError::Unanswered { .. }) => Failure::new(ExitCode::Brake, e),
+        e @ RecoverError::List(_) => Failure::new(ExitCode::Tenant, e),
+        e @ (RecoverError::Ledger(_) | RecoverError::Store(_) | RecoverError::Results(_)) => {
+            Failure::storage(e)
+        }
     }
 }
