@@ -43,8 +43,7 @@ pub enum LockError {
 
 impl Lock {
     /// Takes the lock of the campaign at `state`, after 0.2 s at most. Blocks. The lock file is never removed, since
-    /// another
-    /// process might have locked it already.
+    /// another process might have locked it already.
     ///
     /// # Errors
     /// Another process holds the lock, or the lock file cannot be created.
