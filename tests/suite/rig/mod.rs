@@ -363,6 +363,11 @@ impl Rig {
     }
 }
 
+/// Whether the campaigns of the long forms are meant: `FLEETSWEEP_LONG=1`.
+pub(crate) fn is_long_form() -> bool {
+    std::env::var_os("FLEETSWEEP_LONG").is_some()
+}
+
 /// A folder in memory where there is one, unless `TMPDIR` says where: each of a campaign's thousands of commits would
 /// wait for the disk.
 pub(crate) fn scratch() -> tempfile::TempDir {
