@@ -150,10 +150,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Quota(args) => quota::run(args),
-            Command::Mock(args) => mock::run(*args, screen::say_all)
-                .await
-                .map(|()| ExitCode::Clean)
-                .map_err(Failure::usage),
+            Command::Mock(args) => match mock::run(*args, screen::say_all).await {
+                Ok(true) => Ok(ExitCode::Clean),
+                Ok(false) => Ok(ExitCode::Incomplete),
+                Err(e) => Err(Failure::usage(e)),
+            },
         }
     });
     let code = done.unwrap_or_else(|failure| fail(&failure));

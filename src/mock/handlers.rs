@@ -13,7 +13,7 @@ use super::{
     reply::{Error, Reply},
     request::Route,
     scans::{Action, Status, View},
-    sign_in::Now,
+    sign_in::{self, Now},
     tenant::{Passage, State, Tenant},
 };
 use crate::defender::wire;
@@ -34,24 +34,43 @@ impl Tenant {
             wall: self.clock.wall(now),
         };
         let request = &passage.request;
-        state
-            .issuer
-            .admit(request.authorization.as_deref(), passage.route.kind(), both)?;
+        let authorization = request.authorization.as_deref();
+        if state.issuer.is_foreign(authorization, &passage.route) {
+            self.recorder.saw_wrong_token();
+        }
+        state.issuer.admit(authorization, &passage.route, both)?;
         match &passage.route {
-            Route::Token { tenant } => {
+            Route::Token { tenant, version } => {
+                let trace = state.rng.u128(..);
                 Ok(state
                     .issuer
-                    .issue(tenant, &request.body, both, state.rng.u128(..)))
+                    .issue(tenant, *version, &request.body, both, trace))
+            }
+            Route::Discovery { tenant, version } => {
+                Ok(sign_in::discovery(&request.base, tenant, *version))
             }
             Route::Identity => Ok(state.issuer.identity(request, both, state.rng.u128(..))),
             Route::Start { machine } => self.start(state, machine, passage, now),
-            Route::List => self.list(state, &request.query, now),
+            Route::List => self.list(state, &request.query, None, now),
+            Route::MachineActions { machine } => {
+                self.list(state, &request.query, Some(machine), now)
+            }
             Route::Get { id } => {
                 let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
                 Ok(Reply::json(200, &self.view(now).single(action)))
             }
             Route::Cancel { id } => self.cancel(state, id, &request.body, now),
-            Route::Machines => self.machines(&request.query),
+            Route::Machines => self.machines(state, request),
+            Route::Machine { id } => self.machine(state, id),
+            Route::AvailableActions { machine } => self.available_actions(machine),
+            Route::FindByTag => state.find_by_tag(request),
+            Route::FindByIp { arguments } => state.find_by_ip(arguments),
+            Route::Tags { machine } => state.change_tags(machine, &request.body),
+            Route::OtherAction => Err(Error::new(
+                400,
+                "InvalidInput",
+                "The action is not supported for this machine",
+            )),
         }
     }
 
@@ -64,6 +83,9 @@ impl Tenant {
     ) -> Result<Reply, Error> {
         denial::of_everybody(&self.config, now)?;
         let body: wire::StartScan<'_> = read_body(&passage.request.body)?;
+        if body.comment.trim().is_empty() {
+            return Err(Error::new(400, "InvalidInput", "Comment must not be empty"));
+        }
         if !matches!(&*body.scan_type, "Quick" | "Full") {
             return Err(Error::new(
                 400,
@@ -201,13 +223,18 @@ impl Tenant {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Error> {
-        let body: wire::Cancel<'_> = read_body(body)?;
+        // The comment is not required here.
+        let comment = if body.trim_ascii().is_empty() {
+            String::new()
+        } else {
+            read_body::<CancelBody>(body)?.comment.unwrap_or_default()
+        };
         let action = state.scans.find_mut(id).ok_or_else(|| no_action(id))?;
         if action.is_active(now) {
             if action.foreign {
                 self.recorder.cancelled_foreign();
             }
-            action.cancelled = Some((now, body.comment.into_owned()));
+            action.cancelled = Some((now, comment));
         } else if self.config.cancel_of_final == CancelOfFinal::Refuse {
             return Err(Error::new(
                 400,
@@ -228,8 +255,15 @@ impl Tenant {
     }
 }
 
+/// The body of a cancel call.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CancelBody {
+    comment: Option<String>,
+}
+
 /// Reads a body. The error code says whether a parameter is missing or the body is not a JSON object at all.
-fn read_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+pub(super) fn read_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| {
         let code = if error.is_data() && body.trim_ascii_start().starts_with(b"{") {
             "MissingRequiredParameter"

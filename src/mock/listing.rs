@@ -1,8 +1,9 @@
 //! Lists, as pages: also short pages, lists that change while they are read, and lists without an end.
 
-use std::{fmt::Display, ops::Range, time::Duration};
+use std::{cmp::Ordering, fmt::Display, ops::Range, time::Duration};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     config::{Endless, ListOption, Moving, Vanish},
@@ -11,28 +12,31 @@ use super::{
     machine::{Machine, random_id, stable},
     query::Paging,
     reply::{Error, Reply},
-    request::Kind,
+    request::{Kind, Request},
     scans::{Action, Filtered, LIST_CONTEXT, Status},
     tenant::{State, Tenant},
 };
 
-const MACHINES_CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#Machines";
+pub(super) const MACHINES_CONTEXT: &str =
+    "https://api.security.microsoft.com/api/$metadata#Machines";
 
 /// A page of a listing.
 #[derive(Serialize)]
-struct Page<'a, T> {
+pub(super) struct Page<'a, T> {
     #[serde(rename = "@odata.context")]
-    context: &'a str,
+    pub(super) context: &'a str,
     #[serde(rename = "@odata.count", skip_serializing_if = "Option::is_none")]
-    count: Option<usize>,
-    value: Vec<T>,
+    pub(super) count: Option<usize>,
+    pub(super) value: Vec<T>,
 }
 
 /// What is to be listed, and how.
 #[derive(Debug)]
 struct Listing {
     filter: Option<Filter>,
-    oldest_first: bool,
+    order: Option<Order>,
+    /// The fields that each row shows, in lower case; all if there are none.
+    select: Vec<String>,
     counted: bool,
     /// How many rows come before the page.
     skip: usize,
@@ -47,16 +51,17 @@ impl Tenant {
         &self,
         state: &mut State,
         query: &str,
+        machine: Option<&str>,
         now: Duration,
     ) -> Result<Reply, Error> {
         let listing = self.listing::<Filtered<'_>>(query, Kind::List)?;
         let view = self.view(now);
         let filtered = |action| Filtered(action, view);
-        let mut rows: Vec<_> = state.scans.listed(now).map(filtered).collect();
-        if listing.oldest_first {
-            rows.reverse();
-        }
-        let rows = listing.admitted(rows);
+        let listed = state.scans.listed(now);
+        let listed =
+            listed.filter(|action| machine.is_none_or(|machine| *action.machine == *machine));
+        // The newest come first where no order is asked for.
+        let rows = listing.admitted(listed.map(filtered));
         let made_up: Vec<_> = listing
             .beyond(rows.len())
             .map(|n| self.made_up(n, now))
@@ -68,12 +73,13 @@ impl Tenant {
     }
 
     /// A page of the inventory.
-    pub(super) fn machines(&self, query: &str) -> Result<Reply, Error> {
-        let listing = self.listing::<&Machine>(query, Kind::Machines)?;
-        let rows = listing.admitted(self.inventory.iter());
+    pub(super) fn machines(&self, state: &State, request: &Request) -> Result<Reply, Error> {
+        let listing = self.listing::<&Machine>(&request.query, Kind::Machines)?;
+        let inventory = &state.inventory;
+        let rows = listing.admitted(inventory);
         let numbers = listing.beyond(rows.len());
         let made_up: Vec<_> = numbers
-            .map(|n| Machine::number(self.inventory.len() + n, &self.config, &self.clock))
+            .map(|n| Machine::number(inventory.len() + n, &self.config, &self.clock))
             .collect();
         let reply = listing.page(MACHINES_CONTEXT, rows, made_up.iter(), |machine| machine);
         if self.config.empty_inventory_is_404 && reply.body.ends_with(b"[]}") {
@@ -106,7 +112,8 @@ impl Tenant {
         let limit = self.config.page_limit.map_or(usize::MAX, |l| l as usize);
         Ok(Listing {
             filter: filter.map_err(unreadable)?,
-            oldest_first: is_oldest_first(paging.order.as_deref(), kind)?,
+            order: paging.order.as_deref().map(Order::parse::<R>).transpose()?,
+            select: paging.select,
             counted: paging.count == Some(true),
             skip: if endless == Some(Endless::Same) {
                 0
@@ -176,8 +183,24 @@ impl Listing {
         self.filter.as_ref().is_none_or(|f| f.admits(row))
     }
 
+    /// The rows that pass the filter, in the order that is asked for.
     fn admitted<R: Row>(&self, rows: impl IntoIterator<Item = R>) -> Vec<R> {
-        rows.into_iter().filter(|row| self.admits(row)).collect()
+        let mut rows: Vec<_> = rows.into_iter().filter(|row| self.admits(row)).collect();
+        if let Some(order) = &self.order {
+            rows.sort_by(|a, b| order.compare(a, b));
+        }
+        rows
+    }
+
+    /// The fields of an item that the query selects.
+    fn selected(&self, item: &impl Serialize) -> Value {
+        let mut item = serde_json::to_value(item).unwrap_or_default();
+        if let Value::Object(fields) = &mut item
+            && !self.select.is_empty()
+        {
+            fields.retain(|name, _| self.select.contains(&name.to_ascii_lowercase()));
+        }
+        item
     }
 
     /// The numbers, from 0, of the made-up rows that the page may show after the list's `own` rows.
@@ -200,7 +223,16 @@ impl Listing {
         let own = rows.len();
         let made_up = made_up.filter(|row| self.admits(row));
         let shown = rows.into_iter().skip(self.skip).chain(made_up);
-        let value: Vec<_> = shown.take(self.room).map(item).collect();
+        let shown = shown.take(self.room).map(item);
+        if self.select.is_empty() {
+            self.reply(context, own, shown.collect())
+        } else {
+            let selected = shown.map(|item| self.selected(&item));
+            self.reply(context, own, selected.collect())
+        }
+    }
+
+    fn reply<T: Serialize>(&self, context: &str, own: usize, value: Vec<T>) -> Reply {
         let count = match self.endless {
             // There is always one more.
             Some(Endless::New) => own.max(self.skip.saturating_add(value.len() + 1)),
@@ -222,16 +254,37 @@ fn unreadable(message: impl Display) -> Error {
     Error::new(400, "ODataError", message.to_string())
 }
 
-/// Whether an order is the one besides the default, in which the newest row comes first.
-fn is_oldest_first(order: Option<&str>, kind: Kind) -> Result<bool, Error> {
-    let Some(order) = order else {
-        return Ok(false);
-    };
-    let order = order.trim().to_ascii_lowercase();
-    let (field, direction) = order.split_once(' ').unwrap_or((&order, "asc"));
-    match (kind, field, direction.trim()) {
-        (Kind::List, "creationdatetimeutc", "asc") => Ok(true),
-        (Kind::List, "creationdatetimeutc", "desc") => Ok(false),
-        _ => Err(unreadable(format!("Cannot order by '{order}'"))),
+/// `$orderby`: a field, and which way.
+#[derive(Debug)]
+struct Order {
+    field: &'static str,
+    descends: bool,
+}
+
+impl Order {
+    fn parse<R: Row>(text: &str) -> Result<Self, Error> {
+        let mut words = text.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let field = R::FIELDS
+            .iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name));
+        let descends = match words.next().map(str::to_ascii_lowercase).as_deref() {
+            None | Some("asc") => Some(false),
+            Some("desc") => Some(true),
+            Some(_) => None,
+        };
+        match (field, descends, words.next()) {
+            (Some(&(field, _)), Some(descends), None) => Ok(Self { field, descends }),
+            _ => Err(unreadable(format!("Cannot order by '{text}'"))),
+        }
+    }
+
+    fn compare(&self, a: &impl Row, b: &impl Row) -> Ordering {
+        let order = a.value(self.field).cmp(&b.value(self.field));
+        if self.descends {
+            order.reverse()
+        } else {
+            order
+        }
     }
 }

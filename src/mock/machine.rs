@@ -75,6 +75,9 @@ pub(super) fn dns_name(machine: &str) -> String {
     format!("host-{}", machine.get(..8).unwrap_or(machine))
 }
 
+/// The ids and the names of the device groups.
+const GROUPS: [(u32, &str); 3] = [(1, "Workstations"), (2, "Servers"), (3, "Laboratory")];
+
 /// One machine of the inventory.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,14 +87,14 @@ pub(super) struct Machine {
     is_potential_duplication: bool,
     is_excluded: bool,
     exclusion_reason: Option<&'static str>,
-    computer_dns_name: String,
+    pub(super) computer_dns_name: String,
     first_seen: String,
     last_seen: String,
     os_platform: &'static str,
     os_version: Option<()>,
     os_processor: &'static str,
     version: &'static str,
-    last_ip_address: String,
+    pub(super) last_ip_address: String,
     os_build: u32,
     health_status: &'static str,
     device_value: &'static str,
@@ -101,7 +104,7 @@ pub(super) struct Machine {
     exposure_level: &'static str,
     aad_device_id: Option<String>,
     #[serde(rename = "machineTags")]
-    tags: Vec<&'static str>,
+    pub(super) tags: Vec<String>,
     onboarding_status: &'static str,
     managed_by: &'static str,
     #[serde(skip)]
@@ -136,6 +139,7 @@ impl Machine {
     }
 
     fn drawn(id: String, mut rng: fastrand::Rng, clock: &ServerClock) -> Self {
+        let group = rng.usize(..GROUPS.len());
         let mut pick = |of: &[&'static str]| of[rng.usize(..of.len())];
         let os_platform = pick(&[
             "Windows11",
@@ -148,7 +152,6 @@ impl Machine {
         let health_status = pick(&["Active", "Active", "Active", "Active", "Inactive"]);
         let risk_score = pick(&["None", "None", "Low", "Medium", "High"]);
         let exposure_level = pick(&["Low", "Low", "Medium", "High"]);
-        let rbac_group_name = pick(&["Workstations", "Servers", "Laboratory"]);
         let tag = pick(&["", "", "pilot", "kiosk"]);
         // Last seen within the month before the tenant was created, so that machines do not change with time.
         let today = clock.wall(Duration::ZERO);
@@ -170,15 +173,15 @@ impl Machine {
             os_build: 22_631,
             health_status,
             device_value: "Normal",
-            rbac_group_id: 1,
-            rbac_group_name,
+            rbac_group_id: GROUPS[group].0,
+            rbac_group_name: GROUPS[group].1,
             risk_score,
             exposure_level,
             aad_device_id: rng.bool().then(|| super::reply::guid(rng.u128(..))),
             tags: if tag.is_empty() {
                 Vec::new()
             } else {
-                vec![tag]
+                vec![tag.to_owned()]
             },
             onboarding_status: "Onboarded",
             managed_by: "Intune",
@@ -195,9 +198,13 @@ impl Row for Machine {
         ("healthStatus", Type::Text),
         ("onboardingStatus", Type::Text),
         ("osPlatform", Type::Text),
+        ("version", Type::Text),
+        ("deviceValue", Type::Text),
+        ("lastIpAddress", Type::Text),
         ("riskScore", Type::Text),
         ("exposureLevel", Type::Text),
-        ("rbacGroupName", Type::Text),
+        // Not its name, which the service refuses.
+        ("rbacGroupId", Type::Number),
         ("aadDeviceId", Type::Text),
         ("lastSeen", Type::Time),
         ("machineTags", Type::Texts),
@@ -213,7 +220,10 @@ impl Row for Machine {
             "osPlatform" => text(self.os_platform),
             "riskScore" => text(self.risk_score),
             "exposureLevel" => text(self.exposure_level),
-            "rbacGroupName" => text(self.rbac_group_name),
+            "version" => text(self.version),
+            "deviceValue" => text(self.device_value),
+            "lastIpAddress" => text(&self.last_ip_address),
+            "rbacGroupId" => Value::Number(self.rbac_group_id.into()),
             "aadDeviceId" => self.aad_device_id.as_deref().map_or(Value::Null, text),
             "lastSeen" => Value::Time(self.seen),
             "machineTags" => Value::Texts(&self.tags),

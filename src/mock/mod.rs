@@ -17,10 +17,9 @@
 //! - `outage`: [`Outage`], spans in which calls do not get through.
 //! - `quota`: how many calls a window holds, in three models.
 //! - `scans`: the machine actions, from Pending to their end.
-//! - `machine`: what a machine is like, and the inventory.
+//! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
-//!   `base64url`: the encoding of tokens.
 //! - `reply`: the answers.
 //! - `recorder`, `summary`: [`Recorder`], what the tenant saw. It records; the tests assert.
 //! - `server`: [`serve`], the tenant over HTTP. `listener`: a listener that can refuse connections.
@@ -29,7 +28,6 @@
 //! Time is tokio's, and so virtual under a paused clock. The wall clock is [`MockConfig::started`] plus the time that
 //! has passed since.
 
-mod base64url;
 mod clock;
 mod config;
 mod denial;
@@ -37,6 +35,7 @@ mod fault_plan;
 mod fault_rule;
 mod filter;
 mod handlers;
+mod inventory;
 mod listener;
 mod listing;
 mod machine;

@@ -1,38 +1,15 @@
 //! Queries and forms: `name=value` pairs, percent-encoded.
 
-/// Decodes one name, value or path segment. Invalid escapes stay as they are: the mock does not validate URLs.
-pub(super) fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let (byte, left) = match (first, tail) {
-            (b'%', [a, b, left @ ..]) => match (hex(*a), hex(*b)) {
-                (Some(a), Some(b)) => (a * 16 + b, left),
-                _ => (b'%', tail),
-            },
-            _ => (*first, tail),
-        };
-        bytes.push(byte);
-        rest = left;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+use percent_encoding::percent_decode_str;
+
+/// Decodes a segment of a path. Invalid escapes stay as they are: the mock does not validate URLs.
+pub(super) fn decode(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|d| u8::try_from(d).ok())
-}
-
-/// The decoded pairs of a query or a form, in which a plus sign is a space.
+/// The decoded pairs of a query or a form.
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
-    let plain = |part: &str| decode(&part.replace('+', " "));
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(move |pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (plain(name), plain(value))
-        })
+    form_urlencoded::parse(text.as_bytes()).into_owned()
 }
 
 /// The options of a listing.
@@ -44,6 +21,8 @@ pub(super) struct Paging {
     /// Whether the number of all rows is asked for; `None` if the query does not say.
     pub(super) count: Option<bool>,
     pub(super) order: Option<String>,
+    /// The fields to show, in lower case; all if there are none.
+    pub(super) select: Vec<String>,
 }
 
 /// The most that one page holds, whatever `$top` says (MDE-API.md, section 3).
@@ -58,15 +37,16 @@ impl Paging {
             skip: 0,
             count: None,
             order: None,
+            select: Vec::new(),
         };
         for (name, value) in pairs(query) {
             let number = || {
                 let parsed = value.parse::<usize>();
                 parsed.map_err(|_| format!("Invalid value '{value}' for {name} query option"))
             };
-            match name.as_str() {
+            match name.to_ascii_lowercase().as_str() {
                 "$filter" => paging.filter = Some(value),
-                "$top" => paging.top = number()?.min(LARGEST_PAGE),
+                "$top" | "pagesize" => paging.top = number()?.min(LARGEST_PAGE),
                 "$skip" => paging.skip = number()?,
                 "$count" => {
                     let said = value.to_ascii_lowercase().parse();
@@ -74,6 +54,12 @@ impl Paging {
                     paging.count = Some(said.map_err(wrong)?);
                 }
                 "$orderby" => paging.order = Some(value),
+                "$select" => {
+                    let fields = value
+                        .split(',')
+                        .map(|field| field.trim().to_ascii_lowercase());
+                    paging.select = fields.collect();
+                }
                 // An option that would change the answer must not be ignored.
                 _ if name.starts_with('$') => {
                     return Err(format!("The query option '{name}' is not supported"));
@@ -113,6 +99,7 @@ mod tests {
                 skip: 7,
                 count: None,
                 order: None,
+                select: Vec::new(),
             }
         );
         assert!(Paging::parse("$top=x").is_err());

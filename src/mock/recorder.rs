@@ -24,6 +24,8 @@ struct Record {
     kinds: [KindRecord; Kind::ALL.len()],
     scans: HashMap<Arc<str>, Vec<ScanRecord>>,
     foreign_cancels: u64,
+    malformed: u64,
+    wrong_tokens: u64,
 }
 
 #[derive(Debug, Default)]
@@ -191,6 +193,26 @@ impl Recorder {
     #[must_use]
     pub fn foreign_cancels(&self) -> u64 {
         self.lock().foreign_cancels
+    }
+
+    /// How many calls led nowhere, or had a query or a body that the API does not define.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.lock().malformed
+    }
+
+    /// How many calls had no token, or one that this tenant never issued.
+    #[must_use]
+    pub fn wrong_tokens(&self) -> u64 {
+        self.lock().wrong_tokens
+    }
+
+    pub(super) fn saw_malformed(&self) {
+        self.lock().malformed += 1;
+    }
+
+    pub(super) fn saw_wrong_token(&self) {
+        self.lock().wrong_tokens += 1;
     }
 
     pub(super) fn arrived(&self, kind: Kind, at: Duration) {

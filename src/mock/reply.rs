@@ -115,6 +115,16 @@ impl Error {
             message: message.into(),
         }
     }
+
+    /// Whether no call with this form could succeed, whatever the tenant is like.
+    pub(super) fn is_of_malformed_call(&self) -> bool {
+        let codes = [
+            "InvalidRequestBody",
+            "MissingRequiredParameter",
+            "ODataError",
+        ];
+        codes.contains(&self.code)
+    }
 }
 
 /// The wait as `Retry-After` states it: rounded up, so that it is never too short.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::query::decode;
+use super::query::{decode, pairs};
 
 /// What a call is for. Each kind has a quota of its own, except signing in, which has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -68,6 +68,8 @@ pub enum Method {
 pub struct Request {
     /// The method.
     pub method: Method,
+    /// The service's address as the client knows it: a scheme and a host, without a path.
+    pub base: String,
     /// The path, percent-encoded, from its first slash.
     pub path: String,
     /// The query, percent-encoded, without its question mark.
@@ -99,6 +101,7 @@ impl Request {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self {
             method,
+            base: "http://mock".to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
             authorization: Some(format!("Bearer {token}")),
@@ -108,49 +111,96 @@ impl Request {
         }
     }
 
+    /// A query option.
+    pub(super) fn query_option(&self, name: &str) -> Option<String> {
+        let mut pairs = pairs(&self.query);
+        let found = pairs.find(|(option, _)| option.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
+    }
+
     /// Where the request goes; `None` if there is nothing.
     pub(super) fn route(&self) -> Option<Route> {
         let path = self.path.strip_prefix('/')?;
-        let mut parts = path.split('/');
-        let mut next = || parts.next().unwrap_or_default();
-        let first = next();
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         if !first.eq_ignore_ascii_case("api") {
             if self.method == Method::Get && self.path == "/metadata/identity/oauth2/token" {
                 return Some(Route::Identity);
             }
-            let route =
-                (next(), next(), next()) == ("oauth2", "v2.0", "token") && parts.next().is_none();
-            return (route && self.method == Method::Post).then(|| Route::Token {
-                tenant: decode(first),
-            });
+            return self.sign_in_route(decode(first), &rest.split('/').collect::<Vec<_>>());
         }
-        let mut resource = next();
-        if resource.eq_ignore_ascii_case("v1.0") {
-            resource = next();
+        let mut rest: Vec<_> = rest.split('/').map(decode).collect();
+        if rest
+            .first()
+            .is_some_and(|part| part.eq_ignore_ascii_case("v1.0"))
+        {
+            rest.remove(0);
         }
-        let (id, verb) = (decode(next()), next());
-        if parts.next().is_some() {
-            return None;
+        let rest: Vec<_> = rest.iter().map(String::as_str).collect();
+        let (resource, rest) = rest.split_first()?;
+        match resource.to_ascii_lowercase().as_str() {
+            "machineactions" => self.action_route(rest),
+            "machines" => self.machine_route(rest),
+            _ => None,
         }
-        let is = |name: &str, expected: &str| name.eq_ignore_ascii_case(expected);
-        match self.method {
-            Method::Get if is(resource, "machineactions") && verb.is_empty() => {
-                Some(if id.is_empty() {
-                    Route::List
-                } else {
-                    Route::Get { id }
+    }
+
+    fn sign_in_route(&self, tenant: String, rest: &[&str]) -> Option<Route> {
+        let is_post = self.method == Method::Post;
+        match rest {
+            ["oauth2", "v2.0", "token"] if is_post => Some(Route::Token {
+                tenant,
+                version: TokenVersion::V2,
+            }),
+            // One client sends the form of this with a GET.
+            ["oauth2", "token"] if self.method != Method::Other => Some(Route::Token {
+                tenant,
+                version: TokenVersion::V1,
+            }),
+            ["v2.0", ".well-known", "openid-configuration"] if !is_post => Some(Route::Discovery {
+                tenant,
+                version: TokenVersion::V2,
+            }),
+            [".well-known", "openid-configuration"] if !is_post => Some(Route::Discovery {
+                tenant,
+                version: TokenVersion::V1,
+            }),
+            _ => None,
+        }
+    }
+
+    fn action_route(&self, rest: &[&str]) -> Option<Route> {
+        match (self.method, rest) {
+            (Method::Get, [] | [""]) => Some(Route::List),
+            (Method::Get, [id]) => Some(Route::Get {
+                id: (*id).to_owned(),
+            }),
+            (Method::Post, [id, verb]) if verb.eq_ignore_ascii_case("cancel") => {
+                Some(Route::Cancel {
+                    id: (*id).to_owned(),
                 })
             }
-            Method::Get if is(resource, "machines") && id.is_empty() && verb.is_empty() => {
-                Some(Route::Machines)
+            _ => None,
+        }
+    }
+
+    fn machine_route(&self, rest: &[&str]) -> Option<Route> {
+        let id = rest.first().unwrap_or(&"").to_ascii_lowercase();
+        let verb = rest.get(1).unwrap_or(&"").to_ascii_lowercase();
+        match (self.method, rest.len(), verb.as_str()) {
+            (Method::Get, 0 | 1, _) if id.is_empty() => Some(Route::Machines),
+            (Method::Get, 1, _) if id == "findbytag" => Some(Route::FindByTag),
+            (Method::Get, 1, _) if id.starts_with("findbyip(") => {
+                Some(Route::FindByIp { arguments: id })
             }
-            Method::Post if is(resource, "machineactions") && is(verb, "cancel") => {
-                Some(Route::Cancel { id })
+            (Method::Get, 1, _) => Some(Route::Machine { id }),
+            (Method::Get, 2, "machineactions") => Some(Route::MachineActions { machine: id }),
+            (Method::Get, 2, "availablemachineactions") => {
+                Some(Route::AvailableActions { machine: id })
             }
-            Method::Post if is(resource, "machines") && is(verb, "runAntiVirusScan") => {
-                Some(Route::Start {
-                    machine: id.to_ascii_lowercase(),
-                })
+            (Method::Post, 2, "runantivirusscan") => Some(Route::Start { machine: id }),
+            (Method::Post, 2, "tags") => Some(Route::Tags { machine: id }),
+            (Method::Post, 2, _) if OTHER_ACTIONS.contains(&verb.as_str()) => {
+                Some(Route::OtherAction)
             }
             _ => None,
         }
@@ -162,6 +212,12 @@ impl Request {
 pub(super) enum Route {
     Token {
         tenant: String,
+        version: TokenVersion,
+    },
+    /// The `OpenID` configuration, from which clients learn where the token endpoint is.
+    Discovery {
+        tenant: String,
+        version: TokenVersion,
     },
     /// The host's metadata service, which issues tokens for the host's identity.
     Identity,
@@ -176,17 +232,78 @@ pub(super) enum Route {
         id: String,
     },
     Machines,
+    /// One machine, by its id or its name.
+    Machine {
+        id: String,
+    },
+    /// The actions of one machine.
+    MachineActions {
+        machine: String,
+    },
+    /// The actions that a machine supports.
+    AvailableActions {
+        machine: String,
+    },
+    FindByTag,
+    FindByIp {
+        /// `findbyip(ip='…',timestamp=…)`, in lower case.
+        arguments: String,
+    },
+    /// Adds a tag to a machine, or removes one.
+    Tags {
+        machine: String,
+    },
+    /// An action on a machine other than a scan.
+    OtherAction,
 }
+
+/// The version of a token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenVersion {
+    /// With a `resource`.
+    V1,
+    /// With a `scope`.
+    V2,
+}
+
+/// The actions that the API has besides scans, which this tenant does not carry out.
+const OTHER_ACTIONS: [&str; 9] = [
+    "collectinvestigationpackage",
+    "getpackageuri",
+    "isolate",
+    "unisolate",
+    "restrictcodeexecution",
+    "unrestrictcodeexecution",
+    "offboard",
+    "stopandquarantinefile",
+    "runliveresponse",
+];
 
 impl Route {
     pub(super) const fn kind(&self) -> Kind {
         match self {
-            Self::Token { .. } | Self::Identity => Kind::Token,
+            Self::Token { .. } | Self::Identity | Self::Discovery { .. } => Kind::Token,
             Self::Start { .. } => Kind::Start,
-            Self::List => Kind::List,
+            Self::List | Self::MachineActions { .. } => Kind::List,
             Self::Get { .. } => Kind::Get,
             Self::Cancel { .. } => Kind::Cancel,
-            Self::Machines => Kind::Machines,
+            Self::Machines
+            | Self::Machine { .. }
+            | Self::AvailableActions { .. }
+            | Self::FindByTag
+            | Self::FindByIp { .. }
+            | Self::Tags { .. }
+            | Self::OtherAction => Kind::Machines,
+        }
+    }
+
+    /// The roles that permit the call. Any one of them is enough; none is needed if there are none.
+    pub(super) const fn roles(&self) -> &'static [&'static str] {
+        match self {
+            Self::Token { .. } | Self::Identity | Self::Discovery { .. } => &[],
+            Self::Start { .. } | Self::Cancel { .. } => &["Machine.Scan"],
+            Self::Tags { .. } => &["Machine.ReadWrite.All"],
+            _ => &["Machine.Read.All", "Machine.ReadWrite.All"],
         }
     }
 
@@ -255,8 +372,13 @@ mod tests {
         assert_eq!(get("/api/v1.0/machines"), Some(Route::Machines));
         let token = Some(Route::Token {
             tenant: "acme".into(),
+            version: TokenVersion::V2,
         });
         assert_eq!(post("/acme/oauth2/v2.0/token"), token);
+        let machine = |id: &str| Some(Route::Machine { id: id.into() });
+        assert_eq!(get("/api/machines/PC-1.corp"), machine("pc-1.corp"));
+        assert_eq!(get("/api/machines/findbytag?tag=x"), Some(Route::FindByTag));
+        assert_eq!(post("/api/machines/1/isolate"), Some(Route::OtherAction));
         let identity = get("/metadata/identity/oauth2/token?resource=x");
         assert_eq!(identity, Some(Route::Identity));
         for wrong in [

@@ -110,10 +110,12 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
     };
     let request = Request {
         method: match parts.method {
-            http::Method::GET => Method::Get,
+            // Of a HEAD the server leaves the body out.
+            http::Method::GET | http::Method::HEAD => Method::Get,
             http::Method::POST => Method::Post,
             _ => Method::Other,
         },
+        base: format!("http://{}", header("host").unwrap_or_default()),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),

@@ -2,15 +2,15 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    base64url,
     config::{SignIn, Tokens},
     query::pairs,
     reply::{Error, Reply, guid},
-    request::{Kind, Request},
+    request::{Kind, Request, Route, TokenVersion},
 };
 
 /// Issues tokens, and checks those that calls present.
@@ -51,23 +51,44 @@ impl TokenIssuer {
     }
 
     /// Answers a form to the token endpoint.
-    pub(super) fn issue(&mut self, tenant: &str, form: &[u8], now: Now, trace: u128) -> Reply {
+    pub(super) fn issue(
+        &mut self,
+        tenant: &str,
+        version: TokenVersion,
+        form: &[u8],
+        now: Now,
+        trace: u128,
+    ) -> Reply {
         self.last_form = pairs(&String::from_utf8_lossy(form)).collect();
-        match self.check_form(tenant, now) {
-            Ok(audience) => {
-                let client = self.field("client_id").to_owned();
-                let (token, life) = self.token(tenant, &client, &audience, now, trace);
+        let audience = match self.check_form(tenant, version, now) {
+            Ok(audience) => audience,
+            Err(refusal) => return refusal.reply(trace),
+        };
+        let client = self.field("client_id").to_owned();
+        let (token, life) = self.token(tenant, &client, &audience, now, trace);
+        let end = now.wall.as_second().saturating_add_unsigned(life.as_secs());
+        let seconds = life.as_secs().to_string();
+        let body = match version {
+            TokenVersion::V1 => json!({
+                "token_type": "Bearer",
+                "expires_in": seconds,
+                "ext_expires_in": seconds,
+                "expires_on": end.to_string(),
+                "not_before": now.wall.as_second().to_string(),
+                "resource": audience,
+                "access_token": token,
+            }),
+            TokenVersion::V2 => {
                 let life = self.life(life);
-                let body = json!({
+                json!({
                     "token_type": "Bearer",
                     "expires_in": life,
                     "ext_expires_in": life,
                     "access_token": token,
-                });
-                Reply::json(200, &body)
+                })
             }
-            Err(refusal) => refusal.reply(trace),
-        }
+        };
+        Reply::json(200, &body)
     }
 
     /// Answers a request to the host's metadata service.
@@ -151,10 +172,10 @@ impl TokenIssuer {
             "uti": guid(trace),
             "ver": "1.0",
         });
-        let header = base64url::encode(br#"{"typ":"JWT","alg":"none"}"#);
+        let header = BASE64_URL_SAFE_NO_PAD.encode(br#"{"typ":"JWT","alg":"none"}"#);
         let token = format!(
-            "{header}.{}.mock",
-            base64url::encode(claims.to_string().as_bytes())
+            "{header}.{}{SIGNATURE}",
+            BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
         );
         // Expired tokens are removed here, so the map stays small however long a campaign runs.
         self.issued.retain(|_, until| *until > now.since_start);
@@ -163,17 +184,27 @@ impl TokenIssuer {
         (token, life)
     }
 
+    /// Whether a call has no token, or one that was not issued here. One that has expired was.
+    pub(super) fn is_foreign(&self, authorization: Option<&str>, route: &Route) -> bool {
+        let is_ours = bearer(authorization).is_some_and(|token| match &self.config.tokens {
+            Tokens::Any => !token.trim().is_empty(),
+            Tokens::Only(right) => token == right,
+            Tokens::Issued => token.ends_with(SIGNATURE),
+        });
+        route.kind() != Kind::Token && !is_ours
+    }
+
     /// Whether the bearer of this token may make a call of this kind.
     pub(super) fn admit(
         &self,
         authorization: Option<&str>,
-        kind: Kind,
+        route: &Route,
         now: Now,
     ) -> Result<(), Error> {
-        if kind == Kind::Token {
+        if route.kind() == Kind::Token {
             return Ok(());
         }
-        let token = authorization.and_then(|header| header.strip_prefix("Bearer "));
+        let token = bearer(authorization);
         let known = token.is_some_and(|token| match &self.config.tokens {
             Tokens::Any => !token.trim().is_empty(),
             Tokens::Only(right) => token == right,
@@ -189,7 +220,7 @@ impl TokenIssuer {
                 "The token is invalid or has expired.",
             ));
         }
-        let (required, roles) = (required_roles(kind), &self.config.roles);
+        let (required, roles) = (route.roles(), &self.config.roles);
         if required.is_empty()
             || required
                 .iter()
@@ -206,13 +237,37 @@ impl TokenIssuer {
     }
 }
 
-/// The roles that permit a call. Any one of them is enough; an empty list means that no role is needed.
-const fn required_roles(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Token => &[],
-        Kind::Start | Kind::Cancel => &["Machine.Scan"],
-        Kind::List | Kind::Get | Kind::Machines => &["Machine.Read.All", "Machine.ReadWrite.All"],
-    }
+/// How every token ends that is issued here.
+const SIGNATURE: &str = ".mock";
+
+/// The token of an `Authorization` header. The scheme may be in upper or lower case.
+fn bearer(authorization: Option<&str>) -> Option<&str> {
+    let (scheme, token) = authorization?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// Where a client finds the token endpoint. `base` is the service's address as the client knows it.
+pub(super) fn discovery(base: &str, tenant: &str, version: TokenVersion) -> Reply {
+    let (path, issuer) = match version {
+        TokenVersion::V1 => ("oauth2", format!("https://sts.windows.net/{tenant}/")),
+        TokenVersion::V2 => ("oauth2/v2.0", format!("{base}/{tenant}/v2.0")),
+    };
+    let endpoint = |name: &str| format!("{base}/{tenant}/{path}/{name}");
+    let body = json!({
+        "issuer": issuer,
+        "token_endpoint": endpoint("token"),
+        "authorization_endpoint": endpoint("authorize"),
+        "device_authorization_endpoint": endpoint("devicecode"),
+        "end_session_endpoint": endpoint("logout"),
+        "jwks_uri": format!("{base}/{tenant}/discovery/keys"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+        "response_types_supported": ["code", "id_token", "token"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "scopes_supported": ["openid"],
+        "tenant_region_scope": null,
+    });
+    Reply::json(200, &body)
 }
 
 #[cfg(test)]
@@ -230,6 +285,11 @@ mod tests {
         )
     }
 
+    fn start() -> Route {
+        let machine = "aa".to_owned();
+        Route::Start { machine }
+    }
+
     #[test]
     fn each_mistake_has_its_number() {
         let some = |text: &str| Some(text.to_owned());
@@ -241,7 +301,8 @@ mod tests {
             ..SignIn::default()
         };
         let answer = |config: &SignIn, tenant: &str, form: String| {
-            let issued = TokenIssuer::new(config).issue(tenant, form.as_bytes(), NOW, 1);
+            let issued =
+                TokenIssuer::new(config).issue(tenant, TokenVersion::V2, form.as_bytes(), NOW, 1);
             String::from_utf8_lossy(&issued.body).into_owned()
         };
         assert!(answer(&right, "acme", form("right")).contains("access_token"));
@@ -298,15 +359,15 @@ mod tests {
             secret: Some("right".into()),
             ..SignIn::default()
         });
-        let refused = issuer.issue("acme", form("wrong").as_bytes(), NOW, 1);
+        let refused = issuer.issue("acme", TokenVersion::V2, form("wrong").as_bytes(), NOW, 1);
         assert_eq!(refused.status, 401);
         assert!(String::from_utf8_lossy(&refused.body).contains("AADSTS7000215"));
 
-        let answer = issuer.issue("acme", form("right").as_bytes(), NOW, 1);
+        let answer = issuer.issue("acme", TokenVersion::V2, form("right").as_bytes(), NOW, 1);
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!((answer.status, &body["expires_in"]), (200, &json!(3599)));
         let header = format!("Bearer {}", body["access_token"].as_str().unwrap());
-        assert_eq!(issuer.admit(Some(&header), Kind::Start, NOW), Ok(()));
+        assert_eq!(issuer.admit(Some(&header), &start(), NOW), Ok(()));
         let later = Now {
             since_start: Duration::from_secs(3599),
             ..NOW
@@ -316,10 +377,7 @@ mod tests {
             (Some("Bearer x"), NOW),
             (None, NOW),
         ] {
-            assert_eq!(
-                issuer.admit(header, Kind::Start, now).unwrap_err().status,
-                401
-            );
+            assert_eq!(issuer.admit(header, &start(), now).unwrap_err().status, 401);
         }
     }
 
@@ -329,8 +387,10 @@ mod tests {
             roles: vec!["Machine.Scan".into()],
             ..SignIn::default()
         });
-        assert_eq!(issuer.admit(Some("Bearer x"), Kind::Start, NOW), Ok(()));
-        let error = issuer.admit(Some("Bearer x"), Kind::List, NOW).unwrap_err();
+        assert_eq!(issuer.admit(Some("Bearer x"), &start(), NOW), Ok(()));
+        let error = issuer
+            .admit(Some("Bearer x"), &Route::List, NOW)
+            .unwrap_err();
         assert_eq!((error.status, error.code), (403, "Forbidden"));
         assert_eq!(
             error.message,

@@ -22,6 +22,12 @@ pub struct Summary {
     pub scans: ScanSummary,
     /// How many scans were cancelled that no call had started.
     pub foreign_cancels: u64,
+    /// How many calls led nowhere, or had a query or a body that the API does not define.
+    pub malformed: u64,
+    /// How many calls had no token, or one that this tenant never issued.
+    pub wrong_tokens: u64,
+    /// What no client of this API may do, and this one did.
+    pub faults: Vec<String>,
 }
 
 /// The calls of one kind.
@@ -92,7 +98,7 @@ impl Summary {
         repeated.truncate(NAMED);
         let by_machine = recorder.scans_by_machine();
         let scans = by_machine.iter().flat_map(|(_, scans)| scans);
-        Self {
+        let summary = Self {
             kinds: Kind::ALL.iter().map(|k| (k.name(), kind(*k))).collect(),
             together: if quota.kinds == Kinds::Together {
                 busiest(&|window| recorder.busiest_together(window))
@@ -107,7 +113,35 @@ impl Summary {
                 repeated,
             },
             foreign_cancels: recorder.foreign_cancels(),
+            malformed: recorder.malformed(),
+            wrong_tokens: recorder.wrong_tokens(),
+            faults: Vec::new(),
+        };
+        Self {
+            faults: summary.find_faults(),
+            ..summary
         }
+    }
+
+    fn find_faults(&self) -> Vec<String> {
+        let of_kinds = |count: fn(&KindSummary) -> u64| self.kinds.values().map(count).sum::<u64>();
+        let repeated = self.scans.machines_scanned_more_than_once as u64;
+        let counts = [
+            (of_kinds(|kind| kind.throttled), "call", "over the limit"),
+            (
+                of_kinds(|kind| kind.early),
+                "call",
+                "before Retry-After had passed",
+            ),
+            (repeated, "machine", "scanned more than once"),
+            (self.malformed, "call", "malformed"),
+            (self.wrong_tokens, "call", "with a wrong token"),
+            (self.foreign_cancels, "scan", "of others cancelled"),
+        ];
+        let faults = counts.into_iter().filter(|(count, ..)| *count > 0);
+        faults
+            .map(|(count, what, how)| format!("{} {how}", several(count, what)))
+            .collect()
     }
 }
 
@@ -161,10 +195,11 @@ impl fmt::Display for Summary {
         if !scans.repeated.is_empty() {
             writeln!(f, "scanned more than once: {}", scans.repeated.join(", "))?;
         }
-        if self.foreign_cancels > 0 {
-            writeln!(f, "scans of others cancelled: {}", self.foreign_cancels)?;
+        if self.faults.is_empty() {
+            writeln!(f, "verdict: nothing wrong")
+        } else {
+            writeln!(f, "verdict: {}", self.faults.join(", "))
         }
-        Ok(())
     }
 }
 
@@ -224,7 +259,7 @@ mod tests {
              all kinds together; at most 2 of 100 in any 60s\n\
              scans: 2 started on 1 machine, 1 of them with their answer lost, 1 machine scanned more than once\n\
              scanned more than once: ab\n\
-             scans of others cancelled: 1\n"
+             verdict: 1 machine scanned more than once, 1 scan of others cancelled\n"
         );
     }
 }

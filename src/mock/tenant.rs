@@ -47,7 +47,6 @@ use super::{
 pub struct Tenant {
     pub(super) config: MockConfig,
     pub(super) clock: ServerClock,
-    pub(super) inventory: Vec<Machine>,
     /// The ids of [`Fleet::Only`], in lower case.
     named: HashSet<String>,
     pub(super) recorder: Recorder,
@@ -62,6 +61,7 @@ pub(super) struct State {
     quota: Quota,
     pub(super) scans: Scans,
     pub(super) issuer: TokenIssuer,
+    pub(super) inventory: Vec<Machine>,
 }
 
 /// A call on its way through the service.
@@ -89,7 +89,6 @@ impl Tenant {
         let clock = ServerClock::starting_at(config.started);
         let (inventory, named) = fleet(&config, &clock);
         Arc::new(Self {
-            inventory,
             named,
             recorder: Recorder::new(config.record, config.quota.kinds == Kinds::Together),
             state: Mutex::new(State {
@@ -98,6 +97,7 @@ impl Tenant {
                 quota: Quota::new(&config.quota),
                 scans: Scans::default(),
                 issuer: TokenIssuer::new(&config.sign_in),
+                inventory,
             }),
             clock,
             config,
@@ -111,6 +111,7 @@ impl Tenant {
     pub async fn handle(self: &Arc<Self>, request: Request) -> Served {
         let arrived = self.clock.now();
         let Some(route) = request.route() else {
+            self.recorder.saw_malformed();
             let error = Error::new(
                 404,
                 "NotFound",
@@ -222,8 +223,11 @@ impl Tenant {
     }
 
     /// The ids of the inventory's machines.
-    pub fn machine_ids(&self) -> impl Iterator<Item = &str> {
-        self.inventory.iter().map(|machine| machine.id.as_str())
+    #[must_use]
+    pub fn machine_ids(&self) -> Vec<String> {
+        let state = self.lock();
+        let ids = state.inventory.iter().map(|machine| machine.id.clone());
+        ids.collect()
     }
 
     /// Takes a call through the service. `None` means that there is never an answer.
@@ -271,7 +275,12 @@ impl Tenant {
             return None;
         }
         let acted = self.act(state, passage, now);
-        Some(acted.unwrap_or_else(|error| Reply::error(error, state.rng.u128(..))))
+        Some(acted.unwrap_or_else(|error| {
+            if error.is_of_malformed_call() {
+                self.recorder.saw_malformed();
+            }
+            Reply::error(error, state.rng.u128(..))
+        }))
     }
 
     fn answer(&self, reply: Reply) -> Served {

@@ -1,10 +1,11 @@
 //! Whether a token request is valid, and what the token endpoint answers if not (MDE-API.md, section 6).
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{
-    base64url,
     reply::{Reply, guid},
+    request::TokenVersion,
     sign_in::{Now, TokenIssuer},
 };
 
@@ -42,7 +43,12 @@ impl Refusal {
 
 impl TokenIssuer {
     /// Checks the last form, and returns the audience that a token may be issued for.
-    pub(super) fn check_form(&self, tenant: &str, now: Now) -> Result<String, Refusal> {
+    pub(super) fn check_form(
+        &self,
+        tenant: &str,
+        version: TokenVersion,
+        now: Now,
+    ) -> Result<String, Refusal> {
         let config = &self.config;
         let differs = |right: &Option<String>, given: &str| {
             right.as_deref().is_some_and(|right| right != given)
@@ -77,11 +83,19 @@ impl TokenIssuer {
         if assertion.is_empty() {
             self.check_secret()?;
         } else {
-            self.check_assertion(assertion, tenant, now)?;
+            self.check_assertion(assertion, tenant, version, now)?;
         }
-        let Some(audience) = self.field("scope").strip_suffix("/.default") else {
-            let text = "The provided value for the input parameter 'scope' is not valid.";
-            return Err(Refusal::new(400, "invalid_scope", 70_011, text));
+        let audience = match version {
+            TokenVersion::V1 => Some(self.field("resource").trim_end_matches('/')),
+            TokenVersion::V2 => self.field("scope").strip_suffix("/.default"),
+        };
+        let Some(audience) = audience.filter(|audience| !audience.is_empty()) else {
+            let (name, error, number) = match version {
+                TokenVersion::V1 => ("resource", "invalid_resource", 500_013),
+                TokenVersion::V2 => ("scope", "invalid_scope", 70_011),
+            };
+            let text = format!("The provided value for the input parameter '{name}' is not valid.");
+            return Err(Refusal::new(400, error, number, text));
         };
         if differs(&config.resource, audience) {
             return Err(Refusal::new(
@@ -112,10 +126,17 @@ impl TokenIssuer {
     }
 
     /// Any federated token of a workload is taken; an assertion that was signed with a certificate has to be right.
-    fn check_assertion(&self, assertion: &str, tenant: &str, now: Now) -> Result<(), Refusal> {
+    fn check_assertion(
+        &self,
+        assertion: &str,
+        tenant: &str,
+        version: TokenVersion,
+        now: Now,
+    ) -> Result<(), Refusal> {
         let part = |at: usize| -> Value {
             let text = assertion.split('.').nth(at).unwrap_or_default();
-            base64url::decode(text)
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
+            bytes
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok())
                 .unwrap_or_default()
         };
@@ -137,7 +158,10 @@ impl TokenIssuer {
                         too much.";
             return Err(Refusal::new(401, "invalid_client", 700_024, text));
         }
-        let endpoint = format!("/{tenant}/oauth2/v2.0/token");
+        let endpoint = match version {
+            TokenVersion::V1 => format!("/{tenant}/oauth2/token"),
+            TokenVersion::V2 => format!("/{tenant}/oauth2/v2.0/token"),
+        };
         let for_us = claims["aud"]
             .as_str()
             .is_some_and(|aud| aud.ends_with(&endpoint));

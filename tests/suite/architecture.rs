@@ -504,6 +504,10 @@ fn each_third_party_crate_has_one_place() {
         ("hyper_util", &["mock/", "defender/network/"]),
         ("rustls", &["defender/network/"]),
         ("tower_service", &["mock/"]),
+        ("form_urlencoded", &["mock/query.rs"]),
+        ("percent_encoding", &["mock/query.rs"]),
+        ("winnow", &["mock/filter/"]),
+        ("base64", &["mock/", "defender/sign_in/"]),
         (
             "rustix",
             &["quota/", "store/place.rs", "results/rewrite.rs"],

@@ -64,6 +64,9 @@ mod interruptions;
 mod losses;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
+/// The mock as a judge of its clients.
+#[cfg(unix)]
+mod mock;
 /// Campaigns that come every night, and need nobody.
 #[cfg(unix)]
 mod nights;

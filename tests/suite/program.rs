@@ -127,12 +127,19 @@ impl Server {
 
     /// Ends the mock by Ctrl-C and gives what it says that it saw.
     #[cfg(unix)]
-    pub(super) fn stop(mut self) -> String {
+    pub(super) fn stop(self) -> String {
+        let (summary, code) = self.end();
+        assert_eq!(code, Some(0), "{summary}");
+        summary
+    }
+
+    /// The same, and the exit code.
+    #[cfg(unix)]
+    pub(super) fn end(mut self) -> (String, Option<i32>) {
         interrupt(&self.child);
         let mut summary = String::new();
         self.report.read_to_string(&mut summary).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        summary
+        (summary, self.child.wait().unwrap().code())
     }
 }
 

@@ -118,8 +118,12 @@ pub struct MockArgs {
     /// Lists that are hard to read.
     #[command(flatten)]
     pub lists: ListArgs,
-    /// Keep no record of calls and scans, for benchmarks
+    /// End with exit code 1 if a client did what none may do: calls over the limit or before a Retry-After had passed,
+    /// machines scanned twice, malformed calls, wrong tokens
     #[arg(long)]
+    pub strict: bool,
+    /// Keep no record of calls and scans, for benchmarks
+    #[arg(long, conflicts_with = "strict")]
     pub no_record: bool,
 }
 
@@ -149,12 +153,13 @@ pub enum MockError {
     },
 }
 
-/// Serves until Ctrl-C. Reports the address at first, and at last what the mock saw.
+/// Serves until Ctrl-C. Reports the address at first, and at last what the mock saw. Returns whether `--strict` is
+/// content with that.
 ///
 /// # Errors
 /// Options do not go together, or the address cannot be used.
-pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<(), MockError> {
-    let address = args.listen;
+pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<bool, MockError> {
+    let (address, strict) = (args.listen, args.strict);
     let tenant = Tenant::new(args.config()?);
     let listening = async {
         let listener = TcpListener::bind(address).await?;
@@ -175,8 +180,9 @@ pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<(), Moc
         }
     };
     serve(listener, Arc::clone(&tenant), stop).await;
-    report(&tenant.summary().to_string());
-    Ok(())
+    let summary = tenant.summary();
+    report(&summary.to_string());
+    Ok(!strict || summary.faults.is_empty())
 }
 
 /// Reads the ids in a file as a run does.

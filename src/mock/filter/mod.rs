@@ -1,6 +1,6 @@
 //! `OData` filters: comparisons, `in`, `any`, text functions, `and`, `or`, `not` and parentheses.
 //!
-//! This file has what a filter means, `tokens` and `parse` how it is read.
+//! This file has what a filter means, `parse` how it is read.
 //!
 //! A text that cannot be read is an error, never a filter that admits everything.
 
@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 mod parse;
-mod tokens;
 
 /// Something that can be filtered.
 pub(super) trait Row {
@@ -25,16 +24,18 @@ pub(super) trait Row {
 pub(super) enum Type {
     Text,
     Time,
+    Number,
     /// A list of texts, for `any`.
     Texts,
 }
 
 /// A field's value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     Time(Timestamp),
-    Texts(&'a [&'static str]),
+    Number(i64),
+    Texts(&'a [String]),
     Null,
 }
 
@@ -44,7 +45,12 @@ pub(super) enum Filter {
     Or(Vec<Self>),
     And(Vec<Self>),
     Not(Box<Self>),
-    Test(&'static str, Test),
+    Test {
+        field: &'static str,
+        /// Whether the field's text is taken in lower case.
+        is_lowered: bool,
+        test: Test,
+    },
 }
 
 /// A test of a field's value.
@@ -79,10 +85,17 @@ impl Filter {
             Self::Or(parts) => parts.iter().any(|part| part.admits(row)),
             Self::And(parts) => parts.iter().all(|part| part.admits(row)),
             Self::Not(inner) => !inner.admits(row),
-            Self::Test(field, test) => match row.value(field) {
+            Self::Test {
+                field,
+                is_lowered,
+                test,
+            } => match row.value(field) {
                 Value::Texts(items) => items
                     .iter()
-                    .any(|item| test.holds(&Value::Text(Cow::Borrowed(item)))),
+                    .any(|item| test.holds(&Value::Text(Cow::Borrowed(item.as_str())))),
+                Value::Text(text) if *is_lowered => {
+                    test.holds(&Value::Text(text.to_lowercase().into()))
+                }
                 value => test.holds(&value),
             },
         }
@@ -112,6 +125,7 @@ impl Comparison {
         let order = match (value, literal) {
             (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
             (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
+            (Value::Number(a), Value::Number(b)) => Some(a.cmp(b)),
             _ => None,
         };
         match self {

@@ -1,229 +1,303 @@
-//! Parses a filter, with one function for each level of precedence.
+//! Parses a filter: its syntax by `winnow`, one function for each level of precedence; then its fields and literals.
 
 use std::borrow::Cow;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-
-use super::{
-    Comparison, Filter, Function, Row, Test, Type, Value,
-    tokens::{Token, tokens},
+use winnow::{
+    ModalResult, Parser, Stateful,
+    ascii::multispace0,
+    combinator::{alt, delimited, fail, preceded, repeat, separated, terminated},
+    token::{none_of, take_while},
 };
 
-impl Filter {
-    /// Reads a filter over the fields of `R`. The error is the text for the client.
-    pub(in crate::mock) fn parse<R: Row>(text: &str) -> Result<Self, String> {
-        let mut parser = Parser {
-            tokens: tokens(text)?,
-            next: 0,
-            depth: 0,
-            fields: R::FIELDS,
-        };
-        let filter = parser.or()?;
-        match parser.tokens.get(parser.next) {
-            None => Ok(filter),
-            Some(token) => Err(format!("Syntax error: unexpected {token:?}")),
-        }
-    }
-}
+use super::{Comparison, Filter, Function, Row, Test, Type, Value};
 
-impl Comparison {
-    fn read(word: &str) -> Option<Self> {
-        Some(match word {
-            "eq" => Self::Eq,
-            "ne" => Self::Ne,
-            "gt" => Self::Gt,
-            "ge" => Self::Ge,
-            "lt" => Self::Lt,
-            "le" => Self::Le,
-            _ => return None,
-        })
+impl Filter {
+    /// Reads a filter over the fields of `R`. Names and operators may be in upper or lower case. The error is the text
+    /// for the client.
+    pub(in crate::mock) fn parse<R: Row>(text: &str) -> Result<Self, String> {
+        let input = Stateful {
+            input: text,
+            state: 0,
+        };
+        let filter = preceded(multispace0, or).parse(input).map_err(|e| {
+            let at = e.offset();
+            format!("Syntax error at position {at} in '{text}'.")
+        })?;
+        filter.resolve(R::FIELDS)
     }
 }
 
 /// Deeper nesting is refused, so that a filter cannot overflow the stack.
 const DEEPEST: u32 = 50;
 
-struct Parser {
-    tokens: Vec<Token>,
-    next: usize,
-    depth: u32,
-    fields: &'static [(&'static str, Type)],
+/// The text, and how deep the parser is in it.
+type Input<'a> = Stateful<&'a str, u32>;
+
+/// A filter whose fields and literals are still words.
+enum Syntax {
+    Or(Vec<Self>),
+    And(Vec<Self>),
+    Not(Box<Self>),
+    Test {
+        field: String,
+        is_lowered: bool,
+        test: RawTest,
+    },
 }
 
-impl Parser {
-    fn or(&mut self) -> Result<Filter, String> {
-        let mut parts = vec![self.and()?];
-        while self.take_word("or") {
-            parts.push(self.and()?);
-        }
-        Ok(Filter::Or(parts))
-    }
+enum RawTest {
+    Compare(Comparison, Literal),
+    In(Vec<Literal>),
+    Function(Function, Literal),
+    /// A test of the items of a list.
+    Any(Box<Self>),
+}
 
-    fn and(&mut self) -> Result<Filter, String> {
-        let mut parts = vec![self.not()?];
-        while self.take_word("and") {
-            parts.push(self.not()?);
-        }
-        Ok(Filter::And(parts))
-    }
+enum Literal {
+    Quoted(String),
+    /// A number, a date, a GUID, or `null`.
+    Bare(String),
+}
 
-    fn not(&mut self) -> Result<Filter, String> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err("The filter is nested too deeply".to_owned());
-        }
-        let filter = if self.take_word("not") {
-            Filter::Not(Box::new(self.not()?))
-        } else if self.take(&Token::Mark('(')) {
-            let inner = self.or()?;
-            self.expect(')')?;
-            inner
-        } else {
-            self.test()?
+fn or(input: &mut Input<'_>) -> ModalResult<Syntax> {
+    let parts = separated(1.., and, keyword("or"));
+    parts.map(Syntax::Or).parse_next(input)
+}
+
+fn and(input: &mut Input<'_>) -> ModalResult<Syntax> {
+    let parts = separated(1.., not, keyword("and"));
+    parts.map(Syntax::And).parse_next(input)
+}
+
+fn not(input: &mut Input<'_>) -> ModalResult<Syntax> {
+    if input.state == DEEPEST {
+        return fail.parse_next(input);
+    }
+    input.state += 1;
+    let parsed = alt((
+        preceded(keyword("not"), not).map(|inner| Syntax::Not(Box::new(inner))),
+        delimited(mark('('), or, mark(')')),
+        function,
+        comparison,
+    ))
+    .parse_next(input);
+    input.state -= 1;
+    parsed
+}
+
+/// `startswith(field,'part')`
+fn function(input: &mut Input<'_>) -> ModalResult<Syntax> {
+    let name = alt((
+        keyword("startswith").value(Function::StartsWith),
+        keyword("endswith").value(Function::EndsWith),
+        keyword("contains").value(Function::Contains),
+    ));
+    let arguments = delimited(
+        mark('('),
+        (operand, preceded(mark(','), literal)),
+        mark(')'),
+    );
+    let mut parts = (name, arguments).map(|(function, ((field, is_lowered), part))| Syntax::Test {
+        field,
+        is_lowered,
+        test: RawTest::Function(function, part),
+    });
+    parts.parse_next(input)
+}
+
+/// `field eq 'x'`, `field in ('x','y')`, `field/any(item: item eq 'x')`
+fn comparison(input: &mut Input<'_>) -> ModalResult<Syntax> {
+    let parts = (operand, alt((any_item, test)));
+    let mut parts = parts.map(|((field, is_lowered), test)| Syntax::Test {
+        field,
+        is_lowered,
+        test,
+    });
+    parts.parse_next(input)
+}
+
+/// A field, or `tolower(field)`.
+fn operand(input: &mut Input<'_>) -> ModalResult<(String, bool)> {
+    let lowered = preceded(keyword("tolower"), delimited(mark('('), name, mark(')')));
+    let field = alt((
+        lowered.map(|field| (field, true)),
+        name.map(|field| (field, false)),
+    ));
+    field
+        .map(|(field, is_lowered)| (field.to_owned(), is_lowered))
+        .parse_next(input)
+}
+
+fn test(input: &mut Input<'_>) -> ModalResult<RawTest> {
+    let literals = delimited(mark('('), separated(1.., literal, mark(',')), mark(')'));
+    alt((
+        preceded(keyword("in"), literals).map(RawTest::In),
+        (operator, literal).map(|(operator, literal)| RawTest::Compare(operator, literal)),
+    ))
+    .parse_next(input)
+}
+
+fn any_item(input: &mut Input<'_>) -> ModalResult<RawTest> {
+    (mark('/'), keyword("any"), mark('(')).parse_next(input)?;
+    let variable = terminated(name, mark(':')).parse_next(input)?;
+    let test = delimited(keyword(variable), test, mark(')')).parse_next(input)?;
+    Ok(RawTest::Any(Box::new(test)))
+}
+
+fn operator(input: &mut Input<'_>) -> ModalResult<Comparison> {
+    alt((
+        keyword("eq").value(Comparison::Eq),
+        keyword("ne").value(Comparison::Ne),
+        keyword("gt").value(Comparison::Gt),
+        keyword("ge").value(Comparison::Ge),
+        keyword("lt").value(Comparison::Lt),
+        keyword("le").value(Comparison::Le),
+    ))
+    .parse_next(input)
+}
+
+fn literal(input: &mut Input<'_>) -> ModalResult<Literal> {
+    // A quote within the quotes is doubled.
+    let text = repeat(0.., alt((none_of('\''), "''".value('\''))));
+    let quoted = delimited('\'', text, '\'').map(Literal::Quoted);
+    let bare = take_while(1.., |c: char| {
+        c.is_ascii_alphanumeric() || "-+:.".contains(c)
+    });
+    let bare = bare.map(|word: &str| Literal::Bare(word.to_owned()));
+    terminated(alt((quoted, bare)), multispace0).parse_next(input)
+}
+
+fn name<'a>(input: &mut Input<'a>) -> ModalResult<&'a str> {
+    let word = take_while(1.., |c: char| c.is_ascii_alphanumeric() || c == '_');
+    terminated(word, multispace0).parse_next(input)
+}
+
+fn keyword<'a, 'b>(
+    expected: &'b str,
+) -> impl FnMut(&mut Input<'a>) -> ModalResult<()> + use<'a, 'b> {
+    move |input| {
+        let is_expected = |word: &&str| word.eq_ignore_ascii_case(expected);
+        name.verify(is_expected).void().parse_next(input)
+    }
+}
+
+fn mark<'a>(expected: char) -> impl FnMut(&mut Input<'a>) -> ModalResult<()> {
+    move |input| terminated(expected, multispace0).void().parse_next(input)
+}
+
+impl Syntax {
+    fn resolve(self, fields: &'static [(&'static str, Type)]) -> Result<Filter, String> {
+        let all = |parts: Vec<Self>| -> Result<Vec<Filter>, String> {
+            parts.into_iter().map(|part| part.resolve(fields)).collect()
         };
-        self.depth -= 1;
-        Ok(filter)
-    }
-
-    fn test(&mut self) -> Result<Filter, String> {
-        let name = self.word()?;
-        let function = match name.as_str() {
-            "startswith" => Some(Function::StartsWith),
-            "endswith" => Some(Function::EndsWith),
-            "contains" => Some(Function::Contains),
-            _ => None,
-        };
-        if let Some(function) = function {
-            return self.function(function);
-        }
-        let (field, kind) = self.field(&name)?;
-        if kind == Type::Texts {
-            return self.any(field);
-        }
-        Ok(Filter::Test(field, self.comparison(kind)?))
-    }
-
-    /// `(field,'part')`
-    fn function(&mut self, function: Function) -> Result<Filter, String> {
-        self.expect('(')?;
-        let name = self.word()?;
-        let (field, kind) = self.field(&name)?;
-        self.expect(',')?;
-        let part = self.literal(Type::Text)?;
-        self.expect(')')?;
-        match part {
-            Value::Text(part) if kind == Type::Text => Ok(Filter::Test(
+        Ok(match self {
+            Self::Or(parts) => Filter::Or(all(parts)?),
+            Self::And(parts) => Filter::And(all(parts)?),
+            Self::Not(inner) => Filter::Not(Box::new(inner.resolve(fields)?)),
+            Self::Test {
                 field,
-                Test::Function(function, part.into_owned()),
-            )),
-            _ => Err(format!("{function:?} does not apply to '{field}'")),
-        }
+                is_lowered,
+                test,
+            } => {
+                let found = fields
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(&field));
+                let &(field, kind) = found.ok_or_else(|| {
+                    format!(
+                        "Could not find a property named '{field}', or it cannot be filtered by."
+                    )
+                })?;
+                if is_lowered && kind != Type::Text {
+                    return Err(format!("tolower does not apply to '{field}'."));
+                }
+                let test = match (kind, test) {
+                    (Type::Texts, RawTest::Any(test)) => test.resolve(Type::Text, field)?,
+                    (Type::Texts, _) | (_, RawTest::Any(_)) => {
+                        return Err(format!("'{field}' cannot be compared in this way."));
+                    }
+                    (kind, test) => test.resolve(kind, field)?,
+                };
+                Filter::Test {
+                    field,
+                    is_lowered,
+                    test,
+                }
+            }
+        })
     }
+}
 
-    /// `/any(t: t eq 'x')`
-    fn any(&mut self, field: &'static str) -> Result<Filter, String> {
-        self.expect('/')?;
-        if !self.take_word("any") {
-            return Err(format!("Only any() applies to '{field}'"));
-        }
-        self.expect('(')?;
-        let variable = self.word()?;
-        self.expect(':')?;
-        if self.word()? != variable {
-            return Err(format!("'{variable}' is not used"));
-        }
-        let test = self.comparison(Type::Text)?;
-        self.expect(')')?;
-        Ok(Filter::Test(field, test))
+impl RawTest {
+    fn resolve(self, kind: Type, field: &str) -> Result<Test, String> {
+        Ok(match self {
+            Self::Compare(comparison, literal) => Test::Compare(comparison, literal.resolve(kind)?),
+            Self::In(literals) => {
+                let literals = literals.into_iter().map(|literal| literal.resolve(kind));
+                Test::In(literals.collect::<Result<_, _>>()?)
+            }
+            Self::Function(function, Literal::Quoted(part)) if kind == Type::Text => {
+                Test::Function(function, part)
+            }
+            Self::Function(..) | Self::Any(_) => {
+                return Err(format!("The function does not apply to '{field}'."));
+            }
+        })
     }
+}
 
-    fn comparison(&mut self, kind: Type) -> Result<Test, String> {
-        let operator = self.word()?;
-        if operator != "in" {
-            let comparison =
-                Comparison::read(&operator).ok_or(format!("Unknown operator '{operator}'"))?;
-            return Ok(Test::Compare(comparison, self.literal(kind)?));
-        }
-        self.expect('(')?;
-        let mut literals = vec![self.literal(kind)?];
-        while self.take(&Token::Mark(',')) {
-            literals.push(self.literal(kind)?);
-        }
-        self.expect(')')?;
-        Ok(Test::In(literals))
-    }
-
-    fn literal(&mut self, kind: Type) -> Result<Value<'static>, String> {
-        let token = self.tokens.get(self.next).cloned();
-        self.next += 1;
-        match (token, kind) {
-            (Some(Token::Word(word)), _) if word == "null" => Ok(Value::Null),
-            (Some(Token::Word(text) | Token::Text(text)), Type::Time) => {
-                let time = read_time(&text).ok_or(format!("'{text}' is not a date and time"))?;
+impl Literal {
+    fn resolve(self, kind: Type) -> Result<Value<'static>, String> {
+        match (kind, self) {
+            (_, Self::Bare(word)) if word.eq_ignore_ascii_case("null") => Ok(Value::Null),
+            (Type::Time, Self::Quoted(text) | Self::Bare(text)) => {
+                let time = read_time(&text).ok_or(format!("'{text}' is not a date and time."))?;
                 Ok(Value::Time(time))
             }
-            (Some(Token::Text(text)), _) => Ok(Value::Text(Cow::Owned(text))),
-            (Some(token), _) => Err(format!(
-                "Syntax error: unexpected {token:?}, a literal was expected"
-            )),
-            (None, _) => {
-                Err("Syntax error: the filter ends where a literal was expected".to_owned())
+            (Type::Number, Self::Bare(word)) => match word.parse() {
+                Ok(number) => Ok(Value::Number(number)),
+                Err(_) => Err(format!("'{word}' is not a number.")),
+            },
+            (Type::Text | Type::Texts, Self::Quoted(text)) => Ok(Value::Text(Cow::Owned(text))),
+            // Microsoft's samples write GUIDs without quotes.
+            (Type::Text | Type::Texts, Self::Bare(word)) if is_guid(&word) => {
+                Ok(Value::Text(Cow::Owned(word)))
+            }
+            (_, Self::Quoted(text) | Self::Bare(text)) => {
+                Err(format!("'{text}' is no literal of this property's type."))
             }
         }
-    }
-
-    fn field(&self, name: &str) -> Result<(&'static str, Type), String> {
-        let field = self.fields.iter().find(|(field, _)| *field == name);
-        field
-            .copied()
-            .ok_or(format!("Could not find a property named '{name}'"))
-    }
-
-    fn word(&mut self) -> Result<String, String> {
-        match self.tokens.get(self.next) {
-            Some(Token::Word(word)) => {
-                self.next += 1;
-                Ok(word.clone())
-            }
-            Some(token) => Err(format!("Syntax error: unexpected {token:?}")),
-            None => Err("Syntax error: the filter ends too early".to_owned()),
-        }
-    }
-
-    fn take_word(&mut self, word: &str) -> bool {
-        self.take(&Token::Word(word.to_owned()))
-    }
-
-    fn take(&mut self, token: &Token) -> bool {
-        let is_next = self.tokens.get(self.next) == Some(token);
-        self.next += usize::from(is_next);
-        is_next
-    }
-
-    fn expect(&mut self, mark: char) -> Result<(), String> {
-        let taken = self.take(&Token::Mark(mark));
-        taken
-            .then_some(())
-            .ok_or(format!("Syntax error: '{mark}' expected"))
     }
 }
 
-/// Reads a time in RFC 3339, or a date, which stands for its midnight in UTC.
+fn is_guid(word: &str) -> bool {
+    let groups: Vec<_> = word.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12]
+        && word
+            .bytes()
+            .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// Reads a time in RFC 3339, or a date with or without a Z, which stands for its midnight in UTC.
 fn read_time(text: &str) -> Option<Timestamp> {
-    let midnight = |date: civil::Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    let date = || {
-        text.parse::<civil::Date>()
-            .ok()
-            .filter(|_| text.len() == 10)
-    };
-    text.parse().ok().or_else(|| date().and_then(midnight))
+    let date = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    let date = date
+        .parse::<civil::Date>()
+        .ok()
+        .filter(|_| date.len() == 10);
+    let midnight = date.and_then(|date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp()));
+    text.parse().ok().or(midnight)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    struct Sample;
+    const GUID: &str = "11111111-2222-3333-4444-555555555555";
+
+    struct Sample {
+        tags: Vec<String>,
+    }
 
     impl Row for Sample {
         const FIELDS: &'static [(&'static str, Type)] = &[
@@ -232,6 +306,8 @@ mod tests {
             ("requestor", Type::Text),
             ("creationDateTimeUtc", Type::Time),
             ("machineTags", Type::Texts),
+            ("aadDeviceId", Type::Text),
+            ("rbacGroupId", Type::Number),
         ];
 
         fn value(&self, field: &str) -> Value<'_> {
@@ -241,7 +317,9 @@ mod tests {
                 "creationDateTimeUtc" => {
                     Value::Time("2024-10-21T11:26:49.6894208Z".parse().unwrap())
                 }
-                "machineTags" => Value::Texts(&["pilot", "kiosk"]),
+                "aadDeviceId" => Value::Text(GUID.into()),
+                "rbacGroupId" => Value::Number(140),
+                "machineTags" => Value::Texts(&self.tags),
                 _ => Value::Null,
             }
         }
@@ -278,17 +356,31 @@ mod tests {
             ),
             ("machineTags/any(tag: tag eq 'kiosk')", true),
             ("machineTags/any(t:t in ('x','y'))", false),
+            // As real clients write them.
+            ("ID EQ 'ab' AND Status Ne 'x'", true),
+            (
+                "tolower(status) eq 'pending' and contains(tolower(status),'pend')",
+                true,
+            ),
+            ("creationDateTimeUtc gt 2024-10-21Z", true),
+            ("aadDeviceId eq 11111111-2222-3333-4444-555555555555", true),
+            ("rbacGroupId eq 140 and rbacGroupId lt 141", true),
+            ("rbacGroupId in (1,2)", false),
         ];
+        let sample = Sample {
+            tags: vec!["pilot".to_owned(), "kiosk".to_owned()],
+        };
         for (text, admitted) in table {
             let filter =
                 Filter::parse::<Sample>(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(filter.admits(&Sample), admitted, "{text}");
+            assert_eq!(filter.admits(&sample), admitted, "{text}");
         }
     }
 
     #[test]
     fn a_filter_that_cannot_be_read_is_an_error() {
         let deep = format!("{}id eq 'x'", "(".repeat(100_000));
+        let knotted = format!("{}id eq 'x'", "not ".repeat(100_000));
         let table = [
             "",
             "id",
@@ -308,7 +400,12 @@ mod tests {
             "machineTags eq 'x'",
             "machineTags/all(t: t eq 'x')",
             "id eq 'a' ; drop",
+            "rbacGroupId eq 'many'",
+            "tolower(creationDateTimeUtc) eq 'x'",
+            "id/any(t: t eq 'x')",
+            "machineTags/any(t: u eq 'x')",
             &deep,
+            &knotted,
         ];
         for text in table {
             assert!(Filter::parse::<Sample>(text).is_err(), "{text}");

@@ -82,8 +82,8 @@ async fn actions_come_in_the_order_that_is_asked_for_and_newest_first_without_on
         assert_eq!(rows, newest_first, "{order}");
     }
     for unknown in [
-        "/api/machineactions?$orderby=status",
-        "/api/machines?$orderby=id",
+        "/api/machineactions?$orderby=colour",
+        "/api/machines?$orderby=rbacGroupName",
     ] {
         assert_eq!(code(&get(&tenant, unknown).await), (400, "ODataError"));
     }

@@ -12,6 +12,7 @@ mod lists;
 mod outages;
 mod quota;
 mod scans;
+mod shapes;
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

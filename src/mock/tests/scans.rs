@@ -131,7 +131,7 @@ async fn the_inventory_is_filtered_and_empty_in_either_way() {
         let all = get(&tenant, "/api/machines").await.1;
         assert_eq!(all["value"].as_array().unwrap().len(), 50);
         assert!(
-            tenant.machine_ids().eq(all["value"]
+            tenant.machine_ids().into_iter().eq(all["value"]
                 .as_array()
                 .unwrap()
                 .iter()
