@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - `config`: [`MockConfig`], all settings. By default the tenant is well behaved.
-//! - `request`: [`Request`], [`Response`], [`Served`], and the [`Kind`] of a call.
+//! - `request`: [`Request`], where it goes, and the [`Kind`] of a call. `response`: [`Response`], [`Served`].
 //! - `tenant`: [`Tenant`], the service itself, on tokio's time.
 //! - `handlers`: the calls start, get and cancel. `listing`: those that list scans and machines, in pages.
 //! - `denial`: starts that are refused although their calls are valid.
@@ -45,6 +45,7 @@ mod quota;
 mod recorder;
 mod reply;
 mod request;
+mod response;
 mod scans;
 mod server;
 mod sign_in;
@@ -59,7 +60,8 @@ pub use config::{
 pub use fault_rule::{Fault, Rule};
 pub use outage::{Affects, Outage, Shape};
 pub use recorder::{Recorder, Seen};
-pub use request::{Kind, Method, Request, Response, Served};
+pub use request::{Kind, Method, Request};
+pub use response::{Response, Served};
 pub use server::serve;
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};
 pub use tenant::Tenant;

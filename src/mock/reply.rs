@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{quota::Refusal, request::Response};
+use super::{quota::Refusal, response::Response};
 use crate::defender::wire::{Envelope, ErrorBody};
 
 /// An answer without the headers that all answers have.

@@ -23,7 +23,8 @@ use tower_service::Service;
 
 use super::{
     listener::Listener,
-    request::{Method, Request, Served},
+    request::{Method, Request},
+    response::Served,
     tenant::Tenant,
 };
 

@@ -85,6 +85,11 @@ impl TokenIssuer {
         } else {
             self.check_assertion(assertion, tenant, version, now)?;
         }
+        self.check_audience(tenant, version)
+    }
+
+    /// What the token is to be for.
+    fn check_audience(&self, tenant: &str, version: TokenVersion) -> Result<String, Refusal> {
         let audience = match version {
             TokenVersion::V1 => Some(self.field("resource").trim_end_matches('/')),
             TokenVersion::V2 => self.field("scope").strip_suffix("/.default"),
@@ -97,7 +102,8 @@ impl TokenIssuer {
             let text = format!("The provided value for the input parameter '{name}' is not valid.");
             return Err(Refusal::new(400, error, number, text));
         };
-        if differs(&config.resource, audience) {
+        let right = self.config.resource.as_deref();
+        if right.is_some_and(|right| right != audience) {
             return Err(Refusal::new(
                 400,
                 "invalid_resource",
