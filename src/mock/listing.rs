@@ -104,7 +104,8 @@ impl Tenant {
         }
         for (option, name, is_there) in carried {
             if is_there && self.config.refuses.contains(&option) {
-                return Err(unreadable(format!("Query option '{name}' is not allowed")));
+                let error = unreadable(format!("Query option '{name}' is not allowed"));
+                return Err(error.of_this_tenant());
             }
         }
         let filter = paging.filter.as_deref().map(Filter::parse::<R>).transpose();

@@ -51,6 +51,7 @@ impl Reply {
             status,
             code,
             message,
+            ..
         } = error;
         let error = ErrorBody {
             code: Some(code.to_owned()),
@@ -105,6 +106,8 @@ pub(super) struct Error {
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// Whether this tenant alone refuses the call, as it is configured to.
+    is_of_tenant: bool,
 }
 
 impl Error {
@@ -113,6 +116,15 @@ impl Error {
             status,
             code,
             message: message.into(),
+            is_of_tenant: false,
+        }
+    }
+
+    /// The error of a call that other tenants take.
+    pub(super) fn of_this_tenant(self) -> Self {
+        Self {
+            is_of_tenant: true,
+            ..self
         }
     }
 
@@ -123,7 +135,7 @@ impl Error {
             "MissingRequiredParameter",
             "ODataError",
         ];
-        codes.contains(&self.code)
+        codes.contains(&self.code) && !self.is_of_tenant
     }
 }
 
