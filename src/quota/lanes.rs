@@ -1,13 +1,14 @@
-//! Lanes on top of `governor`: token buckets of one call each, each lane a key.
+//! Lanes on top of `governor`: token buckets of one call each.
 //!
 //! `governor` decides whether a lane is ready and when it will be. We use two of its extension points: a [`Clock`]
-//! whose reading is set before each decision, so that time can be virtual, and a [`StateStore`] that can be checked
-//! without spending, and whose lanes can be restarted at any moment, past or future.
+//! whose reading is set before each decision, so that time can be virtual, and a [`StateStore`] that keeps no states:
+//! a decision's key is the lane's state itself. So a lane can be checked without spending, and restarted at any moment,
+//! past or future, and its state can be read without a lock.
 
 use std::{
     ops::Add,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -26,107 +27,102 @@ use super::clock::Moment;
 /// A number of lanes with the same period, numbered from 0.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    limiter: RateLimiter<LaneOp, LaneStore, Reading, NoOpMiddleware<Moment>>,
-    lane_store: LaneStore,
+    limiter: RateLimiter<LaneState, Decided, Reading, NoOpMiddleware<Moment>>,
+    /// Shared with the limiter.
+    decided: Decided,
+    states: Vec<LaneState>,
 }
 
 impl Lanes {
     /// Makes `count` lanes. All are ready, and each is ready again `period` after it was spent or restarted. A period
     /// of zero counts as one nanosecond.
     pub(super) fn new(count: usize, period: Duration) -> Self {
-        let lane_store = LaneStore(Arc::new(Mutex::new(vec![READY; count])));
+        let decided = Decided::default();
         let quota = Quota::with_period(period)
             .unwrap_or_else(|| Quota::per_second(std::num::NonZeroU32::MAX));
         Self {
             // The reading is the clock's zero here, so that governor's times and ours have the same origin.
-            limiter: RateLimiter::new(quota, lane_store.clone(), Reading::default()),
-            lane_store,
+            limiter: RateLimiter::new(quota, decided.clone(), Reading::default()),
+            decided,
+            states: vec![READY; count],
         }
     }
 
     /// Whether the lane is ready at `now`; if not, when it will be. Spends nothing.
     pub(super) fn check(&self, lane: usize, now: Moment) -> Result<(), Moment> {
-        self.limiter.clock().set(now);
-        self.limiter
-            .check_key(&LaneOp::Check(lane))
-            .map_err(|refusal| refusal.earliest_possible())
+        self.decide(self.states[lane], now).map(drop)
     }
 
     /// Spends the lane at `now`. It must be ready.
-    pub(super) fn spend(&self, lane: usize, now: Moment) {
-        self.limiter.clock().set(now);
-        let spent = self.limiter.check_key(&LaneOp::Spend(lane));
+    pub(super) fn spend(&mut self, lane: usize, now: Moment) {
+        let spent = self.decide(self.states[lane], now);
         debug_assert!(spent.is_ok(), "a lane is spent only when it is ready");
+        if let Ok(spent) = spent {
+            self.states[lane] = spent;
+        }
     }
 
     /// Restarts the lane: it is ready one period after `at`, whatever its state was.
-    pub(super) fn restart(&self, lane: usize, at: Moment) {
-        self.limiter.clock().set(at);
-        let restarted = self.limiter.check_key(&LaneOp::Restart(lane));
+    pub(super) fn restart(&mut self, lane: usize, at: Moment) {
+        let restarted = self.decide(READY, at);
         debug_assert!(restarted.is_ok(), "a lane can be restarted at any moment");
+        if let Ok(restarted) = restarted {
+            self.states[lane] = restarted;
+        }
     }
 
     /// Makes the lane ready, as if it had never been spent.
-    pub(super) fn clear(&self, lane: usize) {
-        self.lane_store.states()[lane] = READY;
+    pub(super) fn clear(&mut self, lane: usize) {
+        self.states[lane] = READY;
     }
 
     /// When the lane is ready.
     pub(super) fn ready_at(&self, lane: usize) -> Moment {
-        Moment::from_nanos(self.lane_store.states()[lane])
+        Moment::from_nanos(self.states[lane])
     }
 
     /// Adds a lane that is ready, and returns its number.
-    pub(super) fn grow(&self) -> usize {
-        let mut states = self.lane_store.states();
-        states.push(READY);
-        states.len() - 1
+    pub(super) fn grow(&mut self) -> usize {
+        self.states.push(READY);
+        self.states.len() - 1
+    }
+
+    /// What becomes of a lane that is spent at `now`; if it is not ready, when it will be.
+    fn decide(&self, lane: LaneState, now: Moment) -> Result<LaneState, Moment> {
+        self.limiter.clock().set(now);
+        self.limiter
+            .check_key(&lane)
+            .map(|()| self.decided.get())
+            .map_err(|refusal| refusal.earliest_possible())
     }
 }
+
+/// The state of a lane, as governor has it: when it is ready, in nanoseconds.
+type LaneState = u64;
 
 /// The state of a lane that has been ready since the clock's zero.
-const READY: u64 = 0;
+const READY: LaneState = 0;
 
-/// What governor is to do with a lane. This is the key of its store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum LaneOp {
-    /// Check whether it is ready; change nothing.
-    Check(usize),
-    /// Spend it if it is ready.
-    Spend(usize),
-    /// Spend it as if it were ready.
-    Restart(usize),
-}
+/// The state store, whose keys are states: it only remembers what the lane of the last decision becomes. governor does
+/// not give access to its store, so we share it.
+#[derive(Debug, Clone, Default)]
+struct Decided(Arc<AtomicU64>);
 
-/// The state store: when each lane is ready, in nanoseconds. governor does not give access to its store, so we share
-/// it; the lock is never contended.
-#[derive(Debug, Clone)]
-struct LaneStore(Arc<Mutex<Vec<u64>>>);
-
-impl LaneStore {
-    fn states(&self) -> MutexGuard<'_, Vec<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Decided {
+    fn get(&self) -> LaneState {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-impl StateStore for LaneStore {
-    type Key = LaneOp;
+impl StateStore for Decided {
+    type Key = LaneState;
 
-    fn measure_and_replace<T, F, E>(&self, op: &LaneOp, decide: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, lane: &LaneState, decide: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let (LaneOp::Check(lane) | LaneOp::Spend(lane) | LaneOp::Restart(lane)) = *op;
-        let state = &mut self.states()[lane];
-        let before = match op {
-            LaneOp::Restart(_) => READY,
-            LaneOp::Check(_) | LaneOp::Spend(_) => *state,
-        };
-        let (answer, after) = decide(Some(Nanos::new(before)))?;
-        match op {
-            LaneOp::Check(_) => {}
-            LaneOp::Spend(_) | LaneOp::Restart(_) => *state = after.as_u64(),
-        }
+        let (answer, after) = decide(Some(Nanos::new(*lane)))?;
+        self.0.store(after.as_u64(), Ordering::Relaxed);
         Ok(answer)
     }
 }
@@ -179,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_lane_is_ready_exactly_one_period_after_it_was_restarted() {
-        let lanes = Lanes::new(2, PERIOD);
+        let mut lanes = Lanes::new(2, PERIOD);
         lanes.restart(0, at(100));
         assert_eq!(lanes.check(0, at(100)), Err(at(160)));
         assert_eq!(
@@ -201,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_lane_can_be_restarted_in_the_past_and_in_the_future() {
-        let lanes = Lanes::new(1, PERIOD);
+        let mut lanes = Lanes::new(1, PERIOD);
         lanes.restart(0, at(500));
         assert_eq!(lanes.ready_at(0), at(560));
         lanes.restart(0, at(100));

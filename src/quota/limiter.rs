@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::{
     clock::Moment,
     forecast::{Forecast, WindowForecast},
@@ -43,8 +45,8 @@ pub(super) struct Call {
     pub(super) kind: Kind,
     /// When it was permitted.
     pub(super) at: Moment,
-    /// Its lane in each window.
-    lanes: Vec<usize>,
+    /// Its lane in each window. Nothing is allocated for the two documented limits; further ones cost an allocation.
+    lanes: SmallVec<[usize; 2]>,
 }
 
 /// How far one window is spent.
@@ -85,7 +87,7 @@ impl Limiter {
             return Err(waiting);
         }
         let pool = self.pool(kind);
-        if let Some(even) = &self.even {
+        if let Some(even) = &mut self.even {
             even.lanes.spend(pool, now);
         }
         self.ramps[pool].sent();
@@ -95,45 +97,44 @@ impl Limiter {
     /// Why no call of the kind may go now. Checks every window, the pace, the hold and the ramp, and spends nothing.
     pub(super) fn waiting(&self, kind: Kind, now: Moment) -> Option<Waiting> {
         let pool = self.pool(kind);
+        let mut longest = None;
+        let mut wait = |cause, until| {
+            let waiting = Waiting { cause, until };
+            longest = Some(longest.map_or(waiting, |longest: Waiting| longest.longer(waiting)));
+        };
+        for window in &self.windows {
+            if let Err(until) = window.check(pool, now) {
+                let cause = until.map_or(Cause::Answers, |_| Cause::Window(window.length()));
+                wait(cause, until);
+            }
+        }
+        if let Some(even) = &self.even
+            && let Err(until) = even.lanes.check(pool, now)
+        {
+            wait(Cause::Pace, Some(until));
+        }
         let hold = self.holds.until(kind);
-        let hold = (hold > now).then_some(Waiting {
-            cause: Cause::Hold,
-            until: Some(hold),
-        });
-        let pace = self.even.as_ref().and_then(|even| {
-            let until = even.lanes.check(pool, now).err()?;
-            Some(Waiting {
-                cause: Cause::Pace,
-                until: Some(until),
-            })
-        });
-        let windows = self.windows.iter().filter_map(|window| {
-            let until = window.check(pool, now).err()?;
-            let cause = until.map_or(Cause::Answers, |_| Cause::Window(window.length()));
-            Some(Waiting { cause, until })
-        });
-        let ramp = self.ramps[pool].is_full().then_some(Waiting {
-            cause: Cause::Answers,
-            until: None,
-        });
-        windows
-            .chain(pace)
-            .chain(hold)
-            .chain(ramp)
-            .reduce(Waiting::longer)
+        if hold > now {
+            wait(Cause::Hold, Some(hold));
+        }
+        if self.ramps[pool].is_full() {
+            wait(Cause::Answers, None);
+        }
+        longest
     }
 
     /// Counts a call that has been made already, by another process or before a restart, even if it exceeds the quota.
     pub(super) fn observe(&mut self, kind: Kind, now: Moment) -> Call {
         let pool = self.pool(kind);
+        let mut lanes = SmallVec::new();
+        // One by one, because collecting them takes more instructions.
+        for window in &mut self.windows {
+            lanes.push(window.take(pool, now));
+        }
         Call {
             kind,
             at: now,
-            lanes: self
-                .windows
-                .iter_mut()
-                .map(|window| window.take(pool, now))
-                .collect(),
+            lanes,
         }
     }
 
@@ -296,7 +297,7 @@ impl Limiter {
             all.join(ramp);
         }
         self.ramps[0] = all;
-        if let Some(even) = &self.even {
+        if let Some(even) = &mut self.even {
             let latest = (0..KINDS).map(|pool| even.lanes.ready_at(pool)).max();
             even.lanes
                 .restart(0, latest.unwrap_or_default() - even.period);

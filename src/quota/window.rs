@@ -96,12 +96,14 @@ impl Window {
         self.lanes.restart(lane, at);
         let ready = self.lanes.ready_at(lane);
         let free = &mut self.pools[pool].free;
-        // Searched from the back, because it is nearly always the last one: only the window of a call that was just
-        // given up starts at a later moment.
-        let before = free
-            .iter()
-            .rposition(|&other| self.lanes.ready_at(other) <= ready);
-        free.insert(before.map_or(0, |before| before + 1), lane);
+        // It is nearly always the last one: only the window of a call that was just given up starts at a later moment.
+        let last = free.back().map(|&last| self.lanes.ready_at(last));
+        if last <= Some(ready) {
+            free.push_back(lane);
+        } else {
+            let before = free.partition_point(|&other| self.lanes.ready_at(other) <= ready);
+            free.insert(before, lane);
+        }
     }
 
     /// Reduces the limit because a call of the kind, sent at `sent`, was refused at `now`.
