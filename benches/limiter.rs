@@ -1,6 +1,12 @@
-//! One decision of the limiter under the documented limits.
+//! One decision of the limiter under the documented limits: that it allocates nothing, and how long it takes.
+//!
+//! - `cargo bench --bench limiter` checks the first and measures the second.
+//! - `cargo test` runs the check alone.
+//! - `benches/instructions.sh` counts instructions, with `limiter count goes 10000` under valgrind.
 
 use std::{
+    alloc::System,
+    env,
     future::Future,
     hint::black_box,
     pin::pin,
@@ -12,9 +18,139 @@ use std::{
     time::Duration,
 };
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use fleetsweep::quota::{Clock, Kind, Moment, Pacer, Permit, Quota};
 use jiff::Timestamp;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+/// Counts the allocations of the whole process.
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// More decisions than there are lanes in an hour, so that every lane and every buffer has been used.
+const WARM_UP: u32 = 2_000;
+
+/// A kind of decision.
+struct Decision {
+    /// What `count` calls it.
+    word: &'static str,
+    name: &'static str,
+    /// Makes one.
+    decide: Box<dyn FnMut()>,
+}
+
+fn main() {
+    // A call that waits sets a timer.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let _entered = runtime.enter();
+    let args: Vec<String> = env::args().skip(1).collect();
+    if let [count, word, times, ..] = args.as_slice()
+        && count == "count"
+    {
+        return repeat(word, times.parse().expect("a number of decisions"));
+    }
+    for mut decision in decisions() {
+        check_allocations(&mut decision);
+    }
+    // Only `cargo bench` says so.
+    if args.iter().any(|arg| arg == "--bench") {
+        measure();
+    }
+}
+
+/// Makes as many decisions of one kind, and nothing else.
+fn repeat(word: &str, times: u32) {
+    let mut decision = decisions()
+        .into_iter()
+        .find(|decision| decision.word == word)
+        .expect("a kind of decision");
+    for _ in 0..times {
+        (decision.decide)();
+    }
+}
+
+fn check_allocations(decision: &mut Decision) {
+    for _ in 0..WARM_UP {
+        (decision.decide)();
+    }
+    let region = Region::new(HEAP);
+    for _ in 0..WARM_UP {
+        (decision.decide)();
+    }
+    let change = region.change();
+    assert_eq!(
+        change.allocations + change.reallocations,
+        0,
+        "{}: {WARM_UP} decisions must not allocate, but {change:?}",
+        decision.name
+    );
+}
+
+fn measure() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    for Decision {
+        name, mut decide, ..
+    } in decisions()
+    {
+        criterion.bench_function(name, |bencher| bencher.iter(&mut decide));
+    }
+    criterion.final_summary();
+}
+
+fn decisions() -> [Decision; 3] {
+    let clock = Arc::new(Hand::default());
+    let pacer = Pacer::new(&Quota::documented(), clock.clone());
+    let goes = move || {
+        // As fast as the hour allows, so that all lanes are in use.
+        clock.put_on(Duration::from_micros(2_400_001));
+        acquire(&pacer).expect("the quota has room").answered();
+    };
+    let spent = spent();
+    let waits = move || assert!(black_box(acquire(&spent)).is_none());
+    let spent = self::spent();
+    let must_wait = move || assert!(black_box(spent.waiting(Kind::Start)).is_some());
+    [
+        Decision {
+            word: "goes",
+            name: "a call goes and is answered",
+            decide: Box::new(goes),
+        },
+        Decision {
+            word: "begins-to-wait",
+            name: "a call begins to wait",
+            decide: Box::new(waits),
+        },
+        Decision {
+            word: "must-wait",
+            name: "a call must wait",
+            decide: Box::new(must_wait),
+        },
+    ]
+}
+
+/// A pacer whose minute is spent.
+fn spent() -> Pacer {
+    let pacer = Pacer::new(&Quota::documented(), Arc::new(Hand::default()));
+    for _ in 0..100 {
+        acquire(&pacer).expect("the quota has room").answered();
+    }
+    pacer
+}
+
+/// A permit, if it is to be had at once.
+fn acquire(pacer: &Pacer) -> Option<Permit> {
+    let future = pin!(pacer.acquire(Kind::Start));
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(permit) => Some(permit.expect("there is no ledger")),
+        Poll::Pending => None,
+    }
+}
 
 /// A clock that stands until it is put on.
 #[derive(Debug, Default)]
@@ -36,39 +172,3 @@ impl Clock for Hand {
         Timestamp::UNIX_EPOCH
     }
 }
-
-/// A permit that is to be had at once.
-fn acquire(pacer: &Pacer) -> Permit {
-    let future = pin!(pacer.acquire(Kind::Start));
-    match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(permit) => permit.expect("there is no ledger"),
-        Poll::Pending => panic!("the quota is spent"),
-    }
-}
-
-fn decisions(c: &mut Criterion) {
-    let clock = Arc::new(Hand::default());
-    let pacer = Pacer::new(&Quota::documented(), clock.clone());
-    c.bench_function("a call goes and is answered", |b| {
-        b.iter(|| {
-            // As fast as the hour allows, so that all lanes are in use.
-            clock.put_on(Duration::from_micros(2_400_001));
-            acquire(&pacer).answered();
-        });
-    });
-
-    let pacer = Pacer::new(&Quota::documented(), clock.clone());
-    for _ in 0..100 {
-        acquire(&pacer).answered();
-    }
-    c.bench_function("a call must wait", |b| {
-        b.iter(|| black_box(pacer.waiting(Kind::Start)));
-    });
-}
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(1));
-    targets = decisions
-}
-criterion_main!(benches);
