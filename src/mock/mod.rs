@@ -22,7 +22,8 @@
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
 //! - `reply`: the answers.
 //! - `recorder`, `summary`: [`Recorder`], what the tenant saw. It records; the tests assert.
-//! - `server`: [`serve`], the tenant over HTTP. `listener`: a listener that can refuse connections.
+//! - `server`: [`serve`] and [`serve_tls`], the tenant over HTTP. `listener`: a listener that can refuse connections.
+//!   `connection`: one of them, in HTTP/1.1 or HTTP/2. `tls`: [`Tls`], the certificate for https.
 //!
 //! The mock uses nothing of the client except its wire types: a bug in code that both sides share would go unnoticed.
 //! Time is tokio's, and so virtual under a paused clock. The wall clock is [`MockConfig::started`] plus the time that
@@ -30,6 +31,7 @@
 
 mod clock;
 mod config;
+mod connection;
 mod denial;
 mod fault_plan;
 mod fault_rule;
@@ -51,6 +53,7 @@ mod server;
 mod sign_in;
 mod summary;
 mod tenant;
+mod tls;
 mod token_check;
 
 pub use config::{
@@ -62,9 +65,10 @@ pub use outage::{Affects, Outage, Shape};
 pub use recorder::{Recorder, Seen};
 pub use request::{Kind, Method, Request};
 pub use response::{Response, Served};
-pub use server::serve;
+pub use server::{serve, serve_tls};
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};
 pub use tenant::Tenant;
+pub use tls::{CaPem, Tls, TlsError};
 
 #[cfg(test)]
 mod tests;

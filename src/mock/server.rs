@@ -10,25 +10,22 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-};
-use tower_service::Service;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
+    connection::{self, CutMark},
     listener::Listener,
     request::{Method, Request},
     response::Served,
     tenant::Tenant,
+    tls::Tls,
 };
 
-/// Serves the tenant until `shutdown` completes, then drops all open connections.
+/// Serves the tenant by http until `shutdown` completes, then drops all open connections.
+///
+/// A client may speak HTTP/1.1, or HTTP/2 without asking first ("with prior knowledge").
 ///
 /// Besides the API it serves `GET /mock/witness`, the [`super::Summary`] of what was seen, and `GET /mock/scans`, the
 /// scanned machines with the first comment and the number of their scans. Neither costs quota.
@@ -37,8 +34,37 @@ use super::{
 /// all connections, including those for signing in and for the two pages above. When such an outage begins, idle
 /// connections are closed, and calls in flight get their answers. If only starts are refused, this is not known
 /// before the request was read, and so the connection is cut instead.
+///
+/// A cut in HTTP/1.1 closes the connection without an answer. In HTTP/2, where many calls share a connection, it resets
+/// the call's stream (`INTERNAL_ERROR`): that call has no answer, and the others go on. To reqwest both are errors that
+/// are neither failures to connect nor timeouts, and it repeats the call after neither.
 pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Future<Output = ()>) {
-    let router = router(Arc::clone(&tenant));
+    serve_either(listener, tenant, None, shutdown).await;
+}
+
+/// The same by https. The client chooses HTTP/2 or HTTP/1.1 in the handshake (ALPN).
+///
+/// A handshake that fails ends its own connection and nothing else. One that takes longer than 10 s is given up.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tenant: Arc<Tenant>,
+    tls: Tls,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_either(listener, tenant, Some(tls), shutdown).await;
+}
+
+async fn serve_either(
+    listener: TcpListener,
+    tenant: Arc<Tenant>,
+    tls: Option<Tls>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let router = router(Site {
+        tenant: Arc::clone(&tenant),
+        scheme,
+    });
     let mut listener = Listener::new(listener);
     // Dropped at the end, together with its connections.
     let mut connections = JoinSet::new();
@@ -50,7 +76,8 @@ pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Fu
             is_closed = listener.next_change(&tenant) => listener.set_closed(is_closed).await,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    connections.spawn(connection(stream, router.clone(), listener.closing()));
+                    let (tls, router) = (tls.clone(), router.clone());
+                    connections.spawn(connection::serve(stream, tls, router, listener.closing()));
                 }
                 // Most likely out of file descriptors; some will be free in a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -59,48 +86,25 @@ pub async fn serve(listener: TcpListener, tenant: Arc<Tenant>, shutdown: impl Fu
     }
 }
 
-fn router(tenant: Arc<Tenant>) -> Router {
+/// What answers, and how it is addressed.
+#[derive(Clone)]
+struct Site {
+    tenant: Arc<Tenant>,
+    scheme: &'static str,
+}
+
+fn router(site: Site) -> Router {
     Router::new()
         .route("/mock/witness", get(summary))
         .route("/mock/scans", get(scans))
         .fallback(call)
-        .with_state(tenant)
-}
-
-/// Marks a response that must not be sent, because the connection is to be cut.
-#[derive(Debug, Clone, Copy)]
-struct CutMark;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the connection is cut, as configured")]
-struct Cut;
-
-async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
-    // Without this the kernel would delay small answers. If a socket refuses it, it is closing anyway.
-    stream.set_nodelay(true).ok();
-    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
-        let mut router = router.clone();
-        async move {
-            let Ok(response) = router.call(request).await;
-            // If the service returns an error, hyper closes the connection without sending anything.
-            let cut = response.extensions().get::<CutMark>().is_some();
-            if cut { Err(Cut) } else { Ok(response) }
-        }
-    });
-    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
-    // How a connection ends does not affect the others, so errors are ignored.
-    tokio::select! {
-        _ = served.as_mut() => return,
-        Ok(_) = closing.wait_for(|is_closed| *is_closed) => served.as_mut().graceful_shutdown(),
-    }
-    served.await.ok();
+        .with_state(site)
 }
 
 /// The largest request body, in bytes. No call of the API is that large.
 const LARGEST_BODY: usize = 1 << 20;
 
-async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -> Response {
+async fn call(State(site): State<Site>, request: http::Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -116,7 +120,7 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
             http::Method::POST => Method::Post,
             _ => Method::Other,
         },
-        base: format!("http://{}", header("host").unwrap_or_default()),
+        base: base(site.scheme, &parts),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),
@@ -124,7 +128,7 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
         identity_header: header("x-identity-header"),
         body,
     };
-    match tenant.handle(request).await {
+    match site.tenant.handle(request).await {
         Served::Cut | Served::Refused => (axum::Extension(CutMark), StatusCode::OK).into_response(),
         Served::Response(served) => {
             let mut builder = http::Response::builder().status(served.status);
@@ -138,12 +142,21 @@ async fn call(State(tenant): State<Arc<Tenant>>, request: http::Request<Body>) -
     }
 }
 
-async fn summary(State(tenant): State<Arc<Tenant>>) -> Response {
-    json(&tenant.summary())
+/// The service's address as the client has it. HTTP/2 has the host in the URI, and so has what is sent to a proxy; in
+/// HTTP/1.1 it is in the `Host` header otherwise.
+fn base(scheme: &str, parts: &http::request::Parts) -> String {
+    let header = || parts.headers.get(http::header::HOST)?.to_str().ok();
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let host = authority.or_else(header);
+    format!("{scheme}://{}", host.unwrap_or_default())
 }
 
-async fn scans(State(tenant): State<Arc<Tenant>>) -> Response {
-    let by_machine = tenant.recorder().scans_by_machine();
+async fn summary(State(site): State<Site>) -> Response {
+    json(&site.tenant.summary())
+}
+
+async fn scans(State(site): State<Site>) -> Response {
+    let by_machine = site.tenant.recorder().scans_by_machine();
     let rows = by_machine.iter().map(|(machine, scans)| {
         let first = scans.first().map(|scan| &*scan.comment);
         json!({"machineId": &**machine, "comment": first, "count": scans.len()})

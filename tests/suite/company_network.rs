@@ -1,18 +1,22 @@
 //! Proxies, and a company's own certificates.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
-use fleetsweep::{defender::sign_in::Auth, quota::TokioClock};
+use fleetsweep::{
+    defender::sign_in::Auth,
+    mock::{self, MockConfig, Tenant, Tls},
+    quota::{Clock, SystemClock, TokioClock},
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
 };
 
 use crate::{
     doctor::{doctor, secret, steps, tenant},
     shell::fleetsweep,
-    sign_in::{openssl, source, strict},
+    sign_in::{source, strict},
 };
 
 /// A proxy that refuses everything, and the first line of what it was asked.
@@ -68,87 +72,31 @@ async fn the_mock_is_never_asked_through_a_proxy() {
     assert!(!asked.is_finished());
 }
 
-/// The mock behind TLS, with a certificate of a company's own authority for 127.0.0.1.
-async fn behind_tls(folder: &std::path::Path, base: &str) -> String {
-    use tokio_rustls::rustls::{
-        ServerConfig,
-        pki_types::{self, pem::PemObject},
-    };
-    let path = |name: &str| folder.join(name).display().to_string();
-    openssl(&[
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=Company CA",
-        "-keyout",
-        &path("ca.key"),
-        "-out",
-        &path("ca.pem"),
-    ]);
-    openssl(&[
-        "req",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=mock",
-        "-keyout",
-        &path("server.key"),
-        "-out",
-        &path("server.csr"),
-    ]);
-    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        &path("server.csr"),
-        "-CA",
-        &path("ca.pem"),
-        "-CAkey",
-        &path("ca.key"),
-        "-CAcreateserial",
-        "-days",
-        "2",
-        "-extfile",
-        &path("names"),
-        "-out",
-        &path("server.pem"),
-    ]);
-    let chain = vec![pki_types::CertificateDer::from_pem_file(path("server.pem")).unwrap()];
-    let key = pki_types::PrivateKeyDer::from_pem_file(path("server.key")).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(chain, key).unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+/// The mock by https, with a certificate of a company's own authority, whose own is written to `ca.pem`.
+async fn behind_tls(folder: &Path) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("https://{}", listener.local_addr().unwrap());
-    let target = base.trim_start_matches("http://").to_owned();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            // A client that does not trust us hangs up.
-            if let Ok(mut plain) = acceptor.accept(socket).await {
-                let mut inner = TcpStream::connect(&target).await.unwrap();
-                tokio::spawn(async move {
-                    tokio::io::copy_bidirectional(&mut plain, &mut inner)
-                        .await
-                        .ok();
-                });
-            }
-        }
+    let now = SystemClock.wall();
+    let (tls, ca) = Tls::generate(["127.0.0.1".to_owned()], now).unwrap();
+    fs::write(folder.join("ca.pem"), ca.0).unwrap();
+    let tenant = Tenant::new(MockConfig {
+        sign_in: strict(),
+        started: now,
+        ..MockConfig::default()
     });
+    tokio::spawn(mock::serve_tls(
+        listener,
+        tenant,
+        tls,
+        std::future::pending(),
+    ));
     address
 }
 
 #[tokio::test]
 async fn a_companys_own_certificates_are_trusted_when_they_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (_tenant, base) = tenant(strict(), SignedDuration::ZERO).await;
-    let base = behind_tls(folder.path(), &base).await;
+    let base = behind_tls(folder.path()).await;
     let ca = folder.path().join("ca.pem");
     let done = doctor(&base, &format!("--ca-cert {}", ca.display()), &secret()).await;
     assert_eq!(done.code, 0, "{}", done.out);
@@ -163,8 +111,7 @@ async fn a_companys_own_certificates_are_trusted_when_they_are_named() {
 #[tokio::test]
 async fn a_sign_in_service_that_is_not_trusted_is_told_as_that() {
     let folder = tempfile::tempdir().unwrap();
-    let (_tenant, base) = tenant(strict(), SignedDuration::ZERO).await;
-    let base = behind_tls(folder.path(), &base).await;
+    let base = behind_tls(folder.path()).await;
     tokio::time::pause();
     let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
     let tokens = source(Auth::Auto, &secret(), &base, clock);

@@ -77,11 +77,11 @@ impl Server {
         let mut line = String::new();
         report.read_line(&mut line).unwrap();
         let url = line
-            .split_once("http://")
+            .split_once("mock tenant at ")
             .and_then(|(_, rest)| rest.split_once(','))
             .map_or_else(
                 || panic!("the mock said {line:?}"),
-                |(address, _)| format!("http://{address}"),
+                |(url, _)| url.to_owned(),
             );
         Self { child, report, url }
     }

@@ -2,6 +2,7 @@
 //!
 //! - this file: most options, and the wiring.
 //! - `trouble`: options for outages and other failures. `lists`: options for lists that are hard to read.
+//! - `tls`: options for https.
 //! - `values`: parsers for the values of options.
 
 use std::{
@@ -19,7 +20,10 @@ use tokio::net::TcpListener;
 
 use crate::{
     cli::signals,
-    mock::{Chances, Fleet, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, Tokens, serve},
+    mock::{
+        Chances, Fleet, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, TlsError, Tokens,
+        serve, serve_tls,
+    },
     quota::{Clock, SystemClock},
     roster::{Options, Roster, RowKind},
 };
@@ -27,10 +31,12 @@ use crate::{
 mod lists;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod trouble;
 mod values;
 
 pub use lists::{EndlessArg, ListArgs, ListOptionArg, VanishArg};
+pub use tls::TlsArgs;
 pub use trouble::{RevokeWordsArg, TroubleArgs};
 pub use values::{BusyShapeArg, KindsArg, LimitArg, QuotaModelArg};
 
@@ -40,6 +46,9 @@ pub struct MockArgs {
     /// The address to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// https.
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Calls per window for each kind of call, repeatable, or `none` [default: 100/1m and 1500/1h]
     #[arg(long, value_name = "CALLS/WINDOW")]
     pub limit: Vec<LimitArg>,
@@ -143,6 +152,17 @@ pub enum MockError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no certificate for https.
+    #[error("--tls: {0}")]
+    Tls(#[from] TlsError),
+    /// The certificate of the authority cannot be written.
+    #[error("--ca-out {}: {source}", path.display())]
+    CaOut {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The inventory cannot be read.
     #[error("--inventory {}: {why}", path.display())]
     Inventory {
@@ -157,9 +177,9 @@ pub enum MockError {
 /// content with that.
 ///
 /// # Errors
-/// Options do not go together, or the address cannot be used.
+/// Options do not go together, the address cannot be used, or a file cannot be read or written.
 pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<bool, MockError> {
-    let (address, strict) = (args.listen, args.strict);
+    let (address, strict, tls) = (args.listen, args.strict, args.tls.clone());
     let tenant = Tenant::new(args.config()?);
     let listening = async {
         let listener = TcpListener::bind(address).await?;
@@ -169,8 +189,10 @@ pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<bool, M
     let (listener, address) = listening
         .await
         .map_err(|source| MockError::Listen { address, source })?;
+    let tls = tls.make(address.ip())?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     report(&format!(
-        "mock tenant at http://{address}, what it saw at http://{address}/mock/witness; Ctrl-C ends it"
+        "mock tenant at {scheme}://{address}, what it saw at {scheme}://{address}/mock/witness; Ctrl-C ends it"
     ));
     let mut signals = signals::listen();
     let stop = async {
@@ -179,7 +201,10 @@ pub async fn run(args: MockArgs, mut report: impl FnMut(&str)) -> Result<bool, M
             std::future::pending::<()>().await;
         }
     };
-    serve(listener, Arc::clone(&tenant), stop).await;
+    match tls {
+        Some(tls) => serve_tls(listener, Arc::clone(&tenant), tls, stop).await,
+        None => serve(listener, Arc::clone(&tenant), stop).await,
+    }
     let summary = tenant.summary();
     report(&summary.to_string());
     Ok(!strict || summary.faults.is_empty())

@@ -13,6 +13,7 @@ mod outages;
 mod quota;
 mod scans;
 mod shapes;
+mod tls;
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
