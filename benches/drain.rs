@@ -17,6 +17,7 @@ use std::{
 
 use fleetsweep::{
     campaign::{
+        disk::DiskWork,
         engine::{
             Engine,
             dispatcher::{Dispatcher, Settings},
@@ -233,6 +234,7 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         request_timeout: Duration::from_secs(30),
         campaign,
         canary_gate: None,
+        disk: DiskWork::Aside,
     };
     let dispatcher = Dispatcher::new(settings, TARGETS, Tally::default());
     let (_signal, signals) = mpsc::channel(1);

@@ -16,6 +16,7 @@ use std::{
 use fleetsweep::{
     campaign::{
         brakes::BrakeOptions,
+        disk::DiskWork,
         engine::{
             Engine,
             dispatcher::{Dispatcher, Settings},
@@ -245,6 +246,7 @@ fn engine(defender: Arc<FirstCall>, campaign: CampaignId) -> Engine<FirstCall> {
         request_timeout: Duration::from_secs(30),
         campaign,
         canary_gate: None,
+        disk: DiskWork::Aside,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! - [`open`]: opens the campaign that is there, or a new one, for `run` and for `plan`. [`recover`]: rebuilds a state
 //!   that lost its end. `counts`: how many of its targets have ended.
-//! - [`engine`]: drives a run: what is sent, what the replies mean, what happens next.
+//! - [`disk`]: where work on the disk is done. [`engine`]: drives a run: what is sent, what the replies mean, what
+//!   happens next.
 //! - [`journal`]: what a run has on disk, and in which order it gets there.
 //! - [`brakes`]: what stops a campaign before it does harm.
 //! - [`follow`]: watches started scans to their end. [`cancel`]: cancels the campaign's own scans.
@@ -15,6 +16,7 @@
 pub mod brakes;
 pub mod cancel;
 pub(crate) mod counts;
+pub mod disk;
 pub mod engine;
 pub mod follow;
 pub mod forecast;

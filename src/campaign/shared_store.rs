@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tokio::task::JoinError;
 
-use super::stop::StopReason;
+use super::{disk::DiskWork, stop::StopReason};
 use crate::{
     client::{
         caller::CallError,
@@ -23,22 +23,28 @@ const PAGE: usize = 10_000;
 /// campaign can fold the journal in only if nobody else has the file open. It was checked as a whole before,
 /// and is not checked again each time.
 #[derive(Debug, Clone)]
-pub(super) struct SharedStore(PathBuf);
+pub(super) struct SharedStore {
+    path: PathBuf,
+    disk: DiskWork,
+}
 
 impl SharedStore {
-    pub(super) fn new(state: &Path) -> Self {
-        Self(state.to_owned())
+    pub(super) fn new(state: &Path, disk: DiskWork) -> Self {
+        Self {
+            path: state.to_owned(),
+            disk,
+        }
     }
 
-    /// Runs `work` on the state, on a thread that may block.
+    /// Runs `work` on the state.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, FollowError> {
-        let state = self.0.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            Store::open_unchecked(&state).and_then(|mut store| work(&mut store))
-        });
+        let state = self.path.clone();
+        let done = self
+            .disk
+            .begin(move || Store::open_unchecked(&state).and_then(|mut store| work(&mut store)));
         match done.await {
             Ok(done) => Ok(done?),
             Err(e) => Err(e.into()),

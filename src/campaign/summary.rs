@@ -42,7 +42,7 @@ pub struct Summary {
     /// Why the run stopped before the campaign's end, if it did.
     #[serde(serialize_with = "in_words")]
     pub stopped: Option<StopReason>,
-    /// The results file.
+    /// The results file. Empty in a simulation that keeps none.
     pub results: PathBuf,
     /// The state file; `None` for a rehearsal, which keeps no state.
     pub state: Option<PathBuf>,
@@ -137,8 +137,10 @@ impl fmt::Display for Summary {
         if let Some(unanswered) = unanswered(self.unanswered, self.state.is_some()) {
             writeln!(f, "{unanswered}")?;
         }
-        let results = self.results.display();
-        write!(f, "{}", one_line(&format!("results: {results}")))?;
+        if !self.results.as_os_str().is_empty() {
+            let results = self.results.display();
+            write!(f, "{}", one_line(&format!("results: {results}")))?;
+        }
         let next = match &self.next {
             Some((next, Some(change))) => format!("to go on {change}: {next}"),
             Some((next, None)) => format!("to go on: {next}"),

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use super::simulate::TenantClient;
 use crate::{
     campaign::{
         cancel::Canceller,
@@ -9,14 +10,34 @@ use crate::{
         tag::CampaignId,
     },
     client::caller::{Caller, OnOutage},
-    defender::{HttpDefender, sign_in::TokenSource},
+    defender::{
+        Call, Defender, HttpDefender, Reply,
+        sign_in::{Token, TokenSource},
+    },
     monitor::Monitor,
     quota::{Clock, Pacer},
 };
 
+/// The API: over HTTP or, in a simulation, the mock tenant itself.
+pub enum ApiClient {
+    /// Over HTTP.
+    Http(HttpDefender),
+    /// The mock tenant, without a network.
+    Tenant(TenantClient),
+}
+
+impl Defender for ApiClient {
+    async fn call(&self, call: &Call, token: &Token) -> Reply {
+        match self {
+            Self::Http(client) => client.call(call, token).await,
+            Self::Tenant(client) => client.call(call, token).await,
+        }
+    }
+}
+
 /// What a command needs to call the API.
 pub(super) struct Api {
-    pub(super) client: Arc<HttpDefender>,
+    pub(super) client: Arc<ApiClient>,
     pub(super) tokens: Arc<dyn TokenSource>,
     pub(super) pacer: Pacer,
     pub(super) clock: Arc<dyn Clock>,
@@ -27,7 +48,7 @@ pub(super) struct Api {
 
 impl Api {
     /// A caller that waits for the end of an outage, for at most this long if that is given.
-    pub(super) fn caller(&self, longest_outage: Option<Duration>) -> Caller<HttpDefender> {
+    pub(super) fn caller(&self, longest_outage: Option<Duration>) -> Caller<ApiClient> {
         Caller::new(
             Arc::clone(&self.client),
             Arc::clone(&self.tokens),
@@ -41,7 +62,7 @@ impl Api {
     }
 
     /// A follower for the scans of the campaign whose state file is `state`.
-    pub(super) fn follower(&self, state: &Path, options: FollowOptions) -> Follower<HttpDefender> {
+    pub(super) fn follower(&self, state: &Path, options: FollowOptions) -> Follower<ApiClient> {
         Follower::new(
             &self.client,
             &self.tokens,
@@ -54,7 +75,7 @@ impl Api {
     }
 
     /// A canceller for the scans of the campaign whose state file is `state`.
-    pub(super) fn canceller(&self, state: &Path, campaign: CampaignId) -> Canceller<HttpDefender> {
+    pub(super) fn canceller(&self, state: &Path, campaign: CampaignId) -> Canceller<ApiClient> {
         Canceller::new(
             &self.client,
             &self.tokens,

@@ -78,6 +78,7 @@ mod tests {
             colour: false,
             target: LogTarget::Stderr,
             file: Some(env::var(LOG).unwrap().into()),
+            now: None,
         };
         logs::start(&log).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()

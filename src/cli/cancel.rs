@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::{
     ExitCode, Failure,
-    api::Api,
+    api::{Api, ApiClient},
     existing_campaign::{self, CampaignArgs, ExistingCampaign},
     follow::failure,
     ledger, signals,
@@ -27,7 +27,6 @@ use crate::{
         open,
         tag::CampaignId,
     },
-    defender::HttpDefender,
     monitor::{count, span},
     quota::Kind,
     store::{Lock, LockError, Store},
@@ -100,7 +99,7 @@ pub async fn run(args: CancelCommand) -> Result<ExitCode, Failure> {
 struct Ready {
     state: PathBuf,
     api: Api,
-    canceller: Canceller<HttpDefender>,
+    canceller: Canceller<ApiClient>,
     candidates: Vec<CancelCandidate>,
     /// The campaign's.
     lock: Lock,

@@ -21,7 +21,10 @@ use clap::{
 use demo::start_mock;
 pub use offline::Offline;
 
-use super::{ExitCode, Failure, pace::PaceArgs, paths::FileUse};
+use super::{
+    ExitCode, Failure, api::ApiClient, mock::ScenarioArgs, pace::PaceArgs, paths::FileUse,
+    simulate::TenantClient,
+};
 use crate::{
     client::token_clock::SignInTime,
     defender::{
@@ -33,13 +36,14 @@ use crate::{
             TokenSource, fit,
         },
     },
+    mock::Tenant,
     monitor::Monitor,
     quota::{Clock, SystemClock},
     store::UNKNOWN_TENANT,
 };
 
 /// The options of the connection.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
     /// Call a mock tenant inside this process instead of the API: nothing leaves the computer.
@@ -47,6 +51,9 @@ pub struct ConnectArgs {
         "api_url", "token_file", "cloud", "region", "authority_url", "resource", "auth", "ca_cert",
     ])]
     pub mock: bool,
+
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArgs,
 
     /// The Microsoft cloud that the tenant is in. [default: commercial]
     #[arg(long, value_name = "CLOUD", value_parser = clouds())]
@@ -129,7 +136,14 @@ pub struct Connection {
     pub application: String,
     /// The tenant that the rows of the input have to belong to.
     pub rows: RowsTenant,
-    network: Network,
+    link: Link,
+}
+
+/// How calls get to the API.
+enum Link {
+    Network(Network),
+    /// Directly, in a simulation.
+    Tenant(Arc<Tenant>),
 }
 
 /// The tenant that the rows of the input have to belong to.
@@ -188,6 +202,11 @@ impl ConnectArgs {
     /// # Errors
     /// An option cannot be used (exit 2), or nothing to sign in with is configured (exit 4).
     pub fn settings(&self, clock: Arc<dyn Clock>) -> Result<ConnectSettings, Failure> {
+        if self.scenario.is_given() {
+            return Err(Failure::usage(
+                "--scenario has no effect without --mock: give that too, or leave --scenario out",
+            ));
+        }
         let (base, endpoints) = self.base()?;
         let authority = self.authority_url.as_deref().unwrap_or(endpoints.authority);
         let authority = Authority::parse(authority)
@@ -227,7 +246,7 @@ impl ConnectArgs {
         monitor: &dyn Monitor,
     ) -> Result<Connection, Failure> {
         if self.mock {
-            return start_mock(pace.mock_quota()).await;
+            return start_mock(self.mock_config(pace.mock_quota())?).await;
         }
         let settings = self.settings(Arc::new(SystemClock))?;
         let ConnectSettings {
@@ -284,7 +303,7 @@ impl ConnectSettings {
             tokens,
             tenant: claims.tenant.unwrap_or_else(|| UNKNOWN.into()),
             application: claims.application.unwrap_or_else(|| UNKNOWN.into()),
-            network: self.sign_in.network.clone(),
+            link: Link::Network(self.sign_in.network.clone()),
         }
     }
 }
@@ -294,18 +313,23 @@ impl Connection {
     ///
     /// # Errors
     /// The computer's TLS or proxy settings cannot be used.
-    pub fn client(
-        &self,
-        request_timeout: Duration,
-        workers: usize,
-    ) -> Result<HttpDefender, Failure> {
-        HttpDefender::new(HttpOptions {
+    pub fn client(&self, request_timeout: Duration, workers: usize) -> Result<ApiClient, Failure> {
+        let network = match &self.link {
+            Link::Network(network) => network.clone(),
+            Link::Tenant(tenant) => {
+                let base = self.base.clone();
+                let client = TenantClient::new(Arc::clone(tenant), base, request_timeout);
+                return Ok(ApiClient::Tenant(client));
+            }
+        };
+        let options = HttpOptions {
             base: self.base.clone(),
             request_timeout,
             workers,
-            network: self.network.clone(),
-        })
-        .map_err(not_signed_in)
+            network,
+        };
+        let client = HttpDefender::new(options).map_err(not_signed_in)?;
+        Ok(ApiClient::Http(client))
     }
 }
 

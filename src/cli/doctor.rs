@@ -66,7 +66,7 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
     args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = if args.connect.mock {
-        ConnectArgs::demo(Arc::clone(&clock)).await
+        args.connect.demo(Arc::clone(&clock)).await
     } else {
         args.connect.settings(Arc::clone(&clock))
     };

@@ -10,7 +10,10 @@ use super::{
     signals,
 };
 use crate::{
-    campaign::follow::{FollowEnd, FollowError, FollowOptions, Followed},
+    campaign::{
+        disk::DiskWork,
+        follow::{FollowEnd, FollowError, FollowOptions, Followed},
+    },
     monitor::count,
     store::Lock,
 };
@@ -47,6 +50,7 @@ impl FollowArgs {
         FollowOptions {
             interval: self.follow_interval.unwrap_or(FIRST_PAUSE),
             timeout: self.follow_timeout,
+            disk: DiskWork::Aside,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: arguments and wiring. The work itself is in `campaign`, `client`, `quota` and `store`.
 //!
-//! - One file for each command: [`run`], [`plan`], [`status`], [`follow`], [`cancel`], [`machines`], [`doctor`],
-//!   [`mock`] and [`quota`].
+//! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`], [`status`], [`follow`],
+//!   [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
 //!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
 //!   parses the values of options.
@@ -12,6 +12,7 @@
 //!   [`exit`] (exit codes), [`bug`] (what a panic does).
 
 mod api;
+pub mod bench;
 pub mod brakes;
 pub mod bug;
 pub mod cancel;
@@ -34,6 +35,7 @@ pub mod run;
 pub mod run_bounds;
 mod screen;
 pub mod signals;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod values;
@@ -41,7 +43,7 @@ pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, time::Duration};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub use exit::ExitCode;
 
@@ -59,6 +61,7 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Plan(Box<plan::PlanArgs>),
+    Simulate(Box<simulate::SimulateArgs>),
     Status(status::StatusArgs),
     Follow(Box<follow::FollowCommand>),
     Cancel(Box<cancel::CancelCommand>),
@@ -66,6 +69,10 @@ enum Command {
     Doctor(Box<doctor::DoctorArgs>),
     Quota(quota::QuotaArgs),
     Mock(Box<mock::MockArgs>),
+    Bench(bench::BenchArgs),
+    /// One round of `bench`.
+    #[command(hide = true)]
+    BenchRound(bench::RoundArgs),
 }
 
 /// Why a command failed, with its exit code.
@@ -131,6 +138,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // One thread, because small calls over HTTP are 25 to 45 % faster than on two.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // From the start, so that virtual time has the same fractions of milliseconds each time.
+        .start_paused(matches!(cli.command, Command::Simulate(_)))
         .build()
     {
         Ok(runtime) => runtime,
@@ -144,12 +153,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         match cli.command {
             Command::Run(run_args) => Box::pin(run::run(*run_args, &args)).await,
             Command::Plan(args) => plan::run(*args).await,
+            Command::Simulate(sim) => Box::pin(simulate::run(*sim, &args)).await,
             Command::Status(args) => status::run(&args),
             Command::Follow(args) => follow::run(*args).await,
-            Command::Cancel(args) => cancel::run(*args).await,
+            Command::Cancel(args) => Box::pin(cancel::run(*args)).await,
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Quota(args) => quota::run(args),
+            Command::Bench(args) => bench::run(&args),
+            Command::BenchRound(args) => bench::round(args).await,
             Command::Mock(args) => match mock::run(*args, screen::say_all).await {
                 Ok(true) => Ok(ExitCode::Clean),
                 Ok(false) => Ok(ExitCode::Incomplete),
@@ -162,6 +174,28 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     }
     code
+}
+
+/// The options of a simulation with this command line.
+///
+/// # Errors
+/// It has a value that an option cannot have.
+fn parse_simulation(words: &[OsString]) -> Result<simulate::SimulateArgs, clap::Error> {
+    match Cli::try_parse_from(yes::joined(words))?.command {
+        Command::Simulate(args) => Ok(*args),
+        _ => Err(Cli::command().error(ErrorKind::InvalidSubcommand, "not a simulation")),
+    }
+}
+
+/// The options of a run with this command line.
+///
+/// # Errors
+/// It has a value that an option cannot have.
+fn parse_run(words: &[OsString]) -> Result<run::RunArgs, clap::Error> {
+    match Cli::try_parse_from(yes::joined(words))?.command {
+        Command::Run(args) => Ok(*args),
+        _ => Err(Cli::command().error(ErrorKind::InvalidSubcommand, "not a run")),
+    }
 }
 
 /// The error, which quotes the command line, without characters that a terminal would act on.

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::{Failure, paths::FileUse};
 use crate::monitor::{
     Bar, Lines, Monitor, NotesOnly, Silent,
-    logs::{self, LogFormat, LogOptions, LogTarget},
+    logs::{self, LogFormat, LogOptions, LogTarget, Now},
 };
 
 /// The options for progress and logs.
@@ -102,6 +102,19 @@ impl ProgressArgs {
             Shown::None => Arc::new(NotesOnly),
             Shown::Lines | Shown::Auto => Arc::new(Lines::new(Box::new(io::stderr()), zone)),
         };
+        self.start_log(target, None)?;
+        Ok(monitor)
+    }
+
+    /// Starts to log events with this time, for a run that shows no progress.
+    ///
+    /// # Errors
+    /// The log cannot be written, or `RUST_LOG` is no filter.
+    pub(super) fn log(&self, now: Now) -> Result<(), Failure> {
+        self.start_log(LogTarget::Stderr, Some(now))
+    }
+
+    fn start_log(&self, target: LogTarget, now: Option<Now>) -> Result<(), Failure> {
         let options = LogOptions {
             filter: std::env::var("RUST_LOG")
                 .ok()
@@ -115,12 +128,15 @@ impl ProgressArgs {
                 Format::Text => LogFormat::Text,
                 Format::Json => LogFormat::Json,
             },
-            colour: logs::colour(std::env::var_os("NO_COLOR").as_deref(), terminal),
+            colour: logs::colour(
+                std::env::var_os("NO_COLOR").as_deref(),
+                io::stderr().is_terminal(),
+            ),
             target,
             file: self.log_file.clone(),
+            now,
         };
-        logs::start(&options).map_err(Failure::usage)?;
-        Ok(monitor)
+        logs::start(&options).map_err(Failure::usage)
     }
 }
 

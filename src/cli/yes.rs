@@ -17,13 +17,13 @@ pub type Yes = Option<Option<u64>>;
 
 /// Turns `--yes 600` into `--yes=600`. Clap cannot do it: with an optional value, it would take the file name in `--yes
 /// fleet.csv` for the number. Only a word of digits is taken for a number, and a file with such a name can be given as
-/// `./600`. Only `run` and `plan` have a `--yes` that takes a number.
+/// `./600`. Only `run`, `plan` and `simulate` have a `--yes` that takes a number.
 #[must_use]
 pub fn joined(args: &[OsString]) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
     let mut is_plain = args
         .get(1)
-        .is_some_and(|word| word == "run" || word == "plan");
+        .is_some_and(|word| word == "run" || word == "plan" || word == "simulate");
     for word in args {
         is_plain &= word != "--";
         let digits = word

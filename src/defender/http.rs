@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use jiff::Timestamp;
 use reqwest::{
-    Client, Method, Response, Url,
+    Client, Response,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER},
 };
 use secrecy::ExposeSecret;
 
 use super::{
-    Answer, ApiBase, Call, Defender, Lost, Network, Order, Reply, http_date,
+    Answer, ApiBase, Call, Defender, HttpRequest, Lost, Network, Reply, http_date,
     network::{Obstacle, obstacle, why},
     sign_in::Token,
-    wire,
 };
 
 /// How long an unused connection is kept. If the server closes a connection just as it is reused, finding out what
@@ -98,7 +96,7 @@ impl HttpDefender {
     }
 
     async fn send(&self, call: &Call, token: &Token) -> Reply {
-        let Some((method, url, body)) = self.request(call) else {
+        let Some(HttpRequest { method, url, body }) = HttpRequest::of(call, &self.base) else {
             return Err(Lost::Unsendable(
                 "the id is nothing that a URL can carry".to_owned(),
             ));
@@ -125,56 +123,6 @@ impl HttpDefender {
             Err(error) if error.is_connect() => Err(self.not_connected(error).await),
             Err(error) => Err(self.lost(error)),
         }
-    }
-
-    fn request(&self, call: &Call) -> Option<(Method, Url, Option<Vec<u8>>)> {
-        Some(match call {
-            Call::StartScan {
-                machine,
-                scan_type,
-                comment,
-            } => {
-                let path = ["api", "machines", machine, "runAntiVirusScan"];
-                let body = wire::StartScan {
-                    comment: comment.into(),
-                    scan_type: (*scan_type).into(),
-                };
-                let body = serde_json::to_vec(&body).ok()?;
-                (Method::POST, self.base.at(&path, &[])?, Some(body))
-            }
-            Call::ListScans {
-                since,
-                skip,
-                top,
-                order,
-            } => {
-                let query = page_query(Some(scans_since(*since)), *top, *skip, *order);
-                let url = self.base.at(&["api", "machineactions"], &query)?;
-                (Method::GET, url, None)
-            }
-            Call::GetAction { id } => {
-                let url = self.base.at(&["api", "machineactions", id], &[])?;
-                (Method::GET, url, None)
-            }
-            Call::CancelAction { id, comment } => {
-                let path = ["api", "machineactions", id, "cancel"];
-                let body = wire::Cancel {
-                    comment: comment.into(),
-                };
-                let body = serde_json::to_vec(&body).ok()?;
-                (Method::POST, self.base.at(&path, &[])?, Some(body))
-            }
-            Call::Machines {
-                filter,
-                skip,
-                top,
-                order,
-            } => {
-                let query = page_query(filter.clone(), *top, *skip, *order);
-                let url = self.base.at(&["api", "machines"], &query)?;
-                (Method::GET, url, None)
-            }
-        })
     }
 
     async fn answer(&self, mut response: Response, largest: usize) -> Reply {
@@ -249,25 +197,6 @@ impl Defender for HttpDefender {
     }
 }
 
-fn page_query(
-    filter: Option<String>,
-    top: u32,
-    skip: u32,
-    order: Order,
-) -> Vec<(&'static str, String)> {
-    let mut query = Vec::with_capacity(5);
-    query.extend(filter.map(|filter| ("$filter", filter)));
-    query.push(("$top", top.to_string()));
-    query.push(("$skip", skip.to_string()));
-    if order.count {
-        query.push(("$count", "true".to_owned()));
-    }
-    if order.newest_first {
-        query.push(("$orderby", "creationDateTimeUtc desc".to_owned()));
-    }
-    query
-}
-
 const fn largest(call: &Call) -> usize {
     match call {
         Call::ListScans { .. } | Call::Machines { .. } => LARGEST_PAGE,
@@ -282,15 +211,6 @@ fn too_large(status: u16, largest: usize) -> Lost {
     Lost::Unknown(format!(
         "the answer (status {status}) is larger than {megabytes} MB, so it is not the API's"
     ))
-}
-
-/// The filter by type and creation time. It must not use the status, since a change of status would then move rows
-/// between pages. The time is rounded down to whole seconds, so that no scan is missed.
-fn scans_since(since: Timestamp) -> String {
-    format!(
-        "type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {}",
-        since.strftime("%Y-%m-%dT%H:%M:%SZ")
-    )
 }
 
 #[cfg(test)]

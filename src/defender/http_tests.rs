@@ -9,7 +9,9 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::*;
+use jiff::Timestamp;
+
+use super::{super::Order, *};
 
 const TOKEN: &str = "s3cret-token";
 

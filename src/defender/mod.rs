@@ -2,7 +2,8 @@
 //!
 //! - this file: the port ([`Defender`]), what can be called ([`Call`]) and what comes back ([`Reply`]).
 //! - [`wire`]: the JSON bodies, which the mock tenant shares.
-//! - [`http`]: the port over HTTP. [`base`]: the API's address, checked before a token is sent there.
+//! - [`http`]: the port over HTTP. [`request`]: a call as an HTTP request. [`base`]: the API's address, checked before
+//!   a token is sent there.
 //! - [`network`]: proxies, trusted root certificates, TLS.
 //! - [`throttle`]: how long a 429 asks us to wait.
 //! - [`cloud`]: Microsoft's clouds and regions, and which of them share a quota.
@@ -16,8 +17,9 @@ use jiff::Timestamp;
 pub mod base;
 pub mod cloud;
 pub mod http;
-mod http_date;
+pub(crate) mod http_date;
 pub mod network;
+pub mod request;
 pub mod sign_in;
 pub mod throttle;
 pub mod wire;
@@ -25,6 +27,7 @@ pub mod wire;
 pub use base::ApiBase;
 pub use http::HttpDefender;
 pub use network::Network;
+pub use request::HttpRequest;
 pub use throttle::Throttle;
 
 /// One call to the API.

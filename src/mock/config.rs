@@ -3,15 +3,19 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::{fault_rule::Rule, outage::Outage};
 
+mod latency;
 mod listing;
 mod quota;
 mod sign_in;
 
+pub use latency::Latency;
+pub(super) use latency::within;
 pub use listing::{Endless, ListOption, Moving, Vanish};
-pub use quota::{Kinds, Limit, Model, QuotaConfig};
+pub use quota::{Kinds, Limit, Model, QuotaConfig, RetryAfter};
 pub use sign_in::{SignIn, Tokens};
 
 /// The tenant's settings. By default it has the documented quota, no faults and no latency.
@@ -24,13 +28,15 @@ pub struct MockConfig {
     /// How many calls it takes.
     pub quota: QuotaConfig,
     /// The time from a call's arrival to its answer. The call is counted at a random moment in between.
-    pub latency: RangeInclusive<Duration>,
+    pub latency: Latency,
     /// How long an action stays out of listings after its creation.
     pub listing_lag: RangeInclusive<Duration>,
     /// The time from a scan's creation to its end. Up to a third of it is `Pending`.
     pub scan_time: RangeInclusive<Duration>,
     /// The same for scans of others, from when they are first seen. `None` means [`scan_time`](Self::scan_time).
     pub foreign_scan_time: Option<RangeInclusive<Duration>>,
+    /// How long a scan of a machine that is away stays `Pending` until it ends as `TimeOut`.
+    pub offline_time_out: Duration,
     /// How scans end.
     pub ends: Ends,
     /// What goes wrong.
@@ -43,6 +49,8 @@ pub struct MockConfig {
     pub cancel_of_final: CancelOfFinal,
     /// Which machines exist.
     pub fleet: Fleet,
+    /// What the inventory's machines are like.
+    pub make_up: MakeUp,
     /// How many machines the inventory lists, unless [`Fleet::Only`] names them. Their ids depend on the seed.
     pub machines: usize,
     /// One machine in this many of that inventory was merged into the one before it, and as many are excluded. 0 means
@@ -72,6 +80,9 @@ pub struct MockConfig {
     pub refuses: Vec<ListOption>,
     /// A script of faults. The first rule that matches a call decides, and then chances do not apply.
     pub faults: Vec<Rule>,
+    /// How long after its end a scan is remembered, so that long campaigns need little memory. `None` means for ever.
+    /// Where it is set, the recorder keeps the ids only of machines that were scanned more than once.
+    pub forgets_after: Option<Duration>,
     /// If this is off, the recorder only counts calls, and keeps neither times nor scans. For benchmarks.
     pub record: bool,
 }
@@ -83,16 +94,19 @@ impl Default for MockConfig {
             // Any time will do, as long as it is the same in every run.
             started: Timestamp::constant(1_767_225_600, 0),
             quota: QuotaConfig::default(),
-            latency: Duration::ZERO..=Duration::ZERO,
+            latency: Latency::NONE,
             listing_lag: Duration::ZERO..=Duration::ZERO,
             scan_time: Duration::from_secs(30)..=Duration::from_mins(2),
             foreign_scan_time: None,
+            // Documented for isolation only (MDE-API.md, section 3).
+            offline_time_out: Duration::from_hours(72),
             ends: Ends::default(),
             chances: Chances::default(),
             busy_shape: BusyShape::Error,
             comments: Comments::Whole,
             cancel_of_final: CancelOfFinal::Refuse,
             fleet: Fleet::Any,
+            make_up: MakeUp::default(),
             machines: 100,
             departed_every: 0,
             empty_inventory_is_404: false,
@@ -107,6 +121,7 @@ impl Default for MockConfig {
             endless: None,
             refuses: Vec::new(),
             faults: Vec::new(),
+            forgets_after: None,
             record: true,
         }
     }
@@ -117,7 +132,7 @@ impl MockConfig {
     #[must_use]
     pub fn demo() -> Self {
         Self {
-            latency: Duration::from_millis(20)..=Duration::from_millis(150),
+            latency: (Duration::from_millis(20)..=Duration::from_millis(150)).into(),
             scan_time: Duration::from_secs(4)..=Duration::from_secs(12),
             ends: Ends {
                 failed: 0.02,
@@ -148,6 +163,31 @@ pub enum Fleet {
     Only(Vec<String>),
 }
 
+/// What the inventory's machines are like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MakeUp {
+    /// The device groups, each with as many machines as any other. They are numbered from 1.
+    pub groups: Vec<String>,
+    /// The tags, each on as many machines as any other. An empty one leaves machines without a tag.
+    pub tags: Vec<String>,
+    /// The share of machines, from 0 to 1, whose `healthStatus` is `Inactive`.
+    pub inactive: f64,
+    /// What follows the host in each name, without a dot between them; empty for short names.
+    pub domain: String,
+}
+
+impl Default for MakeUp {
+    fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        Self {
+            groups: words(&["Workstations", "Servers", "Laboratory"]),
+            tags: words(&["", "", "pilot", "kiosk"]),
+            inactive: 0.2,
+            domain: String::new(),
+        }
+    }
+}
+
 /// The chances that something goes wrong, each from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Chances {
@@ -157,6 +197,8 @@ pub struct Chances {
     pub unknown: f64,
     /// A machine that cannot be scanned.
     pub unsupported: f64,
+    /// A machine that is away: its scan stays `Pending` until [`MockConfig::offline_time_out`].
+    pub offline: f64,
     /// A start answered with 404 although the machine exists.
     pub spurious_404: f64,
     /// A 5xx answer to a call that was not carried out.
@@ -167,6 +209,14 @@ pub struct Chances {
     pub reset_before: f64,
     /// A connection that is cut after the call was carried out.
     pub reset_after: f64,
+    /// A 429 to a call that the windows have room for, because earlier calls took too much of the service's time.
+    pub cpu_429: f64,
+    /// An answer to a call that was carried out whose body is cut off.
+    pub truncated: f64,
+    /// An answer to a call that was carried out whose body is not JSON.
+    pub not_json: f64,
+    /// An answer to a call that was carried out whose body is a page of HTML.
+    pub html: f64,
     /// The share of the 5xx answers that go out before the call is counted, which then happens up to 4 s later.
     pub early: f64,
 }
@@ -183,7 +233,8 @@ pub struct Ends {
 }
 
 /// The answer to a start on a machine that is being scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BusyShape {
     /// 400 `ActiveRequestAlreadyExists`.
     Error,
@@ -194,8 +245,10 @@ pub enum BusyShape {
     /// 400 `BadRequest`, where only the message says so.
     BadRequest,
     /// 200 with the running action.
+    #[serde(rename = "success-200")]
     Success200,
     /// 201 with the running action.
+    #[serde(rename = "success")]
     Success201,
     /// [`Self::Error`] or either success, at random.
     Mixed,
@@ -213,7 +266,8 @@ pub enum Comments {
 }
 
 /// The text of the 403 that every start is answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ForbidWords {
     /// `Missing application roles. …`, as after a consent was revoked.
     Roles,
@@ -222,7 +276,8 @@ pub enum ForbidWords {
 }
 
 /// The answer to cancelling an action that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CancelOfFinal {
     /// 400 `BadRequest`.
     Refuse,

@@ -1,12 +1,13 @@
 //! What happens to a call on its way: by an outage, by a script of rules, or by chance.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     config::{Chances, MockConfig},
-    fault_rule::{Fault, Rule},
+    fault_rule::{Fault, Garbling, Rule},
+    machine::stable,
     outage::Shape,
-    reply::{Error, Reply},
+    reply::{Error, GATEWAY_PAGE, Reply},
     request::{Kind, Route},
 };
 
@@ -18,6 +19,8 @@ pub(super) struct CallPlan {
     pub(super) counted: Counted,
     /// Whether the call is carried out if the quota admits it.
     pub(super) carried_out: bool,
+    /// Whether it is refused although the quota admits it, for as long as this.
+    pub(super) cpu_429: Option<Duration>,
     /// What happens instead of the call's own answer.
     pub(super) instead: Option<Instead>,
 }
@@ -35,6 +38,8 @@ pub(super) enum Counted {
 #[derive(Debug)]
 pub(super) enum Instead {
     Answer(Reply),
+    /// The call's own answer, with another body.
+    Garbled(Garbling),
     Cut,
     /// There is never an answer.
     Silence,
@@ -46,6 +51,8 @@ pub(super) enum Instead {
 #[derive(Debug)]
 pub(super) struct FaultPlan {
     rules: Vec<(Rule, u64)>,
+    /// How many calls there were of each kind, and for each machine. The keys are hashes.
+    calls: HashMap<u64, u32>,
 }
 
 /// How long after an early answer the service may still count the call. The client allows 5 s.
@@ -55,7 +62,20 @@ impl FaultPlan {
     pub(super) fn new(rules: &[Rule]) -> Self {
         Self {
             rules: rules.iter().map(|rule| (rule.clone(), 0)).collect(),
+            calls: HashMap::new(),
         }
+    }
+
+    /// The dice of a call. They depend on the seed, the machine and how many calls there were for it, and on nothing
+    /// that happens to other machines: so the same campaign, at another pace, meets the same answers.
+    pub(super) fn dice(&mut self, route: &Route, seed: u64) -> fastrand::Rng {
+        let mut dice = stable(seed, route.machine().unwrap_or_else(|| route.kind().name()));
+        let calls = self.calls.entry(dice.u64(..)).or_default();
+        *calls += 1;
+        let mut of_this_call =
+            fastrand::Rng::with_seed(dice.u64(..) ^ u64::from(*calls).rotate_right(16));
+        of_this_call.u64(..);
+        of_this_call
     }
 
     pub(super) fn draw(
@@ -66,9 +86,10 @@ impl FaultPlan {
         rng: &mut fastrand::Rng,
     ) -> CallPlan {
         let mut plan = CallPlan {
-            latency: within(rng, &config.latency),
+            latency: config.latency.draw(rng),
             counted: Counted::Within(Duration::ZERO),
             carried_out: true,
+            cpu_429: None,
             instead: None,
         };
         match self.fault(route, arrived) {
@@ -105,7 +126,7 @@ impl CallPlan {
         rng: &mut fastrand::Rng,
     ) -> Self {
         let (latency, counted) = if shape.lets_calls_in() {
-            let latency = within(rng, &config.latency);
+            let latency = config.latency.draw(rng);
             (latency, Counted::Within(latency.mul_f64(rng.f64())))
         } else {
             (Duration::ZERO, Counted::Never)
@@ -114,6 +135,7 @@ impl CallPlan {
             latency,
             counted,
             carried_out: false,
+            cpu_429: None,
             instead: Some(instead_of(shape, rng)),
         }
     }
@@ -134,6 +156,7 @@ impl CallPlan {
                 self.latency = self.latency.saturating_add(longer);
                 (true, None)
             }
+            Fault::Garbled(garbling) => (true, Some(Instead::Garbled(garbling))),
         };
         (self.carried_out, self.instead) = (carried_out, instead);
     }
@@ -155,6 +178,14 @@ impl CallPlan {
             (self.carried_out, self.instead) = (false, Some(Instead::Cut));
         } else if hits(chances.reset_after) {
             self.instead = Some(Instead::Cut);
+        } else if hits(chances.truncated) {
+            self.instead = Some(Instead::Garbled(Garbling::Truncated));
+        } else if hits(chances.not_json) {
+            self.instead = Some(Instead::Garbled(Garbling::NotJson));
+        } else if hits(chances.html) {
+            self.instead = Some(Instead::Garbled(Garbling::Html));
+        } else if hits(chances.cpu_429) {
+            self.cpu_429 = Some(Duration::from_secs(rng.u64(1..=30)));
         } else if kind == Kind::Start && hits(chances.spurious_404) {
             let error = Error::new(404, "ResourceNotFound", "Machine was not found");
             let answer = Reply::error(error, rng.u128(..));
@@ -216,15 +247,6 @@ fn page(status: u16) -> Reply {
         _ => None,
     };
     Reply::raw(status, body).with_headers(header)
-}
-
-const GATEWAY_PAGE: &str = "<html><head><title>Service unavailable</title></head><body>Our services aren't available \
-                            right now</body></html>";
-
-/// A random duration in the range.
-pub(super) fn within(rng: &mut fastrand::Rng, range: &RangeInclusive<Duration>) -> Duration {
-    let (from, to) = (*range.start(), *range.end());
-    from + to.saturating_sub(from).mul_f64(rng.f64())
 }
 
 #[cfg(test)]

@@ -84,4 +84,17 @@ pub enum Fault {
     CutAfter,
     /// The answer takes this much longer.
     Delay(Duration),
+    /// The call is counted and carried out, and nobody can read its answer.
+    Garbled(Garbling),
+}
+
+/// What has become of an answer's body on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Garbling {
+    /// It is cut off in the middle.
+    Truncated,
+    /// It is text that is not JSON.
+    NotJson,
+    /// It is a page of HTML.
+    Html,
 }

@@ -5,13 +5,12 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 
 use super::{
-    config::{BusyShape, CancelOfFinal},
+    config::{BusyShape, CancelOfFinal, Ends, within},
     denial,
-    fault_plan::within,
     machine::{Nature, is_well_formed},
-    recorder::ScanRecord,
     reply::{Error, Reply},
     request::Route,
+    scan_log::ScanRecord,
     scans::{Action, Status, View},
     sign_in::{self, Now},
     tenant::{Passage, State, Tenant},
@@ -41,7 +40,7 @@ impl Tenant {
         state.issuer.admit(authorization, &passage.route, both)?;
         match &passage.route {
             Route::Token { tenant, version } => {
-                let trace = state.rng.u128(..);
+                let trace = state.dice.u128(..);
                 Ok(state
                     .issuer
                     .issue(tenant, *version, &request.body, both, trace))
@@ -49,7 +48,7 @@ impl Tenant {
             Route::Discovery { tenant, version } => {
                 Ok(sign_in::discovery(&request.base, tenant, *version))
             }
-            Route::Identity => Ok(state.issuer.identity(request, both, state.rng.u128(..))),
+            Route::Identity => Ok(state.issuer.identity(request, both, state.dice.u128(..))),
             Route::Start { machine } => self.start(state, machine, passage, now),
             Route::List => self.list(state, &request.query, None, now),
             Route::MachineActions { machine } => {
@@ -112,7 +111,10 @@ impl Tenant {
                 "The action is not supported on this machine",
             ));
         }
-        if nature.busy && state.scans.last_of(machine).is_none() {
+        if nature.busy
+            && state.scans.last_of(machine).is_none()
+            && state.met_busy.insert(machine.to_owned())
+        {
             self.begin_scan(state, machine, "Scan of another team", true, now);
         }
         if let Some((running, last)) = state.scans.last_of(machine)
@@ -121,6 +123,11 @@ impl Tenant {
             return self.busy(state, running, now);
         }
         let started = self.begin_scan(state, machine, &body.comment, false, now);
+        if nature.offline {
+            state
+                .scans
+                .hold_up(started, now + self.config.offline_time_out);
+        }
         let action = state.scans.get(started).ok_or_else(|| no_action(machine))?;
         let scan = ScanRecord {
             comment: Arc::clone(&action.comment),
@@ -137,7 +144,7 @@ impl Tenant {
             BusyShape::Success201,
         ];
         let shape = match self.config.busy_shape {
-            BusyShape::Mixed => SHAPES[state.rng.usize(..SHAPES.len())],
+            BusyShape::Mixed => SHAPES[state.dice.usize(..SHAPES.len())],
             shape => shape,
         };
         let error = |code| Error::new(400, code, "Action is already in progress");
@@ -148,7 +155,7 @@ impl Tenant {
             BusyShape::ErrorInLowerCase => return Err(error("activerequestalreadyexists")),
             BusyShape::BadRequest => return Err(error("BadRequest")),
             BusyShape::ErrorWithMark => {
-                let reply = Reply::error(error("ActiveRequestAlreadyExists"), state.rng.u128(..));
+                let reply = Reply::error(error("ActiveRequestAlreadyExists"), state.dice.u128(..));
                 return Ok(reply.with_mark());
             }
         };
@@ -165,7 +172,13 @@ impl Tenant {
         foreign: bool,
         now: Duration,
     ) -> usize {
-        let State { rng, scans, .. } = state;
+        let State {
+            dice: rng, scans, ..
+        } = state;
+        let after = self.config.forgets_after;
+        if let Some(then) = after.and_then(|after| now.checked_sub(after)) {
+            scans.forget_before(then);
+        }
         let scan_time = match &self.config.foreign_scan_time {
             Some(time) if foreign => time,
             _ => &self.config.scan_time,
@@ -186,21 +199,6 @@ impl Tenant {
             )
         };
         let created = self.clock.wall(now);
-        let ends = &self.config.ends;
-        let mut left = rng.f64();
-        let mut falls = |share: f64| {
-            left -= share;
-            left < 0.0
-        };
-        let end = if falls(ends.failed) {
-            Status::Failed
-        } else if falls(ends.timed_out) {
-            Status::TimeOut
-        } else if falls(ends.cancelled) {
-            Status::Cancelled
-        } else {
-            Status::Succeeded
-        };
         scans.add(Action {
             id: rng.u128(..),
             machine: machine.into(),
@@ -210,7 +208,7 @@ impl Tenant {
             listed_from: now + lag,
             begins: now + pending,
             ends: now + scan,
-            end,
+            end: end_of(&self.config.ends, rng),
             cancelled: None,
             vanished: false,
         })
@@ -245,13 +243,32 @@ impl Tenant {
         Ok(Reply::json(200, &self.view(now).single(action)))
     }
 
-    pub(super) const fn view(&self, now: Duration) -> View<'_> {
+    pub(super) fn view(&self, now: Duration) -> View<'_> {
         View {
             now,
             clock: &self.clock,
             comments: self.config.comments,
             requestor: REQUESTOR,
+            domain: &self.config.make_up.domain,
         }
+    }
+}
+
+/// How a scan ends.
+fn end_of(ends: &Ends, rng: &mut fastrand::Rng) -> Status {
+    let mut left = rng.f64();
+    let mut falls = |share: f64| {
+        left -= share;
+        left < 0.0
+    };
+    if falls(ends.failed) {
+        Status::Failed
+    } else if falls(ends.timed_out) {
+        Status::TimeOut
+    } else if falls(ends.cancelled) {
+        Status::Cancelled
+    } else {
+        Status::Succeeded
     }
 }
 

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    config::{Endless, ListOption, Moving, Vanish},
-    fault_plan::within,
+    config::{Endless, ListOption, Moving, Vanish, within},
     filter::{Filter, Row},
     machine::{Machine, random_id, stable},
     query::Paging,
@@ -134,7 +133,9 @@ impl Tenant {
 
     /// Changes the list as configured.
     fn move_on(&self, state: &mut State, now: Duration) {
-        let State { rng, scans, .. } = state;
+        let State {
+            dice: rng, scans, ..
+        } = state;
         let Moving {
             arriving,
             vanishing,

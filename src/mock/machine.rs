@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     clock::{ServerClock, stamp},
-    config::{Chances, MockConfig},
+    config::{Chances, MakeUp, MockConfig},
     filter::{Row, Type, Value},
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Nature {
     pub(super) unsupported: Option<&'static str>,
     /// Whether somebody else's scan is running on it when the first start arrives.
     pub(super) busy: bool,
+    /// Whether it is away, so that no scan on it begins.
+    pub(super) offline: bool,
 }
 
 impl Nature {
@@ -36,6 +38,7 @@ impl Nature {
                     "OsPlatformNotSupported"
                 }
             }),
+            offline: drawn(chances.offline),
         }
     }
 }
@@ -71,12 +74,10 @@ pub(super) fn random_id(rng: &mut fastrand::Rng) -> String {
     digits.collect()
 }
 
-pub(super) fn dns_name(machine: &str) -> String {
-    format!("host-{}", machine.get(..8).unwrap_or(machine))
+/// A machine's name. `domain` is what follows the host.
+pub(super) fn dns_name(machine: &str, domain: &str) -> String {
+    format!("host-{}{domain}", machine.get(..8).unwrap_or(machine))
 }
-
-/// The ids and the names of the device groups.
-const GROUPS: [(u32, &str); 3] = [(1, "Workstations"), (2, "Servers"), (3, "Laboratory")];
 
 /// One machine of the inventory.
 #[derive(Debug, Clone, Serialize)]
@@ -99,7 +100,7 @@ pub(super) struct Machine {
     health_status: &'static str,
     device_value: &'static str,
     rbac_group_id: u32,
-    rbac_group_name: &'static str,
+    rbac_group_name: String,
     risk_score: &'static str,
     exposure_level: &'static str,
     aad_device_id: Option<String>,
@@ -117,7 +118,7 @@ impl Machine {
         let of = |number: usize| stable(config.seed, &format!("machine {number}"));
         let mut rng = of(number);
         let id = random_id(&mut rng);
-        let mut machine = Self::drawn(id, rng, clock);
+        let mut machine = Self::drawn(id, rng, &config.make_up, clock);
         match number.checked_rem(config.departed_every) {
             Some(1) => {
                 machine.merged_into_machine_id = Some(random_id(&mut of(number - 1)));
@@ -135,11 +136,18 @@ impl Machine {
     /// The machine with this id.
     pub(super) fn named(id: String, config: &MockConfig, clock: &ServerClock) -> Self {
         let rng = stable(config.seed, &id);
-        Self::drawn(id, rng, clock)
+        Self::drawn(id, rng, &config.make_up, clock)
     }
 
-    fn drawn(id: String, mut rng: fastrand::Rng, clock: &ServerClock) -> Self {
-        let group = rng.usize(..GROUPS.len());
+    fn drawn(id: String, mut rng: fastrand::Rng, make_up: &MakeUp, clock: &ServerClock) -> Self {
+        let group = rng.usize(..make_up.groups.len().max(1));
+        let health_status = if rng.f64() < make_up.inactive {
+            "Inactive"
+        } else {
+            "Active"
+        };
+        let tag = rng.choice(&make_up.tags).filter(|tag| !tag.is_empty());
+        let tags = tag.cloned().into_iter().collect();
         let mut pick = |of: &[&'static str]| of[rng.usize(..of.len())];
         let os_platform = pick(&[
             "Windows11",
@@ -149,10 +157,8 @@ impl Machine {
             "Linux",
             "macOS",
         ]);
-        let health_status = pick(&["Active", "Active", "Active", "Active", "Inactive"]);
         let risk_score = pick(&["None", "None", "Low", "Medium", "High"]);
         let exposure_level = pick(&["Low", "Low", "Medium", "High"]);
-        let tag = pick(&["", "", "pilot", "kiosk"]);
         // Last seen within the month before the tenant was created, so that machines do not change with time.
         let today = clock.wall(Duration::ZERO);
         let ago = jiff::SignedDuration::from_secs(rng.i64(0..30 * 86_400));
@@ -162,7 +168,7 @@ impl Machine {
             is_potential_duplication: false,
             is_excluded: false,
             exclusion_reason: None,
-            computer_dns_name: dns_name(&id),
+            computer_dns_name: dns_name(&id, &make_up.domain),
             first_seen: stamp(last),
             last_seen: stamp(last),
             os_platform,
@@ -173,16 +179,12 @@ impl Machine {
             os_build: 22_631,
             health_status,
             device_value: "Normal",
-            rbac_group_id: GROUPS[group].0,
-            rbac_group_name: GROUPS[group].1,
+            rbac_group_id: u32::try_from(group + 1).unwrap_or(u32::MAX),
+            rbac_group_name: make_up.groups.get(group).cloned().unwrap_or_default(),
             risk_score,
             exposure_level,
             aad_device_id: rng.bool().then(|| super::reply::guid(rng.u128(..))),
-            tags: if tag.is_empty() {
-                Vec::new()
-            } else {
-                vec![tag.to_owned()]
-            },
+            tags,
             onboarding_status: "Onboarded",
             managed_by: "Intune",
             seen: last,

@@ -8,7 +8,8 @@
 //!   direct call ─┘                    (what gets lost)        └→ Recorder (what it saw)
 //! ```
 //!
-//! - `config`: [`MockConfig`], all settings. By default the tenant is well behaved.
+//! - `config`: [`MockConfig`], all settings. By default the tenant is well behaved. `scenario`: [`Scenario`], the same
+//!   as a file. [`values`]: how people write them.
 //! - `request`: [`Request`], where it goes, and the [`Kind`] of a call. `response`: [`Response`], [`Served`].
 //! - `tenant`: [`Tenant`], the service itself, on tokio's time.
 //! - `handlers`: the calls start, get and cancel. `listing`: those that list scans and machines, in pages.
@@ -21,7 +22,7 @@
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
 //! - `reply`: the answers.
-//! - `recorder`, `summary`: [`Recorder`], what the tenant saw. It records; the tests assert.
+//! - `recorder`, `scan_log`, `summary`: [`Recorder`], what the tenant saw. It records; the tests assert.
 //! - `server`: [`serve`] and [`serve_tls`], the tenant over HTTP. `listener`: a listener that can refuse connections.
 //!   `connection`: one of them, in HTTP/1.1 or HTTP/2. `tls`: [`Tls`], the certificate for https.
 //!
@@ -48,23 +49,28 @@ mod recorder;
 mod reply;
 mod request;
 mod response;
+mod scan_log;
 mod scans;
+mod scenario;
 mod server;
 mod sign_in;
 mod summary;
 mod tenant;
 mod tls;
 mod token_check;
+pub mod values;
 
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Comments, Endless, Ends, Fleet, ForbidWords, Kinds, Limit,
-    ListOption, MockConfig, Model, Moving, QuotaConfig, SignIn, Tokens, Vanish,
+    BusyShape, CancelOfFinal, Chances, Comments, Endless, Ends, Fleet, ForbidWords, Kinds, Latency,
+    Limit, ListOption, MakeUp, MockConfig, Model, Moving, QuotaConfig, RetryAfter, SignIn, Tokens,
+    Vanish,
 };
-pub use fault_rule::{Fault, Rule};
+pub use fault_rule::{Fault, Garbling, Rule};
 pub use outage::{Affects, Outage, Shape};
 pub use recorder::{Recorder, Seen};
 pub use request::{Kind, Method, Request};
 pub use response::{Response, Served};
+pub use scenario::{Scenario, ScenarioError};
 pub use server::{serve, serve_tls};
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};
 pub use tenant::Tenant;

@@ -4,36 +4,69 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{
     config::{Kinds, Limit, Model, QuotaConfig},
+    machine::stable,
     request::Kind,
 };
 
 /// The windows of every kind.
 #[derive(Debug)]
 pub(super) struct Quota {
-    windows: Vec<Vec<Window>>,
+    shares: Vec<Share>,
     together: bool,
     count_refused: bool,
 }
 
+/// The windows of one kind, or of all, and whoever else calls in them.
+#[derive(Debug, Clone)]
+struct Share {
+    windows: Windows,
+    other: Option<OtherCaller>,
+}
+
+/// Another client of the same application, which calls at random times, at the same rate all the time.
+#[derive(Debug, Clone)]
+struct OtherCaller {
+    /// Its calls a second, on average.
+    rate: f64,
+    /// When it calls next.
+    next: Duration,
+    dice: fastrand::Rng,
+    /// What the windows would be without it.
+    without: Windows,
+}
+
+/// The windows of all limits.
+#[derive(Debug, Clone)]
+struct Windows(Vec<Window>);
+
 /// A call that was one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The limit that was exceeded; if there are several, the one with the longest wait.
-    pub(super) limit: Limit,
+    /// The limit that was exceeded; if there are several, the one with the longest wait. `None` is no limit of calls,
+    /// but the time that they took.
+    pub(super) limit: Option<Limit>,
     /// How long until there is room again, if nobody else calls.
     pub(super) wait: Duration,
+    /// Whether the client's own calls have left no room, whatever others did.
+    pub(super) is_deserved: bool,
 }
 
 impl Quota {
-    pub(super) fn new(config: &QuotaConfig) -> Self {
+    pub(super) fn new(config: &QuotaConfig, seed: u64) -> Self {
         let limits = config.limits.iter().filter(|limit| !limit.window.is_zero());
-        let of_a_kind: Vec<_> = limits
-            .map(|limit| Window::new(*limit, config.model))
-            .collect();
+        let of_a_kind = limits.map(|limit| Window::new(*limit, config.model));
         let together = config.kinds == Kinds::Together;
         let kinds = if together { 1 } else { Kind::ALL.len() };
+        let windows = Windows(of_a_kind.collect());
+        let share = |number| {
+            let dice = stable(seed, &format!("other caller {number}"));
+            Share {
+                other: OtherCaller::new(config, dice, &windows),
+                windows: windows.clone(),
+            }
+        };
         Self {
-            windows: vec![of_a_kind; kinds],
+            shares: (0..kinds).map(share).collect(),
             together,
             count_refused: config.count_refused,
         }
@@ -46,25 +79,111 @@ impl Quota {
             return Ok(());
         }
         let index = if self.together { 0 } else { kind.index() };
-        let Some(windows) = self.windows.get_mut(index) else {
-            return Ok(());
+        match self.shares.get_mut(index) {
+            Some(share) => share.count(now, self.count_refused),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Share {
+    fn count(&mut self, now: Duration, count_refused: bool) -> Result<(), Refusal> {
+        let Some(other) = &mut self.other else {
+            return self.windows.count(now, count_refused);
         };
+        while let Some(at) = other.call_before(now) {
+            // What the other caller makes of a refusal is not known here.
+            let _ = self.windows.count(at, count_refused);
+        }
+        let alone = other.without.refusal(now);
+        let counted = self.windows.count(now, count_refused);
+        if counted.is_ok() || count_refused {
+            other.without.spend(now);
+        }
+        counted.map_err(|refusal| Refusal {
+            is_deserved: alone.is_some(),
+            ..refusal
+        })
+    }
+}
+
+impl Windows {
+    /// Why a call would be refused now, if it would be.
+    fn refusal(&mut self, now: Duration) -> Option<Refusal> {
         let mut refusal: Option<Refusal> = None;
-        for window in windows.iter_mut() {
+        for window in &mut self.0 {
             let Some(wait) = window.wait(now) else {
                 continue;
             };
             if refusal.is_none_or(|longest| wait > longest.wait) {
-                let limit = window.limit;
-                refusal = Some(Refusal { limit, wait });
+                refusal = Some(Refusal {
+                    limit: Some(window.limit),
+                    wait,
+                    is_deserved: true,
+                });
             }
         }
-        if refusal.is_none() || self.count_refused {
-            for window in windows {
-                window.spend(now);
-            }
+        refusal
+    }
+
+    /// Counts a call. [`Self::refusal`] must have been called at the same moment.
+    fn spend(&mut self, now: Duration) {
+        for window in &mut self.0 {
+            window.spend(now);
+        }
+    }
+
+    fn count(&mut self, now: Duration, count_refused: bool) -> Result<(), Refusal> {
+        let refusal = self.refusal(now);
+        if refusal.is_none() || count_refused {
+            self.spend(now);
         }
         refusal.map_or(Ok(()), Err)
+    }
+}
+
+impl OtherCaller {
+    /// One that takes the configured share of the limit that allows least in the long run.
+    fn new(config: &QuotaConfig, dice: fastrand::Rng, windows: &Windows) -> Option<Self> {
+        let limits = config.limits.iter().filter(|limit| !limit.window.is_zero());
+        let rates = limits.map(|limit| f64::from(limit.calls) / limit.window.as_secs_f64());
+        let rate = rates.min_by(f64::total_cmp)? * config.other_caller;
+        (rate > 0.0).then(|| {
+            let mut other = Self {
+                rate,
+                next: Duration::ZERO,
+                dice,
+                without: windows.clone(),
+            };
+            other.next = other.pause();
+            other
+        })
+    }
+
+    /// When it calls next, if that is not after `now`. The call after that is drawn.
+    fn call_before(&mut self, now: Duration) -> Option<Duration> {
+        (self.next <= now).then(|| {
+            let at = self.next;
+            self.next = at.saturating_add(self.pause());
+            at
+        })
+    }
+
+    /// The time between two of its calls, which come independently of each other.
+    fn pause(&mut self) -> Duration {
+        let seconds = -(1.0 - self.dice.f64()).ln() / self.rate;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+impl Refusal {
+    /// The refusal of a call that there was room for, because calls took too much of the service's time.
+    pub(super) fn by_cpu(wait: Duration) -> Self {
+        Self {
+            limit: None,
+            wait,
+            is_deserved: false,
+        }
     }
 }
 
@@ -171,152 +290,4 @@ fn from_nanos(nanos: u128) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn quota(limits: &[(u32, u64)], model: Model, count_refused: bool) -> Quota {
-        let limits = limits.iter().map(|&(calls, seconds)| Limit {
-            calls,
-            window: Duration::from_secs(seconds),
-        });
-        Quota::new(&QuotaConfig {
-            limits: limits.collect(),
-            model,
-            count_refused,
-            kinds: Kinds::Apart,
-        })
-    }
-
-    /// Whether there is room at `now` by a model's definition, computed from all calls that were counted before.
-    fn has_room(
-        model: Model,
-        calls: u32,
-        window: Duration,
-        counted: &[Duration],
-        now: Duration,
-    ) -> bool {
-        let used = |from: Duration| counted.iter().filter(|t| **t >= from).count() as u128;
-        let (calls, length) = (u128::from(calls), window.as_nanos());
-        match model {
-            Model::Sliding => {
-                let inside = counted
-                    .iter()
-                    .filter(|t| now.saturating_sub(**t) <= window)
-                    .count();
-                (inside as u128) < calls
-            }
-            Model::Fixed { phase } => {
-                let number =
-                    |t: Duration| (t.as_nanos() + length - phase.as_nanos() % length) / length;
-                let inside = counted
-                    .iter()
-                    .filter(|t| number(**t) == number(now))
-                    .count();
-                (inside as u128) < calls
-            }
-            // Since any earlier call, at most the bucket's size and what has flowed in since were spent.
-            Model::Bucket { size } => counted.iter().all(|from| {
-                let size = size.map_or(calls, u128::from);
-                (used(*from) + 1) * length
-                    <= size * length + now.saturating_sub(*from).as_nanos() * calls
-            }),
-        }
-    }
-
-    fn models() -> impl Strategy<Value = Model> {
-        prop_oneof![
-            Just(Model::Sliding),
-            (0u64..20_000).prop_map(|ms| Model::Fixed {
-                phase: Duration::from_millis(ms)
-            }),
-            proptest::option::of(1u32..12).prop_map(|size| Model::Bucket { size }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn every_model_admits_exactly_what_its_definition_says(
-            model in models(),
-            calls in 1u32..8,
-            seconds in 1u64..6,
-            gaps in proptest::collection::vec(0u64..2_500, 1..80),
-        ) {
-            let window = Duration::from_secs(seconds);
-            let mut quota = quota(&[(calls, seconds)], model, false);
-            let (mut now, mut counted) = (Duration::ZERO, Vec::new());
-            for gap in gaps {
-                now += Duration::from_millis(gap);
-                let room = has_room(model, calls, window, &counted, now);
-                prop_assert_eq!(quota.count(Kind::Start, now).is_ok(), room, "{:?} at {:?}", model, now);
-                if room {
-                    counted.push(now);
-                }
-            }
-        }
-
-        #[test]
-        fn a_refusal_names_the_first_moment_that_has_room(model in models(), calls in 1u32..8, gap in 0u64..400) {
-            let mut quota = quota(&[(calls, 3), (calls + 3, 7)], model, false);
-            let mut now = Duration::ZERO;
-            for _ in 0..60 {
-                if let Err(refusal) = quota.count(Kind::Start, now) {
-                    let just_before = now + refusal.wait.saturating_sub(Duration::from_nanos(1));
-                    prop_assert!(quota.count(Kind::Start, just_before).is_err());
-                    now += refusal.wait;
-                    prop_assert!(quota.count(Kind::Start, now).is_ok());
-                }
-                now += Duration::from_millis(gap);
-            }
-        }
-    }
-
-    #[test]
-    fn kinds_apart_do_not_disturb_each_other_and_kinds_together_do() {
-        for (kinds, second) in [(Kinds::Apart, true), (Kinds::Together, false)] {
-            let mut quota = Quota::new(&QuotaConfig {
-                limits: vec![Limit {
-                    calls: 1,
-                    window: Duration::from_mins(1),
-                }],
-                kinds,
-                ..QuotaConfig::default()
-            });
-            assert!(quota.count(Kind::Start, Duration::ZERO).is_ok());
-            assert_eq!(quota.count(Kind::List, Duration::ZERO).is_ok(), second);
-            assert!(quota.count(Kind::Token, Duration::ZERO).is_ok());
-        }
-    }
-
-    #[test]
-    fn refused_calls_prolong_the_wait_only_where_they_are_counted() {
-        for (count_refused, room) in [(false, true), (true, false)] {
-            let mut quota = quota(&[(1, 60)], Model::Sliding, count_refused);
-            for seconds in [0, 30, 61] {
-                let admitted = quota
-                    .count(Kind::Start, Duration::from_secs(seconds))
-                    .is_ok();
-                let expected = seconds == 0 || (seconds == 61 && room);
-                assert_eq!(
-                    admitted, expected,
-                    "at {seconds} s, refused calls counted: {count_refused}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_limit_of_no_calls_refuses_and_no_limit_admits() {
-        assert!(
-            quota(&[(0, 60)], Model::Sliding, false)
-                .count(Kind::Start, Duration::ZERO)
-                .is_err()
-        );
-        assert!(
-            quota(&[], Model::Sliding, false)
-                .count(Kind::Start, Duration::ZERO)
-                .is_ok()
-        );
-    }
-}
+mod tests;

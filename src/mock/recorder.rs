@@ -1,12 +1,15 @@
 //! What the tenant saw. The recorder records, and the tests assert.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{config::ListOption, request::Kind};
+use super::{
+    config::ListOption,
+    request::Kind,
+    scan_log::{ScanLog, ScanRecord},
+};
 
 /// A record of the calls that the quota has counted, and of the scans that they started.
 ///
@@ -22,7 +25,7 @@ pub struct Recorder {
 #[derive(Debug, Default)]
 struct Record {
     kinds: [KindRecord; Kind::ALL.len()],
-    scans: HashMap<Arc<str>, Vec<ScanRecord>>,
+    scans: ScanLog,
     foreign_cancels: u64,
     malformed: u64,
     wrong_tokens: u64,
@@ -32,6 +35,7 @@ struct Record {
 struct KindRecord {
     calls: u64,
     throttled: u64,
+    over_limit: u64,
     early: u64,
     /// When each call arrived and when it was counted, in nanoseconds since the tenant's start, ordered by the latter.
     times: Vec<(u64, u64)>,
@@ -58,15 +62,6 @@ pub struct Seen {
     pub counted: Duration,
 }
 
-/// One scan that a call started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ScanRecord {
-    /// The comment it was started with.
-    pub(super) comment: Arc<str>,
-    /// Whether the client was not told, because the connection was cut or another answer was sent.
-    pub(super) answer_lost: bool,
-}
-
 impl Recorder {
     pub(super) fn new(record: bool, together: bool) -> Self {
         Self {
@@ -74,6 +69,12 @@ impl Recorder {
             together,
             seen: Mutex::default(),
         }
+    }
+
+    /// The same recorder, which names only the machines that were scanned more than once.
+    pub(super) fn with_hashes(self) -> Self {
+        self.lock().scans = ScanLog::of_hashes();
+        self
     }
 
     /// How many calls of the kind were counted, refused ones included.
@@ -86,6 +87,12 @@ impl Recorder {
     #[must_use]
     pub fn throttled(&self, kind: Kind) -> u64 {
         self.lock().kinds[kind.index()].throttled
+    }
+
+    /// How many of those were refused because of this client's own calls, whatever others did.
+    #[must_use]
+    pub fn over_limit(&self, kind: Kind) -> u64 {
+        self.lock().kinds[kind.index()].over_limit
     }
 
     /// How many calls of the kind arrived after a 429 had gone out and before its `Retry-After` had passed.
@@ -154,39 +161,30 @@ impl Recorder {
     /// How many scans were started by calls.
     #[must_use]
     pub fn scans(&self) -> usize {
-        self.lock().scans.values().map(Vec::len).sum()
+        self.lock().scans.total()
     }
 
     /// How many scans were started by calls on this machine.
     #[must_use]
     pub fn scans_of(&self, machine: &str) -> usize {
-        let record = self.lock();
-        record
-            .scans
-            .get(&*machine.to_ascii_lowercase())
-            .map_or(0, Vec::len)
+        self.lock().scans.of(&machine.to_ascii_lowercase())
     }
 
     /// The machines that were scanned more than once, ordered by id.
     #[must_use]
     pub fn machines_scanned_more_than_once(&self) -> Vec<String> {
-        let record = self.lock();
-        let repeated = record.scans.iter().filter(|(_, scans)| scans.len() > 1);
-        let mut ids: Vec<_> = repeated.map(|(machine, _)| machine.to_string()).collect();
-        ids.sort_unstable();
-        ids
+        self.lock().scans.repeated()
     }
 
     /// Every machine with the scans that were started on it by calls, ordered by id.
     pub(super) fn scans_by_machine(&self) -> Vec<(Arc<str>, Vec<ScanRecord>)> {
-        let record = self.lock();
-        let mut all: Vec<_> = record
-            .scans
-            .iter()
-            .map(|(m, scans)| (Arc::clone(m), scans.clone()))
-            .collect();
-        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        all
+        self.lock().scans.by_machine()
+    }
+
+    /// How many machines were scanned, and how many scans the client was not told about.
+    pub(super) fn scanned(&self) -> (usize, usize) {
+        let scans = &self.lock().scans;
+        (scans.machines(), scans.answers_lost())
     }
 
     /// How many scans were cancelled that no call had started.
@@ -217,7 +215,8 @@ impl Recorder {
 
     pub(super) fn arrived(&self, kind: Kind, at: Duration) {
         let mut record = self.lock();
-        let too_soon = |hold: &Hold| hold.told < at && at < hold.until;
+        // Signing in has no quota, and so no hold.
+        let too_soon = |hold: &Hold| kind != Kind::Token && hold.told < at && at < hold.until;
         if record.kinds[self.hold_of(kind)]
             .hold
             .as_ref()
@@ -247,9 +246,11 @@ impl Recorder {
     }
 
     /// Records that a call was refused. Its client learns at `told`, if at all, that it has to wait until `until`.
-    pub(super) fn refused(&self, kind: Kind, told: Option<Duration>, until: Duration) {
+    /// `over` says whether its own calls were too many.
+    pub(super) fn refused(&self, kind: Kind, told: Option<Duration>, until: Duration, over: bool) {
         let mut record = self.lock();
         record.kinds[kind.index()].throttled += 1;
+        record.kinds[kind.index()].over_limit += u64::from(over);
         let Some(told) = told else { return };
         let hold = &mut record.kinds[self.hold_of(kind)].hold;
         // A client that was told twice has known it since the first time.
@@ -264,10 +265,7 @@ impl Recorder {
 
     pub(super) fn started(&self, machine: &Arc<str>, scan: ScanRecord) {
         if self.record {
-            let mut record = self.lock();
-            // Nearly every machine is scanned only once.
-            let scans = record.scans.entry(Arc::clone(machine));
-            scans.or_insert_with(|| Vec::with_capacity(1)).push(scan);
+            self.lock().scans.started(machine, scan);
         }
     }
 
@@ -330,8 +328,8 @@ mod tests {
     fn a_call_is_early_between_the_refusal_that_was_told_and_its_deadline() {
         for (together, other_kind_is_early) in [(false, 0), (true, 1)] {
             let recorder = Recorder::new(true, together);
-            recorder.refused(Kind::Start, Some(s(10)), s(40));
-            recorder.refused(Kind::Start, Some(s(11)), s(50));
+            recorder.refused(Kind::Start, Some(s(10)), s(40), true);
+            recorder.refused(Kind::Start, Some(s(11)), s(50), true);
             for at in [9, 10, 30, 45, 50] {
                 recorder.arrived(Kind::Start, s(at));
             }

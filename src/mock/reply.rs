@@ -5,7 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{quota::Refusal, response::Response};
+use super::{
+    config::{Limit, RetryAfter},
+    fault_rule::Garbling,
+    quota::Refusal,
+    response::Response,
+};
 use crate::defender::wire::{Envelope, ErrorBody};
 
 /// An answer without the headers that all answers have.
@@ -18,6 +23,10 @@ pub(super) struct Reply {
 }
 
 const JSON: &str = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8";
+
+/// What a gateway says when the service does not answer it.
+pub(super) const GATEWAY_PAGE: &str = "<html><head><title>Service unavailable</title></head><body>\
+                                       Our services aren't available right now</body></html>";
 
 impl Reply {
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
@@ -61,16 +70,52 @@ impl Reply {
         Self::json(status, &Envelope { error })
     }
 
-    pub(super) fn throttled(refusal: Refusal, correlation_id: u128) -> Self {
+    /// A 429. `until` is when the wait is over, as a header shows dates.
+    pub(super) fn throttled(
+        refusal: Refusal,
+        style: RetryAfter,
+        until: Option<String>,
+        correlation_id: u128,
+    ) -> Self {
         let seconds = whole_seconds(refusal.wait);
-        let message = format!(
-            "API calls quota exceeded! Maximum allowed {} per {} for the key Destination+TenantID+AppID. You can send \
-             requests again in {seconds} seconds.",
-            refusal.limit.calls,
-            time_span(refusal.limit.window),
+        let (code, limit) = match refusal.limit {
+            Some(Limit { calls, window }) => {
+                let window = time_span(window);
+                ("429", format!("Maximum allowed {calls} per {window}"))
+            }
+            None => ("TooManyRequests", "Too much CPU time".to_owned()),
+        };
+        let again = format!(
+            " for the key Destination+TenantID+AppID. You can send requests again in {seconds} seconds."
         );
-        Self::error(Error::new(429, "429", message), correlation_id)
-            .with_headers([("retry-after", seconds.to_string())])
+        let again = if style == RetryAfter::Older {
+            ""
+        } else {
+            &again
+        };
+        let message = format!("API calls quota exceeded! {limit}{again}");
+        let header = match style {
+            RetryAfter::Seconds => Some(seconds.to_string()),
+            RetryAfter::Date => until,
+            RetryAfter::Missing | RetryAfter::Older => None,
+            RetryAfter::Contradicting => Some("1".to_owned()),
+            RetryAfter::Absurd => Some("31622400000".to_owned()),
+        };
+        Self::error(Error::new(429, code, message), correlation_id)
+            .with_headers(header.map(|header| ("retry-after", header)))
+    }
+
+    /// The same answer with a body that nobody can read.
+    pub(super) fn garbled(mut self, garbling: Garbling) -> Self {
+        self.body = match garbling {
+            Garbling::Truncated => self.body.slice(..self.body.len() / 2),
+            Garbling::NotJson => Bytes::from_static(b"OK"),
+            Garbling::Html => {
+                self.content_type = "text/html";
+                Bytes::from_static(GATEWAY_PAGE.as_bytes())
+            }
+        };
+        self
     }
 
     /// The same answer with a byte-order mark before its body, as some gateways add one.
@@ -178,7 +223,6 @@ pub(super) fn read_guid(text: &str) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::Limit;
 
     #[test]
     fn a_refusal_reads_as_the_service_writes_it() {
@@ -191,7 +235,13 @@ mod tests {
                 window: Duration::from_secs(window),
             };
             let wait = Duration::from_millis(36_001);
-            let response = Reply::throttled(Refusal { limit, wait }, 7).into_response(None);
+            let refusal = Refusal {
+                limit: Some(limit),
+                wait,
+                is_deserved: true,
+            };
+            let reply = Reply::throttled(refusal, RetryAfter::Seconds, None, 7);
+            let response = reply.into_response(None);
             assert_eq!(
                 (response.status, response.header("retry-after")),
                 (429, Some("37"))

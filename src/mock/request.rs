@@ -1,12 +1,12 @@
 //! A call to the tenant, without HTTP, and where it goes.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::query::{decode, pairs};
 
 /// What a call is for. Each kind has a quota of its own, except signing in, which has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Get a token.

@@ -1,6 +1,11 @@
 //! The machine actions: at most one active scan on each machine, from `Pending` through `InProgress` to its end.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +21,9 @@ use super::{
 /// The actions, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
-    actions: Vec<Action>,
+    actions: VecDeque<Action>,
+    /// How many actions before them are forgotten.
+    forgotten: usize,
     by_id: HashMap<u128, usize>,
     last_of: HashMap<Arc<str>, usize>,
 }
@@ -96,26 +103,54 @@ impl Action {
 
 impl Scans {
     pub(super) fn add(&mut self, action: Action) -> usize {
-        let index = self.actions.len();
+        let index = self.forgotten + self.actions.len();
         self.by_id.insert(action.id, index);
         self.last_of.insert(Arc::clone(&action.machine), index);
-        self.actions.push(action);
+        self.actions.push_back(action);
         index
     }
 
+    /// Forgets the oldest actions, as long as they had ended by then.
+    pub(super) fn forget_before(&mut self, then: Duration) {
+        while let Some(oldest) = self
+            .actions
+            .pop_front_if(|oldest| !oldest.is_active(then) && oldest.ends <= then)
+        {
+            self.by_id.remove(&oldest.id);
+            if self.last_of.get(&oldest.machine) == Some(&self.forgotten) {
+                self.last_of.remove(&oldest.machine);
+            }
+            self.forgotten += 1;
+        }
+    }
+
+    /// Where the action with this index is now.
+    fn place(&self, index: usize) -> Option<usize> {
+        index.checked_sub(self.forgotten)
+    }
+
+    /// Keeps a scan from beginning: it is `Pending` until it times out.
+    pub(super) fn hold_up(&mut self, index: usize, until: Duration) {
+        let place = self.place(index);
+        if let Some(action) = place.and_then(|place| self.actions.get_mut(place)) {
+            (action.begins, action.ends, action.end) = (until, until, Status::TimeOut);
+        }
+    }
+
     pub(super) fn get(&self, index: usize) -> Option<&Action> {
-        self.actions.get(index)
+        self.actions.get(self.place(index)?)
     }
 
     pub(super) fn find_mut(&mut self, id: &str) -> Option<&mut Action> {
         let index = *self.by_id.get(&read_guid(id)?)?;
-        self.actions.get_mut(index)
+        let place = self.place(index)?;
+        self.actions.get_mut(place)
     }
 
     /// The machine's latest action, whether it has ended or not.
     pub(super) fn last_of(&self, machine: &str) -> Option<(usize, &Action)> {
         let index = *self.last_of.get(machine)?;
-        Some((index, self.actions.get(index)?))
+        Some((index, self.get(index)?))
     }
 
     /// The actions that listings show now, newest first.
@@ -146,6 +181,8 @@ pub(super) struct View<'a> {
     pub(super) comments: Comments,
     /// The application's name, which is the requestor of its actions.
     pub(super) requestor: &'a str,
+    /// What follows the host in a machine's name.
+    pub(super) domain: &'a str,
 }
 
 const CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#MachineActions/$entity";
@@ -185,7 +222,7 @@ impl<'a> View<'a> {
             },
             status: action.status(self.now).name(),
             machine_id: &action.machine,
-            computer_dns_name: dns_name(&action.machine),
+            computer_dns_name: dns_name(&action.machine, self.domain),
             creation_date_time_utc: stamp(action.created),
             last_update_date_time_utc: stamp(action.updated(self.now, self.clock)),
             cancellation_requestor: cancelled.map(|_| self.requestor),
@@ -273,47 +310,4 @@ impl Row for Filtered<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_action_has_the_services_twenty_keys_in_its_order() {
-        let clock = ServerClock::starting_at("2024-10-21T11:26:49.6894208Z".parse().unwrap());
-        let action = Action {
-            id: 0x0696_c900_b8ce_42ce_96f6_1b68_268b_7bea,
-            machine: "ab".into(),
-            comment: "Grüße".into(),
-            foreign: false,
-            created: clock.wall(Duration::ZERO),
-            listed_from: Duration::ZERO,
-            begins: Duration::from_secs(1),
-            ends: Duration::from_secs(2),
-            end: Status::Succeeded,
-            cancelled: None,
-            vanished: false,
-        };
-        let view = View {
-            now: Duration::ZERO,
-            clock: &clock,
-            comments: Comments::Truncated(3),
-            requestor: "My App",
-        };
-        let text = serde_json::to_string(&view.single(&action)).unwrap();
-        assert_eq!(
-            text,
-            "{\"@odata.context\":\"https://api.security.microsoft.com/api/$metadata#MachineActions/$entity\",\
-             \"id\":\"0696c900-b8ce-42ce-96f6-1b68268b7bea\",\"type\":\"RunAntiVirusScan\",\"title\":null,\
-             \"requestor\":\"My App\",\"requestorComment\":\"Grü\",\"status\":\"Pending\",\"machineId\":\"ab\",\
-             \"computerDnsName\":\"host-ab\",\"creationDateTimeUtc\":\"2024-10-21T11:26:49.6894208Z\",\
-             \"lastUpdateDateTimeUtc\":\"2024-10-21T11:26:49.6894208Z\",\"cancellationRequestor\":null,\
-             \"cancellationComment\":null,\"cancellationDateTimeUtc\":null,\"errorHResult\":0,\"scope\":null,\
-             \"externalId\":null,\"requestSource\":\"PublicApi\",\"relatedFileInfo\":null,\"commands\":[],\
-             \"troubleshootInfo\":null}"
-        );
-        let statuses = [0, 1, 2].map(|s| action.status(Duration::from_secs(s)));
-        assert_eq!(
-            statuses,
-            [Status::Pending, Status::InProgress, Status::Succeeded]
-        );
-    }
-}
+mod tests;

@@ -207,7 +207,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn two_hundred_real_calls_with_latency_pass_in_virtual_time() {
         let (tenant, base) = served(MockConfig {
-            latency: Duration::from_secs(2)..=Duration::from_secs(20),
+            latency: (Duration::from_secs(2)..=Duration::from_secs(20)).into(),
             quota: crate::mock::QuotaConfig::none(),
             ..MockConfig::default()
         })
@@ -282,7 +282,7 @@ mod tests {
             Shape::Refused,
         );
         let (tenant, base) = served(MockConfig {
-            latency: Duration::from_secs(5)..=Duration::from_secs(5),
+            latency: (Duration::from_secs(5)..=Duration::from_secs(5)).into(),
             outages: vec![outage],
             ..MockConfig::default()
         })

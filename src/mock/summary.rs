@@ -37,6 +37,8 @@ pub struct KindSummary {
     pub calls: u64,
     /// How many of them were answered with 429.
     pub throttled: u64,
+    /// How many of those were refused because of this client's own calls, whatever others did.
+    pub over_limit: u64,
     /// How many arrived before a `Retry-After` had passed.
     pub early: u64,
     /// How many an outage kept from the service, so that they were not counted.
@@ -85,6 +87,7 @@ impl Summary {
         let kind = |kind: Kind| KindSummary {
             calls: recorder.calls(kind),
             throttled: recorder.throttled(kind),
+            over_limit: recorder.over_limit(kind),
             early: recorder.early(kind),
             turned_away: recorder.turned_away(kind).len(),
             busiest: if kind == Kind::Token {
@@ -96,8 +99,7 @@ impl Summary {
         let mut repeated = recorder.machines_scanned_more_than_once();
         let machines_scanned_more_than_once = repeated.len();
         repeated.truncate(NAMED);
-        let by_machine = recorder.scans_by_machine();
-        let scans = by_machine.iter().flat_map(|(_, scans)| scans);
+        let (machines, answers_lost) = recorder.scanned();
         let summary = Self {
             kinds: Kind::ALL.iter().map(|k| (k.name(), kind(*k))).collect(),
             together: if quota.kinds == Kinds::Together {
@@ -106,9 +108,9 @@ impl Summary {
                 Vec::new()
             },
             scans: ScanSummary {
-                total: scans.clone().count(),
-                machines: by_machine.len(),
-                answers_lost: scans.filter(|scan| scan.answer_lost).count(),
+                total: recorder.scans(),
+                machines,
+                answers_lost,
                 machines_scanned_more_than_once,
                 repeated,
             },
@@ -127,7 +129,7 @@ impl Summary {
         let of_kinds = |count: fn(&KindSummary) -> u64| self.kinds.values().map(count).sum::<u64>();
         let repeated = self.scans.machines_scanned_more_than_once as u64;
         let counts = [
-            (of_kinds(|kind| kind.throttled), "call", "over the limit"),
+            (of_kinds(|kind| kind.over_limit), "call", "over the limit"),
             (
                 of_kinds(|kind| kind.early),
                 "call",
@@ -163,6 +165,7 @@ impl fmt::Display for Summary {
             let KindSummary {
                 calls,
                 throttled,
+                over_limit: _,
                 early,
                 turned_away,
                 busiest,
@@ -226,7 +229,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mock::recorder::ScanRecord;
+    use crate::mock::scan_log::ScanRecord;
 
     #[test]
     fn in_words_it_names_what_should_not_have_happened() {

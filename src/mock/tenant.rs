@@ -8,11 +8,11 @@ use std::{
 
 use super::{
     clock::{ServerClock, http_date},
-    config::{Fleet, Kinds, MockConfig},
+    config::{Fleet, Kinds, MockConfig, RetryAfter},
     fault_plan::{CallPlan, Counted, FaultPlan, Instead},
     machine::{Machine, is_hex},
     outage::{self, Shape},
-    quota::Quota,
+    quota::{Quota, Refusal},
     recorder::Recorder,
     reply::{Error, Reply, whole_seconds},
     request::{Kind, Request, Route},
@@ -57,12 +57,15 @@ pub struct Tenant {
 /// What calls change.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) rng: fastrand::Rng,
+    /// What is random about the call that is being carried out.
+    pub(super) dice: fastrand::Rng,
     faults: FaultPlan,
     quota: Quota,
     pub(super) scans: Scans,
     pub(super) issuer: TokenIssuer,
     pub(super) inventory: Vec<Machine>,
+    /// The machines on which somebody else's scan was running when the first start arrived.
+    pub(super) met_busy: HashSet<String>,
 }
 
 /// A call on its way through the service.
@@ -73,6 +76,8 @@ pub(super) struct Passage {
     arrived: Duration,
     answer_at: Duration,
     plan: CallPlan,
+    /// What is random about the call.
+    dice: fastrand::Rng,
     /// Whether the client will not learn the result of the call.
     pub(super) answer_lost: bool,
 }
@@ -89,16 +94,21 @@ impl Tenant {
     pub fn new(config: MockConfig) -> Arc<Self> {
         let clock = ServerClock::starting_at(config.started);
         let (inventory, named) = fleet(&config, &clock);
+        let recorder = Recorder::new(config.record, config.quota.kinds == Kinds::Together);
         Arc::new(Self {
             named,
-            recorder: Recorder::new(config.record, config.quota.kinds == Kinds::Together),
+            recorder: match config.forgets_after {
+                Some(_) => recorder.with_hashes(),
+                None => recorder,
+            },
             state: Mutex::new(State {
-                rng: fastrand::Rng::with_seed(config.seed),
+                dice: fastrand::Rng::with_seed(config.seed),
                 faults: FaultPlan::new(&config.faults),
-                quota: Quota::new(&config.quota),
+                quota: Quota::new(&config.quota, config.seed),
                 scans: Scans::default(),
                 issuer: TokenIssuer::new(&config.sign_in),
                 inventory,
+                met_busy: HashSet::new(),
             }),
             clock,
             config,
@@ -118,9 +128,9 @@ impl Tenant {
                 "NotFound",
                 format!("There is nothing at {}", request.path),
             );
-            return self.answer(Reply::error(error, self.lock().rng.u128(..)));
+            return self.answer(Reply::error(error, self.lock().dice.u128(..)));
         };
-        let plan = self.plan_for(&route, arrived);
+        let (plan, dice) = self.plan_for(&route, arrived);
         let passage = Passage {
             answer_at: whole_millis(arrived.saturating_add(plan.latency)),
             request,
@@ -128,6 +138,7 @@ impl Tenant {
             arrived,
             answer_lost: plan.instead.is_some(),
             plan,
+            dice,
         };
         let at_once = passage.plan.latency.is_zero();
         let carried = Arc::clone(self).carry(passage);
@@ -160,7 +171,7 @@ impl Tenant {
         (is_closed, next.map(|next| next.saturating_sub(now)))
     }
 
-    fn plan_for(&self, route: &Route, arrived: Duration) -> CallPlan {
+    fn plan_for(&self, route: &Route, arrived: Duration) -> (CallPlan, fastrand::Rng) {
         let kind = route.kind();
         let outage = outage::met(&self.config.outages, kind, arrived);
         if outage.is_none_or(Shape::lets_calls_in) {
@@ -168,11 +179,13 @@ impl Tenant {
         } else {
             self.recorder.turn_away(kind, arrived);
         }
-        let State { rng, faults, .. } = &mut *self.lock();
-        match outage {
-            Some(shape) => CallPlan::during_outage(shape, &self.config, rng),
-            None => faults.draw(route, arrived, &self.config, rng),
-        }
+        let faults = &mut self.lock().faults;
+        let mut dice = faults.dice(route, self.config.seed);
+        let plan = match outage {
+            Some(shape) => CallPlan::during_outage(shape, &self.config, &mut dice),
+            None => faults.draw(route, arrived, &self.config, &mut dice),
+        };
+        (plan, dice)
     }
 
     /// Spends quota as another client of the same application would, and returns how many of the calls were admitted.
@@ -253,7 +266,10 @@ impl Tenant {
         self.clock.sleep_until(answer_at).await;
         match (instead, own) {
             (Some(Instead::Answer(reply)), _) | (None, Some(reply)) => Some(self.answer(reply)),
-            (Some(Instead::Cut), _) | (None, None) => Some(Served::Cut),
+            (Some(Instead::Garbled(garbling)), Some(reply)) => {
+                Some(self.answer(reply.garbled(garbling)))
+            }
+            (Some(Instead::Cut), _) | (Some(Instead::Garbled(_)) | None, None) => Some(Served::Cut),
             (Some(Instead::Refusal), _) => Some(Served::Refused),
             (Some(Instead::Silence), _) => None,
         }
@@ -262,15 +278,22 @@ impl Tenant {
     /// Counts the call and carries it out. `None` if it is not to be carried out.
     fn perform(&self, passage: &Passage) -> Option<Reply> {
         let state = &mut *self.lock();
+        state.dice = passage.dice.clone();
         // Read under the lock, so that calls are counted in the order of their times.
         let now = self.clock.now();
         let kind = passage.route.kind();
         self.recorder.counted(kind, passage.arrived, now);
-        if let Err(refusal) = state.quota.count(kind, now) {
+        let admitted = state.quota.count(kind, now);
+        if let Some(refusal) = admitted.err().or(passage.plan.cpu_429.map(Refusal::by_cpu)) {
             let until = now + Duration::from_secs(whole_seconds(refusal.wait));
-            let told = (!passage.answer_lost).then_some(passage.answer_at);
-            self.recorder.refused(kind, told, until);
-            return Some(Reply::throttled(refusal, state.rng.u128(..)));
+            let style = self.config.quota.retry_after;
+            // Nobody is early who was not told how long to wait.
+            let is_told = !passage.answer_lost && style != RetryAfter::Older;
+            let told = is_told.then_some(passage.answer_at);
+            let over = refusal.is_deserved;
+            self.recorder.refused(kind, told, until, over);
+            let date = http_date(self.clock.wall(until));
+            return Some(Reply::throttled(refusal, style, date, state.dice.u128(..)));
         }
         if !passage.plan.carried_out {
             return None;
@@ -280,7 +303,7 @@ impl Tenant {
             if error.is_of_malformed_call() {
                 self.recorder.saw_malformed();
             }
-            Reply::error(error, state.rng.u128(..))
+            Reply::error(error, state.dice.u128(..))
         }))
     }
 

@@ -76,6 +76,13 @@ impl Tls {
         Ok((Self(Arc::new(config)), CaPem(ca.pem())))
     }
 
+    /// The same, with HTTP/1.1 alone.
+    #[must_use]
+    pub fn with_http1_only(mut self) -> Self {
+        Arc::make_mut(&mut self.0).alpn_protocols = vec![b"http/1.1".to_vec()];
+        self
+    }
+
     /// Shakes hands with a client.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let handshake = TlsAcceptor::from(Arc::clone(&self.0)).accept(stream);

@@ -1,5 +1,6 @@
 //! Writes `tracing` events to stderr, above the bar, and to a file. Never to stdout, which is for data only.
 
+mod now;
 mod writer;
 
 use std::{
@@ -18,6 +19,7 @@ use tracing_subscriber::{
 };
 
 use crate::audit;
+pub use now::Now;
 use writer::{Place, Writers};
 
 /// How an event is written.
@@ -54,6 +56,8 @@ pub struct LogOptions {
     pub target: LogTarget,
     /// A file to which events are appended too.
     pub file: Option<PathBuf>,
+    /// The time that events are stamped with. `None` means the computer's.
+    pub now: Option<Now>,
 }
 
 /// Why logging cannot start.
@@ -104,14 +108,20 @@ pub fn dispatch(options: &LogOptions) -> Result<Dispatch, LogsError> {
         None => options.format,
     };
     let colour = options.colour && format == LogFormat::Text;
-    let mut layers = vec![layer(filter(options)?, format, Writers { place, colour })];
+    let now = options.now.as_ref();
+    let mut layers = vec![layer(
+        filter(options)?,
+        format,
+        Writers { place, colour },
+        now,
+    )];
     if let Some(path) = &options.file {
         let filter = file_filter(options)?;
         let writers = Writers {
             place: Place::File(Mutex::new(open(path)?)),
             colour: false,
         };
-        layers.push(layer(filter, options.format, writers));
+        layers.push(layer(filter, options.format, writers, now));
     }
     Ok(tracing_subscriber::registry().with(layers).into())
 }
@@ -120,13 +130,16 @@ fn layer(
     filter: EnvFilter,
     format: LogFormat,
     writers: Writers,
+    now: Option<&Now>,
 ) -> Box<dyn Layer<Registry> + Send + Sync> {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(writers.colour)
         .with_writer(writers);
-    match format {
-        LogFormat::Text => lines.with_filter(filter).boxed(),
-        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    match (format, now.cloned()) {
+        (LogFormat::Text, None) => lines.with_filter(filter).boxed(),
+        (LogFormat::Json, None) => lines.json().with_filter(filter).boxed(),
+        (LogFormat::Text, Some(now)) => lines.with_timer(now).with_filter(filter).boxed(),
+        (LogFormat::Json, Some(now)) => lines.with_timer(now).json().with_filter(filter).boxed(),
     }
 }
 
@@ -217,6 +230,7 @@ mod tests {
             colour: false,
             target: LogTarget::Stderr,
             file: None,
+            now: None,
         }
     }
 

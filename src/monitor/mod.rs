@@ -16,6 +16,8 @@ pub mod silent;
 pub mod span;
 pub mod state;
 
+use std::time::Duration;
+
 pub use bar::Bar;
 pub use lines::Lines;
 pub use recording::{Event, Recording};
@@ -32,6 +34,11 @@ pub trait Monitor: Send + Sync {
 
     /// The run's state, after every change, and about once a second while nothing changes.
     fn state(&self, state: &State);
+
+    /// A start was answered, or given up, this long after the quota had room for it.
+    fn answered(&self, since_due: Duration) {
+        let _ = since_due;
+    }
 
     /// One line for the user.
     fn note(&self, text: &str);

@@ -121,6 +121,7 @@ impl Pacer {
             };
             let left = waiting.left(self.shared.now()).unwrap_or(longest);
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(left.min(longest)) => {}
                 () = settled => {}
             }

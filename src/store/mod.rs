@@ -154,6 +154,15 @@ impl Store {
         Ok(counts)
     }
 
+    /// Lets commits no longer wait for the disk: from now on a power cut may lose them. For states that nobody resumes.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn forgo_durability(&mut self) -> Result<(), StoreError> {
+        let relaxed = self.db.pragma_update(None, "synchronous", "OFF");
+        relaxed.map_err(|e| self.failed("open", e))
+    }
+
     /// Merges the write-ahead log into the file, and closes it.
     ///
     /// # Errors

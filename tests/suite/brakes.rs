@@ -9,6 +9,7 @@ use std::{
 use fleetsweep::{
     campaign::{
         brakes::{BrakeOptions, MaxFailures},
+        disk::DiskWork,
         engine::canary_gate::Confirm,
         follow::FollowOptions,
         outcome::Outcome,
@@ -109,7 +110,7 @@ async fn a_share_of_failures_stops_at_the_twentieth_end() {
 #[tokio::test(start_paused = true)]
 async fn calls_in_flight_are_awaited_when_a_brake_stops() {
     let mock = MockConfig {
-        latency: SECOND..=20 * SECOND,
+        latency: (SECOND..=20 * SECOND).into(),
         ..refusing(&[1, 40, 60])
     };
     let rig = Rig::against(mock);
@@ -329,6 +330,7 @@ async fn canaries_that_are_followed_have_to_succeed_first() {
             followed: Some(FollowOptions {
                 interval: MINUTE,
                 timeout: None,
+                disk: DiskWork::Aside,
             }),
             ..Rig::against(mock)
         };
@@ -365,7 +367,7 @@ proptest! {
         in_virtual_time(async move {
             let mock = MockConfig {
                 seed,
-                latency: Duration::from_millis(50)..=8 * SECOND,
+                latency: (Duration::from_millis(50)..=8 * SECOND).into(),
                 chances: Chances {
                     busy: 0.2,
                     reset_before: lost,
@@ -415,7 +417,7 @@ fn max_machines(n: u64) -> BrakeOptions {
 #[tokio::test(start_paused = true)]
 async fn no_more_machines_than_were_allowed_are_sent_to_in_all_runs_together() {
     let mock = MockConfig {
-        latency: SECOND..=4 * SECOND,
+        latency: (SECOND..=4 * SECOND).into(),
         chances: Chances {
             error_before: 0.1,
             reset_before: 0.05,

@@ -102,7 +102,7 @@ async fn no_call_goes_out_at_the_deadline_or_after_it() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_comes_when_all_calls_are_out_is_not_noticed() {
     let mock = MockConfig {
-        latency: 20 * SECOND..=20 * SECOND,
+        latency: (20 * SECOND..=20 * SECOND).into(),
         ..started("2026-11-24T17:59:30Z")
     };
     let rig = Rig {
@@ -259,7 +259,7 @@ proptest! {
         in_virtual_time(async move {
             let mock = MockConfig {
                 seed,
-                latency: Duration::from_millis(1)..=3 * SECOND,
+                latency: (Duration::from_millis(1)..=3 * SECOND).into(),
                 chances: Chances { error_before: 0.1, reset_after: 0.05, spurious_404: 0.1, ..Chances::default() },
                 ..started("2026-11-24T17:00:00Z")
             };

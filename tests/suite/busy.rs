@@ -65,7 +65,7 @@ async fn a_busy_machine_costs_one_call_that_is_told_so_and_one_that_starts_its_s
     for busy_shape in [BusyShape::Error, BusyShape::Mixed] {
         let mock = || MockConfig {
             busy_shape,
-            latency: 20 * SECOND / 1000..=SECOND,
+            latency: (20 * SECOND / 1000..=SECOND).into(),
             ..tenant(40 * MINUTE)
         };
         let ground = Arc::new(retrying(mock(), 4).ground());
@@ -266,7 +266,7 @@ fn unquiet(seed: u64, skip_busy: bool) -> Rig {
         ..retrying(
             MockConfig {
                 seed,
-                latency: Duration::ZERO..=20 * SECOND,
+                latency: (Duration::ZERO..=20 * SECOND).into(),
                 listing_lag: Duration::ZERO..=5 * SECOND,
                 busy_shape: BusyShape::Mixed,
                 chances: Chances {

@@ -15,7 +15,7 @@ async fn drained(machines: u64, latency: (u64, u64), http: bool) -> Told {
     let told = Rig {
         http,
         ..Rig::against(MockConfig {
-            latency: MS(latency.0)..=MS(latency.1),
+            latency: (MS(latency.0)..=MS(latency.1)).into(),
             // The recorder of many is not asked here; one test below does.
             record: machines <= 10_000,
             ..MockConfig::default()

@@ -291,7 +291,7 @@ proptest! {
             ..Rig::against(MockConfig {
                 seed, chances,
                 // Some are given up after 30 s, and carried out up to 4 s later.
-                latency: Duration::ZERO..=Duration::from_secs(34),
+                latency: (Duration::ZERO..=Duration::from_secs(34)).into(),
                 listing_lag: Duration::ZERO..=Duration::from_secs(lag),
                 ..MockConfig::default()
             })

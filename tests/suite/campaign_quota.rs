@@ -27,6 +27,11 @@ const ROUGH: Chances = Chances {
     reset_before: 0.02,
     reset_after: 0.02,
     early: 0.5,
+    truncated: 0.01,
+    not_json: 0.01,
+    html: 0.01,
+    offline: 0.0,
+    cpu_429: 0.0,
 };
 
 fn phases() -> impl Iterator<Item = Model> {
@@ -41,7 +46,7 @@ async fn never_over(model: Model, latency: (u64, u64), chances: Chances, machine
             model,
             ..QuotaConfig::default()
         },
-        latency: MS(latency.0)..=MS(latency.1),
+        latency: (MS(latency.0)..=MS(latency.1)).into(),
         chances,
         ..MockConfig::default()
     });
@@ -108,7 +113,7 @@ proptest! {
             ..Rig::against(MockConfig {
                 seed,
                 quota,
-                latency: MS(from)..=MS(from + more),
+                latency: (MS(from)..=MS(from + more)).into(),
                 chances,
                 ..MockConfig::default()
             })
@@ -124,7 +129,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_twice_as_slow_as_anybody_waits_is_not_called_too_often() {
     let rig = Rig::against(MockConfig {
-        latency: MS(0)..=MS(59_900),
+        latency: (MS(0)..=MS(59_900)).into(),
         ..MockConfig::default()
     });
     let told = rig.run(&fleet(1_000)).await;
@@ -136,7 +141,7 @@ async fn a_service_that_is_twice_as_slow_as_anybody_waits_is_not_called_too_ofte
 async fn a_campaign_that_is_cut_off_while_the_service_is_slow_counts_what_it_has_sent() {
     let slow = || {
         Rig::against(MockConfig {
-            latency: MS(0)..=MS(25_000),
+            latency: (MS(0)..=MS(25_000)).into(),
             ..MockConfig::default()
         })
     };
@@ -175,7 +180,7 @@ async fn beside_a_caller_who_takes_half_at_random_the_quota_is_shared_in_halves(
                 count_refused,
                 ..QuotaConfig::default()
             },
-            latency: MS(5)..=MS(300),
+            latency: (MS(5)..=MS(300)).into(),
             ..MockConfig::default()
         });
         let running = rig.start(&fleet(40_000)).await;
@@ -210,7 +215,7 @@ async fn what_the_service_says_about_waiting_is_never_undercut() {
         let body = serde_json::json!({"error": {"code": "429", "message": words}}).to_string();
         let rig = Rig::against(MockConfig {
             faults: vec![Rule::new(Fault::Status(429, body)).kind(Kind::Start).nth(5)],
-            latency: MS(5)..=MS(300),
+            latency: (MS(5)..=MS(300)).into(),
             ..MockConfig::default()
         });
         let told = rig.run(&fleet(130)).await;

@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn slow() -> Rig {
     Rig::against(MockConfig {
-        latency: 2 * SECOND..=20 * SECOND,
+        latency: (2 * SECOND..=20 * SECOND).into(),
         ..MockConfig::default()
     })
 }

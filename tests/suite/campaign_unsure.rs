@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn lossy(seed: u64) -> MockConfig {
     MockConfig {
         seed,
-        latency: Duration::from_millis(5)..=Duration::from_millis(300),
+        latency: (Duration::from_millis(5)..=Duration::from_millis(300)).into(),
         chances: Chances {
             reset_after: 0.04,
             error_after: 0.04,
@@ -131,7 +131,7 @@ async fn a_priority_1_machine_in_doubt_goes_with_the_first_lane_though_its_findi
         let rig = Rig {
             quota: Quota::new(vec![limit.parse().unwrap()]),
             ..Rig::against(MockConfig {
-                latency: Duration::from_millis(20)..=Duration::from_millis(20),
+                latency: (Duration::from_millis(20)..=Duration::from_millis(20)).into(),
                 faults: vec![
                     Rule::new(Fault::CutBefore)
                         .kind(Kind::Start)

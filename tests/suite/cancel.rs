@@ -116,7 +116,7 @@ async fn what_has_not_begun_goes_first_and_the_newest_before_the_oldest() {
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_moment_it_loses_nothing_and_cancels_nothing_twice() {
     let mock = MockConfig {
-        latency: Duration::from_millis(50)..=Duration::from_millis(900),
+        latency: (Duration::from_millis(50)..=Duration::from_millis(900)).into(),
         ..long_scans()
     };
     let ground = drained(mock, 120).await;
@@ -136,7 +136,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_cancels_nothing_twice() {
 #[tokio::test(start_paused = true)]
 async fn killed_while_many_calls_are_under_way_it_cancels_nothing_twice_and_is_never_over() {
     let mock = MockConfig {
-        latency: Duration::from_millis(50)..=Duration::from_secs(3),
+        latency: (Duration::from_millis(50)..=Duration::from_secs(3)).into(),
         quota: QuotaConfig::default(),
         ..long_scans()
     };
@@ -161,7 +161,7 @@ async fn killed_while_many_calls_are_under_way_it_cancels_nothing_twice_and_is_n
 async fn it_is_never_over_its_quota_and_never_slow_whatever_the_latency() {
     let slowest = Duration::from_secs(2);
     let mock = MockConfig {
-        latency: Duration::ZERO..=slowest,
+        latency: (Duration::ZERO..=slowest).into(),
         quota: QuotaConfig::default(),
         chances: Chances::default(),
         ..long_scans()
@@ -192,7 +192,7 @@ async fn it_is_never_over_its_quota_and_never_slow_whatever_the_latency() {
 #[tokio::test(start_paused = true)]
 async fn where_somebody_says_stop_calls_under_way_are_waited_for_and_the_rest_is_left() {
     let mock = MockConfig {
-        latency: Duration::from_secs(2)..=Duration::from_secs(2),
+        latency: (Duration::from_secs(2)..=Duration::from_secs(2)).into(),
         quota: QuotaConfig::default(),
         chances: Chances::default(),
         ..long_scans()
@@ -264,7 +264,7 @@ async fn a_scan_whose_answer_never_came_is_known_by_its_tag() {
     let mock = MockConfig {
         faults: vec![Rule::new(Fault::CutAfter).kind(Kind::Start).nth(4)],
         chances: Chances::default(),
-        latency: Duration::from_millis(100)..=Duration::from_millis(100),
+        latency: (Duration::from_millis(100)..=Duration::from_millis(100)).into(),
         ..long_scans()
     };
     let rig = Rig {

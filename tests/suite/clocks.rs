@@ -212,7 +212,7 @@ async fn a_hold_goes_on_while_the_computer_sleeps() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_on_its_way_when_the_computer_slept_is_looked_up() {
     let mock = MockConfig {
-        latency: Duration::from_secs(8)..=Duration::from_secs(8),
+        latency: (Duration::from_secs(8)..=Duration::from_secs(8)).into(),
         scan_time: Duration::from_secs(2)..=Duration::from_secs(3),
         ..MockConfig::default()
     };
@@ -236,7 +236,7 @@ async fn a_call_that_was_on_its_way_when_the_computer_slept_is_looked_up() {
 async fn answers_that_are_lost_while_the_wall_is_moved_start_no_second_scan() {
     for hours in [2, -2] {
         let mock = MockConfig {
-            latency: Duration::from_millis(5)..=Duration::from_millis(300),
+            latency: (Duration::from_millis(5)..=Duration::from_millis(300)).into(),
             listing_lag: Duration::ZERO..=Duration::from_secs(5),
             scan_time: Duration::from_secs(2)..=Duration::from_secs(3),
             chances: Chances {

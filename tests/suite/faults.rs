@@ -99,7 +99,7 @@ fn rig(seed: u64) -> Rig {
                 reset_after: 0.03,
                 ..Chances::default()
             },
-            latency: Duration::from_millis(20)..=Duration::from_millis(900),
+            latency: (Duration::from_millis(20)..=Duration::from_millis(900)).into(),
             listing_lag: Duration::ZERO..=Duration::from_secs(5),
             // Soon over, so that a second scan would not be refused because of the first.
             scan_time: Duration::from_millis(500)..=Duration::from_secs(3),

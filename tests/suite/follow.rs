@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fleetsweep::{
     campaign::{
+        disk::DiskWork,
         follow::{FollowEnd, FollowOptions, Followed},
         outcome::Outcome,
         stop::Signal,
@@ -22,6 +23,7 @@ fn options() -> FollowOptions {
     FollowOptions {
         interval: MINUTE,
         timeout: None,
+        disk: DiskWork::Aside,
     }
 }
 

@@ -26,7 +26,7 @@ fn rig() -> Rig {
         ledger: true,
         ..Rig::against(MockConfig {
             faults: vec![Rule::new(Fault::Status(429, body)).kind(Kind::Start).nth(5)],
-            latency: LATENCY..=LATENCY,
+            latency: (LATENCY..=LATENCY).into(),
             ..MockConfig::default()
         })
     }

@@ -19,7 +19,7 @@ fn faulty(seed: u64) -> Rig {
         seed,
         ..Rig::against(MockConfig {
             seed,
-            latency: Duration::ZERO..=20 * SECOND,
+            latency: (Duration::ZERO..=20 * SECOND).into(),
             listing_lag: Duration::ZERO..=5 * SECOND,
             chances: Chances {
                 busy: 0.03,
@@ -95,7 +95,7 @@ async fn however_often_it_is_stopped_every_machine_is_scanned_once_and_the_count
 async fn a_campaign_that_was_killed_looks_up_all_its_open_calls_in_one_listing() {
     let slow = || {
         Rig::against(MockConfig {
-            latency: 10 * SECOND..=10 * SECOND,
+            latency: (10 * SECOND..=10 * SECOND).into(),
             ..MockConfig::default()
         })
     };

@@ -9,6 +9,9 @@
 mod architecture;
 /// The log, from which everything can be told again.
 mod audit;
+/// The bench that everybody can run.
+#[cfg(unix)]
+mod bench;
 /// What stops a campaign before it does harm.
 mod brakes;
 /// The same, by the clock on the wall.
@@ -105,6 +108,8 @@ mod sharing;
 mod shell;
 /// Each way to sign in.
 mod sign_in;
+/// Campaigns in virtual time, by the program itself.
+mod simulate;
 /// How a campaign stands, asked from another terminal.
 mod status;
 /// Campaigns that outlive their tokens.

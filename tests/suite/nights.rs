@@ -581,7 +581,7 @@ async fn come_and_go(inputs: &[(BTreeSet<u64>, u64)], seed: u64) {
             busy: 0.1,
             ..Chances::default()
         },
-        latency: Duration::ZERO..=Duration::from_secs(8),
+        latency: (Duration::ZERO..=Duration::from_secs(8)).into(),
         scan_time: Duration::from_secs(1)..=Duration::from_secs(40),
         ..MockConfig::default()
     };

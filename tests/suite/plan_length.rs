@@ -78,7 +78,7 @@ async fn agrees_in(hours: Option<Hours>, machines: u64, quota: Quota, before: Be
             ..BrakeOptions::default()
         },
         ..Rig::against(MockConfig {
-            latency: Duration::from_millis(5)..=Duration::from_millis(300),
+            latency: (Duration::from_millis(5)..=Duration::from_millis(300)).into(),
             ..MockConfig::default()
         })
     };

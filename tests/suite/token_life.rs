@@ -14,6 +14,7 @@ use std::{
 
 use fleetsweep::{
     campaign::{
+        disk::DiskWork,
         engine::{
             Ending, Engine,
             dispatcher::{Dispatcher, Settings},
@@ -73,7 +74,7 @@ async fn campaign_meanwhile(
 ) -> Came {
     let faults = down.map(|span| Rule::new(Fault::CutBefore).kind(Call::Token).during(span));
     let (tenant, base) = served(MockConfig {
-        latency: Duration::from_millis(20)..=Duration::from_millis(400),
+        latency: (Duration::from_millis(20)..=Duration::from_millis(400)).into(),
         sign_in: SignIn {
             expires_in: life,
             ..strict()
@@ -107,6 +108,7 @@ async fn campaign_meanwhile(
         request_timeout: Duration::from_secs(30),
         campaign: campaign.clone(),
         canary_gate: None,
+        disk: DiskWork::Aside,
     };
     let settings = Settings {
         campaign,

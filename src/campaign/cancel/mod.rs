@@ -20,6 +20,7 @@ use pass::Pass;
 use tokio::sync::mpsc;
 
 use super::{
+    disk::DiskWork,
     shared_store::{FollowError, SharedStore},
     stop::Signal,
     tag::CampaignId,
@@ -101,7 +102,7 @@ impl<D: Defender> Canceller<D> {
             pacer: pacer.clone(),
             clock: Arc::clone(clock),
             monitor: Arc::clone(monitor),
-            state: SharedStore::new(state),
+            state: SharedStore::new(state, DiskWork::Aside),
             campaign,
             workers,
         }

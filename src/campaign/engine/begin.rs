@@ -116,11 +116,13 @@ impl<D: Defender> Drive<D> {
                 let clock = &self.engine.clock;
                 match self.dispatcher.assign(clock.now(), clock.wall()) {
                     Some(attempt) => {
-                        let waited = clock.now().since(self.asked);
+                        let due = clock.now();
+                        let waited = due.since(self.asked);
                         self.staged.push(Order {
                             attempt,
                             permit,
                             waited,
+                            due,
                         });
                     }
                     None => permit.give_back(),

@@ -51,7 +51,10 @@ use drive::Drive;
 
 use self::{canary_gate::CanaryGate, dispatcher::Dispatcher};
 use super::stop::Signal;
-use super::{brakes::Change, journal::Journal, outcome::Tally, stop::StopReason, tag::CampaignId};
+use super::{
+    brakes::Change, disk::DiskWork, journal::Journal, outcome::Tally, stop::StopReason,
+    tag::CampaignId,
+};
 use crate::{
     defender::{Defender, sign_in::TokenSource},
     monitor::Monitor,
@@ -66,6 +69,7 @@ use crate::{
 /// # use std::{sync::Arc, time::Duration};
 /// # use fleetsweep::{
 /// #     campaign::{
+/// #         disk::DiskWork,
 /// #         engine::{Engine, dispatcher::{Dispatcher, Settings}},
 /// #         journal::Journal,
 /// #         open::create::take_in,
@@ -137,6 +141,7 @@ use crate::{
 ///     request_timeout,
 ///     campaign,
 ///     canary_gate: None,
+///     disk: DiskWork::Aside,
 /// };
 /// let (_stop, signals) = tokio::sync::mpsc::channel(1);
 /// let ending = engine.run(dispatcher, journal, signals).await;
@@ -166,6 +171,8 @@ pub struct Engine<D> {
     pub campaign: CampaignId,
     /// Decides whether the other machines may start once the canaries have passed; without one, they start.
     pub canary_gate: Option<Arc<dyn CanaryGate>>,
+    /// Where batches are written.
+    pub disk: DiskWork,
 }
 
 /// How a run ended.

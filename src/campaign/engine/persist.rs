@@ -28,8 +28,7 @@ impl<D: Defender> Drive<D> {
                 reading,
             };
             self.being_written = std::mem::take(&mut self.staged);
-            // One blocking task per batch. It also keeps virtual time from running on meanwhile.
-            self.writing = Some(tokio::task::spawn_blocking(move || {
+            self.writing = Some(self.engine.disk.begin(move || {
                 let result = journal.write(&batch);
                 (journal, batch, result)
             }));

@@ -15,7 +15,8 @@ use crate::{
         sign_in::{Token, TokenSource},
         throttle,
     },
-    quota::{self, Clock, Permit},
+    monitor::Monitor,
+    quota::{self, Clock, Moment, Permit},
 };
 
 /// An attempt that is in the store, and a permit to send it.
@@ -25,6 +26,8 @@ pub(crate) struct Order {
     pub(crate) permit: Permit,
     /// How long it waited for its permit.
     pub(crate) waited: Duration,
+    /// When it got its permit.
+    pub(crate) due: Moment,
 }
 
 /// What a worker needs.
@@ -33,6 +36,9 @@ pub(crate) struct Worker<D> {
     pub(crate) tokens: Arc<dyn TokenSource>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) campaign: CampaignId,
+    pub(crate) monitor: Arc<dyn Monitor>,
+    /// Since when it has had nothing to do.
+    pub(crate) free_since: Moment,
     /// When scan calls may go out.
     pub(crate) times: SendTimes,
     /// Counts how often the computer was suspended: calls that were in flight then are given up.
@@ -49,8 +55,11 @@ impl<D: Defender> Worker<D> {
         mut orders: mpsc::Receiver<Order>,
         reports: mpsc::Sender<(usize, Report)>,
     ) {
-        while let Some(order) = orders.recv().await {
+        while let Some(mut order) = orders.recv().await {
+            // Before it was free it could not have sent anything.
+            order.due = order.due.max(self.free_since);
             let report = self.send(order).await;
+            self.free_since = self.clock.now();
             if reports.send((me, report)).await.is_err() {
                 return;
             }
@@ -84,6 +93,7 @@ impl<D: Defender> Worker<D> {
             attempt,
             permit,
             waited,
+            due,
         } = order;
         let call = Call::StartScan {
             machine: attempt.machine.clone(),
@@ -101,6 +111,7 @@ impl<D: Defender> Worker<D> {
         }
         trail::sent(&attempt);
         let (reply, slept) = tokio::select! {
+            biased;
             reply = self.defender.call(&call, token) => (reply, false),
             _ = self.sleeps.changed() => {
                 let why = "the computer slept while the call was on its way";
@@ -119,6 +130,7 @@ impl<D: Defender> Worker<D> {
                 took,
             },
         );
+        self.monitor.answered(ended.since(due));
         trail::attempt(&attempt, &judgement, took, waited);
         if slept {
             permit.cut_off();

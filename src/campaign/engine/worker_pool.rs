@@ -52,6 +52,8 @@ impl WorkerPool {
                 tokens: Arc::clone(&engine.tokens),
                 clock: Arc::clone(&engine.clock),
                 campaign: engine.campaign.clone(),
+                monitor: Arc::clone(&engine.monitor),
+                free_since: engine.clock.now(),
                 times: times.clone(),
                 sleeps: sleeps.subscribe(),
                 stops: stops.subscribe(),

@@ -25,7 +25,7 @@ pub use super::shared_store::FollowError;
 pub use followed::{FollowEnd, Followed};
 use round::{Memory, Round};
 
-use super::{shared_store::SharedStore, stop::Signal};
+use super::{disk::DiskWork, shared_store::SharedStore, stop::Signal};
 use crate::{
     client::{
         caller::{Caller, OnOutage},
@@ -44,6 +44,8 @@ pub struct FollowOptions {
     pub interval: Duration,
     /// Following ends after this time, even if scans are still open.
     pub timeout: Option<Duration>,
+    /// Where the state is read and written.
+    pub disk: DiskWork,
 }
 
 /// Follows the scans of one campaign.
@@ -103,7 +105,7 @@ impl<D: Defender> Follower<D> {
             beside: calls(OnOutage::None),
             clock,
             monitor,
-            state: SharedStore::new(state),
+            state: SharedStore::new(state, options.disk),
             options,
         }
     }

@@ -11,14 +11,14 @@ pub struct ListArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub page_limit: Option<u32>,
     /// How many scans by others are added at the top of the list after each page
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub rows_arriving: u32,
+    #[arg(long, value_name = "N")]
+    pub rows_arriving: Option<u32>,
     /// How many scans disappear from the list after each page
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub rows_vanishing: u32,
-    /// Which scans disappear
-    #[arg(long, value_enum, default_value_t, requires = "rows_vanishing")]
-    pub vanish: VanishArg,
+    #[arg(long, value_name = "N")]
+    pub rows_vanishing: Option<u32>,
+    /// Which scans disappear [default: oldest]
+    #[arg(long, value_enum, requires = "rows_vanishing")]
+    pub vanish: Option<VanishArg>,
     /// Lists have no end
     #[arg(long, value_enum)]
     pub endless: Option<EndlessArg>,
@@ -30,32 +30,35 @@ pub struct ListArgs {
 impl ListArgs {
     /// Copies the options into the mock's configuration.
     pub(super) fn apply_to(self, config: &mut MockConfig) {
-        config.page_limit = self.page_limit;
-        config.moving = Moving {
-            arriving: self.rows_arriving,
-            vanishing: self.rows_vanishing,
-            vanish: match self.vanish {
-                VanishArg::Oldest => Vanish::Oldest,
-                VanishArg::Others => Vanish::Others,
-            },
-        };
-        config.endless = self.endless.map(|endless| match endless {
+        config.page_limit = self.page_limit.or(config.page_limit);
+        let Moving {
+            arriving,
+            vanishing,
+            vanish,
+        } = &mut config.moving;
+        *arriving = self.rows_arriving.unwrap_or(*arriving);
+        *vanishing = self.rows_vanishing.unwrap_or(*vanishing);
+        *vanish = self.vanish.map_or(*vanish, |vanish| match vanish {
+            VanishArg::Oldest => Vanish::Oldest,
+            VanishArg::Others => Vanish::Others,
+        });
+        let endless = self.endless.map(|endless| match endless {
             EndlessArg::New => Endless::New,
             EndlessArg::Same => Endless::Same,
         });
+        config.endless = endless.or(config.endless);
         let refused = self.refuse.iter().map(|option| match option {
             ListOptionArg::Count => ListOption::Count,
             ListOptionArg::Orderby => ListOption::OrderBy,
         });
-        config.refuses = refused.collect();
+        config.refuses.extend(refused);
     }
 }
 
 /// Which scans disappear from the list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VanishArg {
     /// The oldest
-    #[default]
     Oldest,
     /// Any scans by others
     Others,

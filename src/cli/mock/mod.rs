@@ -2,8 +2,8 @@
 //!
 //! - this file: most options, and the wiring.
 //! - `trouble`: options for outages and other failures. `lists`: options for lists that are hard to read.
-//! - `tls`: options for https.
-//! - `values`: parsers for the values of options.
+//! - `scenario`: `--scenario`, which other commands have too.
+//! - `tls`: options for https. `values`: the values of options.
 
 use std::{
     fs::File,
@@ -21,14 +21,16 @@ use tokio::net::TcpListener;
 use crate::{
     cli::signals,
     mock::{
-        Chances, Fleet, Kinds, MockConfig, Model, QuotaConfig, SignIn, Tenant, TlsError, Tokens,
-        serve, serve_tls,
+        BusyShape, Chances, Fleet, Kinds, Latency, MockConfig, Model, QuotaConfig, Tenant,
+        TlsError, Tokens, serve, serve_tls,
+        values::{duration, latency, percent, range},
     },
     quota::{Clock, SystemClock},
     roster::{Options, Roster, RowKind},
 };
 
 mod lists;
+mod scenario;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -36,6 +38,7 @@ mod trouble;
 mod values;
 
 pub use lists::{EndlessArg, ListArgs, ListOptionArg, VanishArg};
+pub use scenario::{ScenarioArgs, ScenarioFault};
 pub use tls::TlsArgs;
 pub use trouble::{RevokeWordsArg, TroubleArgs};
 pub use values::{BusyShapeArg, KindsArg, LimitArg, QuotaModelArg};
@@ -46,17 +49,20 @@ pub struct MockArgs {
     /// The address to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// A scenario, whose settings the other options override
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
     /// https.
     #[command(flatten)]
     pub tls: TlsArgs,
     /// Calls per window for each kind of call, repeatable, or `none` [default: 100/1m and 1500/1h]
     #[arg(long, value_name = "CALLS/WINDOW")]
     pub limit: Vec<LimitArg>,
-    /// How windows are counted
-    #[arg(long, value_enum, default_value_t)]
-    pub quota_model: QuotaModelArg,
+    /// How windows are counted [default: sliding]
+    #[arg(long, value_enum)]
+    pub quota_model: Option<QuotaModelArg>,
     /// When the first fixed window begins, after the start
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub phase: Option<Duration>,
     /// How many calls a bucket holds [default: as many as the limit]
     #[arg(long, value_name = "CALLS")]
@@ -64,60 +70,60 @@ pub struct MockArgs {
     /// Count refused calls too
     #[arg(long)]
     pub count_refused: bool,
-    /// Whether each kind of call is counted separately
-    #[arg(long, value_enum, default_value_t)]
-    pub kinds: KindsArg,
+    /// Whether each kind of call is counted separately [default: apart]
+    #[arg(long, value_enum)]
+    pub kinds: Option<KindsArg>,
     /// Share of machines that somebody else is scanning
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub busy: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub busy: Option<f64>,
     /// How much longer somebody else's scans take [default: that of --scan-time]
-    #[arg(long, value_name = "RANGE", value_parser = values::range)]
+    #[arg(long, value_name = "RANGE", value_parser = range)]
     pub busy_for: Option<RangeInclusive<Duration>>,
-    /// The answer to a start on a machine that is being scanned
-    #[arg(long, value_enum, default_value_t)]
-    pub busy_shape: BusyShapeArg,
+    /// The answer to a start on a machine that is being scanned [default: error]
+    #[arg(long, value_enum)]
+    pub busy_shape: Option<BusyShapeArg>,
     /// Share of machines that the tenant does not know
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub unknown: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub unknown: Option<f64>,
     /// Share of machines that cannot be scanned
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub unsupported: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub unsupported: Option<f64>,
     /// Chance of a 5xx for a call that was not carried out
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub error_before: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub error_before: Option<f64>,
     /// Chance of a 5xx for a call that was carried out
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub error_after: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub error_after: Option<f64>,
     /// Chance of a cut connection, the call not carried out
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub reset_before: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub reset_before: Option<f64>,
     /// Chance of a cut connection, the call carried out
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub reset_after: f64,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub reset_after: Option<f64>,
     /// Chance of a 404 for a machine that exists
-    #[arg(long, value_name = "P%", default_value = "0%", value_parser = values::percent)]
-    pub spurious_404: f64,
-    /// Time until the answer, as in `20ms` or `20ms-150ms`
-    #[arg(long, value_name = "RANGE", default_value = "0s", value_parser = values::range)]
-    pub latency: RangeInclusive<Duration>,
-    /// How long it takes until lists show a new action
-    #[arg(long, value_name = "RANGE", default_value = "0s", value_parser = values::range)]
-    pub listing_lag: RangeInclusive<Duration>,
-    /// How long a scan takes
-    #[arg(long, value_name = "RANGE", default_value = "30s-2m", value_parser = values::range)]
-    pub scan_time: RangeInclusive<Duration>,
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub spurious_404: Option<f64>,
+    /// Time until the answer, as in `20ms`, `20ms-150ms` or, log-normal, `p50=80ms,p99=2s` [default: 0s]
+    #[arg(long, value_name = "LATENCY", value_parser = latency)]
+    pub latency: Option<Latency>,
+    /// How long it takes until lists show a new action [default: 0s]
+    #[arg(long, value_name = "RANGE", value_parser = range)]
+    pub listing_lag: Option<RangeInclusive<Duration>>,
+    /// How long a scan takes [default: 30s-2m]
+    #[arg(long, value_name = "RANGE", value_parser = range)]
+    pub scan_time: Option<RangeInclusive<Duration>>,
     /// How long the mock's tokens are valid; it then accepts no other tokens [default: any token is accepted]
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub token_life: Option<Duration>,
-    /// The seed for all that is random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    /// The seed for all that is random [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// The application's roles, as in Machine.Scan,Machine.Read.All
     #[arg(long, value_name = "ROLES", value_delimiter = ',')]
     pub roles: Option<Vec<String>>,
-    /// Machines in the inventory; any other with an id of 40 hex digits can be scanned too
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub machines: usize,
+    /// Machines in the inventory; any other with an id of 40 hex digits can be scanned too [default: 100]
+    #[arg(long, value_name = "N")]
+    pub machines: Option<usize>,
     /// A file with the only machines that exist: a CSV or a plain list, as for `fleetsweep run`
     #[arg(long, value_name = "FILE", conflicts_with = "machines")]
     pub inventory: Option<PathBuf>,
@@ -152,6 +158,9 @@ pub enum MockError {
         /// What the system said.
         source: io::Error,
     },
+    /// The scenario cannot be used.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioFault),
     /// There is no certificate for https.
     #[error("--tls: {0}")]
     Tls(#[from] TlsError),
@@ -236,81 +245,79 @@ impl MockArgs {
     /// The mock's configuration with these options.
     ///
     /// # Errors
-    /// Options do not go together, or the inventory cannot be read.
+    /// The scenario or the inventory cannot be read, or options do not go together.
     pub fn config(self) -> Result<MockConfig, MockError> {
-        let mut sign_in = SignIn::default();
-        if let Some(roles) = &self.roles {
-            sign_in.roles.clone_from(roles);
-        }
-        if let Some(life) = self.token_life {
-            sign_in.expires_in = life;
-            sign_in.tokens = Tokens::Issued;
-        }
         let mut config = MockConfig {
-            sign_in,
-            seed: self.seed,
             started: SystemClock.wall(),
-            quota: self.quota()?,
-            latency: self.latency,
-            listing_lag: self.listing_lag,
-            scan_time: self.scan_time,
-            foreign_scan_time: self.busy_for,
-            chances: Chances {
-                busy: self.busy,
-                unknown: self.unknown,
-                unsupported: self.unsupported,
-                spurious_404: self.spurious_404,
-                error_before: self.error_before,
-                error_after: self.error_after,
-                reset_before: self.reset_before,
-                reset_after: self.reset_after,
-                early: 0.0,
-            },
-            busy_shape: self.busy_shape.into(),
-            fleet: match &self.inventory {
-                Some(file) => Fleet::Only(read_inventory(file)?),
-                None => Fleet::Hex40,
-            },
-            machines: self.machines,
+            fleet: Fleet::Hex40,
             departed_every: MockConfig::demo().departed_every,
-            record: !self.no_record,
             ..MockConfig::default()
         };
+        self.scenario.apply_to(&mut config)?;
+        self.apply_quota(&mut config.quota)?;
+        self.apply_chances(&mut config.chances);
+        if let Some(file) = &self.inventory {
+            config.fleet = Fleet::Only(read_inventory(file)?);
+        }
+        if let Some(life) = self.token_life {
+            config.sign_in.expires_in = life;
+            config.sign_in.tokens = Tokens::Issued;
+        }
+        set(&mut config.seed, self.seed);
+        set(&mut config.machines, self.machines);
+        set(&mut config.sign_in.roles, self.roles);
+        set(&mut config.latency, self.latency);
+        set(&mut config.listing_lag, self.listing_lag);
+        set(&mut config.scan_time, self.scan_time);
+        set(&mut config.busy_shape, self.busy_shape.map(BusyShape::from));
+        config.foreign_scan_time = self.busy_for.or(config.foreign_scan_time);
+        config.record = !self.no_record;
         self.trouble.apply_to(&mut config);
         self.lists.apply_to(&mut config);
         Ok(config)
     }
 
-    fn quota(&self) -> Result<QuotaConfig, MockError> {
-        let documented = QuotaConfig::default();
-        let limits = if self.limit.is_empty() {
-            documented.limits
-        } else if self.limit == [LimitArg(None)] {
-            Vec::new()
-        } else {
-            let limits = self.limit.iter().map(|limit| limit.0);
-            let all: Option<Vec<_>> = limits.collect();
-            all.ok_or(MockError::Usage("--limit none goes with no other --limit"))?
-        };
+    fn apply_chances(&self, chances: &mut Chances) {
+        set(&mut chances.busy, self.busy);
+        set(&mut chances.unknown, self.unknown);
+        set(&mut chances.unsupported, self.unsupported);
+        set(&mut chances.spurious_404, self.spurious_404);
+        set(&mut chances.error_before, self.error_before);
+        set(&mut chances.error_after, self.error_after);
+        set(&mut chances.reset_before, self.reset_before);
+        set(&mut chances.reset_after, self.reset_after);
+    }
+
+    fn apply_quota(&self, quota: &mut QuotaConfig) -> Result<(), MockError> {
+        if self.limit == [LimitArg(None)] {
+            quota.limits = Vec::new();
+        } else if !self.limit.is_empty() {
+            let limits: Option<Vec<_>> = self.limit.iter().map(|limit| limit.0).collect();
+            let limits = limits.ok_or(MockError::Usage("--limit none goes with no other --limit"));
+            quota.limits = limits?;
+        }
         let model = match (self.quota_model, self.phase, self.bucket_size) {
-            (QuotaModelArg::Sliding, None, None) => Model::Sliding,
-            (QuotaModelArg::Fixed, phase, None) => Model::Fixed {
+            (None, None, None) => None,
+            (Some(QuotaModelArg::Sliding), None, None) => Some(Model::Sliding),
+            (Some(QuotaModelArg::Fixed), phase, None) => Some(Model::Fixed {
                 phase: phase.unwrap_or_default(),
-            },
-            (QuotaModelArg::Bucket, None, size) => Model::Bucket { size },
+            }),
+            (Some(QuotaModelArg::Bucket), None, size) => Some(Model::Bucket { size }),
             _ => {
                 let text = "--phase goes with --quota-model fixed, and --bucket-size with --quota-model bucket";
                 return Err(MockError::Usage(text));
             }
         };
-        Ok(QuotaConfig {
-            limits,
-            model,
-            count_refused: self.count_refused,
-            kinds: match self.kinds {
-                KindsArg::Apart => Kinds::Apart,
-                KindsArg::Together => Kinds::Together,
-            },
-        })
+        set(&mut quota.model, model);
+        set(&mut quota.kinds, self.kinds.map(Kinds::from));
+        quota.count_refused |= self.count_refused;
+        Ok(())
+    }
+}
+
+/// Replaces a setting by an option's value, if the option is given.
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *setting = given;
     }
 }

@@ -22,7 +22,7 @@ fn without_options_the_mock_has_the_documented_quota_and_no_faults() {
     let config = config("").unwrap();
     assert_eq!(config.quota, QuotaConfig::default());
     assert_eq!(config.chances, Chances::default());
-    assert_eq!(config.latency, Duration::ZERO..=Duration::ZERO);
+    assert_eq!(config.latency, Latency::NONE);
     assert!(config.record);
 }
 
@@ -44,12 +44,13 @@ fn options_become_settings() {
         },
         count_refused: true,
         kinds: Kinds::Together,
+        ..QuotaConfig::default()
     };
     assert_eq!(config.quota, quota);
     assert!((config.chances.busy - 0.05).abs() < f64::EPSILON);
     assert_eq!(
         config.latency,
-        Duration::from_millis(20)..=Duration::from_millis(150)
+        (Duration::from_millis(20)..=Duration::from_millis(150)).into()
     );
     assert_eq!(
         config.scan_time,
@@ -78,7 +79,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         ("--scan-time 30s-900h", "at most 744h"),
         ("--outage 10s=refused", "a start and an end"),
         ("--outage 10s-5m", "FROM-UNTIL=SHAPE"),
-        ("--outage 5m-10s=reset", "ends after it begins"),
+        ("--outage 5m-10s=reset", "a span ends after it begins"),
         ("--outage 1s-2s=down", "not a shape of an outage"),
         ("--outage 1s-2s=page:99", "from 200 to 599"),
         ("--outage 1s-2s=refused,starts", "is for all calls"),

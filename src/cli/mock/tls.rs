@@ -20,6 +20,9 @@ pub struct TlsArgs {
     /// memory. HTTP/2 and HTTP/1.1 are served, as the client chooses.
     #[arg(long)]
     pub tls: bool,
+    /// With --tls: serve HTTP/1.1 only, where clients would choose HTTP/2
+    #[arg(long, requires = "tls")]
+    pub http1: bool,
     /// Where to write the certificate of that authority as PEM, for `--ca-cert` of a client
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_out: Option<PathBuf>,
@@ -48,6 +51,10 @@ impl TlsArgs {
                 source,
             })?;
         }
-        Ok(Some(tls))
+        Ok(Some(if self.http1 {
+            tls.with_http1_only()
+        } else {
+            tls
+        }))
     }
 }

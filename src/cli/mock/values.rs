@@ -1,17 +1,15 @@
-//! Parsers for the values of the mock's options.
+//! The values of the mock's options that are more than [`values`] can parse.
 
-use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use clap::ValueEnum;
-use jiff::SignedDuration;
 
-use crate::mock::{BusyShape, Limit};
+use crate::mock::{BusyShape, Kinds, Limit, values};
 
 /// How windows are counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum QuotaModelArg {
     /// Any interval of the window's length
-    #[default]
     Sliding,
     /// Windows back to back, the first one beginning at --phase
     Fixed,
@@ -20,20 +18,18 @@ pub enum QuotaModelArg {
 }
 
 /// Whether the kinds of calls share their windows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KindsArg {
     /// Each has its own
-    #[default]
     Apart,
     /// All share them
     Together,
 }
 
 /// The answer to a start on a machine that is being scanned.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BusyShapeArg {
     /// 400 `ActiveRequestAlreadyExists`
-    #[default]
     Error,
     /// 201 with the action that runs
     Success,
@@ -45,6 +41,15 @@ pub enum BusyShapeArg {
     BadRequest,
     /// The error, or 200 or 201 with the action that runs
     Mixed,
+}
+
+impl From<KindsArg> for Kinds {
+    fn from(arg: KindsArg) -> Self {
+        match arg {
+            KindsArg::Apart => Self::Apart,
+            KindsArg::Together => Self::Together,
+        }
+    }
 }
 
 impl From<BusyShapeArg> for BusyShape {
@@ -60,39 +65,6 @@ impl From<BusyShapeArg> for BusyShape {
     }
 }
 
-/// Parses a percentage as in `5%`, and returns it as a share from 0 to 1.
-pub(super) fn percent(text: &str) -> Result<f64, &'static str> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
-    match number {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("expected a percentage from 0% to 100%"),
-    }
-}
-
-/// The longest duration. More could overflow timers, and no campaign against a mock takes a month.
-const LONGEST: Duration = Duration::from_hours(31 * 24);
-
-/// Parses a duration as in `13s` or `1h 30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let signed = text.trim().parse::<SignedDuration>().ok();
-    let duration = signed.and_then(|signed| Duration::try_from(signed).ok());
-    match duration {
-        None => Err("expected a duration such as 20ms, 13s, 1m or 1h 30m"),
-        Some(duration) if duration > LONGEST => Err("a duration is at most 744h, which is 31 days"),
-        Some(duration) => Ok(duration),
-    }
-}
-
-/// Parses `20ms-150ms`, or `20ms` for exactly that.
-pub(super) fn range(text: &str) -> Result<RangeInclusive<Duration>, &'static str> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    let (from, to) = (duration(from)?, duration(to)?);
-    if from > to {
-        return Err("the range's first duration is longer than its second");
-    }
-    Ok(from..=to)
-}
-
 /// `100/1m`, or `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitArg(pub Option<Limit>);
@@ -101,16 +73,9 @@ impl FromStr for LimitArg {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "expected CALLS/WINDOW such as 100/1m, or none";
         if text == "none" {
             return Ok(Self(None));
         }
-        let (calls, window) = text.split_once('/').ok_or(EXPECTED)?;
-        let calls = calls.trim().parse::<u32>().map_err(|_| EXPECTED)?;
-        let window = duration(window).map_err(|_| EXPECTED)?;
-        if calls == 0 || window.is_zero() {
-            return Err("a limit has at least one call, and a window of some length");
-        }
-        Ok(Self(Some(Limit { calls, window })))
+        values::limit(text).map(|limit| Self(Some(limit)))
     }
 }

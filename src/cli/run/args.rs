@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Start a campaign: one scan on every machine of a CSV, at exactly the API's speed limit.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// The machines: a CSV or a plain list of ids; `-` reads standard input.
     #[arg(value_name = "TARGETS.csv")]
@@ -156,7 +156,7 @@ pub(super) struct OutputArgs {
     pub(super) excel: bool,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Going on")]
 pub(super) struct ResumeArgs {
     /// Go on with an unfinished campaign, or start a new one in the place of a finished one, whose state and results

@@ -23,7 +23,7 @@ use crate::{
         brakes::CanaryAnswer,
         overlap,
         terminal::Terminal,
-        yes::{ASKED_ABOVE, Permission, Proposal, can_ask, permission},
+        yes::{ASKED_ABOVE, Permission, Proposal, permission},
     },
     monitor::count,
     quota::Kind,
@@ -68,7 +68,7 @@ impl Questions<'_> {
             host: connection.api.clone(),
             last_call: self.last_call(store, machines, brakes)?,
         };
-        match permission(yes, &proposal, can_ask())? {
+        match permission(yes, &proposal, self.run.can_ask())? {
             Permission::Given if machines > ASKED_ABOVE && yes.is_some() => {
                 self.decide(store, Subject::Machines, "yes by --yes", BY_YES)
             }
@@ -126,7 +126,9 @@ impl Questions<'_> {
         if covers >= store.last_target()? {
             return Ok(());
         }
-        let RunContext { args, setup, api } = self.run;
+        let RunContext {
+            args, setup, api, ..
+        } = self.run;
         let abandoned = args.resume.abandon.as_deref();
         let found = overlap::find(store, setup.note.file(), &args.targets, abandoned)?;
         let Some(found) = found else {
@@ -137,7 +139,7 @@ impl Questions<'_> {
             api.monitor.note(&found.to_string());
             return self.decide(store, Subject::Overlap, "yes by --yes", BY_YES);
         }
-        if !can_ask() {
+        if !self.run.can_ask() {
             return Err(Failure::usage(format!(
                 "{found}; nothing was sent. Finish {} first, leave these machines out of the input, or say --yes if \
                  their scans are meant once more",
@@ -199,7 +201,7 @@ impl Questions<'_> {
         let args = &self.run.args;
         match args.brakes.canary_answer {
             Some(answer @ CanaryAnswer::Yes) => Ok(answer.who()),
-            None if can_ask() => {
+            None if self.run.can_ask() => {
                 if self.ask(&question.text).await? {
                     return Ok(AT_A_TERMINAL);
                 }

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{RunArgs, setup::Setup};
+use super::{RunArgs, World, setup::Setup};
 use crate::{
     campaign::{
+        disk::DiskWork,
         engine::{Engine, trail},
         follow::Follower,
         outcome::Tally,
         tag::CampaignId,
     },
-    cli::{Failure, api::Api},
-    defender::HttpDefender,
-    monitor::{Began, Monitor},
-    quota::Clock,
+    cli::{
+        Failure,
+        api::{Api, ApiClient},
+        yes,
+    },
+    monitor::Began,
 };
 
 /// A run with all that it needs, from before its first call to its end.
@@ -21,6 +24,8 @@ pub(super) struct RunContext {
     pub(super) args: RunArgs,
     pub(super) setup: Setup,
     pub(super) api: Api,
+    /// Whether nothing outside of this process is involved.
+    pub(super) is_simulated: bool,
 }
 
 impl RunContext {
@@ -28,25 +33,27 @@ impl RunContext {
     ///
     /// # Errors
     /// The ledger, or the computer's TLS or proxy settings cannot be used.
-    pub(super) async fn new(
-        args: RunArgs,
-        setup: Setup,
-        clock: Arc<dyn Clock>,
-        monitor: Arc<dyn Monitor>,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn new(args: RunArgs, setup: Setup, world: World) -> Result<Self, Failure> {
         let request_timeout = args.retry.request_timeout;
-        let pacer = setup.note.pacer(&setup.quota, &clock, request_timeout)?;
+        let pacer = setup
+            .note
+            .pacer(&setup.quota, &world.clock, request_timeout)?;
         pacer.flush().await?;
         let client = setup.connection.client(request_timeout, setup.workers)?;
         let api = Api {
             client: Arc::new(client),
             tokens: Arc::clone(&setup.connection.tokens),
             pacer,
-            clock,
-            monitor,
+            clock: world.clock,
+            monitor: world.monitor,
             workers: setup.workers,
         };
-        Ok(Self { args, setup, api })
+        Ok(Self {
+            args,
+            setup,
+            api,
+            is_simulated: world.tenant.is_some(),
+        })
     }
 
     /// Logs and shows that the campaign starts or is resumed.
@@ -61,12 +68,26 @@ impl RunContext {
         });
     }
 
+    /// Whether somebody can be asked. In a simulation nobody is: virtual time would not wait for the answer.
+    pub(super) fn can_ask(&self) -> bool {
+        !self.is_simulated && yes::can_ask()
+    }
+
+    /// Where the disk is written.
+    pub(super) fn disk(&self) -> DiskWork {
+        if self.is_simulated {
+            DiskWork::Between
+        } else {
+            DiskWork::Aside
+        }
+    }
+
     /// The engine that sends the calls.
     pub(super) fn engine(
         &self,
         campaign: CampaignId,
-        follower: Option<Arc<Follower<HttpDefender>>>,
-    ) -> Engine<HttpDefender> {
+        follower: Option<Arc<Follower<ApiClient>>>,
+    ) -> Engine<ApiClient> {
         Engine {
             defender: Arc::clone(&self.api.client),
             tokens: Arc::clone(&self.api.tokens),
@@ -77,6 +98,7 @@ impl RunContext {
             request_timeout: self.args.retry.request_timeout,
             campaign,
             canary_gate: Some(Arc::new(self.canary_gate(follower))),
+            disk: self.disk(),
         }
     }
 }

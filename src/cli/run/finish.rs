@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{File, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -106,16 +106,26 @@ fn cut(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts the results in order, then writes and prints the summary.
+/// A run whose results are in order.
+pub(in crate::cli) struct Finished {
+    /// What came of it.
+    pub(in crate::cli) summary: Summary,
+    /// The exit code.
+    pub(in crate::cli) code: ExitCode,
+    /// Where the results were meant to be.
+    meant: PathBuf,
+    installed: Installed,
+}
+
+/// Puts the results in order.
 ///
 /// # Errors
-/// The summary cannot be written, or somebody stopped the process before the results were in order.
+/// Somebody stopped the process before they were.
 pub(super) async fn finish(
     ending: Ending,
     facts: RunFacts<'_>,
-    summary_file: SummaryFile,
     command: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<Finished, Failure> {
     let mut summary = facts.summary_before_results(&ending, command);
     let reason = match &summary.stopped {
         None => "done".to_owned(),
@@ -159,9 +169,12 @@ pub(super) async fn finish(
     if summary.stopped.is_none() || open == 0 {
         summary.next = None;
     }
-    print(&summary, &installed, &facts);
-    summary_file.write(&summary)?;
-    Ok(code)
+    Ok(Finished {
+        summary,
+        code,
+        meant: facts.places.results.clone(),
+        installed,
+    })
 }
 
 impl RunFacts<'_> {
@@ -228,28 +241,37 @@ fn count_rows_without_outcome(tally: &mut Tally, unsettled: u64, targets: u64) {
     tally.add_many(Outcome::NotAttempted, rest);
 }
 
-/// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
-fn print(summary: &Summary, installed: &Installed, facts: &RunFacts<'_>) {
-    if !facts.is_quiet {
-        screen::say_all(&summary.to_string());
-    } else if let Some(why) = &summary.stopped {
-        screen::say(&format!("fleetsweep: {why}"));
-        // These calls may have started scans.
-        if let Some(unanswered) = unanswered(summary.unanswered, summary.state.is_some()) {
-            screen::say(&unanswered);
-        }
+impl Finished {
+    /// Names no results file, because it is gone with the temporary folder.
+    pub(in crate::cli) fn forget_results(&mut self) {
+        self.summary.results = PathBuf::new();
     }
-    match installed {
-        Installed::There(path) if facts.is_quiet => {
-            let so = if summary.rehearsal { REHEARSED } else { "" };
-            screen::say(&format!("results: {}{so}", path.display()));
+
+    /// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
+    pub(in crate::cli) fn print(&self, is_quiet: bool) {
+        let summary = &self.summary;
+        if !is_quiet {
+            screen::say_all(&summary.to_string());
+        } else if let Some(why) = &summary.stopped {
+            screen::say(&format!("fleetsweep: {why}"));
+            // These calls may have started scans.
+            if let Some(unanswered) = unanswered(summary.unanswered, summary.state.is_some()) {
+                screen::say(&unanswered);
+            }
         }
-        Installed::There(_) => {}
-        Installed::Aside { path, why } => screen::say(&format!(
-            "{} could not be replaced ({why}), so the complete results are in {}",
-            facts.places.results.display(),
-            path.display()
-        )),
+        match &self.installed {
+            Installed::There(_) if summary.results.as_os_str().is_empty() => {}
+            Installed::There(path) if is_quiet => {
+                let so = if summary.rehearsal { REHEARSED } else { "" };
+                screen::say(&format!("results: {}{so}", path.display()));
+            }
+            Installed::There(_) => {}
+            Installed::Aside { path, why } => screen::say(&format!(
+                "{} could not be replaced ({why}), so the complete results are in {}",
+                self.meant.display(),
+                path.display()
+            )),
+        }
     }
 }
 

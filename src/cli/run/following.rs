@@ -10,22 +10,26 @@ use crate::{
             Ending,
             canary_gate::{FollowedCanaries, Word},
         },
-        follow::{FollowEnd, Follower},
+        follow::{FollowEnd, FollowOptions, Follower},
         stop::StopReason,
     },
     cli::{
-        ExitCode, brakes::CanaryAnswer, follow, remote_stop::StopRequests, signals,
-        terminal::Terminal, yes,
+        ExitCode, api::ApiClient, brakes::CanaryAnswer, follow, remote_stop::StopRequests, signals,
+        terminal::Terminal,
     },
-    defender::{Defender, HttpDefender},
+    defender::Defender,
     monitor::Monitor,
 };
 
 impl RunContext {
     /// The follower of this run's scans.
-    pub(super) fn follower(&self) -> Follower<HttpDefender> {
+    pub(super) fn follower(&self) -> Follower<ApiClient> {
         let state = &self.setup.places.state;
-        self.api.follower(state, self.args.following.options())
+        let options = FollowOptions {
+            disk: self.disk(),
+            ..self.args.following.options()
+        };
+        self.api.follower(state, options)
     }
 
     /// Waits until the last call has been answered and then, with `--follow`, until the last scan is over. Returns the
@@ -33,10 +37,11 @@ impl RunContext {
     pub(super) async fn send_and_follow(
         &self,
         sending: impl Future<Output = Ending>,
-        follower: Option<&Follower<HttpDefender>>,
-        stop_requests: StopRequests,
+        follower: Option<&Follower<ApiClient>>,
+        stop_requests: Option<StopRequests>,
     ) -> (Ending, Option<ExitCode>) {
         let mut ending = tokio::select! {
+            biased;
             ending = sending => ending,
             never = meanwhile(follower) => match never {},
         };
@@ -49,7 +54,8 @@ impl RunContext {
         if let Some(follower) = follower {
             if ending.stop.is_none() {
                 let (state, monitor) = (&self.setup.places.state, self.api.monitor.as_ref());
-                scans_code = to_the_end(follower, &mut ending, state, monitor).await;
+                let heeds_cancel = !self.is_simulated;
+                scans_code = to_the_end(follower, &mut ending, state, monitor, heeds_cancel).await;
             }
             ending.calls += follower.calls();
         }
@@ -60,13 +66,13 @@ impl RunContext {
     /// What decides whether the other machines may start once the canaries are accepted.
     pub(super) fn canary_gate(
         &self,
-        follower: Option<Arc<Follower<HttpDefender>>>,
-    ) -> FollowedCanaries<HttpDefender> {
+        follower: Option<Arc<Follower<ApiClient>>>,
+    ) -> FollowedCanaries<ApiClient> {
         let word = match self.args.brakes.canary_answer {
             Some(answer @ CanaryAnswer::Yes) => Word::Yes(answer.who()),
             Some(answer @ CanaryAnswer::No) => Word::No(answer.who()),
             None if self.args.yes.is_some() => Word::Yes(BY_YES),
-            None if yes::can_ask() => Word::Asked(Arc::new(Terminal {
+            None if self.can_ask() => Word::Asked(Arc::new(Terminal {
                 monitor: Arc::clone(&self.api.monitor),
             })),
             None => Word::Yes("by a run without a terminal"),
@@ -87,17 +93,19 @@ pub(super) async fn meanwhile<D: Defender>(follower: Option<&Follower<D>>) -> In
     }
 }
 
-/// Follows the scans of a run whose last call has gone out, and prints the result. Returns its exit code, or `None` if
+/// Follows the scans of a run whose last call has gone out, and prints the result. `heeds_cancel` says whether
+/// `fleetsweep cancel` can end it. Returns its exit code, or `None` if
 /// following failed, which is then why the run stopped.
 pub(super) async fn to_the_end<D: Defender>(
     following: &Follower<D>,
     ending: &mut Ending,
     state: &Path,
     monitor: &dyn Monitor,
+    heeds_cancel: bool,
 ) -> Option<ExitCode> {
     // The engine has dealt with Ctrl-C so far. From here on it ends the following.
     let (sender, mut signals) = signals::channel();
-    let _stop_requests = StopRequests::start(state, sender);
+    let _stop_requests = heeds_cancel.then(|| StopRequests::start(state, sender));
     match following.follow(|| false, &mut signals).await {
         Ok(followed) => {
             monitor.say(&follow::summary(&followed));

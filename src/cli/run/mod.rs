@@ -9,7 +9,8 @@
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
 //! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
 //! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
-//! - [`preview`](self): what a run would start with, for `fleetsweep plan`.
+//! - [`preview`](self): what a run would start with, for `fleetsweep plan`. [`simulated`](self): a run as
+//!   `fleetsweep simulate` has it.
 
 mod args;
 mod ask;
@@ -22,22 +23,49 @@ mod preview;
 mod record;
 mod request;
 mod setup;
+mod simulated;
 
 use std::{ffi::OsString, sync::Arc};
 
 pub use args::RunArgs;
 use context::RunContext;
 use finish::RunFacts;
-pub(super) use finish::SummaryFile;
+pub(super) use finish::{Finished, SummaryFile};
 pub(super) use preview::Preview;
+pub(super) use record::put;
+pub(super) use setup::Scratch;
 use setup::Setup;
 
 use super::{ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals};
 use crate::{
     campaign::{brakes::Baseline, engine::trail, open::open},
+    mock::Tenant,
     monitor::Monitor,
     quota::{Clock, Kind, SystemClock},
 };
+
+/// What a run finds outside of itself. A simulation has a world of its own.
+pub(super) struct World {
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Who is told about progress.
+    pub(super) monitor: Arc<dyn Monitor>,
+    /// Chance.
+    pub(super) rng: fastrand::Rng,
+    /// The tenant of a simulation, which is asked without a network.
+    pub(super) tenant: Option<Arc<Tenant>>,
+    /// Whether the state waits for the disk.
+    pub(super) durability: Durability,
+}
+
+/// Whether a run waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Each batch is on the disk before its calls go out.
+    Full,
+    /// A power cut loses what is not on the disk yet: for campaigns that nobody resumes.
+    None,
+}
 
 /// Runs a campaign to its end.
 ///
@@ -46,47 +74,64 @@ use crate::{
 pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failure> {
     let monitor = args.start()?;
     record::log(command);
+    let is_quiet = args.progress.quiet;
+    let world = World {
+        clock: Arc::new(SystemClock),
+        monitor,
+        rng: fastrand::Rng::new(),
+        tenant: None,
+        durability: Durability::Full,
+    };
     let mut has_begun = false;
-    let ended = Box::pin(run_campaign(args, command, monitor, &mut has_begun)).await;
+    let ended = Box::pin(run_campaign(args, command, world, &mut has_begun)).await;
     if let Err(refused) = &ended
         && !has_begun
     {
         trail::refused(refused.code.number(), &refused.why);
     }
-    ended
+    let (finished, summary_file) = ended?;
+    finished.print(is_quiet);
+    summary_file.write(&finished.summary)?;
+    Ok(finished.code)
 }
 
-/// Opens the campaign, drains it and reports. Sets `has_begun` just before the first call.
-async fn run_campaign(
+/// Opens the campaign and drains it. Sets `has_begun` just before the first call.
+///
+/// # Errors
+/// It could not begin, or its results could not be written.
+pub(super) async fn run_campaign(
     args: RunArgs,
     command: &[OsString],
-    monitor: Arc<dyn Monitor>,
+    mut world: World,
     has_begun: &mut bool,
-) -> Result<ExitCode, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut rng = fastrand::Rng::new();
-
-    let mut brakes = args.brakes.options(clock.wall())?;
-    let setup = Setup::of(&args, clock.as_ref(), monitor.as_ref(), &mut rng).await?;
+) -> Result<(Finished, SummaryFile), Failure> {
+    let mut brakes = args.brakes.options(world.clock.wall())?;
+    let setup = Setup::of(&args, &mut world).await?;
     let summary_file = SummaryFile::open(args.output.summary.as_deref())?;
     let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
     let meant = setup.new_campaign.clone();
     let opened = open(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
     for note in &opened.notes {
-        monitor.note(note);
+        world.monitor.note(note);
         trail::note(note);
     }
     // From here on Ctrl-C ends the run in good order. Before this line it ended the process, and nothing was lost.
     let (stop_sender, mut signals) = signals::channel();
-    let run = RunContext::new(args, setup, clock, monitor).await?;
-    let opened = run.admit(opened, &mut brakes, &mut signals).await?;
-    let stop_requests = StopRequests::start(&run.setup.places.state, stop_sender)?;
+    let (seed, durability) = (world.rng.u64(..), world.durability);
+    let run = RunContext::new(args, setup, world).await?;
+    let mut opened = run.admit(opened, &mut brakes, &mut signals).await?;
+    if durability == Durability::None {
+        opened.store.forgo_durability()?;
+    }
+    let state = &run.setup.places.state;
+    let stop_requests = (!run.is_simulated).then(|| StopRequests::start(state, stop_sender));
+    let stop_requests = stop_requests.transpose()?;
 
     let forecast = run.api.pacer.forecast(Kind::Start);
     let began = run.api.clock.now();
     let standing = Baseline::of(&opened.reach, &opened.tally);
     let bounds = RunBounds::of(&brakes, &run.args.policy()).starting_at(standing);
-    let dispatcher = run.dispatcher(&opened, brakes, began, rng.u64(..))?;
+    let dispatcher = run.dispatcher(&opened, brakes, began, seed)?;
     let (targets, tally) = (opened.targets, opened.tally);
     let journal = run.journal(opened.store, targets, command, bounds).await?;
     *has_begun = true;
@@ -110,5 +155,6 @@ async fn run_campaign(
         is_quiet: run.args.progress.quiet,
         lock: opened.lock,
     };
-    finish::finish(ending, facts, summary_file, command).await
+    let finished = finish::finish(ending, facts, command).await?;
+    Ok((finished, summary_file))
 }

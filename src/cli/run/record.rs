@@ -89,7 +89,12 @@ fn raise_yes(command: &[OsString], machines: u64) -> Vec<OsString> {
 
 /// The command with this value for the option, or without the option. It keeps its place, and a new one goes to the
 /// end.
-fn put(command: &[OsString], option: &str, has_value: bool, value: Option<&str>) -> Vec<OsString> {
+pub(in crate::cli) fn put(
+    command: &[OsString],
+    option: &str,
+    has_value: bool,
+    value: Option<&str>,
+) -> Vec<OsString> {
     let option_words = value
         .iter()
         .flat_map(|value| [OsString::from(option), OsString::from(value)]);

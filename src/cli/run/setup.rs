@@ -1,15 +1,17 @@
 //! What a run needs before it opens its campaign: connection, limits, files, and the identity that a new campaign would
 //! have.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::RunArgs;
+use super::{RunArgs, World};
 use crate::{
     campaign::{engine::dispatcher::Settings, open::Places, tag::CampaignId},
     cli::{Failure, connect::Connection, ledger::QuotaNote},
     defender::sign_in::Need,
-    monitor::Monitor,
-    quota::{Clock, Quota},
+    quota::Quota,
     store::Identity,
 };
 
@@ -31,19 +33,21 @@ impl Setup {
     ///
     /// # Errors
     /// An option has a value that cannot be used, or there is no token.
-    pub(super) async fn of(
-        args: &RunArgs,
-        clock: &dyn Clock,
-        monitor: &dyn Monitor,
-        rng: &mut fastrand::Rng,
-    ) -> Result<Self, Failure> {
-        let connecting = args.connect.connect(Need::Scan, &args.pace, monitor);
-        let connection = connecting.await?;
+    pub(super) async fn of(args: &RunArgs, world: &mut World) -> Result<Self, Failure> {
+        let connection = if let Some(tenant) = &world.tenant {
+            Connection::to_tenant(Arc::clone(tenant), &world.clock)?
+        } else {
+            let connecting = args
+                .connect
+                .connect(Need::Scan, &args.pace, world.monitor.as_ref());
+            connecting.await?
+        };
+        let rng = &mut world.rng;
         let (quota, workers) = args
             .pace
             .quota(connection.base.is_loopback(), args.yes.is_some())?;
         let (tenant, api) = (connection.tenant.clone(), connection.api.clone());
-        let new_campaign = args.new_campaign(tenant, api, clock.wall(), rng)?;
+        let new_campaign = args.new_campaign(tenant, api, world.clock.wall(), rng)?;
         let note = QuotaNote::new(
             &quota,
             &connection,
@@ -55,9 +59,7 @@ impl Setup {
             None if args.connect.mock => Some(Scratch::new(rng)?),
             _ => None,
         };
-        let in_scratch = scratch
-            .as_ref()
-            .map(|scratch| scratch.0.join("campaign.db"));
+        let in_scratch = scratch.as_ref().map(|scratch| scratch.file("campaign.db"));
         let state = args.output.state.clone().or(in_scratch);
         let places = Places::find(&args.targets, args.output.results.clone(), state)?;
         Ok(Self {
@@ -95,12 +97,24 @@ impl Setup {
 }
 
 /// The temporary folder of a rehearsal. It is removed on drop.
-pub(super) struct Scratch(PathBuf);
+pub(in crate::cli) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(rng: &mut fastrand::Rng) -> Result<Self, Failure> {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// The system's temporary folder cannot be written.
+    pub(in crate::cli) fn new(rng: &mut fastrand::Rng) -> Result<Self, Failure> {
+        Self::below(&std::env::temp_dir(), rng)
+    }
+
+    /// Makes the folder in this one.
+    ///
+    /// # Errors
+    /// That one cannot be written.
+    pub(in crate::cli) fn below(folder: &Path, rng: &mut fastrand::Rng) -> Result<Self, Failure> {
         let name = format!("fleetsweep-mock-{}-{:08x}", std::process::id(), rng.u32(..));
-        let path = std::env::temp_dir().join(name);
+        let path = folder.join(name);
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(Self(path)),
             Err(e) => Err(Failure::storage(format!(
@@ -108,6 +122,13 @@ impl Scratch {
                 path.display()
             ))),
         }
+    }
+}
+
+impl Scratch {
+    /// A file in it.
+    pub(in crate::cli) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What makes the tenant's lists hard to read.
 
+use serde::Deserialize;
+
 /// How the list of actions changes while it is read. By default it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moving {
@@ -12,7 +14,8 @@ pub struct Moving {
 }
 
 /// Which rows vanish from the list of actions. They can still be fetched by their ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Vanish {
     /// The oldest, as when the service's retention time is over.
     #[default]
@@ -22,7 +25,8 @@ pub enum Vanish {
 }
 
 /// A list that does not end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Endless {
     /// After the last row, pages are filled with made-up rows, which are always the same at the same position.
     New,
@@ -31,7 +35,8 @@ pub enum Endless {
 }
 
 /// An option of a listing that a service may not support.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ListOption {
     /// `$count`
     Count,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// At most this many calls in a window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -29,7 +31,8 @@ pub enum Model {
 }
 
 /// Whether the kinds of calls (start, list, get, cancel, machines) are counted separately.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kinds {
     /// Each kind has windows of its own.
     Apart,
@@ -38,7 +41,7 @@ pub enum Kinds {
 }
 
 /// The tenant's quota.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QuotaConfig {
     /// The limits, which all apply at once. If there are none, every call is admitted.
     pub limits: Vec<Limit>,
@@ -48,6 +51,31 @@ pub struct QuotaConfig {
     pub count_refused: bool,
     /// Whether the kinds are counted separately.
     pub kinds: Kinds,
+    /// The share of each window, from 0 to 1, that another client of the same application takes, with calls at random
+    /// times. Its calls are refused as ours are.
+    pub other_caller: f64,
+    /// What a refusal says about the wait.
+    pub retry_after: RetryAfter,
+}
+
+/// What a refusal (429) says about how long to wait. The text of its body names the true wait, unless it says
+/// otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetryAfter {
+    /// The header has the seconds.
+    #[default]
+    Seconds,
+    /// The header has a date.
+    Date,
+    /// There is no header.
+    Missing,
+    /// The header says one second, whatever the body says.
+    Contradicting,
+    /// The header has more seconds than a century.
+    Absurd,
+    /// Neither header nor body says how long, as in older answers of the service.
+    Older,
 }
 
 impl Default for QuotaConfig {
@@ -62,6 +90,8 @@ impl Default for QuotaConfig {
             model: Model::Sliding,
             count_refused: false,
             kinds: Kinds::Apart,
+            other_caller: 0.0,
+            retry_after: RetryAfter::default(),
         }
     }
 }

@@ -65,7 +65,7 @@ async fn an_early_answer_goes_out_before_the_call_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_call_is_counted_somewhere_between_its_arrival_and_its_answer() {
     let tenant = Tenant::new(MockConfig {
-        latency: s(2)..=s(20),
+        latency: (s(2)..=s(20)).into(),
         ..MockConfig::default()
     });
     let began = tokio::time::Instant::now();
@@ -98,7 +98,7 @@ async fn the_same_seed_gives_the_same_answers() {
                 ..Chances::default()
             },
             busy_shape: BusyShape::Mixed,
-            latency: s(0)..=s(3),
+            latency: (s(0)..=s(3)).into(),
             ..MockConfig::default()
         });
         let mut answers = Vec::new();
@@ -116,7 +116,7 @@ async fn under_any_faults_every_scan_was_told_or_is_known_to_be_lost() {
         let tenant = Tenant::new(MockConfig {
             seed,
             quota: QuotaConfig::none(),
-            latency: s(0)..=s(5),
+            latency: (s(0)..=s(5)).into(),
             chances: Chances {
                 busy: 0.1,
                 unknown: 0.05,
@@ -127,6 +127,7 @@ async fn under_any_faults_every_scan_was_told_or_is_known_to_be_lost() {
                 reset_before: 0.1,
                 reset_after: 0.1,
                 early: 0.5,
+                ..Chances::default()
             },
             ..MockConfig::default()
         });

@@ -12,6 +12,7 @@ mod lists;
 mod outages;
 mod quota;
 mod scans;
+mod scenarios;
 mod shapes;
 mod tls;
 

@@ -116,7 +116,7 @@ async fn a_page_has_the_headers_of_its_status_and_503_the_retry_after_it_was_giv
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_is_counted_although_its_client_has_gone() {
     let tenant = Tenant::new(MockConfig {
-        latency: s(2)..=s(2),
+        latency: (s(2)..=s(2)).into(),
         outages: vec![Outage::of_everything(s(0), s(1), Shape::TimesOut)],
         ..MockConfig::default()
     });

@@ -139,7 +139,7 @@ async fn a_cut_takes_the_answer_of_its_own_call_and_is_neither_a_failure_to_conn
 {
     for version in VERSIONS {
         let site = site(MockConfig {
-            latency: s(1)..=s(1),
+            latency: (s(1)..=s(1)).into(),
             faults: vec![
                 Rule::new(Fault::CutBefore).machine("aa"),
                 Rule::new(Fault::CutAfter).machine("bb"),
@@ -171,7 +171,7 @@ async fn while_connections_are_refused_idle_ones_and_handshakes_end_and_calls_in
     for version in VERSIONS {
         let refused = Outage::of_everything(s(10), s(60), Shape::Refused);
         let site = site(MockConfig {
-            latency: s(5)..=s(5),
+            latency: (s(5)..=s(5)).into(),
             outages: vec![refused],
             ..MockConfig::default()
         })

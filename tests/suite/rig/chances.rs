@@ -3,12 +3,20 @@
 use fleetsweep::mock::Chances;
 use proptest::prelude::*;
 
-/// Chances of up to `most` each; of an early refusal `more_early` times as much.
+/// Chances of up to `most` each; of an early refusal `more_early` times as much. No call is refused with 429.
 pub(crate) fn chances(most: f64, more_early: f64) -> impl Strategy<Value = Chances> {
-    let all = prop::array::uniform9(0.0..most);
+    let all = prop::array::uniform12(0.0..most);
     all.prop_map(move |all| {
         let [busy, unknown, unsupported, spurious_404, rest @ ..] = all;
-        let [error_before, error_after, reset_before, reset_after, early] = rest;
+        let [
+            error_before,
+            error_after,
+            reset_before,
+            reset_after,
+            early,
+            garbled @ ..,
+        ] = rest;
+        let [truncated, not_json, html] = garbled;
         Chances {
             busy,
             unknown,
@@ -19,6 +27,10 @@ pub(crate) fn chances(most: f64, more_early: f64) -> impl Strategy<Value = Chanc
             reset_before,
             reset_after,
             early: early * more_early,
+            truncated,
+            not_json,
+            html,
+            ..Chances::default()
         }
     })
 }

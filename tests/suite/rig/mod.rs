@@ -22,6 +22,7 @@ use fleetsweep::{
             canary_start::{CanaryStart, ThisRun, gate},
         },
         cancel::Canceller,
+        disk::DiskWork,
         engine::{
             Engine,
             canary_gate::{Confirm, FollowedCanaries, Word},
@@ -320,6 +321,7 @@ impl Rig {
             workers,
             request_timeout: self.timeout,
             campaign,
+            disk: DiskWork::Aside,
         };
         let began = clock.now();
         let brakes = gated(self.brakes, self.asker, &ground).await;

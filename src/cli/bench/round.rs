@@ -1,0 +1,178 @@
+//! One round of one subject, in a process of its own.
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Subject, bare,
+    latencies::{Counts, Latencies},
+};
+use crate::{
+    campaign::outcome::Outcome,
+    cli::{
+        ExitCode, Failure, parse_run,
+        run::{self, Durability, World},
+        screen,
+    },
+    quota::{Clock, SystemClock},
+};
+
+/// What a round is to measure.
+#[derive(Debug, Clone, Args)]
+pub struct RoundArgs {
+    #[arg(long)]
+    subject: Subject,
+    #[arg(long)]
+    url: String,
+    #[arg(long)]
+    calls: u64,
+    #[arg(long)]
+    workers: u16,
+    /// A path that no file has; input, state and results get its name with an ending.
+    #[arg(long)]
+    files: PathBuf,
+    #[arg(long)]
+    ca_cert: Option<PathBuf>,
+}
+
+/// What a round has measured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Round {
+    /// From before the first call to after the last answer; of a campaign, until its results are in order.
+    pub(super) seconds: f64,
+    /// The time of all processors that this process has used. `None` where the system does not say.
+    pub(super) cpu_seconds: Option<f64>,
+    /// The most memory that it has used, in kB. `None` where the system does not say.
+    pub(super) peak_kb: Option<u64>,
+    pub(super) latencies: Counts,
+}
+
+/// Measures one round, and prints it as JSON.
+///
+/// # Errors
+/// The round did not end well.
+pub async fn round(args: RoundArgs) -> Result<ExitCode, Failure> {
+    let machines: Vec<_> = (0..args.calls).map(|_| random_machine()).collect();
+    let latencies = Arc::new(Latencies::new());
+    let workers = usize::from(args.workers);
+    prepare(&args, &machines)?;
+    let (began, cpu) = (SystemClock.now(), cpu_time());
+    match args.subject {
+        Subject::Bare => {
+            let ca = args.ca_cert.as_deref();
+            bare::start_all(&args.url, ca, machines, workers, &latencies).await?;
+        }
+        Subject::Volatile => campaign(&args, Durability::None, &latencies).await?,
+        Subject::Whole => campaign(&args, Durability::Full, &latencies).await?,
+    }
+    let used = cpu_time()
+        .zip(cpu)
+        .map(|(after, before)| after.saturating_sub(before));
+    let round = Round {
+        seconds: SystemClock.now().since(began).as_secs_f64(),
+        cpu_seconds: used.map(|used| used.as_secs_f64()),
+        peak_kb: peak_kb(),
+        latencies: latencies.counts(),
+    };
+    screen::json(&round, "the round")?;
+    Ok(ExitCode::Clean)
+}
+
+/// A machine that no earlier round has scanned: one under scan is answered otherwise.
+fn random_machine() -> String {
+    format!("{:032x}{:08x}", fastrand::u128(..), fastrand::u32(..))
+}
+
+/// Writes what a campaign reads.
+fn prepare(args: &RoundArgs, machines: &[String]) -> Result<(), Failure> {
+    let file = |ending: &str| args.files.with_extension(ending);
+    let input = file("csv");
+    let mut text = "machine_id\n".to_owned();
+    for machine in machines {
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "{machine}");
+    }
+    let token = file("token");
+    for (path, text) in [(&input, &text), (&token, &"mock".to_owned())] {
+        let wrong = |e| Failure::storage(format!("cannot write {}: {e}", path.display()));
+        fs::write(path, text).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+async fn campaign(
+    args: &RoundArgs,
+    durability: Durability,
+    latencies: &Arc<Latencies>,
+) -> Result<(), Failure> {
+    let file = |ending: &str| args.files.with_extension(ending);
+    let (input, token) = (file("csv"), file("token"));
+    let mut words: Vec<OsString> = ["fleetsweep", "run", "--limit=none", "--yes", "-q"]
+        .map(OsString::from)
+        .to_vec();
+    let mut option = |name: &str, value: &Path| {
+        words.extend([OsString::from(name), value.as_os_str().to_owned()]);
+    };
+    option("--api-url", Path::new(&args.url));
+    option("--workers", Path::new(&args.workers.to_string()));
+    option("--token-file", &token);
+    option("--results", &file("results.csv"));
+    option("--state", &file("db"));
+    if let Some(ca) = &args.ca_cert {
+        option("--ca-cert", ca);
+    }
+    words.push(input.into());
+    let run = parse_run(&words).map_err(Failure::usage)?;
+    let world = World {
+        clock: Arc::new(SystemClock),
+        monitor: latencies.clone(),
+        rng: fastrand::Rng::new(),
+        tenant: None,
+        durability,
+    };
+    let mut has_begun = false;
+    let campaign = Box::pin(run::run_campaign(run, &words, world, &mut has_begun));
+    let (finished, _) = campaign.await?;
+    let accepted = finished.summary.outcomes.of(Outcome::Accepted);
+    if accepted == args.calls {
+        Ok(())
+    } else {
+        let stopped = finished.summary.stopped;
+        Err(Failure::storage(format!(
+            "{accepted} of {} machines were accepted ({stopped:?})",
+            args.calls
+        )))
+    }
+}
+
+/// The time of all processors that this process has used.
+#[cfg(unix)]
+fn cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let nanos = u32::try_from(time.tv_nsec).ok()?;
+    Some(Duration::new(seconds, nanos))
+}
+
+#[cfg(not(unix))]
+fn cpu_time() -> Option<Duration> {
+    None
+}
+
+/// The most memory that this process has used, as Linux tells it.
+fn peak_kb() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

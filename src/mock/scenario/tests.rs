@@ -1,0 +1,129 @@
+//! What may stand in a scenario, and what it means.
+
+use std::time::Duration;
+
+use super::Scenario;
+use crate::mock::{
+    BusyShape, Fault, Garbling, Kind, Kinds, Latency, MockConfig, Model, Outage, RetryAfter, Rule,
+    Shape,
+};
+
+fn config(text: &str) -> Result<MockConfig, String> {
+    let mut config = MockConfig::default();
+    let scenario = Scenario::parse(text).map_err(|error| error.to_string())?;
+    let applied = scenario.apply_to(&mut config);
+    applied.map(|()| config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_scenario_changes_nothing() {
+    let (empty, default) = (config("").unwrap(), MockConfig::default());
+    assert_eq!(format!("{empty:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn what_it_names_becomes_settings() {
+    let config = config(
+        r#"
+        about = "everything at once"
+        seed = 7
+        outages = ["10s-5m=refused", "1h-2h=503:120,starts"]
+        [fleet]
+        machines = 30
+        ids = "hex"
+        domain = "corp.example"
+        groups = ["Tills"]
+        tags = ["", "vip"]
+        inactive = "10%"
+        offline = "3%"
+        poison = ["aa"]
+        [quota]
+        limits = ["10/1s"]
+        model = "bucket"
+        bucket-size = 4
+        kinds = "together"
+        other-caller = "50%"
+        cpu-429 = "1%"
+        retry-after = "older"
+        [network]
+        latency = "p50=80ms,p99=2s"
+        truncated = "2%"
+        [scans]
+        time = "1m-2m"
+        busy = "5%"
+        busy-shape = "error-in-lower-case"
+        offline-time-out = "1h"
+        [lists]
+        lag = "0s-30s"
+        page-limit = 5
+        comments = "missing"
+        [sign-in]
+        token-life = "1h"
+        [[faults]]
+        fault = "html"
+        kind = "start"
+        nth = 3
+        [[faults]]
+        fault = "status"
+        status = 418
+        during = "1m-2m"
+        "#,
+    )
+    .unwrap();
+    let refused = Outage::of_everything(
+        Duration::from_secs(10),
+        Duration::from_mins(5),
+        Shape::Refused,
+    );
+    assert_eq!(
+        (config.seed, &config.outages[0], config.outages.len()),
+        (7, &refused, 2)
+    );
+    assert_eq!(
+        (config.machines, &*config.make_up.domain),
+        (30, ".corp.example")
+    );
+    assert_eq!(config.quota.model, Model::Bucket { size: Some(4) });
+    assert_eq!(
+        (config.quota.kinds, config.quota.retry_after),
+        (Kinds::Together, RetryAfter::Older)
+    );
+    let (p50, p99) = (Duration::from_millis(80), Duration::from_secs(2));
+    assert_eq!(config.latency, Latency::LogNormal { p50, p99 });
+    assert_eq!(config.busy_shape, BusyShape::ErrorInLowerCase);
+    let expected = [
+        Rule::new(Fault::Garbled(Garbling::Html))
+            .kind(Kind::Start)
+            .nth(3),
+        Rule::new(Fault::Status(418, String::new()))
+            .during(Duration::from_mins(1)..Duration::from_mins(2)),
+    ];
+    assert_eq!(format!("{:?}", config.faults), format!("{expected:?}"));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_words() {
+    for (text, words) in [
+        ("latency = '1s'", "unknown field `latency`"),
+        (
+            "network.latency = '5s-1s'",
+            "'5s-1s': the range's first duration",
+        ),
+        ("network.latency = 'p50=2s,p99=1s'", "p99 is at least p50"),
+        ("quota.limits = ['100']", "CALLS/WINDOW"),
+        ("quota.phase = '3s'", "model = \"fixed\""),
+        ("scans.busy = 0.5", "expected a string"),
+        ("scans.busy = '120%'", "from 0% to 100%"),
+        ("outages = ['10s-5m=down']", "not a shape of an outage"),
+        ("[[faults]]\nfault = 'status'", "a status from 200 to 599"),
+        ("[[faults]]\nfault = 'delay'", "a duration `by`"),
+        ("[[faults]]\nfault = 'html'\nby = '3s'", "a duration `by`"),
+        (
+            "[[faults]]\nfault = 'html'\nstatus = 500",
+            "only the faults status",
+        ),
+    ] {
+        let error = config(text).unwrap_err();
+        assert!(error.contains(words), "{text}: {error}");
+    }
+}
