@@ -18,7 +18,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use demo::start_mock;
+use demo::{Link, start_mock};
 pub use offline::Offline;
 
 use super::{
@@ -36,7 +36,6 @@ use crate::{
             TokenSource, fit,
         },
     },
-    mock::Tenant,
     monitor::Monitor,
     quota::{Clock, SystemClock},
     store::UNKNOWN_TENANT,
@@ -137,13 +136,6 @@ pub struct Connection {
     /// The tenant that the rows of the input have to belong to.
     pub rows: RowsTenant,
     link: Link,
-}
-
-/// How calls get to the API.
-enum Link {
-    Network(Network),
-    /// Directly, in a simulation.
-    Tenant(Arc<Tenant>),
 }
 
 /// The tenant that the rows of the input have to belong to.

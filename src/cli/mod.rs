@@ -1,7 +1,7 @@
 //! The command line: arguments and wiring. The work itself is in `campaign`, `client`, `quota` and `store`.
 //!
-//! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`], [`status`], [`follow`],
-//!   [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`].
+//! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`](mod@bench), [`status`],
+//!   [`follow`], [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
 //!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
 //!   parses the values of options.

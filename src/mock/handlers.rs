@@ -81,17 +81,7 @@ impl Tenant {
         now: Duration,
     ) -> Result<Reply, Error> {
         denial::of_everybody(&self.config, now)?;
-        let body: wire::StartScan<'_> = read_body(&passage.request.body)?;
-        if body.comment.trim().is_empty() {
-            return Err(Error::new(400, "InvalidInput", "Comment must not be empty"));
-        }
-        if !matches!(&*body.scan_type, "Quick" | "Full") {
-            return Err(Error::new(
-                400,
-                "InvalidInput",
-                "ScanType must be one of: Quick, Full",
-            ));
-        }
+        let body = read_start(&passage.request.body)?;
         if !is_well_formed(machine) {
             return Err(Error::new(400, "InvalidInput", "Invalid machine id"));
         }
@@ -270,6 +260,19 @@ fn end_of(ends: &Ends, rng: &mut fastrand::Rng) -> Status {
     } else {
         Status::Succeeded
     }
+}
+
+/// Reads the body of a start.
+fn read_start(body: &[u8]) -> Result<wire::StartScan<'_>, Error> {
+    let body: wire::StartScan<'_> = read_body(body)?;
+    if body.comment.trim().is_empty() {
+        return Err(Error::new(400, "InvalidInput", "Comment must not be empty"));
+    }
+    if !matches!(&*body.scan_type, "Quick" | "Full") {
+        let text = "ScanType must be one of: Quick, Full";
+        return Err(Error::new(400, "InvalidInput", text));
+    }
+    Ok(body)
 }
 
 /// The body of a cancel call.

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use super::{ConnectArgs, ConnectSettings, Connection, Link, RowsTenant, not_signed_in};
+use super::{ConnectArgs, ConnectSettings, Connection, RowsTenant, not_signed_in};
 use crate::{
     cli::{Failure, simulate::tenant_tokens},
     client::token_clock::SignInTime,
@@ -17,6 +17,13 @@ use crate::{
     mock::{self, Fleet, MockConfig, QuotaConfig, Tenant, Tokens},
     quota::{Clock, SystemClock},
 };
+
+/// How calls get to the API.
+pub(super) enum Link {
+    Network(Network),
+    /// Directly, in a simulation.
+    Tenant(Arc<Tenant>),
+}
 
 impl Connection {
     /// A connection to a tenant inside this process, without a network.
