@@ -92,21 +92,16 @@ fn random_machine() -> String {
     format!("{:032x}{:08x}", fastrand::u128(..), fastrand::u32(..))
 }
 
-/// Writes what a campaign reads.
+/// Writes the input of a campaign.
 fn prepare(args: &RoundArgs, machines: &[String]) -> Result<(), Failure> {
-    let file = |ending: &str| args.files.with_extension(ending);
-    let input = file("csv");
+    let input = args.files.with_extension("csv");
     let mut text = "machine_id\n".to_owned();
     for machine in machines {
         // Writing to memory does not fail.
         let _ = writeln!(text, "{machine}");
     }
-    let token = file("token");
-    for (path, text) in [(&input, &text), (&token, &"mock".to_owned())] {
-        let wrong = |e| Failure::storage(format!("cannot write {}: {e}", path.display()));
-        fs::write(path, text).map_err(wrong)?;
-    }
-    Ok(())
+    let wrong = |e| Failure::storage(format!("cannot write {}: {e}", input.display()));
+    fs::write(&input, text).map_err(wrong)
 }
 
 async fn campaign(
@@ -115,7 +110,6 @@ async fn campaign(
     latencies: &Arc<Latencies>,
 ) -> Result<(), Failure> {
     let file = |ending: &str| args.files.with_extension(ending);
-    let (input, token) = (file("csv"), file("token"));
     let mut words: Vec<OsString> = ["fleetsweep", "run", "--limit=none", "--yes", "-q"]
         .map(OsString::from)
         .to_vec();
@@ -124,13 +118,12 @@ async fn campaign(
     };
     option("--api-url", Path::new(&args.url));
     option("--workers", Path::new(&args.workers.to_string()));
-    option("--token-file", &token);
     option("--results", &file("results.csv"));
     option("--state", &file("db"));
     if let Some(ca) = &args.ca_cert {
         option("--ca-cert", ca);
     }
-    words.push(input.into());
+    words.push(file("csv").into());
     let run = parse_run(&words).map_err(Failure::usage)?;
     let world = World {
         clock: Arc::new(SystemClock),
