@@ -282,21 +282,18 @@ fn drawn(number: u64) -> Drawn {
     }
 }
 
-/// What happens by chance in a campaign's last minutes nobody foresees, such as a machine that is busy once more: one
-/// campaign, and of more than ten one in ten, may have forecasts that are off.
+/// What happens by chance in a campaign's last minutes nobody foresees: of fifty forecasts one may be off.
 /// `FLEETSWEEP_FORECASTS=120` goes through more campaigns, `FLEETSWEEP_FORECAST=49` through that one.
 #[tokio::test(start_paused = true)]
 async fn it_holds_in_campaigns_that_nobody_chose() {
     let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().unwrap());
     let numbers = match number("FLEETSWEEP_FORECAST") {
         Some(only) => only..only + 1,
-        None => 0..number("FLEETSWEEP_FORECASTS").unwrap_or(5),
+        None => number("FLEETSWEEP_FORECASTS").map_or(6..11, |most| 0..most),
     };
-    let most = 1 + numbers.clone().count() / 10;
-    let (mut told, mut known, mut spoilt, mut off) = (0, 0, 0, Vec::new());
+    let (mut told, mut known, mut off) = (0, 0, Vec::new());
     for number in numbers {
         let campaign = drawn(number);
-        let off_before = off.len();
         let swept = campaign.rig.run(&fleet(campaign.machines)).await;
         for (forecast, left) in ten(&swept, campaign.is_over) {
             let LastCall::In(expected) = forecast else {
@@ -308,12 +305,7 @@ async fn it_holds_in_campaigns_that_nobody_chose() {
                 off.push(format!("{}: {expected:?} for {left:?}", campaign.case));
             }
         }
-        spoilt += usize::from(off.len() > off_before);
     }
-    assert!(
-        spoilt <= most && off.len() * 10 <= told,
-        "{spoilt} campaigns, {} of {told}: {off:#?}",
-        off.len()
-    );
+    assert!(off.len() * 50 <= told, "{} of {told}: {off:#?}", off.len());
     assert!(known > 0, "an end is told");
 }

@@ -393,8 +393,7 @@ async fn a_second_outage_of_starts_is_nobodys_fault_either() {
         let second = Outage::of_starts(SECOND * (61 + gap), 11 * MINUTE, page());
         let rig = Rig {
             policy: fleetsweep::campaign::retry::Policy {
-                // A machine's only try can fall into the second outage just when others beside it have been answered.
-                max_attempts: 2,
+                max_attempts: 1,
                 ..fleetsweep::campaign::retry::Policy::default()
             },
             ..Rig::against(MockConfig {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::{
     Dispatcher,
-    reachability::{Held, Probe, SAID_APART},
+    reachability::{Failed, Held, Probe, SAID_APART},
     suspects::Suspects,
 };
 use crate::{
@@ -120,13 +120,17 @@ impl Dispatcher {
         }
     }
 
-    /// Takes in what a reply to a start says about the API.
-    pub(super) fn reached(&mut self, n: u64, tries: u32, class: &Class, now: Moment) {
+    /// Takes in what a reply to a start says about the API. An answer to a call says nothing about calls that were sent
+    /// later: an outage may have begun between the two.
+    pub(super) fn reached(&mut self, n: u64, tries: u32, class: &Class, sent: Moment, now: Moment) {
         match class {
             Class::Own(_) => {
                 self.reach.answered_before = true;
-                self.reach.failed.clear();
-                if let Some(held) = &mut self.reach.held {
+                self.reach.failed.retain(|_, failed| sent < failed.sent);
+                if self.reach.is_out() && !self.reach.failed.is_empty() {
+                    // Starts that were sent later have failed, so this one does not end the outage.
+                    self.no_suspect(n);
+                } else if let Some(held) = &mut self.reach.held {
                     // If a suspect is answered, starts were down. If another machine is answered, the
                     // suspects are bad.
                     let was_suspect = held.suspects.all.contains(&n);
@@ -144,7 +148,8 @@ impl Dispatcher {
             Class::Perhaps(trouble) => {
                 let is_known = tries > 0 || self.reach.known_bad.contains(&n);
                 if !is_known {
-                    self.reach.failed.insert(n, true);
+                    let is_open = true;
+                    self.reach.failed.insert(n, Failed { is_open, sent });
                 }
                 let is_turn = self.may_start(now);
                 let is_row = self.reach.failed.len() >= IN_A_ROW;
@@ -274,8 +279,8 @@ impl Dispatcher {
     /// A target has ended and is no longer a suspect.
     pub(super) fn no_suspect(&mut self, n: u64) {
         self.reach.known_bad.remove(&n);
-        if let Some(is_open) = self.reach.failed.get_mut(&n) {
-            *is_open = false;
+        if let Some(failed) = self.reach.failed.get_mut(&n) {
+            failed.is_open = false;
         }
         if let Some(held) = &mut self.reach.held {
             held.suspects.remove(n);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    tests::{WALL, answer, at, call, dispatcher},
+    tests::{WALL, answer, answer_late, at, call, dispatcher},
     *,
 };
 use crate::{
@@ -81,6 +81,26 @@ fn a_call_that_never_connected_is_no_attempt_and_holds_all_others() {
     assert!(dispatcher.assign(at(32), WALL).is_some());
     assert!(dispatcher.assign(at(32), WALL).is_some(), "then two");
     assert_eq!(dispatcher.attempts(), 2);
+}
+
+#[test]
+fn an_answer_says_nothing_about_calls_that_were_sent_after_its_own() {
+    let mut dispatcher = dispatcher(9, Policy::default());
+    call(&mut dispatcher, accepted(), at(0));
+    let early: Vec<_> = (0..2)
+        .map(|_| dispatcher.assign(at(0), WALL).unwrap().n)
+        .collect();
+    call(&mut dispatcher, lost(), at(1));
+    call(&mut dispatcher, lost(), at(1));
+    answer_late(&mut dispatcher, early[0], accepted(), at(0), at(2), 1);
+    assert!(!dispatcher.is_out());
+    call(&mut dispatcher, lost(), at(3));
+    assert!(dispatcher.is_out(), "three in a row, as they were sent");
+    answer_late(&mut dispatcher, early[1], accepted(), at(0), at(4), 1);
+    assert!(
+        dispatcher.is_out(),
+        "it was answered before the outage began"
+    );
 }
 
 #[test]

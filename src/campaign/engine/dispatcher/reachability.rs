@@ -19,8 +19,8 @@ pub(super) const SAID_APART: Duration = Duration::from_mins(1);
 pub(super) struct Reachability {
     /// Whether the service has answered this run at all.
     pub(super) answered_before: bool,
-    /// The machines that failed since a start was last answered, and whether each is still open.
-    pub(super) failed: BTreeMap<u64, bool>,
+    /// The machines that failed since a start was last answered that was sent no earlier.
+    pub(super) failed: BTreeMap<u64, Failed>,
     pub(super) held: Option<Held>,
     /// How many calls may be in flight shortly after an outage.
     pub(super) width: Option<usize>,
@@ -33,6 +33,15 @@ pub(super) struct Reachability {
     pub(super) give_up_after: Option<Duration>,
     /// Since when the sign-in has not answered.
     pub(super) waits_for_token: Option<Moment>,
+}
+
+/// A machine whose start failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed {
+    /// Whether it has not ended.
+    pub(super) is_open: bool,
+    /// When the start was sent.
+    pub(super) sent: Moment,
 }
 
 /// An outage that goes on.
@@ -99,7 +108,7 @@ impl Reachability {
     }
 
     pub(super) fn open_failed(&self) -> HashSet<u64> {
-        let open = self.failed.iter().filter(|(_, is_open)| **is_open);
+        let open = self.failed.iter().filter(|(_, failed)| failed.is_open);
         open.map(|(n, _)| *n).collect()
     }
 

@@ -53,7 +53,7 @@ impl Dispatcher {
             } => {
                 self.server.update(ended, date);
                 let (n, tries) = (pending.target.n, pending.target.progress.tries);
-                self.reached(n, tries, &judgement.class, ended);
+                self.reached(n, tries, &judgement.class, sent, ended);
                 let timing = Timing {
                     sent,
                     ended,

@@ -60,6 +60,18 @@ pub(super) fn answer(
     now: Moment,
     token: u64,
 ) {
+    answer_late(dispatcher, n, verdict, now, now, token);
+}
+
+/// The answer, at `ended`, to a call that went out at `sent`.
+pub(super) fn answer_late(
+    dispatcher: &mut Dispatcher,
+    n: u64,
+    verdict: Verdict,
+    sent: Moment,
+    ended: Moment,
+    token: u64,
+) {
     let class = match &verdict {
         Verdict::NotSent(trouble) => Class::NeverSent(trouble.clone()),
         Verdict::Unsure(trouble) if trouble.why.is_empty() => Class::Own(Said::default()),
@@ -83,8 +95,8 @@ pub(super) fn answer(
     };
     let event = Sending::Replied {
         judgement: Box::new(judgement),
-        sent: now,
-        ended: now,
+        sent,
+        ended,
         date: None,
         token,
     };
