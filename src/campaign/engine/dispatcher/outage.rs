@@ -237,12 +237,13 @@ impl Dispatcher {
     }
 
     /// Starts were tried while the list answered: the machines that failed meanwhile are at fault from now
-    /// on.
+    /// on, and are no sign of another outage.
     fn are_bad(&mut self) {
         if let Some(held) = &self.reach.held
             && matches!(held.probe, Probe::ByStarts(_))
         {
             self.reach.known_bad.extend(&held.suspects.all);
+            self.reach.failed.clear();
         }
     }
 

@@ -162,6 +162,36 @@ fn one_machine_that_is_never_answered_pays_its_tries_and_fails() {
 }
 
 #[test]
+fn machines_that_are_never_answered_are_waited_for_one_day_and_not_for_ever() {
+    let mut dispatcher = dispatcher(6, Policy::default());
+    call(&mut dispatcher, accepted(), at(0));
+    let bad: Vec<_> = (0..5)
+        .map(|_| dispatcher.assign(at(0), WALL).unwrap().n)
+        .collect();
+    for n in &bad {
+        answer(&mut dispatcher, *n, lost(), at(60), 1);
+    }
+    let mut now = at(60);
+    while dispatcher.tally().of(Outcome::Failed) < 5 {
+        if dispatcher.wants_probe(now) {
+            dispatcher.probed(Ok(()), now);
+        }
+        if dispatcher.wants_permit(now)
+            && let Some(attempt) = dispatcher.assign(now, WALL)
+        {
+            answer(&mut dispatcher, attempt.n, lost(), now, 1);
+        }
+        if dispatcher.wants_listing(now).is_some() {
+            dispatcher.listed(Ok(absent(&bad, now)), now, WALL);
+        }
+        dispatcher.look_ahead(now, |_| now);
+        now = now + Duration::from_secs(5);
+        assert!(now < at(26 * 3600), "{:?}", dispatcher.tally());
+    }
+    assert!(now > at(24 * 3600));
+}
+
+#[test]
 fn an_obstacle_at_the_start_stops_at_the_second_look_and_later_holds() {
     let page = || Verdict::Unsure(trouble(Some(Obstacle::Page)));
     let page_again = || {
