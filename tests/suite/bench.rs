@@ -81,3 +81,70 @@ fn another_computer_is_not_measured() {
         .unwrap();
     assert_eq!(done.status.code(), Some(2), "{done:?}");
 }
+
+#[test]
+fn a_scenario_refuses_some_machines_and_their_calls_count_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = "[quota]\nlimits = [\"1/1m\"]\n[scans]\nbusy = \"50%\"\n";
+    std::fs::write(folder.path().join("s.toml"), scenario).unwrap();
+    let done = fleetsweep(folder.path())
+        .args(["bench", "--calls", "200", "--rounds", "1", "--json"])
+        .args(["--scenario", "s.toml"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+    for subject in told["subjects"].as_array().unwrap() {
+        let accepted = subject["accepted"].as_u64().unwrap();
+        assert!((50..150).contains(&accepted), "{subject}");
+    }
+    std::fs::write(folder.path().join("s.toml"), "[limits]").unwrap();
+    let done = fleetsweep(folder.path())
+        .args(["bench", "--scenario", "s.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
+}
+
+// By what Linux tells of a process's children.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_the_mock_too_and_leaves_no_file() {
+    for name in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = fleetsweep(folder.path())
+            .args(["bench", "--rounds", "99", "--folder", "."])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let id = bench.id().to_string();
+        let children = || {
+            let file = format!("/proc/{id}/task/{id}/children");
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let ids = text.split_whitespace();
+            ids.map(str::to_owned).collect::<Vec<_>>()
+        };
+        // The mock, and a round.
+        let began = std::time::Instant::now();
+        let mut both = Vec::new();
+        while both.len() < 2 && began.elapsed().as_secs() < 60 {
+            both = children();
+        }
+        assert_eq!(both.len(), 2);
+        super::program::signal(&bench, name);
+        let mut said = String::new();
+        let mut stderr = bench.stderr.take().unwrap();
+        std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+        assert_eq!(bench.wait().unwrap().code(), Some(130), "{said}");
+        assert!(said.contains("interrupted"), "{said}");
+        // They are killed, and the system takes a moment.
+        let is_gone = |id: &String| !std::path::Path::new(&format!("/proc/{id}/exe")).exists();
+        while !both.iter().all(is_gone) {
+            assert!(began.elapsed().as_secs() < 90, "{both:?}");
+        }
+        let left = std::fs::read_dir(folder.path()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| name == "state-home"), "{left:?}");
+    }
+}

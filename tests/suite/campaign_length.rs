@@ -60,19 +60,17 @@ async fn ten_thousand_machines_pass_over_real_http_in_one_paused_runtime() {
     drained(10_000, (5, 300), true).await;
 }
 
-/// A hundred thousand in the long form.
-fn many() -> u64 {
-    if is_long_form() { 100_000 } else { 20_000 }
-}
-
+/// A hundred thousand in the long form, with latency too.
 #[tokio::test(start_paused = true)]
-async fn many_machines_without_latency() {
-    drained(many(), (0, 0), false).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn many_machines_with_latency() {
-    drained(many(), (5, 300), false).await;
+async fn many_machines() {
+    let (machines, latencies): (_, &[_]) = if is_long_form() {
+        (100_000, &[(0, 0), (5, 300)])
+    } else {
+        (20_000, &[(0, 0)])
+    };
+    for latency in latencies {
+        drained(machines, *latency, false).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,17 +14,18 @@ mod server;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use clap::{Args, ValueEnum};
+use tokio::process::Command;
 
 use report::{Report, SubjectReport};
 use round::Round;
 pub use round::{RoundArgs, round};
 use server::Server;
 
-use super::{ExitCode, Failure, run::Scratch};
+use super::{ExitCode, Failure, mock::ScenarioArgs, run::Scratch, signals};
 
 /// Measure how fast fleetsweep is on this computer, against the mock, without limits and so without the ledger.
 ///
@@ -33,9 +34,12 @@ use super::{ExitCode, Failure, run::Scratch};
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
     /// Measure against this server on this computer, in place of a mock that is started
-    #[arg(long, value_name = "URL", conflicts_with_all = ["tls", "http1"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["tls", "http1", "scenario"])]
     url: Option<String>,
-    /// How many calls a round has
+    /// A scenario for the mock, of which all but the limits and the fleet is played
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// How many machines a round has, which without a scenario is how many calls
     #[arg(
         long,
         value_name = "N",
@@ -95,37 +99,47 @@ impl Subject {
     }
 }
 
-/// Measures, and prints what came of it.
+/// Measures, and prints what came of it. The processes and files that it has made go with it, after a signal too.
 ///
 /// # Errors
-/// The mock or a round could not be started, or did not end well.
-pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
+/// The mock or a round could not be started, or did not end well, or somebody wanted it to stop.
+pub async fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
+    let mut signals = signals::listen();
+    let measured = signals::unless_stopped(&mut signals, measure(args)).await;
+    let report = measured.ok_or_else(|| {
+        Failure::new(ExitCode::Interrupted, "interrupted; nothing was measured")
+    })??;
+    report.print(args.json)?;
+    Ok(ExitCode::Clean)
+}
+
+async fn measure(args: &BenchArgs) -> Result<Report, Failure> {
+    // The mock reads it too, but its words would come after those that it could not be started.
+    args.scenario.read().map_err(Failure::usage)?;
     let folder = match &args.folder {
         Some(folder) => Scratch::below(folder, &mut fastrand::Rng::new())?,
         None => Scratch::new(&mut fastrand::Rng::new())?,
     };
     let server = match &args.url {
         Some(url) => Server::elsewhere(url)?,
-        None => Server::start(args, &folder.file("ca.pem"))?,
+        None => Server::start(args, &folder.file("ca.pem")).await?,
     };
-    let mut subjects = Subject::ALL.map(|subject| SubjectReport::new(subject, args.calls));
+    let mut subjects = Subject::ALL.map(SubjectReport::new);
     for turn in 0..=args.rounds {
         for subject in &mut subjects {
             let file = folder.file(&format!("{}-{turn}", subject.word()));
-            let round = one_round(args, subject.subject(), &server, &file)?;
+            let round = one_round(args, subject.subject(), &server, &file).await?;
             // The first turn of each only warms up.
             if turn > 0 {
                 subject.add(&round);
             }
         }
     }
-    let report = Report::new(args, server.url(), subjects);
-    report.print(args.json)?;
-    Ok(ExitCode::Clean)
+    Ok(Report::new(args, server.url(), subjects))
 }
 
 /// Runs one round in a process of its own.
-fn one_round(
+async fn one_round(
     args: &BenchArgs,
     subject: Subject,
     server: &Server,
@@ -136,6 +150,9 @@ fn one_round(
     command.args(["--url", server.url()]);
     command.args(["--calls", &args.calls.to_string()]);
     command.args(["--workers", &args.workers.to_string()]);
+    if args.scenario.is_given() {
+        command.arg("--any-answer");
+    }
     // Any will do. A file would be looked at before each call.
     command.env("FLEETSWEEP_TOKEN", "mock");
     command.arg("--files").arg(files);
@@ -146,6 +163,7 @@ fn one_round(
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
+        .await
         .map_err(|e| Failure::storage(format!("a round could not be started: {e}")))?;
     if !done.status.success() {
         let why = format!("a round of the {} did not end well", subject.in_words());
@@ -155,9 +173,11 @@ fn one_round(
         .map_err(|e| Failure::storage(format!("a round has told nothing that can be read: {e}")))
 }
 
-/// This program, to be run once more.
+/// This program, to be run once more, for as long as it is waited for.
 fn this_program() -> Result<Command, Failure> {
     let program = std::env::current_exe()
         .map_err(|e| Failure::storage(format!("this program's own file cannot be found: {e}")))?;
-    Ok(Command::new(program))
+    let mut command = Command::new(program);
+    command.kill_on_drop(true);
+    Ok(command)
 }

@@ -20,7 +20,7 @@ pub(super) struct Report {
 /// The rounds of one subject, as they come.
 pub(super) struct SubjectReport {
     subject: Subject,
-    calls: u64,
+    accepted: u64,
     rates: Vec<f64>,
     cpu_micros: Vec<f64>,
     peaks_kb: Vec<u64>,
@@ -35,6 +35,8 @@ struct Measured {
     calls_per_second: f64,
     slowest: f64,
     fastest: f64,
+    /// How many machines were accepted in all rounds.
+    accepted: u64,
     /// How many times the bare client's calls a second.
     of_bare: f64,
     /// In milliseconds, from the moment at which a call was due.
@@ -49,10 +51,10 @@ struct Measured {
 }
 
 impl SubjectReport {
-    pub(super) fn new(subject: Subject, calls: u64) -> Self {
+    pub(super) fn new(subject: Subject) -> Self {
         Self {
             subject,
-            calls,
+            accepted: 0,
             rates: Vec::new(),
             cpu_micros: Vec::new(),
             peaks_kb: Vec::new(),
@@ -69,7 +71,9 @@ impl SubjectReport {
     }
 
     pub(super) fn add(&mut self, round: &Round) {
-        let calls = f64::from(u32::try_from(self.calls).unwrap_or(u32::MAX));
+        self.accepted += round.accepted;
+        let calls: u64 = round.latencies.iter().map(|(_, count)| count).sum();
+        let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
         self.rates.push(calls / round.seconds);
         self.cpu_micros
             .extend(round.cpu_seconds.map(|cpu| cpu * 1e6 / calls));
@@ -93,6 +97,7 @@ impl SubjectReport {
             calls_per_second: rate,
             slowest: self.rates.first().copied().unwrap_or(rate),
             fastest: self.rates.last().copied().unwrap_or(rate),
+            accepted: self.accepted,
             of_bare: rate / bare,
             p50_ms: quantile(0.5),
             p90_ms: quantile(0.9),
@@ -149,6 +154,17 @@ impl Report {
             ),
         ];
         lines.extend(self.subjects.iter().map(Measured::row));
+        let all = self.calls * u64::from(self.rounds);
+        let refused = self
+            .subjects
+            .iter()
+            .filter(|subject| subject.accepted < all);
+        lines.extend(refused.map(|subject| {
+            format!(
+                "{}: {} of {all} machines were accepted",
+                subject.subject, subject.accepted
+            )
+        }));
         if let Some(whole) = self.subjects.last() {
             lines.push(String::new());
             let what = "from the moment at which a call was due to its answer (fleetsweep):";

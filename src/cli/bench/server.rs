@@ -1,9 +1,13 @@
 //! The server that is measured against.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Stdio},
+    process::Stdio,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStderr},
 };
 
 use super::{BenchArgs, this_program};
@@ -13,8 +17,8 @@ use crate::{cli::Failure, defender::ApiBase};
 pub(super) struct Server {
     url: String,
     ca: Option<PathBuf>,
-    /// With its report, so that it can write to it until it ends.
-    child: Option<(Child, BufReader<ChildStderr>)>,
+    /// With its report, so that it can write to it until it is killed, which dropping it does.
+    _child: Option<(Child, BufReader<ChildStderr>)>,
 }
 
 impl Server {
@@ -32,7 +36,7 @@ impl Server {
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             ca: None,
-            child: None,
+            _child: None,
         })
     }
 
@@ -40,7 +44,7 @@ impl Server {
     ///
     /// # Errors
     /// It cannot be started.
-    pub(super) fn start(args: &BenchArgs, ca: &Path) -> Result<Self, Failure> {
+    pub(super) async fn start(args: &BenchArgs, ca: &Path) -> Result<Self, Failure> {
         let mut command = this_program()?;
         command.args(["mock", "--listen", "127.0.0.1:0", "--limit", "none"]);
         command.args(["--no-record", "--machines", "0"]);
@@ -49,6 +53,9 @@ impl Server {
         }
         if args.http1 {
             command.arg("--http1");
+        }
+        if let Some(scenario) = &args.scenario.scenario {
+            command.arg("--scenario").arg(scenario);
         }
         let failed = |why: &dyn std::fmt::Display| {
             Failure::storage(format!("the mock could not be started: {why}"))
@@ -62,14 +69,14 @@ impl Server {
         let stderr = child.stderr.take();
         let mut report = BufReader::new(stderr.ok_or_else(|| failed(&"it has no stderr"))?);
         let mut first = String::new();
-        report.read_line(&mut first).map_err(|e| failed(&e))?;
+        report.read_line(&mut first).await.map_err(|e| failed(&e))?;
         let mut words = first.split([' ', ',']);
         let url = words.find(|word| word.starts_with("http"));
         let url = url.ok_or_else(|| failed(&first.trim_end()))?.to_owned();
         Ok(Self {
             url,
             ca: args.tls.then(|| ca.to_owned()),
-            child: Some((child, report)),
+            _child: Some((child, report)),
         })
     }
 
@@ -80,15 +87,5 @@ impl Server {
     /// The certificate of the authority to trust.
     pub(super) fn ca(&self) -> Option<&Path> {
         self.ca.as_deref()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some((child, _)) = &mut self.child {
-            // If it has ended by itself, there is nothing to do.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
