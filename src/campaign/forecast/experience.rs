@@ -20,30 +20,35 @@ const ENOUGH: u64 = 30;
 /// Which of the possible courses to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lean {
-    /// The earliest one: counts are lower by twice their standard deviation, and what is not known costs no
+    /// The earliest one: shares are at the lower end of what the counts allow, and what is not known costs no
     /// call.
     Early,
     /// The one that continues as before.
     Likely,
-    /// The latest one: counts are higher by twice their standard deviation, and whatever may wait does.
+    /// The latest one: shares are at the upper end of what the counts allow, and whatever may wait does.
     Late,
 }
 
 impl Lean {
-    /// `part` of `whole` as a share from 0 to 1. The standard deviation of a count of rare events is its
-    /// square root.
+    /// `part` of `whole` as a share from 0 to 1. Its ends are those of Wilson's score interval for two standard
+    /// deviations, by which none of two is no proof that it is none of all.
     #[expect(
         clippy::cast_precision_loss,
         reason = "nobody makes so many calls that a share would suffer"
     )]
     fn share(self, part: u64, whole: u64) -> f64 {
-        let count = part as f64;
+        const DEVIATIONS: f64 = 2.0;
+        let count = whole.max(1) as f64;
+        let share = (part as f64 / count).min(1.0);
+        let square = DEVIATIONS * DEVIATIONS / count;
+        let middle = share + square / 2.0;
+        let reach = DEVIATIONS * (share * (1.0 - share) / count + square / count / 4.0).sqrt();
         let leant = match self {
-            Self::Early => count - 2.0 * count.sqrt(),
-            Self::Likely => count,
-            Self::Late => count + 2.0 * count.sqrt(),
+            Self::Early => (middle - reach) / (1.0 + square),
+            Self::Likely => share,
+            Self::Late => (middle + reach) / (1.0 + square),
         };
-        (leant / whole.max(1) as f64).clamp(0.0, 1.0)
+        leant.clamp(0.0, 1.0)
     }
 }
 
