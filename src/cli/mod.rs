@@ -2,6 +2,7 @@
 //!
 //! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`](mod@bench), [`status`],
 //!   [`follow`], [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`].
+//! - For the shell: [`completions`], [`man`] and [`examples`] (the ends of the help texts).
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
 //!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
 //!   parses the values of options.
@@ -16,13 +17,16 @@ pub mod bench;
 pub mod brakes;
 pub mod bug;
 pub mod cancel;
+pub mod completions;
 pub mod connect;
 pub mod doctor;
+pub mod examples;
 mod existing_campaign;
 pub mod exit;
 pub mod follow;
 pub mod ledger;
 pub mod machines;
+pub mod man;
 pub mod mock;
 mod overlap;
 pub mod pace;
@@ -49,9 +53,12 @@ pub use exit::ExitCode;
 
 use crate::{plain_text, quota::LedgerError, results::ResultsError};
 
+/// What users type.
+const PROGRAM: &str = "fleetsweep";
+
 /// Starts antivirus scans on whole fleets through Microsoft Defender for Endpoint, at exactly the API's speed limit.
 #[derive(Debug, Parser)]
-#[command(name = "fleetsweep", version, max_term_width = 120)]
+#[command(name = PROGRAM, version, max_term_width = 120, after_long_help = examples::OF_FLEETSWEEP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,6 +77,8 @@ enum Command {
     Quota(quota::QuotaArgs),
     Mock(Box<mock::MockArgs>),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// One round of `bench`.
     #[command(hide = true)]
     BenchRound(bench::RoundArgs),
@@ -161,6 +170,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Quota(args) => quota::run(args),
             Command::Bench(args) => bench::run(&args).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
             Command::BenchRound(args) => bench::round(args).await,
             Command::Mock(args) => match mock::run(*args, screen::say_all).await {
                 Ok(true) => Ok(ExitCode::Clean),

@@ -286,7 +286,7 @@ async fn a_scan_whose_answer_never_came_is_known_by_its_tag() {
 fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
     use crate::{
         command_line::Place,
-        program::{Server, fleet, fleetsweep},
+        program::{Server, fleet, fleetsweep, look_again},
     };
     let server = Server::start(&["--scan-time", "2h-3h"]);
     let place = Place::new(&fleet(200));
@@ -306,7 +306,7 @@ fn a_live_run_is_stopped_its_scans_are_cancelled_and_the_results_say_so() {
         tally.map_or(0, |tally| tally.iter().map(|(_, count)| count).sum::<u64>())
     };
     while accepted() < 100 {
-        std::thread::yield_now();
+        look_again();
     }
     let asked = attached(&["cancel", "fleet.csv"]);
     assert_eq!(asked.status.code(), Some(2), "no terminal, no --yes");

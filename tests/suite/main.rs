@@ -69,6 +69,7 @@ mod losses;
 mod machines;
 /// The mock as a judge of its clients.
 #[cfg(unix)]
+mod manual;
 mod mock;
 /// Campaigns that come every night, and need nobody.
 #[cfg(unix)]

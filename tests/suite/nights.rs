@@ -23,7 +23,7 @@ use rusqlite::{
 
 use super::{
     command_line::{Place, outcomes, said},
-    program::Server,
+    program::{Server, look_again},
     rig::{self, Rig},
 };
 
@@ -124,7 +124,7 @@ impl Nights {
                 break;
             }
             assert_eq!(child.try_wait().unwrap(), None, "it ended before");
-            std::thread::yield_now();
+            look_again();
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -151,6 +151,15 @@ impl Drop for Server {
     }
 }
 
+/// Lets another process get on, which is looked at in a loop. Without a pause the loop would take a core from it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes have no virtual time, and somebody has to wait for them"
+)]
+pub(super) fn look_again() {
+    std::thread::sleep(std::time::Duration::from_millis(2));
+}
+
 #[cfg(unix)]
 pub(super) fn interrupt(child: &Child) {
     signal(child, "-INT");

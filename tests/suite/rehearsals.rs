@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     command_line::{Place, assert_refused, outcomes, said},
-    program::{Server, fleet, fleetsweep},
+    program::{Server, fleet, fleetsweep, look_again},
 };
 
 const SOME: [&str; 3] = ["fleet.csv", "--limit", "none"];
@@ -284,7 +284,7 @@ fn a_rehearsal_that_a_real_campaign_overtakes_ends_beside_its_results() {
     let results = place.path("fleet.results.csv");
     let rows = || fs::read_to_string(&results).map_or(0, |text| text.lines().count());
     while rows() < 5 {
-        std::thread::yield_now();
+        look_again();
     }
     assert_code(&really(&place, &server, &[]), 0);
     let real = place.read("fleet.results.csv");

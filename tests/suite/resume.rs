@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     command_line::{Place, assert_refused, outcomes, said},
-    program::{Server, fleet, fleetsweep},
+    program::{Server, fleet, fleetsweep, look_again},
 };
 
 /// Machine `n` of a fleet of the real program's tests.
@@ -49,7 +49,7 @@ pub(super) fn start(place: &Place, server: &Server, words: &[&str], ended: usize
             child.stderr.unwrap().read_to_string(&mut said).unwrap();
             panic!("the run ended with {status}: {said}");
         }
-        std::thread::yield_now();
+        look_again();
     }
 }
 

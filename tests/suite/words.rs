@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     command_line::{Place, outcomes, said},
-    program::{BINARY, Server, fleet, fleetsweep, signal},
+    program::{BINARY, Server, fleet, fleetsweep, look_again, signal},
 };
 
 /// A run that is stopped on its way.
@@ -29,7 +29,7 @@ impl Stopped {
         let lines = BufReader::new(child.stderr.take().unwrap());
         while arrived(server) < calls {
             assert!(child.try_wait().unwrap().is_none(), "it has ended");
-            std::thread::yield_now();
+            look_again();
         }
         Self { child, lines }
     }

@@ -23,6 +23,7 @@ use crate::{
         Failure,
         brakes::BrakeArgs,
         connect::ConnectArgs,
+        examples,
         follow::FollowArgs,
         ledger,
         pace::PaceArgs,
@@ -37,6 +38,7 @@ use crate::{
 
 /// Start a campaign: one scan on every machine of a CSV, at exactly the API's speed limit.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = examples::OF_RUN)]
 pub struct RunArgs {
     /// The machines: a CSV or a plain list of ids; `-` reads standard input.
     #[arg(value_name = "TARGETS.csv")]

@@ -1,0 +1,102 @@
+//! The ends of the help texts: examples, exit codes and the environment. A test parses each example.
+
+/// The end of `fleetsweep --help`.
+pub(super) const OF_FLEETSWEEP: &str = "\
+Examples:
+  fleetsweep run fleet.csv --mock               rehearse it: nothing leaves this computer
+  fleetsweep doctor                             find out whether the tenant lets a campaign through
+  fleetsweep plan fleet.csv                     see which rows are refused, and when the last call goes
+  fleetsweep run fleet.csv --canary 5           five machines first, and then a question
+  fleetsweep run fleet.csv                      go on with a campaign that was stopped
+  fleetsweep status fleet.csv                   see how far it is
+  fleetsweep cancel fleet.csv                   stop it, and cancel the scans that it has started
+
+Exit codes:
+  0    each machine has a scan; or what the command is for was done
+  1    some rows have other outcomes
+  2    wrong usage, unreadable input, or a campaign that cannot be gone on with; nothing was sent
+  3    a brake stopped the campaign before it did harm
+  4    the tenant does not accept it: sign-in, licence, permission, feature
+  5    a file cannot be read or written, or fleetsweep has met a bug
+  6    the campaign had finished before; nothing was sent
+  130  interrupted; the same command goes on
+
+Environment:
+  AZURE_TENANT_ID, AZURE_CLIENT_ID              the tenant, and the application's registration
+  AZURE_CLIENT_SECRET                           its secret, or
+  AZURE_CLIENT_CERTIFICATE_PATH                 its certificate and key (PEM), or
+  AZURE_FEDERATED_TOKEN_FILE                    a workload identity's token
+  FLEETSWEEP_TOKEN                              a token that is at hand, in place of a sign-in
+  HTTPS_PROXY, NO_PROXY                         the way to the service
+  RUST_LOG                                      what is logged, in place of -v
+";
+
+/// The end of `fleetsweep run --help`.
+pub(super) const OF_RUN: &str = "\
+Examples:
+  fleetsweep run fleet.csv --mock --limit none
+  fleetsweep run fleet.csv --canary 5 --max-failures 20
+  fleetsweep run fleet.csv --on-pending retry --follow
+  fleetsweep run export.csv --where 'Health status=Active' --scan-type full
+  fleetsweep run fleet.csv --window 22:00-06:00@Europe/Berlin --again
+  fleetsweep run fleet.csv --retry failed,unsure
+
+Exit codes are in `fleetsweep --help`.
+";
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, ExitCode};
+
+    /// The words of an example, as a shell would split it. What follows two blanks explains it.
+    fn words(line: &str) -> Vec<String> {
+        let command = line.trim().split("  ").next().unwrap();
+        let quoted: Vec<&str> = command.split('\'').collect();
+        let mut words = Vec::new();
+        for (n, part) in quoted.iter().enumerate() {
+            if n % 2 == 1 {
+                words.push((*part).to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn each_example_is_a_command_line() {
+        let mut examples = 0;
+        for line in [OF_FLEETSWEEP, OF_RUN].iter().flat_map(|text| text.lines()) {
+            if line.starts_with("  fleetsweep ") {
+                let words = words(line);
+                assert!(Cli::try_parse_from(&words).is_ok(), "{words:?}");
+                examples += 1;
+            }
+        }
+        assert_eq!(examples, 13);
+    }
+
+    #[test]
+    fn all_exit_codes_are_named_and_no_line_is_wider_than_a_hundred_columns() {
+        let codes = OF_FLEETSWEEP.split_once("Exit codes:").unwrap().1;
+        for code in [
+            ExitCode::Clean,
+            ExitCode::Incomplete,
+            ExitCode::Usage,
+            ExitCode::Brake,
+            ExitCode::Tenant,
+            ExitCode::Storage,
+            ExitCode::FinishedBefore,
+            ExitCode::Interrupted,
+        ] {
+            let number = format!("\n  {:<3}", code.number());
+            assert!(codes.contains(&number), "{code:?}");
+        }
+        for line in [OF_FLEETSWEEP, OF_RUN].iter().flat_map(|text| text.lines()) {
+            assert!(line.len() <= 100, "{line}");
+        }
+    }
+}
