@@ -14,34 +14,42 @@ use crate::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Brakes")]
 pub struct BrakeArgs {
-    /// Stop when N machines of the campaign have ended as `failed`, `refused` or `unsure`, or when these are at least P
-    /// percent of the machines that have ended, once 20 have ended. With --again --extend each night is counted
-    /// separately.
+    /// Stop when N machines, or P percent, have ended as `failed`, `refused` or `unsure`.
+    ///
+    /// These are the campaign's machines, or with --again --extend each night's. A percentage is one of the machines
+    /// that have ended, once 20 have ended.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 
-    /// Start N machines first, and the rest only when these are accepted (with --follow: have succeeded) and, on a
-    /// terminal, you say yes. A busy machine is replaced by the next one; any other outcome stops the campaign.
+    /// Start N machines first, and the rest only when these are accepted and you say yes.
+    ///
+    /// With --follow they must have succeeded. You are asked on a terminal only. A busy machine is replaced by the next
+    /// one; any other outcome stops the campaign.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     canary: Option<u64>,
 
     /// Answer the question whether the other machines may start, which is asked once the canaries are accepted, and
     /// again after a no. Without a terminal nobody can be asked.
-    #[arg(long, value_enum, value_name = "ANSWER")]
+    #[arg(long, value_enum, value_name = "ANSWER", hide_short_help = true)]
     pub(super) canary_answer: Option<CanaryAnswer>,
 
-    /// Send to at most N machines in all runs of the campaign together, or with --again --extend each night. The others
-    /// stay `not_attempted`.
+    /// Send to at most N machines in all runs of the campaign together.
+    ///
+    /// With --again --extend these are each night's. The others stay `not_attempted`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_machines: Option<u64>,
 
-    /// Start no scan at this time or later: 18:00 (the next time that the clock shows it; during that minute the run
-    /// stops at once), "2026-11-24 18:00", or 2026-11-24T18:00:00Z.
+    /// Start no scan at this time or later, such as 18:00.
+    ///
+    /// A time of day is the next one that the clock shows (during that minute the run stops at once); others are
+    /// written as "2026-11-24 18:00" or 2026-11-24T18:00:00Z.
     #[arg(long, value_name = "TIME")]
     not_after: Option<Deadline>,
 
-    /// Start scans only from the first time of day until just before the second, by the clock of this computer or of
-    /// the zone, as in 22:00-06:00@Europe/Berlin. At other times the run waits.
+    /// Start scans only between these times of day, as in 22:00-06:00@Europe/Berlin.
+    ///
+    /// The clock is that of the zone, or of this computer. The last scan is started just before the second time. At
+    /// other times the run waits.
     #[arg(long, value_name = "HH:MM-HH:MM[@ZONE]")]
     window: Option<Hours>,
 }

@@ -3,19 +3,11 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Cli, ExitCode, Failure, PROGRAM, screen};
+use super::{Cli, ExitCode, Failure, PROGRAM, examples, screen};
 
 /// Print the script by which a shell completes commands and options.
-///
-/// Where it belongs:
-///
-///     fleetsweep completions bash > ~/.local/share/bash-completion/completions/fleetsweep
-///     fleetsweep completions fish > ~/.config/fish/completions/fleetsweep.fish
-///     fleetsweep completions zsh > ~/.zfunc/_fleetsweep      # with fpath+=~/.zfunc before compinit
-///     fleetsweep completions powershell >> $PROFILE
-///     fleetsweep completions elvish >> ~/.config/elvish/rc.elv
 #[derive(Debug, Clone, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = examples::OF_COMPLETIONS)]
 pub struct CompletionsArgs {
     /// The shell
     shell: Shell,

@@ -45,7 +45,9 @@ use crate::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
-    /// Call a mock tenant inside this process instead of the API: nothing leaves the computer.
+    /// Call a mock tenant inside this process instead of the API.
+    ///
+    /// Nothing leaves the computer.
     #[arg(long, conflicts_with_all = [
         "api_url", "token_file", "cloud", "region", "authority_url", "resource", "auth", "ca_cert",
     ])]
@@ -55,35 +57,35 @@ pub struct ConnectArgs {
     pub(super) scenario: ScenarioArgs,
 
     /// The Microsoft cloud that the tenant is in. [default: commercial]
-    #[arg(long, value_name = "CLOUD", value_parser = clouds())]
+    #[arg(long, value_name = "CLOUD", value_parser = clouds(), hide_short_help = true)]
     cloud: Option<Cloud>,
 
     /// The region of the commercial cloud whose host is called; the quota is the same.
-    #[arg(long, value_name = "REGION", value_parser = regions())]
+    #[arg(long, value_name = "REGION", value_parser = regions(), hide_short_help = true)]
     region: Option<Region>,
 
     /// The API's address, instead of that of --cloud and --region.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     api_url: Option<String>,
 
     /// The sign-in service's address, instead of that of --cloud.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     authority_url: Option<String>,
 
     /// The resource that the token is for, instead of that of --cloud.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     resource: Option<String>,
 
     /// How to sign in. [default: auto]
-    #[arg(long, value_enum, value_name = "WAY", long_help = AUTH_HELP)]
+    #[arg(long, value_enum, value_name = "WAY", long_help = AUTH_HELP, hide_short_help = true)]
     auth: Option<AuthArg>,
 
     /// A file with a bearer token. It is read again when it changes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     token_file: Option<PathBuf>,
 
     /// Certificates (PEM) to trust besides the system's, as those of a company's own authority.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     ca_cert: Option<PathBuf>,
 }
 

@@ -4,8 +4,8 @@
 pub(super) const OF_FLEETSWEEP: &str = "\
 Examples:
   fleetsweep run fleet.csv --mock               rehearse it: nothing leaves this computer
-  fleetsweep doctor                             find out whether the tenant lets a campaign through
-  fleetsweep plan fleet.csv                     see which rows are refused, and when the last call goes
+  fleetsweep doctor                             whether the tenant lets a campaign through
+  fleetsweep plan fleet.csv                     which rows are refused, and when the last call goes
   fleetsweep run fleet.csv --canary 5           five machines first, and then a question
   fleetsweep run fleet.csv                      go on with a campaign that was stopped
   fleetsweep status fleet.csv                   see how far it is
@@ -44,6 +44,18 @@ Examples:
 Exit codes are in `fleetsweep --help`.
 ";
 
+/// The end of `fleetsweep completions --help`.
+pub(super) const OF_COMPLETIONS: &str = "\
+Where the scripts belong:
+  fleetsweep completions bash > ~/.local/share/bash-completion/completions/fleetsweep
+  fleetsweep completions fish > ~/.config/fish/completions/fleetsweep.fish
+  fleetsweep completions zsh > ~/.zfunc/_fleetsweep
+  fleetsweep completions powershell >> $PROFILE
+  fleetsweep completions elvish >> ~/.config/elvish/rc.elv
+
+For zsh, ~/.zshrc needs `fpath+=~/.zfunc` before `compinit`.
+";
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -54,6 +66,7 @@ mod tests {
     /// The words of an example, as a shell would split it. What follows two blanks explains it.
     fn words(line: &str) -> Vec<String> {
         let command = line.trim().split("  ").next().unwrap();
+        let command = command.split(" >").next().unwrap();
         let quoted: Vec<&str> = command.split('\'').collect();
         let mut words = Vec::new();
         for (n, part) in quoted.iter().enumerate() {
@@ -69,14 +82,15 @@ mod tests {
     #[test]
     fn each_example_is_a_command_line() {
         let mut examples = 0;
-        for line in [OF_FLEETSWEEP, OF_RUN].iter().flat_map(|text| text.lines()) {
+        let texts = [OF_FLEETSWEEP, OF_RUN, OF_COMPLETIONS];
+        for line in texts.iter().flat_map(|text| text.lines()) {
             if line.starts_with("  fleetsweep ") {
                 let words = words(line);
                 assert!(Cli::try_parse_from(&words).is_ok(), "{words:?}");
                 examples += 1;
             }
         }
-        assert_eq!(examples, 13);
+        assert_eq!(examples, 18);
     }
 
     #[test]

@@ -37,11 +37,11 @@ const FIRST_PAUSE: Duration = Duration::from_mins(1);
 pub(super) struct FollowArgs {
     /// The first pause before the list of scans is read again; it doubles with the age of the newest scan, up to 10m.
     /// [default: 60s]
-    #[arg(long, value_name = "D", value_parser = super::values::span)]
+    #[arg(long, value_name = "D", value_parser = super::values::span, hide_short_help = true)]
     pub(super) follow_interval: Option<Duration>,
 
     /// Stop following after this time, and say how many scans are left. [default: none]
-    #[arg(long, value_name = "D", value_parser = super::values::span)]
+    #[arg(long, value_name = "D", value_parser = super::values::span, hide_short_help = true)]
     pub(super) follow_timeout: Option<Duration>,
 }
 

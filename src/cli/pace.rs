@@ -17,25 +17,25 @@ pub struct PaceArgs {
     /// Calls per window, for each kind of call, as in 100/1m; can be given several times. `none` lifts all limits. No
     /// limits, or more than the documented ones, need --yes unless the API is on this computer.
     /// [default: 100/1m and 1500/1h]
-    #[arg(long = "limit", value_name = "CALLS/WINDOW")]
+    #[arg(long = "limit", value_name = "CALLS/WINDOW", hide_short_help = true)]
     limits: Vec<LimitOrNone>,
 
     /// How the quota is spent: as fast as it allows, or evenly spread.
-    #[arg(long, value_enum, default_value_t = PaceArg::Burst)]
+    #[arg(long, value_enum, default_value_t = PaceArg::Burst, hide_short_help = true)]
     pace: PaceArg,
 
     /// The percentage of each limit that is left to others who use the same application, as in 25%.
-    #[arg(long, value_name = "P%", default_value = "0%")]
+    #[arg(long, value_name = "P%", default_value = "0%", hide_short_help = true)]
     headroom: Percent,
 
     /// How many calls may be in flight at once (tasks, not threads).
     /// [default: the smallest limit, at most 100]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000), hide_short_help = true)]
     workers: Option<u16>,
 
     /// The ledger in which this user's calls are counted, across runs and campaigns. Use one file to share the quota.
     /// [default: fleetsweep/quota.db in the user's state directory; none with --mock or --limit none]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub quota_file: Option<PathBuf>,
 }
 

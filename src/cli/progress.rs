@@ -22,24 +22,27 @@ use crate::monitor::{
 pub struct ProgressArgs {
     /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal, and
     /// lines elsewhere or if TERM is `dumb`.
-    #[arg(long, value_enum, default_value_t = Shown::Auto)]
+    #[arg(long, value_enum, default_value_t = Shown::Auto, hide_short_help = true)]
     progress: Shown,
 
     /// The format of the lines in --log-file, or without that of those on stderr.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, default_value_t = Format::Text, hide_short_help = true)]
     log_format: Format,
 
     /// Write the log to this file too: always the audit trail, even without -v and whatever RUST_LOG says, and what -vv
     /// and -vvv add to it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     log_file: Option<PathBuf>,
 
-    /// Show the audit trail; twice: decisions too; three times: the HTTP library's log too. RUST_LOG overrides this.
+    /// Show the audit trail.
+    ///
+    /// Twice: decisions too; three times: the HTTP library's log too. RUST_LOG overrides this.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Show no progress and no notes, and log errors only. Why a run stopped and where the results are is still
-    /// printed.
+    /// Show no progress and no notes, and log errors only.
+    ///
+    /// Why a run stopped and where the results are is still printed.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::program::{Server, fleetsweep, look_again};
 
 #[test]
-fn three_subjects_are_measured_with_every_call_in_their_latencies() {
+fn all_subjects_are_measured_with_every_call_in_their_latencies() {
     let folder = tempfile::tempdir().unwrap();
     for options in ["", "--tls", "--tls --http1"] {
         let done = fleetsweep(folder.path())
@@ -35,6 +35,7 @@ fn three_subjects_are_measured_with_every_call_in_their_latencies() {
         let expected = [
             "bare HTTP client",
             "fleetsweep, without durability",
+            "fleetsweep, without limits",
             "fleetsweep",
         ];
         assert_eq!(names, expected);

@@ -55,3 +55,20 @@ fn bash_reads_its_completions() {
         );
     }
 }
+
+#[test]
+fn the_short_help_of_each_command_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [
+        "run", "plan", "simulate", "status", "follow", "cancel", "machines", "doctor", "quota",
+        "mock", "bench",
+    ] {
+        let help = fleetsweep(folder.path())
+            .args([command, "-h"])
+            .output()
+            .unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let lines = help.lines().count();
+        assert!(lines <= 65, "{command}: {lines} lines: {help}");
+    }
+}

@@ -27,10 +27,12 @@ use server::Server;
 
 use super::{ExitCode, Failure, mock::ScenarioArgs, run::Scratch, signals};
 
-/// Measure how fast fleetsweep is on this computer, against the mock, without limits and so without the ledger.
+/// Measure how fast fleetsweep is on this computer, against the mock, under limits that nobody reaches.
 ///
-/// Three subjects take turns: a bare HTTP client that keeps nothing, a campaign that does not wait for the disk, and a
-/// campaign as `run` has it. The mock and each round are processes of their own; nothing leaves the computer.
+/// Four subjects take turns: a bare HTTP client that keeps nothing, a campaign that does not wait for the disk, one as
+/// `run --limit none` has it, and one as `run` has it, with the limiter and the ledger of its calls. The mock and each
+/// round are processes of their own; nothing leaves the computer. Allocations are counted where fleetsweep was built
+/// with `--features count-allocations`.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
     /// Measure against this server on this computer, in place of a mock that is started
@@ -72,20 +74,23 @@ pub struct BenchArgs {
 pub enum Subject {
     /// A bare HTTP client.
     Bare,
-    /// A campaign that does not wait for the disk.
+    /// A campaign that does not wait for the disk, without limits.
     Volatile,
-    /// A campaign as `run` has it.
+    /// A campaign as `run --limit none` has it.
+    Unlimited,
+    /// A campaign as `run` has it, with the limiter and its ledger.
     Whole,
 }
 
 impl Subject {
-    const ALL: [Self; 3] = [Self::Bare, Self::Volatile, Self::Whole];
+    const ALL: [Self; 4] = [Self::Bare, Self::Volatile, Self::Unlimited, Self::Whole];
 
     /// The subject in a report.
     const fn in_words(self) -> &'static str {
         match self {
             Self::Bare => "bare HTTP client",
             Self::Volatile => "fleetsweep, without durability",
+            Self::Unlimited => "fleetsweep, without limits",
             Self::Whole => "fleetsweep",
         }
     }
@@ -94,6 +99,7 @@ impl Subject {
         match self {
             Self::Bare => "bare",
             Self::Volatile => "volatile",
+            Self::Unlimited => "unlimited",
             Self::Whole => "whole",
         }
     }
@@ -161,13 +167,15 @@ async fn one_round(
     }
     let done = command
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
         .output()
         .await
         .map_err(|e| Failure::storage(format!("a round could not be started: {e}")))?;
     if !done.status.success() {
-        let why = format!("a round of the {} did not end well", subject.in_words());
-        return Err(Failure::storage(why));
+        return Err(Failure::storage(format!(
+            "a round of {} did not end well: {}",
+            subject.in_words(),
+            String::from_utf8_lossy(&done.stderr).trim_end()
+        )));
     }
     serde_json::from_slice(&done.stdout)
         .map_err(|e| Failure::storage(format!("a round has told nothing that can be read: {e}")))

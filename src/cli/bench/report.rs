@@ -23,6 +23,7 @@ pub(super) struct SubjectReport {
     accepted: u64,
     rates: Vec<f64>,
     cpu_micros: Vec<f64>,
+    allocations: Vec<f64>,
     peaks_kb: Vec<u64>,
     latencies: Histogram<u64>,
 }
@@ -45,6 +46,7 @@ struct Measured {
     p99_ms: f64,
     p999_ms: f64,
     cpu_micros_per_call: Option<f64>,
+    allocations_per_call: Option<f64>,
     peak_memory_kb: Option<u64>,
     #[serde(skip)]
     latencies: Histogram<u64>,
@@ -57,6 +59,7 @@ impl SubjectReport {
             accepted: 0,
             rates: Vec::new(),
             cpu_micros: Vec::new(),
+            allocations: Vec::new(),
             peaks_kb: Vec::new(),
             latencies: latencies::empty(),
         }
@@ -77,6 +80,9 @@ impl SubjectReport {
         self.rates.push(calls / round.seconds);
         self.cpu_micros
             .extend(round.cpu_seconds.map(|cpu| cpu * 1e6 / calls));
+        let allocations = round.allocations.and_then(|n| u32::try_from(n).ok());
+        self.allocations
+            .extend(allocations.map(|n| f64::from(n) / calls));
         self.peaks_kb.extend(round.peak_kb);
         for (micros, count) in &round.latencies {
             // As when it was measured, this cannot fail.
@@ -91,7 +97,9 @@ impl SubjectReport {
         };
         let rate = median(&mut self.rates);
         let quantile = |quantile| millis(&self.latencies, quantile);
-        let cpu = (!self.cpu_micros.is_empty()).then(|| median(&mut self.cpu_micros));
+        let known = |values: &mut Vec<f64>| (!values.is_empty()).then(|| median(values));
+        let cpu = known(&mut self.cpu_micros);
+        let allocations = known(&mut self.allocations);
         Measured {
             subject: self.subject.in_words(),
             calls_per_second: rate,
@@ -104,6 +112,7 @@ impl SubjectReport {
             p99_ms: quantile(0.99),
             p999_ms: quantile(0.999),
             cpu_micros_per_call: cpu,
+            allocations_per_call: allocations,
             peak_memory_kb: self.peaks_kb.iter().max().copied(),
             latencies: self.latencies,
         }
@@ -123,7 +132,7 @@ const BARS: u32 = 12;
 const WIDTH: u64 = 50;
 
 impl Report {
-    pub(super) fn new(args: &BenchArgs, url: &str, mut subjects: [SubjectReport; 3]) -> Self {
+    pub(super) fn new(args: &BenchArgs, url: &str, mut subjects: [SubjectReport; 4]) -> Self {
         let bare = median(&mut subjects[0].rates);
         Self {
             url: url.to_owned(),
@@ -149,8 +158,18 @@ impl Report {
                 self.calls, self.workers, self.rounds, self.url
             ),
             format!(
-                "{:<31} {:>8} {:>15} {:>5}  {:>7} {:>7} {:>7} {:>7}  {:>6} {:>7}",
-                "", "calls/s", "spread", "ratio", "p50 ms", "p90", "p99", "p99.9", "CPU µs", "MB"
+                "{:<31} {:>8} {:>15} {:>5}  {:>7} {:>7} {:>7} {:>7}  {:>6} {:>5} {:>6}",
+                "",
+                "calls/s",
+                "spread",
+                "ratio",
+                "p50 ms",
+                "p90",
+                "p99",
+                "p99.9",
+                "CPU µs",
+                "MB",
+                "allocs"
             ),
         ];
         lines.extend(self.subjects.iter().map(Measured::row));
@@ -181,11 +200,15 @@ impl Measured {
         let cpu = self
             .cpu_micros_per_call
             .map_or("?".to_owned(), |micros| format!("{micros:.0}"));
+        let allocations = self
+            .allocations_per_call
+            .map_or("?".to_owned(), |allocations| format!("{allocations:.0}"));
         let megabytes = self
             .peak_memory_kb
             .map_or("?".to_owned(), |kb| (kb / 1024).to_string());
         format!(
-            "{:<31} {:>8.0} {spread:>15} {:>5.2}  {:>7.2} {:>7.2} {:>7.2} {:>7.2}  {cpu:>6} {megabytes:>7}",
+            "{:<31} {:>8.0} {spread:>15} {:>5.2}  {:>7.2} {:>7.2} {:>7.2} {:>7.2}  {cpu:>6} {megabytes:>5} \
+             {allocations:>6}",
             self.subject,
             self.calls_per_second,
             self.of_bare,

@@ -23,7 +23,7 @@ use crate::{
         run::{self, Durability, World},
         screen,
     },
-    quota::{Clock, SystemClock},
+    quota::{self, Clock, SystemClock},
 };
 
 /// What a round is to measure.
@@ -56,6 +56,8 @@ pub(super) struct Round {
     pub(super) cpu_seconds: Option<f64>,
     /// The most memory that it has used, in kB. `None` where the system does not say.
     pub(super) peak_kb: Option<u64>,
+    /// How often memory was allocated. `None` without the feature `count-allocations`.
+    pub(super) allocations: Option<u64>,
     /// Of all calls, which with a scenario may be more or fewer than there are machines.
     pub(super) latencies: Counts,
     /// How many machines were accepted.
@@ -71,14 +73,16 @@ pub async fn round(args: RoundArgs) -> Result<ExitCode, Failure> {
     let latencies = Arc::new(Latencies::new());
     let workers = usize::from(args.workers);
     prepare(&args, &machines)?;
-    let (began, cpu) = (SystemClock.now(), cpu_time());
+    let (began, cpu, allocated) = (SystemClock.now(), cpu_time(), allocations());
     let accepted = match args.subject {
         Subject::Bare => {
             let ca = args.ca_cert.as_deref();
             bare::start_all(&args.url, ca, machines, workers, &latencies).await?
         }
         Subject::Volatile => campaign(&args, Durability::None, &latencies).await?,
-        Subject::Whole => campaign(&args, Durability::Full, &latencies).await?,
+        Subject::Unlimited | Subject::Whole => {
+            campaign(&args, Durability::Full, &latencies).await?
+        }
     };
     if accepted < args.calls && !args.any_answer {
         return Err(Failure::storage(format!(
@@ -94,6 +98,9 @@ pub async fn round(args: RoundArgs) -> Result<ExitCode, Failure> {
         seconds: SystemClock.now().since(began).as_secs_f64(),
         cpu_seconds: used.map(|used| used.as_secs_f64()),
         peak_kb: peak_kb(),
+        allocations: allocations()
+            .zip(allocated)
+            .map(|(after, before)| after.saturating_sub(before)),
         latencies: latencies.counts(),
         accepted,
     };
@@ -125,9 +132,14 @@ async fn campaign(
     latencies: &Arc<Latencies>,
 ) -> Result<u64, Failure> {
     let file = |ending: &str| args.files.with_extension(ending);
-    let mut words: Vec<OsString> = ["fleetsweep", "run", "--limit=none", "--yes", "-q"]
+    let mut words: Vec<OsString> = ["fleetsweep", "run", "--yes", "-q"]
         .map(OsString::from)
         .to_vec();
+    words.push(match args.subject {
+        // More than any computer reaches, so that the limiter and its ledger are at work and never wait.
+        Subject::Whole => "--limit=100000/1s".into(),
+        _ => "--limit=none".into(),
+    });
     if args.any_answer {
         // Nobody waits here for a scan to end.
         words.push("--on-pending=skip".into());
@@ -139,6 +151,10 @@ async fn campaign(
     option("--workers", Path::new(&args.workers.to_string()));
     option("--results", &file("results.csv"));
     option("--state", &file("db"));
+    if args.subject == Subject::Whole {
+        quota::create(&file("quota.db"))?;
+        option("--quota-file", &file("quota.db"));
+    }
     if let Some(ca) = &args.ca_cert {
         option("--ca-cert", ca);
     }
@@ -171,6 +187,22 @@ fn cpu_time() -> Option<Duration> {
 
 #[cfg(not(unix))]
 fn cpu_time() -> Option<Duration> {
+    None
+}
+
+/// How often this process has allocated memory.
+#[cfg(feature = "count-allocations")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "without the feature it is not known"
+)]
+fn allocations() -> Option<u64> {
+    let stats = stats_alloc::INSTRUMENTED_SYSTEM.stats();
+    Some((stats.allocations + stats.reallocations) as u64)
+}
+
+#[cfg(not(feature = "count-allocations"))]
+const fn allocations() -> Option<u64> {
     None
 }
 

@@ -62,64 +62,69 @@ pub struct MockArgs {
     #[arg(long, value_enum)]
     pub quota_model: Option<QuotaModelArg>,
     /// When the first fixed window begins, after the start
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     pub phase: Option<Duration>,
     /// How many calls a bucket holds [default: as many as the limit]
-    #[arg(long, value_name = "CALLS")]
+    #[arg(long, value_name = "CALLS", hide_short_help = true)]
     pub bucket_size: Option<u32>,
     /// Count refused calls too
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub count_refused: bool,
     /// Whether each kind of call is counted separately [default: apart]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide_short_help = true)]
     pub kinds: Option<KindsArg>,
     /// Share of machines that somebody else is scanning
     #[arg(long, value_name = "P%", value_parser = percent)]
     pub busy: Option<f64>,
     /// How much longer somebody else's scans take [default: that of --scan-time]
-    #[arg(long, value_name = "RANGE", value_parser = range)]
+    #[arg(long, value_name = "RANGE", value_parser = range, hide_short_help = true)]
     pub busy_for: Option<RangeInclusive<Duration>>,
     /// The answer to a start on a machine that is being scanned [default: error]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide_short_help = true)]
     pub busy_shape: Option<BusyShapeArg>,
     /// Share of machines that the tenant does not know
     #[arg(long, value_name = "P%", value_parser = percent)]
     pub unknown: Option<f64>,
     /// Share of machines that cannot be scanned
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub unsupported: Option<f64>,
     /// Chance of a 5xx for a call that was not carried out
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub error_before: Option<f64>,
     /// Chance of a 5xx for a call that was carried out
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub error_after: Option<f64>,
     /// Chance of a cut connection, the call not carried out
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub reset_before: Option<f64>,
     /// Chance of a cut connection, the call carried out
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub reset_after: Option<f64>,
     /// Chance of a 404 for a machine that exists
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub spurious_404: Option<f64>,
     /// Time until the answer, as in `20ms`, `20ms-150ms` or, log-normal, `p50=80ms,p99=2s` [default: 0s]
     #[arg(long, value_name = "LATENCY", value_parser = latency)]
     pub latency: Option<Latency>,
     /// How long it takes until lists show a new action [default: 0s]
-    #[arg(long, value_name = "RANGE", value_parser = range)]
+    #[arg(long, value_name = "RANGE", value_parser = range, hide_short_help = true)]
     pub listing_lag: Option<RangeInclusive<Duration>>,
     /// How long a scan takes [default: 30s-2m]
-    #[arg(long, value_name = "RANGE", value_parser = range)]
+    #[arg(long, value_name = "RANGE", value_parser = range, hide_short_help = true)]
     pub scan_time: Option<RangeInclusive<Duration>>,
     /// How long the mock's tokens are valid; it then accepts no other tokens [default: any token is accepted]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     pub token_life: Option<Duration>,
     /// The seed for all that is random [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The application's roles, as in Machine.Scan,Machine.Read.All
-    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "ROLES",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
     pub roles: Option<Vec<String>>,
     /// Machines in the inventory; any other with an id of 40 hex digits can be scanned too [default: 100]
     #[arg(long, value_name = "N")]

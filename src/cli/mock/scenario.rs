@@ -10,7 +10,7 @@ use crate::mock::{MockConfig, Scenario};
 #[derive(Debug, Clone, Default, Args)]
 pub struct ScenarioArgs {
     /// A scenario for the mock: its settings as TOML (docs/SCENARIOS.md; examples in sample-inputs/scenarios)
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, value_name = "FILE.toml", hide_short_help = true)]
     pub scenario: Option<PathBuf>,
 }
 

@@ -78,9 +78,10 @@ pub struct RunArgs {
     #[command(flatten)]
     pub(super) progress: ProgressArgs,
 
-    /// Answer every question with yes, such as whether more than 500 machines, or more than the documented limits, are
-    /// really meant. With a number, this is a yes for at most N machines: if more are still to be scanned, nothing is
-    /// sent.
+    /// Answer every question with yes; with a number, as long as it is about at most N machines.
+    ///
+    /// Such a question is whether more than 500 machines, or more than the documented limits, are really meant. If more
+    /// than N machines are still to be scanned, nothing is sent.
     #[arg(
         long,
         value_name = "N",
@@ -98,21 +99,23 @@ pub struct RunArgs {
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
     /// The column with the machine ids, if it is not detected.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(super) id_column: Option<String>,
 
     /// What separates the cells: one character, or `tab`. By default it is detected.
-    #[arg(long, value_name = "C")]
+    #[arg(long, value_name = "C", hide_short_help = true)]
     pub(super) delimiter: Option<Delimiter>,
 
-    /// Only rows whose cell has one of these values; can be given several times, and all must hold. Rows that are left
-    /// out are counted as `not_attempted`, which is no failure.
+    /// Only rows whose cell has one of these values.
+    ///
+    /// It can be given several times, and all must hold. Rows that are left out are counted as `not_attempted`, which
+    /// is no failure.
     #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
     pub(super) wheres: Vec<Where>,
 
     /// Send all ids that a URL can carry, even if they are unlike the others in their column: names, GUIDs, ids of
     /// another length.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) any_id: bool,
 }
 
@@ -125,7 +128,7 @@ pub(super) struct ScanArgs {
 
     /// The comment that the portal shows, behind the tag; at most 200 characters.
     /// [default: "antivirus scan by fleetsweep"]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
     pub(super) comment: Option<String>,
 }
 
@@ -142,39 +145,45 @@ pub(super) struct OutputArgs {
     pub(super) results: Option<PathBuf>,
 
     /// The campaign's state. [default: the results' name with .campaign.db; with --mock a temporary folder]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) state: Option<PathBuf>,
 
     /// Overwrite a results file that this campaign did not write, but never that of an unfinished campaign.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) force: bool,
 
     /// Write a summary of the run as JSON; `-` is standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) summary: Option<PathBuf>,
 
     /// Write the results so that a double click opens them in Excel: with BOM, CRLF and `;`.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) excel: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Going on")]
 pub(super) struct ResumeArgs {
-    /// Go on with an unfinished campaign, or start a new one in the place of a finished one, whose state and results
-    /// are renamed with its id. This is the form for schedulers, if the input is the same each time.
+    /// Go on with an unfinished campaign, or start a new one in the place of a finished one.
+    ///
+    /// State and results of the finished one are renamed with its id. This is the form for schedulers, if the input is
+    /// the same each time.
     #[arg(long)]
     pub(super) again: bool,
 
-    /// Add the machines that are new in the input. Today's --where applies to the others; those that are no longer in
-    /// the input are not sent to (`not_attempted`, which is no failure), unless they come back later. With --again,
-    /// this is the form for an input that is exported again every night: an unfinished campaign is extended, a finished
-    /// one is followed by a new one, and a changed comment or scan type takes effect in the next campaign.
+    /// Add the machines that are new in the input.
+    ///
+    /// Today's --where applies to the others; those that are no longer in the input are not sent to (`not_attempted`,
+    /// which is no failure), unless they come back later. With --again, this is the form for an input that is exported
+    /// again every night: an unfinished campaign is extended, a finished one is followed by a new one, and a changed
+    /// comment or scan type takes effect in the next campaign.
     #[arg(long)]
     pub(super) extend: bool,
 
-    /// Reopen targets with these outcomes, as in failed,unsure. What was sent to them is looked up first. With `unsure`
-    /// you take the risk of a second scan if looking up is not permitted.
+    /// Reopen targets with these outcomes, as in failed,unsure.
+    ///
+    /// What was sent to them is looked up first. With `unsure` you take the risk of a second scan if looking up is not
+    /// permitted.
     #[arg(
         long,
         value_name = "OUTCOMES",
@@ -186,53 +195,65 @@ pub(super) struct ResumeArgs {
     /// Recover a state that has lost its end or is gone: the results and the service's list of scans show which
     /// machines have a scan, and the run goes on with the others. Needs the role Machine.Read.All, and takes five
     /// minutes.
-    #[arg(long, conflicts_with_all = ["again", "retry"])]
+    #[arg(long, conflicts_with_all = ["again", "retry"], hide_short_help = true)]
     pub(super) recover: bool,
 
     /// Give up the unfinished campaign with this id, whose state or results are where those of this run would be: they
     /// are renamed with its id, and a new campaign begins. It may scan machines that the old one has scanned.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["again", "retry", "extend", "recover"])]
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["again", "retry", "extend", "recover"],
+        hide_short_help = true,
+    )]
     pub(super) abandon: Option<String>,
 
     /// The input is a results file: only its rows whose `action_status` is one of these, as in Failed,TimeOut.
-    #[arg(long, value_name = "STATUSES")]
+    #[arg(long, value_name = "STATUSES", hide_short_help = true)]
     pub(super) only_status: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tries")]
 pub(super) struct RetryArgs {
-    /// What to do with a machine on which somebody else's scan is running: it ends as `already_pending`, or it is tried
-    /// again when the list of scans shows that the scan has ended.
+    /// What to do with a machine on which somebody else's scan is running.
+    ///
+    /// It ends as `already_pending`, or it is tried again when the list of scans shows that the scan has ended.
     #[arg(long, value_enum, default_value_t = OnPendingArg::Skip)]
     pub(super) on_pending: OnPendingArg,
 
     /// With --on-pending retry: how long to wait before a busy machine is asked about again. A resume does not restart
     /// this time. [default: 15m]
-    #[arg(long, value_name = "D", value_parser = values::span)]
+    #[arg(long, value_name = "D", value_parser = values::span, hide_short_help = true)]
     pub(super) pending_delay: Option<Duration>,
 
     /// With --on-pending retry: how many times a busy machine is asked about in all, by a call or by reading the list
     /// of scans. [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), hide_short_help = true)]
     pub(super) pending_tries: Option<u32>,
 
     /// Read the list of scans once before the first call, and make no call for machines that are being scanned already:
     /// they end as `already_pending`, or wait, as --on-pending says. Needs the role Machine.Read.All.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) skip_busy: bool,
 
     /// How many times a machine is tried in all.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=1000),
+        hide_short_help = true,
+    )]
     max_attempts: u32,
 
     /// How long one call may take.
-    #[arg(long, value_name = "D", default_value = "30s", value_parser = values::span)]
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = values::span, hide_short_help = true)]
     pub(super) request_timeout: Duration,
 
     /// Stop (exit code 3) when the API could not be reached for this long; the same command goes on. Without this
     /// option the campaign waits until the API answers again, however long that takes.
-    #[arg(long, value_name = "D", value_parser = values::span)]
+    #[arg(long, value_name = "D", value_parser = values::span, hide_short_help = true)]
     pub(super) give_up_after: Option<Duration>,
 }
 
