@@ -16,8 +16,8 @@ use crate::{
 pub struct BrakeArgs {
     /// Stop when N machines, or P percent, have ended as `failed`, `refused` or `unsure`.
     ///
-    /// These are the campaign's machines, or with --again --extend each night's. A percentage is one of the machines
-    /// that have ended, once 20 have ended.
+    /// They are counted over the campaign, or with --again --extend over each night. P percent is of the machines that
+    /// have ended, once 20 have.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 

@@ -39,7 +39,7 @@ Examples:
   fleetsweep run fleet.csv --on-pending retry --follow
   fleetsweep run export.csv --where 'Health status=Active' --scan-type full
   fleetsweep run fleet.csv --window 22:00-06:00@Europe/Berlin --again
-  fleetsweep run fleet.csv --retry failed,unsure
+  fleetsweep run fleet.csv --retry failed
 
 Exit codes are in `fleetsweep --help`.
 ";

@@ -32,13 +32,12 @@ use super::{ExitCode, Failure, mock::ScenarioArgs, run::Scratch, signals};
 /// Four subjects take turns: a bare HTTP client that keeps nothing, a campaign that does not wait for the disk, one as
 /// `run --limit none` has it, and one as `run` has it, with the limiter and the ledger of its calls. The mock and each
 /// round are processes of their own; nothing leaves the computer. Allocations are counted where fleetsweep was built
-/// with `--features count-allocations`.
+/// with `--features count-allocations`. Of a --scenario all is played but its limits and its fleet, in real time.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
     /// Measure against this server on this computer, in place of a mock that is started
     #[arg(long, value_name = "URL", conflicts_with_all = ["tls", "http1", "scenario"])]
     url: Option<String>,
-    /// A scenario for the mock, of which all but the limits and the fleet is played
     #[command(flatten)]
     scenario: ScenarioArgs,
     /// How many machines a round has, which without a scenario is how many calls
