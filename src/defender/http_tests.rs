@@ -12,6 +12,7 @@ use tokio::{
 use jiff::Timestamp;
 
 use super::{super::Order, *};
+use crate::mock::tests::in_virtual_time;
 
 const TOKEN: &str = "s3cret-token";
 
@@ -309,15 +310,17 @@ async fn a_closed_port_was_surely_not_sent_to() {
     assert!(text.to_lowercase().contains("refused"), "{text}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn silence_ends_at_the_timeout_and_is_unsure() {
-    let server = server(Script::Silence).await;
-    let asked = tokio::time::Instant::now();
-    let reply = server.call(&start()).await;
-    assert_eq!(reply, Err(Lost::TimedOut(Duration::from_secs(30))));
-    let waited = asked.elapsed().as_secs();
-    assert!((30..32).contains(&waited), "{waited}");
-    server.request();
+#[test]
+fn silence_ends_at_the_timeout_and_is_unsure() {
+    in_virtual_time(async {
+        let server = server(Script::Silence).await;
+        let asked = tokio::time::Instant::now();
+        let reply = server.call(&start()).await;
+        assert_eq!(reply, Err(Lost::TimedOut(Duration::from_secs(30))));
+        let waited = asked.elapsed().as_secs();
+        assert!((30..32).contains(&waited), "{waited}");
+        server.request();
+    });
 }
 
 #[tokio::test]

@@ -77,4 +77,4 @@ pub use tenant::Tenant;
 pub use tls::{CaPem, Tls, TlsError};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

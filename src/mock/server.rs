@@ -172,7 +172,9 @@ fn json(body: &impl Serialize) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::{Chances, Fault, Kind, MockConfig, Outage, Rule, Shape};
+    use crate::mock::{
+        Chances, Fault, Kind, MockConfig, Outage, Rule, Shape, tests::in_virtual_time,
+    };
 
     /// A tenant that is served in this runtime, and its base address.
     async fn served(config: MockConfig) -> (Arc<Tenant>, String) {
@@ -204,133 +206,145 @@ mod tests {
             .await
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn two_hundred_real_calls_with_latency_pass_in_virtual_time() {
-        let (tenant, base) = served(MockConfig {
-            latency: (Duration::from_secs(2)..=Duration::from_secs(20)).into(),
-            quota: crate::mock::QuotaConfig::none(),
-            ..MockConfig::default()
-        })
-        .await;
-        let client = client();
-        for round in 0..20 {
-            let mut calls = JoinSet::new();
-            for n in 0..10 {
-                let (client, base) = (client.clone(), base.clone());
-                calls.spawn(async move {
-                    start(&client, &base, &format!("m{round}-{n}"))
-                        .await
-                        .unwrap()
-                        .status()
-                });
-            }
-            assert_eq!(calls.join_all().await, [http::StatusCode::CREATED; 10]);
-        }
-        assert_eq!(tenant.recorder().calls(Kind::Start), 200);
-        let recorder: Value = {
-            let response = client
-                .get(format!("{base}/mock/witness"))
-                .send()
-                .await
-                .unwrap();
-            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
-        };
-        assert_eq!(recorder["kinds"]["start"]["calls"], 200);
-        assert_eq!(recorder["scans"]["total"], 200);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cut_is_neither_a_failure_to_connect_nor_a_timeout() {
-        let (tenant, base) = served(MockConfig {
-            faults: vec![
-                Rule::new(Fault::CutBefore).machine("aa"),
-                Rule::new(Fault::CutAfter).machine("bb"),
-            ],
-            ..MockConfig::default()
-        })
-        .await;
-        let client = client();
-        for (machine, scans) in [("aa", 0), ("bb", 1), ("cc", 1)] {
-            match start(&client, &base, machine).await {
-                Ok(response) => assert_eq!((machine, response.status().as_u16()), ("cc", 201)),
-                Err(error) => assert!(!error.is_connect() && !error.is_timeout(), "{error:?}"),
-            }
-            assert_eq!(tenant.recorder().scans_of(machine), scans, "{machine}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_gives_up_does_not_stop_the_service() {
-        let (tenant, base) = served(MockConfig {
-            faults: vec![Rule::new(Fault::Delay(Duration::from_secs(90)))],
-            chances: Chances::default(),
-            ..MockConfig::default()
-        })
-        .await;
-        let error = start(&client(), &base, "aa").await.unwrap_err();
-        assert!(error.is_timeout());
-        tokio::time::sleep(Duration::from_secs(90)).await;
-        assert_eq!(tenant.recorder().scans_of("aa"), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn while_the_server_does_not_listen_the_system_refuses_to_connect_and_calls_in_flight_get_their_answers()
-     {
-        let outage = Outage::of_everything(
-            Duration::from_secs(10),
-            Duration::from_mins(1),
-            Shape::Refused,
-        );
-        let (tenant, base) = served(MockConfig {
-            latency: (Duration::from_secs(5)..=Duration::from_secs(5)).into(),
-            outages: vec![outage],
-            ..MockConfig::default()
-        })
-        .await;
-        let client = client();
-        for machine in ["aa", "bb"] {
-            // The second call is in flight when the listener is closed. It uses the first one's connection.
-            let response = start(&client, &base, machine).await.unwrap();
-            assert_eq!(response.status(), http::StatusCode::CREATED);
-            tokio::time::sleep(Duration::from_secs(3)).await;
-        }
-        for _ in 0..3 {
-            let error = start(&client, &base, "cc").await.unwrap_err();
-            assert!(error.is_connect(), "{error:?}");
-            tokio::time::sleep(Duration::from_secs(15)).await;
-        }
-        let response = start(&client, &base, "cc").await.unwrap();
-        assert_eq!(response.status(), http::StatusCode::CREATED);
-        assert_eq!(tenant.recorder().calls(Kind::Start), 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_is_a_timeout_and_a_refusal_that_comes_late_is_a_cut() {
-        let hour = Duration::from_hours(1);
-        for (shape, is_timeout) in [(Shape::TimesOut, true), (Shape::Refused, false)] {
-            let outage = Outage::of_starts(Duration::ZERO, hour, shape);
+    #[test]
+    fn two_hundred_real_calls_with_latency_pass_in_virtual_time() {
+        in_virtual_time(async {
             let (tenant, base) = served(MockConfig {
-                outages: vec![outage],
+                latency: (Duration::from_secs(2)..=Duration::from_secs(20)).into(),
+                quota: crate::mock::QuotaConfig::none(),
+                ..MockConfig::default()
+            })
+            .await;
+            let client = client();
+            for round in 0..20 {
+                let mut calls = JoinSet::new();
+                for n in 0..10 {
+                    let (client, base) = (client.clone(), base.clone());
+                    calls.spawn(async move {
+                        start(&client, &base, &format!("m{round}-{n}"))
+                            .await
+                            .unwrap()
+                            .status()
+                    });
+                }
+                assert_eq!(calls.join_all().await, [http::StatusCode::CREATED; 10]);
+            }
+            assert_eq!(tenant.recorder().calls(Kind::Start), 200);
+            let recorder: Value = {
+                let response = client
+                    .get(format!("{base}/mock/witness"))
+                    .send()
+                    .await
+                    .unwrap();
+                serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+            };
+            assert_eq!(recorder["kinds"]["start"]["calls"], 200);
+            assert_eq!(recorder["scans"]["total"], 200);
+        });
+    }
+
+    #[test]
+    fn a_cut_is_neither_a_failure_to_connect_nor_a_timeout() {
+        in_virtual_time(async {
+            let (tenant, base) = served(MockConfig {
+                faults: vec![
+                    Rule::new(Fault::CutBefore).machine("aa"),
+                    Rule::new(Fault::CutAfter).machine("bb"),
+                ],
+                ..MockConfig::default()
+            })
+            .await;
+            let client = client();
+            for (machine, scans) in [("aa", 0), ("bb", 1), ("cc", 1)] {
+                match start(&client, &base, machine).await {
+                    Ok(response) => assert_eq!((machine, response.status().as_u16()), ("cc", 201)),
+                    Err(error) => assert!(!error.is_connect() && !error.is_timeout(), "{error:?}"),
+                }
+                assert_eq!(tenant.recorder().scans_of(machine), scans, "{machine}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_client_that_gives_up_does_not_stop_the_service() {
+        in_virtual_time(async {
+            let (tenant, base) = served(MockConfig {
+                faults: vec![Rule::new(Fault::Delay(Duration::from_secs(90)))],
+                chances: Chances::default(),
                 ..MockConfig::default()
             })
             .await;
             let error = start(&client(), &base, "aa").await.unwrap_err();
-            assert_eq!(
-                (error.is_timeout(), error.is_connect()),
-                (is_timeout, false)
-            );
-            assert_eq!(tenant.recorder().scans(), 0);
-        }
+            assert!(error.is_timeout());
+            tokio::time::sleep(Duration::from_secs(90)).await;
+            assert_eq!(tenant.recorder().scans_of("aa"), 1);
+        });
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_servers_clock_is_in_the_date_header() {
-        let (_tenant, base) = served(MockConfig::default()).await;
-        tokio::time::sleep(Duration::from_secs(61)).await;
-        let response = start(&client(), &base, "aa").await.unwrap();
-        assert_eq!(
-            response.headers()[http::header::DATE],
-            "Thu, 01 Jan 2026 00:01:01 GMT"
-        );
+    #[test]
+    fn while_the_server_does_not_listen_the_system_refuses_to_connect_and_calls_in_flight_get_their_answers()
+     {
+        in_virtual_time(async {
+            let outage = Outage::of_everything(
+                Duration::from_secs(10),
+                Duration::from_mins(1),
+                Shape::Refused,
+            );
+            let (tenant, base) = served(MockConfig {
+                latency: (Duration::from_secs(5)..=Duration::from_secs(5)).into(),
+                outages: vec![outage],
+                ..MockConfig::default()
+            })
+            .await;
+            let client = client();
+            for machine in ["aa", "bb"] {
+                // The second call is in flight when the listener is closed. It uses the first one's connection.
+                let response = start(&client, &base, machine).await.unwrap();
+                assert_eq!(response.status(), http::StatusCode::CREATED);
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+            for _ in 0..3 {
+                let error = start(&client, &base, "cc").await.unwrap_err();
+                assert!(error.is_connect(), "{error:?}");
+                tokio::time::sleep(Duration::from_secs(15)).await;
+            }
+            let response = start(&client, &base, "cc").await.unwrap();
+            assert_eq!(response.status(), http::StatusCode::CREATED);
+            assert_eq!(tenant.recorder().calls(Kind::Start), 3);
+        });
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_a_timeout_and_a_refusal_that_comes_late_is_a_cut() {
+        in_virtual_time(async {
+            let hour = Duration::from_hours(1);
+            for (shape, is_timeout) in [(Shape::TimesOut, true), (Shape::Refused, false)] {
+                let outage = Outage::of_starts(Duration::ZERO, hour, shape);
+                let (tenant, base) = served(MockConfig {
+                    outages: vec![outage],
+                    ..MockConfig::default()
+                })
+                .await;
+                let error = start(&client(), &base, "aa").await.unwrap_err();
+                assert_eq!(
+                    (error.is_timeout(), error.is_connect()),
+                    (is_timeout, false)
+                );
+                assert_eq!(tenant.recorder().scans(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn the_servers_clock_is_in_the_date_header() {
+        in_virtual_time(async {
+            let (_tenant, base) = served(MockConfig::default()).await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let response = start(&client(), &base, "aa").await.unwrap();
+            assert_eq!(
+                response.headers()[http::header::DATE],
+                "Thu, 01 Jan 2026 00:01:01 GMT"
+            );
+        });
     }
 }

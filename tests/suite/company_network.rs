@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     doctor::{doctor, secret, steps, tenant},
+    rig::in_virtual_time,
     shell::fleetsweep,
     sign_in::{source, strict},
 };
@@ -108,21 +109,22 @@ async fn a_companys_own_certificates_are_trusted_when_they_are_named() {
     assert!(done.out.contains("--ca-cert"), "{}", done.out);
 }
 
-#[tokio::test]
-async fn a_sign_in_service_that_is_not_trusted_is_told_as_that() {
-    let folder = tempfile::tempdir().unwrap();
-    let base = behind_tls(folder.path()).await;
-    tokio::time::pause();
-    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
-    let tokens = source(Auth::Auto, &secret(), &base, clock);
-    let told = tokens.token().await.unwrap_err().to_string();
-    let begins = format!(
-        "sign-in with the client secret failed: no connection to {base}: the certificate that was shown is not \
+#[test]
+fn a_sign_in_service_that_is_not_trusted_is_told_as_that() {
+    in_virtual_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let base = behind_tls(folder.path()).await;
+        let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+        let tokens = source(Auth::Auto, &secret(), &base, clock);
+        let told = tokens.token().await.unwrap_err().to_string();
+        let begins = format!(
+            "sign-in with the client secret failed: no connection to {base}: the certificate that was shown is not \
          trusted ("
-    );
-    assert!(told.starts_with(&begins), "{told}");
-    assert!(
-        told.ends_with("name that authority's certificate by --ca-cert FILE (PEM)"),
-        "{told}"
-    );
+        );
+        assert!(told.starts_with(&begins), "{told}");
+        assert!(
+            told.ends_with("name that authority's certificate by --ca-cert FILE (PEM)"),
+            "{told}"
+        );
+    });
 }

@@ -22,6 +22,8 @@ use fleetsweep::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
+use crate::rig::in_virtual_time;
+
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 pub(crate) const SECRET: &str = "s3cret-Value~1";
@@ -240,18 +242,19 @@ async fn a_virtual_machines_identity_is_its_own_or_an_assigned_one() {
     );
 }
 
-#[tokio::test]
-async fn off_azure_a_managed_identity_gives_up_soon() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    tokio::time::pause();
-    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
-    let tokens = source(Auth::ManagedIdentity, &[], &base, Arc::clone(&clock));
-    let before = clock.now();
-    let told = tokens.token().await.unwrap_err().to_string();
-    assert!(told.contains("only on Azure's own hosts"), "{told}");
-    assert!(clock.now().since(before).as_secs() < 20);
+#[test]
+fn off_azure_a_managed_identity_gives_up_soon() {
+    in_virtual_time(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+        let tokens = source(Auth::ManagedIdentity, &[], &base, Arc::clone(&clock));
+        let before = clock.now();
+        let told = tokens.token().await.unwrap_err().to_string();
+        assert!(told.contains("only on Azure's own hosts"), "{told}");
+        assert!(clock.now().since(before).as_secs() < 20);
+    });
 }
 
 #[tokio::test]
@@ -349,20 +352,21 @@ async fn a_clock_that_is_off_and_a_foreign_certificate_are_told_apart() {
     );
 }
 
-#[tokio::test]
-async fn an_outage_is_told_with_what_to_look_at() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    tokio::time::pause();
-    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
-    let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
-    let tokens = source(Auth::Auto, &variables, &base, clock);
-    let told = tokens.token().await.unwrap_err().to_string();
-    let told = told.replace(&base, "http://mock");
-    assert_eq!(
-        told,
-        "sign-in with the client secret failed: no connection to http://mock: tcp connect error: Connection refused \
+#[test]
+fn an_outage_is_told_with_what_to_look_at() {
+    in_virtual_time(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+        let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
+        let tokens = source(Auth::Auto, &variables, &base, clock);
+        let told = tokens.token().await.unwrap_err().to_string();
+        let told = told.replace(&base, "http://mock");
+        assert_eq!(
+            told,
+            "sign-in with the client secret failed: no connection to http://mock: tcp connect error: Connection refused \
          (os error 111); look at the network, at HTTPS_PROXY and --ca-cert"
-    );
+        );
+    });
 }

@@ -15,6 +15,9 @@ mod scans;
 mod scenarios;
 mod shapes;
 mod tls;
+mod virtual_time;
+
+pub(crate) use virtual_time::in_virtual_time;
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

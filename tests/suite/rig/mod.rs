@@ -6,6 +6,8 @@ mod chances;
 mod client;
 mod ground;
 mod told;
+#[path = "../../../src/mock/tests/virtual_time.rs"]
+mod virtual_time;
 
 use std::{
     collections::BTreeSet,
@@ -63,6 +65,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 pub(crate) use chances::chances;
 use client::Client;
 use told::Ear;
+pub(crate) use virtual_time::in_virtual_time;
 
 /// A campaign before its start. The default is polite: the documented limits on both sides, no faults, no latency.
 #[expect(

@@ -1,0 +1,22 @@
+//! Virtual time for tests that call the mock over real sockets.
+
+use std::{future::Future, time::Duration};
+
+/// The real time that what was sent has to arrive in before the clock may jump. A system under load delivers even on
+/// loopback some milliseconds late, when it leaves that work to a thread of its own.
+const DELIVERY: Duration = Duration::from_millis(2);
+
+/// Runs a test on a paused clock.
+///
+/// Such a clock jumps to the next timer as soon as all tasks wait, and it does not see bytes that are under way: the
+/// next timer may be the one that gives up the call. `#[tokio::test(start_paused = true)]` is therefore for tests
+/// without sockets alone.
+pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .on_thread_park(|| std::thread::sleep(DELIVERY))
+        .build()
+        .unwrap()
+        .block_on(test);
+}
