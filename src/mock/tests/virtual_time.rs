@@ -11,6 +11,10 @@ const DELIVERY: Duration = Duration::from_millis(2);
 /// Such a clock jumps to the next timer as soon as all tasks wait, and it does not see bytes that are under way: the
 /// next timer may be the one that gives up the call. `#[tokio::test(start_paused = true)]` is therefore for tests
 /// without sockets alone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is the system that is waited for, in real time"
+)]
 pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
