@@ -12,7 +12,7 @@ use tokio::{
 use jiff::Timestamp;
 
 use super::{super::Order, *};
-use crate::mock::tests::in_virtual_time;
+use crate::mock::tests::over_loopback;
 
 const TOKEN: &str = "s3cret-token";
 
@@ -312,7 +312,7 @@ async fn a_closed_port_was_surely_not_sent_to() {
 
 #[test]
 fn silence_ends_at_the_timeout_and_is_unsure() {
-    in_virtual_time(async {
+    over_loopback(async {
         let server = server(Script::Silence).await;
         let asked = tokio::time::Instant::now();
         let reply = server.call(&start()).await;

@@ -173,7 +173,7 @@ fn json(body: &impl Serialize) -> Response {
 mod tests {
     use super::*;
     use crate::mock::{
-        Chances, Fault, Kind, MockConfig, Outage, Rule, Shape, tests::in_virtual_time,
+        Chances, Fault, Kind, MockConfig, Outage, Rule, Shape, tests::over_loopback,
     };
 
     /// A tenant that is served in this runtime, and its base address.
@@ -207,8 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn two_hundred_real_calls_with_latency_pass_in_virtual_time() {
-        in_virtual_time(async {
+    fn two_hundred_real_calls_with_latency_pass_over_loopback() {
+        over_loopback(async {
             let (tenant, base) = served(MockConfig {
                 latency: (Duration::from_secs(2)..=Duration::from_secs(20)).into(),
                 quota: crate::mock::QuotaConfig::none(),
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_cut_is_neither_a_failure_to_connect_nor_a_timeout() {
-        in_virtual_time(async {
+        over_loopback(async {
             let (tenant, base) = served(MockConfig {
                 faults: vec![
                     Rule::new(Fault::CutBefore).machine("aa"),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_client_that_gives_up_does_not_stop_the_service() {
-        in_virtual_time(async {
+        over_loopback(async {
             let (tenant, base) = served(MockConfig {
                 faults: vec![Rule::new(Fault::Delay(Duration::from_secs(90)))],
                 chances: Chances::default(),
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn while_the_server_does_not_listen_the_system_refuses_to_connect_and_calls_in_flight_get_their_answers()
      {
-        in_virtual_time(async {
+        over_loopback(async {
             let outage = Outage::of_everything(
                 Duration::from_secs(10),
                 Duration::from_mins(1),
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_call_without_an_answer_is_a_timeout_and_a_refusal_that_comes_late_is_a_cut() {
-        in_virtual_time(async {
+        over_loopback(async {
             let hour = Duration::from_hours(1);
             for (shape, is_timeout) in [(Shape::TimesOut, true), (Shape::Refused, false)] {
                 let outage = Outage::of_starts(Duration::ZERO, hour, shape);
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_servers_clock_is_in_the_date_header() {
-        in_virtual_time(async {
+        over_loopback(async {
             let (_tenant, base) = served(MockConfig::default()).await;
             tokio::time::sleep(Duration::from_secs(61)).await;
             let response = start(&client(), &base, "aa").await.unwrap();

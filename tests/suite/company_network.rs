@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     doctor::{doctor, secret, steps, tenant},
-    rig::in_virtual_time,
+    rig::over_loopback,
     shell::fleetsweep,
     sign_in::{source, strict},
 };
@@ -111,7 +111,7 @@ async fn a_companys_own_certificates_are_trusted_when_they_are_named() {
 
 #[test]
 fn a_sign_in_service_that_is_not_trusted_is_told_as_that() {
-    in_virtual_time(async {
+    over_loopback(async {
         let folder = tempfile::tempdir().unwrap();
         let base = behind_tls(folder.path()).await;
         let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));

@@ -22,7 +22,7 @@ use fleetsweep::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
-use crate::rig::in_virtual_time;
+use crate::rig::over_loopback;
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -244,7 +244,7 @@ async fn a_virtual_machines_identity_is_its_own_or_an_assigned_one() {
 
 #[test]
 fn off_azure_a_managed_identity_gives_up_soon() {
-    in_virtual_time(async {
+    over_loopback(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
@@ -354,7 +354,7 @@ async fn a_clock_that_is_off_and_a_foreign_certificate_are_told_apart() {
 
 #[test]
 fn an_outage_is_told_with_what_to_look_at() {
-    in_virtual_time(async {
+    over_loopback(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);

@@ -42,7 +42,7 @@ use tokio::{
 };
 
 use crate::{
-    rig::in_virtual_time,
+    rig::over_loopback,
     sign_in::{CLIENT, SECRET, TENANT, app, served, source, strict},
 };
 
@@ -265,7 +265,7 @@ pub(crate) async fn desk(status: &'static str, answer: String) -> (String, Arc<A
 
 #[test]
 fn a_life_beyond_all_measure_or_none_at_all_is_no_storm_of_sign_ins() {
-    in_virtual_time(async {
+    over_loopback(async {
         for life in ["1e18", "1000000000000000000", "-1", "0", "\"soon\"", "null"] {
             let answer =
                 format!(r#"{{"token_type":"Bearer","expires_in":{life},"access_token":"t"}}"#);

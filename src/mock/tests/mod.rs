@@ -10,14 +10,14 @@ mod denials;
 mod faults;
 mod lists;
 mod outages;
+mod over_loopback;
 mod quota;
 mod scans;
 mod scenarios;
 mod shapes;
 mod tls;
-mod virtual_time;
 
-pub(crate) use virtual_time::in_virtual_time;
+pub(crate) use over_loopback::over_loopback;
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

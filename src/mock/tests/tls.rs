@@ -77,7 +77,7 @@ async fn json(client: &reqwest::Client, url: &str) -> Value {
 
 #[test]
 fn a_client_that_trusts_the_authority_is_served_in_the_version_that_it_chooses() {
-    in_virtual_time(async {
+    over_loopback(async {
         let site = site(MockConfig::default()).await;
         let base = format!("https://{}", site.address);
         for (version, machine) in VERSIONS.into_iter().zip(["aa", "bb"]) {
@@ -96,7 +96,7 @@ fn a_client_that_trusts_the_authority_is_served_in_the_version_that_it_chooses()
 
 #[test]
 fn a_client_that_does_not_trust_the_authority_fails_and_disturbs_nobody() {
-    in_virtual_time(async {
+    over_loopback(async {
         let site = site(MockConfig::default()).await;
         let stranger = builder().build().unwrap();
         let error = site.start(&stranger, "aa").await.unwrap_err();
@@ -120,7 +120,7 @@ fn a_client_that_does_not_trust_the_authority_fails_and_disturbs_nobody() {
 
 #[test]
 fn a_handshake_that_does_not_come_to_its_end_holds_nobody_up() {
-    in_virtual_time(async {
+    over_loopback(async {
         let site = site(MockConfig::default()).await;
         let began = Instant::now();
         let mut silent = TcpStream::connect(site.address).await.unwrap();
@@ -142,7 +142,7 @@ fn a_handshake_that_does_not_come_to_its_end_holds_nobody_up() {
 
 #[test]
 fn a_cut_takes_the_answer_of_its_own_call_and_is_neither_a_failure_to_connect_nor_a_timeout() {
-    in_virtual_time(async {
+    over_loopback(async {
         for version in VERSIONS {
             let site = site(MockConfig {
                 latency: (s(1)..=s(1)).into(),
@@ -174,7 +174,7 @@ fn a_cut_takes_the_answer_of_its_own_call_and_is_neither_a_failure_to_connect_no
 
 #[test]
 fn while_connections_are_refused_idle_ones_and_handshakes_end_and_calls_in_flight_are_answered() {
-    in_virtual_time(async {
+    over_loopback(async {
         for version in VERSIONS {
             let refused = Outage::of_everything(s(10), s(60), Shape::Refused);
             let site = site(MockConfig {
@@ -207,7 +207,7 @@ fn while_connections_are_refused_idle_ones_and_handshakes_end_and_calls_in_fligh
 
 #[test]
 fn without_tls_http_2_is_served_to_those_who_begin_with_it() {
-    in_virtual_time(async {
+    over_loopback(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let tenant = Tenant::new(MockConfig::default());

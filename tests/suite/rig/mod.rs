@@ -5,9 +5,9 @@
 mod chances;
 mod client;
 mod ground;
+#[path = "../../../src/mock/tests/over_loopback.rs"]
+mod over_loopback;
 mod told;
-#[path = "../../../src/mock/tests/virtual_time.rs"]
-mod virtual_time;
 
 use std::{
     collections::BTreeSet,
@@ -64,8 +64,8 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 pub(crate) use chances::chances;
 use client::Client;
+pub(crate) use over_loopback::over_loopback;
 use told::Ear;
-pub(crate) use virtual_time::in_virtual_time;
 
 /// A campaign before its start. The default is polite: the documented limits on both sides, no faults, no latency.
 #[expect(

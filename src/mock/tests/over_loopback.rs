@@ -1,4 +1,4 @@
-//! Virtual time for tests that call the mock over real sockets.
+//! Tests that call the mock over real sockets, in virtual time.
 
 use std::{future::Future, time::Duration};
 
@@ -15,7 +15,7 @@ const DELIVERY: Duration = Duration::from_millis(2);
     clippy::disallowed_methods,
     reason = "it is the system that is waited for, in real time"
 )]
-pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
+pub(crate) fn over_loopback(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
