@@ -51,7 +51,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub use exit::ExitCode;
 
-use crate::{plain_text, quota::LedgerError, results::ResultsError};
+use crate::{monitor::JsonEvent, plain_text, quota::LedgerError, results::ResultsError};
 
 /// What users type.
 const PROGRAM: &str = "fleetsweep";
@@ -180,7 +180,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             },
         }
     });
-    let code = done.unwrap_or_else(|failure| fail(&failure));
+    let (code, why) = match done {
+        Ok(code) => (code, None),
+        Err(failure) => (fail(&failure), Some(failure.why)),
+    };
+    screen::tell(&JsonEvent::End {
+        exit_code: code.number(),
+        why: why.as_deref(),
+    });
     if code == ExitCode::Interrupted {
         runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     }
@@ -223,6 +230,10 @@ fn with_plain_quotes(e: clap::Error, args: &[OsString]) -> clap::Error {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
+    // A program hears of it in the last event.
+    if screen::is_in_json() {
+        return failure.code;
+    }
     screen::say(&format!("fleetsweep: {}", failure.why));
     failure.code
 }

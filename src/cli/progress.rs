@@ -10,9 +10,9 @@ use std::{
 use clap::{ArgAction, Args, ValueEnum};
 use jiff::tz::TimeZone;
 
-use super::{Failure, paths::FileUse};
+use super::{Failure, paths::FileUse, screen};
 use crate::monitor::{
-    Bar, Lines, Monitor, NotesOnly, Silent,
+    Bar, Json, Lines, Monitor, NotesOnly, Silent,
     logs::{self, LogFormat, LogOptions, LogTarget, Now},
 };
 
@@ -20,8 +20,10 @@ use crate::monitor::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Progress and logs")]
 pub struct ProgressArgs {
-    /// How progress is shown on stderr: a bar, a line every 10 s, or not at all. `auto` is a bar on a terminal, and
-    /// lines elsewhere or if TERM is `dumb`.
+    /// How progress is shown on stderr: a bar, a line every 10 s, events as JSON, or not at all. `auto` is a bar on a
+    /// terminal, and lines elsewhere or if TERM is `dumb`. Screen readers read `lines` best.
+    ///
+    /// With `json`, every line on stderr is a JSON object: an event, or what -v shows of the log.
     #[arg(long, value_enum, default_value_t = Shown::Auto, hide_short_help = true)]
     progress: Shown,
 
@@ -52,6 +54,7 @@ enum Shown {
     Auto,
     Bar,
     Lines,
+    Json,
     None,
 }
 
@@ -103,6 +106,11 @@ impl ProgressArgs {
             }
             Shown::None if self.quiet => Arc::new(Silent),
             Shown::None => Arc::new(NotesOnly),
+            Shown::Json => {
+                screen::say_in_json();
+                target = LogTarget::AmongEvents;
+                Arc::new(Json::new(Box::new(io::stderr())))
+            }
             Shown::Lines | Shown::Auto => Arc::new(Lines::new(Box::new(io::stderr()), zone)),
         };
         self.start_log(target, None)?;

@@ -2,12 +2,35 @@
 //! plain here, so that it cannot control the terminal. A test makes sure that the rest of `cli` does not use `stdout()`
 //! and `stderr()` itself.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use serde::Serialize;
 
 use super::Failure;
-use crate::plain_text;
+use crate::{monitor::JsonEvent, plain_text};
+
+/// Whether stderr is for a program: `--progress json`. The process has one stderr, so this holds for all of it.
+static IN_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on, each line on stderr is an event.
+pub(super) fn say_in_json() {
+    IN_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether each line on stderr is an event.
+pub(super) fn is_in_json() -> bool {
+    IN_JSON.load(Ordering::Relaxed)
+}
+
+/// Writes an event to stderr if that is for a program.
+pub(super) fn tell(event: &JsonEvent<'_>) {
+    if is_in_json() {
+        let _ = writeln!(io::stderr(), "{}", event.line());
+    }
+}
 
 /// Writes whole lines to stdout. Errors call them `what`. Make each line that contains text from elsewhere with
 /// [`plain_text::line`], because that text may contain line ends.
@@ -42,6 +65,9 @@ fn to_stdout(text: &str, what: &str) -> Result<(), Failure> {
 
 /// Writes one line to stderr. If stderr is closed there is nowhere to report it, so errors are ignored.
 pub(super) fn say(line: &str) {
+    if is_in_json() {
+        return tell(&JsonEvent::Note { text: line });
+    }
     let _ = writeln!(io::stderr(), "{}", plain_text::one_line(line).trim_end());
 }
 

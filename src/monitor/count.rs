@@ -10,6 +10,15 @@ pub fn of(count: u64, one: &str) -> String {
     }
 }
 
+/// The count with its digits in groups of three: "1,500".
+#[must_use]
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().collect();
+    let groups = groups.into_iter().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}
+
 /// The word for this count: `one` for 1, `more` for any other number.
 #[must_use]
 pub fn word<'a>(count: u64, one: &'a str, more: &'a str) -> &'a str {
@@ -37,6 +46,8 @@ mod tests {
         ] {
             assert_eq!(of(count, one), text);
         }
+        let counts = [0, 999, 1_000, 1_234_567];
+        assert_eq!(counts.map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [0, 1, 2].map(|n| word(n, "is", "are")),
             ["are", "is", "are"]

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Began, Ended, Monitor, State};
+use super::{Began, Ended, Monitor, Scans, State, page};
 use crate::plain_text::one_line;
 
 /// The time between two lines, on the run's clock. Six a minute are few enough for the log of a run of many hours.
@@ -26,6 +26,8 @@ struct Page {
     last: Duration,
     /// The last state, if it has not been written.
     unwritten: Option<State>,
+    /// The scans, as they were reported last.
+    scans: Option<Scans>,
     hushed: bool,
 }
 
@@ -39,22 +41,24 @@ impl Lines {
                 out,
                 last: Duration::ZERO,
                 unwritten: None,
+                scans: None,
                 hushed: false,
             }),
         }
     }
 
-    fn line(&self, state: &State) -> String {
+    fn line(&self, state: &State, scans: Option<&Scans>) -> String {
         let at = state.wall.to_zoned(self.zone.clone()).strftime("%H:%M:%S");
-        let State { ended, targets, .. } = state;
-        let mut line = format!("{at} {ended}/{targets}");
-        for part in [Some(state.in_words()), state.arrival(&self.zone)] {
-            if let Some(part) = part.filter(|part| !part.is_empty()) {
-                line.push_str(" · ");
-                line.push_str(&part);
-            }
+        let done = format!("{at} {}", page::beside(state, &self.zone, usize::MAX));
+        let mut parts = vec![done];
+        parts.extend(state.counts());
+        parts.extend(state.gauge());
+        let troubles = state.troubles();
+        if !troubles.is_empty() {
+            parts.push(format!("went wrong: {}", troubles.join(", ")));
         }
-        line
+        parts.extend(scans.map_or_else(Vec::new, page::in_parts));
+        parts.join(" · ")
     }
 
     fn page(&self) -> std::sync::MutexGuard<'_, Page> {
@@ -81,10 +85,15 @@ impl Monitor for Lines {
         if state.elapsed >= page.last + APART && !page.hushed {
             page.last = state.elapsed;
             page.unwritten = None;
-            page.write(&self.line(state));
+            let line = self.line(state, page.scans.as_ref());
+            page.write(&line);
         } else {
             page.unwritten = Some(state.clone());
         }
+    }
+
+    fn scans(&self, scans: &Scans) {
+        self.page().scans = Some(scans.clone());
     }
 
     fn note(&self, text: &str) {
@@ -98,7 +107,8 @@ impl Monitor for Lines {
     fn ended(&self) {
         let mut page = self.page();
         if let Some(state) = page.unwritten.take() {
-            page.write(&self.line(&state));
+            let line = self.line(&state, page.scans.as_ref());
+            page.write(&line);
         }
     }
 }
@@ -164,9 +174,9 @@ mod tests {
             firsts,
             [
                 "campaign abc: 1000 targets",
-                "11:20:00 3/1000",
-                "11:20:00 5/1000",
-                "11:20:00 6/1000"
+                "11:20:00 3/1,000",
+                "11:20:00 5/1,000",
+                "11:20:00 6/1,000"
             ]
         );
     }
@@ -179,8 +189,9 @@ mod tests {
         });
         assert_eq!(
             text,
-            "11:20:00 317/1000 · accepted 312 · already pending 4 · failed 1 · minute window, 41 s · \
-             last call about 14:32, in 3 h 12 min\n"
+            "11:20:00 317/1,000 · last call about 14:32, in 3 h 12 min · accepted 312 · already pending 4 · failed 1 · \
+             in flight 3 · busy 20 · to go 660 · minute 100/100 · hour 320/1,500 · \
+             next call in 41 s: minute window full\n"
         );
     }
 

@@ -39,6 +39,8 @@ pub enum LogTarget {
     Stderr,
     /// stderr, with the bar hidden meanwhile; see [`Bar::bars`](super::Bar::bars).
     AboveBar(MultiProgress),
+    /// stderr, among the events of [`Json`](super::Json): in JSON, whatever the format is.
+    AmongEvents,
 }
 
 /// What is logged, how, and where.
@@ -100,12 +102,13 @@ pub fn start(options: &LogOptions) -> Result<(), LogsError> {
 /// The filter or the file cannot be used.
 pub fn dispatch(options: &LogOptions) -> Result<Dispatch, LogsError> {
     let place = match &options.target {
-        LogTarget::Stderr => Place::Stderr,
+        LogTarget::Stderr | LogTarget::AmongEvents => Place::Stderr,
         LogTarget::AboveBar(bars) => Place::AboveBar(bars.clone()),
     };
-    let format = match options.file {
-        Some(_) => LogFormat::Text,
-        None => options.format,
+    let format = match (&options.target, &options.file) {
+        (LogTarget::AmongEvents, _) => LogFormat::Json,
+        (_, Some(_)) => LogFormat::Text,
+        (_, None) => options.format,
     };
     let colour = options.colour && format == LogFormat::Text;
     let now = options.now.as_ref();

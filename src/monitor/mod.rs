@@ -2,15 +2,20 @@
 //!
 //! - this file: the port, [`Monitor`]. The campaign reports to it, and gets nothing back.
 //! - [`state`]: what is reported.
-//! - [`bar`], [`lines`], [`silent`]: shows it on a terminal, elsewhere, or not at all.
+//! - [`bar`], [`lines`], [`json`], [`silent`]: shows it on a terminal, elsewhere, to programs, or not at all.
+//! - `page`: the lines below the bar. `canvas`: draws them. `keys`: what is typed meanwhile.
 //! - [`recording`]: a test double that remembers everything.
 //! - [`span`]: durations as text. [`count`]: counts as text.
 //! - [`logs`]: `tracing` events on stderr, above the bar, or in a file.
 
 pub mod bar;
+mod canvas;
 pub mod count;
+pub mod json;
+mod keys;
 pub mod lines;
 pub mod logs;
+mod page;
 pub mod recording;
 pub mod silent;
 pub mod span;
@@ -19,10 +24,13 @@ pub mod state;
 use std::time::Duration;
 
 pub use bar::Bar;
+pub use json::{Json, JsonEvent};
 pub use lines::Lines;
 pub use recording::{Event, Recording};
 pub use silent::{NotesOnly, Silent};
-pub use state::{Began, Ended, Expected, LastCall, State, Waiting};
+pub use state::{
+    Began, Ended, Expected, LastCall, Scans, Standing, State, Trouble, Waiting, Window,
+};
 
 /// Receives reports of a run's progress. Every method must return quickly, because the dispatcher waits for it.
 pub trait Monitor: Send + Sync {
@@ -34,6 +42,11 @@ pub trait Monitor: Send + Sync {
 
     /// The run's state, after every change, and about once a second while nothing changes.
     fn state(&self, state: &State);
+
+    /// How the scans of the campaign stand, after each look at them.
+    fn scans(&self, scans: &Scans) {
+        let _ = scans;
+    }
 
     /// A start was answered, or given up, this long after the quota had room for it.
     fn answered(&self, since_due: Duration) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Began, Ended, Monitor, State};
+use super::{Began, Ended, Monitor, Scans, State};
 
 /// What was reported to a monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Event {
     },
     /// [`Monitor::state`]
     State(State),
+    /// [`Monitor::scans`]
+    Scans(Scans),
     /// [`Monitor::note`]
     Note(String),
     /// [`Monitor::ended`]
@@ -89,6 +91,10 @@ impl Monitor for Recording {
 
     fn state(&self, state: &State) {
         self.keep(Event::State(state.clone()));
+    }
+
+    fn scans(&self, scans: &Scans) {
+        self.keep(Event::Scans(scans.clone()));
     }
 
     fn note(&self, text: &str) {

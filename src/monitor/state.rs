@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::span;
+use super::{count::grouped, span};
 
 /// A run has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,123 @@ pub struct State {
     pub targets: u64,
     /// How many have ended, in any run.
     pub ended: u64,
-    /// How many calls have no answer yet.
-    pub in_flight: u32,
+    /// Where the others are.
+    pub standing: Standing,
+    /// How far the quota's windows are spent for scan starts, the shortest first. Calls of other processes count too.
+    pub windows: Vec<Window>,
     /// What the next call is waiting for.
     pub waiting: Option<Waiting>,
     /// When the last call will be sent.
     pub last_call: LastCall,
-    /// How many calls were refused with 429.
+    /// How many calls of this run were refused with 429.
     pub throttled: u64,
+    /// What went wrong with calls of this run, the latest first.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Where the targets are that have not ended. With those that have, the numbers add up to all targets at any moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// A call is on its way, or its answer is being written to the disk.
+    pub in_flight: u64,
+    /// A scan may have been started; they are looked up before anything else is sent to them.
+    pub unconfirmed: u64,
+    /// Somebody else is scanning the machine; they wait until that is over.
+    pub busy: u64,
+    /// Sent to, and to be sent to once more.
+    pub retrying: u64,
+    /// Never sent to.
+    pub to_go: u64,
+}
+
+impl Standing {
+    /// Each number with its word.
+    #[must_use]
+    pub fn in_words(&self) -> [(&'static str, u64); 5] {
+        [
+            ("in flight", self.in_flight),
+            ("to look up", self.unconfirmed),
+            ("busy", self.busy),
+            ("retrying", self.retrying),
+            ("to go", self.to_go),
+        ]
+    }
+}
+
+/// A window of the quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its length.
+    pub length: Duration,
+    /// How many calls count against it.
+    pub used: u64,
+    /// How many it may hold.
+    pub limit: u64,
+    /// How many it may hold at the moment: fewer than its limit after refusals by the service.
+    pub usable: u64,
+}
+
+impl Window {
+    /// "minute", "hour", "10 s".
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.length.as_millis() {
+            1_000 => "second".to_owned(),
+            60_000 => "minute".to_owned(),
+            3_600_000 => "hour".to_owned(),
+            86_400_000 => "day".to_owned(),
+            _ => span::in_words(self.length),
+        }
+    }
+
+    /// "minute 73/100", or "minute 40/50, cut from 100".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let (name, used, usable) = (self.name(), grouped(self.used), grouped(self.usable));
+        if self.usable < self.limit {
+            format!("{name} {used}/{usable}, cut from {}", grouped(self.limit))
+        } else {
+            format!("{name} {used}/{}", grouped(self.limit))
+        }
+    }
+}
+
+/// Something that went wrong with calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Such as "403 `DisallowedOperation`" or "timed out".
+    pub what: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// The scans of a campaign, as far as they are known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scans {
+    /// How many have which status, in the service's words; no word for those that the list has not shown yet.
+    pub by_status: Vec<(String, u64)>,
+    /// How many are over.
+    pub over: u64,
+}
+
+impl Scans {
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_status.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Each status with its count, for people.
+    pub fn in_words(&self) -> impl Iterator<Item = String> + '_ {
+        self.by_status.iter().map(|(status, count)| {
+            let status = if status.is_empty() {
+                "not found yet"
+            } else {
+                status
+            };
+            format!("{} {status}", grouped(*count))
+        })
+    }
 }
 
 /// When the last call of a campaign will be sent.
@@ -74,6 +183,9 @@ pub struct Expected {
     /// At the latest; `None` if there is too little data to say.
     pub to: Option<Duration>,
 }
+
+/// How many kinds of trouble are told.
+const TROUBLES: usize = 3;
 
 /// If the bounds are this close to the likely time, or closer than this share of it, one time is shown.
 const NEAR: Duration = Duration::from_secs(30);
@@ -160,32 +272,56 @@ impl Began<'_> {
 }
 
 impl State {
-    /// "accepted 312 · already pending 4 · failed 1 · 3 calls refused with 429 · minute window, 41 s".
+    /// Where all targets are: "accepted 312", "failed 1", "in flight 3", "to go 684". What is nowhere is left out.
     #[must_use]
-    pub fn in_words(&self) -> String {
-        let mut parts: Vec<String> = self
+    pub fn counts(&self) -> Vec<String> {
+        let ended = self
             .tally
             .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(outcome, count)| format!("{} {count}", outcome.replace('_', " ")))
-            .collect();
-        match self.throttled {
-            0 => {}
-            1 => parts.push("1 call refused with 429".to_owned()),
-            n => parts.push(format!("{n} calls refused with 429")),
+            .map(|(outcome, count)| (outcome.replace('_', " "), *count));
+        let standing = self
+            .standing
+            .in_words()
+            .map(|(word, count)| (word.to_owned(), count));
+        let all = ended.chain(standing).filter(|(_, count)| *count > 0);
+        all.map(|(word, count)| format!("{word} {}", grouped(count)))
+            .collect()
+    }
+
+    /// How far the windows are spent, and what the next call waits for: "minute 73/100", "hour 1,212/1,500",
+    /// "next call in 4 s: minute window full". Nothing once all targets have ended.
+    #[must_use]
+    pub fn gauge(&self) -> Vec<String> {
+        if self.ended >= self.targets {
+            return Vec::new();
         }
+        let mut parts: Vec<String> = self.windows.iter().map(Window::in_words).collect();
         match &self.waiting {
             Some(Waiting {
                 what,
                 left: Some(left),
-            }) => parts.push(format!("{what}, {}", span::in_words(*left))),
-            _ if self.in_flight > 0 => parts.push(format!("{} in flight", self.in_flight)),
+            }) => parts.push(format!("next call in {}: {what}", span::in_words(*left))),
+            Some(Waiting { left: None, .. }) if self.standing.in_flight > 0 => {
+                parts.push("next call after an answer".to_owned());
+            }
             Some(Waiting { what, left: None }) => {
                 parts.push(format!("waiting for {what} to other processes' calls"));
             }
             None => {}
         }
-        parts.join(" · ")
+        parts
+    }
+
+    /// What went wrong last, and how often: "timed out × 12". At most three, and how many more there are.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let told = self.troubles.iter().take(TROUBLES);
+        let told = told.map(|trouble| format!("{} × {}", trouble.what, grouped(trouble.count)));
+        let mut told: Vec<String> = told.collect();
+        if self.troubles.len() > TROUBLES {
+            told.push(format!("and {} more kinds", self.troubles.len() - TROUBLES));
+        }
+        told
     }
 
     /// "last call about 14:32, in 3 h 12 min", or "last call: soon" if it is late. `None` once it has been sent.
@@ -227,13 +363,33 @@ impl State {
             ],
             targets: 1000,
             ended: 317,
-            in_flight: 3,
+            standing: Standing {
+                in_flight: 3,
+                busy: 20,
+                to_go: 660,
+                ..Standing::default()
+            },
+            windows: vec![
+                Window {
+                    length: Duration::from_mins(1),
+                    used: 100,
+                    limit: 100,
+                    usable: 100,
+                },
+                Window {
+                    length: Duration::from_hours(1),
+                    used: 320,
+                    limit: 1_500,
+                    usable: 1_500,
+                },
+            ],
             waiting: Some(Waiting {
-                what: "minute window".to_owned(),
+                what: "minute window full".to_owned(),
                 left: Some(Duration::from_millis(40_300)),
             }),
             last_call: LastCall::In(about(192)),
             throttled: 0,
+            troubles: Vec::new(),
         }
     }
 }
@@ -243,36 +399,71 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_one_short_line() {
+    fn the_counts_add_up_to_the_targets() {
+        let state = State::example();
+        assert_eq!(
+            state.counts().join(" · "),
+            "accepted 312 · already pending 4 · failed 1 · in flight 3 · busy 20 · to go 660"
+        );
+        let words = state.counts();
+        let counts = words.iter().map(|part| part.rsplit(' ').next().unwrap());
+        let sum: u64 = counts.map(|count| count.parse::<u64>().unwrap()).sum();
+        assert_eq!(sum, state.targets);
+    }
+
+    #[test]
+    fn the_gauge_tells_the_windows_and_what_the_next_call_waits_for() {
         let mut state = State::example();
+        let gauge = |state: &State| state.gauge().join(" · ");
         assert_eq!(
-            state.in_words(),
-            "accepted 312 · already pending 4 · failed 1 · minute window, 41 s"
+            gauge(&state),
+            "minute 100/100 · hour 320/1,500 · next call in 41 s: minute window full"
         );
-        assert_eq!(
-            state.arrival(&TimeZone::UTC).unwrap(),
-            "last call about 14:32, in 3 h 12 min"
-        );
+        state.windows[1].usable = 750;
         state.waiting = None;
-        state.throttled = 2;
         assert_eq!(
-            state.in_words(),
-            "accepted 312 · already pending 4 · failed 1 · 2 calls refused with 429 · 3 in flight"
+            gauge(&state),
+            "minute 100/100 · hour 320/750, cut from 1,500"
         );
         state.waiting = Some(Waiting {
             what: "answers".to_owned(),
             left: None,
         });
-        assert!(state.in_words().ends_with(" · 3 in flight"));
-        state.in_flight = 0;
-        assert!(
-            state
-                .in_words()
-                .ends_with(" · waiting for answers to other processes' calls")
-        );
+        assert!(gauge(&state).ends_with(" · next call after an answer"));
+        state.standing.in_flight = 0;
+        assert!(gauge(&state).ends_with(" · waiting for answers to other processes' calls"));
         state.ended = state.targets;
-        assert_eq!(state.arrival(&TimeZone::UTC), None);
-        state.ended = 317;
+        assert_eq!(gauge(&state), "");
+    }
+
+    #[test]
+    fn of_what_went_wrong_the_latest_three_are_told() {
+        let trouble = |what: &str, count| Trouble {
+            what: what.to_owned(),
+            count,
+        };
+        let mut state = State::example();
+        assert!(state.troubles().is_empty());
+        state.troubles = vec![
+            trouble("403 DisallowedOperation", 1_200),
+            trouble("timed out", 2),
+            trouble("503", 1),
+            trouble("429", 1),
+            trouble("404", 1),
+        ];
+        assert_eq!(
+            state.troubles().join(" · "),
+            "403 DisallowedOperation × 1,200 · timed out × 2 · 503 × 1 · and 2 more kinds"
+        );
+    }
+
+    #[test]
+    fn the_last_call_is_told_until_it_has_gone() {
+        let mut state = State::example();
+        assert_eq!(
+            state.arrival(&TimeZone::UTC).unwrap(),
+            "last call about 14:32, in 3 h 12 min"
+        );
         state.last_call = LastCall::In(about(0));
         let arrival = state.arrival(&TimeZone::UTC);
         assert_eq!(arrival.as_deref(), Some("last call: soon"));
@@ -283,6 +474,8 @@ mod tests {
             state.arrival(&TimeZone::UTC).unwrap(),
             "last call: not known yet"
         );
+        state.ended = state.targets;
+        assert_eq!(state.arrival(&TimeZone::UTC), None);
     }
 
     #[test]

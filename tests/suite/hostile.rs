@@ -114,7 +114,7 @@ fn without_ours(told: &str) -> String {
         let length = after.len() - code.len() + 1;
         let is_ours = matches!(
             &after[..length.min(after.len())],
-            "K" | "2K" | "J" | "0J" | "1A" | "2A" | "1B" | "2B" | "A" | "B"
+            "J" | "1A" | "2A" | "3A" | "4A" | "5A" | "6A"
         ) || matches!(
             &after[..length.min(after.len())],
             "0m" | "2m" | "1m" | "3m" | "32m" | "33m" | "34m" | "35m" | "4m" | "31m"
@@ -218,6 +218,13 @@ fn check(text: &str, status: u16) {
             words(
                 &format!("run {at} -o j.csv --log-format json -vv --summary -"),
                 &[&name],
+            ),
+        ),
+        (
+            "run with events",
+            words(
+                &format!("run {at} -o e.csv --progress json -v"),
+                &["--comment", &comment, &name],
             ),
         ),
         (

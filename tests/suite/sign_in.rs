@@ -365,8 +365,8 @@ fn an_outage_is_told_with_what_to_look_at() {
         let told = told.replace(&base, "http://mock");
         assert_eq!(
             told,
-            "sign-in with the client secret failed: no connection to http://mock: tcp connect error: Connection refused \
-         (os error 111); look at the network, at HTTPS_PROXY and --ca-cert"
+            "sign-in with the client secret failed: no connection to http://mock: tcp connect error: \
+         Connection refused (os error 111); look at the network, at HTTPS_PROXY and --ca-cert"
         );
     });
 }

@@ -24,7 +24,7 @@
 //!
 //! - [`lookup`]: looking up attempts in the list of scans. [`active_scans`]: the machines that are being
 //!   scanned. [`canary_gate`]: whether the other machines may start after the canaries. [`trail`]: the log's
-//!   events.
+//!   events. `troubles`: what went wrong, for people.
 
 pub mod active_scans;
 pub mod attempt;
@@ -39,6 +39,7 @@ mod progress;
 pub mod queue;
 mod stopping;
 pub mod trail;
+pub(crate) mod troubles;
 pub mod verdict;
 mod worker;
 mod worker_pool;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     defender::Defender,
     monitor::{self, LastCall},
-    quota::{Kind, Moment},
+    quota::{Cause, Kind, Moment},
 };
 
 /// How often the time of the last call is computed anew, at most. It costs some tens of nanoseconds for each
@@ -53,11 +53,25 @@ impl<D: Defender> Drive<D> {
                 .collect(),
             targets,
             ended,
-            in_flight: u32::try_from(self.dispatcher.in_flight()).unwrap_or(u32::MAX),
+            standing: self.dispatcher.standing(ended),
+            windows: self.windows(),
             waiting,
             last_call,
             throttled: self.dispatcher.throttled(),
+            troubles: self.dispatcher.troubles().latest_first(),
         });
+    }
+
+    /// How far the windows of scan starts are spent, the shortest first.
+    fn windows(&self) -> Vec<monitor::Window> {
+        let usage = self.engine.pacer.usage(Kind::Start).into_iter();
+        let windows = usage.map(|usage| monitor::Window {
+            length: usage.window,
+            used: usage.in_use as u64,
+            limit: u64::from(usage.limit),
+            usable: u64::from(usage.usable),
+        });
+        windows.collect()
     }
 
     /// When the last call goes out. Computed anew from time to time, and whenever a forecast has become
@@ -104,8 +118,12 @@ impl<D: Defender> Drive<D> {
         by_quota.map_or_else(
             || self.pause(now),
             |waiting| {
+                let full = match waiting.cause {
+                    Cause::Window(_) => " full",
+                    Cause::Hold | Cause::Pace | Cause::Answers => "",
+                };
                 Some(monitor::Waiting {
-                    what: waiting.cause.to_string(),
+                    what: format!("{}{full}", waiting.cause),
                     left: waiting.left(now),
                 })
             },
@@ -120,9 +138,9 @@ impl<D: Defender> Drive<D> {
         }
         let wake = self.dispatcher.next_wake(now)?;
         let what = if self.dispatcher.is_out() {
-            "outage, next look"
+            "the API cannot be reached"
         } else {
-            "next lookup or retry"
+            "a lookup or a retry"
         };
         Some(monitor::Waiting {
             what: what.to_owned(),

@@ -14,7 +14,7 @@ use super::pending::PendingTarget;
 use crate::{quota::Moment, store::Target};
 use recall::{AHEAD, AT_HAND};
 pub use waiter::Stored;
-use waiter::Waiter;
+use waiter::{Waiter, Waiters};
 
 /// The waiting targets. A retry without unconfirmed attempts is kept in the store: only its place, some
 /// thirty bytes, is kept here until it is [recalled](Self::recall) shortly before its time.
@@ -22,8 +22,8 @@ use waiter::Waiter;
 pub struct Queue {
     back: BTreeMap<(i64, u64), PendingTarget>,
     fresh: VecDeque<PendingTarget>,
-    due: BTreeMap<(i64, Moment, u64), Waiter>,
-    later: BTreeMap<(Moment, u64), Waiter>,
+    due: Waiters<(i64, Moment, u64)>,
+    later: Waiters<(Moment, u64)>,
     behind: VecDeque<PendingTarget>,
     /// How many of the retries are only in the store.
     stored: usize,
@@ -107,6 +107,18 @@ impl Queue {
         all.filter(|due| due.target.progress.attempts > 0).count()
     }
 
+    /// How many retries wait because their machine was found busy.
+    #[must_use]
+    pub(crate) fn busy(&self) -> usize {
+        self.due.busy() + self.later.busy()
+    }
+
+    /// How many retries wait for another reason, or for nothing but their turn.
+    #[must_use]
+    pub(crate) fn retrying(&self) -> usize {
+        self.due.len() + self.later.len() - self.busy() + self.begun_at_hand()
+    }
+
     /// The retries: when each becomes due, and how often its machine was found busy.
     pub fn retries(&self) -> impl Iterator<Item = (Moment, u32)> + '_ {
         let due = self
@@ -187,9 +199,8 @@ impl Queue {
             Turn::Back => self.back.pop_first().map(|(_, due)| due),
             Turn::Fresh => self.fresh.pop_front(),
             Turn::Due => {
-                let first = self.due.first_entry()?;
-                first.get().target()?;
-                first.remove().at_hand.map(|due| *due)
+                self.due.first_key_value()?.1.target()?;
+                self.due.pop_first()?.1.at_hand.map(|due| *due)
             }
             Turn::Behind => self.behind.pop_front(),
         }
@@ -215,10 +226,9 @@ impl Queue {
 
     /// Moves the retries whose time has come to the due ones.
     fn ripen(&mut self, now: Moment) {
-        while let Some(entry) = self.later.first_entry()
-            && entry.key().0 <= now
+        while self.next_later().is_some_and(|next| next <= now)
+            && let Some(((since, n), waiter)) = self.later.pop_first()
         {
-            let ((since, n), waiter) = entry.remove_entry();
             self.due.insert((waiter.priority, since, n), waiter);
         }
     }

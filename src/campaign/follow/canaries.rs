@@ -19,7 +19,10 @@ impl<D: Defender> Follower<D> {
         let mut memory = Memory::default();
         loop {
             let round = self.round(&mut memory, &self.patient).await?;
-            let pause = round.map(|round| self.report(&round));
+            let scans = self.report().await?;
+            if let Some(pause) = round {
+                self.note(&scans, pause);
+            }
             let scans = self.state.with(Store::own_action_tally).await?;
             let succeeded = |(status, _): &(String, u64)| status == "Succeeded";
             if scans.iter().all(succeeded) {
@@ -29,7 +32,7 @@ impl<D: Defender> Follower<D> {
             if scans.iter().any(|scan| ended_badly(&scan)) {
                 return Ok(Err(format!("there are {}", in_words(&scans))));
             }
-            let Some(pause) = pause else {
+            let Some(pause) = round else {
                 return Ok(Err(format!(
                     "there are {}, and some are not found any more",
                     in_words(&scans)

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 pub use super::shared_store::FollowError;
 pub use followed::{FollowEnd, Followed};
-use round::{Memory, Round};
+use round::Memory;
 
 use super::{disk::DiskWork, shared_store::SharedStore, stop::Signal};
 use crate::{
@@ -33,8 +33,9 @@ use crate::{
         wait::wait_until,
     },
     defender::{Defender, sign_in::TokenSource},
-    monitor::{Monitor, span},
+    monitor::{Monitor, Scans, span},
     quota::{Clock, Moment, Pacer},
+    store::is_final,
 };
 
 /// How often and for how long scans are followed.
@@ -132,8 +133,12 @@ impl<D: Defender> Follower<D> {
                 // An outage may last for longer than anybody wants to wait.
                 () = self.wait_for(deadline) => break FollowEnd::TimedOut,
             };
+            let scans = self.report().await?;
             let pause = match round {
-                Some(round) => self.report(&round),
+                Some(pause) => {
+                    self.note(&scans, pause);
+                    pause
+                }
                 None if more => self.options.interval,
                 None => break FollowEnd::Done,
             };
@@ -167,11 +172,14 @@ impl<D: Defender> Follower<D> {
         loop {
             wait_until(self.clock.as_ref(), self.clock.now() + pause).await;
             match self.round(&mut memory, &self.beside).await {
-                Ok(round) => {
-                    pause = round.map_or(self.options.interval, |round| {
-                        tracing::info!("{}", round.summary);
-                        round.pause.max(self.options.interval)
+                Ok(next) => {
+                    pause = next.map_or(self.options.interval, |pause| {
+                        pause.max(self.options.interval)
                     });
+                    // Whatever keeps it from being told keeps the next round from being read.
+                    if let Ok(scans) = self.report().await {
+                        tracing::info!("{}", in_words(&scans));
+                    }
                 }
                 Err(why) => {
                     let note = format!("scans are not followed while more are started: {why}");
@@ -187,14 +195,25 @@ impl<D: Defender> Follower<D> {
         self.patient.made() + self.beside.made()
     }
 
-    /// Notes how the scans stand, and returns the pause until the next round.
-    fn report(&self, round: &Round) -> Duration {
-        if !round.pause.is_zero() {
-            let (summary, pause) = (&round.summary, span::in_words(round.pause));
-            let note = format!("following: {summary}; next look in {pause}");
-            self.monitor.note(&note);
+    /// Reports how the scans of the whole campaign stand.
+    async fn report(&self) -> Result<Scans, FollowError> {
+        let by_status = self.state.with(|store| store.action_tally()).await?;
+        let over = by_status.iter().filter(|(status, _)| is_final(status));
+        let scans = Scans {
+            over: over.map(|(_, count)| count).sum(),
+            by_status,
+        };
+        self.monitor.scans(&scans);
+        Ok(scans)
+    }
+
+    /// Notes how the scans stand, and when it looks at them again.
+    fn note(&self, scans: &Scans, pause: Duration) {
+        if !pause.is_zero() {
+            let (scans, pause) = (in_words(scans), span::in_words(pause));
+            self.monitor
+                .note(&format!("following: {scans}; next look in {pause}"));
         }
-        round.pause
     }
 
     async fn wait_for(&self, deadline: Option<Moment>) {
@@ -203,4 +222,9 @@ impl<D: Defender> Follower<D> {
             None => pending().await,
         }
     }
+}
+
+/// "3 Pending, 30 Succeeded".
+fn in_words(scans: &Scans) -> String {
+    scans.in_words().collect::<Vec<_>>().join(", ")
 }

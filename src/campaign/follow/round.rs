@@ -1,7 +1,7 @@
 //! One round of following: reads the list once, and by id what the list does not show.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     ops::ControlFlow,
     time::Duration,
 };
@@ -53,21 +53,13 @@ pub(super) struct Memory {
     pub(super) rounds: u64,
 }
 
-/// The result of a round while scans are still open.
-pub(super) struct Round {
-    /// How long until the next one.
-    pub(super) pause: Duration,
-    /// How many of the scans that were open before it have which status, in words.
-    pub(super) summary: String,
-}
-
 impl<D: Defender> Follower<D> {
-    /// Runs one round; `None` if there is nothing left to follow.
+    /// Runs one round. Returns how long to wait for the next one; `None` if there is nothing left to follow.
     pub(super) async fn round(
         &self,
         memory: &mut Memory,
         calls: &Calls<D>,
-    ) -> Result<Option<Round>, FollowError> {
+    ) -> Result<Option<Duration>, FollowError> {
         let open = self.state.with(|store| all_open(store)).await?;
         let (by_id, listed): (Vec<_>, Vec<_>) = open
             .into_iter()
@@ -77,32 +69,23 @@ impl<D: Defender> Follower<D> {
         if by_id.is_empty() && listed.is_empty() {
             return Ok(None);
         }
-        let mut counts = Counts::of(by_id.iter().chain(&listed));
+        let mut still_open = StillOpen::of(by_id.iter().chain(&listed));
         let watch = Watch::new(listed);
         let pause = self.pause(&watch, memory);
-        let Some((updates, unlisted)) = read_list(watch, memory, calls, &mut counts).await? else {
-            return Ok(Some(Round {
-                pause,
-                summary: counts.in_words(),
-            }));
+        let Some((updates, unlisted)) = read_list(watch, memory, calls, &mut still_open).await?
+        else {
+            return Ok(Some(pause));
         };
         // What the list has shown is on disk before anything else is asked.
-        counts.change(&updates);
+        still_open.change(&updates);
         self.write(updates).await?;
         let missing = by_id.into_iter().chain(unlisted).collect();
         let asked = self.ask(missing, memory, &calls.gets).await?;
-        counts.change(&asked);
+        still_open.change(&asked);
         self.write(asked).await?;
         // With nothing open any more, the next round finds out at once whether the run has started others.
-        let pause = if counts.open() == 0 {
-            Duration::ZERO
-        } else {
-            pause
-        };
-        Ok(Some(Round {
-            pause,
-            summary: counts.in_words(),
-        }))
+        let is_done = still_open.0.is_empty();
+        Ok(Some(if is_done { Duration::ZERO } else { pause }))
     }
 
     /// Reads scans by id that the list does not show any more.
@@ -170,7 +153,7 @@ async fn read_list<D: Defender>(
     mut watch: Watch,
     memory: &mut Memory,
     calls: &Calls<D>,
-    counts: &mut Counts,
+    still_open: &mut StillOpen,
 ) -> Result<Option<(Vec<ActionUpdate>, Vec<OpenAction>)>, FollowError> {
     let Some(since) = watch.since() else {
         return Ok(Some((Vec::new(), Vec::new())));
@@ -192,7 +175,7 @@ async fn read_list<D: Defender>(
             let (updates, unseen) = watch.end(memory.server.at(began));
             for open in &unseen.machines {
                 memory.not_found.insert(open.n);
-                counts.0.remove(&open.n);
+                still_open.0.remove(&open.n);
             }
             memory
                 .unlisted
@@ -213,37 +196,17 @@ async fn read_list<D: Defender>(
     }
 }
 
-/// The scans' statuses in one round, by target.
-struct Counts(HashMap<u64, String>);
+/// The scans that are still open in a round, by target.
+struct StillOpen(HashSet<u64>);
 
-impl Counts {
+impl StillOpen {
     fn of<'a>(open: impl Iterator<Item = &'a OpenAction>) -> Self {
-        Self(open.map(|open| (open.n, open.status.clone())).collect())
+        Self(open.map(|open| open.n).collect())
     }
 
     fn change(&mut self, updates: &[ActionUpdate]) {
-        for update in updates {
-            self.0.insert(update.n, update.status.clone());
+        for update in updates.iter().filter(|update| is_final(&update.status)) {
+            self.0.remove(&update.n);
         }
-    }
-
-    fn open(&self) -> usize {
-        self.0.values().filter(|status| !is_final(status)).count()
-    }
-
-    fn in_words(&self) -> String {
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for status in self.0.values() {
-            let word = if status.is_empty() {
-                "not found yet"
-            } else {
-                status
-            };
-            *counts.entry(word).or_default() += 1;
-        }
-        let words = counts
-            .iter()
-            .map(|(status, count)| format!("{count} {status}"));
-        words.collect::<Vec<_>>().join(", ")
     }
 }

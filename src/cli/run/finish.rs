@@ -22,6 +22,7 @@ use crate::{
         summary::{REHEARSED, Summary, unanswered},
     },
     cli::{ExitCode, Failure, screen, signals},
+    monitor::JsonEvent,
     plain_text,
     results::Installed,
 };
@@ -250,7 +251,10 @@ impl Finished {
     /// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
     pub(in crate::cli) fn print(&self, is_quiet: bool) {
         let summary = &self.summary;
-        if !is_quiet {
+        if screen::is_in_json() {
+            let summary = serde_json::to_value(summary).unwrap_or_default();
+            screen::tell(&JsonEvent::Summary { summary });
+        } else if !is_quiet {
             screen::say_all(&summary.to_string());
         } else if let Some(why) = &summary.stopped {
             screen::say(&format!("fleetsweep: {why}"));

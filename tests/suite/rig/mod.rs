@@ -52,7 +52,7 @@ use fleetsweep::{
         sign_in::{FixedToken, Token, TokenSource},
     },
     mock::{self, MockConfig, Request, Served, Tenant},
-    monitor::{Began, Ended, LastCall, Monitor, State},
+    monitor::{Began, Ended, LastCall, Monitor, Scans, State},
     quota::{self, Clock, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Options, Roster},

@@ -132,6 +132,21 @@ pub(super) struct Heard {
     pub(super) tally: Vec<(&'static str, u64)>,
     pub(super) waits: BTreeSet<String>,
     pub(super) forecasts: Vec<(Duration, LastCall)>,
+    /// How many scans there were when they were last looked at.
+    pub(super) scans: u64,
+}
+
+/// At every moment what is shown adds up to the targets, and no window is spent beyond its limit.
+fn assert_adds_up(state: &State) {
+    let tally = state.tally.iter().map(|(_, count)| count).sum::<u64>();
+    let standing = state.standing.in_words().map(|(_, count)| count);
+    let open = standing.iter().sum::<u64>();
+    assert_eq!(tally, state.ended, "{state:?}");
+    assert_eq!(state.ended + open, state.targets, "{state:?}");
+    for window in &state.windows {
+        assert!(window.used <= window.limit, "{window:?}");
+        assert!(window.usable <= window.limit, "{window:?}");
+    }
 }
 
 impl Monitor for Ear {
@@ -143,12 +158,20 @@ impl Monitor for Ear {
     }
 
     fn state(&self, state: &State) {
+        assert_adds_up(state);
         let mut heard = self.0.lock().unwrap();
         heard.tally.clone_from(&state.tally);
         heard.forecasts.push((state.elapsed, state.last_call));
         if let Some(waiting) = &state.waiting {
             heard.waits.insert(waiting.what.clone());
         }
+    }
+
+    fn scans(&self, scans: &Scans) {
+        let mut heard = self.0.lock().unwrap();
+        assert!(heard.scans <= scans.total(), "scans never become fewer");
+        assert!(scans.over <= scans.total(), "{scans:?}");
+        heard.scans = scans.total();
     }
 
     fn note(&self, text: &str) {

@@ -58,6 +58,11 @@ struct Free {
 }
 
 impl Busy {
+    /// How many targets wait for a check.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether no target waits for a check.
     pub(super) fn nobody_waits(&self) -> bool {
         self.waiting.is_empty()

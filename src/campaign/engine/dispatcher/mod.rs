@@ -9,7 +9,8 @@
 //!   `busy_machines`: machines that are checked before a call is spent. `skip`: machines that are skipped
 //!   from the start.
 //! - `outage`: what changes while the API cannot be reached; `reachability`: what is known about that;
-//!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call.
+//!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call. `standing`: where
+//!   the targets are that have not ended.
 
 mod assignment;
 mod brakes;
@@ -21,6 +22,7 @@ mod prospect;
 mod reachability;
 mod replies;
 mod skip;
+mod standing;
 mod suspects;
 mod suspicion;
 mod tokens;
@@ -29,7 +31,7 @@ mod unconfirmed;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 pub use super::attempt::{Attempt, Report, Sending};
-use super::{pending::PendingTarget, queue::Queue, trail};
+use super::{pending::PendingTarget, queue::Queue, trail, troubles::Troubles};
 use crate::{
     campaign::{
         brakes::{Admitted, Brakes},
@@ -119,6 +121,7 @@ pub struct Dispatcher {
     comment_lost: bool,
     reach: Reachability,
     suspicion: Suspicion,
+    troubles: Troubles,
 }
 
 impl Dispatcher {
@@ -154,6 +157,7 @@ impl Dispatcher {
             comment_lost: false,
             reach: Reachability::default(),
             suspicion: Suspicion::default(),
+            troubles: Troubles::default(),
         }
     }
 

@@ -52,6 +52,7 @@ impl Dispatcher {
                 token,
             } => {
                 self.server.update(ended, date);
+                self.troubles.add(&judgement);
                 let (n, tries) = (pending.target.n, pending.target.progress.tries);
                 self.reached(n, tries, &judgement.class, sent, ended);
                 let timing = Timing {

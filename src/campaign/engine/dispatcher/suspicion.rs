@@ -46,6 +46,11 @@ impl Suspicion {
         !self.in_question.is_empty()
     }
 
+    /// How many machines are in question.
+    pub(super) fn in_question(&self) -> usize {
+        self.in_question.len()
+    }
+
     /// This machine was picked.
     pub(super) fn picked(&mut self, n: u64) {
         self.drawn = Some(n);

@@ -74,8 +74,8 @@ impl Queue {
             let due = (waiter.priority, since, n);
             if is_later {
                 self.later.insert((since, n), waiter);
-            } else if let Some(place) = self.due.get_mut(&due) {
-                *place = waiter;
+            } else if self.due.contains_key(&due) {
+                self.due.insert(due, waiter);
             } else {
                 continue;
             }

@@ -1,4 +1,6 @@
-//! A retry that waits: with its target, or with its place only.
+//! A retry that waits: with its target, or with its place only. [`Waiters`]: many of them, in an order.
+
+use std::{collections::BTreeMap, ops::Deref};
 
 use crate::campaign::engine::pending::PendingTarget;
 
@@ -24,8 +26,70 @@ impl Waiter {
         }
     }
 
+    /// Whether its machine was found busy.
+    fn is_busy(&self) -> bool {
+        self.pending_tries > 0
+    }
+
     pub(super) fn target(&self) -> Option<&PendingTarget> {
         self.at_hand.as_deref()
+    }
+}
+
+/// Retries in the order of their keys, and how many of them wait for a busy machine.
+#[derive(Debug)]
+pub(super) struct Waiters<K> {
+    by_key: BTreeMap<K, Waiter>,
+    busy: usize,
+}
+
+impl<K> Default for Waiters<K> {
+    fn default() -> Self {
+        Self {
+            by_key: BTreeMap::new(),
+            busy: 0,
+        }
+    }
+}
+
+impl<K> Deref for Waiters<K> {
+    type Target = BTreeMap<K, Waiter>;
+
+    fn deref(&self) -> &BTreeMap<K, Waiter> {
+        &self.by_key
+    }
+}
+
+impl<K: Ord> Waiters<K> {
+    /// How many wait because their machine was found busy.
+    pub(super) fn busy(&self) -> usize {
+        self.busy
+    }
+
+    /// Adds a retry, in the place of another one with this key.
+    pub(super) fn insert(&mut self, key: K, waiter: Waiter) {
+        self.busy += usize::from(waiter.is_busy());
+        if let Some(before) = self.by_key.insert(key, waiter) {
+            self.busy -= usize::from(before.is_busy());
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &K) -> Option<Waiter> {
+        let waiter = self.by_key.remove(key)?;
+        self.busy -= usize::from(waiter.is_busy());
+        Some(waiter)
+    }
+
+    pub(super) fn pop_first(&mut self) -> Option<(K, Waiter)> {
+        let (key, waiter) = self.by_key.pop_first()?;
+        self.busy -= usize::from(waiter.is_busy());
+        Some((key, waiter))
+    }
+
+    /// Keeps the retries for which `stays` returns true.
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&K, &Waiter) -> bool) {
+        self.by_key.retain(|key, waiter| stays(key, waiter));
+        self.busy = self.by_key.values().filter(|w| w.is_busy()).count();
     }
 }
 
