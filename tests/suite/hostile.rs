@@ -179,64 +179,46 @@ fn tenant(text: &str, status: u16) -> MockConfig {
     }
 }
 
-fn check(text: &str, status: u16) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (_tenant, base) = runtime.block_on(served(tenant(text, status)));
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().to_owned();
-    // A file's name holds no slash, and no more bytes than this.
-    let name: String = text.replace('/', " ").chars().take(40).collect();
-    let name = format!("{name}.csv");
-    let cell = format!("\"{}\"", text.replace('"', "\"\""));
-    let rows = [1, 2].map(|n| format!("{n:040x},{cell}\n")).concat();
-    let fleet = format!("machine_id,{cell}\n{rows}{cell},{cell}\n");
-    fs::write(folder.join(&name), fleet).unwrap();
-    fs::write(folder.join("guids.txt"), format!("id,{cell}\n{cell},a\n")).unwrap();
-
+/// Command lines of every command that prints text of others.
+fn commands(text: &str, name: &str, base: &str) -> Vec<(&'static str, Vec<OsString>)> {
     let at = format!("--api-url {base}");
     // One of 200 characters at most is taken.
     let comment: String = text.chars().take(100).collect();
-    let commands = [
-        ("plan", words(&format!("plan {at}"), &[&name])),
+    vec![
+        ("plan", words(&format!("plan {at}"), &[name])),
         (
             "run with a bar",
-            words(&format!("run {at} -o r.csv"), &[&name]),
+            words(&format!("run {at} -o r.csv"), &[name]),
         ),
         (
             "run with lines",
             words(
                 &format!("run {at} -o l.csv --progress lines -v"),
-                &["--comment", &comment, &name],
+                &["--comment", &comment, name],
             ),
         ),
-        ("run -q", words(&format!("run {at} -o q.csv -q"), &[&name])),
+        ("run -q", words(&format!("run {at} -o q.csv -q"), &[name])),
         (
             "run with json",
             words(
                 &format!("run {at} -o j.csv --log-format json -vv --summary -"),
-                &[&name],
+                &[name],
             ),
         ),
         (
             "run with events",
             words(
                 &format!("run {at} -o e.csv --progress json -v"),
-                &["--comment", &comment, &name],
+                &["--comment", &comment, name],
             ),
         ),
         (
             "a log",
-            words(
-                &format!("run {at} -o f.csv -q --log-file log.txt"),
-                &[&name],
-            ),
+            words(&format!("run {at} -o f.csv -q --log-file log.txt"), &[name]),
         ),
         (
             "the same again",
-            words(&format!("run {at} -o r.csv"), &[&name]),
+            words(&format!("run {at} -o r.csv"), &[name]),
         ),
         ("status", words("status r.campaign.db", &[])),
         ("status --json", words("status r.campaign.db --json", &[])),
@@ -262,8 +244,27 @@ fn check(text: &str, status: u16) {
         ),
         ("no ids", words("run guids.txt --mock", &[])),
         ("no state", words("status", &[text])),
-    ];
-    for (what, words) in commands {
+    ]
+}
+
+fn check(text: &str, status: u16) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (_tenant, base) = runtime.block_on(served(tenant(text, status)));
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().to_owned();
+    // A file's name holds no slash, and no more bytes than this.
+    let name: String = text.replace('/', " ").chars().take(40).collect();
+    let name = format!("{name}.csv");
+    let cell = format!("\"{}\"", text.replace('"', "\"\""));
+    let rows = [1, 2].map(|n| format!("{n:040x},{cell}\n")).concat();
+    let fleet = format!("machine_id,{cell}\n{rows}{cell},{cell}\n");
+    fs::write(folder.join(&name), fleet).unwrap();
+    fs::write(folder.join("guids.txt"), format!("id,{cell}\n{cell},a\n")).unwrap();
+
+    for (what, words) in commands(text, &name, &base) {
         let (folder, base) = (folder.clone(), base.clone());
         let running = runtime.spawn_blocking(move || on_a_terminal(&folder, &words, &base));
         let told = runtime.block_on(running).unwrap();
