@@ -3,7 +3,8 @@
 //! `indicatif` composes the lines, and this draws them. Its own drawing leaves stale lines behind when the window is
 //! made narrower, for it goes up by as many rows as it has written lines, while the terminal has broken these lines
 //! in two; and it fills every line up to the last column, which a terminal that is resized takes for one long line. So
-//! this goes up by the rows that the last drawing has *now*, erases what is below, and writes shorter lines.
+//! this goes up by the rows that the last drawing has *now*, erases what is below, and writes shorter lines. What a
+//! much smaller window pushes out at its top is history for the terminal, and cannot be erased any more.
 
 use std::{
     fmt,

@@ -74,6 +74,9 @@ mod mock;
 /// Campaigns that come every night, and need nobody.
 #[cfg(unix)]
 mod nights;
+/// What a person sees on a terminal.
+#[cfg(unix)]
+mod on_a_terminal;
 /// Promises 3 and 4 when nothing answers, or only some of it.
 mod outages;
 /// What a run would do, told beforehand.
