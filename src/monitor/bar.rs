@@ -129,6 +129,9 @@ impl Bar {
             }
             (None, None) => return,
         }
+        if !self.is_hushed.load(Ordering::Relaxed) {
+            self.keys().hide();
+        }
         let lines = page::below(state.as_ref(), scans.as_ref(), zone, columns);
         self.progress.set_message(lines.join("\n"));
         // The first of these begins a thread, which later ones find.
