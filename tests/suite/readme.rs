@@ -222,6 +222,7 @@ fn the_incident_in_five_lines_does_what_the_readme_says() {
     let server = Server::start(&["--limit", "none", "--scan-time", "1h"]);
     let place = tempfile::tempdir().unwrap();
     for line in lines {
+        let line = line.split('#').next().unwrap();
         let mut command = fleetsweep(place.path());
         command
             .env("FLEETSWEEP_TOKEN", "mock")
