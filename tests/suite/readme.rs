@@ -24,10 +24,10 @@ fn page(name: &str) -> String {
 /// The README and the pages of `docs/`.
 fn pages() -> Vec<String> {
     let folder = fs::read_dir(project().join("docs")).unwrap();
-    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut pages = names
-        .filter(|name| name.ends_with(".md"))
-        .map(|name| format!("docs/{name}"))
+    let files = folder.map(|entry| entry.unwrap().path());
+    let mut pages = files
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| format!("docs/{}", path.file_name().unwrap().display()))
         .collect::<Vec<_>>();
     pages.push("README.md".to_owned());
     pages.sort();
