@@ -87,7 +87,7 @@ mod plan_length;
 mod program;
 /// `fleetsweep quota`, and ledgers that are named and not there.
 mod quota;
-/// The README's commands do what the README says.
+/// The README and the pages of `docs/` do what they say, and lead where they say.
 mod readme;
 /// Campaigns against the mock tenant inside the process, beside real ones.
 mod rehearsals;

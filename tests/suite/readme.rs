@@ -1,6 +1,8 @@
-//! The README's own commands, run with the binary that cargo has built.
+//! The README and the pages of `docs/`: their own commands, run with the binary that cargo has built, their links, and
+//! whether they name what there is.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -12,8 +14,35 @@ fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn readme() -> String {
-    fs::read_to_string(project().join("README.md")).unwrap()
+/// A page by its path in the project, such as `docs/MOCK.md`.
+fn page(name: &str) -> String {
+    let text = fs::read_to_string(project().join(name)).unwrap();
+    // Git may have written it as Windows has it.
+    text.replace("\r\n", "\n")
+}
+
+/// The README and the pages of `docs/`.
+fn pages() -> Vec<String> {
+    let folder = fs::read_dir(project().join("docs")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path());
+    let mut pages = files
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| format!("docs/{}", path.file_name().unwrap().display()))
+        .collect::<Vec<_>>();
+    pages.push("README.md".to_owned());
+    pages.sort();
+    pages
+}
+
+/// The lines between the fences of each block of this language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<Vec<&'a str>> {
+    let fence = format!("```{language}");
+    let mut lines = page.lines();
+    let mut blocks = Vec::new();
+    while lines.any(|line| line == fence) {
+        blocks.push(lines.by_ref().take_while(|line| *line != "```").collect());
+    }
+    blocks
 }
 
 /// Copies a folder of samples, without what earlier runs have left there.
@@ -34,7 +63,7 @@ pub(super) fn copy_samples(to: &Path) {
     copy(&project().join("sample-inputs"), &to.join("sample-inputs"));
 }
 
-/// A command in a `console` block, and what the README shows of it: `[..]` stands for anything within a line, `...` for
+/// A command in a `console` block, and what the page shows of it: `[..]` stands for anything within a line, `...` for
 /// any number of lines.
 #[cfg(unix)]
 struct Example<'a> {
@@ -45,11 +74,9 @@ struct Example<'a> {
 
 #[cfg(unix)]
 impl<'a> Example<'a> {
-    fn all(readme: &'a str) -> Vec<Self> {
-        let blocks = readme.split("```console\n").skip(1);
-        let blocks = blocks.map(|block| block.split("```").next().unwrap_or_default());
+    fn all(page: &'a str) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
-        for line in blocks.flat_map(str::lines) {
+        for line in blocks(page, "console").concat() {
             if let Some(command) = line.strip_prefix("$ ") {
                 all.push(Self {
                     command,
@@ -69,8 +96,9 @@ impl<'a> Example<'a> {
         all
     }
 
-    /// Types the command into a shell in `folder`, and compares all that it prints, as a terminal shows it.
-    fn check(&self, folder: &Path) {
+    /// Types the command into a shell in `folder`, which is also the home, and compares all that it prints, as a
+    /// terminal shows it.
+    fn check(&self, page: &str, folder: &Path) {
         let mut path = PathBuf::from(BINARY)
             .parent()
             .unwrap()
@@ -84,6 +112,7 @@ impl<'a> Example<'a> {
             .args(["-c", self.command])
             .current_dir(folder)
             .env("PATH", path)
+            .env("HOME", folder)
             .env("XDG_STATE_HOME", state_home(folder))
             .env_remove("RUST_LOG")
             .env_remove("FLEETSWEEP_TOKEN")
@@ -98,7 +127,7 @@ impl<'a> Example<'a> {
         let lines: Vec<_> = printed.lines().filter(|line| !line.is_empty()).collect();
         assert!(
             code == Some(self.code) && matches(&lines, &self.shown),
-            "`{}` ends with {code:?} and prints\n{printed}\nwhere the README shows {} and\n{}",
+            "`{}` ends with {code:?} and prints\n{printed}\nwhere {page} shows {} and\n{}",
             self.command,
             self.code,
             self.shown.join("\n")
@@ -141,26 +170,85 @@ fn what_is_shown_is_compared_line_by_line() {
     }
 }
 
-#[cfg(unix)]
 #[test]
-fn its_examples_do_what_they_show() {
-    let place = tempfile::tempdir().unwrap();
-    copy_samples(place.path());
-    let readme = readme();
-    let examples = Example::all(&readme);
-    assert!(examples.len() > 10, "only {} were found", examples.len());
-    for example in examples {
-        example.check(place.path());
-    }
+fn a_page_is_read_block_by_block() {
+    let page = "```sh\none\n```\n\n```console\n$ two\n2\n```\n\n```sh\nthree\nfour\n```\n";
+    assert_eq!(blocks(page, "sh"), [vec!["one"], vec!["three", "four"]]);
+    assert_eq!(blocks(page, "console"), [["$ two", "2"]]);
+    assert!(blocks(page, "text").is_empty());
 }
 
 #[cfg(unix)]
 #[test]
-fn its_two_terminals_work_together() {
-    let readme = readme();
+fn the_examples_of_each_page_do_what_they_show() {
+    let mut count = 0;
+    for name in pages() {
+        let text = page(&name);
+        let examples = Example::all(&text);
+        if examples.is_empty() {
+            continue;
+        }
+        // A session for each page, where nobody has been before.
+        let place = tempfile::tempdir().unwrap();
+        copy_samples(place.path());
+        count += examples.len();
+        for example in examples {
+            example.check(&name, place.path());
+        }
+    }
+    assert!(count > 15, "only {count} were found");
+}
+
+/// `.ci/run` and everybody who has just cloned the repository begin with these.
+#[test]
+fn the_first_two_commands_of_the_readme_are_the_ones_that_everybody_begins_with() {
+    let readme = page("README.md");
+    let shell = blocks(&readme, "sh");
+    assert_eq!(
+        shell[..2],
+        [
+            ["cargo run --release -- run sample-inputs/fleet-60.csv --mock"],
+            ["cargo test"]
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_incident_in_five_lines_does_what_the_readme_says() {
+    let readme = page("README.md");
+    let blocks = blocks(&readme, "sh");
+    let lines = blocks.iter().find(|block| block.len() == 5).unwrap();
+    let server = Server::start(&["--limit", "none", "--scan-time", "1h"]);
+    let place = tempfile::tempdir().unwrap();
+    for line in lines {
+        let line = line.split('#').next().unwrap();
+        let mut command = fleetsweep(place.path());
+        command
+            .env("FLEETSWEEP_TOKEN", "mock")
+            .args(line.split_whitespace().skip(1))
+            .args(["--api-url", &server.url()]);
+        if line.contains(" cancel ") {
+            // Nobody is there to be asked.
+            command.arg("--yes");
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+    let results = fs::read_to_string(place.path().join("devices.results.csv")).unwrap();
+    let machines = results.lines().count() - 1;
+    assert!(machines > 50, "{results}");
+    assert_eq!(results.matches(",Cancelled,").count(), machines);
+    assert!(server.stop().contains("0 machines scanned more than once"));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_two_terminals_of_the_mocks_page_work_together() {
+    let page = page("docs/MOCK.md");
     let line = |start: &str| {
-        let line = readme.lines().find(|line| line.starts_with(start));
-        line.unwrap_or_else(|| panic!("the README has no line that begins with {start}"))
+        let line = page.lines().find(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("the page has no line that begins with {start}"))
     };
     let mock = line("fleetsweep mock ");
     // Its lost answers take a minute to be looked up: another test's business. Its port may be taken here.
@@ -188,16 +276,22 @@ fn its_two_terminals_work_together() {
 }
 
 #[test]
-fn it_names_every_outcome_column_and_exit_code() {
+fn the_reference_names_every_outcome_column_and_exit_code() {
     use fleetsweep::campaign::outcome::Tally;
-    let readme = readme();
+    let reference = page("docs/REFERENCE.md");
     for (outcome, _) in Tally::default().iter() {
         let row = format!("\n| `{}` |", outcome.as_str());
-        assert!(readme.contains(&row), "the README does not explain {row}");
+        assert!(
+            reference.contains(&row),
+            "the reference does not explain {row}"
+        );
     }
     for code in [0, 1, 2, 3, 4, 5, 6, 130] {
         let row = format!("\n| {code} |");
-        assert!(readme.contains(&row), "the README does not explain {row}");
+        assert!(
+            reference.contains(&row),
+            "the reference does not explain {row}"
+        );
     }
 
     let place = tempfile::tempdir().unwrap();
@@ -211,8 +305,127 @@ fn it_names_every_outcome_column_and_exit_code() {
     let (own, _) = header.split_once(",computer_dns_name").unwrap();
     for column in own.split(',') {
         assert!(
-            readme.contains(&format!("`{column}`")),
-            "the README does not name the column {column}"
+            reference.contains(&format!("`{column}`")),
+            "the reference does not name the column {column}"
         );
     }
+}
+
+#[test]
+fn the_reference_names_every_option_of_run() {
+    let reference = page("docs/REFERENCE.md");
+    let (_, section) = reference.split_once("\n## Options of `run`\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let help = fleetsweep(folder.path()).args(["run", "--help"]).output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let options = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let option = match line.split_once(", ") {
+            Some((short, long)) if short.len() == 2 && short.starts_with('-') => long,
+            _ => line,
+        };
+        let name = option.strip_prefix("--")?;
+        let end = name.find(|c: char| c != '-' && !c.is_ascii_alphanumeric());
+        Some(&name[..end.unwrap_or(name.len())])
+    });
+    let mut count = 0;
+    for option in options.filter(|option| *option != "help") {
+        count += 1;
+        // As in `--yes`, `--yes=N` or `--state FILE`.
+        let named = ['`', ' ', '='].map(|after| format!("`--{option}{after}"));
+        assert!(
+            named.iter().any(|words| section.contains(words)),
+            "the reference does not name --{option}"
+        );
+    }
+    assert!(count > 40, "only {count} were found: {help}");
+}
+
+/// A page without what stands between fences, nor in code within a line: there brackets are no links.
+fn prose(page: &str) -> String {
+    let mut fenced = false;
+    let mut prose = String::new();
+    for line in page.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            // What is left out leaves its ticks, so that `[a]` beside (b) makes no link.
+            let pieces = line.split('`').enumerate();
+            let pieces = pieces.map(|(n, piece)| if n % 2 == 0 { piece } else { "``" });
+            prose.extend(pieces);
+            prose.push('\n');
+        }
+    }
+    prose
+}
+
+/// Where the links and pictures of a page lead.
+fn targets(page: &str) -> Vec<String> {
+    let prose = prose(page);
+    let links = prose.split("](").skip(1);
+    let targets = links.filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target.to_owned()).collect()
+}
+
+/// The anchors of a page's headings, made as GitHub makes them.
+fn anchors(page: &str) -> HashSet<String> {
+    let mut anchors = HashSet::new();
+    let mut fenced = false;
+    for line in page.lines() {
+        fenced ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if fenced || heading.len() == line.len() || !heading.starts_with(' ') {
+            continue;
+        }
+        let anchor: String = heading
+            .trim()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect::<String>()
+            .to_lowercase();
+        let again = (1..).map(|n| format!("{anchor}-{n}"));
+        let mut names = std::iter::once(anchor.clone()).chain(again);
+        let free = names.find(|name| !anchors.contains(name)).unwrap();
+        anchors.insert(free);
+    }
+    anchors
+}
+
+#[test]
+fn links_and_anchors_are_found() {
+    let page = "# A `--b`, and c\n[x](one.md#two) `[y](no.md)`\n```sh\n# no heading\n[z](no.md)\n```\n\
+                ![p](p.svg)\n## Same\n## Same\n";
+    assert_eq!(targets(page), ["one.md#two", "p.svg"]);
+    let expected = ["a---b-and-c", "same", "same-1"].map(str::to_owned);
+    assert_eq!(anchors(page), HashSet::from(expected));
+}
+
+#[test]
+fn every_link_of_the_pages_leads_somewhere() {
+    let mut count = 0;
+    let mut dead = Vec::new();
+    for name in pages().into_iter().chain(["CONTRIBUTING.md".to_owned()]) {
+        let text = page(&name);
+        for target in targets(&text) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            count += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let path = match file {
+                "" => project().join(&name),
+                file => project().join(&name).parent().unwrap().join(file),
+            };
+            let is_there = path.exists()
+                && (anchor.is_empty()
+                    || anchors(&fs::read_to_string(&path).unwrap()).contains(anchor));
+            if !is_there {
+                dead.push(format!("{name}: {target}"));
+            }
+        }
+    }
+    assert!(count > 50, "only {count} were found");
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
