@@ -14,7 +14,7 @@
 //! - [`store`]: the campaign's durable state.
 //! - [`monitor`]: progress, for people and for tests.
 //! - `audit`: the events of the log.
-//! - [`plain_text`]: text of others, made fit for a terminal.
+//! - [`plain_text`]: text of others, made fit for a terminal. `private_file`: files for their owner alone.
 //! - [`mock`]: a tenant in a box, with a quota of its own and a record of what it saw.
 //!
 //! Who may import whom: each only what stands below it in this list; `quota`, `defender`, `roster`, `results`, `store`
@@ -29,6 +29,7 @@ pub mod defender;
 pub mod mock;
 pub mod monitor;
 pub mod plain_text;
+mod private_file;
 pub mod quota;
 pub mod results;
 pub mod roster;

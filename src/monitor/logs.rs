@@ -18,7 +18,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::audit;
+use crate::{audit, private_file::for_its_owner};
 pub use now::Now;
 use writer::{Place, Writers};
 
@@ -210,13 +210,12 @@ fn words(verbosity: i8) -> &'static str {
 fn open(path: &Path) -> Result<File, LogsError> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
-    // Readable only by the user, because it contains the machines and what was done to them.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|why| LogsError::File {
-        path: path.to_owned(),
-        why,
-    })
+    for_its_owner(&mut options)
+        .open(path)
+        .map_err(|why| LogsError::File {
+            path: path.to_owned(),
+            why,
+        })
 }
 
 #[cfg(test)]

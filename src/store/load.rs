@@ -1,7 +1,7 @@
 //! Writes a new campaign's rows, all of them or none.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io,
     path::{Path, PathBuf},
 };
@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, params};
 
 use super::{Decision, Identity, Store, StoreError, beside, decision, schema};
-use crate::audit::audit;
+use crate::{audit::audit, private_file::for_its_owner};
 
 /// One row of the input, to be stored.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,9 @@ impl Loader {
     fn begin(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
         let loading = beside(path, ".loading");
         remove(&loading);
-        File::create_new(&loading).map_err(|source| StoreError::file("create", path, source))?;
+        let mut options = OpenOptions::new();
+        let made = for_its_owner(options.write(true).create_new(true)).open(&loading);
+        made.map_err(|source| StoreError::file("create", path, source))?;
         let failed = |source| StoreError::new("create", path, source);
         let db = super::connect(&loading).map_err(failed)?;
         let this = Self {

@@ -15,6 +15,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{Store, StoreError, beside};
+use crate::private_file::for_its_owner;
 
 /// The first words of the file.
 const HEAD: &str = "fleetsweep mark 1";
@@ -58,11 +59,8 @@ impl MarkFile {
     /// It cannot be written.
     pub fn open(state: &Path, campaign: &str, committed: u64) -> Result<Self, StoreError> {
         let path = Self::place(state);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
+        let mut options = OpenOptions::new();
+        let opened = for_its_owner(options.create(true).truncate(false).write(true)).open(&path);
         let file = opened.map_err(|source| StoreError::file("write", &path, source))?;
         let mut this = Self {
             path,

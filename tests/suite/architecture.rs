@@ -315,6 +315,7 @@ fn modules_import_only_what_lies_below_them() {
         ("monitor", &[]),
         ("mock", &["defender"]),
         ("plain_text", &[]),
+        ("private_file", &[]),
         ("audit", &[]),
         ("main", &["cli"]),
         ("lib", &[]),
@@ -327,7 +328,7 @@ fn modules_import_only_what_lies_below_them() {
             let Some(named) = names.first() else {
                 continue;
             };
-            let everywhere = ["plain_text", "audit"];
+            let everywhere = ["plain_text", "private_file", "audit"];
             assert!(
                 named == layer
                     || everywhere.contains(&named.as_str())

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     command_line::{Place, said},
-    program::{Server, fleet},
+    program::{BINARY, Server, fleet, state_home},
 };
 
 /// The fields of each event of the trail, in order.
@@ -288,16 +288,32 @@ fn the_terminal_and_the_file_each_have_their_own() {
 
 #[cfg(unix)]
 #[test]
-fn the_file_is_its_owners_alone() {
+fn log_state_mark_and_ledger_are_their_owners_alone_whatever_the_umask_is() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let place = Place::new(&fleet(1));
-    place.run(&["fleet.csv", "--mock", "-q", "--log-file", "log.txt"]);
-    let mode = fs::metadata(place.path("log.txt"))
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let place = Place::new(&fleet(2));
+    let server = Server::start(&[]);
+    let ran = Command::new("sh")
+        .args(["-c", "umask 0; exec \"$0\" \"$@\"", BINARY])
+        .args(["run", "fleet.csv", "-q", "--log-file", "log.txt"])
+        // A campaign that has come to its end keeps no mark.
+        .args(["--max-machines", "1", "--api-url", &server.url()])
+        .current_dir(place.0.path())
+        .env("XDG_STATE_HOME", state_home(place.0.path()))
+        .env("FLEETSWEEP_TOKEN", "mock")
+        .env_remove("RUST_LOG")
+        .status();
+    assert_eq!(ran.unwrap().code(), Some(3));
+    let ledger = state_home(place.0.path()).join("fleetsweep/quota.db");
+    let files = ["log.txt", "fleet.campaign.db", "fleet.campaign.db.mark"];
+    for file in files
+        .map(|name| place.path(name))
+        .into_iter()
+        .chain([ledger])
+    {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
     assert!(place.read("log.txt").contains("event=\"ended\""));
 }
 

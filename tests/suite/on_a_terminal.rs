@@ -26,7 +26,8 @@ impl Window {
         let state = state_home(path);
         // The shell stays, so that the last words can be read.
         let shell = format!(
-            "cd '{}'; export XDG_STATE_HOME='{}'; unset RUST_LOG NO_COLOR; '{BINARY}' {words}; echo \"exit code $?\"; cat",
+            "cd '{}'; export XDG_STATE_HOME='{}'; unset RUST_LOG NO_COLOR; '{BINARY}' {words}; \
+             echo \"exit code $?\"; cat",
             path.display(),
             state.display()
         );
@@ -81,8 +82,8 @@ impl Window {
         panic!("never {what}:\n{}", lines.join("\n"));
     }
 
-    /// Waits until the bar was drawn for as many columns, of which it leaves the last one free. Then nothing may be left
-    /// of an earlier drawing.
+    /// Waits until the bar was drawn for as many columns, of which it leaves the last one free. Then nothing may be
+    /// left of an earlier drawing.
     #[track_caller]
     fn whole(&self, what: &str, columns: usize) -> Vec<String> {
         let fits = |line: &String| line.chars().count() < columns;

@@ -2,11 +2,17 @@
 //!
 //! Version 1 had no table `marks`, and only the events `sent`, `answered` and `hold`.
 
-use std::{fs::OpenOptions, path::Path, time::Duration};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{error::LedgerError, mark_rows};
+use crate::private_file::for_its_owner;
 
 /// The version that this release writes to `user_version`.
 const VERSION: i64 = 2;
@@ -74,37 +80,22 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     if let Some(directory) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(|e| LedgerError::io(directory, e))?;
     }
-    open_with(path, OpenFlags::SQLITE_OPEN_CREATE)
+    match make(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(LedgerError::io(path, e)),
+        _ => open_existing(path),
+    }
+}
+
+/// Makes the file, empty, unless it is there.
+fn make(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    for_its_owner(options.write(true).create_new(true)).open(path)
 }
 
 /// Opens an existing ledger, and checks all of it.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, LedgerError> {
-    open_with(path, OpenFlags::empty())
-}
-
-/// Creates a new, empty ledger. Its directory must exist.
-///
-/// # Errors
-/// There is a file of that name already ([`LedgerError::Exists`]), or it cannot be created.
-pub fn create(path: &Path) -> Result<(), LedgerError> {
-    let made = OpenOptions::new().write(true).create_new(true).open(path);
-    match made {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(LedgerError::Exists {
-                path: path.to_owned(),
-            });
-        }
-        made => made.map_err(|e| LedgerError::io(path, e))?,
-    };
-    open_existing(path).map(drop).inspect_err(|_| {
-        // The error that led here is the one to report.
-        let _ = std::fs::remove_file(path);
-    })
-}
-
-fn open_with(path: &Path, create: OpenFlags) -> Result<Connection, LedgerError> {
     refuse_stump(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| LedgerError::sqlite(path, error);
     let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
     conn.busy_handler(Some(wait_a_little)).map_err(failed)?;
@@ -124,6 +115,25 @@ fn open_with(path: &Path, create: OpenFlags) -> Result<Connection, LedgerError> 
         bring_up(&conn, path)?;
     }
     Ok(conn)
+}
+
+/// Creates a new, empty ledger. Its directory must exist.
+///
+/// # Errors
+/// There is a file of that name already ([`LedgerError::Exists`]), or it cannot be created.
+pub fn create(path: &Path) -> Result<(), LedgerError> {
+    match make(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(LedgerError::Exists {
+                path: path.to_owned(),
+            });
+        }
+        made => made.map_err(|e| LedgerError::io(path, e))?,
+    };
+    open_existing(path).map(drop).inspect_err(|_| {
+        // The error that led here is the one to report.
+        let _ = std::fs::remove_file(path);
+    })
 }
 
 /// Opens the ledger read-only, checks all of it, and returns its version too. `None` if it does not exist, or has
