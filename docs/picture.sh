@@ -4,7 +4,7 @@
 #   docs/picture.sh [PROGRAM]
 #
 # PROGRAM is a built fleetsweep; without it, that of target/ or of $CARGO_TARGET_DIR is taken. SECONDS_IN says how many
-# seconds into the run the picture is taken (25), ROWS how high the terminal is (24).
+# seconds into the run the picture is taken (135), ROWS how high the terminal is (24).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,7 +41,7 @@ mkdir "$place/bin" "$place/work"
 ln -s "$program" "$place/bin/fleetsweep"
 cp sample-inputs/fleet-1000.csv "$place/work/"
 
-command="fleetsweep run fleet-1000.csv --mock --limit 100/10s --limit 400/60s"
+command="fleetsweep run fleet-1000.csv --mock --follow"
 $tmux new-session -d -x 80 -y "${ROWS:-24}" -c "$place/work" \
     "env -i HOME='$place' XDG_STATE_HOME='$place/state' TERM=tmux-256color LANG=C.UTF-8 PS1='$ ' \
      PATH='$place/bin:/usr/local/bin:/usr/bin:/bin' bash --norc --noprofile"
@@ -61,7 +61,7 @@ $tmux send-keys -l "$command"
 $tmux send-keys Enter
 # The campaign's first line; from then on seconds count.
 shown "campaign mock"
-sleep "${SECONDS_IN:-25}"
+sleep "${SECONDS_IN:-135}"
 $tmux capture-pane -p -e >"$place/pane"
 # The shell's mark and the command are the first line, and the campaign is the second.
 if [ "$(grep -c . "$place/pane")" -lt 3 ] || grep -q 'done:\|stopped:' "$place/pane"; then

@@ -235,7 +235,7 @@ pub(super) fn files(named: Option<&PathBuf>, is_rehearsal: bool) -> Vec<FileUse>
 }
 
 /// This user's default ledger.
-fn default_file() -> Result<PathBuf, Failure> {
+pub(super) fn default_file() -> Result<PathBuf, Failure> {
     let folder = state_folder().ok_or_else(|| {
         Failure::storage(
             "this user has no folder for state: set HOME; or create one quota ledger for all campaigns with \

@@ -113,10 +113,23 @@ fn a_state_that_is_gone_is_told_of_by_results_mark_and_ledger() {
             &[&id, "--recover", "--abandon", "Nothing was sent"],
         );
     };
+    // Those that need its state tell of it as well, as long as mark or ledger do.
+    let url = server.url();
+    let others = || {
+        for words in [
+            &["status", "fleet.csv"][..],
+            &["follow", "fleet.csv", "--api-url", &url],
+            &["cancel", "fleet.csv", "--yes", "--api-url", &url],
+        ] {
+            assert_refused(&other(&place, words), 5, &[&id, "is gone", "--recover"]);
+        }
+    };
     gone(&["--yes"]);
     gone(&["--force", "--yes"]);
+    others();
     fs::remove_file(place.path("fleet.campaign.db.mark")).unwrap();
     gone(&["--yes"]);
+    others();
     fs::rename(place.path("fleet.results.csv"), place.path("kept")).unwrap();
     gone(&["--yes"]);
     assert_eq!(scans(&server), before);

@@ -42,12 +42,12 @@ impl Marks {
     }
 
     /// Whether the campaign has finished or was given up. `None` if the ledger does not know it.
-    pub(super) fn has_ended(&self, campaign: &str) -> Option<bool> {
+    pub(crate) fn has_ended(&self, campaign: &str) -> Option<bool> {
         self.of(campaign).map(|mark| mark.ended.is_some())
     }
 
     /// The unfinished real campaign whose state was at this place, and the ledger.
-    pub(super) fn unfinished_at(&self, state: &Path) -> Option<(CampaignId, &Path)> {
+    pub(crate) fn unfinished_at(&self, state: &Path) -> Option<(CampaignId, &Path)> {
         let place = absolute(state);
         let is_there = |mark: &&MarkRow| mark.ended.is_none() && mark.state == place;
         let ids = self.rows.iter().filter(is_there);
