@@ -15,6 +15,7 @@ use super::{
     api::Api,
     connect::{ConnectArgs, Connection, UNKNOWN},
     ledger::{self, QuotaNote},
+    named_state::state_of,
     pace::PaceArgs,
     paths::{self, FileUse},
     progress::ProgressArgs,
@@ -66,7 +67,7 @@ impl CampaignArgs {
     /// # Errors
     /// There is no campaign, one file is named for two purposes, or the log cannot be written.
     pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
-        let state = paths::state_of(&self.state)?;
+        let state = state_of(&self.state)?;
         let mut files = FileUse::state(&state);
         if state != self.state {
             files.push(FileUse::read("the campaign's input", &self.state));
@@ -99,7 +100,7 @@ impl CampaignArgs {
                  with --api-url",
             ));
         }
-        let state = paths::state_of(&self.state)?;
+        let state = state_of(&self.state)?;
         // The state is checked once, here. It is opened again for each round and each scan, without a check.
         let store = open_checked(&state).await?;
         let identity = store.identity().clone();
@@ -157,7 +158,7 @@ impl CampaignArgs {
 
 /// Opens a state and checks it, which takes a second for a million targets. It does so on another thread, so that
 /// Ctrl-C works meanwhile.
-async fn open_checked(state: &Path) -> Result<Store, Failure> {
+pub(super) async fn open_checked(state: &Path) -> Result<Store, Failure> {
     let state = state.to_owned();
     match tokio::task::spawn_blocking(move || Store::open_read_only(&state)).await {
         Ok(store) => Ok(store?),
@@ -266,15 +267,23 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
         ));
         return Ok(());
     }
+    monitor.say(&put(store, &path, excel).await?);
+    Ok(())
+}
+
+/// Writes the results anew, and returns where they are, in words.
+///
+/// # Errors
+/// The state cannot be read, or the results cannot be written.
+pub(super) async fn put(store: Store, path: &Path, excel: bool) -> Result<String, Failure> {
     let layout = Layout::new(&store.identity().columns, excel);
-    let rewritten = journal::rewrite(store, &path, &layout).await;
-    match rewritten.map_err(Failure::storage)? {
-        Installed::There(path) => monitor.say(&format!("results: {}", path.display())),
-        Installed::Aside { path: aside, why } => monitor.say(&format!(
+    let rewritten = journal::rewrite(store, path, &layout).await;
+    Ok(match rewritten.map_err(Failure::storage)? {
+        Installed::There(path) => format!("results: {}", path.display()),
+        Installed::Aside { path: aside, why } => format!(
             "{} could not be replaced ({why}), so the complete results are in {}",
             path.display(),
             aside.display()
-        )),
-    }
-    Ok(())
+        ),
+    })
 }

@@ -1,14 +1,15 @@
 //! The command line: arguments and wiring. The work itself is in `campaign`, `client`, `quota` and `store`.
 //!
 //! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`](mod@bench), [`status`],
-//!   [`follow`], [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`].
+//!   [`follow`], [`cancel`], [`results`], [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - For the shell: [`completions`], [`man`] and [`examples`] (the ends of the help texts).
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
 //!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
 //!   parses the values of options.
 //! - What several commands do: `api` (what is needed to call the API), `existing_campaign` (how `follow` and `cancel`
 //!   begin and end), `remote_stop` (how `cancel` stops a run), `overlap` (machines that are in other campaigns too).
-//! - A campaign's files: [`paths`] (where they are), [`ledger`] and [`run_bounds`] (what a state notes about its runs).
+//! - A campaign's files: [`paths`] (where they are), `named_state` (the state that a command line names), [`ledger`]
+//!   and [`run_bounds`] (what a state notes about its runs).
 //! - The process: [`terminal`] (asks a person), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
 //!   [`exit`] (exit codes), [`bug`] (what a panic does).
 
@@ -28,6 +29,7 @@ pub mod ledger;
 pub mod machines;
 pub mod man;
 pub mod mock;
+mod named_state;
 mod overlap;
 pub mod pace;
 pub mod paths;
@@ -35,6 +37,7 @@ pub mod plan;
 pub mod progress;
 pub mod quota;
 mod remote_stop;
+pub mod results;
 pub mod run;
 pub mod run_bounds;
 mod screen;
@@ -72,6 +75,7 @@ enum Command {
     Status(status::StatusArgs),
     Follow(Box<follow::FollowCommand>),
     Cancel(Box<cancel::CancelCommand>),
+    Results(results::ResultsArgs),
     Machines(Box<machines::MachinesArgs>),
     Doctor(Box<doctor::DoctorArgs>),
     Quota(quota::QuotaArgs),
@@ -166,6 +170,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Status(args) => status::run(&args),
             Command::Follow(args) => follow::run(*args).await,
             Command::Cancel(args) => Box::pin(cancel::run(*args)).await,
+            Command::Results(args) => results::run(args).await,
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Quota(args) => quota::run(args),

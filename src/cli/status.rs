@@ -16,7 +16,10 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{ExitCode, Failure, existing_campaign::check_whole, ledger::QuotaNote, paths, screen};
+use super::{
+    ExitCode, Failure, existing_campaign::check_whole, ledger::QuotaNote, named_state::state_of,
+    screen,
+};
 use crate::{
     campaign::{
         brakes::Change,
@@ -118,7 +121,7 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let Some(named) = &args.state else {
         return campaigns::list(args.quota_file.clone(), args.json);
     };
-    let path = paths::state_of(named)?;
+    let path = state_of(named)?;
     let (status, whole) = Status::collect(&path)?;
     if args.json {
         screen::json(&status, "the status")?;

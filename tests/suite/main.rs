@@ -91,6 +91,8 @@ mod quota;
 mod readme;
 /// Campaigns against the mock tenant inside the process, beside real ones.
 mod rehearsals;
+/// `fleetsweep results`.
+mod results_command;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.
 mod resume;
 /// Whole campaigns in virtual time, for the modules above.

@@ -1,0 +1,99 @@
+//! `fleetsweep results`: the results, written anew from the state.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{
+    ExitCode, Failure,
+    existing_campaign::{check_whole, open_checked, put},
+    ledger,
+    named_state::state_of,
+    paths::{self, FileUse},
+    screen,
+};
+use crate::{
+    campaign::{open, tag::CampaignId},
+    results::{self, Owner},
+    store::{Lock, Store},
+};
+
+/// Write a campaign's results anew from its state, for results that were lost, moved or edited. Nobody is signed in,
+/// and nothing is sent.
+#[derive(Debug, Args)]
+pub struct ResultsArgs {
+    /// The campaign's state file, or the input whose state is in its default place.
+    #[arg(value_name = "STATE")]
+    state: PathBuf,
+
+    /// The results file. [default: that of the campaign's last run]
+    #[arg(short = 'o', long, value_name = "FILE")]
+    results: Option<PathBuf>,
+
+    /// Overwrite a file that fleetsweep did not write.
+    #[arg(long)]
+    force: bool,
+
+    /// Write them so that a double click opens them in Excel: with BOM, CRLF and `;`. [default: as the last run did]
+    #[arg(long)]
+    excel: bool,
+}
+
+/// Writes the results.
+///
+/// # Errors
+/// There is no campaign, a run is at work on it, its state has lost its end, or the file is somebody else's or cannot
+/// be written.
+pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
+    let state = state_of(&args.state)?;
+    let busy = |_| {
+        Failure::usage(
+            "a run is at work on the campaign, and writes the results itself; nothing was written",
+        )
+    };
+    let _lock = Lock::take(&state).map_err(busy)?;
+    let store = open_checked(&state).await?;
+    let campaign = CampaignId::known(store.identity().campaign.as_str());
+    let _campaign = open::of_campaign(&campaign, ledger::locks().as_deref())?;
+    // The results may hold more than a state that has lost its end.
+    check_whole(&store)?;
+    let (path, was_excel) = args.place(&store)?;
+    let mut files = FileUse::state(&state);
+    if state != args.state {
+        files.push(FileUse::read("the campaign's input", &args.state));
+    }
+    files.push(FileUse::written("the results (-o)", &path));
+    paths::keep_apart(&files)?;
+    args.may_replace(&path, &campaign)?;
+    let told = put(store, &path, args.excel || was_excel).await?;
+    screen::say(&told);
+    Ok(ExitCode::Clean)
+}
+
+impl ResultsArgs {
+    /// Where the results go, and whether those of the last run were for Excel.
+    fn place(&self, store: &Store) -> Result<(PathBuf, bool), Failure> {
+        let last = store.last_results()?;
+        let was_excel = last.as_ref().is_some_and(|(_, excel)| *excel);
+        let path = self.results.clone().or(last.map(|(path, _)| path.into()));
+        path.map(|path| (path, was_excel)).ok_or_else(|| {
+            Failure::usage("no run of this campaign has written results: name the file with -o")
+        })
+    }
+
+    /// Refuses a file that is another campaign's, or nobody knows whose.
+    fn may_replace(&self, path: &Path, campaign: &CampaignId) -> Result<(), Failure> {
+        let why = match results::owner(path)? {
+            Owner::Nobody | Owner::Empty => return Ok(()),
+            Owner::Campaign(id) if id == campaign.as_str() => return Ok(()),
+            Owner::Campaign(id) => format!("are those of campaign {id}; name another file with -o"),
+            Owner::Foreign if self.force => return Ok(()),
+            Owner::Foreign => "were not written by fleetsweep; name another file with -o, or overwrite it with --force"
+                .to_owned(),
+        };
+        Err(Failure::usage(format!(
+            "the results in {} {why}; nothing was written",
+            path.display()
+        )))
+    }
+}
