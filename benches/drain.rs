@@ -191,14 +191,8 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
     let roster = Roster::open("fleet.csv", fleet.as_bytes(), &Options::default()).expect("a fleet");
     let place = folder.join(turn.to_string());
     fs::create_dir(&place).expect("a folder");
-    let intake = take_in(
-        roster,
-        &place.join("campaign.db"),
-        identity,
-        None,
-        || Ok(()),
-    )
-    .expect("a store");
+    let intake =
+        take_in(roster, &place.join("campaign.db"), identity, &[], || Ok(())).expect("a store");
     let mut store = intake.store;
     let run = store.begin_run(&Run::default()).expect("a run");
     let results = place.join("results.csv");

@@ -121,7 +121,7 @@ fn take(fleet: &[u8], state: &Path, campaign: &CampaignId) -> Duration {
         ..Identity::default()
     };
     let began = SystemClock.now();
-    let intake = take_in(roster(fleet), state, identity, None, || Ok(())).expect("a store");
+    let intake = take_in(roster(fleet), state, identity, &[], || Ok(())).expect("a store");
     let took = SystemClock.now().since(began);
     assert_eq!(intake.counts.due, TARGETS);
     intake.store.close().expect("a whole file");

@@ -98,6 +98,9 @@ impl FromStr for Outcome {
 /// The message of a row that `--where` leaves out.
 pub(crate) const LEFT_OUT: &str = "left out by --where";
 
+/// The message of a row whose machine is excluded.
+pub(crate) const EXCLUDED: &str = "excluded";
+
 /// The message of a target whose row is no longer in an extended input.
 pub(crate) const GONE: &str = "no longer in the input";
 

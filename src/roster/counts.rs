@@ -10,7 +10,7 @@ const ALL_GUIDS: u64 = 100;
 pub struct Counts {
     /// Rows that are to be sent.
     pub due: u64,
-    /// Rows that a `--where` does not admit.
+    /// Rows that a `--where` does not admit, or whose machine is excluded.
     pub left_out: u64,
     /// Rows that cannot be sent.
     pub invalid: u64,
@@ -28,7 +28,7 @@ impl Counts {
     pub(super) const fn add(&mut self, kind: &RowKind) {
         match kind {
             RowKind::Due => self.due += 1,
-            RowKind::LeftOut => self.left_out += 1,
+            RowKind::LeftOut | RowKind::Excluded => self.left_out += 1,
             RowKind::Invalid(_) => self.invalid += 1,
             RowKind::Duplicate { .. } => self.duplicate += 1,
         }

@@ -7,7 +7,8 @@
 //! - [`IdRule`] (`id_rule`): how a cell must look to be a machine id. `bare` removes what surrounds an id, and `slip`
 //!   explains what a cell is that is not an id.
 //! - [`Passed`] (`around`): lines that are not rows. [`Foreign`] (`foreign`): files that are not tables.
-//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`ScanType`] (`scan_type`): what the user asked for.
+//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`ScanType`] (`scan_type`): what the
+//!   user asked for.
 //! - [`Note`] (`note`): what is reported once about an input that was accepted.
 //! - [`RosterError`] (`error`): why an input is refused.
 //! - [`split_extra`] (`extra`): the other columns of a row, as the single text that the store keeps.
@@ -26,6 +27,7 @@ mod counts;
 mod decode;
 mod dialect;
 mod error;
+mod excluded;
 mod extra;
 mod foreign;
 mod id_rule;
@@ -50,6 +52,7 @@ mod where_clause;
 pub use around::Passed;
 pub use counts::Counts;
 pub use error::{Columns, RosterError};
+pub use excluded::Excluded;
 pub use extra::split_extra;
 pub use foreign::Foreign;
 pub use id_rule::{IdRule, IdRuleError};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{id_rule::IdRule, where_clause::Where};
+use super::{excluded::Excluded, id_rule::IdRule, where_clause::Where};
 
 /// What the user said about the input. By default everything is detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Options {
     pub delimiter: Option<Delimiter>,
     /// `--where`: a row that fails one of these conditions is left out.
     pub wheres: Vec<Where>,
+    /// `--exclude`: rows with these machines are not sent.
+    pub excluded: Excluded,
     /// `--any-id`: accept whatever a URL can carry as an id, even if most ids are GUIDs.
     pub any_id: bool,
     /// The rule that a campaign began with. It applies whatever the column looks like now.

@@ -47,7 +47,7 @@ const HEAD: u64 = 1024 * 1024;
 ///         RowKind::Due => due.push(row.machine_id.to_owned()),
 ///         RowKind::Invalid(why) => println!("line {}: {why}", row.line),
 ///         RowKind::Duplicate { first_line } => println!("line {}: as line {first_line}", row.line),
-///         RowKind::LeftOut => {}
+///         RowKind::LeftOut | RowKind::Excluded => {}
 ///     }
 /// }
 /// assert_eq!(due, ["1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]);
@@ -139,7 +139,12 @@ impl<R: Read> Roster<R> {
             columns,
             rule: layout.rule,
             around: Around::new(layout.header, layout.id, layout.rule == IdRule::Any),
-            checker: RowChecker::new((layout.rule, width), wheres, fields, options.one_tenant),
+            checker: RowChecker::new(
+                (layout.rule, width),
+                (wheres, options.excluded.clone()),
+                fields,
+                options.one_tenant,
+            ),
             any_id: options.any_id,
             extra: String::new(),
             notes,

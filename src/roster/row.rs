@@ -34,6 +34,8 @@ pub enum RowKind {
     Due,
     /// A `--where` does not admit it. A later row with the same machine is not a duplicate.
     LeftOut,
+    /// Its machine is excluded, as all rows with it are.
+    Excluded,
     /// It cannot be sent. A later row with the same machine is not a duplicate.
     Invalid(RowError),
     /// An earlier row has the same machine.

@@ -1,10 +1,11 @@
-//! Classifies rows: to be sent, left out, invalid or duplicate.
+//! Classifies rows: to be sent, excluded, left out, invalid or duplicate.
 
 use csv::StringRecord;
 
 use super::{
     bare::{trim, unwrap},
     counts::Guids,
+    excluded::Excluded,
     id_rule::IdRule,
     machine_id::Digest,
     note::{NoteKind, Notes},
@@ -24,6 +25,7 @@ pub(super) struct RowChecker {
     /// How many columns the input has.
     width: usize,
     wheres: Vec<(usize, Where)>,
+    excluded: Excluded,
     fields: FieldColumns,
     guids: Guids,
     seen: Seen,
@@ -35,7 +37,7 @@ impl RowChecker {
     /// Each condition comes with the index of its column. With `one_tenant`, rows of several tenants are detected.
     pub(super) fn new(
         (rule, width): (IdRule, usize),
-        wheres: Vec<(usize, Where)>,
+        (wheres, excluded): (Vec<(usize, Where)>, Excluded),
         fields: FieldColumns,
         one_tenant: bool,
     ) -> Self {
@@ -44,6 +46,7 @@ impl RowChecker {
             rule,
             width,
             wheres,
+            excluded,
             fields,
             guids: Guids::default(),
             seen: Seen::default(),
@@ -59,6 +62,10 @@ impl RowChecker {
         line: u64,
         notes: &mut Notes,
     ) -> (RowKind, RowFields<'a>) {
+        // First of all: whatever else the row says, this machine is not sent to.
+        if self.excluded.contains(id) {
+            return (RowKind::Excluded, RowFields::default());
+        }
         let admits = |(place, clause): &(usize, Where)| {
             clause.admits(record.get(*place).unwrap_or_default())
         };

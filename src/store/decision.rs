@@ -12,6 +12,8 @@
 //! - Machines of another unfinished campaign are intended: here, `overlap` `yes`, for the targets so far. It does not
 //!   cover what `--extend` adds.
 //! - A lost end is recovered: here, `recover` `begun` and `done`, for all open targets.
+//! - Machines are excluded (`--exclude`) and admitted again (`--lift-exclusion`): here, `exclude` and `lift`, for these
+//!   machines and all targets, later ones too. A lift counts until the machine is excluded again.
 //! - Targets are reopened (`--retry`): here, `retry`, and `progress.reopened`, until they end again.
 //! - Calls of a kind are held: in the ledger, `hold`, for all processes, until its deadline or `quota lift`.
 //! - All kinds are counted together: in the ledger, `joined`, for all calls, as long as the ledger keeps its rows.
@@ -42,15 +44,21 @@ pub enum Subject {
     Recover,
     /// That targets are reopened.
     Retry,
+    /// That machines are never sent to. The answer is their ids.
+    Exclude,
+    /// That machines may be sent to again. The answer is their ids.
+    Lift,
 }
 
 impl Subject {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::Canary,
         Self::Machines,
         Self::Overlap,
         Self::Recover,
         Self::Retry,
+        Self::Exclude,
+        Self::Lift,
     ];
 
     const fn word(self) -> &'static str {
@@ -60,6 +68,8 @@ impl Subject {
             Self::Overlap => "overlap",
             Self::Recover => "recover",
             Self::Retry => "retry",
+            Self::Exclude => "exclude",
+            Self::Lift => "lift",
         }
     }
 }
@@ -69,7 +79,7 @@ impl Subject {
 pub struct Decision {
     /// What it is about.
     pub subject: Subject,
-    /// `begun`, `yes`, `no`, `done`, or an outcome.
+    /// `begun`, `yes`, `no`, `done`, an outcome, or ids with blanks between them.
     pub answer: String,
     /// It covers the targets up to this number.
     pub covers: u64,

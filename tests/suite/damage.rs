@@ -59,7 +59,7 @@ fn campaign_of(machines: u32, path: &Path, mut each: impl FnMut()) -> Store {
         ..Options::default()
     };
     let roster = Roster::open("in.csv", Bytes::new(csv), &options).unwrap();
-    let mut store = take_in(roster, path, identity, None, || Ok(()))
+    let mut store = take_in(roster, path, identity, &[], || Ok(()))
         .unwrap()
         .store;
     each();

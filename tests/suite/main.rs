@@ -45,6 +45,8 @@ mod crash;
 mod damage;
 /// `fleetsweep doctor`: each step, and the cure for what failed.
 mod doctor;
+/// Machines that are never sent to.
+mod exclusions;
 /// Promises 3, 4 and 5 when the state loses its end, or all of it.
 mod faults;
 /// Promise 5 while the results are put in order, and somebody wants to stop.

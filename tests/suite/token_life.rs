@@ -158,7 +158,7 @@ pub(crate) fn journal(
         columns: Vec::new(),
         id_rule: "hex40".to_owned(),
     };
-    let intake = take_in(roster, &folder.join("state.db"), identity, None, || Ok(())).unwrap();
+    let intake = take_in(roster, &folder.join("state.db"), identity, &[], || Ok(())).unwrap();
     let targets = intake.counts.rows();
     let layout = Layout::new(&intake.store.identity().columns, false);
     let run = Run {

@@ -108,7 +108,7 @@ use crate::{
 ///     ..Identity::default()
 /// };
 /// let state = folder.path().join("fleet.campaign.db");
-/// let mut store = take_in(roster, &state, identity, None, || Ok(()))?.store;
+/// let mut store = take_in(roster, &state, identity, &[], || Ok(()))?.store;
 /// let run = store.begin_run(&Run::default())?;
 /// let results = folder.path().join("fleet.results.csv");
 /// let journal = Journal::begin(store, run, &results, &Layout::new(&[], false))?;

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, io::Read, path::Path};
 
 use super::OpenError;
-use crate::campaign::outcome::{LEFT_OUT, Outcome};
+use crate::campaign::outcome::{EXCLUDED, LEFT_OUT, Outcome};
 use crate::{
     roster::{Counts, Note, Roster, Row, RowKind, ScanType},
     store::{Decision, Identity, NewRow, Store, StoreError},
@@ -20,7 +20,7 @@ pub struct Intake {
     pub notes: Vec<Note>,
 }
 
-/// Takes all rows into a new store at `state`, or none. `decided` is a decision that the campaign begins
+/// Takes all rows into a new store at `state`, or none. `decided` are decisions that the campaign begins
 /// with. `make_room` is called when the whole input has been read and is valid, before the new store takes
 /// its place.
 ///
@@ -30,7 +30,7 @@ pub fn take_in<R: Read>(
     mut roster: Roster<R>,
     state: &Path,
     mut identity: Identity,
-    decided: Option<&Decision>,
+    decided: &[Decision],
     make_room: impl FnOnce() -> Result<(), OpenError>,
 ) -> Result<Intake, OpenError> {
     identity.columns = roster.columns().to_vec();
@@ -39,7 +39,7 @@ pub fn take_in<R: Read>(
     while let Some(row) = roster.next_row()? {
         new_row(&row, |row| loader.insert(&row))?;
     }
-    if let Some(decision) = decided {
+    for decision in decided {
         loader.decide(decision)?;
     }
     let (counts, notes) = (roster.counts(), roster.notes().to_vec());
@@ -56,6 +56,7 @@ pub(super) fn ended_by_reading(kind: &RowKind) -> Option<(Outcome, Cow<'static, 
     match kind {
         RowKind::Due => None,
         RowKind::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
+        RowKind::Excluded => Some((Outcome::NotAttempted, EXCLUDED.into())),
         RowKind::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
         RowKind::Duplicate { first_line } => {
             let why = format!("the same machine stands in line {first_line}");
@@ -81,6 +82,6 @@ pub(crate) fn new_row(
         ended: ended
             .as_ref()
             .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
-        left_out: row.kind == RowKind::LeftOut,
+        left_out: matches!(row.kind, RowKind::LeftOut | RowKind::Excluded),
     })
 }

@@ -6,14 +6,19 @@ use std::{
 };
 
 use super::{OpenError, OpenRequest, STDIN};
-use crate::roster::{self, IdRule, Note, Roster};
+use crate::roster::{self, Excluded, IdRule, Note, Roster};
 
 impl OpenRequest {
-    /// The input. Its ids are judged by `rule`, or, if that is `None`, by the rule that its column suggests.
+    /// The input, without these machines. Its ids are judged by `rule`, or, if that is `None`, by the rule that its
+    /// column suggests.
     ///
     /// # Errors
     /// It cannot be read, or is refused.
-    pub(super) fn roster(&self, rule: Option<IdRule>) -> Result<Roster<Box<dyn Read>>, OpenError> {
+    pub(super) fn roster(
+        &self,
+        rule: Option<IdRule>,
+        excluded: Excluded,
+    ) -> Result<Roster<Box<dyn Read>>, OpenError> {
         let name = self.input_name();
         let input: Box<dyn Read> = if self.input.as_os_str() == STDIN {
             Box::new(io::stdin().lock())
@@ -25,6 +30,7 @@ impl OpenRequest {
             })?)
         };
         let options = roster::Options {
+            excluded,
             rule,
             ..self.options.clone()
         };

@@ -9,6 +9,7 @@ use super::{OpenError, Opening, STDIN};
 use crate::{
     campaign::{recover::witness, tag::CampaignId},
     results::{self, Owner, ResultsError},
+    roster::Excluded,
     store::{MarkFile, Store},
 };
 
@@ -89,7 +90,7 @@ impl Opening {
         if self.request.input.as_os_str() == STDIN {
             return Ok(0);
         }
-        let mut roster = self.request.roster(None)?;
+        let mut roster = self.request.roster(None, Excluded::default())?;
         while roster.next_row()?.is_some() {}
         Ok(roster.counts().rows())
     }

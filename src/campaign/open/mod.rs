@@ -4,8 +4,8 @@
 //! - `mode`: what opening comes to, by what is there and what was asked for. `opened`: a campaign that is open.
 //!   `preview`: what opening would find. `error`: why a campaign cannot be opened.
 //! - `input`: the rows. `create`: every row becomes a target. `resume`: the same campaign with today's input.
-//!   `reconcile`: what an extended input changes about existing targets. `columns`: how its cells fit the campaign's
-//!   columns.
+//!   `exclusions`: machines that are never sent to. `reconcile`: what an extended input changes about existing targets.
+//!   `columns`: how its cells fit the campaign's columns.
 //! - `places`: where the campaign's files are. `locks`: one process a campaign. `archive`: renames files that are in
 //!   the way of a new campaign. `overwrite`: whether the results file may be overwritten. `rehearsal`: keeps rehearsals
 //!   and real campaigns apart.
@@ -19,6 +19,7 @@ mod archive;
 mod columns;
 pub mod create;
 mod error;
+mod exclusions;
 mod input;
 mod locks;
 mod lost;
@@ -71,6 +72,10 @@ pub(crate) struct OpenRequest {
     pub(crate) again: bool,
     /// Whether machines that are new in the input are added to the campaign.
     pub(crate) extend: bool,
+    /// Machines that are never sent to from now on, by their ids.
+    pub(crate) exclude: Vec<String>,
+    /// Machines that are excluded no longer.
+    pub(crate) lift: Vec<String>,
     /// Targets that ended so are tried again.
     pub(crate) retry: Vec<Outcome>,
     /// Whether a results file that this campaign did not write may be overwritten.

@@ -8,6 +8,7 @@ use super::{
     OpenError, OpenRequest, Opening,
     archive::{Renaming, archive, damaged_files, files_of, put_back},
     create::take_in,
+    exclusions::Exclusions,
     locks::Locks,
     mode::{OpenMode, id_of},
 };
@@ -15,7 +16,7 @@ use crate::{
     campaign::{counts::Counts, journal, outcome::Tally, recover, tag::CampaignId},
     monitor::count,
     results::{self, Layout, Owner},
-    store::{Decision, Identity, Lock, Reach, Store, StoreError},
+    store::{Identity, Lock, Reach, Store, StoreError},
 };
 
 /// A campaign that is open, and that no other process is working on.
@@ -85,19 +86,21 @@ impl Opening {
             OpenMode::Resume(store) => self.resume(store, lock),
             OpenMode::Succeed(store) => {
                 let finished = id_of(&store);
+                let exclusions = Exclusions::of_successor(&store, &self.request)?;
                 if self.was_finalized(&store)? {
                     store.close()?;
                 } else {
                     finalize(store)?;
                 }
                 self.marks.finish(&finished)?;
-                self.begin(lock, Some(&finished))
+                self.begin(lock, Some(&finished), exclusions)
             }
             OpenMode::Begin { abandoned, store } => {
                 if let Some(store) = store {
                     store.close()?;
                 }
-                self.begin(lock, abandoned.as_ref())
+                let exclusions = Exclusions::of_new(&self.request);
+                self.begin(lock, abandoned.as_ref(), exclusions)
             }
             OpenMode::Rebuild {
                 campaign,
@@ -142,11 +145,16 @@ impl Opening {
     }
 
     /// Begins a new campaign, for which an `old` one makes room.
-    fn begin(&self, lock: Lock, old: Option<&CampaignId>) -> Result<Opened, OpenError> {
+    fn begin(
+        &self,
+        lock: Lock,
+        old: Option<&CampaignId>,
+        exclusions: Exclusions,
+    ) -> Result<Opened, OpenError> {
         let request = &self.request;
         let files = old.map(|old| files_of(&request.places, old)).transpose()?;
         let meant = request.meant.clone();
-        self.create(lock, meant, None, files.unwrap_or_default())
+        self.create(lock, meant, exclusions, files.unwrap_or_default())
     }
 
     /// Makes a new state for a campaign whose state is lost. It is recovered before anything is sent.
@@ -164,8 +172,9 @@ impl Opening {
             created: self.created(campaign)?,
             ..meant.clone()
         };
-        let begun = recover::begun(meant.created, 0);
-        let mut opened = self.create(lock, identity, Some(&begun), files.unwrap_or_default())?;
+        let mut exclusions = Exclusions::of_lost(campaign.as_str(), &self.request)?;
+        exclusions.decisions.push(recover::begun(meant.created, 0));
+        let mut opened = self.create(lock, identity, exclusions, files.unwrap_or_default())?;
         opened.recovers = true;
         opened.notes.extend(kept.map(|kept| {
             let kept = kept.display();
@@ -180,7 +189,7 @@ impl Opening {
         &self,
         lock: Lock,
         identity: Identity,
-        decision: Option<&Decision>,
+        exclusions: Exclusions,
         mut files: Vec<Renaming>,
     ) -> Result<Opened, OpenError> {
         let request = &self.request;
@@ -194,7 +203,8 @@ impl Opening {
         }
         let mut archived = Vec::new();
         let make_room = || archive(files, &mut archived);
-        let taken = take_in(request.roster(None)?, state, identity, decision, make_room);
+        let roster = request.roster(None, exclusions.machines)?;
+        let taken = take_in(roster, state, identity, &exclusions.decisions, make_room);
         let intake = match taken {
             Ok(intake) => intake,
             Err(e) => {
@@ -202,7 +212,8 @@ impl Opening {
                 return Err(e);
             }
         };
-        let notes = request.notes(&intake.notes);
+        let mut notes = request.notes(&intake.notes);
+        notes.extend(exclusions.remarks);
         let mut opened = Opened::new(intake.store, lock, campaign, notes)?;
         opened.begun = Some(archived);
         opened.notes.extend(rehearsal.map(|rehearsal| {

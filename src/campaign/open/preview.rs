@@ -8,6 +8,7 @@ use super::{
     OpenError, OpenRequest, Opening,
     create::ended_by_reading,
     error::FURTHER,
+    exclusions::Exclusions,
     mode::{OpenMode, id_of},
 };
 use crate::{
@@ -99,15 +100,22 @@ impl Opening {
                 }
                 self.preview_resumed(store)
             }
-            OpenMode::Succeed(store) => self.preview_new(Some(format!(
-                "campaign {} has finished; a run would begin a new one in its place",
-                id_of(&store)
-            ))),
-            OpenMode::Begin { abandoned, .. } => self.preview_new(abandoned.map(|abandoned| {
-                format!(
-                    "campaign {abandoned} would be given up; a run would begin a new one in its place"
-                )
-            })),
+            OpenMode::Succeed(store) => {
+                let note = format!(
+                    "campaign {} has finished; a run would begin a new one in its place",
+                    id_of(&store)
+                );
+                let exclusions = Exclusions::of_successor(&store, &self.request)?;
+                self.preview_new(Some(note), exclusions)
+            }
+            OpenMode::Begin { abandoned, .. } => {
+                let note = abandoned.map(|abandoned| {
+                    format!(
+                        "campaign {abandoned} would be given up; a run would begin a new one in its place"
+                    )
+                });
+                self.preview_new(note, Exclusions::of_new(&self.request))
+            }
             OpenMode::Rebuild {
                 campaign,
                 is_damaged,
@@ -116,7 +124,8 @@ impl Opening {
                 let rebuilds = format!(
                     "the state of campaign {campaign} is {is_lost}, and a run would rebuild it"
                 );
-                let mut preview = self.preview_new(Some(rebuilds))?;
+                let exclusions = Exclusions::of_lost(campaign.as_str(), &self.request)?;
+                let mut preview = self.preview_new(Some(rebuilds), exclusions)?;
                 preview.notes.push(RECOVERS.to_owned());
                 preview.campaign = Some(campaign.as_str().to_owned());
                 Ok(preview)
@@ -125,10 +134,15 @@ impl Opening {
     }
 
     /// What a new campaign would consist of.
-    fn preview_new(&self, note: Option<String>) -> Result<OpenPreview, OpenError> {
+    fn preview_new(
+        &self,
+        note: Option<String>,
+        exclusions: Exclusions,
+    ) -> Result<OpenPreview, OpenError> {
         let mut preview = OpenPreview::default();
         preview.notes.extend(note);
-        let mut roster = self.request.roster(None)?;
+        preview.notes.extend(exclusions.remarks);
+        let mut roster = self.request.roster(None, exclusions.machines)?;
         while let Some(row) = roster.next_row()? {
             match ended_by_reading(&row.kind) {
                 None => preview.due += 1,

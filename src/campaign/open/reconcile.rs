@@ -2,7 +2,7 @@
 //! withdrawn if no row names it.
 
 use super::create::ended_by_reading;
-use crate::campaign::outcome::{GONE, LEFT_OUT};
+use crate::campaign::outcome::{EXCLUDED, GONE, LEFT_OUT};
 use crate::{
     roster::{Row, RowKind, ScanType},
     store::{Amendment, TargetMatch},
@@ -16,8 +16,10 @@ enum Mention {
     /// A row has its id but cannot be sent.
     Named,
     LeftOut,
-    /// Overrides everything else, whichever row comes first.
+    /// Overrides everything before it, whichever row comes first.
     Due,
+    /// All rows of the machine are excluded.
+    Excluded,
 }
 
 /// The changes, gathered until the whole input has been read.
@@ -35,6 +37,7 @@ impl Reconciliation {
             let mention_now = match &row.kind {
                 RowKind::Due => Mention::Due,
                 RowKind::LeftOut => Mention::LeftOut,
+                RowKind::Excluded => Mention::Excluded,
                 RowKind::Invalid(_) | RowKind::Duplicate { .. } => Mention::Named,
             };
             let mention = self.mention(n);
@@ -61,6 +64,11 @@ impl Reconciliation {
             Mention::LeftOut => Some(Amendment::LeaveOut {
                 n,
                 message: LEFT_OUT,
+            }),
+            // Where a scan of ours may be running it stays open until that is looked up, and is not sent.
+            Mention::Excluded => Some(Amendment::Withdraw {
+                n,
+                message: EXCLUDED,
             }),
             Mention::Named | Mention::Due => None,
         });

@@ -7,10 +7,11 @@ use super::{
     Difference, OpenError, Opening,
     columns::ColumnMap,
     create::new_row,
+    exclusions::Exclusions,
     mode::id_of,
     reconcile::{Reconciliation, admitted, ended},
 };
-use crate::campaign::outcome::LEFT_OUT;
+use crate::campaign::outcome::{EXCLUDED, LEFT_OUT};
 use crate::{
     roster::{IdRule, Note, Roster, Row, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
@@ -46,7 +47,11 @@ impl Opening {
         let campaign = id_of(store);
         self.check_results(Some(&campaign))?;
         let rule = store.identity().id_rule.parse()?;
-        let roster = request.roster(Some(rule))?;
+        let exclusions = Exclusions::of_campaign(store, request)?;
+        let roster = request.roster(Some(rule), exclusions.machines)?;
+        for decision in &exclusions.decisions {
+            store.decide(decision)?;
+        }
         // First, so that the input has the last word about what is tried again.
         for outcome in &request.retry {
             store.reopen(outcome.as_str())?;
@@ -57,6 +62,7 @@ impl Opening {
             rejoin(roster, store, &request.input_name())?
         };
         joined.remarks.extend(put_off);
+        joined.remarks.extend(exclusions.remarks);
         if request.options.any_id && rule != IdRule::Any {
             joined.remarks.push(format!(
                 "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
@@ -256,6 +262,10 @@ fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
         RowKind::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
             n: known.n,
             message: LEFT_OUT,
+        }),
+        RowKind::Excluded => Some(Amendment::Withdraw {
+            n: known.n,
+            message: EXCLUDED,
         }),
         RowKind::Due | RowKind::LeftOut => None,
         RowKind::Invalid(_) | RowKind::Duplicate { .. } => ended(known.n, row),

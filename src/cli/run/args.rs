@@ -113,6 +113,17 @@ pub(super) struct InputArgs {
     #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
     pub(super) wheres: Vec<Where>,
 
+    /// Never send to the machines in this file.
+    ///
+    /// It is a plain list of ids, or a CSV as the input may be. It can be given several times, and FLEETSWEEP_EXCLUDE names a standing list. What stands in one ends as
+    /// `not_attempted`, which is no failure. The campaign keeps it: later commands need not repeat it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) exclude: Vec<PathBuf>,
+
+    /// Take back the exclusion of this machine.
+    #[arg(long, value_name = "ID", hide_short_help = true)]
+    pub(super) lift_exclusion: Vec<String>,
+
     /// Send all ids that a URL can carry, even if they are unlike the others in their column: names, GUIDs, ids of
     /// another length.
     #[arg(long, hide_short_help = true)]
@@ -164,7 +175,7 @@ pub(super) struct OutputArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Going on")]
 pub(super) struct ResumeArgs {
-    /// Go on with an unfinished campaign, or start a new one in the place of a finished one.
+    /// Go on with an unfinished campaign, or start another in place of a finished one.
     ///
     /// State and results of the finished one are renamed with its id. This is the form for schedulers, if the input is
     /// the same each time.

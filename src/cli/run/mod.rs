@@ -3,7 +3,7 @@
 //! In the order in which a run uses them:
 //!
 //! - [`args`](self): the options. [`idle`](self): options that have no effect without another one.
-//! - [`setup`](self): connection, limits, files.
+//! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
 //! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
@@ -16,6 +16,7 @@ mod args;
 mod ask;
 mod begin;
 mod context;
+mod exclude;
 mod finish;
 mod following;
 mod idle;

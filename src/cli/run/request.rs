@@ -6,7 +6,7 @@ use super::RunArgs;
 use crate::{
     campaign::open::{OpenRequest, Places},
     cli::{Failure, connect::RowsTenant, ledger},
-    roster::{self, Where, WhereError},
+    roster::{self, Excluded, Where, WhereError},
     store::Identity,
 };
 
@@ -14,7 +14,7 @@ impl RunArgs {
     /// The campaign that is meant; the one in `meant` begins if there is none. Rows are judged by the tenant in `rows`.
     ///
     /// # Errors
-    /// `--only-status` names no status.
+    /// `--only-status` names no status, or an exclusion list cannot be read.
     pub(super) fn open_request(
         &self,
         places: Places,
@@ -30,6 +30,8 @@ impl RunArgs {
             tenant_is_known: true,
             again: self.resume.again,
             extend: self.resume.extend,
+            exclude: self.excluded()?,
+            lift: self.input.lift_exclusion.clone(),
             retry: self.resume.retry.clone(),
             force: self.output.force,
             recover: self.resume.recover,
@@ -60,6 +62,7 @@ impl RunArgs {
             id_column: self.input.id_column.clone(),
             delimiter: self.input.delimiter,
             wheres,
+            excluded: Excluded::default(),
             any_id: self.input.any_id,
             rule: None,
             of_results: self.resume.only_status.is_some() || self.reads_results(),

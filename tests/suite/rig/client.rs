@@ -2,14 +2,36 @@
 
 use super::*;
 
-/// Either way to the tenant.
-pub(super) enum Client {
+/// Either way to the tenant, and who hears of each start.
+pub(super) struct Client {
+    way: Way,
+    sent_to: Arc<Mutex<Vec<String>>>,
+}
+
+pub(super) enum Way {
     Direct(Arc<Tenant>, Duration),
     Http(HttpDefender),
 }
 
 impl Client {
     pub(super) async fn new(rig: &Rig, tenant: Arc<Tenant>) -> Self {
+        Self {
+            way: Way::new(rig, tenant).await,
+            sent_to: Arc::clone(&rig.sent_to),
+        }
+    }
+
+    /// The tenant itself, which nobody listens to.
+    pub(super) fn direct(tenant: Arc<Tenant>, timeout: Duration) -> Self {
+        Self {
+            way: Way::Direct(tenant, timeout),
+            sent_to: Arc::default(),
+        }
+    }
+}
+
+impl Way {
+    async fn new(rig: &Rig, tenant: Arc<Tenant>) -> Self {
         if !rig.http {
             return Self::Direct(tenant, rig.timeout);
         }
@@ -28,9 +50,12 @@ impl Client {
 
 impl Defender for Client {
     async fn call(&self, call: &Call, token: &Token) -> Reply {
-        match self {
-            Self::Http(client) => client.call(call, token).await,
-            Self::Direct(tenant, timeout) => {
+        if let Call::StartScan { machine, .. } = call {
+            self.sent_to.lock().unwrap().push(machine.clone());
+        }
+        match &self.way {
+            Way::Http(client) => client.call(call, token).await,
+            Way::Direct(tenant, timeout) => {
                 let request = request(call, token.secret.expose_secret());
                 // The tenant goes on with a call whatever becomes of its caller.
                 let tenant = Arc::clone(tenant);

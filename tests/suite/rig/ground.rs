@@ -99,15 +99,15 @@ impl Ground {
             let identity = identity(&campaign, made);
             let begun = recover::begun(self.clock.wall(), 0);
             let taken = take_in(
-                roster(csv),
+                rig.roster(csv),
                 &self.state(),
                 identity,
-                Some(&begun),
+                &[begun],
                 || Ok(()),
             );
             taken.unwrap().store
         };
-        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        let client = Client::direct(Arc::clone(&self.tenant), rig.timeout);
         let clock: Arc<dyn Clock> = self.clock.clone();
         let list = ScanList::new(Caller::new(
             Arc::new(client),
@@ -134,7 +134,7 @@ impl Ground {
     /// A canceller of the campaign's scans.
     pub(crate) fn canceller(&self) -> Canceller<impl Defender> {
         let rig = Rig::default();
-        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        let client = Client::direct(Arc::clone(&self.tenant), rig.timeout);
         let store = Store::open_read_only(&self.state()).unwrap();
         let clock: Arc<dyn Clock> = self.clock.clone();
         let monitor: Arc<dyn Monitor> = Arc::new(Ear::default());
@@ -153,7 +153,7 @@ impl Ground {
     /// A follower of the campaign's scans, and what it says.
     pub(crate) fn follower(&self, options: FollowOptions) -> Follower<impl Defender> {
         let rig = Rig::default();
-        let client = Client::Direct(Arc::clone(&self.tenant), rig.timeout);
+        let client = Client::direct(Arc::clone(&self.tenant), rig.timeout);
         Follower::new(
             &Arc::new(client),
             &rig.tokens,

@@ -55,7 +55,7 @@ use fleetsweep::{
     monitor::{Began, Ended, LastCall, Monitor, Scans, State},
     quota::{self, Clock, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
-    roster::{Options, Roster},
+    roster::{Excluded, Options, Roster},
     store::{Decision, Identity, Left, Reach, Run, Store, Subject},
 };
 use jiff::SignedDuration;
@@ -92,6 +92,10 @@ pub(crate) struct Rig {
     pub(crate) tokens: Arc<dyn TokenSource>,
     /// Real HTTP on loopback; else the tenant is asked directly.
     pub(crate) http: bool,
+    /// `--exclude`
+    pub(crate) excluded: Excluded,
+    /// Hears the machine of each start that leaves.
+    pub(crate) sent_to: Arc<Mutex<Vec<String>>>,
     /// Each run has a pacer of its own over one quota ledger, as processes have; else they share a pacer.
     pub(crate) ledger: bool,
     pub(crate) seed: u64,
@@ -173,6 +177,8 @@ impl Rig {
             ahead: SignedDuration::ZERO,
             tokens: Arc::new(token),
             http: false,
+            excluded: Excluded::default(),
+            sent_to: Arc::default(),
             ledger: false,
             seed: 1,
             extend: false,
@@ -232,6 +238,14 @@ impl Rig {
         CampaignId::random(&mut fastrand::Rng::with_seed(self.seed))
     }
 
+    pub(super) fn roster(&self, csv: &str) -> Roster<Cursor<String>> {
+        let options = Options {
+            excluded: self.excluded.clone(),
+            ..Options::default()
+        };
+        Roster::open("in.csv", Cursor::new(csv.to_owned()), &options).unwrap()
+    }
+
     fn pacer(&self, ground: &Ground) -> Pacer {
         if !self.ledger {
             return ground.pacer.clone();
@@ -263,8 +277,13 @@ impl Rig {
         let (clock, tenant) = (Arc::clone(&ground.clock), Arc::clone(&ground.tenant));
         let campaign = self.campaign();
         let results = ground.dir.path().join("r.csv");
-        let (journal, targets, tally, left) =
-            begin(&csv, &campaign, clock.as_ref(), &results, self.extend);
+        let (journal, targets, tally, left) = begin(
+            self.roster(&csv),
+            &campaign,
+            clock.as_ref(),
+            &results,
+            self.extend,
+        );
 
         let pacer = self.pacer(&ground);
         let journal = if self.ledger {
@@ -454,19 +473,14 @@ fn identity(campaign: &CampaignId, created: jiff::Timestamp) -> Identity {
     }
 }
 
-fn roster(csv: &str) -> Roster<Cursor<String>> {
-    Roster::open("in.csv", Cursor::new(csv.to_owned()), &Options::default()).unwrap()
-}
-
 fn begin(
-    csv: &str,
+    roster: Roster<Cursor<String>>,
     campaign: &CampaignId,
     clock: &dyn Clock,
     results: &Path,
     extends: bool,
 ) -> (Journal, u64, Tally, Vec<Left>) {
     let identity = identity(campaign, clock.wall());
-    let roster = roster(csv);
     let state = results.with_extension("db");
     let mut store = if state.exists() {
         let mut store = Store::open(&state).unwrap();
@@ -477,7 +491,7 @@ fn begin(
         }
         store
     } else {
-        take_in(roster, &state, identity, None, || Ok(()))
+        take_in(roster, &state, identity, &[], || Ok(()))
             .unwrap()
             .store
     };
