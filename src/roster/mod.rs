@@ -7,8 +7,8 @@
 //! - [`IdRule`] (`id_rule`): how a cell must look to be a machine id. `bare` removes what surrounds an id, and `slip`
 //!   explains what a cell is that is not an id.
 //! - [`Passed`] (`around`): lines that are not rows. [`Foreign`] (`foreign`): files that are not tables.
-//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`ScanType`] (`scan_type`): what the
-//!   user asked for.
+//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`ScanType`] (`scan_type`): what
+//!   the user asked for.
 //! - [`Note`] (`note`): what is reported once about an input that was accepted.
 //! - [`RosterError`] (`error`): why an input is refused.
 //! - [`split_extra`] (`extra`): the other columns of a row, as the single text that the store keeps.
