@@ -108,8 +108,10 @@ pub(super) struct InputArgs {
 
     /// Only rows whose cell has one of these values.
     ///
-    /// It can be given several times, and all must hold. Rows that are left out are counted as `not_attempted`, which
-    /// is no failure.
+    /// `!=` takes those with none of the values, `~` those whose cell contains one of them, and `COLUMN is empty` and
+    /// `COLUMN is not empty` ask whether it is blank. A value with a comma stands between double quotes. It can be
+    /// given several times, and all must hold. Rows that are left out are counted as `not_attempted`, which is no
+    /// failure.
     #[arg(long = "where", value_name = "COLUMN=VALUE[,…]")]
     pub(super) wheres: Vec<Where>,
 
