@@ -11,8 +11,11 @@ use std::{
     panic,
 };
 
-use super::ExitCode;
-use crate::plain_text::one_line;
+use super::{ExitCode, screen};
+use crate::{
+    monitor::{JsonEvent, keys},
+    plain_text::one_line,
+};
 
 /// Installs the panic hook. It holds for the whole process, so only `main` should call it.
 pub fn exit_on_panic() {
@@ -22,12 +25,21 @@ pub fn exit_on_panic() {
         let mut out = stderr().lock();
         // If there is a progress bar, the cursor is at its end. If stderr is closed, there is nowhere to report it.
         let bar_ends = if out.is_terminal() { "\n" } else { "" };
-        let _ = writeln!(out, "{bar_ends}{message}");
+        keys::show();
+        if screen::is_in_json() {
+            let exit_code = ExitCode::Storage.number();
+            let why = Some(message.as_str());
+            let _ = writeln!(out, "{}", JsonEvent::End { exit_code, why }.line());
+        } else {
+            let _ = writeln!(out, "{bar_ends}{message}");
+        }
+        // The log may wait for a thread that draws, and that one for this lock.
+        drop(out);
         // Somebody may read the log later, and this is its last line.
         tracing::error!(target: "fleetsweep::bug", event = "bug", "{message}");
         let trace = Backtrace::capture();
-        if trace.status() == BacktraceStatus::Captured {
-            let _ = writeln!(out, "{trace}");
+        if trace.status() == BacktraceStatus::Captured && !screen::is_in_json() {
+            let _ = writeln!(stderr(), "{trace}");
         }
         #[expect(
             clippy::exit,

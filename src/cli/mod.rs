@@ -135,6 +135,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    if progress::asks_for_events(&args) {
+        screen::say_in_json();
+    }
     let cli = match Cli::try_parse_from(yes::joined(&args)) {
         Ok(cli) => cli,
         Err(e) => {
@@ -144,7 +147,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             } else {
                 ExitCode::Clean
             };
-            let _ = with_plain_quotes(e, &args).print();
+            let e = with_plain_quotes(e, &args);
+            if code == ExitCode::Usage && screen::is_in_json() {
+                let why = e.to_string();
+                screen::tell(&JsonEvent::End {
+                    exit_code: code.number(),
+                    why: Some(why.trim_end()),
+                });
+            } else {
+                let _ = e.print();
+            }
             return code;
         }
     };

@@ -1,6 +1,10 @@
 //! The state file that a command line names.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read as _},
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, ledger};
 use crate::{
@@ -17,14 +21,10 @@ use crate::{
 /// There is none, or it is gone.
 pub(super) fn state_of(named: &Path) -> Result<PathBuf, Failure> {
     let default = Places::default_state(named);
-    // A state file is known by its first bytes, whatever its name.
-    let is_state = std::fs::File::open(named).is_ok_and(|mut file| {
-        let mut head = [0; 15];
-        std::io::Read::read_exact(&mut file, &mut head).is_ok() && &head == b"SQLite format 3"
-    });
-    if is_state {
+    if is_state(named)? {
         Ok(named.to_owned())
     } else if default.exists() {
+        is_state(&default)?;
         Ok(default)
     } else {
         Err(lost(named, &default)?.unwrap_or_else(|| {
@@ -34,6 +34,23 @@ pub(super) fn state_of(named: &Path) -> Result<PathBuf, Failure> {
                 default.display()
             ))
         }))
+    }
+}
+
+/// Whether the file is a state, which is known by its first bytes, whatever its name.
+///
+/// # Errors
+/// It is there, and may not be read.
+fn is_state(file: &Path) -> Result<bool, Failure> {
+    let mut head = [0; 15];
+    match File::open(file).and_then(|mut file| file.read_exact(&mut head)) {
+        Ok(()) => Ok(&head == b"SQLite format 3"),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => Err(Failure::storage(format!(
+            "{} cannot be read: {e}. A state is for the account alone that began the campaign: give this command as \
+             that account, or as its owner let yours read and write the file and those beside it",
+            file.display()
+        ))),
+        Err(_) => Ok(false),
     }
 }
 
@@ -50,12 +67,12 @@ fn lost(named: &Path, state: &Path) -> Result<Option<Failure>, Failure> {
     };
     Ok(beside.or_else(of_ledger).map(|(campaign, witness)| {
         Failure::storage(format!(
-            "campaign {campaign} has not finished, and its state {} is gone; {} tells of it. Nothing was changed. Put \
-             the state back if you have it. Otherwise rebuild it by the campaign's own run command with --recover \
-             --max-machines 1, which takes five minutes and starts no scan if one was started before; then this \
-             command works on {}",
-            state.display(),
+            "campaign {campaign} has not finished, as far as {} tells, and its state {} is gone. Nothing was changed. \
+             Put the state back if you have it. Otherwise rebuild it: the campaign's own run command with --recover \
+             and --max-machines 1, and without --again, --canary and another --max-machines. That takes five minutes, \
+             and starts one scan at most, and none if one was started before; then this command works on {}",
             witness.display(),
+            state.display(),
             named.display()
         ))
     }))

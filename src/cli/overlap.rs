@@ -4,7 +4,9 @@
 use std::{
     collections::HashSet,
     fmt,
+    fs::File,
     hash::{BuildHasher, RandomState},
+    io::ErrorKind,
     path::{Path, PathBuf, absolute},
 };
 
@@ -21,16 +23,16 @@ pub(super) struct Overlap {
     campaign: String,
     state: PathBuf,
     is_running: bool,
-    /// How many machines; `None` if its state is gone but its input was the same file.
-    machines: Option<u64>,
+    machines: Shared,
 }
 
 impl fmt::Display for Overlap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.machines {
-            Some(1) => write!(f, "1 of these machines stands")?,
-            Some(machines) => write!(f, "{machines} of these machines stand")?,
-            None => write!(f, "the machines of this input stand")?,
+            Shared::Counted(1) => write!(f, "1 of these machines stands")?,
+            Shared::Counted(machines) => write!(f, "{machines} of these machines stand")?,
+            Shared::Gone => write!(f, "the machines of this input stand")?,
+            Shared::Unreadable => write!(f, "any of these machines may stand")?,
         }
         write!(f, " in campaign {} too, which ", self.campaign)?;
         f.write_str(if self.is_running {
@@ -38,8 +40,23 @@ impl fmt::Display for Overlap {
         } else {
             "has not finished"
         })?;
-        write!(f, " (its state is {})", self.state.display())
+        write!(f, " (its state is {}", self.state.display())?;
+        f.write_str(match self.machines {
+            Shared::Unreadable => ", which this account may not read)",
+            _ => ")",
+        })
     }
+}
+
+/// What is known of the machines that stand in another campaign too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    /// This many of ours.
+    Counted(u64),
+    /// Its state is gone, or is no campaign's any more, which its own next run reports.
+    Gone,
+    /// Its state is another account's, which shares the ledger.
+    Unreadable,
 }
 
 /// All other campaigns that have some of the same machines.
@@ -98,9 +115,10 @@ pub(super) fn find(
     for mark in others {
         let machines = shared(store, &mark)?;
         let overlaps_ours = match machines {
-            Some(machines) => machines > 0,
+            Shared::Counted(machines) => machines > 0,
             // All inputs from standard input have the same name.
-            None => mark.input == input && !is_stdin,
+            Shared::Gone => mark.input == input && !is_stdin,
+            Shared::Unreadable => true,
         };
         if overlaps_ours {
             overlaps.push(Overlap {
@@ -114,14 +132,14 @@ pub(super) fn find(
     Ok(Some(Overlaps(overlaps)).filter(|found| !found.0.is_empty()))
 }
 
-/// How many of our open targets are machines of the other campaign; `None` if its state does not exist or cannot be
-/// read, which its own next run reports.
-fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
+/// How many of our open targets are machines of the other campaign.
+fn shared(store: &Store, other: &MarkRow) -> Result<Shared, StoreError> {
     let Ok(theirs) = Store::open_unchecked_read_only(&other.state) else {
-        return Ok(None);
+        let why = File::open(&other.state).map_err(|e| e.kind());
+        return Ok(without_state(why.err()));
     };
     if theirs.identity().campaign != other.campaign {
-        return Ok(None);
+        return Ok(Shared::Gone);
     }
     let digest = RandomState::new();
     let mut machines = HashSet::new();
@@ -132,7 +150,15 @@ fn shared(store: &Store, other: &MarkRow) -> Result<Option<u64>, StoreError> {
     let shared = open
         .iter()
         .filter(|target| machines.contains(&digest.hash_one(target.machine.as_str())));
-    Ok(Some(shared.count() as u64))
+    Ok(Shared::Counted(shared.count() as u64))
+}
+
+/// What is known where the state cannot be opened; `why` is what the system says about the file.
+fn without_state(why: Option<ErrorKind>) -> Shared {
+    match why {
+        Some(ErrorKind::PermissionDenied) => Shared::Unreadable,
+        _ => Shared::Gone,
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +171,7 @@ mod tests {
             campaign: format!("c{n}"),
             state: format!("{n}.campaign.db").into(),
             is_running: n == 1,
-            machines: Some(n),
+            machines: Shared::Counted(n),
         };
         let of = |n| Overlaps((1..=n).map(overlap).collect());
         assert_eq!(
@@ -158,6 +184,20 @@ mod tests {
             of(7)
                 .to_string()
                 .ends_with("(its state is 5.campaign.db); and 2 more")
+        );
+        assert_eq!(
+            without_state(Some(ErrorKind::PermissionDenied)),
+            Shared::Unreadable
+        );
+        assert_eq!(without_state(Some(ErrorKind::NotFound)), Shared::Gone);
+        let unreadable = Overlap {
+            machines: Shared::Unreadable,
+            ..overlap(2)
+        };
+        assert_eq!(
+            unreadable.to_string(),
+            "any of these machines may stand in campaign c2 too, which has not finished (its state is 2.campaign.db, \
+             which this account may not read)"
         );
         assert_eq!(
             (of(1).to_finish_first(), of(2).to_finish_first()),

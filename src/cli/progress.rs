@@ -1,7 +1,8 @@
 //! The options for progress and logs. The monitors and the log itself are in [`monitor`](crate::monitor).
 
 use std::{
-    ffi::OsStr,
+    borrow::Cow,
+    ffi::{OsStr, OsString},
     io::{self, IsTerminal},
     path::PathBuf,
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 use clap::{ArgAction, Args, ValueEnum};
 use jiff::tz::TimeZone;
 
-use super::{Failure, paths::FileUse, screen};
+use super::{Failure, paths::FileUse};
 use crate::monitor::{
     Bar, Json, Lines, Monitor, NotesOnly, Silent,
     logs::{self, LogFormat, LogOptions, LogTarget, Now},
@@ -44,7 +45,7 @@ pub struct ProgressArgs {
 
     /// Show no progress and no notes, and log errors only.
     ///
-    /// Why a run stopped and where the results are is still printed.
+    /// Why a run stopped and where the results are is still printed, and so are the events of --progress json.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 }
@@ -75,6 +76,15 @@ impl Shown {
     }
 }
 
+/// Whether a command line asks for events in place of text. It is looked for before the command line is parsed, so that
+/// each refusal is an event too.
+pub(super) fn asks_for_events(words: &[OsString]) -> bool {
+    let words = words.iter().take_while(|word| *word != "--");
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let is_apart = |pair: &[Cow<'_, str>]| pair[0] == "--progress" && pair[1] == "json";
+    words.windows(2).any(is_apart) || words.iter().any(|word| word == "--progress=json")
+}
+
 impl ProgressArgs {
     /// The log file, if there is one.
     #[must_use]
@@ -94,11 +104,15 @@ impl ProgressArgs {
         let terminal = io::stderr().is_terminal();
         let zone = TimeZone::system();
         let shown = match self.progress {
+            // `-q` is about what people read.
+            Shown::Json => Shown::Json,
             _ if self.quiet => Shown::None,
             shown => shown.on(terminal, std::env::var_os("TERM").as_deref()),
         };
         let mut target = LogTarget::Stderr;
         let monitor: Arc<dyn Monitor> = match shown {
+            // Elsewhere its lines could not be drawn again.
+            Shown::Bar if !terminal => Arc::new(NotesOnly),
             Shown::Bar => {
                 let bar = Bar::on_stderr(zone);
                 target = LogTarget::AboveBar(bar.bars());
@@ -107,7 +121,6 @@ impl ProgressArgs {
             Shown::None if self.quiet => Arc::new(Silent),
             Shown::None => Arc::new(NotesOnly),
             Shown::Json => {
-                screen::say_in_json();
                 target = LogTarget::AmongEvents;
                 Arc::new(Json::new(Box::new(io::stderr())))
             }
@@ -154,6 +167,16 @@ impl ProgressArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_are_asked_for_before_the_command_line_is_parsed() {
+        let asks = |line: &str| {
+            let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+            asks_for_events(&words)
+        };
+        assert!(asks("run --progress json nowhere.csv") && asks("run --progress=json --what"));
+        assert!(!asks("run --progress lines json") && !asks("run -- --progress json"));
+    }
 
     #[test]
     fn a_bar_is_for_terminals_that_can_move_their_cursor() {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     campaign::{open, tag::CampaignId},
     results::{self, Owner},
-    store::{Lock, Store},
+    store::{Lock, LockError, Store},
 };
 
 /// Write a campaign's results anew from its state, for results that were lost, moved or edited. Nobody is signed in,
@@ -46,12 +46,12 @@ pub struct ResultsArgs {
 /// be written.
 pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
     let state = state_of(&args.state)?;
-    let busy = |_| {
-        Failure::usage(
-            "a run is at work on the campaign, and writes the results itself; nothing was written",
-        )
-    };
-    let _lock = Lock::take(&state).map_err(busy)?;
+    let _lock = Lock::take(&state).map_err(|e| match e {
+        LockError::Held(_) => Failure::usage(
+            "another fleetsweep is at work on the campaign; a run writes the results itself. Nothing was written",
+        ),
+        e @ LockError::File { .. } => Failure::storage(e),
+    })?;
     let store = open_checked(&state).await?;
     let campaign = CampaignId::known(store.identity().campaign.as_str());
     let _campaign = open::of_campaign(&campaign, ledger::locks().as_deref())?;
@@ -76,6 +76,14 @@ impl ResultsArgs {
         let last = store.last_results()?;
         let was_excel = last.as_ref().is_some_and(|(_, excel)| *excel);
         let path = self.results.clone().or(last.map(|(path, _)| path.into()));
+        if let Some(path) = path.as_ref().filter(|_| self.results.is_none())
+            && !path.parent().is_some_and(Path::is_dir)
+        {
+            return Err(Failure::usage(format!(
+                "the campaign's last run wrote its results to {}, where no folder is any more: name the file with -o",
+                path.display()
+            )));
+        }
         path.map(|path| (path, was_excel)).ok_or_else(|| {
             Failure::usage("no run of this campaign has written results: name the file with -o")
         })

@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::screen;
-use crate::{campaign::engine::canary_gate::Confirm, monitor::Monitor};
+use crate::{
+    campaign::engine::canary_gate::Confirm,
+    monitor::{Monitor, keys},
+};
 
 /// Asks at the terminal. The monitor draws nothing until there is an answer.
 pub struct Terminal {
@@ -46,6 +49,8 @@ struct PendingQuestion {
 impl PendingQuestion {
     fn print(monitor: Arc<dyn Monitor>, question: &str) -> Self {
         monitor.hush(true);
+        // It is no answer to a question that nobody has seen.
+        keys::drop_typed();
         screen::ask(question);
         Self {
             monitor,

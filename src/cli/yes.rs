@@ -6,7 +6,7 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use super::Failure;
+use super::{Failure, screen};
 use crate::monitor::count;
 
 /// More machines than this are not started without a yes, in case the wrong file was named.
@@ -42,7 +42,8 @@ pub fn joined(args: &[OsString]) -> Vec<OsString> {
 /// Whether somebody can be asked.
 #[must_use]
 pub fn can_ask() -> bool {
-    io::stdin().is_terminal()
+    // Among events nobody reads a question.
+    io::stdin().is_terminal() && !screen::is_in_json()
 }
 
 /// Whether the scans of a campaign may start.

@@ -25,8 +25,7 @@ use jiff::tz::TimeZone;
 use super::{
     Began, Ended, Monitor, Scans, State,
     canvas::{Canvas, Size},
-    keys::Keys,
-    page,
+    keys, page,
 };
 use crate::plain_text::one_line;
 
@@ -49,7 +48,6 @@ pub struct Bar {
     /// Where notes are written while the bar is hidden.
     notes: Mutex<Box<dyn Write + Send>>,
     shown: Mutex<Shown>,
-    keys: Mutex<Keys>,
     is_hushed: AtomicBool,
 }
 
@@ -93,7 +91,6 @@ impl Bar {
             zone,
             notes: Mutex::new(notes),
             shown: Mutex::default(),
-            keys: Mutex::default(),
             is_hushed: AtomicBool::new(false),
         }
     }
@@ -108,29 +105,25 @@ impl Bar {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keys(&self) -> std::sync::MutexGuard<'_, Keys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Lays the lines out for the terminal as wide as it is now.
     fn lay_out(&self, shown: &Shown) {
         let Shown { state, scans, .. } = shown;
         let (zone, columns) = (&self.zone, self.canvas.columns());
         match (state, scans) {
             (Some(state), _) => {
-                self.progress.set_prefix(page::beside(state, zone, columns));
                 self.progress.set_length(state.targets);
                 self.progress.set_position(state.ended);
+                self.progress.set_prefix(page::beside(state, zone, columns));
             }
             (None, Some(scans)) => {
-                self.progress.set_prefix(page::scans_beside(scans));
                 self.progress.set_length(scans.total());
                 self.progress.set_position(scans.over);
+                self.progress.set_prefix(page::scans_beside(scans));
             }
             (None, None) => return,
         }
         if !self.is_hushed.load(Ordering::Relaxed) {
-            self.keys().hide();
+            keys::hide();
         }
         let lines = page::below(state.as_ref(), scans.as_ref(), zone, columns);
         self.progress.set_message(lines.join("\n"));
@@ -151,10 +144,16 @@ impl Shown {
     }
 }
 
+impl Drop for Bar {
+    fn drop(&mut self) {
+        keys::show();
+    }
+}
+
 impl Monitor for Bar {
     fn began(&self, began: &Began<'_>) {
         self.note(&began.in_words());
-        self.keys().hide();
+        keys::hide();
     }
 
     fn target_ended(&self, _: &Ended<'_>) {}
@@ -185,16 +184,16 @@ impl Monitor for Bar {
         self.is_hushed.store(hushed, Ordering::Relaxed);
         self.canvas.hush(hushed);
         if hushed {
-            self.keys().show();
+            keys::show();
         } else {
-            self.keys().hide();
+            keys::hide();
         }
     }
 
     fn ended(&self) {
         // The summary repeats all of it, and stays on the screen.
         self.progress.finish_and_clear();
-        self.keys().show();
+        keys::show();
     }
 }
 

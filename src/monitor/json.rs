@@ -244,7 +244,9 @@ impl Monitor for Json {
 
     fn state(&self, state: &State) {
         let mut writer = self.writer();
-        let is_due = writer.last.is_none_or(|last| state.elapsed >= last + APART);
+        // The end of the last target may be followed by hours of watching scans.
+        let is_due = state.ended >= state.targets
+            || writer.last.is_none_or(|last| state.elapsed >= last + APART);
         if is_due {
             writer.last = Some(state.elapsed);
             writer.unwritten = None;

@@ -3,65 +3,80 @@
 //! The terminal would show each of them where the cursor is, and Enter would move the bar by a line. So it does not
 //! show them. Ctrl-C and Ctrl-Z work as ever. What was typed before a question is asked is no answer to it, and is
 //! thrown away.
-
-/// Whether the terminal shows keys, and how it was before.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
-    #[cfg(unix)]
-    before: Option<rustix::termios::Termios>,
-}
+//!
+//! The process has one terminal, so what is kept about it is the process's: a panic in any thread has to put it back.
 
 #[cfg(unix)]
-impl Keys {
-    /// Shows no keys any more.
-    pub(super) fn hide(&mut self) {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let terminal = std::io::stdin();
-        if self.before.is_some() || !is_ours(&terminal) {
+pub(crate) use unix::{drop_typed, hide, show};
+
+#[cfg(unix)]
+mod unix {
+    use std::{io::stderr, sync::Mutex};
+
+    use rustix::{
+        process::getpgrp,
+        termios::{
+            LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp,
+            tcsetattr,
+        },
+    };
+
+    /// How the terminal was before keys were hidden; `None` while they are shown.
+    static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+    /// Shows no keys any more on the terminal that stderr is.
+    pub(crate) fn hide() {
+        let Ok(mut kept) = BEFORE.try_lock() else {
+            return;
+        };
+        if kept.is_some() || !is_ours() {
             return;
         }
-        let Ok(before) = tcgetattr(&terminal) else {
+        let Ok(before) = tcgetattr(stderr()) else {
             return;
         };
         let mut quiet = before.clone();
         quiet.local_modes -= LocalModes::ECHO | LocalModes::ECHONL;
-        if tcsetattr(&terminal, OptionalActions::Now, &quiet).is_ok() {
-            self.before = Some(before);
+        if tcsetattr(stderr(), OptionalActions::Now, &quiet).is_ok() {
+            *kept = Some(before);
         }
     }
 
-    /// Shows keys again, and throws away those that were pressed meanwhile.
-    pub(super) fn show(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        let terminal = std::io::stdin();
-        if let Some(before) = self.before.take()
-            && is_ours(&terminal)
+    /// Shows keys again, and throws away those that were pressed meanwhile. It waits for nobody, so that a panic may
+    /// call it.
+    pub(crate) fn show() {
+        if let Ok(mut kept) = BEFORE.try_lock()
+            && let Some(before) = kept.take()
+            && is_ours()
         {
             // An error means that the terminal is gone.
-            let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+            let _ = tcsetattr(stderr(), OptionalActions::Flush, &before);
         }
     }
-}
 
-/// Whether this process is in the foreground of its terminal. In the background it would be stopped for changing it.
-#[cfg(unix)]
-fn is_ours(terminal: &std::io::Stdin) -> bool {
-    rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp())
-}
+    /// Throws away what was typed so far.
+    pub(crate) fn drop_typed() {
+        if is_ours() {
+            // An error means that the terminal is gone.
+            let _ = tcflush(stderr(), QueueSelector::IFlush);
+        }
+    }
 
-#[cfg(not(unix))]
-#[expect(
-    clippy::unused_self,
-    reason = "the console of Windows shows keys only while something reads them"
-)]
-impl Keys {
-    pub(super) fn hide(&mut self) {}
-
-    pub(super) fn show(&mut self) {}
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        self.show();
+    /// Whether this process is in the foreground of the terminal. In the background it would be stopped for changing
+    /// it.
+    fn is_ours() -> bool {
+        tcgetpgrp(stderr()).is_ok_and(|group| group == getpgrp())
     }
 }
+
+/// The console of Windows shows keys only while something reads them.
+#[cfg(not(unix))]
+pub(crate) const fn hide() {}
+
+/// See [`hide`].
+#[cfg(not(unix))]
+pub(crate) const fn show() {}
+
+/// See [`hide`].
+#[cfg(not(unix))]
+pub(crate) const fn drop_typed() {}

@@ -28,6 +28,8 @@ struct Page {
     unwritten: Option<State>,
     /// The scans, as they were reported last.
     scans: Option<Scans>,
+    /// Whether it was told that all targets have ended.
+    is_last_told: bool,
     hushed: bool,
 }
 
@@ -42,6 +44,7 @@ impl Lines {
                 last: Duration::ZERO,
                 unwritten: None,
                 scans: None,
+                is_last_told: false,
                 hushed: false,
             }),
         }
@@ -82,13 +85,16 @@ impl Monitor for Lines {
 
     fn state(&self, state: &State) {
         let mut page = self.page();
-        if state.elapsed >= page.last + APART && !page.hushed {
+        // The end of the last target may be followed by hours of watching scans.
+        let is_last = state.ended >= state.targets && !page.is_last_told;
+        if (state.elapsed >= page.last + APART || is_last) && !page.hushed {
+            page.is_last_told |= is_last;
             page.last = state.elapsed;
             page.unwritten = None;
             let line = self.line(state, page.scans.as_ref());
             page.write(&line);
         } else {
-            page.unwritten = Some(state.clone());
+            page.unwritten = (!page.is_last_told).then(|| state.clone());
         }
     }
 
@@ -193,6 +199,18 @@ mod tests {
              in flight 3 · busy 20 · to go 660 · minute 100/100 · hour 320/1,500 · \
              next call in 41 s: minute window full\n"
         );
+    }
+
+    #[test]
+    fn the_end_of_the_last_target_is_told_at_once_and_once() {
+        let text = told(|lines| {
+            lines.state(&state(10_000, 999));
+            lines.state(&state(10_100, 1000));
+            lines.state(&state(10_200, 1000));
+            lines.ended();
+        });
+        let done: Vec<&str> = text.lines().map(|line| &line[9..14]).collect();
+        assert_eq!(done, ["999/1", "1,000"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod bar;
 mod canvas;
 pub mod count;
 pub mod json;
-mod keys;
+pub(crate) mod keys;
 pub mod lines;
 pub mod logs;
 mod page;

@@ -66,7 +66,7 @@ fn what_is_somebody_elses_or_in_use_is_left_alone() {
         &["fleet.csv"],
     );
     let at_work = Lock::take(&place.path("fleet.campaign.db")).unwrap();
-    assert_refused(&results(&place, &[]), 2, &["a run is at work"]);
+    assert_refused(&results(&place, &[]), 2, &["at work on the campaign"]);
     drop(at_work);
     assert_eq!(
         results(&place, &["-o", "mine.csv", "--force"])

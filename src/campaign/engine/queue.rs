@@ -113,10 +113,10 @@ impl Queue {
         self.due.busy() + self.later.busy()
     }
 
-    /// How many retries wait for another reason, or for nothing but their turn.
+    /// How many others were sent to, and wait for another reason or for nothing but their turn.
     #[must_use]
     pub(crate) fn retrying(&self) -> usize {
-        self.due.len() + self.later.len() - self.busy() + self.begun_at_hand()
+        self.due.begun() + self.later.begun() + self.begun_at_hand()
     }
 
     /// The retries: when each becomes due, and how often its machine was found busy.

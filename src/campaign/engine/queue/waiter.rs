@@ -31,16 +31,22 @@ impl Waiter {
         self.pending_tries > 0
     }
 
+    /// Whether it was sent to, and waits for another reason.
+    fn is_retried(&self) -> bool {
+        self.is_begun && !self.is_busy()
+    }
+
     pub(super) fn target(&self) -> Option<&PendingTarget> {
         self.at_hand.as_deref()
     }
 }
 
-/// Retries in the order of their keys, and how many of them wait for a busy machine.
+/// Retries in the order of their keys, how many of them wait for a busy machine, and how many others were sent to.
 #[derive(Debug)]
 pub(super) struct Waiters<K> {
     by_key: BTreeMap<K, Waiter>,
     busy: usize,
+    begun: usize,
 }
 
 impl<K> Default for Waiters<K> {
@@ -48,6 +54,7 @@ impl<K> Default for Waiters<K> {
         Self {
             by_key: BTreeMap::new(),
             busy: 0,
+            begun: 0,
         }
     }
 }
@@ -66,30 +73,42 @@ impl<K: Ord> Waiters<K> {
         self.busy
     }
 
+    /// How many of the others were sent to.
+    pub(super) fn begun(&self) -> usize {
+        self.begun
+    }
+
     /// Adds a retry, in the place of another one with this key.
     pub(super) fn insert(&mut self, key: K, waiter: Waiter) {
         self.busy += usize::from(waiter.is_busy());
+        self.begun += usize::from(waiter.is_retried());
         if let Some(before) = self.by_key.insert(key, waiter) {
-            self.busy -= usize::from(before.is_busy());
+            self.is_gone(&before);
         }
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<Waiter> {
         let waiter = self.by_key.remove(key)?;
-        self.busy -= usize::from(waiter.is_busy());
+        self.is_gone(&waiter);
         Some(waiter)
     }
 
     pub(super) fn pop_first(&mut self) -> Option<(K, Waiter)> {
         let (key, waiter) = self.by_key.pop_first()?;
-        self.busy -= usize::from(waiter.is_busy());
+        self.is_gone(&waiter);
         Some((key, waiter))
+    }
+
+    fn is_gone(&mut self, waiter: &Waiter) {
+        self.busy -= usize::from(waiter.is_busy());
+        self.begun -= usize::from(waiter.is_retried());
     }
 
     /// Keeps the retries for which `stays` returns true.
     pub(super) fn retain(&mut self, mut stays: impl FnMut(&K, &Waiter) -> bool) {
         self.by_key.retain(|key, waiter| stays(key, waiter));
         self.busy = self.by_key.values().filter(|w| w.is_busy()).count();
+        self.begun = self.by_key.values().filter(|w| w.is_retried()).count();
     }
 }
 
