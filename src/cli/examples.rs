@@ -27,6 +27,7 @@ Environment:
   AZURE_CLIENT_CERTIFICATE_PATH                 its certificate and key (PEM), or
   AZURE_FEDERATED_TOKEN_FILE                    a workload identity's token
   FLEETSWEEP_TOKEN                              a token that is at hand, in place of a sign-in
+  FLEETSWEEP_NOTIFY                             where notices go, in place of --notify
   HTTPS_PROXY, NO_PROXY                         the way to the service
   RUST_LOG                                      what is logged, in place of -v
 ";
