@@ -4,8 +4,8 @@
 //!   [`follow`], [`cancel`], [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - For the shell: [`completions`], [`man`] and [`examples`] (the ends of the help texts).
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
-//!   (what stops a campaign), [`progress`] (progress and logs), [`watch`] (metrics and notices), [`yes`] (questions answered beforehand). [`values`]
-//!   parses the values of options.
+//!   (what stops a campaign), [`progress`] (progress and logs), [`watch`] (metrics and notices), [`yes`] (questions
+//!   answered beforehand). [`values`] parses the values of options.
 //! - What several commands do: `api` (what is needed to call the API), `existing_campaign` (how `follow` and `cancel`
 //!   begin and end), `remote_stop` (how `cancel` stops a run), `overlap` (machines that are in other campaigns too).
 //! - A campaign's files: [`paths`] (where they are), [`ledger`] and [`run_bounds`] (what a state notes about its runs).
@@ -234,8 +234,8 @@ fn with_plain_quotes(e: clap::Error, args: &[OsString]) -> clap::Error {
     }
 }
 
-/// Says at once why a command has failed, because there is more to come before its end. A program hears of it in the last
-/// event.
+/// Says at once why a command has failed, because there is more to come before its end. A program hears of it in the
+/// last event.
 ///
 /// # Errors
 /// The failure that is still to be said.

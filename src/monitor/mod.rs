@@ -3,8 +3,8 @@
 //! - this file: the port, [`Monitor`]. The campaign reports to it, and gets nothing back.
 //! - [`state`], [`called`]: what is reported.
 //! - [`bar`], [`lines`], [`json`], [`silent`]: shows it on a terminal, elsewhere, to programs, or not at all.
-//! - [`metrics`]: numbers for Prometheus. [`pulse`]: whether the run is alive. [`occasions`]: what somebody is notified of,
-//!   as a [`notice`]. [`several`]: all of these at once.
+//! - [`metrics`]: numbers for Prometheus. [`pulse`]: whether the run is alive.
+//! - [`occasions`]: what somebody is notified of, as a [`notice`]. [`several`]: all of these at once.
 //! - `page`: the lines below the bar. `canvas`: draws them. `keys`: what is typed meanwhile.
 //! - [`recording`]: a test double that remembers everything.
 //! - [`span`]: durations as text. [`count`]: counts as text.

@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "campaign mockabc: the service has asked for no calls for 1 h 30 min from now; 317 of 1,000 targets have \
-              ended"
+                "campaign mockabc: the service has asked for no calls for 1 h 30 min from now; 317 of \
+              1,000 targets have ended"
             ]
         );
         assert_eq!(notices[0].event, Occasion::Hold);

@@ -20,8 +20,8 @@ const FOR_ONE_RUN: [(&str, bool); 4] = [
     ("--retry", true),
 ];
 
-/// Options whose values may hold a secret. They are neither recorded nor said again; an environment variable can stand for
-/// them.
+/// Options whose values may hold a secret. They are neither recorded nor said again; an environment variable can stand
+/// for them.
 const SECRET: [(&str, bool); 1] = [("--notify", true)];
 
 /// The record of this run, for the state's table of runs.
@@ -55,8 +55,8 @@ pub(super) fn log(command: &[OsString]) {
     );
 }
 
-/// The command line as it can be typed again in this system's shell. Secrets come from the environment or from files; where
-/// one may be in the command line, that option has to be taken out before.
+/// The command line as it can be typed again in this system's shell. Secrets come from the environment or from files;
+/// where one may be in the command line, that option has to be taken out before.
 pub(super) fn shell_line(command: &[OsString]) -> String {
     let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")

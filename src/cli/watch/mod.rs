@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - this file: the options, and what is begun and ended for them. `end`: the notice of the end.
-//! - `server`: `/metrics` and `/healthz`. `notifier`: the queue, and when a notice is posted again. `webhook`: posts it.
-//! - `command`: the command at the end.
+//! - `server`: `/metrics` and `/healthz`. `command`: the command at the end.
+//! - `notifier`: the queue of notices, and when one is posted again. `webhook`: posts it.
 
 mod command;
 mod end;
@@ -58,8 +58,8 @@ pub struct WatchArgs {
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     on_end: Option<String>,
 
-    /// Post the facts as JSON to this address when the run has ended, when a brake stops it, and when calls are held for
-    /// over an hour.
+    /// Post the facts as JSON to this address when the run has ended, when a brake stops it, and when calls are held
+    /// for over an hour.
     ///
     /// https, or http to this computer. The campaign does not wait for it; at the end the process does, for up to 30 s.
     /// The environment variable FLEETSWEEP_NOTIFY keeps an address with a secret in it off the command line.
@@ -206,7 +206,7 @@ impl Watch {
         Arc::clone(&self.monitor)
     }
 
-    /// Tells how the run has ended: by the command and by a notice, and waits for both. All has been printed and written,
+    /// Tells how the run has ended: by the command and by a notice, and waits for both. All has been written before,
     /// and nothing of this changes how the process ends.
     pub(super) async fn ended(
         self,
