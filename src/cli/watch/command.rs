@@ -81,7 +81,7 @@ impl EndCommand {
                 "{program} was still running after {secs} s and was killed"
             ));
         };
-        group.is_over();
+        group.leave();
         match attended {
             Ok((status, _)) if status.success() => Ok(()),
             Ok((status, words)) if words.is_empty() => {
@@ -163,7 +163,7 @@ impl Group {
     }
 
     /// The program has ended by itself. What it has left running stays.
-    fn is_over(mut self) {
+    fn leave(mut self) {
         self.0 = None;
     }
 }

@@ -43,7 +43,7 @@ fn in_words(notice: &Notice, summary: Option<&Summary>) -> String {
         Some(why) => format!("stopped: {why}"),
         None => "done".to_owned(),
     };
-    let counts = summary.map_or_else(Vec::new, |summary| {
+    let counts: Vec<_> = summary.map_or_else(Vec::new, |summary| {
         let some = summary.outcomes.iter().filter(|(_, count)| *count > 0);
         let some = some.map(|(outcome, n)| {
             let outcome = outcome.as_str().replace('_', " ");
@@ -55,14 +55,10 @@ fn in_words(notice: &Notice, summary: Option<&Summary>) -> String {
         Some(summary) if summary.rehearsal => REHEARSED,
         _ => "",
     };
-    let mut text = format!("{who}: {how}{so}");
-    if !counts.is_empty() {
-        text += &format!("; {}", counts.join(", "));
-    }
-    if let Some(code) = notice.exit_code {
-        text += &format!("; exit code {code}");
-    }
-    text
+    let mut parts = vec![format!("{who}: {how}{so}"), counts.join(", ")];
+    parts.extend(notice.exit_code.map(|code| format!("exit code {code}")));
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }
 
 #[cfg(test)]

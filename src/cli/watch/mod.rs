@@ -272,5 +272,5 @@ async fn to_stop_waiting(asked_before: bool, voice: &Voice) {
         is_asked = true;
         voice.say("waiting for --on-end and --notify; Ctrl-C again ends that");
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -90,11 +90,15 @@ fn the_samples_are_the_states_numbers_and_add_up_to_the_targets() {
         .map(|(name, n)| ((*name).to_owned(), *n as f64));
     assert_eq!(outcomes, expected.collect());
     let open = by_label(&samples, "fleetsweep_targets_open");
-    let told = |name: &str| open[name];
-    assert_eq!(
-        ["in_flight", "to_look_up", "busy", "retrying", "to_go"].map(told),
-        [3.0, 5.0, 15.0, 7.0, 653.0]
-    );
+    let expected = [
+        ("in_flight", 3.0),
+        ("to_look_up", 5.0),
+        ("busy", 15.0),
+        ("retrying", 7.0),
+        ("to_go", 653.0),
+    ];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(open, BTreeMap::from(expected));
     let all: f64 = outcomes.values().chain(open.values()).sum();
     assert!((all - 1_000.0).abs() < f64::EPSILON);
     let used = by_label(&samples, "fleetsweep_quota_used_ratio");

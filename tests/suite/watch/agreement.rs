@@ -1,6 +1,8 @@
 //! The last state event, the metrics, the summary, the notice, `status` and the results agree to the last count, over
 //! random campaigns with faults.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// How many campaigns. They wait for look-ups most of the time, and run at once.
@@ -60,11 +62,15 @@ impl Campaign {
         let mut rows = fs::read_to_string(&file).unwrap();
         for _ in 0..rng.u32(0..5) {
             // The same machine once more, and a slip.
-            rows += &format!("{:040x}\n1.23E+39\n", rng.u32(0..machines));
+            writeln!(rows, "{:040x}\n1.23E+39", rng.u32(0..machines)).unwrap();
         }
         fs::write(&file, rows).unwrap();
         let some = rng.u32(10..machines / 2);
-        let end = [End::Done, End::Braked(some), End::Interrupted(some)][seed as usize % 3];
+        let end = match seed % 3 {
+            0 => End::Done,
+            1 => End::Braked(some),
+            _ => End::Interrupted(some),
+        };
         let (url, some) = (server.url(), some.to_string());
         let mut words = vec!["--api-url", &url, "--limit", "20/1s", "--progress", "json"];
         words.extend(["--metrics", "127.0.0.1:0", "--on-end", UNTIL_GO]);
@@ -196,6 +202,10 @@ impl Campaign {
     }
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the seed is shown where the test fails"
+)]
 #[test]
 fn all_that_tells_of_a_campaign_agrees_to_the_last_count() {
     let seed = std::env::var("FLEETSWEEP_SEED")

@@ -97,7 +97,8 @@ fn an_address_that_cannot_be_used_is_refused_before_anything_is_sent_or_written(
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     assert_eq!(server.saw("/mock/witness")["kinds"]["start"]["calls"], 0);
     let meant = ["--mock", "-q", "--yes", "--metrics", "0.0.0.0:0"];
-    assert!(run(place.path(), &meant).status().unwrap().success());
+    let done = run(place.path(), &meant).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Machines that watch the real program: metrics, a command at the end, notices to a URL.
 
 mod agreement;
+mod agreement_in_virtual_time;
 mod commands;
 mod metrics;
 mod notices;
@@ -115,6 +116,10 @@ impl Scrape {
             ),
             "{head}"
         );
+        Self::read(&text)
+    }
+
+    fn read(text: &str) -> Self {
         assert!(text.ends_with("# EOF\n"), "{text}");
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         let samples = samples.map(|line| {
