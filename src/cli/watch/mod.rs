@@ -91,7 +91,7 @@ impl WatchArgs {
         {
             return Err(Failure::usage(format!(
                 "at {address}, others than this computer can read the campaign's numbers: give --metrics an address \
-                 of its own, such as 127.0.0.1:9464, or --yes if that is meant"
+                 that only this computer reaches, such as 127.0.0.1:9464, or --yes if that is meant"
             )));
         }
         self.command().map(drop)?;
