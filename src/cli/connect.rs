@@ -22,7 +22,11 @@ use demo::{Link, start_mock};
 pub use offline::Offline;
 
 use super::{
-    ExitCode, Failure, api::ApiClient, mock::ScenarioArgs, pace::PaceArgs, paths::FileUse,
+    ExitCode, Failure,
+    api::{ApiClient, ApiLink},
+    mock::ScenarioArgs,
+    pace::PaceArgs,
+    paths::FileUse,
     simulate::TenantClient,
 };
 use crate::{
@@ -273,7 +277,11 @@ impl ConnectArgs {
         Ok((base, endpoints))
     }
 
-    fn network(&self) -> Result<Network, Failure> {
+    /// How this computer connects to others.
+    ///
+    /// # Errors
+    /// `--ca-cert` cannot be used.
+    pub(super) fn network(&self) -> Result<Network, Failure> {
         let Some(path) = &self.ca_cert else {
             return Ok(Network::default());
         };
@@ -313,7 +321,7 @@ impl Connection {
             Link::Tenant(tenant) => {
                 let base = self.base.clone();
                 let client = TenantClient::new(Arc::clone(tenant), base, request_timeout);
-                return Ok(ApiClient::Tenant(client));
+                return Ok(ApiClient::new(ApiLink::Tenant(client)));
             }
         };
         let options = HttpOptions {
@@ -323,7 +331,7 @@ impl Connection {
             network,
         };
         let client = HttpDefender::new(options).map_err(not_signed_in)?;
-        Ok(ApiClient::Http(client))
+        Ok(ApiClient::new(ApiLink::Http(client)))
     }
 }
 

@@ -28,6 +28,7 @@ Environment:
   AZURE_FEDERATED_TOKEN_FILE                    a workload identity's token
   FLEETSWEEP_TOKEN                              a token that is at hand, in place of a sign-in
   FLEETSWEEP_EXCLUDE                            a list of machines that are never sent to
+  FLEETSWEEP_NOTIFY                             where notices go, in place of --notify
   HTTPS_PROXY, NO_PROXY                         the way to the service
   RUST_LOG                                      what is logged, in place of -v
 ";

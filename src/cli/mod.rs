@@ -4,8 +4,8 @@
 //!   [`follow`], [`cancel`], [`results`], [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - For the shell: [`completions`], [`man`] and [`examples`] (the ends of the help texts).
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
-//!   (what stops a campaign), [`progress`] (progress and logs), [`yes`] (questions answered beforehand). [`values`]
-//!   parses the values of options.
+//!   (what stops a campaign), [`progress`] (progress and logs), [`watch`] (metrics and notices), [`yes`] (questions
+//!   answered beforehand). [`values`] parses the values of options.
 //! - What several commands do: `api` (what is needed to call the API), `existing_campaign` (how `follow` and `cancel`
 //!   begin and end), `remote_stop` (how `cancel` stops a run), `overlap` (machines that are in other campaigns too).
 //! - A campaign's files: [`paths`] (where they are), `named_state` (the state that a command line names), [`ledger`]
@@ -46,6 +46,7 @@ pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod values;
+pub mod watch;
 pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, time::Duration};
@@ -102,6 +103,10 @@ impl Failure {
             code,
             why: why.to_string(),
         }
+    }
+
+    const fn code(&self) -> ExitCode {
+        self.code
     }
 
     /// The command line or the input is wrong.
@@ -243,6 +248,18 @@ fn with_plain_quotes(e: clap::Error, args: &[OsString]) -> clap::Error {
     match Cli::try_parse_from(yes::joined(&plain)) {
         Err(plain) => plain,
         Ok(_) => Cli::command().error(e.kind(), "the command line contains control characters"),
+    }
+}
+
+/// Says at once why a command has failed, because there is more to come before its end. A program hears of it in the
+/// last event.
+///
+/// # Errors
+/// The failure that is still to be said.
+fn say_now(done: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
+    match done {
+        Err(failure) if !screen::is_in_json() => Ok(fail(&failure)),
+        done => done,
     }
 }
 

@@ -49,7 +49,7 @@ impl Network {
     /// A client that retries nothing and follows no redirects, since a redirect might send a token elsewhere, and
     /// would be a call that the limiter does not count. A `direct` client uses no proxy: for this computer itself,
     /// and for the host's metadata service, which a proxy cannot reach.
-    pub(super) fn client(&self, direct: bool) -> ClientBuilder {
+    pub(crate) fn client(&self, direct: bool) -> ClientBuilder {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .retry(retry::never())

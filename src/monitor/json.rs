@@ -1,4 +1,4 @@
-//! Progress for programs: one event a line, as JSON. `docs/PROGRESS.md` documents them.
+//! Progress for programs: one event a line, as JSON. `docs/MONITORING.md` documents them.
 //!
 //! The form has a version, which grows when a field loses its meaning. New events and new fields may come at any time.
 
@@ -90,6 +90,7 @@ pub struct JsonState<'a> {
     to_go: u64,
     windows: Vec<JsonWindow>,
     waiting: Option<JsonWaiting<'a>>,
+    held: Option<JsonHeld>,
     last_call: JsonLastCall,
     throttled: u64,
     troubles: Vec<JsonTrouble<'a>>,
@@ -107,6 +108,12 @@ struct JsonWindow {
 struct JsonWaiting<'a> {
     what: &'a str,
     left_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonHeld {
+    by: &'static str,
+    left_s: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,6 +161,10 @@ impl<'a> From<&'a State> for JsonState<'a> {
             waiting: state.waiting.as_ref().map(|waiting| JsonWaiting {
                 what: &waiting.what,
                 left_s: waiting.left.map(|left| left.as_secs_f64()),
+            }),
+            held: state.held.map(|held| JsonHeld {
+                by: held.by.as_str(),
+                left_s: held.left.as_secs_f64(),
             }),
             last_call: match state.last_call {
                 LastCall::Gone => JsonLastCall::Gone,
@@ -326,6 +337,7 @@ mod tests {
                 {"length_s": 3600.0, "used": 320, "limit": 1500, "usable": 1500},
             ],
             "waiting": {"what": "minute window full", "left_s": 40.3},
+            "held": null,
             "last_call": {"is": "expected", "from_s": 11520.0, "likely_s": 11520.0, "to_s": 11520.0},
             "throttled": 0,
             "troubles": [{"what": "503", "count": 2}],

@@ -1,22 +1,30 @@
 //! Progress, for people and for tests.
 //!
 //! - this file: the port, [`Monitor`]. The campaign reports to it, and gets nothing back.
-//! - [`state`]: what is reported.
+//! - [`state`], [`called`]: what is reported.
 //! - [`bar`], [`lines`], [`json`], [`silent`]: shows it on a terminal, elsewhere, to programs, or not at all.
+//! - [`metrics`]: numbers for Prometheus. [`pulse`]: whether the run is alive.
+//! - [`occasions`]: what somebody is notified of, as a [`notice`]. [`several`]: all of these at once.
 //! - `page`: the lines below the bar. `canvas`: draws them. `keys`: what is typed meanwhile.
 //! - [`recording`]: a test double that remembers everything.
 //! - [`span`]: durations as text. [`count`]: counts as text.
 //! - [`logs`]: `tracing` events on stderr, above the bar, or in a file.
 
 pub mod bar;
+pub mod called;
 mod canvas;
 pub mod count;
 pub mod json;
 pub(crate) mod keys;
 pub mod lines;
 pub mod logs;
+pub mod metrics;
+pub mod notice;
+pub mod occasions;
 mod page;
+pub mod pulse;
 pub mod recording;
+pub mod several;
 pub mod silent;
 pub mod span;
 pub mod state;
@@ -24,9 +32,15 @@ pub mod state;
 use std::time::Duration;
 
 pub use bar::Bar;
+pub use called::{Called, Held, Holder};
 pub use json::{Json, JsonEvent};
 pub use lines::Lines;
+pub use metrics::Metrics;
+pub use notice::Notice;
+pub use occasions::Occasions;
+pub use pulse::Pulse;
 pub use recording::{Event, Recording};
+pub use several::Several;
 pub use silent::{NotesOnly, Silent};
 pub use state::{
     Began, Ended, Expected, LastCall, Scans, Standing, State, Trouble, Waiting, Window,
@@ -52,6 +66,19 @@ pub trait Monitor: Send + Sync {
     fn answered(&self, since_due: Duration) {
         let _ = since_due;
     }
+
+    /// A call of any kind was answered, or given up.
+    fn called(&self, call: &Called<'_>) {
+        let _ = call;
+    }
+
+    /// A brake stops the run, for this reason. Calls that are in flight are still waited for.
+    fn braked(&self, why: &str) {
+        let _ = why;
+    }
+
+    /// No more calls go out, and this was the last state. The scans may still be followed.
+    fn sent_all(&self) {}
 
     /// One line for the user.
     fn note(&self, text: &str);

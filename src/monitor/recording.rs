@@ -31,6 +31,8 @@ pub enum Event {
     State(State),
     /// [`Monitor::scans`]
     Scans(Scans),
+    /// [`Monitor::braked`]
+    Braked(String),
     /// [`Monitor::note`]
     Note(String),
     /// [`Monitor::ended`]
@@ -95,6 +97,10 @@ impl Monitor for Recording {
 
     fn scans(&self, scans: &Scans) {
         self.keep(Event::Scans(scans.clone()));
+    }
+
+    fn braked(&self, why: &str) {
+        self.keep(Event::Braked(why.to_owned()));
     }
 
     fn note(&self, text: &str) {

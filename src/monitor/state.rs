@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{count::grouped, span};
+use super::{Held, count::grouped, span};
 
 /// A run has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct State {
     pub windows: Vec<Window>,
     /// What the next call is waiting for.
     pub waiting: Option<Waiting>,
+    /// Whether calls are held back, and for how much longer.
+    pub held: Option<Held>,
     /// When the last call will be sent.
     pub last_call: LastCall,
     /// How many calls of this run were refused with 429.
@@ -255,6 +257,12 @@ impl LastCall {
 }
 
 impl Began<'_> {
+    /// The campaign's id alone: that of a rehearsal is followed by a word about that.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.campaign.split(' ').next().unwrap_or_default()
+    }
+
     /// "campaign abc123defg: 60 targets, 4 of them ended already".
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -387,6 +395,7 @@ impl State {
                 what: "minute window full".to_owned(),
                 left: Some(Duration::from_millis(40_300)),
             }),
+            held: None,
             last_call: LastCall::In(about(192)),
             throttled: 0,
             troubles: Vec::new(),

@@ -122,6 +122,9 @@ mod simulate;
 mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;
+/// Metrics, notices and a command at the end, for machines that watch.
+#[cfg(unix)]
+mod watch;
 /// What is said at Ctrl-C, and how to go on after a brake.
 #[cfg(unix)]
 mod words;

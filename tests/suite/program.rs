@@ -16,6 +16,7 @@ pub(super) fn fleetsweep(folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env_remove("FLEETSWEEP_TOKEN")
+        .env_remove("FLEETSWEEP_NOTIFY")
         .env_remove("RUST_LOG")
         .env("XDG_STATE_HOME", state_home(folder))
         .stdin(Stdio::null());

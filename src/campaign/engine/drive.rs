@@ -89,6 +89,8 @@ pub(super) struct Drive<D> {
     pub(super) reported: Tally,
     /// Whether `fleetsweep cancel` has asked the run to stop.
     pub(super) is_ordered: bool,
+    /// Whether the monitor knows that a brake stops the run.
+    pub(super) is_braked: bool,
     /// The last forecast of the last call: when it was made, the hold that it was made under, and its result;
     /// `None` if no call is left to go out.
     pub(super) last_call: Option<(Moment, Moment, Option<Expected>)>,
@@ -130,6 +132,7 @@ impl<D: Defender> Drive<D> {
             began: engine.clock.now(),
             reported,
             is_ordered: false,
+            is_braked: false,
             last_call: None,
             engine,
         }

@@ -83,6 +83,7 @@ impl<D: Defender> Drive<D> {
 
     /// Waits for the batch that is being written, writes what is left, and says how the run ended.
     pub(super) async fn end(mut self) -> Ending {
+        self.report_brake();
         if let Some(writing) = self.writing.take() {
             #[expect(
                 clippy::expect_used,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     defender::Defender,
-    monitor::{self, LastCall},
+    monitor::{self, Holder, LastCall},
     quota::{Cause, Kind, Moment},
 };
 
@@ -56,6 +56,7 @@ impl<D: Defender> Drive<D> {
             standing: self.dispatcher.standing(ended),
             windows: self.windows(),
             waiting,
+            held: self.held(now).filter(|_| ended < targets),
             last_call,
             throttled: self.dispatcher.throttled(),
             troubles: self.dispatcher.troubles().latest_first(),
@@ -128,6 +129,26 @@ impl<D: Defender> Drive<D> {
                 })
             },
         )
+    }
+
+    /// What keeps all starts back: the service's word, or an outage.
+    fn held(&self, now: Moment) -> Option<monitor::Held> {
+        if self.dispatcher.stop_reason().is_some() {
+            return None;
+        }
+        let by_service = self.engine.pacer.held_until(Kind::Start).since(now);
+        if self.dispatcher.is_out() {
+            let next_look = self.dispatcher.next_wake(now);
+            let next_look = next_look.map_or(Duration::ZERO, |wake| wake.since(now));
+            return Some(monitor::Held {
+                by: Holder::Outage,
+                left: next_look.max(by_service),
+            });
+        }
+        (!by_service.is_zero()).then_some(monitor::Held {
+            by: Holder::Service,
+            left: by_service,
+        })
     }
 
     /// What the next call waits for if it is neither the quota nor an answer. After a crash, for example,

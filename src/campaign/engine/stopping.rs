@@ -43,6 +43,7 @@ impl<D: Defender> Drive<D> {
 
     /// Drops whatever would lead to a new call once the campaign is stopping.
     pub(super) fn apply_stop(&mut self) {
+        self.report_brake();
         if self.dispatcher.stop_reason().is_some() {
             self.permit = None;
             self.listing = None;
@@ -50,6 +51,16 @@ impl<D: Defender> Drive<D> {
             self.canary_decision = None;
             self.workers.stop();
             self.recall_queued();
+        }
+    }
+
+    /// Tells the monitor, once, that a brake stops the run.
+    pub(super) fn report_brake(&mut self) {
+        if let Some(StopReason::Brake(why)) = self.dispatcher.stop_reason()
+            && !self.is_braked
+        {
+            self.is_braked = true;
+            self.engine.monitor.braked(why);
         }
     }
 

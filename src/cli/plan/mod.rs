@@ -25,7 +25,7 @@ use crate::{
 ///
 /// Takes the options of `run`, so replace `run` by `plan` in its command line. Nothing is sent, nobody signs in, and no
 /// file is created or changed, except the one that --summary names, which gets the plan as JSON. The options for
-/// progress, logs and following are accepted and have no effect.
+/// progress, logs, following and machines that watch are accepted and have no effect.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]

@@ -30,6 +30,7 @@ use crate::{
         paths::{self, FileUse},
         progress::ProgressArgs,
         values,
+        watch::WatchArgs,
     },
     monitor::Monitor,
     roster::{Delimiter, ScanType, Where},
@@ -77,6 +78,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub(super) progress: ProgressArgs,
+
+    #[command(flatten)]
+    pub(super) watch: WatchArgs,
 
     /// Answer every question with yes; with a number, as long as it is about at most N machines.
     ///
@@ -344,6 +348,7 @@ impl RunArgs {
     /// Refuses a file that is named for two purposes, and an option that has no effect.
     pub(super) fn validate(&self) -> Result<(), Failure> {
         self.refuse_idle()?;
+        self.watch.validate(self.yes.is_some())?;
         let mut files = paths::files(&self.places()?, &self.targets);
         let summary = self.output.summary.as_ref();
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));

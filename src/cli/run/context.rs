@@ -40,6 +40,7 @@ impl RunContext {
             .pacer(&setup.quota, &world.clock, request_timeout)?;
         pacer.flush().await?;
         let client = setup.connection.client(request_timeout, setup.workers)?;
+        let client = client.telling(Arc::clone(&world.monitor), Arc::clone(&world.clock));
         let api = Api {
             client: Arc::new(client),
             tokens: Arc::clone(&setup.connection.tokens),

@@ -116,6 +116,8 @@ pub(in crate::cli) struct Finished {
     /// Where the results were meant to be.
     meant: PathBuf,
     installed: Installed,
+    /// What to say beside the command that goes on.
+    hint: Option<&'static str>,
 }
 
 /// Puts the results in order.
@@ -175,6 +177,7 @@ pub(super) async fn finish(
         code,
         meant: facts.places.results.clone(),
         installed,
+        hint: record::hint(command),
     })
 }
 
@@ -256,6 +259,9 @@ impl Finished {
             screen::tell(&JsonEvent::Summary { summary });
         } else if !is_quiet {
             screen::say_all(&summary.to_string());
+            if let (Some(_), Some(hint)) = (&summary.next, self.hint) {
+                screen::say(hint);
+            }
         } else if let Some(why) = &summary.stopped {
             screen::say(&format!("fleetsweep: {why}"));
             // These calls may have started scans.

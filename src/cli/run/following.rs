@@ -46,6 +46,7 @@ impl RunContext {
             never = meanwhile(follower) => match never {},
         };
         drop(stop_requests);
+        self.api.monitor.sent_all();
         // Now, because following the scans may take hours. Nothing can be lost any more.
         if ending.is_finished() {
             self.end_mark(&ending.campaign).await;

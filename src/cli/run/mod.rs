@@ -37,7 +37,9 @@ pub(super) use record::put;
 pub(super) use setup::Scratch;
 use setup::Setup;
 
-use super::{ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals};
+use super::{
+    ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals, watch::Watch,
+};
 use crate::{
     campaign::{brakes::Baseline, engine::trail, open::open},
     mock::Tenant,
@@ -73,12 +75,14 @@ pub(super) enum Durability {
 /// # Errors
 /// It could not begin, or its results could not be written.
 pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failure> {
-    let monitor = args.start()?;
+    let shown = args.start()?;
     record::log(command);
     let is_quiet = args.progress.quiet;
+    let watch = Watch::start(&args.watch, &args.connect, shown, is_quiet)
+        .inspect_err(|refused| trail::refused(refused.code.number(), &refused.why))?;
     let world = World {
         clock: Arc::new(SystemClock),
-        monitor,
+        monitor: watch.monitor(),
         rng: fastrand::Rng::new(),
         tenant: None,
         durability: Durability::Full,
@@ -90,10 +94,15 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
     {
         trail::refused(refused.code.number(), &refused.why);
     }
-    let (finished, summary_file) = ended?;
-    finished.print(is_quiet);
-    summary_file.write(&finished.summary)?;
-    Ok(finished.code)
+    let (ended, summary) = match ended {
+        Ok((finished, summary_file)) => {
+            finished.print(is_quiet);
+            let written = summary_file.write(&finished.summary);
+            (written.map(|()| finished.code), Some(finished.summary))
+        }
+        Err(failure) => (Err(failure), None),
+    };
+    watch.ended(ended, summary.as_ref()).await
 }
 
 /// Opens the campaign and drains it. Sets `has_begun` just before the first call.

@@ -20,6 +20,10 @@ const FOR_ONE_RUN: [(&str, bool); 4] = [
     ("--retry", true),
 ];
 
+/// Options whose values may hold a secret. They are neither recorded nor said again; an environment variable can stand
+/// for them.
+const SECRET: [(&str, bool); 1] = [("--notify", true)];
+
 /// The record of this run, for the state's table of runs.
 pub(super) fn this_run(
     connection: &Connection,
@@ -47,12 +51,12 @@ pub(super) fn log(command: &[OsString]) {
         os_user = whoami::username().unwrap_or_default(),
         host = whoami::hostname().unwrap_or_default(),
         version = env!("CARGO_PKG_VERSION"),
-        command = shell_line(command)
+        command = shell_line(&without(command, &SECRET))
     );
 }
 
-/// The command line as it can be typed again in this system's shell. It contains no secrets, because these come from
-/// the environment or from files.
+/// The command line as it can be typed again in this system's shell. Secrets come from the environment or from files;
+/// where one may be in the command line, that option has to be taken out before.
 pub(super) fn shell_line(command: &[OsString]) -> String {
     let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
@@ -60,10 +64,7 @@ pub(super) fn shell_line(command: &[OsString]) -> String {
 
 /// The command that goes on with what this one has begun, with this change to its options.
 pub(super) fn resume_command(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
-    let mut words = command.to_vec();
-    for (option, has_value) in FOR_ONE_RUN {
-        words = put(&words, option, has_value, None);
-    }
+    let mut words = without(&without(command, &FOR_ONE_RUN), &SECRET);
     let Some(change) = change else {
         return words;
     };
@@ -72,6 +73,23 @@ pub(super) fn resume_command(command: &[OsString], change: Option<&Change>) -> V
         Some(machines) => raise_yes(&words, machines),
         None => words,
     }
+}
+
+/// What to say beside the command that goes on, if an option with a secret was taken out of it.
+pub(super) fn hint(command: &[OsString]) -> Option<&'static str> {
+    let is_shorter = without(command, &SECRET).len() < command.len();
+    is_shorter.then_some(
+        "--notify is left out there, because its address may hold a secret: give it again, or keep it in \
+         FLEETSWEEP_NOTIFY",
+    )
+}
+
+/// The command without these options.
+fn without(command: &[OsString], options: &[(&str, bool)]) -> Vec<OsString> {
+    let words = command.to_vec();
+    options.iter().fold(words, |words, (option, has_value)| {
+        put(&words, option, *has_value, None)
+    })
 }
 
 /// The command with every `--yes=N` raised to this many machines.
@@ -214,6 +232,9 @@ mod tests {
                 "f run --yes a"
             );
         }
+        let typed = words("f run a --notify https://s3cret -v --notify=https://s3cret");
+        assert_eq!(shell_line(&resume_command(&typed, None)), "f run a -v");
+        assert!(hint(&typed).is_some() && hint(&words("f run a")).is_none());
         let file = "f run --again -- --force";
         assert_eq!(shell_line(&resume_command(&words(file), None)), file);
     }

@@ -5,7 +5,7 @@ use super::{
     args::{OutputArgs, ResumeArgs},
 };
 use crate::{
-    cli::Failure,
+    cli::{Failure, watch::WatchArgs},
     mock::{MockConfig, QuotaConfig},
     monitor::logs::Now,
 };
@@ -89,6 +89,7 @@ impl RunArgs {
                 state: None,
                 ..self.output.clone()
             },
+            watch: WatchArgs::default(),
             ..self.clone()
         }
         .without_ledger()

@@ -52,7 +52,7 @@ use fleetsweep::{
         sign_in::{FixedToken, Token, TokenSource},
     },
     mock::{self, MockConfig, Request, Served, Tenant},
-    monitor::{Began, Ended, LastCall, Monitor, Scans, State},
+    monitor::{Began, Ended, LastCall, Monitor, Scans, Several, State},
     quota::{self, Clock, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota, TokioClock},
     results::{Layout, layout::COLUMNS},
     roster::{Excluded, Options, Roster},
@@ -101,6 +101,8 @@ pub(crate) struct Rig {
     pub(crate) seed: u64,
     /// `--extend`: the rows may be others than those that the campaign began with.
     pub(crate) extend: bool,
+    /// Who else is told of the run.
+    pub(crate) watched_by: Vec<Arc<dyn Monitor>>,
 }
 
 impl Default for Rig {
@@ -182,6 +184,7 @@ impl Rig {
             ledger: false,
             seed: 1,
             extend: false,
+            watched_by: Vec::new(),
         }
     }
 
@@ -304,7 +307,10 @@ impl Rig {
             risk_taken: false,
             seed: self.seed,
         };
-        let monitor = Arc::new(Ear::default());
+        let ear = Arc::new(Ear::default());
+        let mut monitors = self.watched_by;
+        monitors.push(ear.clone());
+        let monitor: Arc<dyn Monitor> = Arc::new(Several(monitors));
         let reach = if self.brakes == BrakeOptions::default() {
             Reach::default()
         } else {
@@ -366,7 +372,8 @@ impl Rig {
         let as_it_grew = read(&results).1;
         let finished = ending.journal.finish(clock.wall(), "done").await.unwrap();
         let (header, rows) = read(&results);
-        let heard = monitor.0.lock().unwrap();
+        monitor.ended();
+        let heard = ear.0.lock().unwrap();
         let told = Told {
             stop: ending.stop,
             tally: finished.tally,
