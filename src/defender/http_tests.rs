@@ -12,7 +12,7 @@ use tokio::{
 use jiff::Timestamp;
 
 use super::{super::Order, *};
-use crate::mock::tests::over_loopback;
+use crate::mock::tests::{closed_port, over_loopback};
 
 const TOKEN: &str = "s3cret-token";
 
@@ -295,9 +295,7 @@ async fn what_breaks_off_may_have_been_acted_upon() {
 
 #[tokio::test]
 async fn a_closed_port_was_surely_not_sent_to() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_closed, address) = closed_port();
     let server = Server {
         defender: defender(&format!("http://{address}")),
         seen: Arc::default(),

@@ -22,7 +22,7 @@ use fleetsweep::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
-use crate::rig::over_loopback;
+use crate::rig::{closed_port, over_loopback};
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -245,9 +245,8 @@ async fn a_virtual_machines_identity_is_its_own_or_an_assigned_one() {
 #[test]
 fn off_azure_a_managed_identity_gives_up_soon() {
     over_loopback(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
+        let (_closed, address) = closed_port();
+        let base = format!("http://{address}");
         let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
         let tokens = source(Auth::ManagedIdentity, &[], &base, Arc::clone(&clock));
         let before = clock.now();
@@ -355,9 +354,8 @@ async fn a_clock_that_is_off_and_a_foreign_certificate_are_told_apart() {
 #[test]
 fn an_outage_is_told_with_what_to_look_at() {
     over_loopback(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
+        let (_closed, address) = closed_port();
+        let base = format!("http://{address}");
         let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
         let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
         let tokens = source(Auth::Auto, &variables, &base, clock);

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::*;
-use crate::defender::Network;
+use crate::{defender::Network, mock::tests::closed_port};
 
 /// The error of a call through a proxy that answers this.
 async fn through(answer: &'static str) -> Option<Obstacle> {
@@ -80,9 +80,8 @@ fn the_status_tells_an_outage_from_a_refusal_and_the_schemes_name_the_way_round(
 
 #[tokio::test]
 async fn what_passes_by_itself_is_no_obstacle() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gone = format!("https://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_closed, address) = closed_port();
+    let gone = format!("https://{address}");
     let client = Network::default().client(true).build().unwrap();
     for url in [gone.as_str(), "https://nowhere.invalid"] {
         let failed = client.get(url).send().await.unwrap_err();

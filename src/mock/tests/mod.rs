@@ -17,7 +17,7 @@ mod scenarios;
 mod shapes;
 mod tls;
 
-pub(crate) use over_loopback::over_loopback;
+pub(crate) use over_loopback::{closed_port, over_loopback};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

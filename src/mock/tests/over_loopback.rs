@@ -1,6 +1,8 @@
 //! Tests that call the mock over real sockets, in virtual time.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use tokio::net::TcpSocket;
 
 /// The real time that what was sent has to arrive in before the clock may jump. A system under load delivers even on
 /// loopback some milliseconds late, when it leaves that work to a thread of its own.
@@ -23,4 +25,13 @@ pub(crate) fn over_loopback(test: impl Future<Output = ()>) {
         .build()
         .unwrap()
         .block_on(test);
+}
+
+/// An address at which nobody listens, and a guard that keeps it so: a port that is only given back is the next one that
+/// another test gets.
+pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
+    let guard = TcpSocket::new_v4().unwrap();
+    guard.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = guard.local_addr().unwrap();
+    (guard, address)
 }

@@ -64,7 +64,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 pub(crate) use chances::chances;
 use client::Client;
-pub(crate) use over_loopback::over_loopback;
+pub(crate) use over_loopback::{closed_port, over_loopback};
 use told::Ear;
 
 /// A campaign before its start. The default is polite: the documented limits on both sides, no faults, no latency.
