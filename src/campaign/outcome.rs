@@ -99,7 +99,7 @@ impl FromStr for Outcome {
 pub(crate) const LEFT_OUT: &str = "left out by --where";
 
 /// The message of a row whose machine is excluded.
-pub(crate) const EXCLUDED: &str = "excluded";
+pub(crate) use crate::roster::EXCLUDED;
 
 /// The message of a target whose row is no longer in an extended input.
 pub(crate) const GONE: &str = "no longer in the input";

@@ -13,6 +13,13 @@ impl Excluded {
         !self.0.is_empty() && self.0.contains(&machine_id.to_ascii_lowercase())
     }
 
+    /// Whether a cell names one of them, whatever stands around its id.
+    #[must_use]
+    pub fn is_named_in(&self, cell: &str) -> bool {
+        let mut words = cell.split(|c: char| !c.is_ascii_alphanumeric());
+        !self.0.is_empty() && (self.contains(cell) || words.any(|word| self.contains(word)))
+    }
+
     /// Adds a machine. Returns whether it was not there.
     pub fn add(&mut self, machine_id: &str) -> bool {
         self.0.insert(machine_id.to_ascii_lowercase())

@@ -60,6 +60,7 @@ pub use note::{Note, NoteKind};
 pub use options::{Delimiter, DelimiterError, Options};
 pub use reader::Roster;
 pub use row::{Row, RowKind};
+pub(crate) use row_checker::EXCLUDED;
 pub use row_error::RowError;
 pub use scan_type::{ScanType, ScanTypeError};
 pub use where_clause::{Where, WhereError};

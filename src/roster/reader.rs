@@ -127,6 +127,8 @@ impl<R: Read> Roster<R> {
             }
         }
         let fields = FieldColumns::new(&layout.names, options.tenant.as_deref());
+        let place = |name: &str| layout.names.iter().position(|column| column == name);
+        let results = place("outcome").zip(place("message"));
         let width = layout.names.len();
         let mut columns = layout.names;
         let id_column = columns.remove(layout.id);
@@ -142,6 +144,7 @@ impl<R: Read> Roster<R> {
             checker: RowChecker::new(
                 (layout.rule, width),
                 (wheres, options.excluded.clone()),
+                results.filter(|_| options.of_results),
                 fields,
                 options.one_tenant,
             ),

@@ -18,6 +18,9 @@ use super::{
     where_clause::Where,
 };
 
+/// How results say that a machine is excluded.
+pub(crate) const EXCLUDED: &str = "excluded";
+
 /// Classifies the rows of one input, in their order.
 #[derive(Debug)]
 pub(super) struct RowChecker {
@@ -26,6 +29,8 @@ pub(super) struct RowChecker {
     width: usize,
     wheres: Vec<(usize, Where)>,
     excluded: Excluded,
+    /// The places of outcome and message, if the input is a results file.
+    results: Option<(usize, usize)>,
     fields: FieldColumns,
     guids: Guids,
     seen: Seen,
@@ -38,6 +43,7 @@ impl RowChecker {
     pub(super) fn new(
         (rule, width): (IdRule, usize),
         (wheres, excluded): (Vec<(usize, Where)>, Excluded),
+        results: Option<(usize, usize)>,
         fields: FieldColumns,
         one_tenant: bool,
     ) -> Self {
@@ -47,6 +53,7 @@ impl RowChecker {
             width,
             wheres,
             excluded,
+            results,
             fields,
             guids: Guids::default(),
             seen: Seen::default(),
@@ -63,7 +70,7 @@ impl RowChecker {
         notes: &mut Notes,
     ) -> (RowKind, RowFields<'a>) {
         // First of all: whatever else the row says, this machine is not sent to.
-        if self.excluded.contains(id) {
+        if self.excluded.is_named_in(id) || self.was_excluded(record) {
             return (RowKind::Excluded, RowFields::default());
         }
         let admits = |(place, clause): &(usize, Where)| {
@@ -104,6 +111,14 @@ impl RowChecker {
             None => RowKind::Due,
         };
         (kind, said)
+    }
+
+    /// Whether the input is a results file, and the campaign that wrote it never sent to this row's machine.
+    fn was_excluded(&self, record: &StringRecord) -> bool {
+        let cell = |place: usize| record.get(place).map(str::trim);
+        self.results.is_some_and(|(outcome, message)| {
+            cell(outcome) == Some("not_attempted") && cell(message) == Some(EXCLUDED)
+        })
     }
 
     /// How many ids the row has, if some are beyond its columns. This happens when a list of ids has lost its quotes,

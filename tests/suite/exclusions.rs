@@ -178,6 +178,80 @@ fn a_lost_state_does_not_lose_its_exclusions() {
 }
 
 #[test]
+fn neither_an_old_state_nor_giving_up_nor_the_results_as_input_reaches_an_excluded_machine() {
+    let server = Server::start(&[]);
+    let place = Place::new(&program_fleet(4));
+    let spared = format!("{:040x}", 1);
+    fs::write(place.path("keep.txt"), &spared).unwrap();
+    run(&place, &server, &["--max-machines", "1"]);
+    let old = fs::read(place.path("fleet.campaign.db")).unwrap();
+    run(
+        &place,
+        &server,
+        &["--exclude", "keep.txt", "--max-machines", "2"],
+    );
+    let url = server.url();
+    let plan = |words: &[&str]| {
+        let mut plan = fleetsweep(place.0.path());
+        plan.args(["plan", "--api-url", &url, "--json"]).args(words);
+        let output = plan.env("FLEETSWEEP_TOKEN", "mock").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_spared = "\"message\":\"excluded\"";
+
+    let id = place.read("fleet.campaign.db.mark");
+    let id = id.split_whitespace().nth(3).unwrap();
+    let given_up = plan(&["fleet.csv", "--abandon", id]);
+    assert!(given_up.contains(is_spared), "{given_up}");
+
+    fs::copy(place.path("fleet.results.csv"), place.path("again.csv")).unwrap();
+    let results = plan(&["again.csv", "--where", "outcome!=accepted"]);
+    assert!(results.contains(is_spared), "{results}");
+
+    fs::write(place.path("fleet.campaign.db"), old).unwrap();
+    let recovered = plan(&["fleet.csv", "--recover"]);
+    assert!(recovered.contains(is_spared), "{recovered}");
+}
+
+#[test]
+fn a_lift_is_not_repeated_and_a_list_is_not_overwritten() {
+    let server = Server::start(&[]);
+    let place = Place::new(&program_fleet(4));
+    let spared = format!("{:040x}", 1);
+    fs::write(place.path("keep.txt"), &spared).unwrap();
+    run(
+        &place,
+        &server,
+        &["--exclude", "keep.txt", "--max-machines", "1"],
+    );
+    let words = [
+        "fleet.csv",
+        "--lift-exclusion",
+        &spared,
+        "--max-machines",
+        "2",
+    ];
+    let stopped = place.run_against(&server, &words).output().unwrap();
+    let next = said(&stopped);
+    let next = next
+        .lines()
+        .find(|line| line.starts_with("to go on"))
+        .unwrap();
+    assert!(!next.contains("--lift-exclusion"), "{next}");
+
+    for option in ["--summary", "--log-file"] {
+        let refused = run(
+            &place,
+            &server,
+            &["--exclude", "keep.txt", option, "keep.txt"],
+        );
+        assert_refused(&refused, 2, &["an exclusion list"]);
+        assert_eq!(place.read("keep.txt"), spared);
+    }
+}
+
+#[test]
 fn a_list_that_cannot_be_read_whole_starts_nothing() {
     let server = Server::start(&[]);
     let place = Place::new(&program_fleet(3));
@@ -185,6 +259,7 @@ fn a_list_that_cannot_be_read_whole_starts_nothing() {
     for (content, word) in [
         (format!("machine_id\n{id}\nN/A\n"), "line 3"),
         ("pc-1\npc-2\n".to_owned(), "names"),
+        (format!("dc-01\n{id}\n"), "heading"),
         (String::new(), "empty"),
     ] {
         fs::write(place.path("keep.csv"), &content).unwrap();

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{OpenError, OpenRequest};
 use crate::{
-    campaign::outcome::EXCLUDED,
+    campaign::outcome::{EXCLUDED, Outcome},
     monitor::count,
     results,
     roster::Excluded,
@@ -26,10 +26,7 @@ impl Exclusions {
     /// Those of a campaign that begins with this request.
     pub(super) fn of_new(request: &OpenRequest) -> Self {
         let mut these = Self::default();
-        these.add(request, &request.exclude, "by --exclude");
-        these
-            .remarks
-            .extend(request.lift.iter().map(|id| not_excluded(id)));
+        these.take_in(request);
         these
     }
 
@@ -48,12 +45,15 @@ impl Exclusions {
                 }
             }
         }
-        these.lift(request);
-        these.add(request, &request.exclude, "by --exclude");
+        if request.recover {
+            // The state may be an older copy, which does not know of all of them.
+            these.add_told(&store.identity().campaign, request)?;
+        }
+        these.take_in(request);
         Ok(these)
     }
 
-    /// Those of a campaign that begins in the place of a finished one, whose exclusions it takes over.
+    /// Those of a campaign that begins in the place of another one, whose exclusions it takes over.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -73,18 +73,33 @@ impl Exclusions {
     /// # Errors
     /// The results cannot be read.
     pub(super) fn of_lost(campaign: &str, request: &OpenRequest) -> Result<Self, OpenError> {
+        let mut these = Self::default();
+        these.add_told(campaign, request)?;
+        these.take_in(request);
+        these.remarks.push(
+            "exclusions that the results do not show are not known any more: give the lists again (--exclude)"
+                .to_owned(),
+        );
+        Ok(these)
+    }
+
+    /// Adds what the campaign's results tell.
+    fn add_told(&mut self, campaign: &str, request: &OpenRequest) -> Result<(), OpenError> {
         let mut told = Vec::new();
         results::each_row::<results::ResultsError>(&request.places.results, campaign, |row| {
-            if row.outcome == "not_attempted" && row.message == EXCLUDED {
+            if row.outcome == Outcome::NotAttempted.as_str() && row.message == EXCLUDED {
                 told.push(row.machine_id.clone());
             }
             Ok(())
         })?;
-        let mut these = Self::default();
-        these.add(request, &told, "as the results tell");
-        these.lift(request);
-        these.add(request, &request.exclude, "by --exclude");
-        Ok(these)
+        self.add(request, &told, "as the results tell");
+        Ok(())
+    }
+
+    /// Takes in what the request says.
+    fn take_in(&mut self, request: &OpenRequest) {
+        self.lift(request);
+        self.add(request, &request.exclude, "by an exclusion list");
     }
 
     fn add(&mut self, request: &OpenRequest, ids: &[String], who: &str) {
@@ -103,15 +118,16 @@ impl Exclusions {
                 .exclude
                 .iter()
                 .any(|other| other.eq_ignore_ascii_case(id));
-            if !self.machines.lift(id) {
-                self.remarks.push(not_excluded(id));
-            } else if is_named {
-                self.machines.add(id);
+            if is_named {
                 self.remarks.push(format!(
                     "--lift-exclusion {id} has no effect, because an exclusion list of this command names the machine"
                 ));
-            } else {
+            } else if self.machines.lift(id) {
                 lifted.push(id.to_ascii_lowercase());
+            } else {
+                self.remarks.push(format!(
+                    "--lift-exclusion {id} has no effect: the machine was not excluded"
+                ));
             }
         }
         if !lifted.is_empty() {
@@ -138,8 +154,4 @@ impl Exclusions {
             given,
         });
     }
-}
-
-fn not_excluded(id: &str) -> String {
-    format!("--lift-exclusion {id} has no effect: the machine was not excluded")
 }

@@ -96,16 +96,30 @@ impl Opening {
                 self.begin(lock, Some(&finished), exclusions)
             }
             OpenMode::Begin { abandoned, store } => {
+                let exclusions = match &store {
+                    Some(store) => Exclusions::of_successor(store, &self.request)?,
+                    None => self.of_abandoned(abandoned.as_ref())?,
+                };
                 if let Some(store) = store {
                     store.close()?;
                 }
-                let exclusions = Exclusions::of_new(&self.request);
                 self.begin(lock, abandoned.as_ref(), exclusions)
             }
             OpenMode::Rebuild {
                 campaign,
                 is_damaged,
             } => self.rebuild(lock, &campaign, is_damaged),
+        }
+    }
+
+    /// The exclusions of a campaign that begins where no state is: those of one that is given up, if there is one.
+    pub(super) fn of_abandoned(
+        &self,
+        abandoned: Option<&CampaignId>,
+    ) -> Result<Exclusions, OpenError> {
+        match abandoned {
+            Some(campaign) => Exclusions::of_lost(campaign.as_str(), &self.request),
+            None => Ok(Exclusions::of_new(&self.request)),
         }
     }
 

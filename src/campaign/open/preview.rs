@@ -108,13 +108,17 @@ impl Opening {
                 let exclusions = Exclusions::of_successor(&store, &self.request)?;
                 self.preview_new(Some(note), exclusions)
             }
-            OpenMode::Begin { abandoned, .. } => {
+            OpenMode::Begin { abandoned, store } => {
+                let exclusions = match &store {
+                    Some(store) => Exclusions::of_successor(store, &self.request)?,
+                    None => self.of_abandoned(abandoned.as_ref())?,
+                };
                 let note = abandoned.map(|abandoned| {
                     format!(
                         "campaign {abandoned} would be given up; a run would begin a new one in its place"
                     )
                 });
-                self.preview_new(note, Exclusions::of_new(&self.request))
+                self.preview_new(note, exclusions)
             }
             OpenMode::Rebuild {
                 campaign,

@@ -259,7 +259,7 @@ fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
         // A duplicate becomes due when the row that it repeats is now left out.
         RowKind::Due if known.left_out || known.duplicate => Some(admitted(known.n, row)),
         _ if known.invalid || known.duplicate => None,
-        RowKind::LeftOut if !known.left_out => Some(Amendment::LeaveOut {
+        RowKind::LeftOut => Some(Amendment::LeaveOut {
             n: known.n,
             message: LEFT_OUT,
         }),
@@ -267,7 +267,7 @@ fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
             n: known.n,
             message: EXCLUDED,
         }),
-        RowKind::Due | RowKind::LeftOut => None,
+        RowKind::Due => None,
         RowKind::Invalid(_) | RowKind::Duplicate { .. } => ended(known.n, row),
     }
 }

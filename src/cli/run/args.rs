@@ -353,6 +353,8 @@ impl RunArgs {
         let summary = self.output.summary.as_ref();
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
         files.extend(self.progress.files());
+        let lists = self.exclusion_lists().into_iter();
+        files.extend(lists.map(|(_, file)| FileUse::read("an exclusion list", file)));
         let ledger = self.pace.quota_file.as_ref();
         files.extend(ledger::files(ledger, self.connect.mock));
         files.extend(self.connect.files());

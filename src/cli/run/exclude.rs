@@ -1,6 +1,9 @@
 //! The exclusion lists of a command: `--exclude`, and the standing one.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use super::RunArgs;
 use crate::{
@@ -12,39 +15,53 @@ use crate::{
 pub(super) const VARIABLE: &str = "FLEETSWEEP_EXCLUDE";
 
 impl RunArgs {
+    /// The lists, each with what names it.
+    pub(super) fn exclusion_lists(&self) -> Vec<(&'static str, PathBuf)> {
+        let named = self.input.exclude.iter();
+        let mut lists: Vec<_> = named.map(|file| ("--exclude", file.clone())).collect();
+        let standing = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+        lists.extend(standing.map(|file| (VARIABLE, file.into())));
+        lists
+    }
+
     /// The machines of all lists, by their ids.
     ///
     /// # Errors
     /// A list cannot be read to its end, or has a row without a usable id: a machine that it means could be sent to.
     pub(super) fn excluded(&self) -> Result<Vec<String>, Failure> {
-        let standing = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+        let options = Options {
+            any_id: self.input.any_id,
+            ..Options::default()
+        };
         let mut ids = Vec::new();
-        for file in &self.input.exclude {
-            read(file, "--exclude", &mut ids)?;
-        }
-        if let Some(file) = standing {
-            read(Path::new(&file), VARIABLE, &mut ids)?;
+        for (named_by, file) in self.exclusion_lists() {
+            let name = file.display().to_string();
+            read(&file, &name, &options, &mut ids).map_err(|why| {
+                Failure::usage(format!(
+                    "{named_by} {why}; nothing was sent, because a machine that this list means could be scanned. It \
+                     holds machine ids, as a plain list or in a CSV"
+                ))
+            })?;
         }
         Ok(ids)
     }
 }
 
 /// Reads a list as an input is read.
-fn read(file: &Path, named_by: &str, ids: &mut Vec<String>) -> Result<(), Failure> {
-    let name = file.display().to_string();
-    let refused = |why: String| {
-        Failure::usage(format!(
-            "{named_by} {why}; nothing was sent, because a machine that this list means could be scanned. It holds \
-             machine ids, as a plain list or in a CSV"
-        ))
-    };
-    let opened = File::open(file).map_err(|e| refused(format!("{name}: {e}")))?;
-    let mut roster =
-        Roster::open(&name, opened, &Options::default()).map_err(|e| refused(e.to_string()))?;
-    while let Some(row) = roster.next_row().map_err(|e| refused(e.to_string()))? {
+fn read(file: &Path, name: &str, options: &Options, ids: &mut Vec<String>) -> Result<(), String> {
+    let opened = File::open(file).map_err(|e| format!("{name}: {e}"))?;
+    let mut roster = Roster::open(name, opened, options).map_err(|e| e.to_string())?;
+    let heading = roster.id_column().to_lowercase();
+    if roster.columns().is_empty() && !heading.contains("id") {
+        return Err(format!(
+            "{name}: its first line, `{heading}`, is no machine id, and would be taken for a heading: write machine_id \
+             there if it is one"
+        ));
+    }
+    while let Some(row) = roster.next_row().map_err(|e| e.to_string())? {
         match row.kind {
             RowKind::Invalid(why) => {
-                return Err(refused(format!("{name}: line {}: {why}", row.line)));
+                return Err(format!("{name}: line {}: {why}", row.line));
             }
             RowKind::Due | RowKind::Duplicate { .. } => ids.push(row.machine_id.to_owned()),
             RowKind::LeftOut | RowKind::Excluded => {}

@@ -12,12 +12,13 @@ use crate::{
 };
 
 /// Options that are meant for one run, and whether they take a value. Typed again they would give up, overwrite or
-/// reopen what has been done since then, or recover a state that is whole.
-const FOR_ONE_RUN: [(&str, bool); 4] = [
+/// reopen what has been done or excluded since then, or recover a state that is whole.
+const FOR_ONE_RUN: [(&str, bool); 5] = [
     ("--abandon", true),
     ("--recover", false),
     ("--force", false),
     ("--retry", true),
+    ("--lift-exclusion", true),
 ];
 
 /// Options whose values may hold a secret. They are neither recorded nor said again; an environment variable can stand

@@ -35,7 +35,7 @@ use webhook::Webhook;
 
 use super::{ExitCode, Failure, connect::ConnectArgs, screen, signals};
 use crate::{
-    campaign::{stop::Signal, summary::Summary},
+    campaign::{engine::trail, stop::Signal, summary::Summary},
     monitor::{Began, Ended, Metrics, Monitor, Notice, Occasions, Pulse, Several, State},
     quota::{Clock as _, SystemClock},
 };
@@ -122,6 +122,8 @@ struct Voice {
 
 impl Voice {
     fn say(&self, text: &str) {
+        // Also where nobody looks at a terminal.
+        trail::note(text);
         if !self.is_over.load(Ordering::Relaxed) {
             self.shown.note(text);
         } else if !self.is_quiet {
@@ -229,6 +231,9 @@ impl Watch {
             voice,
             ..
         } = self;
+        if asked_before {
+            voice.say("waiting for --on-end and --notify; Ctrl-C again ends that");
+        }
         let telling = tell(command, notifier, notice, &voice);
         tokio::select! {
             biased;

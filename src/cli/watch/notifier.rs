@@ -92,7 +92,9 @@ async fn post_all(
     say: impl Fn(&str),
 ) {
     while let Some(notice) = notices.recv().await {
-        if let Err(why) = deliver(&post, &notice.line()).await {
+        // The process waits for the notice of the end, and that one not for an older one.
+        let is_last = || notices.is_empty();
+        if let Err(why) = deliver(&post, &notice.line(), is_last).await {
             let what = match notice.event {
                 Occasion::End => "the end",
                 Occasion::Brake => "a brake",
@@ -108,18 +110,22 @@ async fn post_all(
     }
 }
 
-/// Posts a notice until it is taken, refused, or was tried often enough.
-async fn deliver(post: &impl Post, body: &str) -> Result<(), String> {
-    let mut pauses = PAUSES.into_iter();
+/// Posts a notice until it is taken, refused, or was tried often enough; only once more where another one waits.
+async fn deliver(post: &impl Post, body: &str, is_last: impl Fn() -> bool) -> Result<(), String> {
+    let mut tries = 0;
     loop {
         let why = match post.post(body).await {
             Posted::Taken => return Ok(()),
             Posted::Refused(why) => return Err(why),
             Posted::Later(why) => why,
         };
-        match pauses.next() {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => return Err(format!("{why}, after {} tries", PAUSES.len() + 1)),
+        tries += 1;
+        if tries > 1 && !is_last() {
+            return Err(format!("{why}, and a later one waits"));
+        }
+        match PAUSES.get(tries - 1) {
+            Some(pause) => tokio::time::sleep(*pause).await,
+            None => return Err(format!("{why}, after {tries} tries")),
         }
     }
 }

@@ -27,8 +27,8 @@ pub(crate) fn over_loopback(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-/// An address at which nobody listens, and a guard that keeps it so: a port that is only given back is the next one that
-/// another test gets.
+/// An address at which nobody listens, and a guard that keeps it so: a port that is only given back is the next one
+/// that another test gets.
 pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
     let guard = TcpSocket::new_v4().unwrap();
     guard.bind(([127, 0, 0, 1], 0).into()).unwrap();
