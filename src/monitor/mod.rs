@@ -2,7 +2,8 @@
 //!
 //! - this file: the port, [`Monitor`]. The campaign reports to it, and gets nothing back.
 //! - [`state`], [`called`]: what is reported.
-//! - [`bar`], [`lines`], [`json`], [`silent`]: shows it on a terminal, elsewhere, to programs, or not at all.
+//! - [`bar`], [`lines`], [`json`] (with [`json_event`]), [`silent`]: shows it on a terminal, elsewhere, to programs, or
+//!   not at all.
 //! - [`metrics`]: numbers for Prometheus. [`pulse`]: whether the run is alive.
 //! - [`occasions`]: what somebody is notified of, as a [`notice`]. [`several`]: all of these at once.
 //! - `page`: the lines below the bar. `canvas`: draws them. `keys`: what is typed meanwhile.
@@ -14,7 +15,9 @@ pub mod bar;
 pub mod called;
 mod canvas;
 pub mod count;
+pub mod expected;
 pub mod json;
+pub mod json_event;
 pub(crate) mod keys;
 pub mod lines;
 pub mod logs;
@@ -27,13 +30,16 @@ pub mod recording;
 pub mod several;
 pub mod silent;
 pub mod span;
+pub mod standing;
 pub mod state;
 
 use std::time::Duration;
 
 pub use bar::Bar;
 pub use called::{Called, Held, Holder};
-pub use json::{Json, JsonEvent};
+pub use expected::{Expected, LastCall};
+pub use json::Json;
+pub use json_event::JsonEvent;
 pub use lines::Lines;
 pub use metrics::Metrics;
 pub use notice::Notice;
@@ -42,9 +48,8 @@ pub use pulse::Pulse;
 pub use recording::{Event, Recording};
 pub use several::Several;
 pub use silent::{NotesOnly, Silent};
-pub use state::{
-    Began, Ended, Expected, LastCall, Scans, Standing, State, Trouble, Waiting, Window,
-};
+pub use standing::{Scans, Standing, Trouble, Window};
+pub use state::{Began, Ended, State, Waiting};
 
 /// Receives reports of a run's progress. Every method must return quickly, because the dispatcher waits for it.
 pub trait Monitor: Send + Sync {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Held, count::grouped, span};
+#[cfg(test)]
+use super::expected::about;
+use super::{Held, LastCall, Standing, Trouble, Window, count::grouped, span};
 
 /// A run has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,178 +61,8 @@ pub struct State {
     pub troubles: Vec<Trouble>,
 }
 
-/// Where the targets are that have not ended. With those that have, the numbers add up to all targets at any moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
-    /// A call is on its way, or its answer is being written to the disk.
-    pub in_flight: u64,
-    /// A scan may have been started; they are looked up before anything else is sent to them.
-    pub unconfirmed: u64,
-    /// Somebody else is scanning the machine; they wait until that is over.
-    pub busy: u64,
-    /// Sent to, and to be sent to once more.
-    pub retrying: u64,
-    /// Never sent to.
-    pub to_go: u64,
-}
-
-impl Standing {
-    /// Each number with its word.
-    #[must_use]
-    pub fn in_words(&self) -> [(&'static str, u64); 5] {
-        [
-            ("in flight", self.in_flight),
-            ("to look up", self.unconfirmed),
-            ("busy", self.busy),
-            ("retrying", self.retrying),
-            ("to go", self.to_go),
-        ]
-    }
-}
-
-/// A window of the quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Its length.
-    pub length: Duration,
-    /// How many calls count against it.
-    pub used: u64,
-    /// How many it may hold.
-    pub limit: u64,
-    /// How many it may hold at the moment: fewer than its limit after refusals by the service.
-    pub usable: u64,
-}
-
-impl Window {
-    /// "minute", "hour", "10 s".
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self.length.as_millis() {
-            1_000 => "second".to_owned(),
-            60_000 => "minute".to_owned(),
-            3_600_000 => "hour".to_owned(),
-            86_400_000 => "day".to_owned(),
-            _ => span::in_words(self.length),
-        }
-    }
-
-    /// "minute 73/100", or "minute 40/50, cut from 100".
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let (name, used, usable) = (self.name(), grouped(self.used), grouped(self.usable));
-        if self.usable < self.limit {
-            format!("{name} {used}/{usable}, cut from {}", grouped(self.limit))
-        } else {
-            format!("{name} {used}/{}", grouped(self.limit))
-        }
-    }
-}
-
-/// Something that went wrong with calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Such as "403 `DisallowedOperation`" or "timed out".
-    pub what: String,
-    /// How often.
-    pub count: u64,
-}
-
-/// The scans of a campaign, as far as they are known.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scans {
-    /// How many have which status, in the service's words; no word for those that the list has not shown yet.
-    pub by_status: Vec<(String, u64)>,
-    /// How many are over.
-    pub over: u64,
-}
-
-impl Scans {
-    /// How many there are.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_status.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Each status with its count, for people.
-    pub fn in_words(&self) -> impl Iterator<Item = String> + '_ {
-        self.by_status.iter().map(|(status, count)| {
-            let status = if status.is_empty() {
-                "not found yet"
-            } else {
-                status
-            };
-            format!("{} {status}", grouped(*count))
-        })
-    }
-}
-
-/// When the last call of a campaign will be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastCall {
-    /// It has been sent.
-    Gone,
-    /// This cannot be known yet: during an outage, or while others spend the quota.
-    NotKnown,
-    /// In this time from now.
-    In(Expected),
-}
-
-/// How long it takes until something happens, as far as that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expected {
-    /// At the earliest.
-    pub from: Duration,
-    /// If everything goes on as so far.
-    pub likely: Duration,
-    /// At the latest; `None` if there is too little data to say.
-    pub to: Option<Duration>,
-}
-
 /// How many kinds of trouble are told.
 const TROUBLES: usize = 3;
-
-/// If the bounds are this close to the likely time, or closer than this share of it, one time is shown.
-const NEAR: Duration = Duration::from_secs(30);
-const NEAR_SHARE: f64 = 0.05;
-
-impl Expected {
-    /// Whether it is shown as one time.
-    #[must_use]
-    pub fn is_near(&self) -> bool {
-        let near = NEAR.max(self.likely.mul_f64(NEAR_SHARE));
-        self.from + near >= self.likely && self.to.is_some_and(|to| to <= self.likely + near)
-    }
-
-    /// Whether it should have happened by now.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.to.unwrap_or(self.likely).is_zero()
-    }
-
-    /// The same expectation when `passed` has gone by.
-    #[must_use]
-    pub fn after(self, passed: Duration) -> Self {
-        Self {
-            from: self.from.saturating_sub(passed),
-            likely: self.likely.saturating_sub(passed),
-            to: self.to.map(|to| to.saturating_sub(passed)),
-        }
-    }
-
-    /// "about 14:32, in 3 h 12 min", "between 14:32 and 15:10", "by 15:10" or "no earlier than 14:32, in 3 h 12 min",
-    /// with times of day in `zone`.
-    #[must_use]
-    pub fn in_words(&self, now: Timestamp, zone: &TimeZone) -> String {
-        let at = |after| span::arrival(now, after, zone);
-        let (likely, left) = (at(self.likely), span::in_words(self.likely));
-        match self.to {
-            None => format!("no earlier than {likely}, in {left}"),
-            Some(_) if self.is_near() => format!("about {likely}, in {left}"),
-            Some(to) if self.from < NEAR => format!("by {}", at(to)),
-            Some(to) => format!("between {} and {}", at(self.from), at(to)),
-        }
-    }
-}
 
 /// What a call is waiting for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,20 +72,6 @@ pub struct Waiting {
     /// How much longer; `None` if that depends on an answer. If none of this run's calls is in flight, that is an
     /// answer to another process's call.
     pub left: Option<Duration>,
-}
-
-impl LastCall {
-    /// "last call about 14:32, in 3 h 12 min", with times of day in `zone`. `None` if the call has been sent or is
-    /// sent at once.
-    #[must_use]
-    pub fn in_words(self, now: Timestamp, zone: &TimeZone) -> Option<String> {
-        match self {
-            Self::Gone => None,
-            Self::In(expected) if expected.is_over() => None,
-            Self::NotKnown => Some("last call: not known yet".to_owned()),
-            Self::In(expected) => Some(format!("last call {}", expected.in_words(now, zone))),
-        }
-    }
 }
 
 impl Began<'_> {
@@ -342,17 +160,6 @@ impl State {
             LastCall::In(expected) if expected.is_over() => Some("last call: soon".to_owned()),
             last_call => last_call.in_words(self.wall, zone),
         }
-    }
-}
-
-/// An expectation without uncertainty.
-#[cfg(test)]
-fn about(minutes: u64) -> Expected {
-    let likely = Duration::from_mins(minutes);
-    Expected {
-        from: likely,
-        likely,
-        to: Some(likely),
     }
 }
 
@@ -485,24 +292,6 @@ mod tests {
         );
         state.ended = state.targets;
         assert_eq!(state.arrival(&TimeZone::UTC), None);
-    }
-
-    #[test]
-    fn a_time_is_shown_as_exactly_as_it_is_known() {
-        let now = "2024-10-21T11:20:00Z".parse().unwrap();
-        let told = |from, to: Option<u64>| {
-            let expected = Expected {
-                from: Duration::from_mins(from),
-                to: to.map(Duration::from_mins),
-                ..about(100)
-            };
-            expected.in_words(now, &TimeZone::UTC)
-        };
-        assert_eq!(told(95, Some(105)), "about 13:00, in 1 h 40 min");
-        assert_eq!(told(94, Some(105)), "between 12:54 and 13:05");
-        assert_eq!(told(95, Some(106)), "between 12:55 and 13:06");
-        assert_eq!(told(0, Some(100)), "by 13:00");
-        assert_eq!(told(100, None), "no earlier than 13:00, in 1 h 40 min");
     }
 
     #[test]

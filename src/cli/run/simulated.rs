@@ -89,7 +89,7 @@ impl RunArgs {
                 state: None,
                 ..self.output.clone()
             },
-            watch: WatchArgs::default(),
+            watch: WatchArgs::off(),
             ..self.clone()
         }
         .without_ledger()

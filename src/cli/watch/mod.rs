@@ -65,6 +65,10 @@ pub struct WatchArgs {
     /// The environment variable FLEETSWEEP_NOTIFY keeps an address with a secret in it off the command line.
     #[arg(long, value_name = "URL", value_parser = secret, hide_short_help = true)]
     notify: Option<SecretString>,
+
+    /// Whether the environment does not count either: a simulation tells nobody.
+    #[arg(skip)]
+    is_off: bool,
 }
 
 /// The variable that stands for `--notify`.
@@ -99,6 +103,14 @@ impl WatchArgs {
             .map_or(Ok(()), |url| webhook::parse(&url).map(drop))
     }
 
+    /// Nobody watches.
+    pub(super) fn off() -> Self {
+        Self {
+            is_off: true,
+            ..Self::default()
+        }
+    }
+
     fn command(&self) -> Result<Option<EndCommand>, Failure> {
         self.on_end.as_deref().map(EndCommand::parse).transpose()
     }
@@ -106,7 +118,8 @@ impl WatchArgs {
     /// Where notices go: the option, or else the environment.
     fn address(&self) -> Option<SecretString> {
         let by_environment = || {
-            let url = std::env::var(NOTIFY).ok().filter(|url| !url.is_empty());
+            let url = std::env::var(NOTIFY).ok().filter(|_| !self.is_off);
+            let url = url.filter(|url| !url.is_empty());
             url.map(SecretString::from)
         };
         self.notify.clone().or_else(by_environment)

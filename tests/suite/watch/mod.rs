@@ -3,6 +3,7 @@
 mod agreement;
 mod agreement_in_virtual_time;
 mod commands;
+mod events;
 mod metrics;
 mod notices;
 
