@@ -2,7 +2,8 @@
 //!
 //! In the order in which a run uses them:
 //!
-//! - [`args`](self): the options. [`idle`](self): options that have no effect without another one.
+//! - [`args`](self), [`input_args`](self): the options. [`idle`](self): options that have no effect without another
+//!   one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
 //! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
@@ -20,6 +21,7 @@ mod exclude;
 mod finish;
 mod following;
 mod idle;
+mod input_args;
 mod preview;
 mod record;
 mod request;
