@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Brakes")]
 pub struct BrakeArgs {
-    /// Stop when N machines, or P percent, have ended as `failed`, `refused` or `unsure`.
+    /// Stop when so many have ended as `failed`, `refused` or `unsure`.
     ///
     /// They are counted over the campaign, or with --again --extend over each night. P percent is of the machines that
     /// have ended, once 20 have.

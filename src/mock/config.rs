@@ -172,6 +172,8 @@ pub struct MakeUp {
     pub tags: Vec<String>,
     /// The share of machines, from 0 to 1, whose `healthStatus` is `Inactive`.
     pub inactive: f64,
+    /// The share of machines, from 0 to 1, that have the name of the one before, as after a computer was set up anew.
+    pub repeated_names: f64,
     /// What follows the host in each name, without a dot between them; empty for short names.
     pub domain: String,
 }
@@ -183,6 +185,7 @@ impl Default for MakeUp {
             groups: words(&["Workstations", "Servers", "Laboratory"]),
             tags: words(&["", "", "pilot", "kiosk"]),
             inactive: 0.2,
+            repeated_names: 0.0,
             domain: String::new(),
         }
     }

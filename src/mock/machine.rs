@@ -79,6 +79,14 @@ pub(super) fn dns_name(machine: &str, domain: &str) -> String {
     format!("host-{}{domain}", machine.get(..8).unwrap_or(machine))
 }
 
+impl MakeUp {
+    /// Whether the machine with this number has the name of the one before.
+    fn repeats_name(&self, number: usize, seed: u64) -> bool {
+        self.repeated_names > 0.0
+            && stable(seed, &format!("name {number}")).f64() < self.repeated_names
+    }
+}
+
 /// One machine of the inventory.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +127,11 @@ impl Machine {
         let mut rng = of(number);
         let id = random_id(&mut rng);
         let mut machine = Self::drawn(id, rng, &config.make_up, clock);
+        let is_merged = number.checked_rem(config.departed_every) == Some(1);
+        if number > 0 && (is_merged || config.make_up.repeats_name(number, config.seed)) {
+            let before = random_id(&mut of(number - 1));
+            machine.computer_dns_name = dns_name(&before, &config.make_up.domain);
+        }
         match number.checked_rem(config.departed_every) {
             Some(1) => {
                 machine.merged_into_machine_id = Some(random_id(&mut of(number - 1)));

@@ -8,6 +8,9 @@ use std::{
 
 use super::{ResultsError, guard::needs_guard, layout::COLUMNS, owner::Owner};
 
+/// The second of the input's columns if the input held names; the first one holds those.
+const RESOLVED: &str = "resolved";
+
 /// One row of the file. Guards against formulas are removed from its cells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadRow {
@@ -29,6 +32,8 @@ pub struct ReadRow {
     pub times: [Option<jiff::Timestamp>; 2],
     /// The id to quote to support.
     pub correlation_id: String,
+    /// The cell of the input that was looked up, and how its machine was found. Empty if the input held ids.
+    pub named: [String; 2],
 }
 
 /// Calls `visit` with the rows of `campaign` in the results file at `path`. An error from `visit` stops it. A file
@@ -53,6 +58,8 @@ pub fn each_row<E: From<ResultsError>>(
         .flexible(true)
         .from_reader(BufReader::with_capacity(1 << 18, file));
     let mut record = csv::ByteRecord::new();
+    let header = reader.headers().map_err(|e| failed(&e))?;
+    let has_names = header.iter().nth(COLUMNS.len() + 1) == Some(RESOLVED);
     let mut row = ReadRow::default();
     while reader
         .read_byte_record(&mut record)
@@ -62,7 +69,7 @@ pub fn each_row<E: From<ResultsError>>(
         if record.len() < COLUMNS.len() || &record[12] != campaign.as_bytes() {
             continue;
         }
-        fill(&mut row, &record);
+        fill(&mut row, &record, has_names);
         visit(&row)?;
     }
     Ok(())
@@ -75,10 +82,10 @@ fn first_line_has_semicolons(path: &Path) -> io::Result<bool> {
 }
 
 /// Copies the cells of a record, which must have at least as many as [`COLUMNS`], into a row.
-fn fill(row: &mut ReadRow, record: &csv::ByteRecord) {
+fn fill(row: &mut ReadRow, record: &csv::ByteRecord, has_names: bool) {
     let put = |to: &mut String, at: usize| {
         to.clear();
-        let text = String::from_utf8_lossy(&record[at]);
+        let text = String::from_utf8_lossy(record.get(at).unwrap_or_default());
         let bare = text.strip_prefix('\'').filter(|rest| needs_guard(rest));
         to.push_str(bare.unwrap_or(&text));
     };
@@ -90,6 +97,10 @@ fn fill(row: &mut ReadRow, record: &csv::ByteRecord) {
     put(&mut row.error_code, 5);
     put(&mut row.message, 6);
     put(&mut row.correlation_id, 11);
+    if has_names {
+        put(&mut row.named[0], COLUMNS.len());
+        put(&mut row.named[1], COLUMNS.len() + 1);
+    }
     let text = |at: usize| str::from_utf8(&record[at]).unwrap_or_default();
     row.http_status = text(4).parse().ok();
     row.attempts = text(7).parse().unwrap_or(0);

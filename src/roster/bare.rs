@@ -3,11 +3,32 @@
 
 use std::collections::HashSet;
 
-use super::id_rule::IdRule;
+use super::{
+    id_rule::IdRule,
+    machine_id::{Digest, digest},
+};
 use crate::plain_text;
 
 /// The length of the shortest ids.
 const SHORTEST: usize = 32;
+
+/// The machine id in a cell: without what surrounds it, if the rest is certainly an id; otherwise the trimmed cell.
+/// Also its digest, and whether something around it was removed.
+pub(super) fn identify(cell: &str, rule: IdRule) -> (&str, Option<Digest>, bool) {
+    let trimmed = if rule == IdRule::AsTyped {
+        cell.trim()
+    } else {
+        trim(cell)
+    };
+    let found = digest(trimmed);
+    if found.is_some() {
+        return (trimmed, found, false);
+    }
+    match unwrap(trimmed, rule) {
+        Some(id) => (id, digest(id), id != trimmed),
+        None => (trimmed, None, false),
+    }
+}
 
 /// The cell without white space and invisible characters at its ends.
 pub(super) fn trim(cell: &str) -> &str {

@@ -6,6 +6,7 @@ use super::{
     around::Around,
     bare::{trim, unwrap},
     error::{Columns, RosterError},
+    headings::{of_ids, of_names},
     id_rule::{IdRule, Values},
     machine_id::digest,
     note::NoteKind,
@@ -13,9 +14,6 @@ use super::{
     slip::{is_long_with_digits, is_row_rather_than_heading, looks_like_name},
 };
 
-/// Known names of the id column, in lower case and without blanks, hyphens and underscores. The first that is present
-/// counts.
-const KNOWN: [&str; 3] = ["machineid", "id", "deviceid"];
 /// Parts of the names of columns whose values look like ids but are hashes.
 const HASHES: [&str; 5] = ["sha1", "md5", "hash", "thumbprint", "fingerprint"];
 /// How many values of each column are examined.
@@ -42,7 +40,7 @@ pub(super) fn score(sheet: &Sheet, wanted: Option<&str>) -> (u8, usize, usize) {
     let is_wanted =
         |name: &str| wanted.is_some_and(|wanted| trim(name).eq_ignore_ascii_case(wanted.trim()));
     let is_named =
-        |&place: &usize| known(header).any(|known| known == place) || is_wanted(&header[place]);
+        |&place: &usize| of_ids(header).any(|known| known == place) || is_wanted(&header[place]);
     let named: Vec<_> = (0..header.len()).filter(is_named).collect();
     let holds_ids = named.iter().any(|&place| values(sheet, place).ids() > 0);
     // If rows have more cells than the header, the delimiter is probably part of a cell's text.
@@ -71,7 +69,7 @@ pub(super) fn is_thin(sheet: &Sheet) -> bool {
         return false;
     };
     let is_clear = (0..header.len()).any(|place| values(sheet, place).are_ids());
-    !is_clear || known(header).any(|place| values(sheet, place).filled < SAMPLE)
+    !is_clear || of_ids(header).any(|place| values(sheet, place).filled < SAMPLE)
 }
 
 /// Finds the column.
@@ -84,7 +82,7 @@ pub(super) fn choose(
     let names: Vec<_> = header.iter().map(trim).collect();
     // A campaign that is older than the id rules keeps the rows and the column that it had.
     let is_old = rule == Some(IdRule::AsTyped);
-    if is_old && let Some(id) = known(header).next() {
+    if is_old && let Some(id) = of_ids(header).next() {
         return Ok(Chosen {
             id,
             has_header: true,
@@ -118,7 +116,7 @@ fn plain_list(
     } else {
         is_row_rather_than_heading(names[0])
     };
-    if !is_list || known(header).next().is_some() || !is_row {
+    if !is_list || of_ids(header).next().is_some() || !is_row {
         return None;
     }
     let mut all = values(sheet, 0);
@@ -140,7 +138,7 @@ fn by_columns(
     is_old: bool,
 ) -> Result<Chosen, RosterError> {
     let columns: Vec<_> = (0..names.len()).map(|place| values(sheet, place)).collect();
-    let by_name: Vec<_> = known(header).collect();
+    let by_name: Vec<_> = of_ids(header).collect();
     let chosen = |id: usize, note| {
         Ok(Chosen {
             id,
@@ -203,7 +201,7 @@ fn name_note(name: &str, values: Values) -> Option<NoteKind> {
     })
 }
 
-fn no_header(file: &str, sheet: &Sheet) -> RosterError {
+pub(super) fn no_header(file: &str, sheet: &Sheet) -> RosterError {
     RosterError::NoHeader {
         file: file.to_owned(),
         line: sheet.first_line(),
@@ -227,25 +225,30 @@ fn nothing_found(file: &str, sheet: &Sheet, names: &[&str]) -> RosterError {
         let first = first.to_owned();
         return RosterError::Names { file, first };
     }
-    RosterError::NoIdColumn {
-        file,
-        columns: Columns(names.iter().map(|&name| name.to_owned()).collect()),
+    let columns = Columns(names.iter().map(|&name| name.to_owned()).collect());
+    let header = StringRecord::from(names.to_vec());
+    match of_names(&header) {
+        Some(place) => RosterError::NameColumn {
+            file,
+            name: names[place].to_owned(),
+            columns,
+        },
+        None => RosterError::NoIdColumn { file, columns },
     }
 }
 
-/// The indexes of the columns with a known name, the best one first.
-fn known(header: &StringRecord) -> impl Iterator<Item = usize> {
-    let plain = |name: &str| -> String {
-        trim(name)
-            .chars()
-            .filter(|c| !matches!(c, ' ' | '_' | '-'))
-            .map(|c| c.to_ascii_lowercase())
-            .collect()
+/// The column whose values are machine ids beyond doubt, if there is exactly one, or one with a known name.
+pub(super) fn holding_ids(sheet: &Sheet, header: &StringRecord) -> Option<usize> {
+    let holds = |place: usize| {
+        let values = values(sheet, place);
+        values.are_ids() && values.rule() == IdRule::Hex40 && !is_hash(&header[place])
     };
-    let names: Vec<_> = header.iter().map(plain).collect();
-    KNOWN
-        .iter()
-        .filter_map(move |known| names.iter().position(|name| name == known))
+    let mut places = (0..header.len()).filter(|&place| holds(place));
+    let of_a_known_name = of_ids(header).find(|&place| holds(place));
+    match (of_a_known_name, places.next(), places.next()) {
+        (Some(place), ..) | (None, Some(place), None) => Some(place),
+        _ => None,
+    }
 }
 
 fn is_hash(name: &str) -> bool {

@@ -37,9 +37,9 @@ pub enum RosterError {
     },
     /// The file is a list of names.
     #[error(
-        "{file}: this is a list of names (`{first}`), and the API wants machine ids, which have 40 hex digits. \
-         `fleetsweep machines -o machines.csv` lists the tenant's machines with both; take the ids from there. (If \
-         these are ids all the same, put a line `machine_id` above them: below it --any-id takes them.)"
+        "{file}: this is a list of names (`{first}`), and the API wants machine ids, which have 40 hex digits. With \
+         --resolve, the names are looked up in the tenant's inventory. (If these are ids all the same, put a line \
+         `machine_id` above them: below it --any-id takes them.)"
     )]
     Names {
         /// The input's name.
@@ -64,13 +64,52 @@ pub enum RosterError {
     /// No column can be recognised as that of the ids.
     #[error(
         "{file}: no column is known to hold the machine ids, by its values or by its name; name it with --id-column \
-         (columns seen: {columns}). Names of machines are no ids; `fleetsweep machines` lists both"
+         (columns seen: {columns}). Names of machines are no ids: with --resolve they are looked up, and --id-column \
+         says in which column they are"
     )]
     NoIdColumn {
         /// The input's name.
         file: String,
         /// The header.
         columns: Columns,
+    },
+    /// No column holds machine ids, and this one seems to hold names.
+    #[error(
+        "{file}: no column holds machine ids, but column `{name}` seems to hold names, and with --resolve they are \
+         looked up in the tenant's inventory. If the ids are in another column, name it with --id-column (columns \
+         seen: {columns})"
+    )]
+    NameColumn {
+        /// The input's name.
+        file: String,
+        /// The column with the names.
+        name: String,
+        /// The header.
+        columns: Columns,
+    },
+    /// No column is known to tell machines (`--resolve`).
+    #[error(
+        "{file}: no column is known to hold names or ids of machines; name it with --id-column (columns seen: \
+         {columns})"
+    )]
+    NoNameColumn {
+        /// The input's name.
+        file: String,
+        /// The header.
+        columns: Columns,
+    },
+    /// A row that is new has a name, and names are not looked up.
+    #[error(
+        "{file}, line {line}: `{name}` is new in the input, and its machine is not known: give --resolve, with which \
+         new names are looked up"
+    )]
+    NewName {
+        /// The input's name.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The cell, or its beginning.
+        name: String,
     },
     /// Several columns look like machine ids, and the names do not decide.
     #[error(

@@ -28,6 +28,25 @@ pub(super) fn join_extra(record: &StringRecord, columns: usize, id: usize, out: 
     }
 }
 
+/// Puts two cells before those that are there.
+pub(super) fn put_before(cells: [&str; 2], extra: &mut String) {
+    let mut before = String::new();
+    for cell in cells {
+        if needs_quotes(cell) {
+            before.push('"');
+            before.push_str(&cell.replace('"', "\"\""));
+            before.push('"');
+        } else {
+            before.push_str(cell);
+        }
+        before.push(',');
+    }
+    if extra.is_empty() {
+        before.pop();
+    }
+    extra.insert_str(0, &before);
+}
+
 fn needs_quotes(text: &str) -> bool {
     // Not `any`, because the compiler can vectorise a loop that does not end early.
     text.bytes().fold(false, |found, byte| {
@@ -84,6 +103,23 @@ mod tests {
     fn a_short_row_is_filled_up_and_a_long_one_cut() {
         assert_eq!(round_trip(&["x"], 3, 0), ["", ""]);
         assert_eq!(round_trip(&["x", "a", "b", "c"], 2, 0), ["a"]);
+    }
+
+    #[test]
+    fn two_cells_can_be_put_before_the_others() {
+        for (cells, id) in [(&["x", "a", "b"][..], 0), (&["x"], 0), (&["x", ""], 0)] {
+            let mut out = String::new();
+            join_extra(
+                &StringRecord::from(cells.to_vec()),
+                cells.len(),
+                id,
+                &mut out,
+            );
+            put_before(["say \"x\"", "a,b"], &mut out);
+            let mut all = vec!["say \"x\"", "a,b"];
+            all.extend(&cells[1..]);
+            assert_eq!(split_extra(&out), all);
+        }
     }
 
     #[test]

@@ -14,12 +14,22 @@ pub enum IdRule {
     Hex32,
     /// `--any-id`: whatever a URL can carry, except for known mistakes.
     Any,
+    /// `--resolve`: names, Entra device ids and machine ids, which stand for machines of the inventory.
+    Named,
     /// Whatever a URL can carry, as typed: the rule of campaigns that are older than the other rules. Nothing around
     /// an id is removed, and no line is skipped.
     AsTyped,
 }
 
 impl IdRule {
+    const ALL: [Self; 5] = [
+        Self::Hex40,
+        Self::Hex32,
+        Self::Any,
+        Self::Named,
+        Self::AsTyped,
+    ];
+
     /// The word that is stored in the state.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +37,7 @@ impl IdRule {
             Self::Hex40 => "hex40",
             Self::Hex32 => "hex32",
             Self::Any => "any-id",
+            Self::Named => "names",
             Self::AsTyped => "any",
         }
     }
@@ -35,7 +46,7 @@ impl IdRule {
     pub(super) fn is_certain(self, id: &str) -> bool {
         let is_long = || digest(id).is_some();
         match self {
-            Self::Hex40 => is_long(),
+            Self::Hex40 | Self::Named => is_long(),
             Self::Hex32 => is_short_id(id),
             Self::Any | Self::AsTyped => is_long() || is_short_id(id),
         }
@@ -47,6 +58,7 @@ impl fmt::Display for IdRule {
         f.write_str(match self {
             Self::Hex40 => "40 hex digits",
             Self::Hex32 => "32 hex digits",
+            Self::Named => "a name",
             Self::Any | Self::AsTyped => "any text that a URL can carry",
         })
     }
@@ -61,7 +73,7 @@ impl FromStr for IdRule {
     type Err = IdRuleError;
 
     fn from_str(word: &str) -> Result<Self, IdRuleError> {
-        [Self::Hex40, Self::Hex32, Self::Any, Self::AsTyped]
+        Self::ALL
             .into_iter()
             .find(|rule| rule.as_str() == word)
             .ok_or_else(|| IdRuleError(word.to_owned()))
@@ -125,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_rule_is_known_by_its_word() {
-        for rule in [IdRule::Hex40, IdRule::Hex32, IdRule::Any, IdRule::AsTyped] {
+        for rule in IdRule::ALL {
             assert_eq!(rule.as_str().parse(), Ok(rule));
         }
         assert!("hex64".parse::<IdRule>().is_err());

@@ -8,6 +8,7 @@ use super::{
     dialect::best_sheet,
     error::{Columns, RosterError},
     id_rule::IdRule,
+    name_columns,
     note::NoteKind,
     options::Options,
     records::Broken,
@@ -65,16 +66,17 @@ impl Layout {
                     note: None,
                 }
             }
+            None if options.are_names() => name_columns::choose(file, &sheet, header)?,
             None => choose(file, &sheet, header, options.rule)?,
         };
         let nested = sheet.inner.map(|_| NoteKind::LinesInCells);
         // With --any-id the user knows that the ids are unusual.
         let notes = chosen.note.filter(|_| !options.any_id);
         let notes = notes.into_iter().chain(nested);
-        let found = if options.any_id {
-            IdRule::Any
-        } else {
-            chosen.rule
+        let found = match chosen.rule {
+            _ if options.are_names() => IdRule::Named,
+            _ if options.any_id => IdRule::Any,
+            rule => rule,
         };
         Ok(Self {
             delimiter: sheet.delimiter,

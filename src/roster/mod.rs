@@ -6,6 +6,8 @@
 //!   `tenants`: finds rows of several tenants.
 //! - [`IdRule`] (`id_rule`): how a cell must look to be a machine id. `bare` removes what surrounds an id, and `slip`
 //!   explains what a cell is that is not an id.
+//! - [`Names`] (`names`): what names stand for, by the [`Inventory`] (`inventory`). `name_columns`: finds the column of
+//!   the names. `headings`: what such columns are called.
 //! - [`Passed`] (`around`): lines that are not rows. [`Foreign`] (`foreign`): files that are not tables.
 //! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`ScanType`] (`scan_type`): what
 //!   the user asked for.
@@ -30,10 +32,14 @@ mod error;
 mod excluded;
 mod extra;
 mod foreign;
+mod headings;
 mod id_rule;
+mod inventory;
 mod layout;
 mod lines;
 mod machine_id;
+mod name_columns;
+mod names;
 mod note;
 mod options;
 mod reader;
@@ -56,6 +62,8 @@ pub use excluded::Excluded;
 pub use extra::split_extra;
 pub use foreign::Foreign;
 pub use id_rule::{IdRule, IdRuleError};
+pub use inventory::{Inventory, InventoryBuilder, Listed};
+pub use names::{Ambiguous, Names, Resolved};
 pub use note::{Note, NoteKind};
 pub use options::{Delimiter, DelimiterError, Options};
 pub use reader::Roster;

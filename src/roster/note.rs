@@ -33,6 +33,8 @@ pub enum NoteKind {
         /// How many values were examined.
         values: u64,
     },
+    /// The names are in this column (`--resolve`).
+    NamesColumn(String),
     /// Each line is one quoted cell that holds the line's cells.
     LinesInCells,
     /// The line is certainly not a row.
@@ -61,7 +63,10 @@ impl fmt::Display for Note {
         write!(f, "{kind}")?;
         match (kind, rows) {
             (NoteKind::GuessedColumn(_), _) => write!(f, " (line {first_line} is the header)"),
-            (NoteKind::NamedColumn { .. } | NoteKind::LinesInCells, _) => Ok(()),
+            (
+                NoteKind::NamedColumn { .. } | NoteKind::NamesColumn(_) | NoteKind::LinesInCells,
+                _,
+            ) => Ok(()),
             (_, 1) => write!(f, ": line {first_line}"),
             _ => write!(f, ": {rows} rows, the first on line {first_line}"),
         }
@@ -79,6 +84,10 @@ impl fmt::Display for NoteKind {
                 f,
                 "the machine ids are taken from column `{name}` for its name; machine ids among its first {values} \
                  values: {ids}"
+            ),
+            Self::NamesColumn(column) => write!(
+                f,
+                "the machines are looked up by column `{column}`"
             ),
             Self::LinesInCells => f.write_str(
                 "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells within \

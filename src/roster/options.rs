@@ -1,8 +1,8 @@
 //! What the user said about the input.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
-use super::{excluded::Excluded, id_rule::IdRule, where_clause::Where};
+use super::{excluded::Excluded, id_rule::IdRule, names::Names, where_clause::Where};
 
 /// What the user said about the input. By default everything is detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub excluded: Excluded,
     /// `--any-id`: accept whatever a URL can carry as an id, even if most ids are GUIDs.
     pub any_id: bool,
+    /// `--resolve`: what the names in the input stand for. Without effect on a campaign that began with another rule.
+    pub names: Option<Arc<Names>>,
     /// The rule that a campaign began with. It applies whatever the column looks like now.
     pub rule: Option<IdRule>,
     /// Whether the input may be a results file.
@@ -25,6 +27,13 @@ pub struct Options {
     pub tenant: Option<String>,
     /// Whether the tenant of the sign-in is not known, so that an input with rows of several tenants is refused.
     pub one_tenant: bool,
+}
+
+impl Options {
+    /// Whether the input holds names.
+    pub(super) fn are_names(&self) -> bool {
+        self.names.is_some() && self.rule.is_none_or(|rule| rule == IdRule::Named)
+    }
 }
 
 /// What separates two cells: one ASCII character.

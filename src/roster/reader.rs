@@ -3,26 +3,29 @@
 use std::{
     fmt,
     io::{self, Chain, Cursor, Read},
+    sync::Arc,
 };
 
 use super::{
     around::Around,
-    bare::{trim, unwrap},
+    bare::identify,
     counts::Counts,
     decode::Decoded,
     error::RosterError,
-    extra::join_extra,
+    extra::{join_extra, put_before},
     foreign::Foreign,
     id_rule::IdRule,
     layout::{Layout, position},
-    machine_id::{Digest, digest},
+    machine_id::digest,
+    names::{Names, Resolved},
     note::{Note, NoteKind, Notes},
     options::Options,
     records::Records,
     row::{Row, RowKind},
-    row_checker::RowChecker,
+    row_checker::{Meant, RowChecker},
     row_error::RowError,
     row_fields::FieldColumns,
+    slip,
     where_clause::Where,
 };
 
@@ -65,6 +68,9 @@ pub struct Roster<R> {
     around: Around,
     checker: RowChecker,
     any_id: bool,
+    names: Option<Arc<Names>>,
+    /// The id that the row's name stands for.
+    resolved: String,
     extra: String,
     notes: Notes,
     counts: Counts,
@@ -132,6 +138,10 @@ impl<R: Read> Roster<R> {
         let width = layout.names.len();
         let mut columns = layout.names;
         let id_column = columns.remove(layout.id);
+        let names = options.names.clone().filter(|_| options.are_names());
+        if names.is_some() {
+            columns.splice(0..0, [format!("input_{id_column}"), RESOLVED.to_owned()]);
+        }
         Ok(Self {
             file: file.to_owned(),
             records,
@@ -140,7 +150,11 @@ impl<R: Read> Roster<R> {
             width,
             columns,
             rule: layout.rule,
-            around: Around::new(layout.header, layout.id, layout.rule == IdRule::Any),
+            around: Around::new(
+                layout.header,
+                layout.id,
+                matches!(layout.rule, IdRule::Any | IdRule::Named),
+            ),
             checker: RowChecker::new(
                 (layout.rule, width),
                 (wheres, options.excluded.clone()),
@@ -149,6 +163,8 @@ impl<R: Read> Roster<R> {
                 options.one_tenant,
             ),
             any_id: options.any_id,
+            names,
+            resolved: String::new(),
             extra: String::new(),
             notes,
             counts: Counts::default(),
@@ -212,13 +228,20 @@ impl<R: Read> Roster<R> {
         join_extra(record, self.width, self.id, &mut self.extra);
 
         let cell = record.get(self.id).unwrap_or_default();
-        let (machine_id, digest, is_unwrapped) = identify(cell, self.rule);
+        let (typed, digest, is_unwrapped) = identify(cell, self.rule);
         if is_unwrapped {
             self.notes.add(NoteKind::Unwrapped, line);
         }
-        let (kind, said) =
-            self.checker
-                .classify(record, (machine_id, digest), line, &mut self.notes);
+        let meant = match &self.names {
+            None => Meant::id(typed, digest),
+            Some(names) => {
+                let (how, flaw) = look_up(names, typed, &mut self.resolved);
+                put_before([cell, &how], &mut self.extra);
+                Meant::named(&self.resolved, flaw)
+            }
+        };
+        let machine_id = meant.id;
+        let (kind, said) = self.checker.classify(record, meant, line, &mut self.notes);
         if self.checker.guids().are_all() && !self.any_id {
             return Err(self.checker.guids().refusal(&self.file));
         }
@@ -280,20 +303,25 @@ impl<R: Read> Roster<R> {
     }
 }
 
-/// The machine id in a cell: without what surrounds it, if the rest is certainly an id; otherwise the trimmed cell.
-/// Also its digest, and whether something around it was removed.
-fn identify(cell: &str, rule: IdRule) -> (&str, Option<Digest>, bool) {
-    let trimmed = if rule == IdRule::AsTyped {
-        cell.trim()
-    } else {
-        trim(cell)
+/// The column that says how a row's machine was found (`--resolve`).
+const RESOLVED: &str = "resolved";
+
+/// Looks up a trimmed cell. Puts the id of its machine, or the cell if there is none, into `id`. Returns how the
+/// machine was found, or else why not.
+fn look_up(names: &Names, typed: &str, id: &mut String) -> (String, Option<RowError>) {
+    let resolved = match slip::check(typed, IdRule::Named) {
+        Ok(()) => names.look_up(typed, digest(typed).is_some()),
+        Err(slip) => Resolved::Flaw(slip),
     };
-    let found = digest(trimmed);
-    if found.is_some() {
-        return (trimmed, found, false);
-    }
-    match unwrap(trimmed, rule) {
-        Some(id) => (id, digest(id), id != trimmed),
-        None => (trimmed, None, false),
+    id.clear();
+    match resolved {
+        Resolved::Machine { id: found, how } => {
+            id.push_str(&found);
+            (how, None)
+        }
+        Resolved::Flaw(flaw) => {
+            id.push_str(typed);
+            (String::new(), Some(flaw))
+        }
     }
 }

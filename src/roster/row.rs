@@ -27,6 +27,17 @@ pub struct Row<'a> {
     pub extra: &'a str,
 }
 
+impl RowKind {
+    /// The code for the results of a row that cannot be sent, if there is one.
+    #[must_use]
+    pub fn error_code(&self) -> &str {
+        match self {
+            Self::Invalid(error) => error.code(),
+            _ => "",
+        }
+    }
+}
+
 /// Whether a row is sent, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowKind {

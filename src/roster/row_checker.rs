@@ -7,7 +7,7 @@ use super::{
     counts::Guids,
     excluded::Excluded,
     id_rule::IdRule,
-    machine_id::Digest,
+    machine_id::{Digest, digest},
     note::{NoteKind, Notes},
     row::RowKind,
     row_error::{RowError, excerpt},
@@ -20,6 +20,44 @@ use super::{
 
 /// How results say that a machine is excluded.
 pub(crate) const EXCLUDED: &str = "excluded";
+
+/// The machine that a row means.
+pub(super) struct Meant<'a> {
+    /// Its id, or what is there in its place.
+    pub(super) id: &'a str,
+    digest: Option<Digest>,
+    /// Whether a name was looked up to find it, and why that failed if it did.
+    named: Option<Result<(), RowError>>,
+}
+
+impl<'a> Meant<'a> {
+    /// The machine with the id that the row holds.
+    pub(super) const fn id(id: &'a str, digest: Option<Digest>) -> Self {
+        Self {
+            id,
+            digest,
+            named: None,
+        }
+    }
+
+    /// The machine that the row names.
+    pub(super) fn named(id: &'a str, flaw: Option<RowError>) -> Self {
+        Self {
+            id,
+            digest: digest(id),
+            named: Some(flaw.map_or(Ok(()), Err)),
+        }
+    }
+
+    /// Whether there is an id that a call can carry.
+    fn check(&mut self, rule: IdRule) -> Result<(), RowError> {
+        match (self.named.take(), self.digest, rule) {
+            (Some(named), ..) => named.and_then(|()| slip::check(self.id, IdRule::Any)),
+            (None, Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
+            (None, ..) => slip::check(self.id, rule),
+        }
+    }
+}
 
 /// Classifies the rows of one input, in their order.
 #[derive(Debug)]
@@ -65,10 +103,11 @@ impl RowChecker {
     pub(super) fn classify<'a>(
         &mut self,
         record: &'a StringRecord,
-        (id, digest): (&str, Option<Digest>),
+        mut meant: Meant<'_>,
         line: u64,
         notes: &mut Notes,
     ) -> (RowKind, RowFields<'a>) {
+        let Meant { id, digest, .. } = meant;
         // First of all: whatever else the row says, this machine is not sent to.
         if self.excluded.is_named_in(id) || self.was_excluded(record) {
             return (RowKind::Excluded, RowFields::default());
@@ -85,18 +124,19 @@ impl RowChecker {
                 notes.add(NoteKind::UntoldTenant(excerpt(tenant)), line);
             }
         }
-        self.guids.add(id, line);
+        if meant.named.is_none() {
+            self.guids.add(id, line);
+        }
         if let Some(ids) = self.ids_beside(record) {
             return (
                 RowKind::Invalid(RowError::SeveralIds(ids)),
                 RowFields::default(),
             );
         }
-        let is_id = match (digest, self.rule) {
-            (Some(_), IdRule::Hex40 | IdRule::Any | IdRule::AsTyped) => Ok(()),
-            _ => slip::check(id, self.rule),
-        };
-        let said = match is_id.and_then(|()| self.fields.read(record)) {
+        let said = match meant
+            .check(self.rule)
+            .and_then(|()| self.fields.read(record))
+        {
             Ok(said) => said,
             Err(error) => return (RowKind::Invalid(error), RowFields::default()),
         };

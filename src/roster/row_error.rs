@@ -44,9 +44,41 @@ pub enum RowError {
     Number(String),
     /// Apparently the name of a computer.
     #[error(
-        "`{0}` looks like a name, and the API wants machine ids (`fleetsweep machines` lists both)"
+        "`{0}` looks like a name, and the API wants machine ids (with --resolve, names are looked up)"
     )]
     Name(String),
+    /// No machine has this name (`--resolve`).
+    #[error("no machine of the inventory has the name or the Entra device id `{name}`{}", like(similar.as_deref()))]
+    UnknownName {
+        /// The cell, or its beginning.
+        name: String,
+        /// The name of a machine with the same host and another domain.
+        similar: Option<String>,
+    },
+    /// Several machines fit the name (`--resolve`).
+    #[error(
+        "`{name}` stands for {machines} machines: {candidates}; write the id of the one that is meant, or take the one \
+         that was seen last with --ambiguous newest"
+    )]
+    AmbiguousName {
+        /// The cell, or its beginning.
+        name: String,
+        /// How many machines there are.
+        machines: usize,
+        /// The first of them.
+        candidates: String,
+    },
+    /// What the campaign found out about the name when it began.
+    #[error("{message}")]
+    Unresolved {
+        /// `unknown_name` or `ambiguous_name`.
+        code: String,
+        /// The reason, as text.
+        message: String,
+    },
+    /// A name that was not looked up.
+    #[error("`{0}` was not looked up: names are looked up with --resolve")]
+    NotLookedUp(String),
     /// A link without an id where the portal's links have it.
     #[error("`{0}` is a link without a machine id in it")]
     Link(String),
@@ -87,6 +119,17 @@ pub enum RowError {
 }
 
 impl RowError {
+    /// The code for the results, if the row has one: `unknown_name` or `ambiguous_name`.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::UnknownName { .. } => "unknown_name",
+            Self::AmbiguousName { .. } => "ambiguous_name",
+            Self::Unresolved { code, .. } => code,
+            _ => "",
+        }
+    }
+
     /// Whether the id itself is wrong, so that the row's machine is not known.
     #[must_use]
     pub const fn is_of_the_id(&self) -> bool {
@@ -98,6 +141,10 @@ impl RowError {
                 | Self::OtherTenant { .. }
         )
     }
+}
+
+fn like(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |name| format!("; there is `{name}`"))
 }
 
 /// The beginning of a cell, short enough for a message.

@@ -50,8 +50,11 @@ pub(super) fn check(cell: &str, rule: IdRule) -> Result<(), RowError> {
     if is_spreadsheet_number(cell) {
         return Err(RowError::SpreadsheetNumber(excerpt(cell)));
     }
-    if rule == IdRule::Any {
-        return check_address(cell);
+    match rule {
+        IdRule::Any => return check_address(cell),
+        // Whether a machine is called so is not decided here.
+        IdRule::Named => return Ok(()),
+        _ => {}
     }
     Err(other_than(rule, cell))
 }

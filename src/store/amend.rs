@@ -41,6 +41,8 @@ pub enum Amendment {
         n: u64,
         /// The outcome.
         outcome: &'static str,
+        /// The code of the reason, if it has one.
+        error_code: String,
         /// The reason.
         message: String,
     },
@@ -261,7 +263,8 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
                 "INSERT INTO progress (n, outcome, message, left_out) VALUES (?1, 'not_attempted', ?2, 1)
                  ON CONFLICT (n) DO UPDATE SET
                      outcome = iif(progress.outcome IS NULL AND {IN_DOUBT}, NULL, excluded.outcome),
-                     message = excluded.message, left_out = 1, not_before = NULL
+                     message = excluded.message, left_out = 1, not_before = NULL,
+                     error_code = iif(progress.outcome IS 'invalid', '', progress.error_code)
                  WHERE (progress.outcome IS NULL AND NOT progress.left_out)
                      OR (progress.outcome = 'not_attempted' AND progress.left_out
                          AND progress.message <> excluded.message)
@@ -271,8 +274,9 @@ fn amend(db: &Connection, amendment: &Amendment) -> rusqlite::Result<usize> {
         Amendment::End {
             n,
             outcome,
+            error_code,
             message,
-        } => end(db, *n, outcome, message),
+        } => end(db, *n, outcome, error_code, message),
     }
 }
 
@@ -300,6 +304,7 @@ fn admit(
             db,
             n,
             "duplicate",
+            "",
             &format!("the same machine stands in line {line}"),
         );
     }
@@ -315,14 +320,21 @@ fn admit(
 }
 
 /// Ends a target that was left out. One whose machine may be under a scan of ours stays open until that is looked up.
-fn end(db: &Connection, n: u64, outcome: &str, message: &str) -> rusqlite::Result<usize> {
+fn end(
+    db: &Connection,
+    n: u64,
+    outcome: &str,
+    error_code: &str,
+    message: &str,
+) -> rusqlite::Result<usize> {
     db.prepare_cached(
-        "INSERT INTO progress (n, outcome, message) VALUES (?1, ?2, ?3)
-         ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 0
+        "INSERT INTO progress (n, outcome, error_code, message) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (n) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, left_out = 0,
+             error_code = iif(progress.attempts = 0, excluded.error_code, progress.error_code)
          WHERE (left_out AND progress.outcome IS NOT NULL)
              OR (progress.outcome = 'invalid' AND progress.attempts = 0 AND progress.message <> excluded.message)",
     )?
-    .execute(params![n, outcome, message])
+    .execute(params![n, outcome, error_code, message])
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ fn what_is_gone_is_not_sent_and_a_call_in_doubt_is_still_looked_up() {
     let end = Amendment::End {
         n: 2,
         outcome: "invalid",
+        error_code: String::new(),
         message: "a slip".into(),
     };
     assert_eq!(store.amend(&[end]).unwrap(), 0);

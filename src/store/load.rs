@@ -30,6 +30,8 @@ pub struct NewRow<'a> {
     pub extra: &'a str,
     /// The outcome of a row that has ended already, and the reason.
     pub ended: Option<(&'a str, &'a str)>,
+    /// The code of that reason, if it has one.
+    pub error_code: &'a str,
     /// Whether `--where` left it out.
     pub left_out: bool,
 }
@@ -161,9 +163,15 @@ pub(super) fn insert(db: &Connection, row: &NewRow<'_>) -> rusqlite::Result<()> 
         ])?;
     if let Some((outcome, message)) = row.ended {
         db.prepare_cached(
-            "INSERT INTO progress (n, outcome, message, left_out) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO progress (n, outcome, message, left_out, error_code) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![row.n, outcome, message, row.left_out])?;
+        .execute(params![
+            row.n,
+            outcome,
+            message,
+            row.left_out,
+            row.error_code
+        ])?;
     }
     Ok(())
 }

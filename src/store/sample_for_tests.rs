@@ -31,6 +31,7 @@ pub(super) fn row(n: u64, machine_id: &str) -> NewRow<'_> {
         priority: None,
         extra: "",
         ended: None,
+        error_code: "",
         left_out: false,
     }
 }

@@ -73,6 +73,8 @@ mod machines;
 #[cfg(unix)]
 mod manual;
 mod mock;
+/// Names as input, looked up in the inventory.
+mod names;
 /// Campaigns that come every night, and need nobody.
 #[cfg(unix)]
 mod nights;

@@ -190,7 +190,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "no-id-column.csv",
-        &["--id-column", "`name`, `os`", "fleetsweep machines"],
+        &["--id-column", "`name`, `os`", "--resolve"],
     ),
     (
         "results.csv",

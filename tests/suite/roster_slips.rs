@@ -288,7 +288,7 @@ fn a_list_of_names_says_that_names_are_no_ids() {
     ] {
         let said = refusal(names);
         assert!(
-            said.contains("fleetsweep machines") && !said.contains("above a plain list"),
+            said.contains("--resolve") && !said.contains("above a plain list"),
             "{said}"
         );
     }

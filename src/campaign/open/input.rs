@@ -3,14 +3,15 @@
 use std::{
     fs::File,
     io::{self, Read},
+    sync::Arc,
 };
 
 use super::{OpenError, OpenRequest, STDIN};
-use crate::roster::{self, Excluded, IdRule, Note, Roster};
+use crate::roster::{self, Excluded, IdRule, Names, Note, Roster};
 
 impl OpenRequest {
-    /// The input, without these machines. Its ids are judged by `rule`, or, if that is `None`, by the rule that its
-    /// column suggests.
+    /// The input, without these machines. Its names stand for what is in `names`, if it may hold names. Its ids are
+    /// judged by `rule`, or, if that is `None`, by the rule that its column suggests.
     ///
     /// # Errors
     /// It cannot be read, or is refused.
@@ -18,6 +19,7 @@ impl OpenRequest {
         &self,
         rule: Option<IdRule>,
         excluded: Excluded,
+        names: Option<Arc<Names>>,
     ) -> Result<Roster<Box<dyn Read>>, OpenError> {
         let name = self.input_name();
         let input: Box<dyn Read> = if self.input.as_os_str() == STDIN {
@@ -31,6 +33,7 @@ impl OpenRequest {
         };
         let options = roster::Options {
             excluded,
+            names,
             rule,
             ..self.options.clone()
         };

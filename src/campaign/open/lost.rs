@@ -1,7 +1,7 @@
 //! An unfinished campaign whose state is gone or damaged, and what tells of it: its results, the mark beside its state,
 //! or the ledger.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,7 @@ use super::{OpenError, Opening, STDIN};
 use crate::{
     campaign::{recover::witness, tag::CampaignId},
     results::{self, Owner, ResultsError},
-    roster::Excluded,
+    roster::{Excluded, RosterError},
     store::{MarkFile, Store},
 };
 
@@ -90,9 +90,18 @@ impl Opening {
         if self.request.input.as_os_str() == STDIN {
             return Ok(0);
         }
-        let mut roster = self.request.roster(None, Excluded::default())?;
-        while roster.next_row()?.is_some() {}
-        Ok(roster.counts().rows())
+        // Names are not looked up only to be counted.
+        let names = self.request.resolve.is_some().then(Arc::default);
+        let mut roster = self.request.roster(None, Excluded::default(), names)?;
+        loop {
+            match roster.next_row() {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(RosterError::NothingLeft { .. }) => {
+                    return Ok(roster.counts().rows());
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
 
     /// When a lost campaign was created: no later than its first call.

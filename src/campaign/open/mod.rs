@@ -4,7 +4,8 @@
 //! - `mode`: what opening comes to, by what is there and what was asked for. `opened`: a campaign that is open.
 //!   `preview`: what opening would find. `error`: why a campaign cannot be opened.
 //! - `input`: the rows. `create`: every row becomes a target. `resume`: the same campaign with today's input.
-//!   `exclusions`: machines that are never sent to. `reconcile`: what an extended input changes about existing targets.
+//!   `names`: what the names in the input stand for. `exclusions`: machines that are never sent to. `reconcile`:
+//!   what an extended input changes about existing targets.
 //!   `columns`: how its cells fit the campaign's columns.
 //! - `places`: where the campaign's files are. `locks`: one process a campaign. `archive`: renames files that are in
 //!   the way of a new campaign. `overwrite`: whether the results file may be overwritten. `rehearsal`: keeps rehearsals
@@ -25,6 +26,7 @@ mod locks;
 mod lost;
 mod marks;
 mod mode;
+mod names;
 mod opened;
 mod overwrite;
 mod places;
@@ -38,13 +40,15 @@ use std::path::PathBuf;
 pub use error::{Difference, OpenError};
 pub(crate) use locks::{Locks, of_campaign};
 pub(crate) use marks::Marks;
+pub(crate) use names::Resolve;
 pub(crate) use opened::Opened;
 pub use places::Places;
 pub(crate) use preview::{OpenPreview, Refusals};
 
 use super::{outcome::Outcome, retry::Policy};
 use crate::{
-    results, roster,
+    results,
+    roster::{self, Inventory, Names},
     store::{Identity, Lock, check_place},
 };
 
@@ -74,6 +78,8 @@ pub(crate) struct OpenRequest {
     pub(crate) extend: bool,
     /// Machines that are never sent to from now on, by their ids.
     pub(crate) exclude: Vec<String>,
+    /// How names are looked up, if the input may hold names.
+    pub(crate) resolve: Option<Resolve>,
     /// Machines that are excluded no longer.
     pub(crate) lift: Vec<String>,
     /// Targets that ended so are tried again.
@@ -96,30 +102,98 @@ pub(crate) struct OpenRequest {
 struct Opening {
     request: OpenRequest,
     marks: Marks,
+    names: Names,
+    /// What the person should know, whatever is opened.
+    remarks: Vec<String>,
 }
 
-/// Opens the campaign that is meant. Nobody else can open it while [`Opened::lock`] is held.
+/// The campaign that is meant, before it is opened. Nobody else can open it.
+pub(crate) struct Claim {
+    opening: Opening,
+    lock: Lock,
+    /// Whether [`open`](Self::open) has to know the inventory.
+    pub(crate) needs_inventory: bool,
+}
+
+/// Claims the campaign that is meant. Nothing is changed.
 ///
 /// # Errors
-/// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be used.
-pub(crate) async fn open(request: OpenRequest) -> Result<Opened, OpenError> {
+/// Another process is working on it, what is there cannot be opened as was asked for, or a file cannot be used.
+pub(crate) async fn claim(request: OpenRequest) -> Result<Claim, OpenError> {
     request.check()?;
     results::probe(&request.places.results)?;
     tokio::task::spawn_blocking(move || {
         let lock = Lock::take(&request.places.state)?;
-        Opening::new(request)?.open(lock)
+        let opening = Opening::new(request)?;
+        Ok(Claim {
+            needs_inventory: opening.needs_inventory()?,
+            opening,
+            lock,
+        })
     })
     .await?
 }
 
-/// Finds out what [`open`] would find. Nothing is created or written: what a run would change about a campaign is tried
-/// out, and rolled back. If a run is working on the campaign, its counts of this moment are returned.
-///
-/// # Errors
-/// As of [`open`], but that nothing is left to be sent is no error.
-pub(crate) fn preview(request: OpenRequest) -> Result<OpenPreview, OpenError> {
-    request.check()?;
-    Opening::new(request)?.preview()
+impl Claim {
+    /// Opens the campaign. Nobody else can open it while [`Opened::lock`] is held.
+    ///
+    /// # Errors
+    /// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be
+    /// used.
+    pub(crate) async fn open(self, inventory: Option<Inventory>) -> Result<Opened, OpenError> {
+        let Self {
+            mut opening, lock, ..
+        } = self;
+        tokio::task::spawn_blocking(move || {
+            if let Some(inventory) = inventory {
+                opening.know(inventory);
+            }
+            let remarks = std::mem::take(&mut opening.remarks);
+            let mut opened = opening.open(lock)?;
+            opened.notes.extend(remarks);
+            Ok(opened)
+        })
+        .await?
+    }
+}
+
+/// What a run would find, before that is found out.
+pub(crate) struct Outlook {
+    opening: Opening,
+    /// Whether [`preview`](Self::preview) has to know the inventory.
+    pub(crate) needs_inventory: bool,
+}
+
+impl Outlook {
+    /// Finds out whether the inventory is needed. Nothing is created or written.
+    ///
+    /// # Errors
+    /// As of [`claim`], but that another process may be working on the campaign.
+    pub(crate) fn new(request: OpenRequest) -> Result<Self, OpenError> {
+        request.check()?;
+        let opening = Opening::new(request)?;
+        let needs_inventory = !opening.is_running() && opening.needs_inventory()?;
+        Ok(Self {
+            opening,
+            needs_inventory,
+        })
+    }
+
+    /// Finds out what a run would find. Nothing is created or written: what it would change about a campaign is tried
+    /// out, and rolled back. If a run is working on the campaign, its counts of this moment are returned.
+    ///
+    /// # Errors
+    /// As of [`Claim::open`], but that nothing is left to be sent is no error.
+    pub(crate) fn preview(self, inventory: Option<Inventory>) -> Result<OpenPreview, OpenError> {
+        let mut opening = self.opening;
+        if let Some(inventory) = inventory {
+            opening.know(inventory);
+        }
+        let remarks = std::mem::take(&mut opening.remarks);
+        let mut preview = opening.preview()?;
+        preview.notes.extend(remarks);
+        Ok(preview)
+    }
 }
 
 impl OpenRequest {
@@ -142,6 +216,11 @@ impl Opening {
     /// Reads the marks. The campaign's lock must be held, except for a preview.
     fn new(request: OpenRequest) -> Result<Self, OpenError> {
         let marks = Marks::read(request.ledger.clone())?;
-        Ok(Self { request, marks })
+        Ok(Self {
+            request,
+            marks,
+            names: Names::default(),
+            remarks: Vec::new(),
+        })
     }
 }

@@ -217,7 +217,8 @@ impl Opening {
         }
         let mut archived = Vec::new();
         let make_room = || archive(files, &mut archived);
-        let roster = request.roster(None, exclusions.machines)?;
+        let names = self.names_of_new(campaign.as_str())?;
+        let roster = request.roster(None, exclusions.machines, names)?;
         let taken = take_in(roster, state, identity, &exclusions.decisions, make_room);
         let intake = match taken {
             Ok(intake) => intake,

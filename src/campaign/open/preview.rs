@@ -86,8 +86,7 @@ impl Opening {
     /// # Errors
     /// As of [`preview`](super::preview).
     pub(super) fn preview(mut self) -> Result<OpenPreview, OpenError> {
-        let state = &self.request.places.state;
-        if state.exists() && Lock::is_held(state) {
+        if self.is_running() {
             return self.preview_running();
         }
         match self.mode(Store::open_dry_run)? {
@@ -106,7 +105,7 @@ impl Opening {
                     id_of(&store)
                 );
                 let exclusions = Exclusions::of_successor(&store, &self.request)?;
-                self.preview_new(Some(note), exclusions)
+                self.preview_new(Some(note), exclusions, "")
             }
             OpenMode::Begin { abandoned, store } => {
                 let exclusions = match &store {
@@ -118,7 +117,7 @@ impl Opening {
                         "campaign {abandoned} would be given up; a run would begin a new one in its place"
                     )
                 });
-                self.preview_new(note, exclusions)
+                self.preview_new(note, exclusions, "")
             }
             OpenMode::Rebuild {
                 campaign,
@@ -129,7 +128,8 @@ impl Opening {
                     "the state of campaign {campaign} is {is_lost}, and a run would rebuild it"
                 );
                 let exclusions = Exclusions::of_lost(campaign.as_str(), &self.request)?;
-                let mut preview = self.preview_new(Some(rebuilds), exclusions)?;
+                let mut preview =
+                    self.preview_new(Some(rebuilds), exclusions, campaign.as_str())?;
                 preview.notes.push(RECOVERS.to_owned());
                 preview.campaign = Some(campaign.as_str().to_owned());
                 Ok(preview)
@@ -137,16 +137,24 @@ impl Opening {
         }
     }
 
-    /// What a new campaign would consist of.
+    /// Whether a run is at work on the campaign that is there.
+    pub(super) fn is_running(&self) -> bool {
+        let state = &self.request.places.state;
+        state.exists() && Lock::is_held(state)
+    }
+
+    /// What a new campaign would consist of, or a rebuilt one with this id.
     fn preview_new(
         &self,
         note: Option<String>,
         exclusions: Exclusions,
+        rebuilt: &str,
     ) -> Result<OpenPreview, OpenError> {
         let mut preview = OpenPreview::default();
         preview.notes.extend(note);
         preview.notes.extend(exclusions.remarks);
-        let mut roster = self.request.roster(None, exclusions.machines)?;
+        let names = self.names_of_new(rebuilt)?;
+        let mut roster = self.request.roster(None, exclusions.machines, names)?;
         while let Some(row) = roster.next_row()? {
             match ended_by_reading(&row.kind) {
                 None => preview.due += 1,

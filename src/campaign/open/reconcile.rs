@@ -102,6 +102,7 @@ pub(super) fn ended(n: u64, row: &Row<'_>) -> Option<Amendment> {
     Some(Amendment::End {
         n,
         outcome: outcome.as_str(),
+        error_code: row.kind.error_code().to_owned(),
         message: message.into_owned(),
     })
 }

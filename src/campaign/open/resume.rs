@@ -13,7 +13,7 @@ use super::{
 };
 use crate::campaign::outcome::{EXCLUDED, LEFT_OUT};
 use crate::{
-    roster::{IdRule, Note, Roster, Row, RowKind, ScanType},
+    roster::{IdRule, Note, Roster, RosterError, Row, RowError, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
 };
 
@@ -48,7 +48,8 @@ impl Opening {
         self.check_results(Some(&campaign))?;
         let rule = store.identity().id_rule.parse()?;
         let exclusions = Exclusions::of_campaign(store, request)?;
-        let roster = request.roster(Some(rule), exclusions.machines)?;
+        let names = self.names_of(store)?;
+        let roster = request.roster(Some(rule), exclusions.machines, names)?;
         for decision in &exclusions.decisions {
             store.decide(decision)?;
         }
@@ -57,12 +58,13 @@ impl Opening {
             store.reopen(outcome.as_str())?;
         }
         let mut joined = if request.extend {
-            extend(roster, store)?
+            extend(roster, store, &request.input_name())?
         } else {
             rejoin(roster, store, &request.input_name())?
         };
         joined.remarks.extend(put_off);
         joined.remarks.extend(exclusions.remarks);
+        joined.remarks.extend(request.idle_resolve(store));
         if request.options.any_id && rule != IdRule::Any {
             joined.remarks.push(format!(
                 "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
@@ -167,7 +169,11 @@ pub fn rejoin<R: Read>(
 ///
 /// # Errors
 /// The input is refused, or the store cannot be written. Then nothing is changed.
-pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoined, OpenError> {
+pub fn extend<R: Read>(
+    mut roster: Roster<R>,
+    store: &mut Store,
+    input: &str,
+) -> Result<Rejoined, OpenError> {
     let mut columns = ColumnMap::between(roster.columns(), &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
     let mut reconciliation = Reconciliation::default();
@@ -176,6 +182,7 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
         while let Some(row) = roster.next_row()? {
             match match_row(extension, &row, &mut slips)? {
                 MachineMatch::New => {
+                    check_looked_up(&row, input)?;
                     let extra = columns.reorder(row.extra);
                     new_row(&Row { extra, ..row }, |row| extension.add(row))?;
                 }
@@ -192,6 +199,18 @@ pub fn extend<R: Read>(mut roster: Roster<R>, store: &mut Store) -> Result<Rejoi
         notes: roster.notes().to_vec(),
         remarks: columns.note().into_iter().collect(),
     })
+}
+
+/// Refuses a new row whose name was not looked up.
+fn check_looked_up(row: &Row<'_>, input: &str) -> Result<(), RosterError> {
+    match &row.kind {
+        RowKind::Invalid(RowError::NotLookedUp(name)) => Err(RosterError::NewName {
+            file: input.to_owned(),
+            line: row.line,
+            name: name.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Finds the targets of a row's machine. An invalid id is not a machine: each row with the same text is a

@@ -3,12 +3,13 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::RunArgs;
 use crate::{
     cli::Failure,
-    roster::{Options, Roster, RowKind},
+    roster::{Options, Roster, RosterError, RowError, RowKind},
 };
 
 /// The variable that names the standing list.
@@ -24,31 +25,38 @@ impl RunArgs {
         lists
     }
 
-    /// The machines of all lists, by their ids.
+    /// The machines of all lists: the ids and, with `--resolve`, the names.
     ///
     /// # Errors
     /// A list cannot be read to its end, or has a row without a usable id: a machine that it means could be sent to.
-    pub(super) fn excluded(&self) -> Result<Vec<String>, Failure> {
+    pub(super) fn excluded(&self) -> Result<(Vec<String>, Vec<String>), Failure> {
         let options = Options {
             any_id: self.input.any_id,
+            // Not looked up yet.
+            names: self.input.resolve.then(Arc::default),
             ..Options::default()
         };
-        let mut ids = Vec::new();
+        let mut machines = (Vec::new(), Vec::new());
         for (named_by, file) in self.exclusion_lists() {
             let name = file.display().to_string();
-            read(&file, &name, &options, &mut ids).map_err(|why| {
+            read(&file, &name, &options, &mut machines).map_err(|why| {
                 Failure::usage(format!(
                     "{named_by} {why}; nothing was sent, because a machine that this list means could be scanned. It \
-                     holds machine ids, as a plain list or in a CSV"
+                     holds machine ids, as a plain list or in a CSV, and with --resolve names too"
                 ))
             })?;
         }
-        Ok(ids)
+        Ok(machines)
     }
 }
 
 /// Reads a list as an input is read.
-fn read(file: &Path, name: &str, options: &Options, ids: &mut Vec<String>) -> Result<(), String> {
+fn read(
+    file: &Path,
+    name: &str,
+    options: &Options,
+    (ids, names): &mut (Vec<String>, Vec<String>),
+) -> Result<(), String> {
     let opened = File::open(file).map_err(|e| format!("{name}: {e}"))?;
     let mut roster = Roster::open(name, opened, options).map_err(|e| e.to_string())?;
     let heading = roster.id_column().to_lowercase();
@@ -58,8 +66,16 @@ fn read(file: &Path, name: &str, options: &Options, ids: &mut Vec<String>) -> Re
              there if it is one"
         ));
     }
-    while let Some(row) = roster.next_row().map_err(|e| e.to_string())? {
+    loop {
+        let row = match roster.next_row() {
+            Ok(Some(row)) => row,
+            // A list of names has no row that could be sent yet.
+            Err(RosterError::NothingLeft { .. }) if !names.is_empty() => break,
+            Ok(None) => break,
+            Err(e) => return Err(e.to_string()),
+        };
         match row.kind {
+            RowKind::Invalid(RowError::NotLookedUp(_)) => names.push(row.machine_id.to_owned()),
             RowKind::Invalid(why) => {
                 return Err(format!("{name}: line {}: {why}", row.line));
             }

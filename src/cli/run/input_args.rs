@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::roster::{Delimiter, Where};
+use crate::roster::{Ambiguous, Delimiter, Where};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
@@ -12,6 +12,26 @@ pub(super) struct InputArgs {
     /// The column with the machine ids, if it is not detected.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(super) id_column: Option<String>,
+
+    /// Look up computer names in the tenant's inventory.
+    ///
+    /// The column may hold names, short or fully qualified and in any case, Entra device ids and machine ids. The
+    /// inventory is listed once before the first call; needs the role Machine.Read.All. A name that fits no machine or
+    /// several ends as `invalid`. The campaign keeps what was found: later commands look up new rows only.
+    #[arg(long)]
+    pub(super) resolve: bool,
+
+    /// With --resolve: what to do if several machines fit a name. They are re-imaged or duplicates, and `newest` takes
+    /// the one that was seen last.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t = AmbiguousArg::Invalid,
+        requires = "resolve",
+        hide_short_help = true
+    )]
+    pub(super) ambiguous: AmbiguousArg,
 
     /// What separates the cells: one character, or `tab`. By default it is detected.
     #[arg(long, value_name = "C", hide_short_help = true)]
@@ -28,9 +48,9 @@ pub(super) struct InputArgs {
 
     /// Never send to the machines in this file.
     ///
-    /// It is a plain list of ids, or a CSV as the input may be. It can be given several times, and FLEETSWEEP_EXCLUDE
-    /// names a standing list. What stands in one ends as `not_attempted`, which is no failure. The campaign keeps it:
-    /// later commands need not repeat it.
+    /// It is a plain list of ids, or a CSV as the input may be; with --resolve, of names too. It can be given several
+    /// times, and FLEETSWEEP_EXCLUDE names a standing list. What stands in one ends as `not_attempted`, which is no
+    /// failure. The campaign keeps it: later commands need not repeat it.
     #[arg(long, value_name = "FILE")]
     pub(super) exclude: Vec<PathBuf>,
 
@@ -40,6 +60,21 @@ pub(super) struct InputArgs {
 
     /// Send all ids that a URL can carry, even if they are unlike the others in their column: names, GUIDs, ids of
     /// another length.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, hide_short_help = true, conflicts_with = "resolve")]
     pub(super) any_id: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AmbiguousArg {
+    Invalid,
+    Newest,
+}
+
+impl From<AmbiguousArg> for Ambiguous {
+    fn from(how: AmbiguousArg) -> Self {
+        match how {
+            AmbiguousArg::Invalid => Self::Refuse,
+            AmbiguousArg::Newest => Self::Newest,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! - [`args`](self), [`input_args`](self): the options. [`idle`](self): options that have no effect without another
 //!   one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
+//! - [`resolve`](self): looks up the names of the input.
 //! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
@@ -25,6 +26,7 @@ mod input_args;
 mod preview;
 mod record;
 mod request;
+mod resolve;
 mod setup;
 mod simulated;
 
@@ -43,7 +45,7 @@ use super::{
     ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals, watch::Watch,
 };
 use crate::{
-    campaign::{brakes::Baseline, engine::trail, open::open},
+    campaign::{brakes::Baseline, engine::trail, open::claim},
     mock::Tenant,
     monitor::Monitor,
     quota::{Clock, Kind, SystemClock},
@@ -122,7 +124,14 @@ pub(super) async fn run_campaign(
     let summary_file = SummaryFile::open(args.output.summary.as_deref())?;
     let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
     let meant = setup.new_campaign.clone();
-    let opened = open(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
+    let claim = claim(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
+    let inventory = if claim.needs_inventory {
+        let listing = setup.listing(&world);
+        Some(listing.inventory(args.retry.give_up_after).await?)
+    } else {
+        None
+    };
+    let opened = claim.open(inventory).await?;
     for note in &opened.notes {
         world.monitor.note(note);
         trail::note(note);

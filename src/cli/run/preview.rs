@@ -8,7 +8,7 @@ use crate::{
     campaign::{
         brakes::{Baseline, BrakeOptions, night},
         forecast::Prospect,
-        open::{OpenPreview, OpenRequest, preview},
+        open::{OpenPreview, OpenRequest, Outlook},
     },
     cli::{
         Failure,
@@ -68,10 +68,16 @@ impl RunArgs {
         let ledger = counts_calls
             .then(|| ledger::find(file.clone()))
             .transpose()?;
-        let mut found = preview(OpenRequest {
+        let outlook = Outlook::new(OpenRequest {
             tenant_is_known: tenant.is_some(),
             ..self.open_request(places, &rows, meant, ledger)?
         })?;
+        let inventory = if outlook.needs_inventory {
+            Some(self.inventory_for_plan(&quota, clock).await?)
+        } else {
+            None
+        };
+        let mut found = outlook.preview(inventory)?;
         if self.resume.is_nightly() {
             let runs = ledger::run_starts(std::mem::take(&mut found.runs));
             let standing = Baseline::of(&found.reach, &found.tally);

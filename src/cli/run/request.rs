@@ -22,6 +22,7 @@ impl RunArgs {
         meant: Identity,
         ledger: Option<PathBuf>,
     ) -> Result<OpenRequest, Failure> {
+        let (exclude, named) = self.excluded()?;
         Ok(OpenRequest {
             input: self.targets.clone(),
             options: self.roster(rows).map_err(Failure::usage)?,
@@ -30,7 +31,8 @@ impl RunArgs {
             tenant_is_known: true,
             again: self.resume.again,
             extend: self.resume.extend,
-            exclude: self.excluded()?,
+            exclude,
+            resolve: self.resolving(named),
             lift: self.input.lift_exclusion.clone(),
             retry: self.resume.retry.clone(),
             force: self.output.force,
@@ -64,6 +66,7 @@ impl RunArgs {
             wheres,
             excluded: Excluded::default(),
             any_id: self.input.any_id,
+            names: None,
             rule: None,
             of_results: self.resume.only_status.is_some() || self.reads_results(),
             tenant: match tenant {

@@ -6,11 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{RunArgs, World};
+use super::{RunArgs, World, resolve::Listing};
 use crate::{
     campaign::{engine::dispatcher::Settings, open::Places, tag::CampaignId},
     cli::{Failure, connect::Connection, ledger::QuotaNote},
-    defender::sign_in::Need,
     quota::Quota,
     store::Identity,
 };
@@ -39,7 +38,7 @@ impl Setup {
         } else {
             let connecting = args
                 .connect
-                .connect(Need::Scan, &args.pace, world.monitor.as_ref());
+                .connect(args.need(), &args.pace, world.monitor.as_ref());
             connecting.await?
         };
         let rng = &mut world.rng;
@@ -71,6 +70,17 @@ impl Setup {
             scratch,
             new_campaign,
         })
+    }
+
+    /// Where the inventory is listed.
+    pub(super) fn listing<'a>(&'a self, world: &'a World) -> Listing<'a> {
+        Listing {
+            connection: &self.connection,
+            quota: &self.quota,
+            note: &self.note,
+            clock: &world.clock,
+            monitor: &world.monitor,
+        }
     }
 
     /// The dispatcher's settings.

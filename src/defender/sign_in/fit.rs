@@ -30,6 +30,8 @@ pub const NO_JWT: &str =
 pub enum Need {
     /// Start scans, and perhaps look them up.
     Scan,
+    /// Start scans, and list machines before that.
+    ScanAndRead,
     /// Only list something.
     Read,
 }
@@ -102,14 +104,14 @@ pub fn roles(claims: &Claims, need: Need) -> Result<Option<String>, SignInError>
     .into_iter()
     .any(has);
     match need {
-        Need::Scan if !has(SCAN) => Err(missing(claims, SCAN)),
-        Need::Read if !reads => Err(missing(claims, READ)),
+        Need::Scan | Need::ScanAndRead if !has(SCAN) => Err(missing(claims, SCAN)),
+        Need::Read | Need::ScanAndRead if !reads => Err(missing(claims, READ)),
         Need::Scan if !reads => Ok(Some(format!(
             "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it \
              ends as unsure), and following, --skip-busy and `fleetsweep machines` will not work; {}",
             grant(claims, READ)
         ))),
-        Need::Scan | Need::Read => Ok(None),
+        Need::Scan | Need::ScanAndRead | Need::Read => Ok(None),
     }
 }
 

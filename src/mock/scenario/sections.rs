@@ -21,6 +21,7 @@ pub(super) struct FleetSection {
     groups: Option<Vec<String>>,
     tags: Option<Vec<String>>,
     inactive: Option<Share>,
+    repeated_names: Option<Share>,
     departed_every: Option<usize>,
     unknown: Option<Share>,
     unsupported: Option<Share>,
@@ -54,6 +55,7 @@ impl FleetSection {
         set(&mut make_up.groups, self.groups);
         set(&mut make_up.tags, self.tags);
         set(&mut make_up.inactive, self.inactive);
+        set(&mut make_up.repeated_names, self.repeated_names);
         set(&mut config.departed_every, self.departed_every);
         let chances = &mut config.chances;
         set(&mut chances.unknown, self.unknown);

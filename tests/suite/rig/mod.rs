@@ -492,7 +492,7 @@ fn begin(
     let mut store = if state.exists() {
         let mut store = Store::open(&state).unwrap();
         if extends {
-            extend(roster, &mut store).unwrap();
+            extend(roster, &mut store, "the input").unwrap();
         } else {
             rejoin(roster, &mut store, "in.csv").unwrap();
         }

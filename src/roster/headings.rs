@@ -1,0 +1,58 @@
+//! What columns are called that tell which machine a row means.
+
+use csv::StringRecord;
+
+use super::bare::trim;
+
+/// Names of columns with machine ids, in the form of [`plain`]. The first that is present counts.
+const OF_IDS: [&str; 3] = ["machineid", "id", "deviceid"];
+
+/// Names of columns that tell a machine by something else than its id, in the same form. The first that is present
+/// counts: Entra device ids before names, because those are unique.
+const OF_NAMES: [&str; 20] = [
+    "aaddeviceid",
+    "azureaddeviceid",
+    "entradeviceid",
+    "entraiddeviceid",
+    "microsoftentradeviceid",
+    "computerdnsname",
+    "dnsname",
+    "dnshostname",
+    "fqdn",
+    "computername",
+    "devicename",
+    "machinename",
+    "hostname",
+    "computer",
+    "machine",
+    "device",
+    "host",
+    "name",
+    "displayname",
+    "samaccountname",
+];
+
+/// The columns that are called as those with machine ids are, the best one first.
+pub(super) fn of_ids(header: &StringRecord) -> impl Iterator<Item = usize> {
+    let names: Vec<_> = header.iter().map(plain).collect();
+    OF_IDS
+        .iter()
+        .filter_map(move |known| names.iter().position(|name| name == known))
+}
+
+/// The column that is called as those with names of machines are.
+pub(super) fn of_names(header: &StringRecord) -> Option<usize> {
+    let names: Vec<_> = header.iter().map(plain).collect();
+    OF_NAMES
+        .iter()
+        .find_map(|known| names.iter().position(|name| name == known))
+}
+
+/// A column's name in lower case, without blanks, hyphens and underscores.
+fn plain(name: &str) -> String {
+    trim(name)
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '_' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
