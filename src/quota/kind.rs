@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::limit::Limit;
+
 /// A kind of call. Each kind has a quota of its own, as on the server (MDE-API.md, section 5), until a refusal shows
 /// that the server counts all kinds together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,16 +18,19 @@ pub enum Kind {
     Cancel,
     /// List machines.
     Machines,
+    /// List what the devices report of their antivirus.
+    Health,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Start,
         Self::List,
         Self::Get,
         Self::Cancel,
         Self::Machines,
+        Self::Health,
     ];
 
     /// The kind's name in files and messages.
@@ -37,6 +42,17 @@ impl Kind {
             Self::Get => "get",
             Self::Cancel => "cancel",
             Self::Machines => "machines",
+            Self::Health => "health",
+        }
+    }
+
+    /// The limits that the service documents for this kind alone, the shortest window first. They hold beside those of
+    /// the [`Quota`](super::Quota), so the lower of both decides. None for kinds that have the usual limits.
+    #[must_use]
+    pub const fn own_limits(self) -> &'static [Limit] {
+        match self {
+            Self::Health => &Limit::DOCUMENTED_HEALTH,
+            Self::Start | Self::List | Self::Get | Self::Cancel | Self::Machines => &[],
         }
     }
 

@@ -63,6 +63,18 @@ impl Limit {
         },
     ];
 
+    /// The documented limits of the calls that list what devices report of their antivirus (MDE-API.md, section 7).
+    pub(super) const DOCUMENTED_HEALTH: [Self; 2] = [
+        Self {
+            calls: 30,
+            window: Duration::from_mins(1),
+        },
+        Self {
+            calls: 1000,
+            window: Duration::from_hours(1),
+        },
+    ];
+
     /// Calls per window, at least 1.
     #[must_use]
     pub const fn calls(self) -> u32 {

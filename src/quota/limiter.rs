@@ -21,7 +21,10 @@ use crate::audit::audit;
 /// The state of a quota.
 #[derive(Debug)]
 pub(super) struct Limiter {
+    /// The windows of the limits that every kind has.
     windows: Vec<Window>,
+    /// The windows of the limits that only one kind has, by the kind's index. They stay its own when kinds are joined.
+    own: [Vec<Window>; KINDS],
     even: Option<Even>,
     holds: Holds,
     ramps: [Ramp; KINDS],
@@ -31,6 +34,9 @@ pub(super) struct Limiter {
 }
 
 const KINDS: usize = Kind::ALL.len();
+
+/// The index of the only pool of a window that one kind has.
+const OWN: usize = 0;
 
 /// The even pace: a lane for each kind, which is ready again one period after its call was permitted.
 #[derive(Debug)]
@@ -68,8 +74,13 @@ impl Limiter {
             windows: quota
                 .whole_limits()
                 .zip(quota.limits())
-                .map(|(whole, kept)| Window::new(whole, kept))
+                .map(|(whole, kept)| Window::new(whole, kept, KINDS))
                 .collect(),
+            own: Kind::ALL.map(|kind| {
+                let limits = quota.whole_limits_of(kind).zip(quota.limits_of(kind));
+                let windows = limits.map(|(whole, kept)| Window::new(whole, kept, 1));
+                windows.collect()
+            }),
             even: quota.even_period().map(|period| Even {
                 lanes: Lanes::new(KINDS, period),
                 period,
@@ -102,7 +113,7 @@ impl Limiter {
             let waiting = Waiting { cause, until };
             longest = Some(longest.map_or(waiting, |longest: Waiting| longest.longer(waiting)));
         };
-        for window in &self.windows {
+        for (window, pool) in self.windows_of(kind) {
             if let Err(until) = window.check(pool, now) {
                 let cause = until.map_or(Cause::Answers, |_| Cause::Window(window.length()));
                 wait(cause, until);
@@ -131,6 +142,9 @@ impl Limiter {
         for window in &mut self.windows {
             lanes.push(window.take(pool, now));
         }
+        for window in &mut self.own[kind.index()] {
+            lanes.push(window.take(OWN, now));
+        }
         Call {
             kind,
             at: now,
@@ -147,8 +161,7 @@ impl Limiter {
 
     /// Gives back the lanes of a call that was observed and then not made.
     pub(super) fn withdraw(&mut self, call: &Call) {
-        let pool = self.pool(call.kind);
-        for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
+        for ((window, pool), &lane) in self.windows_of_mut(call.kind).zip(&call.lanes) {
             window.put_back(pool, lane);
         }
     }
@@ -163,8 +176,7 @@ impl Limiter {
 
     /// Ends a call that was observed; its windows start at `at`.
     pub(super) fn restart_windows(&mut self, call: &Call, at: Moment) {
-        let pool = self.pool(call.kind);
-        for (window, &lane) in self.windows.iter_mut().zip(&call.lanes) {
+        for ((window, pool), &lane) in self.windows_of_mut(call.kind).zip(&call.lanes) {
             window.restart(pool, lane, at);
         }
     }
@@ -174,8 +186,8 @@ impl Limiter {
         self.note_refused(call.kind, now);
         let pool = self.pool(call.kind);
         let named = |window: &Window| Some(window.length()) == throttle.window;
-        let all = !self.windows.iter().any(named);
-        for window in &mut self.windows {
+        let all = !self.windows_of(call.kind).any(|(window, _)| named(window));
+        for (window, pool) in self.windows_of_mut(call.kind) {
             if all || named(window) {
                 window.cut(pool, call.kind, call.at, now);
             }
@@ -217,18 +229,19 @@ impl Limiter {
         self.joined
     }
 
-    /// How far each window is spent for the kind, the shortest first.
+    /// How far each window is spent for the kind, the shortest first. Of two windows of one length, the one that holds
+    /// less.
     pub(super) fn usage(&self, kind: Kind, now: Moment) -> Vec<Usage> {
-        let pool = self.pool(kind);
-        self.windows
-            .iter()
-            .map(|window| Usage {
-                window: window.length(),
-                in_use: window.in_use(pool, now),
-                limit: window.full(pool),
-                usable: window.usable(pool, now),
-            })
-            .collect()
+        let usage = self.windows_of(kind).map(|(window, pool)| Usage {
+            window: window.length(),
+            in_use: window.in_use(pool, now),
+            limit: window.full(pool),
+            usable: window.usable(pool, now),
+        });
+        let mut usage: Vec<_> = usage.collect();
+        usage.sort_by_key(|usage| (usage.window, usage.limit));
+        usage.dedup_by_key(|usage| usage.window);
+        usage
     }
 
     /// When calls of the kind can go from `now` on.
@@ -244,9 +257,8 @@ impl Limiter {
                 .map_or(Duration::ZERO, |even| even.period),
             latency: Duration::ZERO,
             windows: self
-                .windows
-                .iter()
-                .map(|window| WindowForecast {
+                .windows_of(kind)
+                .map(|(window, pool)| WindowForecast {
                     ready: window.forecast(pool, now),
                     length: window.length(),
                 })
@@ -269,10 +281,9 @@ impl Limiter {
     }
 
     fn has_room(&self, kind: Kind, now: Moment) -> bool {
-        self.windows.iter().all(|window| {
+        self.windows_of(kind).all(|(window, pool)| {
             // This includes the refused call itself.
-            window.in_use(kind.index(), now)
-                <= usize::try_from(window.usable(kind.index(), now)).unwrap_or(0)
+            window.in_use(pool, now) <= usize::try_from(window.usable(pool, now)).unwrap_or(0)
         })
     }
 
@@ -302,6 +313,22 @@ impl Limiter {
             even.lanes
                 .restart(0, latest.unwrap_or_default() - even.period);
         }
+    }
+
+    /// The windows that a call of the kind counts in, each with the index of its pool there. The order is that of the
+    /// lanes of a [`Call`].
+    fn windows_of(&self, kind: Kind) -> impl Iterator<Item = (&Window, usize)> {
+        let pool = self.pool(kind);
+        let common = self.windows.iter().map(move |window| (window, pool));
+        common.chain(self.own[kind.index()].iter().map(|window| (window, OWN)))
+    }
+
+    /// The same windows, to be changed.
+    fn windows_of_mut(&mut self, kind: Kind) -> impl Iterator<Item = (&mut Window, usize)> {
+        let pool = self.pool(kind);
+        let common = self.windows.iter_mut().map(move |window| (window, pool));
+        let own = self.own[kind.index()].iter_mut();
+        common.chain(own.map(|window| (window, OWN)))
     }
 
     /// The index of the kind's pool, ramp and pace lane.

@@ -7,7 +7,6 @@ use super::{
     forecast::Forecast,
     kind::Kind,
     ledger::{FileLedger, Ledger, LedgerError, LedgerPlace, Mark, MarkRow, NoLedger},
-    limit::Limit,
     limiter::Usage,
     permit::{Permit, Unclaimed},
     quota::Quota,
@@ -77,8 +76,7 @@ impl Pacer {
         place: &LedgerPlace,
         request_timeout: Duration,
     ) -> Result<Self, LedgerError> {
-        let longest = quota.limits().map(Limit::window).max();
-        let ledger = FileLedger::open(place, longest.unwrap_or_default(), Arc::clone(&clock))?;
+        let ledger = FileLedger::open(place, quota.longest_window(), Arc::clone(&clock))?;
         Ok(Self::from_ledger(
             quota,
             clock,

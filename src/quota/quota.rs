@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::limit::Limit;
+use super::{kind::Kind, limit::Limit};
 
 /// How a quota is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -15,7 +15,8 @@ pub enum Pace {
     Even,
 }
 
-/// The limits, which apply to each kind of call separately, the headroom left to others, and the pace.
+/// The limits, which apply to each kind of call separately, the headroom left to others, and the pace. A kind that has
+/// [limits of its own](Kind::own_limits) obeys those too, unless there are no limits at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
     limits: Vec<Limit>,
@@ -70,6 +71,31 @@ impl Quota {
     /// The limits including the headroom, in the same order.
     pub(super) fn whole_limits(&self) -> impl Iterator<Item = Limit> {
         self.limits.iter().copied()
+    }
+
+    /// The limits that only this kind has, including the headroom.
+    pub(super) fn whole_limits_of(&self, kind: Kind) -> impl Iterator<Item = Limit> {
+        let own: &[Limit] = if self.is_unlimited() {
+            &[]
+        } else {
+            kind.own_limits()
+        };
+        own.iter().copied()
+    }
+
+    /// The limits that only this kind has, less the headroom, in the same order.
+    pub(super) fn limits_of(&self, kind: Kind) -> impl Iterator<Item = Limit> {
+        self.whole_limits_of(kind)
+            .map(|limit| limit.less(self.headroom))
+    }
+
+    /// The longest window of any limit; zero if there are none.
+    pub(super) fn longest_window(&self) -> Duration {
+        let own = Kind::ALL
+            .into_iter()
+            .flat_map(|kind| self.whole_limits_of(kind));
+        let windows = self.whole_limits().chain(own).map(Limit::window);
+        windows.max().unwrap_or_default()
     }
 
     /// Whether there are no limits.

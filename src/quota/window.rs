@@ -1,4 +1,4 @@
-//! One limit with the lanes of every kind of call.
+//! One limit with the lanes of every kind of call, or of the one kind that it is for.
 //!
 //! A pool's free lanes are ordered by the moment at which they become ready. A lane that a call has taken is in no pool
 //! until its window is restarted or it is put back. To *park* n lanes is to withhold the n that would be ready first: a
@@ -23,7 +23,7 @@ pub(super) struct Window {
     pools: Vec<Pool>,
 }
 
-/// The lanes of one kind, or of all kinds once they are joined.
+/// The lanes of one kind, or of all kinds once they are joined. A window of one kind has one pool, the first.
 #[derive(Debug)]
 struct Pool {
     /// Lanes that no call has taken, ordered by when they become ready.
@@ -34,12 +34,13 @@ struct Pool {
 }
 
 impl Window {
-    /// A window with a pool of `whole.calls()` lanes for each kind, of which `kept.calls()` may be used. The rest are
+    /// A window with `pools` pools of `whole.calls()` lanes each, of which `kept.calls()` may be used. The rest are
     /// parked: calls of other processes, whose headroom may be smaller, take their lanes from them.
-    pub(super) fn new(whole: Limit, kept: Limit) -> Self {
+    pub(super) fn new(whole: Limit, kept: Limit, pools: usize) -> Self {
         let length = whole.window();
         let size = usize_of(whole.calls());
-        let pools = (0..Kind::ALL.len())
+        let lanes = Lanes::new(size * pools, length + MARGIN);
+        let pools = (0..pools)
             .map(|pool| Pool {
                 free: (pool * size..(pool + 1) * size).collect(),
                 size,
@@ -48,7 +49,7 @@ impl Window {
             .collect();
         Self {
             length,
-            lanes: Lanes::new(size * Kind::ALL.len(), length + MARGIN),
+            lanes,
             pools,
         }
     }

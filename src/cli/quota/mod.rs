@@ -67,6 +67,7 @@ enum KindArg {
     Get,
     Cancel,
     Machines,
+    Health,
     All,
 }
 
@@ -78,6 +79,7 @@ impl KindArg {
             Self::Get => vec![Kind::Get],
             Self::Cancel => vec![Kind::Cancel],
             Self::Machines => vec![Kind::Machines],
+            Self::Health => vec![Kind::Health],
             Self::All => Kind::ALL.to_vec(),
         }
     }

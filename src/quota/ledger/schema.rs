@@ -29,7 +29,7 @@ const SCHEMA: &str = "
     CREATE TABLE entries (
         seq     INTEGER PRIMARY KEY AUTOINCREMENT,
         scope   TEXT    NOT NULL, -- cloud, tenant and application, tab between
-        kind    TEXT    NOT NULL, -- start, list, get, cancel, machines
+        kind    TEXT    NOT NULL, -- start, list, get, cancel, machines, health
         event   TEXT    NOT NULL, -- sent, answered, withdrawn, hold, lift, joined
         owner   INTEGER NOT NULL, -- the process that wrote it; of a lift 0
         call    INTEGER NOT NULL, -- the call; of what concerns a kind 0

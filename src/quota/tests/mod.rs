@@ -5,6 +5,7 @@ mod events;
 mod lengths;
 mod marks;
 mod neighbour;
+mod own_limits;
 mod pacing;
 mod promise;
 mod refusals;

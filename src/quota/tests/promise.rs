@@ -23,8 +23,24 @@ struct Seen {
 }
 
 /// Checks by hand that no closed interval of a window's length has more calls of one kind than the limit, nor more
-/// calls of all kinds if the last of them was sent after the kinds were joined.
-fn judge(limits: &[Limit], seen: &[Seen]) -> Result<(), TestCaseError> {
+/// calls of all kinds if the last of them was sent after the kinds were joined. Calls of [`Kind::Health`] obey the
+/// documented limits of their own as well, of which `headroom` percent are left to others.
+fn judge(limits: &[Limit], headroom: u8, seen: &[Seen]) -> Result<(), TestCaseError> {
+    let health: Vec<Seen> = seen
+        .iter()
+        .filter(|call| call.kind == Kind::Health)
+        .copied()
+        .map(|call| Seen {
+            joined: false,
+            ..call
+        })
+        .collect();
+    let own = ["30/1m", "1000/1h"].map(|limit| limit.parse::<Limit>().unwrap().less(headroom));
+    judge_windows(limits, seen)?;
+    judge_windows(&own, &health)
+}
+
+fn judge_windows(limits: &[Limit], seen: &[Seen]) -> Result<(), TestCaseError> {
     for limit in limits {
         for first in seen {
             let inside: Vec<&Seen> = seen
@@ -77,7 +93,7 @@ struct Life {
     headroom: u8,
     even: bool,
     calls: usize,
-    kinds: usize,
+    kinds: Vec<Kind>,
     upstream: u64,
     downstream: u64,
     early: u8,
@@ -100,7 +116,10 @@ prop_compose! {
         headroom in prop_oneof![3 => Just(0_u8), 1 => 0_u8..=99],
         even in prop::bool::weighted(0.2),
         calls in 1_usize..=120,
-        kinds in 1_usize..=5,
+        kinds in prop_oneof![
+            4 => (1..=Kind::ALL.len()).prop_map(|kinds| Kind::ALL[..kinds].to_vec()),
+            1 => Just(vec![Kind::Health]),
+        ],
         (upstream, downstream) in (0_u64..=3_000, 0_u64..=3_000),
         early in 0_u8..=30,
         given_back in 0_u8..=20,
@@ -130,7 +149,7 @@ fn live(life: &Life) -> (Vec<Limit>, Vec<Seen>) {
             let later = world.now + dice.span(0, life.longest_idle);
             world.go_to(later, &mut end);
         }
-        let kind = Kind::ALL[dice.0.usize(0..life.kinds)];
+        let kind = life.kinds[dice.0.usize(0..life.kinds.len())];
         let call = world.acquire(kind, &mut end);
         let joined = world.limiter.joined();
         if dice.percent(life.given_back) {
@@ -185,7 +204,7 @@ proptest! {
     #[test]
     fn no_interval_ever_holds_more_than_its_limit(life in life()) {
         let (limits, seen) = live(&life);
-        judge(&limits, &seen)?;
+        judge(&limits, life.headroom, &seen)?;
     }
 
     #[test]
@@ -212,15 +231,18 @@ proptest! {
 #[test]
 fn the_judge_finds_one_call_too_many() {
     let limit: Limit = "2/1s".parse().unwrap();
-    let seen = [0_u64, 500, 1000].map(|ms| {
-        let at = Moment::ZERO + Duration::from_millis(ms);
-        Seen {
-            kind: Kind::Start,
-            sent: at,
-            counted: at,
-            joined: false,
-        }
-    });
-    assert!(judge(&[limit], &seen).is_err());
-    assert!(judge(&[limit], &seen[..2]).is_ok());
+    let at = |kind, ms| Seen {
+        kind,
+        sent: Moment::ZERO + Duration::from_millis(ms),
+        counted: Moment::ZERO + Duration::from_millis(ms),
+        joined: false,
+    };
+    let seen = [0, 500, 1000].map(|ms| at(Kind::Start, ms));
+    assert!(judge(&[limit], 0, &seen).is_err());
+    assert!(judge(&[limit], 0, &seen[..2]).is_ok());
+
+    let seen: Vec<_> = (0..=30).map(|n| at(Kind::Health, n * 2_000)).collect();
+    assert!(judge(&[limit], 0, &seen).is_err(), "31 in a closed minute");
+    assert!(judge(&[limit], 0, &seen[..30]).is_ok());
+    assert!(judge(&[limit], 50, &seen[..30]).is_err());
 }
