@@ -107,6 +107,7 @@ fn kind_of(call: &Call) -> Kind {
         Call::GetAction { .. } => Kind::Get,
         Call::CancelAction { .. } => Kind::Cancel,
         Call::Machines { .. } => Kind::Machines,
+        Call::DeviceAvInfo { .. } => Kind::Health,
     }
 }
 

@@ -93,10 +93,19 @@ pub(super) fn is_requested(call: &Call, answer: &Answer) -> bool {
     match call {
         Call::ListScans { .. } => is_page_of_scans(answer),
         Call::Machines { .. } => wire::json::<wire::Page<wire::Machine>>(&answer.body).is_some(),
+        Call::DeviceAvInfo { .. } => {
+            wire::json::<wire::Page<wire::DeviceAvInfo>>(&answer.body).is_some()
+        }
         Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
             wire::json::<wire::MachineAction>(&answer.body).is_some()
         }
     }
+}
+
+/// Whether this status, in whatever body, says that the service does not know the call. Only of calls that not every
+/// cloud has; of the others it would be a mistake in their address.
+pub(super) fn is_missing(call: &Call, status: u16) -> bool {
+    matches!(call, Call::DeviceAvInfo { .. }) && matches!(status, 400 | 404 | 405 | 410)
 }
 
 impl From<Class> for CallError {

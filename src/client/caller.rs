@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use super::call_result::{Answered, CallError, Once, TokenError, is_page_of_scans};
 pub use super::outage::probe;
 use super::{
-    call_result::is_requested,
+    call_result::{is_missing, is_requested},
     margins::before,
     outage::Outage,
     reply::{Class, Said, Trouble, classify},
@@ -141,7 +141,8 @@ impl<D: Defender> Caller<D> {
                 return Err(unanswered);
             };
             tries += u32::from(!never_sent);
-            if tries >= TRIES || matches!(self.on_outage, OnOutage::None) {
+            let is_final = tries >= TRIES || is_missing(call, trouble.said.status);
+            if is_final || matches!(self.on_outage, OnOutage::None) {
                 return Err(unanswered);
             }
             self.hold(kind, trouble).await?;

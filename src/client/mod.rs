@@ -4,8 +4,9 @@
 //! - [`caller`]: waits for a token and for the quota, makes the call, judges the reply, tries again.
 //!   [`call_result`]: what a call comes to. [`reply`]: whether a reply is the service's own, and how its call
 //!   counts against the quota. [`outage`]: whether the API can be reached.
-//! - [`scans`]: the list of scans. [`machines`]: the tenant's inventory. [`paging`](self): how both are read
-//!   to their end. [`margins`]: how far back, and how soon, the list of scans is read.
+//! - [`scans`]: the list of scans. [`machines`]: the tenant's inventory. [`health`]: what devices report of
+//!   their antivirus. [`paging`](self): how all three are read to their end. [`margins`]: how far back, and
+//!   how soon, the list of scans is read.
 //! - [`diagnosis`]: checks a connection before anything depends on it.
 //! - [`server_clock`]: the service's clock. [`token_clock`]: the clock that tokens age by. [`wait`](self):
 //!   waiting by the quota's clock.
@@ -16,6 +17,7 @@
 pub mod call_result;
 pub mod caller;
 pub mod diagnosis;
+pub mod health;
 pub mod machines;
 pub mod margins;
 pub mod outage;

@@ -199,7 +199,7 @@ impl Defender for HttpDefender {
 
 const fn largest(call: &Call) -> usize {
     match call {
-        Call::ListScans { .. } | Call::Machines { .. } => LARGEST_PAGE,
+        Call::ListScans { .. } | Call::Machines { .. } | Call::DeviceAvInfo { .. } => LARGEST_PAGE,
         Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
             LARGEST_ANSWER
         }

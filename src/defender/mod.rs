@@ -76,6 +76,15 @@ pub enum Call {
         /// The options that the service supports.
         order: Order,
     },
+    /// `GET /api/deviceavinfo`, one page of what devices report of their antivirus (MDE-API.md, section 7).
+    DeviceAvInfo {
+        /// How many rows to skip.
+        skip: u32,
+        /// The page's size, at most 10,000.
+        top: u32,
+        /// The options that the service supports.
+        order: Order,
+    },
 }
 
 /// Options of a listing. It is not documented whether the service supports them, so each is left out once it has been

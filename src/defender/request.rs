@@ -73,6 +73,10 @@ impl HttpRequest {
                 let query = page_query(filter.clone(), *top, *skip, *order);
                 get(&["api", "machines"], &query)
             }
+            Call::DeviceAvInfo { skip, top, order } => get(
+                &["api", "deviceavinfo"],
+                &page_query(None, *top, *skip, *order),
+            ),
         }
     }
 }

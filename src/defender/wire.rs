@@ -104,6 +104,46 @@ pub struct Machine {
     pub merged_into_machine_id: Option<String>,
 }
 
+/// What a device reports of its antivirus (MDE-API.md, section 7). Several rows of one machine are possible. A field
+/// that is null, missing or of another type than documented counts as missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeviceAvInfo {
+    /// The row's id, a GUID.
+    #[serde(deserialize_with = "loose")]
+    pub id: Option<String>,
+    /// The machine's id.
+    #[serde(deserialize_with = "loose")]
+    pub machine_id: Option<String>,
+    /// The DNS name.
+    #[serde(deserialize_with = "loose")]
+    pub computer_dns_name: Option<String>,
+    /// A number from 0 to 5, as text.
+    #[serde(deserialize_with = "loose")]
+    pub av_mode: Option<String>,
+    /// `True`, `False` or `Unknown`.
+    #[serde(deserialize_with = "loose")]
+    pub av_is_signature_up_to_date: Option<String>,
+    /// `True`, `False` or `Unknown`.
+    #[serde(deserialize_with = "loose")]
+    pub av_is_engine_up_to_date: Option<String>,
+    /// `Completed` in the documentation's example; other words are not documented.
+    #[serde(deserialize_with = "loose")]
+    pub quick_scan_result: Option<String>,
+    /// RFC 3339, UTC.
+    #[serde(deserialize_with = "loose")]
+    pub quick_scan_time: Option<String>,
+    /// As that of the quick scan.
+    #[serde(deserialize_with = "loose")]
+    pub full_scan_result: Option<String>,
+    /// RFC 3339, UTC.
+    #[serde(deserialize_with = "loose")]
+    pub full_scan_time: Option<String>,
+    /// When the report was made: RFC 3339, UTC.
+    #[serde(deserialize_with = "loose")]
+    pub data_refresh_timestamp: Option<String>,
+}
+
 /// A page of a listing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Page<T> {
@@ -156,6 +196,17 @@ impl<T: Plain> Plain for Vec<T> {
 /// Reads text as [one plain line](kept).
 fn plain<'de, D: Deserializer<'de>, T: Plain + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     T::deserialize(from).map(T::plain)
+}
+
+/// Reads text, and numbers and booleans as text, as [one plain line](kept). Anything else is missing.
+fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(match value {
+        serde_json::Value::String(text) => Some(text.plain()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(is) => Some(is.to_string()),
+        _ => None,
+    })
 }
 
 /// The envelope of every error.

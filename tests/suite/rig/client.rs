@@ -117,6 +117,13 @@ fn request(call: &Call, token: &str) -> Request {
             let path = format!("/api/machineactions/{id}/cancel");
             Request::post(&path, token, format!(r#"{{"Comment":{comment:?}}}"#))
         }
+        Call::DeviceAvInfo { skip, top, order } => {
+            let mut path = format!("/api/deviceavinfo?$top={top}&$skip={skip}");
+            if order.count {
+                path += "&$count=true";
+            }
+            Request::get(&path, token)
+        }
         other @ Call::Machines { .. } => unreachable!("no campaign makes such a call: {other:?}"),
     }
 }
