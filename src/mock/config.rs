@@ -7,11 +7,13 @@ use serde::Deserialize;
 
 use super::{fault_rule::Rule, outage::Outage};
 
+mod health;
 mod latency;
 mod listing;
 mod quota;
 mod sign_in;
 
+pub use health::HealthConfig;
 pub use latency::Latency;
 pub(super) use latency::within;
 pub use listing::{Endless, ListOption, Moving, Vanish};
@@ -58,13 +60,16 @@ pub struct MockConfig {
     pub departed_every: usize,
     /// Whether a filter that no machine matches is answered with 404 instead of an empty list.
     pub empty_inventory_is_404: bool,
+    /// What the machines report of their antivirus.
+    pub health: HealthConfig,
     /// Tokens and roles.
     pub sign_in: SignIn,
     /// When the network or the service is down. Outages take precedence over faults and chances.
     pub outages: Vec<Outage>,
     /// Machines on which every start is answered with 500 and starts no scan.
     pub poison: Vec<String>,
-    /// Machines on which every start is answered with the service's own 403, whose text names no role.
+    /// Machines on which every start is answered with the service's own 403, whose text names no role. In the inventory
+    /// they have the tag `Restricted security operations`.
     pub restricted: Vec<String>,
     /// From this time after the tenant's start on, every start is answered with the service's own 403.
     pub forbid_starts_from: Option<Duration>,
@@ -110,6 +115,7 @@ impl Default for MockConfig {
             machines: 100,
             departed_every: 0,
             empty_inventory_is_404: false,
+            health: HealthConfig::default(),
             sign_in: SignIn::default(),
             outages: Vec::new(),
             poison: Vec::new(),

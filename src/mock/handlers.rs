@@ -60,6 +60,7 @@ impl Tenant {
             }
             Route::Cancel { id } => self.cancel(state, id, &request.body, now),
             Route::Machines => self.machines(state, request),
+            Route::Health => self.health(state, request, now),
             Route::Machine { id } => self.machine(state, id),
             Route::AvailableActions { machine } => self.available_actions(machine),
             Route::FindByTag => state.find_by_tag(request),
@@ -113,6 +114,9 @@ impl Tenant {
             return self.busy(state, running, now);
         }
         let started = self.begin_scan(state, machine, &body.comment, false, now);
+        if &*body.scan_type == "Full" {
+            state.scans.mark_full(started);
+        }
         if nature.offline {
             state
                 .scans
@@ -193,6 +197,7 @@ impl Tenant {
             id: rng.u128(..),
             machine: machine.into(),
             comment: comment.into(),
+            full: false,
             foreign,
             created: created.checked_sub(began).unwrap_or(created),
             listed_from: now + lag,

@@ -9,7 +9,7 @@ use super::{
     config::{Endless, ListOption, Moving, Vanish, within},
     filter::{Filter, Row},
     machine::{Machine, random_id, stable},
-    query::Paging,
+    query::{LARGEST_PAGE, Paging},
     reply::{Error, Reply},
     request::{Kind, Request},
     scans::{Action, Filtered, LIST_CONTEXT, Status},
@@ -31,7 +31,7 @@ pub(super) struct Page<'a, T> {
 
 /// What is to be listed, and how.
 #[derive(Debug)]
-struct Listing {
+pub(super) struct Listing {
     filter: Option<Filter>,
     order: Option<Order>,
     /// The fields that each row shows, in lower case; all if there are none.
@@ -53,7 +53,7 @@ impl Tenant {
         machine: Option<&str>,
         now: Duration,
     ) -> Result<Reply, Error> {
-        let listing = self.listing::<Filtered<'_>>(query, Kind::List)?;
+        let listing = self.listing::<Filtered<'_>>(query, Kind::List, LARGEST_PAGE)?;
         let view = self.view(now);
         let filtered = |action| Filtered(action, view);
         let listed = state.scans.listed(now);
@@ -73,7 +73,7 @@ impl Tenant {
 
     /// A page of the inventory.
     pub(super) fn machines(&self, state: &State, request: &Request) -> Result<Reply, Error> {
-        let listing = self.listing::<&Machine>(&request.query, Kind::Machines)?;
+        let listing = self.listing::<&Machine>(&request.query, Kind::Machines, LARGEST_PAGE)?;
         let inventory = &state.inventory;
         let rows = listing.admitted(inventory);
         let numbers = listing.beyond(rows.len());
@@ -91,9 +91,15 @@ impl Tenant {
         Ok(reply)
     }
 
-    /// Reads a query, and refuses the options that the configured service does not support.
-    fn listing<R: Row>(&self, query: &str, kind: Kind) -> Result<Listing, Error> {
-        let paging = Paging::parse(query).map_err(unreadable)?;
+    /// Reads a query, and refuses the options that the configured service does not support. A page holds `usual` rows
+    /// if the query does not say how many.
+    pub(super) fn listing<R: Row>(
+        &self,
+        query: &str,
+        kind: Kind,
+        usual: usize,
+    ) -> Result<Listing, Error> {
+        let paging = Paging::parse(query, usual).map_err(unreadable)?;
         let carried = [
             (ListOption::Count, "$count", paging.count.is_some()),
             (ListOption::OrderBy, "$orderby", paging.order.is_some()),
@@ -168,6 +174,7 @@ impl Tenant {
             id: rng.u128(..),
             machine: random_id(rng).into(),
             comment: "Scan of another team".into(),
+            full: false,
             foreign: true,
             created: self.clock.wall(now),
             listed_from: now,
@@ -186,7 +193,7 @@ impl Listing {
     }
 
     /// The rows that pass the filter, in the order that is asked for.
-    fn admitted<R: Row>(&self, rows: impl IntoIterator<Item = R>) -> Vec<R> {
+    pub(super) fn admitted<R: Row>(&self, rows: impl IntoIterator<Item = R>) -> Vec<R> {
         let mut rows: Vec<_> = rows.into_iter().filter(|row| self.admits(row)).collect();
         if let Some(order) = &self.order {
             rows.sort_by(|a, b| order.compare(a, b));
@@ -206,7 +213,7 @@ impl Listing {
     }
 
     /// The numbers, from 0, of the made-up rows that the page may show after the list's `own` rows.
-    fn beyond(&self, own: usize) -> Range<usize> {
+    pub(super) fn beyond(&self, own: usize) -> Range<usize> {
         if self.endless != Some(Endless::New) {
             return 0..0;
         }
@@ -215,7 +222,7 @@ impl Listing {
     }
 
     /// The page, from the admitted rows and then the made-up ones.
-    fn page<R: Row, T: Serialize>(
+    pub(super) fn page<R: Row, T: Serialize>(
         &self,
         context: &str,
         rows: Vec<R>,

@@ -87,6 +87,9 @@ impl MakeUp {
     }
 }
 
+/// The tag of machines on which the tenant restricts actions (MDE-API.md, section 9).
+const RESTRICTED_TAG: &str = "Restricted security operations";
+
 /// One machine of the inventory.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,8 +101,8 @@ pub(super) struct Machine {
     exclusion_reason: Option<&'static str>,
     pub(super) computer_dns_name: String,
     first_seen: String,
-    last_seen: String,
-    os_platform: &'static str,
+    pub(super) last_seen: String,
+    pub(super) os_platform: &'static str,
     os_version: Option<()>,
     os_processor: &'static str,
     version: &'static str,
@@ -107,8 +110,8 @@ pub(super) struct Machine {
     os_build: u32,
     health_status: &'static str,
     device_value: &'static str,
-    rbac_group_id: u32,
-    rbac_group_name: String,
+    pub(super) rbac_group_id: u32,
+    pub(super) rbac_group_name: String,
     risk_score: &'static str,
     exposure_level: &'static str,
     aad_device_id: Option<String>,
@@ -126,7 +129,7 @@ impl Machine {
         let of = |number: usize| stable(config.seed, &format!("machine {number}"));
         let mut rng = of(number);
         let id = random_id(&mut rng);
-        let mut machine = Self::drawn(id, rng, &config.make_up, clock);
+        let mut machine = Self::drawn(id, rng, config, clock);
         let is_merged = number.checked_rem(config.departed_every) == Some(1);
         if number > 0 && (is_merged || config.make_up.repeats_name(number, config.seed)) {
             let before = random_id(&mut of(number - 1));
@@ -149,10 +152,11 @@ impl Machine {
     /// The machine with this id.
     pub(super) fn named(id: String, config: &MockConfig, clock: &ServerClock) -> Self {
         let rng = stable(config.seed, &id);
-        Self::drawn(id, rng, &config.make_up, clock)
+        Self::drawn(id, rng, config, clock)
     }
 
-    fn drawn(id: String, mut rng: fastrand::Rng, make_up: &MakeUp, clock: &ServerClock) -> Self {
+    fn drawn(id: String, mut rng: fastrand::Rng, config: &MockConfig, clock: &ServerClock) -> Self {
+        let make_up = &config.make_up;
         let group = rng.usize(..make_up.groups.len().max(1));
         let health_status = if rng.f64() < make_up.inactive {
             "Inactive"
@@ -160,7 +164,10 @@ impl Machine {
             "Active"
         };
         let tag = rng.choice(&make_up.tags).filter(|tag| !tag.is_empty());
-        let tags = tag.cloned().into_iter().collect();
+        let restricted = config.restricted.iter();
+        let restricted = restricted.filter(|restricted| restricted.eq_ignore_ascii_case(&id));
+        let restricted = restricted.take(1).map(|_| RESTRICTED_TAG.to_owned());
+        let tags = tag.cloned().into_iter().chain(restricted).collect();
         let mut pick = |of: &[&'static str]| of[rng.usize(..of.len())];
         let os_platform = pick(&[
             "Windows11",

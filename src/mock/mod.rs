@@ -18,7 +18,8 @@
 //! - `outage`: [`Outage`], spans in which calls do not get through.
 //! - `quota`: how many calls a window holds, in three models.
 //! - `scans`: the machine actions, from Pending to their end.
-//! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them.
+//! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them. `health`: what
+//!   machines report of their antivirus.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
 //! - `reply`: the answers.
@@ -38,6 +39,7 @@ mod fault_plan;
 mod fault_rule;
 mod filter;
 mod handlers;
+mod health;
 mod inventory;
 mod listener;
 mod listing;
@@ -61,9 +63,9 @@ mod token_check;
 pub mod values;
 
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Comments, Endless, Ends, Fleet, ForbidWords, Kinds, Latency,
-    Limit, ListOption, MakeUp, MockConfig, Model, Moving, QuotaConfig, RetryAfter, SignIn, Tokens,
-    Vanish,
+    BusyShape, CancelOfFinal, Chances, Comments, Endless, Ends, Fleet, ForbidWords, HealthConfig,
+    Kinds, Latency, Limit, ListOption, MakeUp, MockConfig, Model, Moving, QuotaConfig, RetryAfter,
+    SignIn, Tokens, Vanish,
 };
 pub use fault_rule::{Fault, Garbling, Rule};
 pub use outage::{Affects, Outage, Shape};

@@ -26,14 +26,17 @@ pub(super) struct Paging {
 }
 
 /// The most that one page holds, whatever `$top` says (MDE-API.md, section 3).
-const LARGEST_PAGE: usize = 10_000;
+pub(super) const LARGEST_PAGE: usize = 10_000;
+
+/// How many reports of machines a page holds if `$top` does not say (MDE-API.md, section 7).
+pub(super) const PAGE_OF_REPORTS: usize = 20;
 
 impl Paging {
-    /// Reads a query. The error is the text for the client.
-    pub(super) fn parse(query: &str) -> Result<Self, String> {
+    /// Reads a query. Without `$top`, a page holds `usual` rows. The error is the text for the client.
+    pub(super) fn parse(query: &str, usual: usize) -> Result<Self, String> {
         let mut paging = Self {
             filter: None,
-            top: LARGEST_PAGE,
+            top: usual,
             skip: 0,
             count: None,
             order: None,
@@ -89,8 +92,8 @@ mod tests {
 
     #[test]
     fn a_listing_reads_its_options_and_refuses_others() {
-        let paging =
-            Paging::parse("$filter=a+eq+'%2B'&%24top=50000&$skip=7&api-version=1").unwrap();
+        let parse = |query| Paging::parse(query, 20);
+        let paging = parse("$filter=a+eq+'%2B'&%24top=50000&$skip=7&api-version=1").unwrap();
         assert_eq!(
             paging,
             Paging {
@@ -102,10 +105,11 @@ mod tests {
                 select: Vec::new(),
             }
         );
-        assert!(Paging::parse("$top=x").is_err());
-        assert!(Paging::parse("$count=perhaps").is_err());
-        assert!(Paging::parse("$expand=all").is_err());
-        let paging = Paging::parse("$count=True&$orderby=a+desc").unwrap();
+        assert!(parse("$top=x").is_err());
+        assert!(parse("$count=perhaps").is_err());
+        assert!(parse("$expand=all").is_err());
+        let paging = parse("$count=True&$orderby=a+desc").unwrap();
+        assert_eq!(paging.top, 20);
         assert_eq!(
             (paging.count, paging.order.as_deref()),
             (Some(true), Some("a desc"))

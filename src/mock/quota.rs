@@ -12,6 +12,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Quota {
     shares: Vec<Share>,
+    /// The windows of [`Kind::Health`] alone.
+    health: Share,
     together: bool,
     count_refused: bool,
 }
@@ -53,20 +55,19 @@ pub(super) struct Refusal {
 
 impl Quota {
     pub(super) fn new(config: &QuotaConfig, seed: u64) -> Self {
-        let limits = config.limits.iter().filter(|limit| !limit.window.is_zero());
-        let of_a_kind = limits.map(|limit| Window::new(*limit, config.model));
         let together = config.kinds == Kinds::Together;
         let kinds = if together { 1 } else { Kind::ALL.len() };
-        let windows = Windows(of_a_kind.collect());
-        let share = |number| {
+        let share = |number: usize, limits: &[Limit]| {
             let dice = stable(seed, &format!("other caller {number}"));
+            let windows = Windows::new(limits, config.model);
             Share {
-                other: OtherCaller::new(config, dice, &windows),
-                windows: windows.clone(),
+                other: OtherCaller::new(config.other_caller, dice, &windows),
+                windows,
             }
         };
         Self {
-            shares: (0..kinds).map(share).collect(),
+            shares: (0..kinds).map(|kind| share(kind, &config.limits)).collect(),
+            health: share(Kind::Health.index(), config.limits_of(Kind::Health)),
             together,
             count_refused: config.count_refused,
         }
@@ -77,6 +78,12 @@ impl Quota {
     pub(super) fn count(&mut self, kind: Kind, now: Duration) -> Result<(), Refusal> {
         if kind == Kind::Token {
             return Ok(());
+        }
+        if kind == Kind::Health {
+            let counted = self.health.count(now, self.count_refused);
+            if counted.is_err() || !self.together {
+                return counted;
+            }
         }
         let index = if self.together { 0 } else { kind.index() };
         match self.shares.get_mut(index) {
@@ -108,6 +115,11 @@ impl Share {
 }
 
 impl Windows {
+    fn new(limits: &[Limit], model: Model) -> Self {
+        let limits = limits.iter().filter(|limit| !limit.window.is_zero());
+        Self(limits.map(|limit| Window::new(*limit, model)).collect())
+    }
+
     /// Why a call would be refused now, if it would be.
     fn refusal(&mut self, now: Duration) -> Option<Refusal> {
         let mut refusal: Option<Refusal> = None;
@@ -144,10 +156,10 @@ impl Windows {
 
 impl OtherCaller {
     /// One that takes the configured share of the limit that allows least in the long run.
-    fn new(config: &QuotaConfig, dice: fastrand::Rng, windows: &Windows) -> Option<Self> {
-        let limits = config.limits.iter().filter(|limit| !limit.window.is_zero());
+    fn new(share: f64, dice: fastrand::Rng, windows: &Windows) -> Option<Self> {
+        let limits = windows.0.iter().map(|window| window.limit);
         let rates = limits.map(|limit| f64::from(limit.calls) / limit.window.as_secs_f64());
-        let rate = rates.min_by(f64::total_cmp)? * config.other_caller;
+        let rate = rates.min_by(f64::total_cmp)? * share;
         (rate > 0.0).then(|| {
             let mut other = Self {
                 rate,

@@ -21,17 +21,20 @@ pub enum Kind {
     Cancel,
     /// List the inventory.
     Machines,
+    /// List what machines report of their antivirus.
+    Health,
 }
 
 impl Kind {
     /// Every kind, in the order of their indexes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Token,
         Self::Start,
         Self::List,
         Self::Get,
         Self::Cancel,
         Self::Machines,
+        Self::Health,
     ];
 
     pub(super) const fn index(self) -> usize {
@@ -48,6 +51,7 @@ impl Kind {
             Self::Get => "get",
             Self::Cancel => "cancel",
             Self::Machines => "machines",
+            Self::Health => "health",
         }
     }
 }
@@ -140,6 +144,9 @@ impl Request {
         match resource.to_ascii_lowercase().as_str() {
             "machineactions" => self.action_route(rest),
             "machines" => self.machine_route(rest),
+            "deviceavinfo" if self.method == Method::Get && matches!(rest, [] | [""]) => {
+                Some(Route::Health)
+            }
             _ => None,
         }
     }
@@ -232,6 +239,8 @@ pub(super) enum Route {
         id: String,
     },
     Machines,
+    /// What machines report of their antivirus.
+    Health,
     /// One machine, by its id or its name.
     Machine {
         id: String,
@@ -287,6 +296,7 @@ impl Route {
             Self::List | Self::MachineActions { .. } => Kind::List,
             Self::Get { .. } => Kind::Get,
             Self::Cancel { .. } => Kind::Cancel,
+            Self::Health => Kind::Health,
             Self::Machines
             | Self::Machine { .. }
             | Self::AvailableActions { .. }

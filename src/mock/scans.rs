@@ -58,6 +58,8 @@ pub(super) struct Action {
     pub(super) id: u128,
     pub(super) machine: Arc<str>,
     pub(super) comment: Arc<str>,
+    /// Whether it is a full scan; otherwise it is a quick one.
+    pub(super) full: bool,
     /// Whether it is somebody else's, so that no call has started it.
     pub(super) foreign: bool,
     pub(super) created: Timestamp,
@@ -91,7 +93,8 @@ impl Action {
         self.listed_from <= now && !self.vanished
     }
 
-    fn updated(&self, now: Duration, clock: &ServerClock) -> Timestamp {
+    /// When its status last changed.
+    pub(super) fn updated(&self, now: Duration, clock: &ServerClock) -> Timestamp {
         match (&self.cancelled, self.status(now)) {
             (Some((at, _)), _) => clock.wall(*at),
             (None, Status::Pending) => self.created,
@@ -135,6 +138,20 @@ impl Scans {
         if let Some(action) = place.and_then(|place| self.actions.get_mut(place)) {
             (action.begins, action.ends, action.end) = (until, until, Status::TimeOut);
         }
+    }
+
+    /// Makes a scan a full one.
+    pub(super) fn mark_full(&mut self, index: usize) {
+        let place = self.place(index);
+        if let Some(action) = place.and_then(|place| self.actions.get_mut(place)) {
+            action.full = true;
+        }
+    }
+
+    /// The actions that have ended, in the order in which they were added.
+    pub(super) fn ended_by(&self, now: Duration) -> impl Iterator<Item = &Action> {
+        let all = self.actions.iter();
+        all.filter(move |action| !action.is_active(now))
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Action> {

@@ -78,9 +78,9 @@ const NAMED: usize = 20;
 
 impl Summary {
     pub(super) fn of(recorder: &Recorder, quota: &QuotaConfig) -> Self {
-        let busiest = |calls: &dyn Fn(Duration) -> usize| -> Vec<Busiest> {
-            let limits = quota.limits.iter();
+        let busiest = |limits: &[Limit], calls: &dyn Fn(Duration) -> usize| -> Vec<Busiest> {
             limits
+                .iter()
                 .map(|limit| Busiest::of(*limit, calls(limit.window)))
                 .collect()
         };
@@ -90,11 +90,9 @@ impl Summary {
             over_limit: recorder.over_limit(kind),
             early: recorder.early(kind),
             turned_away: recorder.turned_away(kind).len(),
-            busiest: if kind == Kind::Token {
-                Vec::new()
-            } else {
-                busiest(&|window| recorder.busiest(kind, window))
-            },
+            busiest: busiest(quota.limits_of(kind), &|window| {
+                recorder.busiest(kind, window)
+            }),
         };
         let mut repeated = recorder.machines_scanned_more_than_once();
         let machines_scanned_more_than_once = repeated.len();
@@ -103,7 +101,7 @@ impl Summary {
         let summary = Self {
             kinds: Kind::ALL.iter().map(|k| (k.name(), kind(*k))).collect(),
             together: if quota.kinds == Kinds::Together {
-                busiest(&|window| recorder.busiest_together(window))
+                busiest(&quota.limits, &|window| recorder.busiest_together(window))
             } else {
                 Vec::new()
             },

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::mock::request::Kind;
+
 /// At most this many calls in a window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -30,7 +32,7 @@ pub enum Model {
     },
 }
 
-/// Whether the kinds of calls (start, list, get, cancel, machines) are counted separately.
+/// Whether the kinds of calls (start, list, get, cancel, machines, health) are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kinds {
@@ -45,6 +47,9 @@ pub enum Kinds {
 pub struct QuotaConfig {
     /// The limits, which all apply at once. If there are none, every call is admitted.
     pub limits: Vec<Limit>,
+    /// The limits of calls that list what machines report of their antivirus, in place of the others. Without
+    /// [`limits`](Self::limits), they are not limited either.
+    pub health_limits: Vec<Limit>,
     /// How the windows are counted.
     pub model: Model,
     /// Whether refused calls count too.
@@ -79,7 +84,8 @@ pub enum RetryAfter {
 }
 
 impl Default for QuotaConfig {
-    /// The documented limits: 100 calls a minute and 1500 an hour for each kind, in sliding windows.
+    /// The documented limits: 100 calls a minute and 1500 an hour for each kind, and 30 and 1000 for
+    /// [`Kind::Health`], in sliding windows.
     fn default() -> Self {
         let limit = |calls, seconds| Limit {
             calls,
@@ -87,6 +93,7 @@ impl Default for QuotaConfig {
         };
         Self {
             limits: vec![limit(100, 60), limit(1500, 3600)],
+            health_limits: vec![limit(30, 60), limit(1000, 3600)],
             model: Model::Sliding,
             count_refused: false,
             kinds: Kinds::Apart,
@@ -103,6 +110,15 @@ impl QuotaConfig {
         Self {
             limits: Vec::new(),
             ..Self::default()
+        }
+    }
+
+    /// The limits of calls of this kind. Signing in has none.
+    pub(in crate::mock) fn limits_of(&self, kind: Kind) -> &[Limit] {
+        match kind {
+            Kind::Token => &[],
+            Kind::Health if !self.limits.is_empty() => &self.health_limits,
+            _ => &self.limits,
         }
     }
 }

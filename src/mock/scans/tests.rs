@@ -9,6 +9,7 @@ async fn an_action_has_the_services_twenty_keys_in_its_order() {
         id: 0x0696_c900_b8ce_42ce_96f6_1b68_268b_7bea,
         machine: "ab".into(),
         comment: "Grüße".into(),
+        full: false,
         foreign: false,
         created: clock.wall(Duration::ZERO),
         listed_from: Duration::ZERO,

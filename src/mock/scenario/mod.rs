@@ -13,7 +13,8 @@ use serde::Deserialize;
 use self::{
     faults::FaultSection,
     sections::{
-        FleetSection, ListsSection, NetworkSection, QuotaSection, ScansSection, SignInSection,
+        FleetSection, HealthSection, ListsSection, NetworkSection, QuotaSection, ScansSection,
+        SignInSection,
     },
     text::OutageText,
 };
@@ -42,6 +43,7 @@ pub struct Scenario {
     network: NetworkSection,
     scans: ScansSection,
     lists: ListsSection,
+    health: HealthSection,
     sign_in: SignInSection,
     outages: Vec<OutageText>,
     faults: Vec<FaultSection>,
@@ -78,6 +80,7 @@ impl Scenario {
         self.network.apply_to(config);
         self.scans.apply_to(config);
         self.lists.apply_to(config);
+        self.health.apply_to(config);
         self.sign_in.apply_to(config);
         let outages = self.outages.into_iter().map(|outage| outage.0);
         config.outages.extend(outages);

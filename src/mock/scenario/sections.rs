@@ -80,6 +80,7 @@ fn dotted(domain: String) -> String {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct QuotaSection {
     limits: Option<Vec<LimitText>>,
+    health_limits: Option<Vec<LimitText>>,
     model: Option<ModelName>,
     phase: Option<Span>,
     bucket_size: Option<u32>,
@@ -103,6 +104,9 @@ impl QuotaSection {
         let quota = &mut config.quota;
         if let Some(limits) = self.limits {
             quota.limits = limits.into_iter().map(|limit| limit.0).collect();
+        }
+        if let Some(limits) = self.health_limits {
+            quota.health_limits = limits.into_iter().map(|limit| limit.0).collect();
         }
         let model = match (self.model, self.phase, self.bucket_size) {
             (None, None, None) => None,
@@ -234,6 +238,36 @@ impl ListsSection {
                 CommentsShown::Missing => Comments::Null,
             }),
         );
+    }
+}
+
+/// `[health]`: what machines report of their antivirus.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HealthSection {
+    never: Option<Share>,
+    repeated: Option<Share>,
+    rows: Option<u32>,
+    lag: Option<Range>,
+    passive: Option<Share>,
+    disabled: Option<Share>,
+    edr_block: Option<Share>,
+    old_signatures: Option<Share>,
+    missing: Option<bool>,
+}
+
+impl HealthSection {
+    pub(super) fn apply_to(self, config: &mut MockConfig) {
+        let health = &mut config.health;
+        set(&mut health.never, self.never);
+        set(&mut health.repeated, self.repeated);
+        set(&mut health.rows, self.rows);
+        set(&mut health.lag, self.lag);
+        set(&mut health.passive, self.passive);
+        set(&mut health.disabled, self.disabled);
+        set(&mut health.edr_block, self.edr_block);
+        set(&mut health.old_signatures, self.old_signatures);
+        set(&mut health.missing, self.missing);
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Scenario;
 use crate::mock::{
-    BusyShape, Fault, Garbling, Kind, Kinds, Latency, MockConfig, Model, Outage, RetryAfter, Rule,
-    Shape,
+    BusyShape, Fault, Garbling, HealthConfig, Kind, Kinds, Latency, MockConfig, Model, Outage,
+    RetryAfter, Rule, Shape,
 };
 
 fn config(text: &str) -> Result<MockConfig, String> {
@@ -39,6 +39,7 @@ fn what_it_names_becomes_settings() {
         poison = ["aa"]
         [quota]
         limits = ["10/1s"]
+        health-limits = ["3/1s"]
         model = "bucket"
         bucket-size = 4
         kinds = "together"
@@ -57,6 +58,14 @@ fn what_it_names_becomes_settings() {
         lag = "0s-30s"
         page-limit = 5
         comments = "missing"
+        [health]
+        never = "20%"
+        repeated = "40%"
+        rows = 3
+        lag = "1h-48h"
+        passive = "12%"
+        old-signatures = "7%"
+        missing = true
         [sign-in]
         token-life = "1h"
         [[faults]]
@@ -90,6 +99,19 @@ fn what_it_names_becomes_settings() {
     );
     let (p50, p99) = (Duration::from_millis(80), Duration::from_secs(2));
     assert_eq!(config.latency, Latency::LogNormal { p50, p99 });
+    let hour = Duration::from_hours(1);
+    let health = HealthConfig {
+        never: 0.2,
+        repeated: 0.4,
+        rows: 3,
+        lag: hour..=48 * hour,
+        passive: 0.12,
+        old_signatures: 0.07,
+        missing: true,
+        ..HealthConfig::default()
+    };
+    assert_eq!(config.health, health);
+    assert_eq!(config.quota.health_limits[0].calls, 3);
     assert_eq!(config.busy_shape, BusyShape::ErrorInLowerCase);
     let expected = [
         Rule::new(Fault::Garbled(Garbling::Html))

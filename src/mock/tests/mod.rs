@@ -8,6 +8,7 @@ use super::*;
 
 mod denials;
 mod faults;
+mod health;
 mod lists;
 mod outages;
 mod over_loopback;
