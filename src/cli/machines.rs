@@ -1,4 +1,8 @@
 //! `fleetsweep machines`: write the tenant's inventory as a CSV, which `run` accepts as its input.
+//!
+//! - this file: the inventory. `health`: what the devices report of their antivirus, beside it.
+
+mod health;
 
 use std::{
     io::{self, IsTerminal},
@@ -10,9 +14,10 @@ use std::{
 use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
+use self::health::{HealthArgs, Join};
 use super::{
     ExitCode, Failure,
-    api::Api,
+    api::{Api, ApiClient},
     connect::ConnectArgs,
     ledger::{self, QuotaNote},
     pace::PaceArgs,
@@ -22,11 +27,11 @@ use super::{
 };
 use crate::{
     client::{
-        caller::CallError,
-        machines::{self, ListError, Wanted},
+        caller::{CallError, Caller},
+        machines::{self, ListError, ListResult, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
-    monitor::count,
+    monitor::{Monitor, count},
     quota::{Clock, SystemClock},
     results::{Machines, ResultsError},
 };
@@ -40,6 +45,9 @@ pub struct MachinesArgs {
 
     #[command(flatten)]
     which: WhichArgs,
+
+    #[command(flatten)]
+    health: HealthArgs,
 
     #[command(flatten)]
     connect: ConnectArgs,
@@ -74,7 +82,7 @@ struct WhichArgs {
 
     /// The healthStatus, as in Active.
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
-    health: Vec<String>,
+    health_status: Vec<String>,
 
     /// The riskScore, as in High.
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
@@ -114,8 +122,9 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     keep_apart(&files)?;
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let filter = args.health.filter();
     // Before the sign-in, so that a bad path fails in the first second.
-    let mut out = open(output.map(PathBuf::as_path))?;
+    let mut out = open(output.map(PathBuf::as_path), filter.is_some())?;
     let connecting = args
         .connect
         .connect(Need::Read, &args.pace, monitor.as_ref());
@@ -132,47 +141,90 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
         workers: 1,
     };
     let monitor = api.monitor.as_ref();
-    let wanted = args.which.wanted();
-    let shows_pages = io::stderr().is_terminal();
+    let wanted = args.which.wanted(&args.health);
+    let shows_pages = io::stderr().is_terminal().then_some(monitor);
     let caller = api.caller(Some(LONGEST_OUTAGE));
+    let listing = async {
+        let mut join = match filter {
+            // First, so that nothing is listed in vain if it cannot be had.
+            Some(filter) => Some(Join::read(filter, &caller, shows_pages).await?),
+            None => None,
+        };
+        let listed = list(&caller, &wanted, &mut out, join.as_mut(), shows_pages).await?;
+        Ok::<_, Failure>((listed, join))
+    };
+    let done = listing.await;
+    api.pacer.flush().await?;
+    let (listed, join) = done?;
+    out.finish()?;
+    say(&listed, join.as_ref(), &wanted, output, monitor);
+    monitor.ended();
+    Ok(ExitCode::Clean)
+}
+
+/// Lists the machines, beside their reports if those are wanted.
+async fn list(
+    caller: &Caller<ApiClient>,
+    wanted: &Wanted,
+    out: &mut Machines,
+    mut join: Option<&mut Join>,
+    shows_pages: Option<&dyn Monitor>,
+) -> Result<ListResult, Failure> {
     let listed = machines::list(
-        &caller,
-        &wanted,
-        api.clock.wall(),
-        |machine| write(&mut out, machine),
+        caller,
+        wanted,
+        caller.clock().wall(),
+        |machine| write(out, machine, join.as_deref_mut()),
         |listed| {
-            if shows_pages && listed.calls > 1 {
+            if let Some(monitor) = shows_pages.filter(|_| listed.calls > 1) {
                 monitor.note(&format!("{} so far", count::of(listed.machines, "machine")));
             }
         },
     );
-    let listed = listed.await;
-    api.pacer.flush().await?;
-    let listed = listed.map_err(|e| failure(e, &wanted))?;
-    out.finish()?;
+    listed.await.map_err(|e| failure(e, wanted))
+}
+
+/// Says what was listed.
+fn say(
+    listed: &ListResult,
+    join: Option<&Join>,
+    wanted: &Wanted,
+    output: Option<&PathBuf>,
+    monitor: &dyn Monitor,
+) {
     if listed.moved {
         monitor.say(
             "the list changed each time that it was read, so a machine may be missing: run this again if you need \
              every last one",
         );
     }
-    monitor.say(&summary(
-        listed.machines,
-        &wanted,
-        output.map(PathBuf::as_path),
-    ));
-    monitor.ended();
-    Ok(ExitCode::Clean)
+    for line in join.map(Join::in_words).unwrap_or_default() {
+        monitor.say(&line);
+    }
+    let left_out = join.map_or(0, Join::left_out);
+    monitor.say(&match listed.machines - left_out {
+        0 if left_out > 0 => "no machine is left: look at what the reports were to say".to_owned(),
+        machines => summary(machines, wanted, output.map(PathBuf::as_path)),
+    });
 }
 
-fn open(path: Option<&Path>) -> Result<Machines, ResultsError> {
+fn open(path: Option<&Path>, with_health: bool) -> Result<Machines, ResultsError> {
     match path {
-        Some(path) if path.as_os_str() != "-" => Machines::create(path),
-        _ => Machines::stream(screen::csv()),
+        Some(path) if path.as_os_str() != "-" => Machines::create(path, with_health),
+        _ => Machines::stream(screen::csv(), with_health),
     }
 }
 
-fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
+fn write(
+    out: &mut Machines,
+    machine: &Machine,
+    join: Option<&mut Join>,
+) -> Result<(), ResultsError> {
+    let health = match join.map(|join| join.cells(&machine.id)) {
+        Some(None) => return Ok(()),
+        Some(Some(cells)) => cells.to_vec(),
+        None => Vec::new(),
+    };
     let text = |cell: &'_ Option<String>| cell.clone().unwrap_or_default();
     let cells = [
         machine.id.clone(),
@@ -196,7 +248,7 @@ fn write(out: &mut Machines, machine: &Machine) -> Result<(), ResultsError> {
         text(&machine.exclusion_reason),
         text(&machine.merged_into_machine_id),
     ];
-    out.row(cells.each_ref().map(String::as_str))
+    out.row(cells.iter().chain(&health).map(String::as_str))
 }
 
 fn failure(error: ListError<ResultsError>, wanted: &Wanted) -> Failure {
@@ -246,12 +298,13 @@ fn summary(machines: u64, wanted: &Wanted, output: Option<&Path>) -> String {
 }
 
 impl WhichArgs {
-    fn wanted(&self) -> Wanted {
+    fn wanted(&self, more: &HealthArgs) -> Wanted {
+        let health = self.health_status.iter().chain(more.statuses());
         Wanted {
             filter: self.filter.clone(),
             os: self.os.clone(),
             tags: self.tag.clone(),
-            health: self.health.clone(),
+            health: health.cloned().collect(),
             risk: self.risk.clone(),
             groups: self.group.clone(),
             seen_within: self.seen_within,

@@ -29,6 +29,18 @@ pub const COLUMNS: [&str; 14] = [
     "merged_into",
 ];
 
+/// The further columns of an inventory with what the devices report of their antivirus.
+pub const HEALTH_COLUMNS: [&str; 8] = [
+    "av_mode",
+    "av_signature_up_to_date",
+    "av_engine_up_to_date",
+    "quick_scan_utc",
+    "quick_scan_result",
+    "full_scan_utc",
+    "full_scan_result",
+    "av_report_utc",
+];
+
 /// The act, for error messages.
 const WRITE: &str = "write the machines to";
 
@@ -49,11 +61,11 @@ struct Place {
 }
 
 impl Machines {
-    /// Starts a file that will be at `path`.
+    /// Starts a file that will be at `path`, with the columns for what the devices report if they are wanted.
     ///
     /// # Errors
     /// `path` is a folder, or its folder cannot be written to.
-    pub fn create(path: &Path) -> Result<Self, ResultsError> {
+    pub fn create(path: &Path, with_health: bool) -> Result<Self, ResultsError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let partial = path.with_file_name(name);
@@ -69,22 +81,29 @@ impl Machines {
             partial,
             keep: false,
         };
-        Self::begin(Box::new(BufWriter::new(file)), Some(place)).map_err(wrong)
+        let out = Box::new(BufWriter::new(file));
+        Self::begin(out, Some(place), with_health).map_err(wrong)
     }
 
-    /// Starts on an open stream, such as standard output.
+    /// Starts on an open stream, such as standard output; see [`create`](Self::create).
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn stream(out: Box<dyn Write + Send>) -> Result<Self, ResultsError> {
-        Self::begin(out, None).map_err(|why| ResultsError::new(WRITE, Path::new("-"), &why))
+    pub fn stream(out: Box<dyn Write + Send>, with_health: bool) -> Result<Self, ResultsError> {
+        let begun = Self::begin(out, None, with_health);
+        begun.map_err(|why| ResultsError::new(WRITE, Path::new("-"), &why))
     }
 
-    fn begin(out: Box<dyn Write + Send>, place: Option<Place>) -> io::Result<Self> {
+    fn begin(
+        out: Box<dyn Write + Send>,
+        place: Option<Place>,
+        with_health: bool,
+    ) -> io::Result<Self> {
         let mut writer = WriterBuilder::new()
             .terminator(Terminator::Any(b'\n'))
             .from_writer(out);
-        writer.write_record(COLUMNS)?;
+        let more: &[&str] = if with_health { &HEALTH_COLUMNS } else { &[] };
+        writer.write_record(COLUMNS.iter().chain(more))?;
         Ok(Self {
             writer,
             place,
@@ -92,12 +111,15 @@ impl Machines {
         })
     }
 
-    /// Adds a machine, with its cells in the order of [`COLUMNS`].
+    /// Adds a machine, with its cells in the order of [`COLUMNS`], and then of [`HEALTH_COLUMNS`] if they are there.
     ///
     /// # Errors
-    /// The disk is full or gone.
-    pub fn row(&mut self, cells: [&str; COLUMNS.len()]) -> Result<(), ResultsError> {
-        let cells = cells.map(guarded);
+    /// The disk is full or gone, or there are more or fewer cells than columns.
+    pub fn row<'a>(
+        &mut self,
+        cells: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), ResultsError> {
+        let cells: Vec<_> = cells.into_iter().map(guarded).collect();
         let written = self
             .writer
             .write_record(cells.iter().map(|cell| cell.as_bytes()));
@@ -168,7 +190,7 @@ mod tests {
     fn a_file_appears_whole_and_runs_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.csv");
-        let mut machines = Machines::create(&path).unwrap();
+        let mut machines = Machines::create(&path, false).unwrap();
         machines.row(ROW).unwrap();
         assert!(!path.exists());
         machines.finish().unwrap();
@@ -181,14 +203,30 @@ mod tests {
     }
 
     #[test]
+    fn the_columns_of_the_report_come_last_and_every_row_has_all_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fleet.csv");
+        assert!(Machines::create(&path, true).unwrap().row(ROW).is_err());
+        let mut machines = Machines::create(&path, true).unwrap();
+        machines.row(ROW.into_iter().chain(["x"; 8])).unwrap();
+        machines.finish().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let header = text.lines().next().unwrap();
+        assert!(header.starts_with("machine_id,computer_dns_name,"));
+        assert!(header.ends_with("merged_into,av_mode,av_signature_up_to_date,av_engine_up_to_date,\
+                                  quick_scan_utc,quick_scan_result,full_scan_utc,full_scan_result,av_report_utc"));
+        assert!(text.ends_with(",,x,x,x,x,x,x,x,x\n"), "{text}");
+    }
+
+    #[test]
     fn an_unfinished_inventory_leaves_the_old_file_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.csv");
         fs::write(&path, "old").unwrap();
-        drop(Machines::create(&path).unwrap());
+        drop(Machines::create(&path, false).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert!(Machines::create(dir.path()).is_err());
-        assert!(Machines::create(&path.join("no/such.csv")).is_err());
+        assert!(Machines::create(dir.path(), false).is_err());
+        assert!(Machines::create(&path.join("no/such.csv"), false).is_err());
     }
 }

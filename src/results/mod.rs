@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 pub use append::ResultsFile;
 pub use layout::Layout;
-pub use machines::Machines;
+pub use machines::{HEALTH_COLUMNS, Machines};
 pub use owner::{Owner, check_path, owner, probe};
 pub use read::{ReadRow, each_row};
 pub use rewrite::{Finished, Installed, Rewrite, beside};

@@ -57,6 +57,10 @@ mod follow;
 mod forecasts;
 /// Files that earlier releases wrote.
 mod formats;
+/// What the devices report of their antivirus, read in virtual time.
+mod health;
+/// `fleetsweep machines --health`: the same beside the inventory.
+mod health_command;
 /// The service's word to wait, over the death of a process.
 mod holds;
 /// Hostile text on a real terminal.
