@@ -73,6 +73,8 @@ async fn only_calls_of_the_same_scope_and_kind_count() {
     let clock = clock();
     let first = pacer(&place, &["1/1m"], &clock);
     acquire(&first).await.answered();
+    // Otherwise the answer may reach the file only after the others have read it.
+    first.flush().await.unwrap();
     assert!(first.waiting(Kind::List).is_none());
     let mut other = place.clone();
     other.tenant = "another".into();
