@@ -229,8 +229,8 @@ impl Limiter {
         self.joined
     }
 
-    /// How far each window is spent for the kind, the shortest first. Of two windows of one length, the one that holds
-    /// less.
+    /// How far each window is spent for the kind, the shortest first. Where the kind has a limit of its own of the same
+    /// length, the lower of both.
     pub(super) fn usage(&self, kind: Kind, now: Moment) -> Vec<Usage> {
         let usage = self.windows_of(kind).map(|(window, pool)| Usage {
             window: window.length(),
@@ -239,8 +239,10 @@ impl Limiter {
             usable: window.usable(pool, now),
         });
         let mut usage: Vec<_> = usage.collect();
-        usage.sort_by_key(|usage| (usage.window, usage.limit));
-        usage.dedup_by_key(|usage| usage.window);
+        if !self.own[kind.index()].is_empty() {
+            usage.sort_by_key(|usage| (usage.window, usage.limit));
+            usage.dedup_by_key(|usage| usage.window);
+        }
         usage
     }
 

@@ -40,6 +40,7 @@ pub(super) struct HealthArgs {
     /// The scans that count for --not-scanned-within. [default: any]
     #[arg(
         long,
+        value_name = "TYPE",
         value_enum,
         requires = "not_scanned_within",
         hide_short_help = true
