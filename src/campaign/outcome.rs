@@ -101,8 +101,17 @@ pub(crate) const LEFT_OUT: &str = "left out by --where";
 /// The message of a row whose machine is excluded.
 pub(crate) use crate::roster::EXCLUDED;
 
+/// How the message of a row begins whose machine needs no scan, or cannot have one.
+pub(crate) const SKIPPED: &str = "skipped: ";
+
 /// The message of a target whose row is no longer in an extended input.
 pub(crate) const GONE: &str = "no longer in the input";
+
+/// Whether a `not_attempted` with this message is what the operator asked for, and not a machine that is still to be
+/// scanned.
+pub(crate) fn is_left_out(message: &str) -> bool {
+    [LEFT_OUT, EXCLUDED, GONE].contains(&message) || message.starts_with(SKIPPED)
+}
 
 /// The number of targets by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

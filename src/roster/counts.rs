@@ -10,8 +10,10 @@ const ALL_GUIDS: u64 = 100;
 pub struct Counts {
     /// Rows that are to be sent.
     pub due: u64,
-    /// Rows that a `--where` does not admit, or whose machine is excluded.
+    /// Rows that a `--where` does not admit, or whose machine is excluded or skipped.
     pub left_out: u64,
+    /// Those of them whose machine is skipped.
+    pub skipped: u64,
     /// Rows that cannot be sent.
     pub invalid: u64,
     /// Rows whose machine an earlier row has.
@@ -29,6 +31,10 @@ impl Counts {
         match kind {
             RowKind::Due => self.due += 1,
             RowKind::LeftOut | RowKind::Excluded => self.left_out += 1,
+            RowKind::Skipped(_) => {
+                self.left_out += 1;
+                self.skipped += 1;
+            }
             RowKind::Invalid(_) => self.invalid += 1,
             RowKind::Duplicate { .. } => self.duplicate += 1,
         }

@@ -9,7 +9,8 @@
 //! - [`Names`] (`names`): what names stand for, by the [`Inventory`] (`inventory`). `name_columns`: finds the column of
 //!   the names. `headings`: what such columns are called.
 //! - [`Passed`] (`around`): lines that are not rows. [`Foreign`] (`foreign`): files that are not tables.
-//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`ScanType`] (`scan_type`): what
+//! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`Skips`] (`skips`),
+//!   [`ScanType`] (`scan_type`): what
 //!   the user asked for.
 //! - [`Note`] (`note`): what is reported once about an input that was accepted.
 //! - [`RosterError`] (`error`): why an input is refused.
@@ -51,6 +52,7 @@ mod row_fields;
 mod scan_type;
 mod seen;
 mod sheet;
+mod skips;
 mod slip;
 mod tenants;
 mod where_clause;
@@ -71,4 +73,5 @@ pub use row::{Row, RowKind};
 pub(crate) use row_checker::EXCLUDED;
 pub use row_error::RowError;
 pub use scan_type::{ScanType, ScanTypeError};
+pub use skips::{Skip, Skips};
 pub use where_clause::{Where, WhereError};

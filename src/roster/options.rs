@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use super::{excluded::Excluded, id_rule::IdRule, names::Names, where_clause::Where};
+use super::{excluded::Excluded, id_rule::IdRule, names::Names, skips::Skips, where_clause::Where};
 
 /// What the user said about the input. By default everything is detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Options {
     pub wheres: Vec<Where>,
     /// `--exclude`: rows with these machines are not sent.
     pub excluded: Excluded,
+    /// Machines that need no scan, or cannot have one.
+    pub skips: Arc<Skips>,
     /// `--any-id`: accept whatever a URL can carry as an id, even if most ids are GUIDs.
     pub any_id: bool,
     /// `--resolve`: what the names in the input stand for. Without effect on a campaign that began with another rule.

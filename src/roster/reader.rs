@@ -50,7 +50,7 @@ const HEAD: u64 = 1024 * 1024;
 ///         RowKind::Due => due.push(row.machine_id.to_owned()),
 ///         RowKind::Invalid(why) => println!("line {}: {why}", row.line),
 ///         RowKind::Duplicate { first_line } => println!("line {}: as line {first_line}", row.line),
-///         RowKind::LeftOut | RowKind::Excluded => {}
+///         RowKind::LeftOut | RowKind::Excluded | RowKind::Skipped(_) => {}
 ///     }
 /// }
 /// assert_eq!(due, ["1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]);
@@ -157,7 +157,7 @@ impl<R: Read> Roster<R> {
             ),
             checker: RowChecker::new(
                 (layout.rule, width),
-                (wheres, options.excluded.clone()),
+                (wheres, options.excluded.clone(), Arc::clone(&options.skips)),
                 results.filter(|_| options.of_results),
                 fields,
                 options.one_tenant,
@@ -291,7 +291,7 @@ impl<R: Read> Roster<R> {
         if self.counts.rows() == 0 {
             return Err(RosterError::NoRows { file });
         }
-        if self.counts.due == 0 {
+        if self.counts.due == 0 && self.counts.skipped == 0 {
             return Err(RosterError::NothingLeft {
                 file,
                 invalid: self.counts.invalid,

@@ -45,6 +45,9 @@ pub enum RowKind {
     Due,
     /// A `--where` does not admit it. A later row with the same machine is not a duplicate.
     LeftOut,
+    /// Its machine needs no scan, or cannot have one; the text says why. A later row with the same machine is not a
+    /// duplicate.
+    Skipped(Box<str>),
     /// Its machine is excluded, as all rows with it are.
     Excluded,
     /// It cannot be sent. A later row with the same machine is not a duplicate.

@@ -1,4 +1,6 @@
-//! Classifies rows: to be sent, excluded, left out, invalid or duplicate.
+//! Classifies rows: to be sent, excluded, left out, skipped, invalid or duplicate.
+
+use std::sync::Arc;
 
 use csv::StringRecord;
 
@@ -13,6 +15,7 @@ use super::{
     row_error::{RowError, excerpt},
     row_fields::{FieldColumns, RowFields},
     seen::Seen,
+    skips::Skips,
     slip,
     tenants::Tenants,
     where_clause::Where,
@@ -67,6 +70,7 @@ pub(super) struct RowChecker {
     width: usize,
     wheres: Vec<(usize, Where)>,
     excluded: Excluded,
+    skips: Arc<Skips>,
     /// The places of outcome and message, if the input is a results file.
     results: Option<(usize, usize)>,
     fields: FieldColumns,
@@ -80,7 +84,7 @@ impl RowChecker {
     /// Each condition comes with the index of its column. With `one_tenant`, rows of several tenants are detected.
     pub(super) fn new(
         (rule, width): (IdRule, usize),
-        (wheres, excluded): (Vec<(usize, Where)>, Excluded),
+        (wheres, excluded, skips): (Vec<(usize, Where)>, Excluded, Arc<Skips>),
         results: Option<(usize, usize)>,
         fields: FieldColumns,
         one_tenant: bool,
@@ -91,6 +95,7 @@ impl RowChecker {
             width,
             wheres,
             excluded,
+            skips,
             results,
             fields,
             guids: Guids::default(),
@@ -140,6 +145,9 @@ impl RowChecker {
             Ok(said) => said,
             Err(error) => return (RowKind::Invalid(error), RowFields::default()),
         };
+        if let Some(why) = self.skips.reason(id, said.scan_type) {
+            return (RowKind::Skipped(why.into()), said);
+        }
         if let Some(cell) = said.bad_priority {
             notes.add(NoteKind::Priority(excerpt(cell)), line);
         }

@@ -1,6 +1,8 @@
 //! What a later run may change about a campaign's targets: rows that `--where` admits or leaves out now, and rows that
 //! `--extend` adds, or does not find in the input any more. Targets that something was sent to keep their attempts.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{NewRow, Store, StoreError, load, schema::MACHINE_INDEX};
@@ -25,7 +27,7 @@ pub enum Amendment {
         /// The target.
         n: u64,
         /// The reason.
-        message: &'static str,
+        message: Cow<'static, str>,
     },
     /// The target's row is gone from the input, so it is not sent any more. If a scan of ours may be running on its
     /// machine, it stays open until that has been looked up.

@@ -14,7 +14,7 @@ fn what_is_tried_out_is_seen_and_gone_again() {
     let leave_out: Vec<_> = (1..=600)
         .map(|n| Amendment::LeaveOut {
             n,
-            message: "left out",
+            message: "left out".into(),
         })
         .collect();
     store.amend(&leave_out).unwrap();

@@ -124,6 +124,8 @@ mod shell;
 mod sign_in;
 /// Campaigns in virtual time, by the program itself.
 mod simulate;
+/// Machines that are left out because of what is known of them.
+mod skips;
 /// How a campaign stands, asked from another terminal.
 mod status;
 /// Campaigns that outlive their tokens.

@@ -43,6 +43,7 @@ pub(super) fn hear(name: &str, input: &[u8], options: &Options) -> Result<Heard,
         let fate = match &row.kind {
             RowKind::Due => "due".to_owned(),
             RowKind::LeftOut => "left out".to_owned(),
+            RowKind::Skipped(why) => format!("skipped: {why}"),
             RowKind::Excluded => "excluded".to_owned(),
             RowKind::Invalid(flaw) => format!("invalid: {flaw}"),
             RowKind::Duplicate { first_line } => format!("repeats {first_line}"),

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, io::Read, path::Path};
 
 use super::OpenError;
-use crate::campaign::outcome::{EXCLUDED, LEFT_OUT, Outcome};
+use crate::campaign::outcome::{EXCLUDED, LEFT_OUT, Outcome, SKIPPED};
 use crate::{
     roster::{Counts, Note, Roster, Row, RowKind, ScanType},
     store::{Decision, Identity, NewRow, Store, StoreError},
@@ -56,6 +56,7 @@ pub(super) fn ended_by_reading(kind: &RowKind) -> Option<(Outcome, Cow<'static, 
     match kind {
         RowKind::Due => None,
         RowKind::LeftOut => Some((Outcome::NotAttempted, LEFT_OUT.into())),
+        RowKind::Skipped(why) => Some((Outcome::NotAttempted, format!("{SKIPPED}{why}").into())),
         RowKind::Excluded => Some((Outcome::NotAttempted, EXCLUDED.into())),
         RowKind::Invalid(flaw) => Some((Outcome::Invalid, flaw.to_string().into())),
         RowKind::Duplicate { first_line } => {
@@ -83,6 +84,9 @@ pub(crate) fn new_row(
             .as_ref()
             .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
         error_code: row.kind.error_code(),
-        left_out: matches!(row.kind, RowKind::LeftOut | RowKind::Excluded),
+        left_out: matches!(
+            row.kind,
+            RowKind::LeftOut | RowKind::Skipped(_) | RowKind::Excluded
+        ),
     })
 }

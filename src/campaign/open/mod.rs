@@ -35,7 +35,7 @@ mod reconcile;
 mod rehearsal;
 pub mod resume;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 pub use error::{Difference, OpenError};
 pub(crate) use locks::{Locks, of_campaign};
@@ -48,7 +48,7 @@ pub(crate) use preview::{OpenPreview, Refusals};
 use super::{outcome::Outcome, retry::Policy};
 use crate::{
     results,
-    roster::{self, Inventory, Names},
+    roster::{self, Inventory, Names, Skips},
     store::{Identity, Lock, check_place},
 };
 
@@ -140,10 +140,15 @@ impl Claim {
     /// # Errors
     /// The input is refused, the campaign that is there is another one or has finished before, or a file cannot be
     /// used.
-    pub(crate) async fn open(self, inventory: Option<Inventory>) -> Result<Opened, OpenError> {
+    pub(crate) async fn open(
+        self,
+        inventory: Option<Inventory>,
+        skips: Skips,
+    ) -> Result<Opened, OpenError> {
         let Self {
             mut opening, lock, ..
         } = self;
+        opening.request.options.skips = Arc::new(skips);
         tokio::task::spawn_blocking(move || {
             if let Some(inventory) = inventory {
                 opening.know(inventory);
@@ -184,8 +189,13 @@ impl Outlook {
     ///
     /// # Errors
     /// As of [`Claim::open`], but that nothing is left to be sent is no error.
-    pub(crate) fn preview(self, inventory: Option<Inventory>) -> Result<OpenPreview, OpenError> {
+    pub(crate) fn preview(
+        self,
+        inventory: Option<Inventory>,
+        skips: Skips,
+    ) -> Result<OpenPreview, OpenError> {
         let mut opening = self.opening;
+        opening.request.options.skips = Arc::new(skips);
         if let Some(inventory) = inventory {
             opening.know(inventory);
         }

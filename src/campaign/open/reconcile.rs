@@ -1,8 +1,10 @@
 //! What an extended input changes about existing targets: a machine is due if one of its rows is, and is
 //! withdrawn if no row names it.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use super::create::ended_by_reading;
-use crate::campaign::outcome::{EXCLUDED, GONE, LEFT_OUT};
+use crate::campaign::outcome::{EXCLUDED, GONE, LEFT_OUT, SKIPPED};
 use crate::{
     roster::{Row, RowKind, ScanType},
     store::{Amendment, TargetMatch},
@@ -27,6 +29,8 @@ enum Mention {
 pub(crate) struct Reconciliation {
     /// By the target's number.
     mentions: Vec<Mention>,
+    /// Why a machine is skipped, by its target's number.
+    skipped: HashMap<u64, String>,
     amendments: Vec<Amendment>,
 }
 
@@ -36,6 +40,10 @@ impl Reconciliation {
         for &TargetMatch { n, is_out } in targets {
             let mention_now = match &row.kind {
                 RowKind::Due => Mention::Due,
+                RowKind::Skipped(why) => {
+                    self.skipped.insert(n, format!("{SKIPPED}{why}"));
+                    Mention::LeftOut
+                }
                 RowKind::LeftOut => Mention::LeftOut,
                 RowKind::Excluded => Mention::Excluded,
                 RowKind::Invalid(_) | RowKind::Duplicate { .. } => Mention::Named,
@@ -63,7 +71,7 @@ impl Reconciliation {
             Mention::Nothing => Some(Amendment::Withdraw { n, message: GONE }),
             Mention::LeftOut => Some(Amendment::LeaveOut {
                 n,
-                message: LEFT_OUT,
+                message: self.skipped.remove(&n).map_or(LEFT_OUT.into(), Cow::Owned),
             }),
             // Where a scan of ours may be running it stays open until that is looked up, and is not sent.
             Mention::Excluded => Some(Amendment::Withdraw {

@@ -11,7 +11,7 @@ use super::{
     mode::id_of,
     reconcile::{Reconciliation, admitted, ended},
 };
-use crate::campaign::outcome::{EXCLUDED, LEFT_OUT};
+use crate::campaign::outcome::{EXCLUDED, LEFT_OUT, SKIPPED};
 use crate::{
     roster::{IdRule, Note, Roster, RosterError, Row, RowError, RowKind, ScanType},
     store::{Amendment, Extension, Identity, Known, MachineMatch, Store, StoreError},
@@ -280,7 +280,11 @@ fn amendment(known: &Known<'_>, row: &Row<'_>) -> Option<Amendment> {
         _ if known.invalid || known.duplicate => None,
         RowKind::LeftOut => Some(Amendment::LeaveOut {
             n: known.n,
-            message: LEFT_OUT,
+            message: LEFT_OUT.into(),
+        }),
+        RowKind::Skipped(why) => Some(Amendment::LeaveOut {
+            n: known.n,
+            message: format!("{SKIPPED}{why}").into(),
         }),
         RowKind::Excluded => Some(Amendment::Withdraw {
             n: known.n,

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::campaign::outcome::{GONE, LEFT_OUT, Outcome};
+use crate::campaign::outcome::{Outcome, is_left_out};
 use crate::{
     results::{self, Owner, ReadRow, ResultsError},
     store::{MarkFile, Store, StoreError, Subject},
@@ -243,7 +243,7 @@ pub fn are_unfinished(
     let (mut found, mut any_open) = (0, false);
     results::each_row::<ResultsError>(results, campaign, |row| {
         found += 1;
-        any_open |= is_open(row) && ![LEFT_OUT, GONE].contains(&row.message.as_str());
+        any_open |= is_open(row) && !is_left_out(&row.message);
         Ok(())
     })?;
     Ok(any_open || rows.is_some_and(|rows| found < rows))

@@ -80,7 +80,7 @@ fn read(
                 return Err(format!("{name}: line {}: {why}", row.line));
             }
             RowKind::Due | RowKind::Duplicate { .. } => ids.push(row.machine_id.to_owned()),
-            RowKind::LeftOut | RowKind::Excluded => {}
+            RowKind::LeftOut | RowKind::Skipped(_) | RowKind::Excluded => {}
         }
     }
     Ok(())

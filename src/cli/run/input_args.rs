@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
+use crate::cli::values;
 use crate::roster::{Ambiguous, Delimiter, Where};
 
 #[derive(Debug, Clone, Args)]
@@ -57,6 +59,20 @@ pub(super) struct InputArgs {
     /// Take back the exclusion of this machine.
     #[arg(long, value_name = "ID", hide_short_help = true)]
     pub(super) lift_exclusion: Vec<String>,
+
+    /// Leave out machines that have completed a scan within this time, as in 3d, by their own report.
+    ///
+    /// A full scan counts for a quick one. The report is read once before the first call, needs the role
+    /// Machine.Read.All, and may be hours old; machines without a report are scanned. They end as `not_attempted`,
+    /// which is no failure.
+    #[arg(long, value_name = "D", value_parser = values::days, hide_short_help = true)]
+    pub(super) skip_scanned_within: Option<SignedDuration>,
+
+    /// Leave out machines that cannot be scanned: their antivirus is disabled by their own report, or the inventory has
+    /// them as merged, excluded or restricted. They end as `not_attempted`, which is no failure. Needs the role
+    /// Machine.Read.All.
+    #[arg(long, hide_short_help = true)]
+    pub(super) skip_unscannable: bool,
 
     /// Send all ids that a URL can carry, even if they are unlike the others in their column: names, GUIDs, ids of
     /// another length.

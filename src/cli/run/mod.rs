@@ -5,7 +5,7 @@
 //! - [`args`](self), [`input_args`](self): the options. [`idle`](self): options that have no effect without another
 //!   one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
-//! - [`resolve`](self): looks up the names of the input.
+//! - [`survey`](self): what is read about the machines before the first call.
 //! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
@@ -26,9 +26,9 @@ mod input_args;
 mod preview;
 mod record;
 mod request;
-mod resolve;
 mod setup;
 mod simulated;
+mod survey;
 
 use std::{ffi::OsString, sync::Arc};
 
@@ -125,13 +125,9 @@ pub(super) async fn run_campaign(
     let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
     let meant = setup.new_campaign.clone();
     let claim = claim(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
-    let inventory = if claim.needs_inventory {
-        let listing = setup.listing(&world);
-        Some(listing.inventory(args.retry.give_up_after).await?)
-    } else {
-        None
-    };
-    let opened = claim.open(inventory).await?;
+    let questions = args.questions(claim.needs_inventory);
+    let found = setup.survey(&world).answer(questions).await?;
+    let opened = claim.open(found.inventory, found.skips).await?;
     for note in &opened.notes {
         world.monitor.note(note);
         trail::note(note);

@@ -72,12 +72,9 @@ impl RunArgs {
             tenant_is_known: tenant.is_some(),
             ..self.open_request(places, &rows, meant, ledger)?
         })?;
-        let inventory = if outlook.needs_inventory {
-            Some(self.inventory_for_plan(&quota, clock).await?)
-        } else {
-            None
-        };
-        let mut found = outlook.preview(inventory)?;
+        let questions = self.questions(outlook.needs_inventory);
+        let known = self.survey_for_plan(questions, &quota, clock).await?;
+        let mut found = outlook.preview(known.inventory, known.skips)?;
         if self.resume.is_nightly() {
             let runs = ledger::run_starts(std::mem::take(&mut found.runs));
             let standing = Baseline::of(&found.reach, &found.tally);

@@ -1,6 +1,6 @@
 //! Which campaign the command line means, in plain terms.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::RunArgs;
 use crate::{
@@ -67,6 +67,7 @@ impl RunArgs {
             excluded: Excluded::default(),
             any_id: self.input.any_id,
             names: None,
+            skips: Arc::default(),
             rule: None,
             of_results: self.resume.only_status.is_some() || self.reads_results(),
             tenant: match tenant {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{RunArgs, World, resolve::Listing};
+use super::{RunArgs, World, survey::Survey};
 use crate::{
     campaign::{engine::dispatcher::Settings, open::Places, tag::CampaignId},
     cli::{Failure, connect::Connection, ledger::QuotaNote},
@@ -72,9 +72,9 @@ impl Setup {
         })
     }
 
-    /// Where the inventory is listed.
-    pub(super) fn listing<'a>(&'a self, world: &'a World) -> Listing<'a> {
-        Listing {
+    /// What reads about the machines before the first call.
+    pub(super) fn survey<'a>(&'a self, world: &'a World) -> Survey<'a> {
+        Survey {
             connection: &self.connection,
             quota: &self.quota,
             note: &self.note,

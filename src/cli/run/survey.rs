@@ -1,5 +1,5 @@
-//! What is read about the machines before the first call: the inventory, in which names are looked up (`--resolve`), and
-//! what the devices report of themselves (`--skip-scanned-within`, `--skip-unscannable`).
+//! What is read about the machines before the first call: the inventory, in which names are looked up (`--resolve`),
+//! and what the devices report of themselves (`--skip-scanned-within`, `--skip-unscannable`).
 //!
 //! - [`skips`](self): which machines need no scan, or cannot have one.
 
@@ -251,7 +251,9 @@ fn no_inventory(error: ListError<Infallible>) -> Failure {
         ListError::Call(CallError::Ledger(e)) => e.into(),
         ListError::Call(e) => Failure::new(
             ExitCode::Tenant,
-            format!("the machines cannot be listed, which --resolve and --skip-unscannable need: {e}; {NOTHING_SENT}"),
+            format!(
+                "the machines cannot be listed, which --resolve and --skip-unscannable need: {e}; {NOTHING_SENT}"
+            ),
         ),
     }
 }

@@ -202,6 +202,11 @@ impl HealthReport {
         }
     }
 
+    /// The reports, each with the id of its machine in lower case.
+    pub fn each(&self) -> impl Iterator<Item = (&str, &DeviceHealth)> {
+        self.machines.iter().map(|(id, health)| (&**id, health))
+    }
+
     /// How many machines have a report.
     #[must_use]
     pub fn machines(&self) -> usize {

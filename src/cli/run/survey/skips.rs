@@ -43,7 +43,10 @@ pub(super) fn by_report(
 ) {
     for (id, health) in report.each() {
         if questions.unscannable && health.mode == AvMode::Disabled {
-            skips.add(id, for_any_scan("its antivirus is disabled, by its own report"));
+            skips.add(
+                id,
+                for_any_scan("its antivirus is disabled, by its own report"),
+            );
         }
         if let Some(span) = questions.scanned_within {
             skips.add(id, scanned(health, span, now));
