@@ -48,6 +48,11 @@ pub(super) fn is_short_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Whether the text has the form of a machine id: 40 or 32 hex digits.
+pub(crate) fn is_machine_id(text: &str) -> bool {
+    digest(text).is_some() || is_short_id(text)
+}
+
 /// Whether any line of the cell but the first contains an id of 40 hex digits.
 pub(super) fn hides_ids(cell: &str) -> bool {
     cell.split(['\n', '\r'])

@@ -65,6 +65,7 @@ pub use extra::split_extra;
 pub use foreign::Foreign;
 pub use id_rule::{IdRule, IdRuleError};
 pub use inventory::{Inventory, InventoryBuilder, Listed};
+pub(crate) use machine_id::is_machine_id;
 pub use names::{Ambiguous, Names, Resolved};
 pub use note::{Note, NoteKind};
 pub use options::{Delimiter, DelimiterError, Options};

@@ -30,20 +30,20 @@ pub(super) fn choose(
             note: has_header.then(|| NoteKind::NamesColumn(trim(&header[id]).to_owned())),
         })
     };
-    let is_list = header.iter().skip(1).all(|cell| cell.trim().is_empty());
-    if let Some(id) = holding_ids(sheet, header) {
-        return match (is_row_rather_than_heading(trim(&header[id])), is_list) {
-            (false, _) => chosen(id, true),
-            (true, true) => chosen(id, false),
-            (true, false) => Err(no_header(file, sheet)),
-        };
+    let by_heading = of_names(header).or_else(|| of_ids(header).next());
+    // A plain list. Its first line may be a heading that is not known, which then is an unknown name; no machine is
+    // passed over.
+    if header.iter().skip(1).all(|cell| cell.trim().is_empty()) {
+        return chosen(0, by_heading.is_some());
     }
-    if let Some(id) = of_names(header).or_else(|| of_ids(header).next()) {
+    if let Some(id) = holding_ids(sheet, header) {
+        if is_row_rather_than_heading(trim(&header[id])) {
+            return Err(no_header(file, sheet));
+        }
         return chosen(id, true);
     }
-    // A plain list. Its first line may be a heading, which then is an unknown name; no machine is passed over.
-    if is_list {
-        return chosen(0, false);
+    if let Some(id) = by_heading {
+        return chosen(id, true);
     }
     Err(RosterError::NoNameColumn {
         file: file.to_owned(),
@@ -91,7 +91,7 @@ mod tests {
             ("web\ndb\n".to_owned(), 0),
             (format!("{A}\n{A}\n"), 0),
             ("Host Name\npc-1\n".to_owned(), 1),
-            (format!("Assets\n{A}\n"), 1),
+            (format!("pc-1\n{A}\n"), 0),
         ] {
             assert_eq!(found(&text).unwrap(), (preamble, 0), "{text}");
         }

@@ -7,7 +7,7 @@ use super::{
     bare::identify,
     id_rule::IdRule,
     inventory::{Candidate, Inventory, plain_name, words},
-    row_error::{RowError, excerpt},
+    row_error::{AMBIGUOUS, RowError, excerpt},
 };
 
 /// What is done if several machines fit a name.
@@ -66,30 +66,30 @@ impl Names {
         self.known.insert(key(typed), resolved);
     }
 
+    /// What a campaign has found out about a cell of its input, if it has met that.
+    #[must_use]
+    pub fn known(&self, cell: &str) -> Option<&Resolved> {
+        let (typed, ..) = identify(cell, IdRule::Named);
+        self.known.get(&key(typed))
+    }
+
+    /// How many names the campaign has found to fit several machines.
+    #[must_use]
+    pub fn ambiguous(&self) -> usize {
+        let is_ambiguous =
+            |known: &&Resolved| matches!(known, Resolved::Flaw(flaw) if flaw.code() == AMBIGUOUS);
+        self.known.values().filter(is_ambiguous).count()
+    }
+
     /// What a trimmed cell stands for. `is_id` says that it is a machine id.
     pub(super) fn look_up(&self, cell: &str, is_id: bool) -> Resolved {
         if let Some(known) = self.known.get(&key(cell)) {
             return known.clone();
         }
         match &self.inventory {
-            _ if is_id => self.by_id(cell),
+            Some(inventory) if is_id => by_id(inventory, cell),
             Some(inventory) => self.by_text(inventory, cell),
             None => Resolved::Flaw(RowError::NotLookedUp(excerpt(cell))),
-        }
-    }
-
-    /// An id that is not listed is taken as it is, since the inventory proves no absence.
-    fn by_id(&self, id: &str) -> Resolved {
-        let listed = self
-            .inventory
-            .as_ref()
-            .and_then(|inventory| inventory.by_id(id));
-        match listed {
-            Some(one) if one.merged_from.is_some() => machine(&one, "id"),
-            _ => Resolved::Machine {
-                id: id.to_owned(),
-                how: "id".to_owned(),
-            },
         }
     }
 
@@ -99,7 +99,11 @@ impl Names {
         } else {
             "name"
         };
-        let found = inventory.by_text(cell);
+        // An id of 32 digits is one only if it is listed.
+        let found = match inventory.by_id(cell) {
+            Some(one) => return machine(&one, "id"),
+            None => inventory.by_text(cell),
+        };
         match &found[..] {
             [] => Resolved::Flaw(RowError::UnknownName {
                 name: excerpt(cell),
@@ -127,6 +131,17 @@ impl Names {
         self.inventory
             .as_ref()
             .map_or_else(Vec::new, |inventory| inventory.every_id(cell))
+    }
+}
+
+/// An id that is not listed is taken as it is, since the inventory proves no absence.
+fn by_id(inventory: &Inventory, id: &str) -> Resolved {
+    match inventory.by_id(id) {
+        Some(one) if one.merged_from.is_some() => machine(&one, "id"),
+        _ => Resolved::Machine {
+            id: id.to_owned(),
+            how: "id".to_owned(),
+        },
     }
 }
 

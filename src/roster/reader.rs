@@ -1,6 +1,7 @@
 //! The input as classified rows, and the refusal of an input that must be a mistake.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, Chain, Cursor, Read},
     sync::Arc,
@@ -232,12 +233,17 @@ impl<R: Read> Roster<R> {
         if is_unwrapped {
             self.notes.add(NoteKind::Unwrapped, line);
         }
+        let (mut error_code, mut is_new_name) = (Cow::Borrowed(""), false);
         let meant = match &self.names {
             None => Meant::id(typed, digest),
             Some(names) => {
                 let (how, flaw) = look_up(names, typed, &mut self.resolved);
                 put_before([cell, &how], &mut self.extra);
-                Meant::named(&self.resolved, flaw)
+                if let Some(flaw) = &flaw {
+                    error_code = flaw.code().to_owned().into();
+                }
+                is_new_name = flaw.is_none() && names.known(typed).is_none();
+                Meant::named(typed, &self.resolved, flaw)
             }
         };
         let machine_id = meant.id;
@@ -261,6 +267,8 @@ impl<R: Read> Roster<R> {
             comment: said.comment,
             priority: said.priority,
             kind,
+            error_code,
+            is_new_name,
             extra: &self.extra,
         }))
     }

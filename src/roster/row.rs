@@ -23,19 +23,12 @@ pub struct Row<'a> {
     pub priority: Option<i64>,
     /// Whether it is sent.
     pub kind: RowKind,
+    /// Why its name stands for no machine (`unknown_name`, `ambiguous_name`), whether that decides its kind or not.
+    pub error_code: Cow<'a, str>,
+    /// Whether its machine is named in a way that the campaign has not met.
+    pub is_new_name: bool,
     /// The input's other columns as one CSV record without a line end; [`split_extra`](super::split_extra) reads it.
     pub extra: &'a str,
-}
-
-impl RowKind {
-    /// The code for the results of a row that cannot be sent, if there is one.
-    #[must_use]
-    pub fn error_code(&self) -> &str {
-        match self {
-            Self::Invalid(error) => error.code(),
-            _ => "",
-        }
-    }
 }
 
 /// Whether a row is sent, and why not.

@@ -28,6 +28,8 @@ pub(crate) const EXCLUDED: &str = "excluded";
 pub(super) struct Meant<'a> {
     /// Its id, or what is there in its place.
     pub(super) id: &'a str,
+    /// What the row holds.
+    typed: &'a str,
     digest: Option<Digest>,
     /// Whether a name was looked up to find it, and why that failed if it did.
     named: Option<Result<(), RowError>>,
@@ -38,15 +40,17 @@ impl<'a> Meant<'a> {
     pub(super) const fn id(id: &'a str, digest: Option<Digest>) -> Self {
         Self {
             id,
+            typed: id,
             digest,
             named: None,
         }
     }
 
     /// The machine that the row names.
-    pub(super) fn named(id: &'a str, flaw: Option<RowError>) -> Self {
+    pub(super) fn named(typed: &'a str, id: &'a str, flaw: Option<RowError>) -> Self {
         Self {
             id,
+            typed,
             digest: digest(id),
             named: Some(flaw.map_or(Ok(()), Err)),
         }
@@ -112,9 +116,12 @@ impl RowChecker {
         line: u64,
         notes: &mut Notes,
     ) -> (RowKind, RowFields<'a>) {
-        let Meant { id, digest, .. } = meant;
+        let Meant {
+            id, typed, digest, ..
+        } = meant;
         // First of all: whatever else the row says, this machine is not sent to.
-        if self.excluded.is_named_in(id) || self.was_excluded(record) {
+        let is_excluded = self.excluded.is_named_in(id) || self.excluded.is_named_in(typed);
+        if is_excluded || self.was_excluded(record) {
             return (RowKind::Excluded, RowFields::default());
         }
         let admits = |(place, clause): &(usize, Where)| {
@@ -133,10 +140,7 @@ impl RowChecker {
             self.guids.add(id, line);
         }
         if let Some(ids) = self.ids_beside(record) {
-            return (
-                RowKind::Invalid(RowError::SeveralIds(ids)),
-                RowFields::default(),
-            );
+            return (RowKind::Invalid(ids), RowFields::default());
         }
         let said = match meant
             .check(self.rule)
@@ -171,13 +175,20 @@ impl RowChecker {
 
     /// How many ids the row has, if some are beyond its columns. This happens when a list of ids has lost its quotes,
     /// and then we cannot know which one is meant.
-    fn ids_beside(&self, record: &StringRecord) -> Option<usize> {
+    fn ids_beside(&self, record: &StringRecord) -> Option<RowError> {
         if record.len() <= self.width || self.rule == IdRule::AsTyped {
             return None;
         }
-        let cells = record.iter().skip(self.width);
-        let ids = cells.filter(|cell| holds_id(cell, self.rule)).count();
-        (ids > 0).then_some(ids + 1)
+        // Anything beside the only name of a row is another name.
+        let is_list_of_names = self.rule == IdRule::Named && self.width == 1;
+        let is_another =
+            |cell: &&str| holds_id(cell, self.rule) || (is_list_of_names && !trim(cell).is_empty());
+        let ids = record.iter().skip(self.width).filter(is_another).count();
+        (ids > 0).then_some(if is_list_of_names {
+            RowError::SeveralNames(ids + 1)
+        } else {
+            RowError::SeveralIds(ids + 1)
+        })
     }
 
     /// How many of the ids were GUIDs.

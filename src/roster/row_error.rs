@@ -11,6 +11,9 @@ pub(super) const MAX_ID: usize = 128;
 /// target's tag.
 pub(super) const TAG: &str = "[fleetsweep:";
 
+/// The code of a row whose name fits several machines.
+pub(super) const AMBIGUOUS: &str = "ambiguous_name";
+
 /// Why a row cannot be sent, in words that help the user to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
@@ -23,6 +26,9 @@ pub enum RowError {
     /// More than one id, although a row is one target.
     #[error("{0} machine ids in one cell; give each of them a row of its own")]
     SeveralIds(usize),
+    /// More than one name on the line of a plain list.
+    #[error("{0} names on one line; give each of them a line of its own")]
+    SeveralNames(usize),
     /// What a spreadsheet makes of an id that could be a number. The id cannot be recovered from it.
     #[error(
         "a spreadsheet has turned this id into the number `{0}`; export the ids again, and import the column as text"
@@ -57,8 +63,8 @@ pub enum RowError {
     },
     /// Several machines fit the name (`--resolve`).
     #[error(
-        "`{name}` stands for {machines} machines: {candidates}; write the id of the one that is meant, or take the one \
-         that was seen last with --ambiguous newest"
+        "`{name}` stands for {machines} machines: {candidates}; write the id of the one that is meant into the input and \
+         give --extend (a new campaign takes the one that was seen last with --ambiguous newest)"
     )]
     AmbiguousName {
         /// The cell, or its beginning.
@@ -124,7 +130,7 @@ impl RowError {
     pub fn code(&self) -> &str {
         match self {
             Self::UnknownName { .. } => "unknown_name",
-            Self::AmbiguousName { .. } => "ambiguous_name",
+            Self::AmbiguousName { .. } => AMBIGUOUS,
             Self::Unresolved { code, .. } => code,
             _ => "",
         }

@@ -52,8 +52,15 @@ pub(super) fn check(cell: &str, rule: IdRule) -> Result<(), RowError> {
     }
     match rule {
         IdRule::Any => return check_address(cell),
-        // Whether a machine is called so is not decided here.
-        IdRule::Named => return Ok(()),
+        // Whether a machine is called so is not decided here, but no computer is called like a misspelt id or a link.
+        IdRule::Named => {
+            return match other_than(IdRule::Hex40, cell) {
+                slip @ (RowError::Digits { .. } | RowError::Link(_)) if cell.len() > 16 => {
+                    Err(slip)
+                }
+                _ => Ok(()),
+            };
+        }
         _ => {}
     }
     Err(other_than(rule, cell))

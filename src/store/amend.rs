@@ -193,6 +193,17 @@ impl Extension<'_> {
         })
     }
 
+    /// The line of a target in the input that it was read from.
+    ///
+    /// # Errors
+    /// The file cannot be read, or there is no such target.
+    pub fn line_of(&self, n: u64) -> Result<u64, StoreError> {
+        self.db
+            .prepare_cached("SELECT line FROM target WHERE n = ?1")
+            .and_then(|mut statement| statement.query_row([n], |row| row.get(0)))
+            .map_err(|e| StoreError::new("read", self.path, e))
+    }
+
     /// Makes all these changes, and returns how many targets have changed.
     ///
     /// # Errors

@@ -79,6 +79,8 @@ mod manual;
 mod mock;
 /// Names as input, looked up in the inventory.
 mod names;
+/// The same, where lists, tenants and inputs change.
+mod names_kept;
 /// Campaigns that come every night, and need nobody.
 #[cfg(unix)]
 mod nights;

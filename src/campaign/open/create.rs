@@ -83,7 +83,7 @@ pub(crate) fn new_row(
         ended: ended
             .as_ref()
             .map(|(outcome, message)| (outcome.as_str(), message.as_ref())),
-        error_code: row.kind.error_code(),
+        error_code: &row.error_code,
         left_out: matches!(
             row.kind,
             RowKind::LeftOut | RowKind::Skipped(_) | RowKind::Excluded

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{OpenError, OpenRequest};
+use super::{OpenError, OpenRequest, Opening};
 use crate::{
     campaign::outcome::{EXCLUDED, Outcome},
     monitor::count,
@@ -20,6 +20,14 @@ pub(super) struct Exclusions {
     pub(super) decisions: Vec<Decision>,
     /// What the person should know.
     pub(super) remarks: Vec<String>,
+}
+
+impl Opening {
+    /// Adds the machines that those which are excluded have been merged with.
+    pub(super) fn complete(&self, exclusions: &mut Exclusions) {
+        let merged = self.merged_with(&exclusions.machines.ids());
+        exclusions.add(&self.request, &merged, "merged with an excluded one");
+    }
 }
 
 impl Exclusions {
@@ -81,6 +89,11 @@ impl Exclusions {
                 .to_owned(),
         );
         Ok(these)
+    }
+
+    /// Adds machines of the campaign by the names that it knows them by.
+    pub(super) fn add_named(&mut self, request: &OpenRequest, ids: &[String]) {
+        self.add(request, ids, "by an exclusion list");
     }
 
     /// Adds what the campaign's results tell.

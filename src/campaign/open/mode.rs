@@ -192,7 +192,7 @@ impl Opening {
     }
 
     /// Whether the state is as far as its witnesses say.
-    fn compare(&self, store: &Store) -> Result<(), OpenError> {
+    pub(super) fn compare(&self, store: &Store) -> Result<(), OpenError> {
         let ledger = self.marks.witness(&store.identity().campaign);
         Ok(witness::compare(
             store,

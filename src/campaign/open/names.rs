@@ -8,7 +8,7 @@ use crate::{
     campaign::outcome::Outcome,
     monitor::count,
     results::{self, ResultsError},
-    roster::{Ambiguous, IdRule, Inventory, Names, Resolved, RowError, split_extra},
+    roster::{Ambiguous, IdRule, Inventory, Names, Resolved, RowError, is_machine_id, split_extra},
     store::Store,
 };
 
@@ -20,6 +20,9 @@ pub(crate) struct Resolve {
     /// Names in exclusion lists. All machines that fit one are excluded.
     pub(crate) excluded: Vec<String>,
 }
+
+/// The codes of rows whose names stand for no machine.
+const CODES: [&str; 2] = ["unknown_name", "ambiguous_name"];
 
 /// How many names a message shows.
 const SHOWN: usize = 5;
@@ -50,13 +53,12 @@ impl Opening {
         let mut ids = Vec::new();
         for name in &resolve.excluded {
             let found = names.all_of(name);
-            if found.is_empty() {
+            if is_machine_id(name) {
+                ids.push(name.clone());
+            } else if found.is_empty() {
                 unknown.push(format!("`{name}`"));
             }
             ids.extend(found);
-        }
-        for id in &self.request.exclude {
-            ids.extend(names.all_of(id));
         }
         self.request.exclude.extend(ids);
         self.remarks.extend(not_protected(&unknown));
@@ -72,6 +74,11 @@ impl Opening {
         if self.request.resolve.is_none() {
             return Ok(None);
         }
+        Ok(Some(Arc::new(self.names_told(campaign)?)))
+    }
+
+    /// The names, with what the campaign's results tell about them.
+    fn names_told(&self, campaign: &str) -> Result<Names, OpenError> {
         let mut names = self.names.clone();
         results::each_row::<ResultsError>(&self.request.places.results, campaign, |row| {
             let [cell, how] = &row.named;
@@ -84,7 +91,26 @@ impl Opening {
             names.extend_with(cell, found, invalid);
             Ok(())
         })?;
-        Ok(Some(Arc::new(names)))
+        Ok(names)
+    }
+
+    /// The machines of the campaign that is there whose names stand in exclusion lists, whatever else those names stand
+    /// for by now.
+    pub(super) fn excluded_by_name(&self, names: Option<&Names>) -> Vec<String> {
+        let (Some(resolve), Some(names)) = (&self.request.resolve, names) else {
+            return Vec::new();
+        };
+        let known = resolve.excluded.iter().filter_map(|name| names.known(name));
+        let ids = known.filter_map(|known| match known {
+            Resolved::Machine { id, .. } => Some(id.clone()),
+            Resolved::Flaw(_) => None,
+        });
+        ids.collect()
+    }
+
+    /// All ids of these machines, if the inventory is known: they may have been merged with others.
+    pub(super) fn merged_with(&self, ids: &[String]) -> Vec<String> {
+        ids.iter().flat_map(|id| self.names.all_of(id)).collect()
     }
 
     /// What the names of the campaign that is there stand for; `None` if its input holds ids.
@@ -95,7 +121,9 @@ impl Opening {
         if !is_of_names(store) {
             return Ok(None);
         }
-        let mut names = self.names.clone();
+        let campaign = &store.identity().campaign;
+        let told = self.request.recover.then(|| self.names_told(campaign));
+        let mut names = told.transpose()?.unwrap_or_else(|| self.names.clone());
         store.each_row::<OpenError>(false, |row| {
             let cells = split_extra(&row.extra);
             if let [cell, how, ..] = &cells[..] {
@@ -122,25 +150,35 @@ impl Names {
             let id = machine_id.to_owned();
             let how = how.to_owned();
             self.know(cell, Resolved::Machine { id, how });
-        } else if outcome == Outcome::Invalid.as_str() && !code.is_empty() {
-            let flaw = RowError::Unresolved {
-                code: code.to_owned(),
-                message: message.to_owned(),
+        } else if CODES.contains(&code) {
+            // A row that was left out has another message.
+            let message = if outcome == Outcome::Invalid.as_str() {
+                message.to_owned()
+            } else {
+                format!("`{cell}` stood for no machine, or for several, when the campaign began")
             };
-            self.know(cell, Resolved::Flaw(flaw));
+            let code = code.to_owned();
+            self.know(cell, Resolved::Flaw(RowError::Unresolved { code, message }));
         }
     }
 }
 
 impl OpenRequest {
-    /// A remark about `--resolve`, if the campaign that is there began with an input of ids.
-    pub(super) fn idle_resolve(&self, store: &Store) -> Option<String> {
-        (self.resolve.is_some() && !is_of_names(store)).then(|| {
-            format!(
-                "--resolve has no effect on campaign {}, which began with machine ids",
-                store.identity().campaign
-            )
-        })
+    /// A remark about `--resolve` or `--ambiguous newest`, if that has no effect on the campaign that is there.
+    pub(super) fn idle_resolve(&self, store: &Store, names: Option<&Names>) -> Option<String> {
+        let resolve = self.resolve.as_ref()?;
+        let campaign = &store.identity().campaign;
+        match names.map(Names::ambiguous) {
+            None => Some(format!(
+                "--resolve has no effect on campaign {campaign}, which began with machine ids"
+            )),
+            Some(many @ 1..) if resolve.ambiguous == Ambiguous::Newest => Some(format!(
+                "--ambiguous newest has no effect on {} that campaign {campaign} has found to fit several machines: \
+                 write the id of the one that is meant into the input and give --extend",
+                count::of(many as u64, "name")
+            )),
+            Some(_) => None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     create::take_in,
     exclusions::Exclusions,
     locks::Locks,
+    marks::Marks,
     mode::{OpenMode, id_of},
 };
 use crate::{
@@ -81,7 +82,7 @@ impl Opening {
     ///
     /// # Errors
     /// As of [`open`](super::open).
-    pub(super) fn open(self, lock: Lock) -> Result<Opened, OpenError> {
+    pub(super) fn open(mut self, lock: Lock) -> Result<Opened, OpenError> {
         match self.mode(Store::open)? {
             OpenMode::Resume(store) => self.resume(store, lock),
             OpenMode::Succeed(store) => {
@@ -123,10 +124,18 @@ impl Opening {
         }
     }
 
-    fn resume(&self, mut store: Store, lock: Lock) -> Result<Opened, OpenError> {
+    fn resume(&mut self, mut store: Store, lock: Lock) -> Result<Opened, OpenError> {
         let request = &self.request;
         let campaign = id_of(&store);
         let lock = Locks::with_campaign(lock, &campaign, request.locks.as_deref())?;
+        // Before the lock was held, a copy of the campaign may have gone on elsewhere.
+        if !request.recover {
+            self.marks = Marks::read(request.ledger.clone())?;
+            if let Err(e) = self.compare(&store) {
+                store.finish_check()?;
+                return Err(e);
+            }
+        }
         let joined = store.all_or_nothing(|store| self.join(store));
         // What was read of a damaged file says nothing, not even what is wrong with the input.
         store.finish_check()?;
@@ -203,7 +212,7 @@ impl Opening {
         &self,
         lock: Lock,
         identity: Identity,
-        exclusions: Exclusions,
+        mut exclusions: Exclusions,
         mut files: Vec<Renaming>,
     ) -> Result<Opened, OpenError> {
         let request = &self.request;
@@ -217,6 +226,7 @@ impl Opening {
         }
         let mut archived = Vec::new();
         let make_room = || archive(files, &mut archived);
+        self.complete(&mut exclusions);
         let names = self.names_of_new(campaign.as_str())?;
         let roster = request.roster(None, exclusions.machines, names)?;
         let taken = take_in(roster, state, identity, &exclusions.decisions, make_room);

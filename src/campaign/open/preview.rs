@@ -147,11 +147,12 @@ impl Opening {
     fn preview_new(
         &self,
         note: Option<String>,
-        exclusions: Exclusions,
+        mut exclusions: Exclusions,
         rebuilt: &str,
     ) -> Result<OpenPreview, OpenError> {
         let mut preview = OpenPreview::default();
         preview.notes.extend(note);
+        self.complete(&mut exclusions);
         preview.notes.extend(exclusions.remarks);
         let names = self.names_of_new(rebuilt)?;
         let mut roster = self.request.roster(None, exclusions.machines, names)?;

@@ -110,7 +110,7 @@ pub(super) fn ended(n: u64, row: &Row<'_>) -> Option<Amendment> {
     Some(Amendment::End {
         n,
         outcome: outcome.as_str(),
-        error_code: row.kind.error_code().to_owned(),
+        error_code: row.error_code.clone().into_owned(),
         message: message.into_owned(),
     })
 }

@@ -47,8 +47,11 @@ impl Opening {
         let campaign = id_of(store);
         self.check_results(Some(&campaign))?;
         let rule = store.identity().id_rule.parse()?;
-        let exclusions = Exclusions::of_campaign(store, request)?;
         let names = self.names_of(store)?;
+        let mut exclusions = Exclusions::of_campaign(store, request)?;
+        exclusions.add_named(request, &self.excluded_by_name(names.as_deref()));
+        self.complete(&mut exclusions);
+        let idle = request.idle_resolve(store, names.as_deref());
         let roster = request.roster(Some(rule), exclusions.machines, names)?;
         for decision in &exclusions.decisions {
             store.decide(decision)?;
@@ -64,7 +67,7 @@ impl Opening {
         };
         joined.remarks.extend(put_off);
         joined.remarks.extend(exclusions.remarks);
-        joined.remarks.extend(request.idle_resolve(store));
+        joined.remarks.extend(idle);
         if request.options.any_id && rule != IdRule::Any {
             joined.remarks.push(format!(
                 "--any-id has no effect on campaign {campaign}, which began without it: rows that are invalid there \
@@ -145,6 +148,7 @@ pub fn rejoin<R: Read>(
         if let Some(difference) = difference(&known, &row, input) {
             return Err(another(store.identity(), difference));
         }
+        check_looked_up(&row, input)?;
         amendments.extend(amendment(&known, &row));
         Ok(())
     })?;
@@ -174,19 +178,28 @@ pub fn extend<R: Read>(
     store: &mut Store,
     input: &str,
 ) -> Result<Rejoined, OpenError> {
-    let mut columns = ColumnMap::between(roster.columns(), &store.identity().columns);
+    let mut columns = columns_between(&roster, &store.identity().columns);
     let (mut added, mut changed) = (0, 0);
     let mut reconciliation = Reconciliation::default();
     let mut slips = HashMap::new();
     store.extend::<OpenError>(|extension| {
         while let Some(row) = roster.next_row()? {
+            check_looked_up(&row, input)?;
             match match_row(extension, &row, &mut slips)? {
                 MachineMatch::New => {
-                    check_looked_up(&row, input)?;
                     let extra = columns.reorder(row.extra);
                     new_row(&Row { extra, ..row }, |row| extension.add(row))?;
                 }
-                MachineMatch::Old(targets) => reconciliation.reconcile(&row, &targets),
+                MachineMatch::Old(targets) => {
+                    reconciliation.reconcile(&row, &targets);
+                    if row.is_new_name {
+                        let first_line = extension.line_of(targets[0].n)?;
+                        let extra = columns.reorder(row.extra);
+                        let kind = RowKind::Duplicate { first_line };
+                        let repeated = Row { extra, kind, ..row };
+                        new_row(&repeated, |row| extension.add(row))?;
+                    }
+                }
             }
         }
         changed = extension.amend(&reconciliation.amendments(extension.old()))?;
@@ -199,6 +212,18 @@ pub fn extend<R: Read>(
         notes: roster.notes().to_vec(),
         remarks: columns.note().into_iter().collect(),
     })
+}
+
+/// How the input's columns fit the campaign's. The first two of a campaign of names are what was typed and how it was
+/// found, whatever the input's column is called today.
+fn columns_between<R: Read>(roster: &Roster<R>, known: &[String]) -> ColumnMap {
+    let mut found = roster.columns().to_vec();
+    if roster.rule() == IdRule::Named {
+        for (found, known) in found.iter_mut().zip(known).take(2) {
+            found.clone_from(known);
+        }
+    }
+    ColumnMap::between(&found, known)
 }
 
 /// Refuses a new row whose name was not looked up.
@@ -225,7 +250,10 @@ fn match_row(
     let (MachineMatch::Old(targets), true) = (&stands, is_slip) else {
         return Ok(stands);
     };
-    let before = slips.entry(row.machine_id.to_lowercase()).or_default();
+    // As the store compares ids.
+    let before = slips
+        .entry(row.machine_id.to_ascii_lowercase())
+        .or_default();
     let target = targets.get(*before).copied();
     *before += 1;
     Ok(target.map_or(MachineMatch::New, |target| MachineMatch::Old(vec![target])))

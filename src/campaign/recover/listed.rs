@@ -19,6 +19,8 @@ pub(super) struct ListedScans<'a> {
     pub(super) ours: HashMap<&'a str, Scan>,
     /// Machines with a scan whose comment does not tell whose it is.
     pub(super) untold: HashSet<&'a str>,
+    /// Machines with a scan of ours that are not among these targets.
+    pub(super) others: HashSet<String>,
 }
 
 impl<'a> ListedScans<'a> {
@@ -32,6 +34,7 @@ impl<'a> ListedScans<'a> {
                 .collect(),
             ours: HashMap::new(),
             untold: HashSet::new(),
+            others: HashSet::new(),
         }
     }
 
@@ -44,7 +47,12 @@ impl<'a> ListedScans<'a> {
             Some(machine) => self.machines.get(machine.to_lowercase().as_str()),
             None => number.and_then(|n| self.numbers.get(&n)),
         };
-        let Some(&machine) = machine else { return };
+        let Some(&machine) = machine else {
+            let other = action.machine_id.as_ref().filter(|_| number.is_some());
+            self.others
+                .extend(other.map(|machine| machine.to_lowercase()));
+            return;
+        };
         if number.is_some() {
             self.ours.insert(machine, action.into());
         } else if comment.is_none_or(|comment| is_cut_off(comment, self.campaign.as_str())) {

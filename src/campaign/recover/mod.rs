@@ -88,6 +88,16 @@ pub enum RecoverError {
         /// The machine that the input does not name.
         machine: String,
     },
+    /// The list of scans shows a machine of this campaign that the input does not name any more.
+    #[error(
+        "the list of scans shows that this campaign has scanned machine {machine}, and it is not in the input; nothing \
+         was sent. Give --recover the input that the campaign began with, with this id in the place of a name that \
+         stands for another machine by now"
+    )]
+    Scanned {
+        /// The machine.
+        machine: String,
+    },
     /// The ledger of the quota cannot be used.
     #[error(transparent)]
     Ledger(LedgerError),
@@ -170,6 +180,14 @@ pub async fn recover<D: Defender>(
         ControlFlow::Continue(())
     });
     read.await?;
+    store.every_machine(|machine| {
+        listed.others.remove(machine);
+    })?;
+    if let Some(machine) = listed.others.iter().min() {
+        return Err(RecoverError::Scanned {
+            machine: machine.clone(),
+        });
+    }
     let recovered = settle(store, &open, &listed, &ends, clock.wall())?;
     let marked = witness::marked(store, evidence.ledger)?;
     store.decide(&decision("done", clock.wall(), covers))?;

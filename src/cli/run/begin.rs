@@ -246,7 +246,7 @@ fn failure(e: RecoverError) -> Failure {
         e @ (RecoverError::Forbidden(_) | RecoverError::SignIn(_)) => {
             Failure::new(ExitCode::Tenant, e)
         }
-        e @ RecoverError::Input { .. } => Failure::usage(e),
+        e @ (RecoverError::Input { .. } | RecoverError::Scanned { .. }) => Failure::usage(e),
         // `--give-up-after` has ended the outage.
         e @ RecoverError::List(ListingError::Unanswered { .. }) => Failure::new(ExitCode::Brake, e),
         e @ RecoverError::List(_) => Failure::new(ExitCode::Tenant, e),

@@ -75,6 +75,7 @@ fn read(
             Err(e) => return Err(e.to_string()),
         };
         match row.kind {
+            // Ids too: one may have been merged into another.
             RowKind::Invalid(RowError::NotLookedUp(_)) => names.push(row.machine_id.to_owned()),
             RowKind::Invalid(why) => {
                 return Err(format!("{name}: line {}: {why}", row.line));

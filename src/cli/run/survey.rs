@@ -24,7 +24,7 @@ use crate::{
         machines::{self, ListError, Wanted},
     },
     defender::{sign_in::Need, wire::Machine},
-    monitor::{Monitor, Silent, count},
+    monitor::{Monitor, NotesOnly, count},
     quota::{Clock, Quota},
     roster::{Inventory, InventoryBuilder, Listed, ScanType, Skips},
 };
@@ -32,6 +32,9 @@ use skips::{by_inventory, by_report};
 
 /// One page of 10,000 machines is 30 MB, which may take long on a slow connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Somebody is waiting for the plan.
+const LONGEST_OUTAGE_OF_A_PLAN: Duration = Duration::from_mins(2);
 
 /// How the survey calls the API, and how its calls are counted.
 pub(super) struct Survey<'a> {
@@ -109,7 +112,11 @@ impl RunArgs {
         if !questions.are_any() {
             return Ok(Findings::default());
         }
-        let monitor: Arc<dyn Monitor> = Arc::new(Silent);
+        let questions = Questions {
+            longest_outage: questions.longest_outage.or(Some(LONGEST_OUTAGE_OF_A_PLAN)),
+            ..questions
+        };
+        let monitor: Arc<dyn Monitor> = Arc::new(NotesOnly);
         let connecting = self
             .connect
             .connect(Need::Read, &self.pace, monitor.as_ref());
@@ -215,10 +222,19 @@ impl Survey<'_> {
                 "the names are looked up among the {machines} of the inventory"
             ));
         }
+        if listed.moved && questions.names {
+            // A name could be taken for the only machine of that name, and an excluded machine be missed.
+            return Err(Failure::new(
+                ExitCode::Tenant,
+                format!(
+                    "the inventory changed each time that it was read, so a machine may be missing, and a name could be \
+                     taken for another machine; {NOTHING_SENT}"
+                ),
+            ));
+        }
         if listed.moved {
             self.monitor.say(
-                "the inventory changed each time that it was read, so a machine may be missing: look at the rows with \
-                 `unknown_name` before you trust them",
+                "the inventory changed each time that it was read, so a machine that cannot be scanned may be sent to",
             );
         }
         Ok(inventory.build())
@@ -238,6 +254,14 @@ fn listed(machine: &Machine) -> Listed<'_> {
 
 const NOTHING_SENT: &str = "nothing was sent, and the same command begins again";
 
+/// An outage that is not waited for any longer ends as it does during a run.
+fn code(e: &CallError) -> ExitCode {
+    match e {
+        CallError::Unanswered { .. } => ExitCode::Brake,
+        _ => ExitCode::Tenant,
+    }
+}
+
 fn no_inventory(error: ListError<Infallible>) -> Failure {
     match error {
         ListError::Take(never) => match never {},
@@ -250,7 +274,7 @@ fn no_inventory(error: ListError<Infallible>) -> Failure {
         ),
         ListError::Call(CallError::Ledger(e)) => e.into(),
         ListError::Call(e) => Failure::new(
-            ExitCode::Tenant,
+            code(&e),
             format!(
                 "the machines cannot be listed, which --resolve and --skip-unscannable need: {e}; {NOTHING_SENT}"
             ),
@@ -261,6 +285,7 @@ fn no_inventory(error: ListError<Infallible>) -> Failure {
 fn no_report(error: HealthError) -> Failure {
     match error {
         HealthError::Call(CallError::Ledger(e)) => e.into(),
+        HealthError::Call(e) => Failure::new(code(&e), format!("{e}; {NOTHING_SENT}")),
         e => Failure::new(
             ExitCode::Tenant,
             format!("{e}; --skip-scanned-within and --skip-unscannable need it; {NOTHING_SENT}"),
