@@ -63,8 +63,8 @@ pub enum RowError {
     },
     /// Several machines fit the name (`--resolve`).
     #[error(
-        "`{name}` stands for {machines} machines: {candidates}; write the id of the one that is meant into the input and \
-         give --extend (a new campaign takes the one that was seen last with --ambiguous newest)"
+        "`{name}` stands for {machines} machines: {candidates}; write the id of the one that is meant into the input \
+         and give --extend (a new campaign takes the one that was seen last with --ambiguous newest)"
     )]
     AmbiguousName {
         /// The cell, or its beginning.

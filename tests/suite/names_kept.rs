@@ -172,7 +172,7 @@ async fn an_inventory_that_never_stands_still_decides_nothing() {
     };
     // No page overlaps with the one before.
     let faults = (0..12).map(|nth| {
-        Rule::new(Fault::Status(200, page(u64::from(nth) * 10)))
+        Rule::new(Fault::Status(200, page(nth * 10)))
             .kind(Kind::Machines)
             .nth(nth + 1)
     });

@@ -196,7 +196,7 @@ pub fn extend<R: Read>(
                         let first_line = extension.line_of(targets[0].n)?;
                         let extra = columns.reorder(row.extra);
                         let kind = RowKind::Duplicate { first_line };
-                        let repeated = Row { extra, kind, ..row };
+                        let repeated = Row { kind, extra, ..row };
                         new_row(&repeated, |row| extension.add(row))?;
                     }
                 }

@@ -227,8 +227,8 @@ impl Survey<'_> {
             return Err(Failure::new(
                 ExitCode::Tenant,
                 format!(
-                    "the inventory changed each time that it was read, so a machine may be missing, and a name could be \
-                     taken for another machine; {NOTHING_SENT}"
+                    "the inventory changed each time that it was read, so a machine may be missing, and a name could \
+                     be taken for another machine; {NOTHING_SENT}"
                 ),
             ));
         }
