@@ -11,7 +11,7 @@
 //! - [`forecast`]: when the remaining calls go out.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign stops before its end.
 //!   [`summary`]: the result of a run. [`tag`]: how a scan is recognised as ours. [`retry`]: when a target is
-//!   tried again.
+//!   tried again. [`running`]: how many scans may be under way at once.
 
 pub mod brakes;
 pub mod cancel;
@@ -26,6 +26,7 @@ mod optional;
 pub mod outcome;
 pub mod recover;
 pub mod retry;
+pub mod running;
 mod shared_store;
 pub mod stop;
 pub mod summary;

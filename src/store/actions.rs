@@ -1,7 +1,7 @@
 //! The scans of the targets: which are still running, and how the others ended.
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{SentAt, Store, StoreError, timestamp};
 
@@ -101,18 +101,8 @@ impl Store {
             return Ok(());
         }
         let written = self.db.transaction().and_then(|tx| {
-            for update in updates {
-                tx.prepare_cached(
-                    "UPDATE progress SET action_id = ?2, action_status = ?3, action_created = ?4
-                     WHERE n = ?1 AND (action_id = ?2 OR action_id = '') AND outcome IS NOT NULL
-                         AND action_status NOT IN ('Succeeded', 'Failed', 'TimeOut', 'Cancelled')",
-                )?
-                .execute(params![
-                    update.n,
-                    update.action_id,
-                    update.status,
-                    update.created
-                ])?;
+            for one in updates {
+                update(&tx, one)?;
             }
             tx.commit()
         });
@@ -158,6 +148,22 @@ impl Store {
             .into_iter()
             .next())
     }
+}
+
+/// Writes one update.
+pub(super) fn update(db: &Connection, update: &ActionUpdate) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE progress SET action_id = ?2, action_status = ?3, action_created = ?4
+         WHERE n = ?1 AND (action_id = ?2 OR action_id = '') AND outcome IS NOT NULL
+             AND action_status NOT IN ('Succeeded', 'Failed', 'TimeOut', 'Cancelled')",
+    )?
+    .execute(params![
+        update.n,
+        update.action_id,
+        update.status,
+        update.created
+    ])
+    .map(drop)
 }
 
 /// Whether a scan with this status has ended. An unknown status counts as not ended.

@@ -1,7 +1,7 @@
 //! The targets that nothing has happened to yet, in pages, in the order in which they are sent. Pages continue after
 //! a key, not at an OFFSET, which would get slower with every page.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Progress, Store, StoreError};
 
@@ -72,6 +72,16 @@ impl Store {
         let page = self.page(&sql, params![after, limit]).map_err(failed)?;
         let cursor = Cursor::Plain(page.last().map_or(after, |last| last.n));
         Ok((page, cursor))
+    }
+
+    /// Target `n`, if nothing has happened to it yet.
+    pub(super) fn untouched_target(&self, n: u64) -> rusqlite::Result<Option<Target>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM target t WHERE t.n = ?1
+             AND NOT EXISTS (SELECT 1 FROM progress p WHERE p.n = t.n)"
+        );
+        let mut statement = self.db.prepare_cached(&sql)?;
+        statement.query_row([n], target).optional()
     }
 
     fn page(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Target>> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::{Decision, Store, StoreError, decision, mark, millis, recover};
+use super::{ActionUpdate, Decision, Store, StoreError, actions, decision, mark, millis, recover};
 
 /// What has happened to a target so far, and how it ended if it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -115,6 +115,8 @@ pub enum Record {
         /// When the list was read.
         at: Timestamp,
     },
+    /// The list of scans shows how the scan of a target that has ended stands.
+    Scan(ActionUpdate),
     /// The operator has decided something, before what follows in the batch.
     Decided(Decision),
     /// Whether the run can forecast its last call (`None`), or why not. For `status`.
@@ -206,6 +208,7 @@ impl<'a> Writer<'a> {
             }
             Record::Unsent { n, number } => unsent(self.db, *n, *number)?,
             Record::Absent { n, at } => recover::absent(self.db, *n, *at)?,
+            Record::Scan(update) => actions::update(self.db, update)?,
             Record::Decided(decision) => decision::insert(self.db, decision)?,
             Record::ForecastNote(unless) => {
                 let sql = "UPDATE run SET reason = ?2 WHERE id = ?1 AND ended IS NULL";

@@ -54,6 +54,15 @@ pub struct Known<'a> {
     pub left_out: bool,
 }
 
+const UNFINISHED: &str = "
+    SELECT t.n, t.line, t.machine_id, t.scan_type, t.comment, t.priority, p.attempts, p.tries, p.pending_tries,
+        p.not_found, p.not_before, p.unsure_since, p.unsure_by_server, p.first_sent, p.last_answer,
+        p.http_status, p.error_code, p.message, p.correlation_id,
+        (SELECT min(coalesce(a.sent_server, a.sent)) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
+        (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL),
+        p.action_id, p.action_status, p.action_created, p.left_out
+    FROM progress p JOIN target t ON t.n = p.n";
+
 impl Store {
     /// Calls `visit` with every target that something has happened to and that has not ended, by number. These are
     /// the calls that were in flight and the retries that are waiting.
@@ -93,20 +102,35 @@ impl Store {
         &self,
         numbers: impl Iterator<Item = u64>,
     ) -> Result<Vec<Unfinished>, StoreError> {
-        let sql = "
-            SELECT t.n, t.line, t.machine_id, t.scan_type, t.comment, t.priority, p.attempts, p.tries, p.pending_tries,
-                p.not_found, p.not_before, p.unsure_since, p.unsure_by_server, p.first_sent, p.last_answer,
-                p.http_status, p.error_code, p.message, p.correlation_id,
-                (SELECT min(coalesce(a.sent_server, a.sent)) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
-                (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL),
-                p.action_id, p.action_status, p.action_created, p.left_out
-            FROM progress p JOIN target t ON t.n = p.n WHERE p.n = ?1 AND p.outcome IS NULL";
+        let sql = format!("{UNFINISHED} WHERE p.n = ?1 AND p.outcome IS NULL");
         let read = |n: u64| {
-            let mut statement = self.db.prepare_cached(sql)?;
+            let mut statement = self.db.prepare_cached(&sql)?;
             statement.query_row([n], unfinished).optional()
         };
         numbers
             .filter_map(|n| read(n).transpose())
+            .collect::<rusqlite::Result<_>>()
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// The targets that ended without anybody knowing whether a scan was started.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ended_unsure(&self) -> Result<Vec<Unfinished>, StoreError> {
+        let sql = format!("{UNFINISHED} WHERE p.outcome = 'unsure' ORDER BY p.n");
+        self.read(&sql, unfinished)
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Targets that nothing has happened to yet, by number. Those with which something has happened are left
+    /// out.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn untouched(&self, numbers: impl Iterator<Item = u64>) -> Result<Vec<Target>, StoreError> {
+        numbers
+            .filter_map(|n| self.untouched_target(n).transpose())
             .collect::<rusqlite::Result<_>>()
             .map_err(|e| self.failed("read", e))
     }

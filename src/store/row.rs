@@ -120,6 +120,24 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Calls `visit` with the other cells of every target, as one CSV record, by its number.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn each_extra(&self, mut visit: impl FnMut(u64, &str)) -> Result<(), StoreError> {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.db.prepare("SELECT n, extra FROM target ORDER BY n")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row.get(0)?, row.get_ref(1)?.as_str()?);
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+}
+
 fn stored_row(row: &Row<'_>) -> rusqlite::Result<StoredRow> {
     Ok(StoredRow {
         n: row.get(0)?,

@@ -1,6 +1,6 @@
 //! Looks up, in one listing, all attempts that may have started a scan and all machines that were found busy.
 
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,6 +35,8 @@ pub struct Wanted {
     /// The targets' numbers by their machines.
     machines: HashMap<String, u64>,
     all_since: Option<Timestamp>,
+    scans: HashMap<String, Option<Timestamp>>,
+    at_least_since: Option<Timestamp>,
 }
 
 /// What a listing looks for about one target.
@@ -62,8 +64,19 @@ pub struct Listing {
     pub findings: HashMap<u64, Finding>,
     /// All machines that are being scanned, if that was wanted.
     pub running: Option<ActiveScans>,
+    /// The scans that were looked for and are listed, by their ids in lower case.
+    pub scans: HashMap<String, SeenScan>,
     /// The server's clock, by the latest answer.
     pub server: ServerClock,
+}
+
+/// How a scan stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenScan {
+    /// The scan.
+    pub scan: Scan,
+    /// How long it took from its creation to its latest change, if the service says so.
+    pub took: Option<Duration>,
 }
 
 /// What a listing showed about one target.
@@ -94,7 +107,27 @@ impl Wanted {
             machines: machines.map(|s| (s.machine.clone(), s.n)).collect(),
             targets,
             all_since: None,
+            scans: HashMap::new(),
+            at_least_since: None,
         }
+    }
+
+    /// Also looks for scans of ours, by their ids in lower case. Each has the time of the server's clock from
+    /// which on the list has to be read for it, or none if it is not worth reading further.
+    #[must_use]
+    pub(crate) fn and_scans(
+        mut self,
+        scans: impl Iterator<Item = (String, Option<Timestamp>)>,
+    ) -> Self {
+        self.scans = scans.collect();
+        self
+    }
+
+    /// Reads the list even if nothing is looked for, from this time on.
+    #[must_use]
+    pub(crate) fn at_least_since(mut self, since: Option<Timestamp>) -> Self {
+        self.at_least_since = since;
+        self
     }
 
     /// Also collects every machine that is being scanned, by scans that were created at this time of the
@@ -115,7 +148,8 @@ impl Wanted {
             ]
         });
         begins
-            .chain([self.all_since])
+            .chain([self.all_since, self.at_least_since])
+            .chain(self.scans.values().copied())
             .flatten()
             .min()
             .unwrap_or(Timestamp::MAX)
@@ -128,6 +162,7 @@ struct Shown {
     ours: HashMap<u64, Scan>,
     busy: HashMap<u64, Scan>,
     running: Option<ActiveScans>,
+    scans: HashMap<String, SeenScan>,
 }
 
 impl Shown {
@@ -136,10 +171,17 @@ impl Shown {
             ours: HashMap::new(),
             busy: HashMap::new(),
             running: wanted.all_since.map(|_| ActiveScans::default()),
+            scans: HashMap::new(),
         }
     }
 
     fn see(&mut self, action: &MachineAction, wanted: &Wanted, campaign: &CampaignId) {
+        if !wanted.scans.is_empty() {
+            let id = action.id.to_ascii_lowercase();
+            if wanted.scans.contains_key(&id) {
+                self.scans.insert(id, action.into());
+            }
+        }
         let comment = action.requestor_comment.as_deref();
         if let Some(n) = comment.and_then(|c| campaign.target_of(c)) {
             // The tag names the target. Where the action names a machine, it must be the target's own: if the
@@ -186,7 +228,10 @@ impl Shown {
             self.ours.contains_key(&sought.n)
                 || (sought.unconfirmed.is_none() && self.busy.contains_key(&sought.n))
         };
-        self.running.is_none() && wanted.targets.values().all(is_told)
+        let mut scans = wanted.scans.iter();
+        self.running.is_none()
+            && wanted.targets.values().all(is_told)
+            && scans.all(|(id, since)| since.is_none() || self.scans.contains_key(id))
     }
 
     fn finding(&mut self, n: u64) -> Finding {
@@ -194,6 +239,22 @@ impl Shown {
             return Finding::Found(scan);
         }
         self.busy.remove(&n).map_or(Finding::Absent, Finding::Busy)
+    }
+}
+
+impl From<&MachineAction> for SeenScan {
+    fn from(action: &MachineAction) -> Self {
+        let time = |text: &Option<String>| text.as_deref()?.parse::<Timestamp>().ok();
+        let created = time(&action.creation_date_time_utc);
+        let took = created
+            .zip(time(&action.last_update_date_time_utc))
+            .and_then(|(created, updated)| {
+                Duration::try_from(updated.duration_since(created)).ok()
+            });
+        Self {
+            scan: action.into(),
+            took,
+        }
     }
 }
 
@@ -264,6 +325,7 @@ impl<D: Defender> Lister<D> {
             began,
             findings: targets.map(|n| (*n, shown.finding(*n))).collect(),
             running: shown.running,
+            scans: shown.scans,
             server,
         })
     }

@@ -45,6 +45,8 @@ impl<D: Defender> Drive<D> {
                 if let Some((page, next)) = written.fresh {
                     self.dispatcher.page_came(page, next);
                 }
+                self.dispatcher
+                    .parked_read(&batch.reading.parked, written.parked);
                 self.dispatcher.recalled(
                     &batch.reading,
                     written.retries,

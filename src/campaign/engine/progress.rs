@@ -154,6 +154,13 @@ impl<D: Defender> Drive<D> {
     /// What the next call waits for if it is neither the quota nor an answer. After a crash, for example,
     /// half a minute passes before the calls that were in flight can be looked up.
     fn pause(&self, now: Moment) -> Option<monitor::Waiting> {
+        if let Some(left) = self.dispatcher.waits_for_place(now) {
+            let what = "at the earliest, for as many scans are running as --max-running allows";
+            return Some(monitor::Waiting {
+                what: what.to_owned(),
+                left: Some(left),
+            });
+        }
         if self.dispatcher.in_flight() > 0 {
             return None;
         }

@@ -206,6 +206,16 @@ impl Queue {
         }
     }
 
+    /// The next target, if it is at hand.
+    pub(crate) fn next(&mut self, now: Moment) -> Option<&PendingTarget> {
+        match self.turn(now)? {
+            Turn::Back => self.back.first_key_value().map(|(_, due)| due),
+            Turn::Fresh => self.fresh.front(),
+            Turn::Due => self.due.first_key_value()?.1.target(),
+            Turn::Behind => self.behind.front(),
+        }
+    }
+
     /// Takes a fresh target at random, or the next target where there is none.
     pub(crate) fn pop_random(
         &mut self,

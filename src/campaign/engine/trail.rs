@@ -127,6 +127,22 @@ pub(in crate::campaign) fn lookup(pending: &PendingTarget, finding: &Finding) {
     );
 }
 
+/// A scan has not begun in time and does not count towards `--max-running` any more.
+pub(in crate::campaign) fn overdue(
+    machine: &str,
+    action_id: &str,
+    status: &str,
+    timeout: Duration,
+) {
+    audit!(
+        "overdue",
+        machine,
+        action_id,
+        status,
+        timeout_s = timeout.as_secs_f64()
+    );
+}
+
 /// The list of scans could not be read to its end.
 pub(in crate::campaign) fn no_listing(why: &ListingError) {
     let why = why.to_string();

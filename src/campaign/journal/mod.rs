@@ -73,13 +73,18 @@ pub struct Reading {
     pub retries: Vec<Place>,
     /// Targets that an earlier run left unconfirmed, by number.
     pub unconfirmed: Vec<u64>,
+    /// Targets that were set aside before anything happened to them, by number.
+    pub parked: Vec<u64>,
 }
 
 impl Reading {
     /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fresh.is_none() && self.retries.is_empty() && self.unconfirmed.is_empty()
+        self.fresh.is_none()
+            && self.retries.is_empty()
+            && self.unconfirmed.is_empty()
+            && self.parked.is_empty()
     }
 }
 
@@ -94,6 +99,8 @@ pub struct Written {
     pub retries: Vec<Unfinished>,
     /// The unconfirmed targets that were asked for.
     pub unconfirmed: Vec<Unfinished>,
+    /// The targets that were asked for because they had been set aside.
+    pub parked: Vec<Target>,
 }
 
 /// A target that has ended.
@@ -228,12 +235,14 @@ impl Journal {
             fresh,
             retries,
             unconfirmed,
+            parked,
         } = &batch.reading;
         if let Some(cursor) = *fresh {
             written.fresh = Some(self.store.fresh(cursor, PAGE)?);
         }
         written.retries = self.store.recall(retries.iter().map(|&(_, n)| n))?;
         written.unconfirmed = self.store.recall(unconfirmed.iter().copied())?;
+        written.parked = self.store.untouched(parked.iter().copied())?;
         Ok(written)
     }
 

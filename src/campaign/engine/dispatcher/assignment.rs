@@ -1,5 +1,7 @@
 //! Decides what a permit is spent on: which target goes next, and what is sent.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use tracing::debug;
 
@@ -28,18 +30,103 @@ impl Dispatcher {
         };
         room && !self.tokens.renewing
             && self.busy.has_room()
+            && !self.running.asks_first
             && self.may_start(now)
             && self.has_due(now)
     }
 
     fn has_due(&mut self, now: Moment) -> bool {
+        if self.running.places.is_full() {
+            let reserved = self.reserved();
+            return self.queue.has_due_of(&reserved, now);
+        }
+        self.set_aside(now);
+        self.has_due_anywhere(now)
+    }
+
+    /// Whether a target could go now if there were a place for it. Those that were set aside count only where their
+    /// site has one.
+    pub(super) fn has_due_anywhere(&mut self, now: Moment) -> bool {
         let round = self.round(now);
+        let (parked, places) = (&self.running.parked, &self.running.places);
+        let room = |group| places.room_in(group);
         match (self.brakes.admitted(), self.reach.suspects(round)) {
             (Admitted::Nobody, _) => false,
             (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
-                self.queue.has_due_of(these, now)
+                self.queue.has_due_of(these, now) || parked.has_of(these, room)
             }
-            (Admitted::Anybody, None) => self.queue.has_due(now),
+            (Admitted::Anybody, None) => self.queue.has_due(now) || parked.first(room).is_some(),
+        }
+    }
+
+    /// Those that have a place already and may go.
+    fn reserved(&self) -> HashSet<u64> {
+        let reserved = self.running.places.reserved().iter().copied();
+        let these = match self.brakes.admitted() {
+            Admitted::Nobody => return HashSet::new(),
+            Admitted::Only(these) => Some(these),
+            Admitted::Anybody => None,
+        };
+        reserved
+            .filter(|n| these.is_none_or(|these| these.contains(n)))
+            .collect()
+    }
+
+    /// Sets the next targets aside for as long as their sites have no place, so that others go first.
+    fn set_aside(&mut self, now: Moment) {
+        let is_plain = self.brakes.admitted() == Admitted::Anybody
+            && !self.reach.is_out()
+            && !self.suspicion.is_on();
+        while is_plain
+            && let Some(next) = self.queue.next(now)
+            && let Some(group) = self.running.places.blocked_by(next.target.n)
+            && let Some(pending) = self.queue.pop(now)
+        {
+            self.running.parked.put(group, pending);
+        }
+    }
+
+    /// Takes the next target for which there is a place. Others that come before it are set aside.
+    fn pop_placed(&mut self, now: Moment) -> Option<PendingTarget> {
+        if self.running.places.is_full() {
+            let reserved = self.reserved();
+            return self.queue.pop_of(&reserved, now);
+        }
+        loop {
+            let pending = self.pop_parked(now).or_else(|| self.pop(now))?;
+            match self.running.places.blocked_by(pending.target.n) {
+                None => return Some(pending),
+                Some(group) => self.running.parked.put(group, pending),
+            }
+        }
+    }
+
+    /// Takes the first of those that were set aside and whose site has a place again. They go before others of their
+    /// priority, for their turn had come.
+    fn pop_parked(&mut self, now: Moment) -> Option<PendingTarget> {
+        if self.running.parked.is_empty() {
+            return None;
+        }
+        let round = self.round(now);
+        let places = &self.running.places;
+        let room = |group| places.room_in(group);
+        match (self.brakes.admitted(), self.reach.suspects(round)) {
+            (Admitted::Nobody, _) => None,
+            (Admitted::Only(these), _) | (Admitted::Anybody, Some(these)) => {
+                self.running.parked.take_of(these, room)
+            }
+            (Admitted::Anybody, None) => {
+                let first = self.running.parked.first(room)?;
+                let next = self.queue.next(now).map(PendingTarget::priority);
+                if next.is_some_and(|next| next < first) {
+                    return None;
+                }
+                let pending = self.running.parked.take(room)?;
+                if self.suspicion.is_on() {
+                    self.suspicion.picked(pending.target.n);
+                }
+                Some(pending)
+            }
         }
     }
 
@@ -66,12 +153,14 @@ impl Dispatcher {
             return None;
         }
         let mut pending = loop {
-            let pending = self.pop(now)?;
+            let pending = self.pop_placed(now)?;
             if pending.target.progress.attempts == 0 && !self.brakes.admits_new() {
                 continue;
             }
             match pending.unconfirmed {
                 Some(unconfirmed) if unconfirmed.send_by().is_none_or(|by| by < now) => {
+                    // It keeps its turn while it is looked up again.
+                    self.running.places.reserve(pending.target.n);
                     self.unconfirmed.insert(pending.target.n, pending);
                 }
                 _ => {
@@ -83,6 +172,7 @@ impl Dispatcher {
         };
         let number = pending.target.progress.attempts + 1;
         let n = pending.target.n;
+        self.running.places.take(n);
         pending.target.progress.attempts = number;
         pending.target.progress.first_sent.get_or_insert(wall);
         pending.target.progress.not_before = None;
@@ -120,6 +210,7 @@ impl Dispatcher {
                 line = pending.target.line,
                 "its attempt could not be written"
             );
+            self.running.places.release(n);
             self.brakes
                 .taken_back(n, pending.target.progress.attempts == 0);
             self.queue.put_back(pending);

@@ -35,6 +35,7 @@ impl Dispatcher {
 
     /// Updates the time. Call it before anything else is asked.
     pub(crate) fn advance_clock(&mut self, now: Moment, wall: Timestamp) {
+        self.keep_places(now, wall);
         self.check_outage_limit(now);
         // The last of the other machines may have been ended by a listing.
         self.conclude_suspicion();
@@ -96,6 +97,7 @@ impl Dispatcher {
     pub(super) fn drop_the_rest(&mut self) {
         if !self.brakes.admits_new() {
             self.queue.drop_new();
+            self.running.parked.drop_new();
             self.cursor = None;
         }
     }

@@ -49,6 +49,7 @@ fn listed(dispatcher: &mut Dispatcher, due: Moment, finding: &Finding) {
         began: now,
         findings: (1..=9).map(|n| (n, finding.clone())).collect(),
         running: None,
+        scans: HashMap::default(),
         server: ServerClock::default(),
     };
     dispatcher.listed(Ok(listing), now, WALL);

@@ -76,6 +76,7 @@ impl Dispatcher {
     /// What to look up in the list of scans, if it is time to. The listing counts as running until
     /// [`listed`](Self::listed).
     pub(crate) fn wants_listing(&mut self, now: Moment) -> Option<Wanted> {
+        self.refresh_waits(now);
         if self.is_stopping() || self.listings.running || self.next_listing()? > now {
             return None;
         }
@@ -88,8 +89,10 @@ impl Dispatcher {
             unconfirmed: pending.unconfirmed,
             busy_since: Self::busy_since_if_unconfirmed(pending),
         });
-        let wanted = Wanted::new(self.server, unconfirmed.chain(self.busy_checks()));
-        Some(wanted.and_all_since(self.busy.skip.all_since()))
+        let sought = unconfirmed.chain(self.busy_checks());
+        let wanted = Wanted::new(self.server, sought.chain(self.unsure_places()));
+        let wanted = wanted.and_all_since(self.busy.skip.all_since());
+        Some(self.with_places(wanted, now))
     }
 
     /// Takes in the result of a listing.
@@ -117,6 +120,7 @@ impl Dispatcher {
                 self.settle_unconfirmed(&mut listing, now, wall);
                 self.settle_busy_checks(&mut listing, now, wall);
                 self.settle_skip(&mut listing, wall);
+                self.settle_places(&mut listing, now, wall);
             }
             Err(e @ ListingError::Forbidden(_)) => self.cannot_list(&e, now),
             Err(e @ (ListingError::Unauthorized(_) | ListingError::Blocked(_))) => {
@@ -128,6 +132,8 @@ impl Dispatcher {
                 never_sent: true,
             }) => self.out(&trouble, true, now),
             Err(ListingError::Unanswered { trouble, .. }) => self.list_not_answered(&trouble, now),
+            Err(e @ ListingError::Failed(_))
+                if self.listings.failed + 1 >= LISTINGS_FAILED && self.stop_without_list(&e) => {}
             Err(ListingError::Failed(why)) => {
                 self.listings.failed += 1;
                 self.notes
@@ -145,6 +151,9 @@ impl Dispatcher {
 
     /// The application may not list, so unconfirmed attempts stay unconfirmed.
     pub(super) fn cannot_list(&mut self, why: &ListingError, now: Moment) {
+        if self.stop_without_list(why) {
+            return;
+        }
         self.notes.push(format!("scans cannot be looked up: {why}"));
         self.listings.forbidden = Some(why.to_string());
         self.give_up_lookups(now);
@@ -185,6 +194,7 @@ impl Dispatcher {
         let first = unconfirmed
             .filter_map(|pending| Some(pending.unconfirmed?.gave_up + SHOWS_WITHIN))
             .chain(self.busy.next_probe())
+            .chain(self.running.next_look())
             .min()?;
         Some(first.max(self.listings.not_before))
     }

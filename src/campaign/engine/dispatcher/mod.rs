@@ -8,6 +8,8 @@
 //! - `listings`: when the list of scans is read. `unconfirmed`: attempts that may have started a scan.
 //!   `busy_machines`: machines that are checked before a call is spent. `skip`: machines that are skipped
 //!   from the start.
+//! - `running`: how many scans may be under way (`--max-running`). `places`: who holds a place; `scans_seen`: what the
+//!   list tells of them. `parked`: targets that are set aside until their site has a place.
 //! - `outage`: what changes while the API cannot be reached; `reachability`: what is known about that;
 //!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call. `standing`: where
 //!   the targets are that have not ended.
@@ -18,9 +20,13 @@ mod busy_machines;
 mod listings;
 mod outage;
 mod outcomes;
+mod parked;
+mod places;
 mod prospect;
 mod reachability;
 mod replies;
+mod running;
+mod scans_seen;
 mod skip;
 mod standing;
 mod suspects;
@@ -49,6 +55,7 @@ use crate::{
 use busy_machines::Busy;
 use listings::Listings;
 use reachability::Reachability;
+use running::Running;
 use suspicion::Suspicion;
 use tokens::Tokens;
 
@@ -122,6 +129,7 @@ pub struct Dispatcher {
     reach: Reachability,
     suspicion: Suspicion,
     troubles: Troubles,
+    running: Running,
 }
 
 impl Dispatcher {
@@ -158,6 +166,7 @@ impl Dispatcher {
             reach: Reachability::default(),
             suspicion: Suspicion::default(),
             troubles: Troubles::default(),
+            running: Running::default(),
         }
     }
 
@@ -174,6 +183,7 @@ impl Dispatcher {
                 Admitted::Anybody | Admitted::Nobody => self.queue.recall(now),
             },
             unconfirmed: self.unconfirmed_to_read(),
+            parked: self.parked_to_read(),
         }
     }
 
@@ -303,6 +313,7 @@ impl Dispatcher {
         self.queue.is_empty()
             && self.unconfirmed.is_empty()
             && self.left_unconfirmed.is_empty()
+            && self.running.parked.is_empty()
             && self.busy.nobody_waits()
             && self.cursor.is_none()
     }

@@ -49,6 +49,7 @@ fn absent(these: &[u64], began: Moment) -> Listing {
         began,
         findings: these.iter().map(|n| (*n, Finding::Absent)).collect(),
         running: None,
+        scans: HashMap::default(),
         server: ServerClock::default(),
     }
 }

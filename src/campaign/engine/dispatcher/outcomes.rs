@@ -81,6 +81,7 @@ impl Dispatcher {
             // It ended because its row is gone, which says nothing about the other machines.
             self.tally.leave_out(1);
             self.brakes.waits(pending.target.n);
+            self.running.places.release(pending.target.n);
             return;
         }
         self.tally.add(outcome);
@@ -94,6 +95,7 @@ impl Dispatcher {
         if let Some(reason) = self.brakes.ended(end, &self.tally) {
             self.brake(reason);
         }
+        self.place_at_end(pending, outcome);
     }
 
     /// Stops the campaign. Ends that follow are counted too, so that the last message has the final figures.

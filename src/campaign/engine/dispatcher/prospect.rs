@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Dispatcher;
+use super::{Dispatcher, running};
 use crate::{
     campaign::{
         engine::{pending::PendingTarget, verdict::Verdict},
@@ -36,6 +36,8 @@ impl Dispatcher {
             Some("the list of scans does not answer")
         } else if self.reach.waits_for_token(now) {
             Some("the sign-in does not answer")
+        } else if self.running.has_waited {
+            Some(running::UNFORESEEN)
         } else {
             None
         }

@@ -125,6 +125,7 @@ impl Dispatcher {
 
     fn take_attempt_back(&mut self, pending: &mut PendingTarget) {
         let (n, progress) = (pending.target.n, &mut pending.target.progress);
+        self.running.places.release(n);
         let number = progress.attempts;
         self.records.push(Record::Unsent { n, number });
         progress.attempts = number - 1;
@@ -151,6 +152,7 @@ impl Dispatcher {
             self.phase = Phase::Open;
         }
         self.weigh_suspicion(&judgement, ended);
+        self.weigh_place(&pending, &judgement.verdict);
         if !matches!(judgement.verdict, Verdict::Throttled(_)) {
             pending.throttled = 0;
         }
@@ -292,6 +294,7 @@ impl Dispatcher {
             status,
             created,
         } = scan.unwrap_or_default();
+        self.running.places.release(pending.target.n);
         pending.target.progress.set_action(id, status, created);
         match self.settings.policy.on_pending {
             OnPending::Retry { delay, tries } if pending.target.progress.pending_tries < tries => {

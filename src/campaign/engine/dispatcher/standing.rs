@@ -11,7 +11,8 @@ impl Dispatcher {
         let in_flight = self.in_flight.len() as u64 + self.tally.total().saturating_sub(ended);
         let unconfirmed = (self.unconfirmed.len() + self.left_unconfirmed.len()) as u64;
         let busy = (self.busy.waiting() + self.queue.busy()) as u64;
-        let retrying = (self.suspicion.in_question() + self.queue.retrying()) as u64;
+        let retrying = self.suspicion.in_question() + self.queue.retrying();
+        let retrying = (retrying + self.running.parked.begun()) as u64;
         let placed = in_flight + unconfirmed + busy + retrying;
         Standing {
             in_flight,

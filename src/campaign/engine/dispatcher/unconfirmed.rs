@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The longest that a call of a process that died can have been in flight.
-const LONGEST_CALL: Duration = Duration::from_mins(5);
+pub(super) const LONGEST_CALL: Duration = Duration::from_mins(5);
 
 /// After this many listings that took longer than a finding is valid, a target ends as unsure. Otherwise,
 /// with pages of a few rows each, the list would be read for ever.
@@ -72,6 +72,7 @@ impl Dispatcher {
                 .is_some_and(|unconfirmed| unconfirmed.risk_taken)
         {
             pending.unconfirmed = None;
+            self.running.places.reserve(pending.target.n);
             self.queue.put_later(pending, now, now);
         } else {
             self.end_unsure(pending, end, why);
@@ -103,6 +104,7 @@ impl Dispatcher {
             trail::lookup(&pending, &finding);
             let Some(unconfirmed) = &mut pending.unconfirmed else {
                 // It has no unconfirmed attempt, so nothing keeps it from its turn.
+                self.running.places.release(n);
                 self.queue.put_later(pending, now, now);
                 continue;
             };
@@ -168,6 +170,9 @@ impl Dispatcher {
                 .will_repeat(true, turn.max(now).since(unconfirmed.gave_up));
         }
         unconfirmed.turn = Some(turn);
+        if is_first {
+            self.running.places.release(pending.target.n);
+        }
         if pending.front {
             self.queue.put_back(pending);
         } else {
@@ -195,6 +200,7 @@ impl Dispatcher {
     /// before anything is sent. Otherwise it is tried when its delay is over.
     pub fn left(&mut self, left: Left, now: Moment, wall: Timestamp) {
         if left.in_doubt {
+            self.running.places.take(left.n);
             self.left_unconfirmed.push_back(left.n);
             self.brakes.begun(left.n, false);
             return;
@@ -239,6 +245,7 @@ impl Dispatcher {
                 if pending.target.progress.left_out {
                     self.end(pending, None, Outcome::NotAttempted);
                 } else {
+                    self.running.places.release(pending.target.n);
                     self.queue.put_later(pending, now, now);
                 }
                 continue;

@@ -75,6 +75,7 @@ fn absent(n: u64, began: Moment) -> Listing {
         began,
         findings: [(n, Finding::Absent)].into(),
         running: None,
+        scans: HashMap::default(),
         server: ServerClock::default(),
     }
 }

@@ -1,0 +1,155 @@
+//! Targets that are set aside because the scans under way leave no place for a machine of their site or host,
+//! so that others go first.
+//!
+//! Each waits in the list of one group that is full. When a scan of that group has ended, the first of its list
+//! is tried; if another of its groups is full by then, it waits in that one's list.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::{
+    campaign::{engine::pending::PendingTarget, running::Group},
+    store::{Progress, Target},
+};
+
+/// How many targets to which nothing has happened are kept in memory. Of the others only the numbers are kept.
+const AT_HAND: usize = 4096;
+
+/// A target's place in its list: its priority and its number.
+type Key = (i64, u64);
+
+/// The targets that are set aside.
+#[derive(Debug, Default)]
+pub(super) struct Parked {
+    lists: BTreeMap<Group, BTreeMap<Key, Option<Box<PendingTarget>>>>,
+    at_hand: usize,
+}
+
+impl Parked {
+    /// Sets a target aside until `group` has room.
+    pub(super) fn put(&mut self, group: Group, pending: PendingTarget) {
+        let key = (pending.priority(), pending.target.n);
+        let is_untouched = pending.is_plain() && pending.target.progress == Progress::default();
+        let is_kept = !is_untouched || self.at_hand < AT_HAND;
+        self.at_hand += usize::from(is_kept);
+        let pending = is_kept.then(|| Box::new(pending));
+        self.lists.entry(group).or_default().insert(key, pending);
+    }
+
+    /// Whether nobody is set aside.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    /// How many of those at hand were sent to before.
+    pub(super) fn begun(&self) -> usize {
+        let all = self.lists.values().flat_map(BTreeMap::values).flatten();
+        all.filter(|pending| pending.target.progress.attempts > 0)
+            .count()
+    }
+
+    /// Whether somebody waits for a group that has no room.
+    pub(super) fn waits(&self, room: impl Fn(Group) -> u64) -> bool {
+        self.lists.keys().any(|&group| room(group) == 0)
+    }
+
+    /// The priority of the first whose group has room, if it is at hand.
+    pub(super) fn first(&self, room: impl Fn(Group) -> u64) -> Option<i64> {
+        self.next(room).map(|(_, (priority, _))| priority)
+    }
+
+    /// Takes it.
+    pub(super) fn take(&mut self, room: impl Fn(Group) -> u64) -> Option<PendingTarget> {
+        let (group, key) = self.next(room)?;
+        self.remove(group, key)
+    }
+
+    /// Whether one of `these` is in a group that has room.
+    pub(super) fn has_of(&self, these: &HashSet<u64>, room: impl Fn(Group) -> u64) -> bool {
+        self.find_of(these, room).is_some()
+    }
+
+    /// Takes it.
+    pub(super) fn take_of(
+        &mut self,
+        these: &HashSet<u64>,
+        room: impl Fn(Group) -> u64,
+    ) -> Option<PendingTarget> {
+        let (group, key) = self.find_of(these, room)?;
+        self.remove(group, key)
+    }
+
+    /// Those that have to be read from the store, for they may go now.
+    pub(super) fn wanted(&self, room: impl Fn(Group) -> u64) -> Vec<u64> {
+        let open = self.lists.iter().filter_map(|(group, list)| {
+            let room = usize::try_from(room(*group)).unwrap_or(usize::MAX);
+            Some(list.iter().take(room))
+        });
+        let away = open.flatten().filter(|(_, pending)| pending.is_none());
+        away.map(|((_, n), _)| *n).take(AT_HAND).collect()
+    }
+
+    /// Takes in those that were [wanted](Self::wanted). What is not there any more needs no place.
+    pub(super) fn came(&mut self, wanted: &[u64], targets: Vec<Target>) {
+        let mut targets: BTreeMap<u64, Target> = targets
+            .into_iter()
+            .map(|target| (target.n, target))
+            .collect();
+        let wanted: HashSet<u64> = wanted.iter().copied().collect();
+        for list in self.lists.values_mut() {
+            list.retain(|(_, n), pending| {
+                if pending.is_some() || !wanted.contains(n) {
+                    return true;
+                }
+                *pending = targets
+                    .remove(n)
+                    .map(|target| Box::new(PendingTarget::new(target)));
+                self.at_hand += usize::from(pending.is_some());
+                pending.is_some()
+            });
+        }
+        self.lists.retain(|_, list| !list.is_empty());
+    }
+
+    /// Drops the targets that were never sent to.
+    pub(super) fn drop_new(&mut self) {
+        for list in self.lists.values_mut() {
+            list.retain(|_, pending| {
+                let is_begun = pending
+                    .as_ref()
+                    .is_some_and(|pending| pending.target.progress.attempts > 0);
+                self.at_hand -= usize::from(!is_begun && pending.is_some());
+                is_begun
+            });
+        }
+        self.lists.retain(|_, list| !list.is_empty());
+    }
+
+    /// The first of all whose group has room.
+    fn next(&self, room: impl Fn(Group) -> u64) -> Option<(Group, Key)> {
+        let open = self.lists.iter().filter(|(group, _)| room(**group) > 0);
+        let first = open.filter_map(|(group, list)| {
+            let (key, pending) = list.first_key_value()?;
+            pending.as_ref().map(|_| (*key, *group))
+        });
+        first.min().map(|(key, group)| (group, key))
+    }
+
+    fn find_of(&self, these: &HashSet<u64>, room: impl Fn(Group) -> u64) -> Option<(Group, Key)> {
+        let mut open = self.lists.iter().filter(|(group, _)| room(**group) > 0);
+        open.find_map(|(group, list)| {
+            let mut list = list.iter();
+            let found = list.find(|((_, n), pending)| these.contains(n) && pending.is_some());
+            found.map(|(key, _)| (*group, *key))
+        })
+    }
+
+    fn remove(&mut self, group: Group, key: Key) -> Option<PendingTarget> {
+        let list = self.lists.get_mut(&group)?;
+        let pending = list.remove(&key).flatten();
+        if list.is_empty() {
+            self.lists.remove(&group);
+        }
+        self.at_hand -= usize::from(pending.is_some());
+        pending.map(|pending| *pending)
+    }
+}
