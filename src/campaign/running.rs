@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{follow::watch::OLDEST_FOREIGN, shared_store::all_open};
 use crate::{
     client::margins::{BLIND_MARGIN, before},
-    roster::split_extra,
+    monitor::{count, span},
+    roster::{ScanType, split_extra},
     store::{OpenAction, Store, StoreError, Unfinished},
 };
 
@@ -123,6 +124,38 @@ impl RunningLimits {
         Ok(found)
     }
 
+    /// Notes on how long a campaign takes at least because of these limits, where they may decide it. `machines` are
+    /// to be sent, and `largest` of them have the most frequent value of each limited column.
+    #[must_use]
+    pub fn lengths(&self, scan_type: ScanType, machines: u64, largest: &[u64]) -> Vec<String> {
+        let whole = self
+            .most
+            .map(|most| (format!("--max-running {most}"), machines, most));
+        let per = self.per.iter().zip(largest).map(|(per, machines)| {
+            let PerColumn { column, most } = per;
+            (
+                format!("--max-running-per {column}={most}"),
+                *machines,
+                *most,
+            )
+        });
+        let all = whole.into_iter().chain(per);
+        all.filter(|(_, machines, most)| machines > most)
+            .map(|(option, machines, most)| {
+                let times = times_of(scan_type).map(|time| {
+                    let all = time.saturating_mul(u32::try_from(machines.div_ceil(most)).unwrap_or(u32::MAX));
+                    (span::in_words(all), span::in_words(time))
+                });
+                let [(short, quick), (long, slow)] = times;
+                format!(
+                    "{option} may decide the length: {} take about {short} if each scan takes {quick}, and {long} if it \
+                     takes {slow}; the times above do not include that",
+                    count::of(machines, "machine")
+                )
+            })
+            .collect()
+    }
+
     /// What a run has to know before its first call: which targets are counted together, and which scans of
     /// earlier runs may still be under way. `wall` is this computer's time.
     ///
@@ -151,6 +184,14 @@ impl RunningLimits {
             scans: all_open(store)?.into_iter().filter(may_run).collect(),
             unsure: store.ended_unsure()?,
         })
+    }
+}
+
+/// Two examples of how long a scan may take. Nobody documents it (MDE-API.md, section 3: a full scan takes hours).
+fn times_of(scan_type: ScanType) -> [Duration; 2] {
+    match scan_type {
+        ScanType::Quick => [5, 30].map(Duration::from_mins),
+        ScanType::Full => [2, 8].map(Duration::from_hours),
     }
 }
 

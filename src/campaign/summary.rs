@@ -31,6 +31,9 @@ pub struct Summary {
     pub unanswered: u64,
     /// Calls that were refused with 429.
     pub throttled: u64,
+    /// Scans that counted towards `--max-running` no longer, because they did not begin in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub overdue: u64,
     /// How long the run took.
     #[serde(rename = "elapsed_s", serialize_with = "seconds")]
     pub elapsed: Duration,
@@ -134,6 +137,16 @@ impl fmt::Display for Summary {
             Seconds(self.lower_bound),
             self.throttled
         )?;
+        if self.overdue > 0 {
+            let (scans, counts) = (
+                count::of(self.overdue, "scan"),
+                count::word(self.overdue, "counts", "count"),
+            );
+            writeln!(
+                f,
+                "{scans} did not begin within --running-timeout and no longer {counts} towards --max-running"
+            )?;
+        }
         if let Some(unanswered) = unanswered(self.unanswered, self.state.is_some()) {
             writeln!(f, "{unanswered}")?;
         }
@@ -176,6 +189,14 @@ impl fmt::Display for Seconds {
             f.write_str(&crate::monitor::span::in_words(self.0))
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference to the field"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn by_outcome<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {

@@ -200,6 +200,7 @@ impl Tenant {
             full: false,
             foreign,
             created: created.checked_sub(began).unwrap_or(created),
+            added: now,
             listed_from: now + lag,
             begins: now + pending,
             ends: now + scan,

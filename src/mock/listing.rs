@@ -177,6 +177,7 @@ impl Tenant {
             full: false,
             foreign: true,
             created: self.clock.wall(now),
+            added: now,
             listed_from: now,
             begins: now,
             ends: now.saturating_add(within(rng, &self.config.scan_time)),

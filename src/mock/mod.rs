@@ -72,6 +72,7 @@ pub use outage::{Affects, Outage, Shape};
 pub use recorder::{Recorder, Seen};
 pub use request::{Kind, Method, Request};
 pub use response::{Response, Served};
+pub use scans::ScanSpan;
 pub use scenario::{Scenario, ScenarioError};
 pub use server::{serve, serve_tls};
 pub use summary::{Busiest, KindSummary, ScanSummary, Summary};

@@ -52,6 +52,17 @@ impl Status {
     }
 }
 
+/// From when to when a scan is under way, `Pending` included, in time since the tenant's start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanSpan {
+    /// The machine, in lower case.
+    pub machine: Arc<str>,
+    /// When it was created.
+    pub began: Duration,
+    /// When it ends, or has ended.
+    pub ends: Duration,
+}
+
 /// One scan on one machine. Durations are times since the tenant's start; what happened before has only a wall time.
 #[derive(Debug)]
 pub(super) struct Action {
@@ -63,6 +74,8 @@ pub(super) struct Action {
     /// Whether it is somebody else's, so that no call has started it.
     pub(super) foreign: bool,
     pub(super) created: Timestamp,
+    /// When it was added.
+    pub(super) added: Duration,
     pub(super) listed_from: Duration,
     pub(super) begins: Duration,
     pub(super) ends: Duration,
@@ -82,6 +95,16 @@ impl Action {
             Status::InProgress
         } else {
             Status::Pending
+        }
+    }
+
+    /// From when to when it is under way, as things stand.
+    pub(super) fn span(&self) -> ScanSpan {
+        let ends = self.cancelled.as_ref().map_or(self.ends, |(at, _)| *at);
+        ScanSpan {
+            machine: Arc::clone(&self.machine),
+            began: self.added,
+            ends,
         }
     }
 
@@ -125,6 +148,12 @@ impl Scans {
             }
             self.forgotten += 1;
         }
+    }
+
+    /// The scans that calls have started, in the order in which they were.
+    pub(super) fn spans(&self) -> Vec<ScanSpan> {
+        let started = self.actions.iter().filter(|action| !action.foreign);
+        started.map(Action::span).collect()
     }
 
     /// Where the action with this index is now.

@@ -17,7 +17,7 @@ use super::{
     reply::{Error, Reply, whole_seconds},
     request::{Kind, Request, Route},
     response::Served,
-    scans::Scans,
+    scans::{ScanSpan, Scans},
     sign_in::TokenIssuer,
     summary::Summary,
 };
@@ -210,6 +210,13 @@ impl Tenant {
         {
             self.begin_scan(state, &machine, comment, true, now);
         }
+    }
+
+    /// From when to when each scan was under way that a call has started, in the order in which they were, without
+    /// those that are forgotten. For tests.
+    #[must_use]
+    pub fn scan_spans(&self) -> Vec<ScanSpan> {
+        self.lock().scans.spans()
     }
 
     /// What the tenant has seen.

@@ -115,6 +115,8 @@ mod roster_random;
 mod roster_rules;
 /// Slips are never sent, never dropped, and never repeat one another.
 mod roster_slips;
+/// How many of a campaign's scans are under way at once.
+mod running;
 /// Nothing that is written holds a secret.
 mod secrets;
 /// Promise 1, for several processes of one user.

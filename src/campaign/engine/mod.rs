@@ -198,6 +198,8 @@ pub struct Ending {
     pub calls: u64,
     /// 429s of this run.
     pub throttled: u64,
+    /// Scans that counted towards `--max-running` no longer, because they did not begin in time.
+    pub overdue: u64,
     /// The campaign's id.
     pub campaign: CampaignId,
     /// The signals that arrive from here on, while the journal is being finished.

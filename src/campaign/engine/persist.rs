@@ -117,6 +117,7 @@ impl<D: Defender> Drive<D> {
             attempts,
             calls: attempts + self.lister.calls(),
             throttled: self.dispatcher.throttled(),
+            overdue: self.dispatcher.overdue(),
             campaign: self.engine.campaign,
             signals: self.signals,
         }

@@ -45,7 +45,7 @@ pub(crate) use opened::Opened;
 pub use places::Places;
 pub(crate) use preview::{OpenPreview, Refusals};
 
-use super::{outcome::Outcome, retry::Policy};
+use super::{outcome::Outcome, retry::Policy, running::RunningLimits};
 use crate::{
     results,
     roster::{self, Inventory, Names, Skips},
@@ -96,6 +96,8 @@ pub(crate) struct OpenRequest {
     pub(crate) locks: Option<PathBuf>,
     /// When targets are tried again, for a preview.
     pub(crate) policy: Policy,
+    /// How many scans may be under way at once, for a preview.
+    pub(crate) running: RunningLimits,
 }
 
 /// A request that is being carried out.

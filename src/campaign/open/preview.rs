@@ -16,6 +16,7 @@ use crate::{
         counts::Counts,
         forecast::Begun,
         outcome::{Outcome, Tally},
+        running::{Groups, RunningLimits},
     },
     monitor::count,
     store::{LastRun, Lock, Reach, Store, StoreError, UNKNOWN_TENANT},
@@ -47,6 +48,10 @@ pub(crate) struct OpenPreview {
     pub(crate) tally: Tally,
     /// Those that end by being read.
     pub(crate) refusals: Vec<Refusals>,
+    /// The columns besides that of the ids.
+    pub(crate) columns: Vec<String>,
+    /// For each limit of `--max-running-per`, how many of those that are to be sent have its most frequent value.
+    pub(crate) largest: Vec<u64>,
     /// The campaign's last run.
     pub(crate) last_run: Option<LastRun>,
     /// What the person should know.
@@ -156,12 +161,18 @@ impl Opening {
         preview.notes.extend(exclusions.remarks);
         let names = self.names_of_new(rebuilt)?;
         let mut roster = self.request.roster(None, exclusions.machines, names)?;
+        preview.columns = roster.columns().to_vec();
+        let mut groups = Groups::new(&self.request.running, &preview.columns);
         while let Some(row) = roster.next_row()? {
             match ended_by_reading(&row.kind) {
-                None => preview.due += 1,
+                None => {
+                    preview.due += 1;
+                    groups.add(preview.due, row.extra);
+                }
                 Some((outcome, why)) => preview.refuse(outcome, row.line, &why),
             }
         }
+        preview.largest = groups.largest();
         let counts = roster.counts();
         preview.rows = counts.rows();
         preview.tally.add_many(Outcome::Invalid, counts.invalid);
@@ -209,6 +220,20 @@ impl Opening {
     }
 }
 
+/// For each limit of `--max-running-per`, how many open targets have its most frequent value.
+fn largest_open(store: &Store, limits: &RunningLimits) -> Result<Vec<u64>, StoreError> {
+    let mut groups = Groups::new(limits, &store.identity().columns);
+    if !limits.per.is_empty() {
+        store.each_row(false, |row| {
+            if row.outcome.is_none() && !row.left_out {
+                groups.add(row.n, &row.extra);
+            }
+            Ok::<_, StoreError>(())
+        })?;
+    }
+    Ok(groups.largest())
+}
+
 impl OpenPreview {
     /// What a state tells. A process is working on it if `is_running`.
     fn of(store: &Store, is_running: bool, request: &OpenRequest) -> Result<Self, StoreError> {
@@ -227,6 +252,8 @@ impl OpenPreview {
             runs: store.run_starts()?,
             tally,
             last_run: store.last_run()?,
+            columns: store.identity().columns.clone(),
+            largest: largest_open(store, &request.running)?,
             ..Self::default()
         };
         for outcome in BY_READING {

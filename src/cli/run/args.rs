@@ -12,7 +12,7 @@ use clap::{
 };
 use jiff::Timestamp;
 
-use super::input_args::InputArgs;
+use super::{input_args::InputArgs, running_args::RunningArgs};
 use crate::{
     campaign::{
         open::Places,
@@ -66,6 +66,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub(super) brakes: BrakeArgs,
+
+    #[command(flatten)]
+    pub(super) running: RunningArgs,
 
     /// Watch the scans while others are started, and then to their end.
     #[arg(long, help_heading = "Following")]

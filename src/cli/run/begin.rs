@@ -56,6 +56,9 @@ impl RunContext {
         brakes: &mut BrakeOptions,
         signals: &mut mpsc::Receiver<Signal>,
     ) -> Result<(), Failure> {
+        let columns = &opened.store.identity().columns;
+        let found = self.args.running.limits().find(columns);
+        found.map_err(Failure::usage)?;
         if opened.recovers {
             self.recover(opened, signals).await?;
         }
@@ -115,6 +118,9 @@ impl RunContext {
             .with_brakes(brakes, opened.reach)
             .giving_up_after(self.args.retry.give_up_after);
         let wall = || self.api.clock.wall();
+        let running = self.args.running.limits();
+        let start = running.at_start(store, wall())?;
+        dispatcher = dispatcher.with_running(&running, start, now, wall());
         store.each_left(|left| dispatcher.left(left, now, wall()))?;
         if self.args.retry.skip_busy {
             dispatcher.skip_busy(wall());

@@ -201,6 +201,7 @@ impl RunFacts<'_> {
             calls: ending.calls,
             unanswered: ending.unanswered,
             throttled: ending.throttled,
+            overdue: ending.overdue,
             elapsed: self.elapsed,
             lower_bound: self.lower_bound,
             exit_code: ExitCode::Clean.number(),

@@ -2,7 +2,7 @@
 //!
 //! In the order in which a run uses them:
 //!
-//! - [`args`](self), [`input_args`](self): the options. [`idle`](self): options that have no effect without another
+//! - [`args`](self), [`input_args`](self), [`running_args`](self): the options. [`idle`](self): options that have no effect without another
 //!   one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
 //! - [`survey`](self): what is read about the machines before the first call.
@@ -26,6 +26,7 @@ mod input_args;
 mod preview;
 mod record;
 mod request;
+mod running_args;
 mod setup;
 mod simulated;
 mod survey;

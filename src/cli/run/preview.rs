@@ -82,7 +82,11 @@ impl RunArgs {
         }
         let account = account.unwrap_or_else(|why| last_account(&mut found, counts_calls, &why));
         let note = QuotaNote::of(&quota, &base, account, file, self.connect.mock)?;
+        let limits = self.running.limits();
+        limits.find(&found.columns).map_err(Failure::usage)?;
         self.note_brakes(&brakes, &mut found);
+        let lengths = limits.lengths(self.scan.scan_type, found.due, &found.largest);
+        found.notes.extend(lengths);
         let snapshot = note.snapshot(&quota, clock)?;
         let fresh = found.due.saturating_sub(found.begun.targets());
         let bounds = brakes.bounds(&found.reach);

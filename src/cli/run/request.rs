@@ -41,6 +41,7 @@ impl RunArgs {
             ledger,
             locks: ledger::locks(),
             policy: self.policy(),
+            running: self.running.limits(),
         })
     }
 

@@ -12,6 +12,7 @@ async fn an_action_has_the_services_twenty_keys_in_its_order() {
         full: false,
         foreign: false,
         created: clock.wall(Duration::ZERO),
+        added: Duration::ZERO,
         listed_from: Duration::ZERO,
         begins: Duration::from_secs(1),
         ends: Duration::from_secs(2),

@@ -39,6 +39,7 @@ use fleetsweep::{
         outcome::{Outcome, Tally},
         recover::{self, Evidence, Recovered, witness},
         retry::Policy,
+        running::RunningLimits,
         stop::{Signal, StopReason},
         tag::CampaignId,
     },
@@ -78,6 +79,8 @@ pub(crate) struct Rig {
     pub(crate) policy: Policy,
     /// `--skip-busy`
     pub(crate) skip_busy: bool,
+    /// `--max-running`
+    pub(crate) running: RunningLimits,
     pub(crate) brakes: BrakeOptions,
     /// Who is asked whether the others may start.
     pub(crate) asker: Option<Arc<dyn Confirm>>,
@@ -171,6 +174,7 @@ impl Rig {
             quota: Quota::documented(),
             policy: Policy::default(),
             skip_busy: false,
+            running: RunningLimits::default(),
             brakes: BrakeOptions::default(),
             asker: None,
             followed: None,
@@ -352,10 +356,16 @@ impl Rig {
             disk: DiskWork::Aside,
         };
         let began = clock.now();
+        let running = {
+            let store = Store::open_read_only(&ground.state()).unwrap();
+            self.running.find(&store.identity().columns).unwrap();
+            self.running.at_start(&store, clock.wall()).unwrap()
+        };
         let brakes = gated(self.brakes, self.asker, &ground).await;
         let mut dispatcher = Dispatcher::new(settings, targets, tally)
             .with_brakes(brakes, reach)
-            .giving_up_after(self.give_up_after);
+            .giving_up_after(self.give_up_after)
+            .with_running(&self.running, running, began, clock.wall());
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }
@@ -386,7 +396,7 @@ impl Rig {
             notes: heard.notes.clone(),
             waits: heard.waits.clone(),
             forecasts: heard.forecasts.clone(),
-            is_followed: self.followed.is_some(),
+            is_followed: self.followed.is_some() || self.running.is_any(),
             quota: self.quota,
         };
         told.adds_up(targets, &tally, &heard, &as_it_grew);

@@ -1,0 +1,488 @@
+//! `--max-running`: the tenant's own record of when each scan began and ended is the judge. However often a campaign is
+//! stopped, whatever answers are lost and however late the list shows what happened, no more of its scans are under way
+//! at any instant than the operator allows.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use fleetsweep::{
+    campaign::{
+        brakes::BrakeOptions,
+        outcome::Outcome,
+        retry::{OnPending, Policy},
+        running::RunningLimits,
+        stop::{Signal, StopReason},
+    },
+    mock::{BusyShape, Chances, Fault, Kind, MockConfig, QuotaConfig, Rule, ScanSpan},
+    quota::Quota,
+};
+use tokio::time::sleep;
+
+use super::rig::{Ground, Rig, Told, fleet, machine};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What the list of scans is read after at the latest while somebody waits, and the time of some answers.
+const LOOK: Duration = Duration::from_secs(125);
+
+fn limits(most: u64, per: &[&str]) -> RunningLimits {
+    RunningLimits {
+        most: (most > 0).then_some(most),
+        per: per.iter().map(|text| text.parse().unwrap()).collect(),
+        ..RunningLimits::default()
+    }
+}
+
+fn limited(mock: MockConfig, running: RunningLimits) -> Rig {
+    Rig {
+        running,
+        ..Rig::against(mock)
+    }
+}
+
+/// Scans take exactly so long.
+fn scans_of(time: Duration) -> MockConfig {
+    MockConfig {
+        scan_time: time..=time,
+        ..MockConfig::default()
+    }
+}
+
+/// A fleet whose machines stand at these sites, one after the other.
+fn at_sites(sites: &[(&str, u64)]) -> String {
+    let mut csv = "machine_id,Site\n".to_owned();
+    let all = sites
+        .iter()
+        .flat_map(|&(site, machines)| (0..machines).map(move |_| site));
+    for (n, site) in (1..).zip(all) {
+        csv += &format!("{},{site}\n", machine(n));
+    }
+    csv
+}
+
+/// The most scans that were under way at one instant.
+fn most<'a>(spans: impl Iterator<Item = &'a ScanSpan>) -> usize {
+    let mut changes: Vec<_> = spans
+        .filter(|span| span.began < span.ends)
+        .flat_map(|span| [(span.began, 1), (span.ends, -1)])
+        .collect();
+    // What ends in an instant is over in it.
+    changes.sort_unstable();
+    let mut under_way = 0_i64;
+    let mut most = 0;
+    for (_, change) in changes {
+        under_way += change;
+        most = most.max(under_way);
+    }
+    usize::try_from(most).unwrap()
+}
+
+/// The most that were under way at one instant at each site of this input.
+fn most_by_site(csv: &str, spans: &[ScanSpan]) -> BTreeMap<String, usize> {
+    let site = |row: &str| {
+        row.split_once(',')
+            .map(|(id, site)| (id.to_owned(), site.to_owned()))
+    };
+    let sites: BTreeMap<_, _> = csv.lines().filter_map(site).collect();
+    let mut by_site: BTreeMap<String, Vec<&ScanSpan>> = BTreeMap::new();
+    for span in spans {
+        let site = sites[&*span.machine].trim().to_lowercase();
+        by_site.entry(site).or_default().push(span);
+    }
+    let most = |(site, spans): (String, Vec<&ScanSpan>)| (site, most(spans.into_iter()));
+    by_site.into_iter().map(most).collect()
+}
+
+#[track_caller]
+fn assert_never_more(ground: &Ground, allowed: usize) {
+    let spans = ground.tenant().scan_spans();
+    let most = most(spans.iter());
+    assert!(most <= allowed, "{most} were under way, {allowed} allowed");
+}
+
+/// How long the last of these machines waits at least, if so many scans of this time may be under way.
+fn bound(machines: u64, places: u64, time: Duration) -> Duration {
+    time * u32::try_from(machines.div_ceil(places) - 1).unwrap()
+}
+
+/// The campaign is within 2 % and one look for each scan of the bound.
+#[track_caller]
+fn assert_not_slow(told: &Told, machines: u64, places: u64, time: Duration) {
+    let bound = bound(machines, places, time);
+    let looks = LOOK * u32::try_from(machines.div_ceil(places)).unwrap();
+    let allowed = bound.mul_f64(1.02) + looks;
+    assert!(told.elapsed <= allowed, "{:?} of {allowed:?}", told.elapsed);
+    assert!(
+        told.elapsed >= bound,
+        "{:?} is below {bound:?}",
+        told.elapsed
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_record_shows_it_where_nothing_limits_the_scans() {
+    let ground = Arc::new(Rig::default().ground());
+    let rig = Rig::against(scans_of(5 * MINUTE));
+    rig.start_on(&ground, &fleet(60)).await.end().await;
+    assert_eq!(most(ground.tenant().scan_spans().iter()), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_is_started_when_one_has_ended() {
+    for (time, looks_at_least) in [
+        (MINUTE, 20 * SECOND),
+        (5 * MINUTE, 29 * SECOND),
+        (60 * MINUTE, 110 * SECOND),
+    ] {
+        let rig = || limited(scans_of(time), limits(20, &[]));
+        let ground = Arc::new(rig().ground());
+        let told = rig().start_on(&ground, &fleet(200)).await.end().await;
+        assert_eq!(told.of(Outcome::Accepted), 200);
+        assert_eq!(told.stop, None);
+        assert_never_more(&ground, 20);
+        assert_not_slow(&told, 200, 20, time);
+        told.assert_one_scan_each();
+        told.assert_never_over();
+        let lists = told.tenant.recorder().seen(Kind::List);
+        // The first listing comes before the first call, and the usual time of a scan is not known at once.
+        for pair in lists
+            .windows(2)
+            .skip(usize::try_from(time.as_secs() / 30).unwrap() + 2)
+        {
+            let apart = pair[1].arrived - pair[0].arrived;
+            assert!(apart >= looks_at_least, "{apart:?} for scans of {time:?}");
+        }
+        assert!(
+            told.waits.iter().any(|what| what.contains("--max-running")),
+            "{:?}",
+            told.waits
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_site_has_its_own_places_and_none_waits_for_another() {
+    // The large site comes first in the input; the others go beside it, and in the time that it takes.
+    let csv = at_sites(&[("Hamburg", 100), ("Ulm", 60), (" HAMBURG", 20), ("", 30)]);
+    let rig = || limited(scans_of(5 * MINUTE), limits(0, &["site=4"]));
+    let ground = Arc::new(rig().ground());
+    let told = rig().start_on(&ground, &csv).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 210);
+    let by_site = most_by_site(&csv, &ground.tenant().scan_spans());
+    let expected =
+        [("", 4), ("hamburg", 4), ("ulm", 4)].map(|(site, most)| (site.to_owned(), most));
+    assert_eq!(by_site, BTreeMap::from(expected));
+    assert_not_slow(&told, 120, 4, 5 * MINUTE);
+    told.assert_one_scan_each();
+    let blank = told
+        .notes
+        .iter()
+        .filter(|note| note.contains("without a value there"));
+    assert_eq!(blank.count(), 1, "{:?}", told.notes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_limits_hold_together() {
+    let csv = at_sites(&[("a", 40), ("b", 40), ("c", 4)]);
+    let rig = || limited(scans_of(5 * MINUTE), limits(5, &["Site=3"]));
+    let ground = Arc::new(rig().ground());
+    let told = rig().start_on(&ground, &csv).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 84);
+    assert_never_more(&ground, 5);
+    for (site, most) in most_by_site(&csv, &ground.tenant().scan_spans()) {
+        assert!(most <= 3, "{most} at {site}");
+    }
+    told.assert_one_scan_each();
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_machines_than_are_kept_in_memory_can_be_set_aside() {
+    // The state is read again for those of which only the number was kept.
+    let csv = at_sites(&[("a", 6000), ("b", 40)]);
+    let rig = || Rig {
+        quota: Quota::new(vec!["100000/1s".parse().unwrap()]),
+        ..limited(
+            MockConfig {
+                quota: QuotaConfig {
+                    limits: Vec::new(),
+                    ..QuotaConfig::default()
+                },
+                ..scans_of(MINUTE)
+            },
+            limits(0, &["Site=500"]),
+        )
+    };
+    let ground = Arc::new(rig().ground());
+    let told = rig().start_on(&ground, &csv).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 6040, "{:?}", told.tally);
+    let by_site = most_by_site(&csv, &ground.tenant().scan_spans());
+    assert!(by_site["a"] <= 500, "{by_site:?}");
+    assert_not_slow(&told, 6000, 500, MINUTE);
+    // Nobody of the other site has waited for them.
+    let spans = ground.tenant().scan_spans();
+    let others = spans.iter().filter(|span| span.machine.ends_with("1797"));
+    assert!(others.last().is_some_and(|span| span.began < MINUTE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_switched_off_frees_its_place_after_the_timeout_and_that_is_said() {
+    let mock = || MockConfig {
+        chances: Chances {
+            offline: 0.3,
+            ..Chances::default()
+        },
+        ..scans_of(5 * MINUTE)
+    };
+    let running = || RunningLimits {
+        timeout: 40 * MINUTE,
+        ..limits(5, &[])
+    };
+    let ground = Arc::new(limited(mock(), running()).ground());
+    let rig = limited(mock(), running());
+    let told = rig.start_on(&ground, &fleet(100)).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 100);
+    let mut spans = ground.tenant().scan_spans();
+    let off = spans
+        .iter()
+        .filter(|span| span.ends - span.began > 5 * MINUTE);
+    assert!(off.count() > 10, "the seed has machines that are off");
+    assert!(most(spans.iter()) > 5, "places were freed");
+    // Up to its timeout each of them counts.
+    for span in &mut spans {
+        span.ends = span.ends.min(span.began + 40 * MINUTE);
+    }
+    assert_eq!(most(spans.iter()), 5);
+    let said = told
+        .notes
+        .iter()
+        .filter(|note| note.contains("did not begin within 40 min"));
+    assert!(said.count() >= 1, "{:?}", told.notes);
+}
+
+const FORBIDDEN: &str =
+    r#"{"error":{"code":"Forbidden","message":"Missing application roles","target":"c"}}"#;
+
+#[track_caller]
+fn why(told: &Told) -> &str {
+    match &told.stop {
+        Some(StopReason::Tenant(why)) => why,
+        stop => panic!("{stop:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_list_cannot_be_read_nothing_is_started_and_the_role_is_named() {
+    let mock = MockConfig {
+        faults: vec![Rule::new(Fault::Status(403, FORBIDDEN.into())).kind(Kind::List)],
+        ..scans_of(MINUTE)
+    };
+    let told = limited(mock, limits(5, &[])).run(&fleet(30)).await;
+    for words in ["Machine.Read.All", "--max-running", "nothing was sent"] {
+        assert!(why(&told).contains(words), "{}", why(&told));
+    }
+    assert_eq!(told.tenant.recorder().calls(Kind::Start), 0);
+    assert_eq!(told.of(Outcome::NotAttempted), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_list_can_be_read_no_longer_the_limit_is_kept_and_the_campaign_stops() {
+    for fault in [
+        Fault::Status(403, FORBIDDEN.into()),
+        Fault::Status(404, String::new()),
+    ] {
+        let mock = MockConfig {
+            faults: vec![
+                Rule::new(fault)
+                    .kind(Kind::List)
+                    .during(90 * SECOND..600 * MINUTE),
+            ],
+            ..scans_of(MINUTE)
+        };
+        let rig = || limited(mock.clone(), limits(5, &[]));
+        let ground = Arc::new(rig().ground());
+        let told = rig().start_on(&ground, &fleet(60)).await.end().await;
+        assert!(why(&told).contains("--max-running"), "{}", why(&told));
+        assert!(!why(&told).contains("nothing was sent"), "{}", why(&told));
+        assert_never_more(&ground, 5);
+        assert!(told.of(Outcome::NotAttempted) > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_of_an_earlier_run_count_before_the_first_call_of_the_next() {
+    let rig = |most| limited(scans_of(20 * MINUTE), limits(most, &[]));
+    let ground = Arc::new(rig(0).ground());
+    let csv = fleet(100);
+    // A run without a limit starts thirty and is killed.
+    let first = Rig {
+        brakes: BrakeOptions {
+            max_machines: Some(30),
+            ..BrakeOptions::default()
+        },
+        ..rig(0)
+    };
+    first.start_on(&ground, &csv).await.end().await;
+    let told = rig(8).start_on(&ground, &csv).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 100);
+    let spans = ground.tenant().scan_spans();
+    assert_eq!(most(spans[..30].iter()), 30);
+    // None of the second run began before the first run's had ended, and then no more than allowed.
+    let last = spans[..30].iter().map(|span| span.ends).max().unwrap();
+    assert!(spans[30..].iter().all(|span| span.began >= last));
+    assert_eq!(most(spans[30..].iter()), 8);
+    let said = told
+        .notes
+        .iter()
+        .any(|note| note.contains("30 scans of this campaign may still be under way"));
+    assert!(said, "{:?}", told.notes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_keeps_how_scans_have_ended() {
+    let rig = || limited(scans_of(MINUTE), limits(10, &[]));
+    let told = rig().run(&fleet(60)).await;
+    let ended = (1..=60).filter(|&row| told.cell(row, "action_status") == "Succeeded");
+    assert!(ended.count() >= 50, "all but the last ones");
+}
+
+#[tokio::test(start_paused = true)]
+async fn canaries_keep_to_the_limit() {
+    let rig = || Rig {
+        brakes: BrakeOptions {
+            canary: Some(12),
+            ..BrakeOptions::default()
+        },
+        ..limited(scans_of(5 * MINUTE), limits(4, &[]))
+    };
+    let ground = Arc::new(rig().ground());
+    let told = rig().start_on(&ground, &fleet(40)).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 40, "{:?}", told.stop);
+    assert_never_more(&ground, 4);
+    assert_not_slow(&told, 40, 4, 5 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_of_others_do_not_count() {
+    let rig = || limited(scans_of(60 * MINUTE), limits(10, &[]));
+    let ground = Arc::new(rig().ground());
+    for n in 101..=200 {
+        ground.tenant().start_elsewhere(&machine(n), "patch day");
+    }
+    let told = rig().start_on(&ground, &fleet(10)).await.end().await;
+    assert_eq!(told.of(Outcome::Accepted), 10);
+    assert!(told.elapsed < MINUTE, "{:?}", told.elapsed);
+}
+
+/// Answers are lost on either side of a scan, new scans show late, and some machines are busy.
+fn unquiet(seed: u64, running: &RunningLimits, skip_busy: bool) -> Rig {
+    Rig {
+        skip_busy,
+        seed,
+        policy: Policy {
+            on_pending: OnPending::Retry {
+                delay: 3 * MINUTE,
+                tries: 8,
+            },
+            max_attempts: 20,
+        },
+        ..limited(
+            MockConfig {
+                seed,
+                latency: (Duration::ZERO..=20 * SECOND).into(),
+                listing_lag: Duration::ZERO..=5 * SECOND,
+                busy_shape: BusyShape::Mixed,
+                // One that is over within the time of an answer would be started again by a client that does not look.
+                scan_time: 20 * SECOND..=6 * MINUTE,
+                foreign_scan_time: Some(MINUTE..=10 * MINUTE),
+                chances: Chances {
+                    busy: 0.1,
+                    spurious_404: 0.03,
+                    error_before: 0.03,
+                    error_after: 0.03,
+                    reset_before: 0.03,
+                    reset_after: 0.03,
+                    early: 0.3,
+                    truncated: 0.02,
+                    html: 0.02,
+                    ..Chances::default()
+                },
+                ..MockConfig::default()
+            },
+            running.clone(),
+        )
+    }
+}
+
+async fn interrupted(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let in_whole = rng.u64(2..12);
+    let per = format!("Site={}", rng.u64(1..5));
+    let running = match rng.u8(..3) {
+        0 => limits(in_whole, &[]),
+        1 => limits(0, &[&per]),
+        _ => limits(in_whole, &[&per]),
+    };
+    let csv = at_sites(&[
+        ("a", rng.u64(1..40)),
+        ("b", rng.u64(1..20)),
+        ("", 10),
+        ("c", 10),
+    ]);
+    let ground = Arc::new(unquiet(seed, &running, false).ground());
+    for _ in 0..rng.u32(1..8) {
+        let skip_busy = rng.u8(..3) == 0;
+        let campaign = unquiet(seed, &running, skip_busy)
+            .start_on(&ground, &csv)
+            .await;
+        sleep(Duration::from_millis(rng.u64(0..900_000))).await;
+        for _ in 0..rng.u32(0..6) {
+            tokio::task::yield_now().await;
+        }
+        if campaign.is_over() {
+            campaign.end().await;
+        } else if rng.bool() {
+            campaign.kill().await;
+        } else {
+            campaign.signal(Signal::Drain).await;
+            campaign.end().await;
+        }
+    }
+    let last = unquiet(seed, &running, false).start_on(&ground, &csv).await;
+    let told = last.end().await;
+    assert_eq!(told.stop, None, "seed {seed}");
+    assert_eq!(told.of(Outcome::NotAttempted), 0, "seed {seed}");
+    assert_eq!(told.of(Outcome::Unsure), 0, "seed {seed}");
+    told.assert_one_scan_each();
+    told.assert_never_over();
+    let spans = ground.tenant().scan_spans();
+    if let Some(allowed) = running.most {
+        let most = most(spans.iter()) as u64;
+        assert!(
+            most <= allowed,
+            "seed {seed}: {most} where {allowed} are allowed"
+        );
+    }
+    if let Some(per) = running.per.first() {
+        for (site, most) in most_by_site(&csv, &spans) {
+            let allowed = per.most;
+            assert!(
+                most as u64 <= allowed,
+                "seed {seed}: {most} at `{site}`, {allowed} allowed"
+            );
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the seed is shown where the test fails"
+)]
+#[tokio::test(start_paused = true)]
+async fn however_often_it_is_stopped_and_whatever_is_lost_no_more_scans_are_under_way() {
+    let seeds = std::env::var("FLEETSWEEP_RUNNING").ok();
+    let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(24);
+    for seed in 1..=seeds {
+        println!("seed {seed}");
+        interrupted(seed).await;
+    }
+}
