@@ -77,20 +77,25 @@ fn most<'a>(spans: impl Iterator<Item = &'a ScanSpan>) -> usize {
     usize::try_from(most).unwrap()
 }
 
-/// The most that were under way at one instant at each site of this input.
-fn most_by_site(csv: &str, spans: &[ScanSpan]) -> BTreeMap<String, usize> {
+/// The scans at each site of this input.
+fn by_site<'a>(csv: &str, spans: &'a [ScanSpan]) -> BTreeMap<String, Vec<&'a ScanSpan>> {
     let site = |row: &str| {
-        row.split_once(',')
-            .map(|(id, site)| (id.to_owned(), site.to_owned()))
+        let (id, site) = row.split_once(',')?;
+        Some((id.to_owned(), site.trim().to_lowercase()))
     };
     let sites: BTreeMap<_, _> = csv.lines().filter_map(site).collect();
     let mut by_site: BTreeMap<String, Vec<&ScanSpan>> = BTreeMap::new();
     for span in spans {
-        let site = sites[&*span.machine].trim().to_lowercase();
+        let site = sites[&*span.machine].clone();
         by_site.entry(site).or_default().push(span);
     }
+    by_site
+}
+
+/// The most that were under way at one instant at each site of this input.
+fn most_by_site(csv: &str, spans: &[ScanSpan]) -> BTreeMap<String, usize> {
     let most = |(site, spans): (String, Vec<&ScanSpan>)| (site, most(spans.into_iter()));
-    by_site.into_iter().map(most).collect()
+    by_site(csv, spans).into_iter().map(most).collect()
 }
 
 #[track_caller]
@@ -157,6 +162,55 @@ async fn a_scan_is_started_when_one_has_ended() {
             "{:?}",
             told.waits
         );
+    }
+}
+
+/// The last scan of these starts after the time of all of them, divided by the places, and one look for each.
+#[track_caller]
+fn assert_within_the_bound(spans: &[&ScanSpan], places: u32) {
+    let all: Duration = spans.iter().map(|span| span.ends - span.began).sum();
+    let looks = LOOK * u32::try_from(spans.len()).unwrap();
+    let allowed = (all.mul_f64(1.02) + looks) / places + MINUTE;
+    let last = spans.iter().map(|span| span.began).max().unwrap();
+    assert!(last <= allowed, "{last:?} of {allowed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_that_take_their_time_and_a_list_that_lags_cost_a_look_for_each_scan() {
+    for seed in 1..=20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let sites = [("a", rng.u64(1..80)), ("b", rng.u64(1..40)), ("c", 10)];
+        let (csv, places) = (at_sites(&sites), rng.u32(1..9));
+        let is_per_site = rng.bool();
+        let rig = || {
+            let running = if is_per_site {
+                limits(0, &[&format!("Site={places}")])
+            } else {
+                limits(places.into(), &[])
+            };
+            let mock = MockConfig {
+                seed,
+                latency: (Duration::ZERO..=5 * SECOND).into(),
+                listing_lag: Duration::ZERO..=5 * SECOND,
+                scan_time: MINUTE..=40 * MINUTE,
+                ..MockConfig::default()
+            };
+            limited(mock, running)
+        };
+        let ground = Arc::new(rig().ground());
+        let told = rig().start_on(&ground, &csv).await.end().await;
+        assert_eq!(told.stop, None);
+        told.assert_one_scan_each();
+        let spans = ground.tenant().scan_spans();
+        if is_per_site {
+            for (site, spans) in by_site(&csv, &spans) {
+                assert!(most(spans.iter().copied()) <= places as usize, "{site}");
+                assert_within_the_bound(&spans, places);
+            }
+        } else {
+            assert!(most(spans.iter()) <= places as usize);
+            assert_within_the_bound(&spans.iter().collect::<Vec<_>>(), places);
+        }
     }
 }
 
@@ -262,6 +316,9 @@ async fn a_machine_that_is_switched_off_frees_its_place_after_the_timeout_and_th
 const FORBIDDEN: &str =
     r#"{"error":{"code":"Forbidden","message":"Missing application roles","target":"c"}}"#;
 
+const GONE: &str =
+    r#"{"error":{"code":"NotFound","message":"There is nothing here","target":"c"}}"#;
+
 #[track_caller]
 fn why(told: &Told) -> &str {
     match &told.stop {
@@ -288,7 +345,7 @@ async fn where_the_list_cannot_be_read_nothing_is_started_and_the_role_is_named(
 async fn where_the_list_can_be_read_no_longer_the_limit_is_kept_and_the_campaign_stops() {
     for fault in [
         Fault::Status(403, FORBIDDEN.into()),
-        Fault::Status(404, String::new()),
+        Fault::Status(404, GONE.into()),
     ] {
         let mock = MockConfig {
             faults: vec![
