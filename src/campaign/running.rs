@@ -208,7 +208,10 @@ pub struct AtStart {
 
 /// Machines that are counted together: the number of the limit in [`RunningLimits::per`], and that of the value
 /// in its column.
-pub(crate) type Group = (usize, u32);
+pub type Group = (usize, u32);
+
+/// The place of a target that is set aside: the group that it waits for, its priority and its number.
+pub type Aside = (Group, (i64, u64));
 
 /// Which machines have the same value in a limited column. A blank cell is a value too: what is not known of
 /// some machines must not let them all start at once.

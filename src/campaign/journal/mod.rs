@@ -25,6 +25,7 @@ use self::{
 };
 use super::{
     outcome::{Outcome, Tally},
+    running::Aside,
     summary::Trouble,
 };
 use crate::{
@@ -73,8 +74,8 @@ pub struct Reading {
     pub retries: Vec<Place>,
     /// Targets that an earlier run left unconfirmed, by number.
     pub unconfirmed: Vec<u64>,
-    /// Targets that were set aside before anything happened to them, by number.
-    pub parked: Vec<u64>,
+    /// Targets that were set aside before anything happened to them.
+    pub parked: Vec<Aside>,
 }
 
 impl Reading {
@@ -242,7 +243,7 @@ impl Journal {
         }
         written.retries = self.store.recall(retries.iter().map(|&(_, n)| n))?;
         written.unconfirmed = self.store.recall(unconfirmed.iter().copied())?;
-        written.parked = self.store.untouched(parked.iter().copied())?;
+        written.parked = self.store.untouched(parked.iter().map(|(_, (_, n))| *n))?;
         Ok(written)
     }
 

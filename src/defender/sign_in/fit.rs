@@ -108,7 +108,7 @@ pub fn roles(claims: &Claims, need: Need) -> Result<Option<String>, SignInError>
         Need::Read | Need::ScanAndRead if !reads => Err(missing(claims, READ)),
         Need::Scan if !reads => Ok(Some(format!(
             "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it \
-             ends as unsure), and following, --skip-busy and `fleetsweep machines` will not work; {}",
+             ends as unsure), and following, --skip-busy, --max-running and `fleetsweep machines` will not work; {}",
             grant(claims, READ)
         ))),
         Need::Scan | Need::ScanAndRead | Need::Read => Ok(None),

@@ -129,7 +129,7 @@ pub struct Dispatcher {
     reach: Reachability,
     suspicion: Suspicion,
     troubles: Troubles,
-    running: Running,
+    running: Box<Running>,
 }
 
 impl Dispatcher {
@@ -166,7 +166,7 @@ impl Dispatcher {
             reach: Reachability::default(),
             suspicion: Suspicion::default(),
             troubles: Troubles::default(),
-            running: Running::default(),
+            running: Box::default(),
         }
     }
 

@@ -4,10 +4,13 @@
 //! Each waits in the list of one group that is full. When a scan of that group has ended, the first of its list
 //! is tried; if another of its groups is full by then, it waits in that one's list.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::{
-    campaign::{engine::pending::PendingTarget, running::Group},
+    campaign::{
+        engine::pending::PendingTarget,
+        running::{Aside, Group},
+    },
     store::{Progress, Target},
 };
 
@@ -22,6 +25,8 @@ type Key = (i64, u64);
 pub(super) struct Parked {
     lists: BTreeMap<Group, BTreeMap<Key, Option<Box<PendingTarget>>>>,
     at_hand: usize,
+    /// How many of them were sent to before.
+    begun: usize,
 }
 
 impl Parked {
@@ -31,6 +36,7 @@ impl Parked {
         let is_untouched = pending.is_plain() && pending.target.progress == Progress::default();
         let is_kept = !is_untouched || self.at_hand < AT_HAND;
         self.at_hand += usize::from(is_kept);
+        self.begun += usize::from(is_begun(&pending));
         let pending = is_kept.then(|| Box::new(pending));
         self.lists.entry(group).or_default().insert(key, pending);
     }
@@ -40,11 +46,9 @@ impl Parked {
         self.lists.is_empty()
     }
 
-    /// How many of those at hand were sent to before.
+    /// How many of them were sent to before.
     pub(super) fn begun(&self) -> usize {
-        let all = self.lists.values().flat_map(BTreeMap::values).flatten();
-        all.filter(|pending| pending.target.progress.attempts > 0)
-            .count()
+        self.begun
     }
 
     /// Whether somebody waits for a group that has no room.
@@ -79,33 +83,33 @@ impl Parked {
     }
 
     /// Those that have to be read from the store, for they may go now.
-    pub(super) fn wanted(&self, room: impl Fn(Group) -> u64) -> Vec<u64> {
-        let open = self.lists.iter().filter_map(|(group, list)| {
+    pub(super) fn wanted(&self, room: impl Fn(Group) -> u64) -> Vec<Aside> {
+        let open = self.lists.iter().flat_map(|(group, list)| {
             let room = usize::try_from(room(*group)).unwrap_or(usize::MAX);
-            Some(list.iter().take(room))
+            list.iter().take(room).map(|entry| (*group, entry))
         });
-        let away = open.flatten().filter(|(_, pending)| pending.is_none());
-        away.map(|((_, n), _)| *n).take(AT_HAND).collect()
+        let away = open.filter(|(_, (_, pending))| pending.is_none());
+        let away = away.map(|(group, (key, _))| (group, *key));
+        away.take(AT_HAND).collect()
     }
 
-    /// Takes in those that were [wanted](Self::wanted). What is not there any more needs no place.
-    pub(super) fn came(&mut self, wanted: &[u64], targets: Vec<Target>) {
-        let mut targets: BTreeMap<u64, Target> = targets
-            .into_iter()
-            .map(|target| (target.n, target))
-            .collect();
-        let wanted: HashSet<u64> = wanted.iter().copied().collect();
-        for list in self.lists.values_mut() {
-            list.retain(|(_, n), pending| {
-                if pending.is_some() || !wanted.contains(n) {
-                    return true;
-                }
-                *pending = targets
-                    .remove(n)
-                    .map(|target| Box::new(PendingTarget::new(target)));
-                self.at_hand += usize::from(pending.is_some());
-                pending.is_some()
-            });
+    /// Takes in those that were [wanted](Self::wanted). Whatever is missing needs no place any more.
+    pub(super) fn came(&mut self, wanted: &[Aside], targets: Vec<Target>) {
+        let targets = targets.into_iter().map(|target| (target.n, target));
+        let mut targets: HashMap<u64, Target> = targets.collect();
+        for (group, key) in wanted {
+            let Some(list) = self.lists.get_mut(group) else {
+                continue;
+            };
+            let Some(place @ None) = list.get_mut(key) else {
+                continue;
+            };
+            if let Some(target) = targets.remove(&key.1) {
+                *place = Some(Box::new(PendingTarget::new(target)));
+                self.at_hand += 1;
+            } else {
+                list.remove(key);
+            }
         }
         self.lists.retain(|_, list| !list.is_empty());
     }
@@ -113,15 +117,10 @@ impl Parked {
     /// Drops the targets that were never sent to.
     pub(super) fn drop_new(&mut self) {
         for list in self.lists.values_mut() {
-            list.retain(|_, pending| {
-                let is_begun = pending
-                    .as_ref()
-                    .is_some_and(|pending| pending.target.progress.attempts > 0);
-                self.at_hand -= usize::from(!is_begun && pending.is_some());
-                is_begun
-            });
+            list.retain(|_, pending| pending.as_deref().is_some_and(is_begun));
         }
         self.lists.retain(|_, list| !list.is_empty());
+        self.at_hand = self.begun;
     }
 
     /// The first of all whose group has room.
@@ -150,6 +149,11 @@ impl Parked {
             self.lists.remove(&group);
         }
         self.at_hand -= usize::from(pending.is_some());
+        self.begun -= usize::from(pending.as_deref().is_some_and(is_begun));
         pending.map(|pending| *pending)
     }
+}
+
+fn is_begun(pending: &PendingTarget) -> bool {
+    pending.target.progress.attempts > 0
 }

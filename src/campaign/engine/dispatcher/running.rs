@@ -22,7 +22,7 @@ use crate::{
             verdict::{Scan, Verdict},
         },
         outcome::Outcome,
-        running::{AtStart, RunningLimits},
+        running::{Aside, AtStart, RunningLimits},
         shared_store::listed_from,
         stop::StopReason,
     },
@@ -100,7 +100,7 @@ impl Dispatcher {
         now: Moment,
         wall: Timestamp,
     ) -> Self {
-        self.running = Running {
+        *self.running = Running {
             places: Places::new(limits.clone(), start.groups),
             asks_first: limits.is_any(),
             now,
@@ -298,7 +298,7 @@ impl Dispatcher {
     }
 
     /// What has to be read of the targets that were set aside.
-    pub(super) fn parked_to_read(&self) -> Vec<u64> {
+    pub(super) fn parked_to_read(&self) -> Vec<Aside> {
         let places = &self.running.places;
         if places.is_full() {
             return Vec::new();
@@ -307,7 +307,7 @@ impl Dispatcher {
     }
 
     /// Takes in targets that were set aside.
-    pub(crate) fn parked_read(&mut self, wanted: &[u64], targets: Vec<Target>) {
+    pub(crate) fn parked_read(&mut self, wanted: &[Aside], targets: Vec<Target>) {
         if !wanted.is_empty() {
             self.running.parked.came(wanted, targets);
         }

@@ -38,6 +38,7 @@ impl Dispatcher {
 
     /// The same: the scans that hold a place.
     pub(super) fn with_places(&mut self, wanted: Wanted, now: Moment) -> Wanted {
+        self.running.asked = None;
         if !self.running.looks() {
             return wanted;
         }
