@@ -330,6 +330,10 @@ mod busy_machines_tests;
 #[cfg(test)]
 mod outage_tests;
 #[cfg(test)]
+mod parked_tests;
+#[cfg(test)]
+mod places_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod unconfirmed_tests;

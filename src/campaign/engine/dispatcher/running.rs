@@ -292,7 +292,8 @@ impl Dispatcher {
             _ => "the same command goes on with the campaign once the list can be read",
         };
         self.stop(StopReason::Tenant(format!(
-            "the list of scans cannot be read ({why}), so --max-running cannot tell which scans have ended: {cure}{sent}"
+            "the list of scans cannot be read ({why}), so --max-running cannot tell which scans have ended: \
+             {cure}{sent}"
         )));
         true
     }
