@@ -142,15 +142,15 @@ impl RunningLimits {
         let all = whole.into_iter().chain(per);
         all.filter(|(_, machines, most)| machines > most)
             .map(|(option, machines, most)| {
+                let who = count::of(machines, "machine");
                 let times = times_of(scan_type).map(|time| {
                     let all = time.saturating_mul(u32::try_from(machines.div_ceil(most)).unwrap_or(u32::MAX));
                     (span::in_words(all), span::in_words(time))
                 });
                 let [(short, quick), (long, slow)] = times;
                 format!(
-                    "{option} may decide the length: {} take about {short} if each scan takes {quick}, and {long} if it \
-                     takes {slow}; the times above do not include that",
-                    count::of(machines, "machine")
+                    "{option} may decide the length: {who} take about {short} if each scan takes {quick}, and {long} \
+                     if it takes {slow}; the times above do not include that"
                 )
             })
             .collect()

@@ -6,7 +6,7 @@ use fleetsweep::{
         retry::{OnPending, Policy},
         stop::Signal,
     },
-    mock::{BusyShape, Comments, Outage, Shape},
+    mock::{BusyShape, Outage, Shape},
 };
 use tokio::time::sleep;
 
@@ -113,17 +113,11 @@ async fn interrupted(seed: u64) {
     };
     let csv = with_priorities(&mut rng);
     let outages = outages(&mut rng);
-    let comments = match rng.u8(..6) {
-        0 => Comments::Null,
-        1 => Comments::Truncated(20),
-        _ => Comments::Whole,
-    };
     let canary = (rng.u8(..4) == 0).then(|| rng.u64(1..20));
     let rig = |skip_busy| {
         let mut rig = unquiet(seed, &running, skip_busy);
         rig.mock.outages.clone_from(&outages);
         rig.brakes.canary = canary;
-        rig.mock.comments = comments;
         if canary.is_some() {
             // Two of them would rightly stop the campaign.
             rig.mock.chances.spurious_404 = 0.0;

@@ -3,7 +3,7 @@
 //! A target takes its place before its attempt is written. It keeps it while it is not known what came of the
 //! attempt, and after that for as long as its scan is not known to have ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,11 +22,12 @@ pub(super) struct Places {
     groups: Groups,
     all: u64,
     by_group: HashMap<Group, u64>,
-    holders: HashMap<u64, Holder>,
+    /// In the order of the targets, so that a simulation is the same each time.
+    holders: BTreeMap<u64, Holder>,
     /// Targets that have a place and wait in the queue: nothing was sent to them yet, or surely in vain.
     reserved: HashSet<u64>,
     /// Scans that count no longer, because they did not begin in time.
-    overdue: HashMap<u64, HeldScan>,
+    overdue: BTreeMap<u64, HeldScan>,
 }
 
 /// What a place is held for.
