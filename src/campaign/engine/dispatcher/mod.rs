@@ -334,6 +334,8 @@ mod parked_tests;
 #[cfg(test)]
 mod places_tests;
 #[cfg(test)]
+mod running_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod unconfirmed_tests;
