@@ -1,6 +1,8 @@
 //! What an earlier run left behind, and targets that the operator reopens.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Progress, SentAt, Store, StoreError, Target, timestamp};
@@ -12,6 +14,8 @@ pub struct Unfinished {
     pub target: Target,
     /// When the first of its attempts was sent that may have started a scan without our knowing, if there is one.
     pub unsure: Option<SentAt>,
+    /// How long after that the last of its attempts was sent. Zero if there is none.
+    pub span: Duration,
 }
 
 /// What decides when an unfinished target is sent or looked up.
@@ -60,7 +64,9 @@ const UNFINISHED: &str = "
         p.http_status, p.error_code, p.message, p.correlation_id,
         (SELECT min(coalesce(a.sent_server, a.sent)) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
         (SELECT count(*) FROM attempt a WHERE a.n = p.n AND a.ended IS NULL AND a.sent_server IS NULL),
-        p.action_id, p.action_status, p.action_created, p.left_out
+        p.action_id, p.action_status, p.action_created, p.left_out,
+        (SELECT max(a.sent) - min(a.sent) FROM attempt a WHERE a.n = p.n),
+        (SELECT a.sent_server FROM attempt a WHERE a.n = p.n ORDER BY a.number DESC LIMIT 1)
     FROM progress p JOIN target t ON t.n = p.n";
 
 impl Store {
@@ -241,11 +247,19 @@ fn unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
         at,
         by_server: blind == 0,
     });
+    let unsure = match (marked, open) {
+        (Some(a), Some(b)) => Some(a.earlier(b)),
+        (a, b) => a.or(b),
+    };
+    let last_by_server = timestamp(row.get(26)?);
+    let span = match (unsure, last_by_server) {
+        (Some(first), Some(last)) if first.by_server => last.duration_since(first.at),
+        // Two clocks cannot be compared. By this computer's it is no shorter than this.
+        _ => SignedDuration::from_millis(row.get::<_, Option<i64>>(25)?.unwrap_or_default()),
+    };
     Ok(Unfinished {
-        unsure: match (marked, open) {
-            (Some(a), Some(b)) => Some(a.earlier(b)),
-            (a, b) => a.or(b),
-        },
+        unsure,
+        span: Duration::try_from(span).unwrap_or_default(),
         target: Target {
             n: row.get(0)?,
             line: row.get(1)?,

@@ -1,6 +1,6 @@
 //! Promise 3: one scan a machine, whatever the network loses. The tenant's recorder is the judge.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fleetsweep::{
     campaign::{
@@ -12,10 +12,12 @@ use fleetsweep::{
     quota::Quota,
 };
 use jiff::SignedDuration;
+use tokio::time::sleep;
 
 use super::rig::{Rig, Told, fleet, machine};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// One answer in seven is lost, in every way that an answer can be lost.
 fn lossy(seed: u64) -> MockConfig {
@@ -230,6 +232,43 @@ async fn a_scan_of_ours_that_shows_late_and_without_its_comment_is_not_taken_for
         let told = drained(rig, 3).await;
         assert_eq!(told.cell(2, "attempts"), "2");
     }
+}
+
+/// The first call and the one that starts the scan are more than five minutes apart, and the run between them died.
+#[tokio::test(start_paused = true)]
+async fn nor_where_a_run_died_long_before_the_call_whose_scan_shows_without_its_comment() {
+    let lost = |fault, during| Rule::new(fault).machine(&machine(2)).during(during);
+    let rig = || {
+        Rig::against(MockConfig {
+            comments: Comments::Null,
+            busy_shape: BusyShape::Success200,
+            scan_time: 5 * MINUTE..=5 * MINUTE,
+            faults: vec![
+                lost(Fault::CutBefore, Duration::ZERO..8 * MINUTE),
+                lost(Fault::CutAfter, 8 * MINUTE..30 * MINUTE).nth(1),
+            ],
+            ..MockConfig::default()
+        })
+    };
+    let patient = || Rig {
+        policy: Policy {
+            max_attempts: 50,
+            on_pending: OnPending::Retry {
+                delay: MINUTE,
+                tries: 20,
+            },
+        },
+        ..rig()
+    };
+    let ground = Arc::new(patient().ground());
+    let first = patient().start_on(&ground, &fleet(3)).await;
+    sleep(7 * MINUTE).await;
+    first.kill().await;
+    let told = patient().start_on(&ground, &fleet(3)).await.end().await;
+    assert_eq!(told.stop, None);
+    let attempts: u32 = told.cell(2, "attempts").parse().unwrap();
+    assert!((4..20).contains(&attempts), "{attempts}");
+    told.assert_one_scan_each();
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,6 +97,7 @@ fn the_one_that_may_go_is_read_however_many_are_due_before_it() {
 #[test]
 fn the_risk_of_a_second_scan_is_taken_only_where_the_list_is_forbidden() {
     let unsure = |n| Unfinished {
+        span: Duration::ZERO,
         target: Target {
             n,
             line: n + 1,

@@ -149,7 +149,7 @@ impl Dispatcher {
         });
         pending.unconfirmed = Some(Unconfirmed::new(
             sent,
-            super::unconfirmed::LONGEST_CALL,
+            unfinished.span + super::unconfirmed::LONGEST_CALL,
             self.running.now,
         ));
         let n = pending.target.n;

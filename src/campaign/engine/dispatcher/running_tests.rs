@@ -117,6 +117,7 @@ fn a_scan_that_runs_keeps_its_place_however_long_it_takes() {
 #[test]
 fn a_target_that_ended_as_unsure_keeps_its_place_until_a_conclusive_listing_shows_no_scan() {
     let unsure = Unfinished {
+        span: std::time::Duration::ZERO,
         target: target(9, None),
         unsure: Some(SentAt {
             at: WALL,

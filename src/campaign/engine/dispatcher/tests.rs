@@ -126,6 +126,7 @@ pub(super) fn recall(dispatcher: &mut Dispatcher, now: Moment) {
     let retries = progress
         .take(reading.retries.len())
         .map(|progress| Unfinished {
+            span: Duration::ZERO,
             target: Target {
                 progress,
                 ..target(1, Some(1))

@@ -238,7 +238,12 @@ impl Dispatcher {
     /// Takes in targets that an earlier run left unconfirmed.
     pub(super) fn unconfirmed_read(&mut self, numbers: usize, left: Vec<Unfinished>, now: Moment) {
         self.left_unconfirmed.drain(..numbers);
-        for Unfinished { target, unsure } in left {
+        for Unfinished {
+            target,
+            unsure,
+            span,
+        } in left
+        {
             let mut pending = PendingTarget::new(target);
             let Some(sent) = unsure else {
                 // It is not unconfirmed any more.
@@ -253,7 +258,7 @@ impl Dispatcher {
             pending.target.progress.unsure_since = Some(sent);
             pending.unconfirmed = Some(Unconfirmed {
                 risk_taken: self.settings.risk_taken,
-                ..Unconfirmed::new(sent, LONGEST_CALL, now)
+                ..Unconfirmed::new(sent, span + LONGEST_CALL, now)
             });
             if let Some(why) = self.listings.forbidden.clone() {
                 self.give_up_lookup(pending, None, now, &why);

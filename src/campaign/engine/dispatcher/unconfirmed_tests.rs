@@ -52,6 +52,7 @@ fn those_in_doubt_since_an_earlier_run_are_read_many_at_a_time_and_none_is_lost(
             break;
         }
         let unconfirmed = reading.unconfirmed.iter().map(|&n| Unfinished {
+            span: std::time::Duration::ZERO,
             target: target(n, None),
             unsure: Some(SentAt {
                 at: WALL,
