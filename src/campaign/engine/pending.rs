@@ -68,6 +68,16 @@ impl Unconfirmed {
         }
     }
 
+    /// How long after the first of these attempts the later one may have started a scan. An earlier run's attempts are
+    /// taken up long after they were made, so that what this process has measured since does not tell.
+    #[must_use]
+    pub(crate) fn lasted_until(&self, later: &Self) -> Duration {
+        let between = later.sent.at.duration_since(self.sent.at);
+        let by_clock = Duration::try_from(between).unwrap_or_default() + later.lasted;
+        let measured = self.lasted + later.gave_up.since(self.gave_up);
+        by_clock.max(measured)
+    }
+
     /// Until when the target may be sent again; `None` if it has not been looked up.
     #[must_use]
     pub(crate) fn send_by(&self) -> Option<Moment> {

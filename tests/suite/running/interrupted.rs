@@ -1,12 +1,12 @@
 //! Campaigns that are stopped, killed and resumed at random moments, while answers are lost on either side of a scan,
-//! the API goes away, new scans show late in the list, and others scan some of the machines.
+//! the API goes away, new scans show late in the list or without their comments, and others scan some of the machines.
 
 use fleetsweep::{
     campaign::{
         retry::{OnPending, Policy},
         stop::Signal,
     },
-    mock::{BusyShape, Outage, Shape},
+    mock::{BusyShape, Comments, Outage, Shape},
 };
 use tokio::time::sleep;
 
@@ -117,6 +117,11 @@ async fn interrupted(seed: u64) {
     let rig = |skip_busy| {
         let mut rig = unquiet(seed, &running, skip_busy);
         rig.mock.outages.clone_from(&outages);
+        if seed % 3 == 0 {
+            // Nothing would tell our scans from those of others.
+            rig.mock.comments = Comments::Null;
+            rig.mock.chances.busy = 0.0;
+        }
         rig.brakes.canary = canary;
         if canary.is_some() {
             // Two of them would rightly stop the campaign.

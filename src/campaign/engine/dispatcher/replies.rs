@@ -236,7 +236,7 @@ impl Dispatcher {
         let unconfirmed = match pending.unconfirmed {
             Some(before) => Unconfirmed {
                 sent: before.sent.earlier(sent_at),
-                lasted: before.lasted + ended.since(before.gave_up),
+                lasted: before.lasted_until(&this),
                 is_blameless,
                 ..this
             },
