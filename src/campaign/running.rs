@@ -42,7 +42,8 @@ pub struct PerColumn {
 pub enum ColumnError {
     /// The input does not have it.
     #[error(
-        "--max-running-per {column}: the input has no such column (columns besides the machine ids: {})",
+        "--max-running-per {column}: the campaign has no such column (those of the input that it began with, besides \
+         the machine ids: {})",
         in_words(columns)
     )]
     Unknown {
@@ -54,6 +55,15 @@ pub enum ColumnError {
     /// It is named twice.
     #[error("--max-running-per {0}: this column is given twice; keep one of them")]
     Twice(String),
+}
+
+/// Where a column is: first by its exact name, then ignoring case, as for `--where`.
+fn position(columns: &[String], wanted: &str) -> Option<usize> {
+    let exact = columns.iter().position(|name| name.trim() == wanted.trim());
+    exact.or_else(|| {
+        let mut names = columns.iter().map(|name| as_read(name));
+        names.position(|name| name == as_read(wanted))
+    })
 }
 
 fn in_words(columns: &[String]) -> String {
@@ -106,11 +116,9 @@ impl RunningLimits {
     /// # Errors
     /// One of them is not there, or is named twice.
     pub fn find(&self, columns: &[String]) -> Result<Vec<usize>, ColumnError> {
-        let names: Vec<_> = columns.iter().map(|name| as_read(name)).collect();
         let mut found = Vec::new();
         for PerColumn { column, .. } in &self.per {
-            let at = names.iter().position(|name| *name == as_read(column));
-            match at {
+            match position(columns, column) {
                 Some(at) if found.contains(&at) => return Err(ColumnError::Twice(column.clone())),
                 Some(at) => found.push(at),
                 None => {
@@ -236,12 +244,8 @@ impl Groups {
     /// No targets yet. A column that is not among `columns` is blank everywhere.
     #[must_use]
     pub fn new(limits: &RunningLimits, columns: &[String]) -> Self {
-        let names: Vec<_> = columns.iter().map(|name| as_read(name)).collect();
         let column = |per: &PerColumn| GroupColumn {
-            at: names
-                .iter()
-                .position(|name| *name == as_read(&per.column))
-                .unwrap_or(usize::MAX),
+            at: position(columns, &per.column).unwrap_or(usize::MAX),
             values: HashMap::new(),
             of: Vec::new(),
             sizes: Vec::new(),

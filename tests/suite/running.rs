@@ -10,11 +10,18 @@ mod program;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fleetsweep::{
-    campaign::{brakes::BrakeOptions, outcome::Outcome, running::RunningLimits, stop::StopReason},
-    mock::{Chances, Fault, Kind, MockConfig, QuotaConfig, Rule, ScanSpan},
+    campaign::{
+        brakes::BrakeOptions,
+        outcome::Outcome,
+        running::RunningLimits,
+        stop::{Signal, StopReason},
+    },
+    mock::{Chances, Fault, Kind, MockConfig, Outage, QuotaConfig, Rule, ScanSpan, Shape},
     monitor::LastCall,
     quota::Quota,
 };
+
+use tokio::time::sleep;
 
 use super::rig::{Ground, Rig, Told, fleet, machine};
 
@@ -475,4 +482,37 @@ async fn the_last_call_is_not_forecast_while_it_depends_on_the_scans() {
     let mut late = late.map(|(_, last)| last).peekable();
     assert!(late.peek().is_some());
     assert!(late.all(|last| matches!(last, LastCall::NotKnown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_forgotten_whose_attempt_did_not_go_out_in_an_earlier_run() {
+    let csv = at_sites(&[("a", 4200)]);
+    let mock = || MockConfig {
+        quota: QuotaConfig {
+            limits: Vec::new(),
+            ..QuotaConfig::default()
+        },
+        outages: vec![Outage::of_everything(MINUTE, 30 * MINUTE, Shape::Refused)],
+        ..scans_of(MINUTE)
+    };
+    let quota = || Quota::new(vec!["2000/1m".parse().unwrap()]);
+    let first = Rig {
+        quota: quota(),
+        ..Rig::against(mock())
+    };
+    let ground = Arc::new(first.ground());
+    let campaign = first.start_on(&ground, &csv).await;
+    sleep(2 * MINUTE).await;
+    campaign.signal(Signal::Drain).await;
+    let told = campaign.end().await;
+    assert!(told.of(Outcome::NotAttempted) > 0);
+    sleep(30 * MINUTE).await;
+    let second = Rig {
+        quota: quota(),
+        ..limited(mock(), limits(0, &["Site=500"]))
+    };
+    let told = second.start_on(&ground, &csv).await.end().await;
+    assert_eq!(told.stop, None);
+    assert_eq!(told.of(Outcome::NotAttempted), 0);
+    told.assert_one_scan_each();
 }

@@ -11,6 +11,7 @@ mod rebuild;
 mod row;
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -243,8 +244,24 @@ impl Journal {
         }
         written.retries = self.store.recall(retries.iter().map(|&(_, n)| n))?;
         written.unconfirmed = self.store.recall(unconfirmed.iter().copied())?;
-        written.parked = self.store.untouched(parked.iter().map(|(_, (_, n))| *n))?;
+        written.parked = self.set_aside(parked)?;
         Ok(written)
+    }
+
+    /// Targets that were set aside, by their numbers. An attempt that did not go out leaves a trace of a target that is
+    /// otherwise untouched.
+    fn set_aside(&self, parked: &[Aside]) -> Result<Vec<Target>, StoreError> {
+        let numbers = || parked.iter().map(|(_, (_, n))| *n);
+        let mut targets = self.store.untouched(numbers())?;
+        let untouched: HashSet<_> = targets.iter().map(|target| target.n).collect();
+        let others = numbers().filter(|n| !untouched.contains(n));
+        targets.extend(
+            self.store
+                .recall(others)?
+                .into_iter()
+                .map(|left| left.target),
+        );
+        Ok(targets)
     }
 
     /// Completes the results file with every row in the input's order, records the run's end and closes the

@@ -85,7 +85,11 @@ impl RunArgs {
         let limits = self.running.limits();
         limits.find(&found.columns).map_err(Failure::usage)?;
         self.note_brakes(&brakes, &mut found);
-        let lengths = limits.lengths(self.scan.scan_type, found.due, &found.largest);
+        let machines = brakes.most(&found.reach).min(found.due);
+        for largest in &mut found.largest {
+            *largest = (*largest).min(machines);
+        }
+        let lengths = limits.lengths(self.scan.scan_type, machines, &found.largest);
         found.notes.extend(lengths);
         let snapshot = note.snapshot(&quota, clock)?;
         let fresh = found.due.saturating_sub(found.begun.targets());

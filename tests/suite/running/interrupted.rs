@@ -2,13 +2,9 @@
 //! the API goes away, new scans show late in the list or without their comments, and others scan some of the machines.
 
 use fleetsweep::{
-    campaign::{
-        retry::{OnPending, Policy},
-        stop::Signal,
-    },
-    mock::{BusyShape, Comments, Outage, Shape},
+    campaign::retry::{OnPending, Policy},
+    mock::{BusyShape, Comments},
 };
-use tokio::time::sleep;
 
 use super::*;
 

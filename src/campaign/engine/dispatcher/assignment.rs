@@ -117,8 +117,11 @@ impl Dispatcher {
             }
             (Admitted::Anybody, None) => {
                 let first = self.running.parked.first(room)?;
-                let next = self.queue.next(now).map(PendingTarget::priority);
-                if next.is_some_and(|next| next < first) {
+                // What was put back to the front goes before all others of its priority.
+                let goes_before = |next: &PendingTarget| {
+                    next.priority() < first || (next.front && next.priority() == first)
+                };
+                if self.queue.next(now).is_some_and(goes_before) {
                     return None;
                 }
                 let pending = self.running.parked.take(room)?;

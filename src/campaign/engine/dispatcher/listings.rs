@@ -68,7 +68,12 @@ impl Dispatcher {
         }
         let horizon = now + LOOKED_UP_BEFORE;
         // A call may go out this much later than its permit.
-        for pending in self.queue.take_void(now, horizon, PERMIT_LIFE, turn) {
+        let places = &self.running.places;
+        let set_aside = self.running.parked.ready(|group| places.room_in(group));
+        let void = self
+            .queue
+            .take_void(now, horizon, PERMIT_LIFE, set_aside, turn);
+        for pending in void {
             self.unconfirmed.insert(pending.target.n, pending);
         }
     }

@@ -56,6 +56,15 @@ impl Parked {
         self.lists.keys().any(|&group| room(group) == 0)
     }
 
+    /// How many may go before others, because their groups have room.
+    pub(super) fn ready(&self, room: impl Fn(Group) -> u64) -> usize {
+        let groups = self.lists.iter();
+        let ready = groups.map(|(group, list)| {
+            usize::try_from(room(*group)).map_or(list.len(), |room| room.min(list.len()))
+        });
+        ready.sum()
+    }
+
     /// The priority of the first whose group has room, if it is at hand.
     pub(super) fn first(&self, room: impl Fn(Group) -> u64) -> Option<i64> {
         self.next(room).map(|(_, (priority, _))| priority)

@@ -63,16 +63,17 @@ pub(super) struct HeldScan {
 }
 
 impl HeldScan {
-    /// Whether for the whole `timeout` it has not been seen to run. `server` is the server's time.
+    /// Whether for the whole `timeout` it has not been seen to run. `listed` is the server's time, if the list shows it:
+    /// what one listing does not show is not old for that reason.
     pub(super) fn is_overdue(
         &self,
         timeout: std::time::Duration,
         now: Moment,
-        server: Timestamp,
+        listed: Option<Timestamp>,
     ) -> bool {
         let limit = SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
-        let is_old = match self.created {
-            Some(created) => server.duration_since(created) >= limit,
+        let is_old = match self.created.zip(listed) {
+            Some((created, server)) => server.duration_since(created) >= limit,
             None => now.since(self.known_since) >= timeout,
         };
         is_old && self.ran_at.is_none_or(|ran| now.since(ran) >= timeout)

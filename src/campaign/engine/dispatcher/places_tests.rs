@@ -82,16 +82,16 @@ fn a_scan_is_overdue_when_it_is_old_and_was_not_seen_to_run_for_as_long() {
     let timeout = Duration::from_hours(2);
     let server = |seconds: i64| WALL + jiff::SignedDuration::from_secs(seconds);
     let mut pending = scan();
-    assert!(!pending.is_overdue(timeout, at(7199), server(7199)));
-    assert!(pending.is_overdue(timeout, at(7200), server(7200)));
+    assert!(!pending.is_overdue(timeout, at(7199), Some(server(7199))));
+    assert!(pending.is_overdue(timeout, at(7200), Some(server(7200))));
     pending.ran_at = Some(at(7000));
-    assert!(!pending.is_overdue(timeout, at(7200), server(7200)));
-    assert!(pending.is_overdue(timeout, at(14_200), server(14_200)));
+    assert!(!pending.is_overdue(timeout, at(7200), Some(server(7200))));
+    assert!(pending.is_overdue(timeout, at(14_200), Some(server(14_200))));
     // Where the service does not say when it was created, it is as old as it has been known.
     pending = HeldScan {
         created: None,
         ..scan()
     };
-    assert!(!pending.is_overdue(timeout, at(7199), server(99_999)));
-    assert!(pending.is_overdue(timeout, at(7200), server(0)));
+    assert!(!pending.is_overdue(timeout, at(7199), Some(server(99_999))));
+    assert!(pending.is_overdue(timeout, at(7200), Some(server(0))));
 }

@@ -31,6 +31,9 @@ use crate::{
     store::{OpenAction, SentAt, Target, Unfinished, is_final},
 };
 
+/// How far apart two listings are that are read back to the oldest overdue scan.
+const FAR_APART: Duration = Duration::from_mins(10);
+
 /// How far apart the list is read, as a part of the time that a scan usually takes: so long a place may stay
 /// empty.
 const PART_OF_A_SCAN: u32 = 10;
@@ -58,6 +61,8 @@ pub(super) struct Running {
     pub(super) looked: Moment,
     /// The targets whose scans the listing looks for that is under way; `None` if it looks for none.
     pub(super) asked: Option<HashSet<u64>>,
+    /// When the list was last read back to the oldest overdue scan.
+    looked_far: Option<Moment>,
     /// How long a scan usually takes.
     usual: Option<Duration>,
     /// How many scans were overdue.
@@ -82,6 +87,15 @@ impl Running {
     /// Whether the scans are looked for in the list now.
     pub(super) fn looks(&self) -> bool {
         self.asks_first || self.waits
+    }
+
+    /// Whether this listing is read back to the oldest overdue scan.
+    pub(super) fn looks_far(&mut self, now: Moment) -> bool {
+        let is_due = self.looked_far.is_none_or(|last| now >= last + FAR_APART);
+        if is_due {
+            self.looked_far = Some(now);
+        }
+        is_due
     }
 
     /// Some scans weigh more the longer ago they ended, so that one that was cut short changes little.

@@ -46,10 +46,18 @@ impl Dispatcher {
         let places = &self.running.places;
         let asked = places.scans().chain(places.overdue()).map(|(n, _)| n);
         self.running.asked = Some(asked.collect());
-        let held = places
+        // They may be hours older than all others, so the list is read back to them now and then only.
+        let looks_far = self.running.looks_far(now);
+        let places = &self.running.places;
+        let overdue = places.overdue().map(|(_, scan)| {
+            let since = looks_far.then_some(scan.listed_from);
+            (scan.id.clone(), since)
+        });
+        let held = self
+            .running
+            .places
             .scans()
             .map(|(_, scan)| (scan.id.clone(), Some(scan.listed_from)));
-        let overdue = places.overdue().map(|(_, scan)| (scan.id.clone(), None));
         let scans = overdue.chain(held);
         let since = self.server.at(now).unwrap_or(self.running.wall);
         wanted
@@ -81,7 +89,7 @@ impl Dispatcher {
                     self.scan_ended(n, &held, seen);
                 }
                 Some("InProgress") => self.running.places.runs(n, now),
-                _ if held.is_overdue(timeout, now, server) => {
+                shown if held.is_overdue(timeout, now, shown.map(|_| server)) => {
                     trail::overdue(&held.machine, &held.id, &held.status, timeout);
                     self.running.places.is_overdue(n);
                     overdue += 1;

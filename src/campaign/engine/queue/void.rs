@@ -8,13 +8,14 @@ use crate::{campaign::engine::pending::PendingTarget, quota::Moment};
 
 impl Queue {
     /// Removes and returns the targets whose turn comes before `horizon` and whose finding will be void by
-    /// then, or up to `late` after. `turn` is the earliest time of the n-th call, counted from 1. Targets
-    /// behind all others are left alone: nothing waits for them.
+    /// then, or up to `late` after. `turn` is the earliest time of the n-th call, counted from 1;
+    /// `set_aside` others go before the retries. Targets behind all others are left alone: nothing waits for them.
     pub(crate) fn take_void(
         &mut self,
         now: Moment,
         horizon: Moment,
         late: Duration,
+        set_aside: usize,
         turn: impl Fn(u64) -> Moment,
     ) -> Vec<PendingTarget> {
         self.ripen(now);
@@ -42,7 +43,7 @@ impl Queue {
             };
             let fresh = self.fresh.partition_point(|f| f.priority() <= priority);
             let back = self.back.range(..=(priority, u64::MAX)).count();
-            match is_void(due, at + fresh + back) {
+            match is_void(due, at + fresh + back + set_aside) {
                 None => break,
                 Some(true) => void.push((priority, Some(since), n)),
                 Some(false) => {}
