@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
+use crate::store::NewRow;
 use crate::store::{
     Left, Record,
     sample_for_tests::{self as sample, row},

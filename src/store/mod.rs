@@ -6,7 +6,7 @@
 //!   the file is as it was written.
 //! - `load`: [`Loader`], which writes a new campaign's rows. `record`: [`Record`], what happens to targets, in batches.
 //! - `page`: [`Target`] and [`Cursor`], the targets that nothing was sent to yet. `resume`: [`Left`], [`Unfinished`]
-//!   and [`Known`], what an earlier run left behind. `amend`: [`Amendment`] and [`Extension`], what a later run may
+//!   and [`Known`], what an earlier run left behind. `amend` and `extension`: [`Amendment`] and [`Extension`], what a later run may
 //!   change.
 //! - `row`: [`StoredRow`], whole rows for the results file.
 //! - `actions`: [`OpenAction`] and [`ActionUpdate`], the scans and their states. `cancels`: [`CancelEnd`], attempts to
@@ -30,6 +30,7 @@ mod decision;
 #[cfg(test)]
 mod dry_run_tests;
 mod error;
+mod extension;
 mod load;
 mod lock;
 mod mark;
@@ -58,10 +59,11 @@ use std::{
 };
 
 pub use actions::{ActionUpdate, OpenAction, is_final};
-pub use amend::{Amendment, Extension, MachineMatch, TargetMatch};
+pub use amend::Amendment;
 pub use cancels::CancelEnd;
 pub use decision::{Decision, Subject};
 pub use error::StoreError;
+pub use extension::{Extension, MachineMatch, TargetMatch};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};

@@ -113,7 +113,7 @@ async fn interrupted(seed: u64) {
     let rig = |skip_busy| {
         let mut rig = unquiet(seed, &running, skip_busy);
         rig.mock.outages.clone_from(&outages);
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             // Nothing would tell our scans from those of others.
             rig.mock.comments = Comments::Null;
             rig.mock.chances.busy = 0.0;

@@ -63,8 +63,8 @@ pub(super) struct HeldScan {
 }
 
 impl HeldScan {
-    /// Whether for the whole `timeout` it has not been seen to run. `listed` is the server's time, if the list shows it:
-    /// what one listing does not show is not old for that reason.
+    /// Whether for the whole `timeout` it has not been seen to run. `listed` is the server's time, if the list shows
+    /// it: what one listing does not show is not old for that reason.
     pub(super) fn is_overdue(
         &self,
         timeout: std::time::Duration,
