@@ -11,8 +11,9 @@
 //! - [`forecast`]: when the remaining calls go out.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign stops before its end.
 //!   [`summary`]: the result of a run. [`tag`]: how a scan is recognised as ours. [`retry`]: when a target is
-//!   tried again. [`running`]: how many scans may be under way at once.
+//!   tried again. [`running`]: how many scans may be under way at once. [`away`]: which machines are away.
 
+pub mod away;
 pub mod brakes;
 pub mod cancel;
 pub(crate) mod counts;

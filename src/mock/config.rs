@@ -39,6 +39,8 @@ pub struct MockConfig {
     pub foreign_scan_time: Option<RangeInclusive<Duration>>,
     /// How long a scan of a machine that is away stays `Pending` until it ends as `TimeOut`.
     pub offline_time_out: Duration,
+    /// If set, the machines that are away come and go. Those that are here were seen just now, by the inventory.
+    pub coming: Option<Coming>,
     /// How scans end.
     pub ends: Ends,
     /// What goes wrong.
@@ -105,6 +107,7 @@ impl Default for MockConfig {
             foreign_scan_time: None,
             // Documented for isolation only (MDE-API.md, section 3).
             offline_time_out: Duration::from_hours(72),
+            coming: None,
             ends: Ends::default(),
             chances: Chances::default(),
             busy_shape: BusyShape::Error,
@@ -206,7 +209,8 @@ pub struct Chances {
     pub unknown: f64,
     /// A machine that cannot be scanned.
     pub unsupported: f64,
-    /// A machine that is away: its scan stays `Pending` until [`MockConfig::offline_time_out`].
+    /// A machine that is away: its scan stays `Pending` until [`MockConfig::offline_time_out`], or until it is back, if
+    /// such machines are [`coming`](MockConfig::coming) and going.
     pub offline: f64,
     /// A start answered with 404 although the machine exists.
     pub spurious_404: f64,
@@ -228,6 +232,15 @@ pub struct Chances {
     pub html: f64,
     /// The share of the 5xx answers that go out before the call is counted, which then happens up to 4 s later.
     pub early: f64,
+}
+
+/// How the machines come and go that are away when the tenant starts ([`Chances::offline`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// For how long one is away, each time.
+    pub away_for: RangeInclusive<Duration>,
+    /// For how long it is here in between; `None` means that it stays once it is back.
+    pub here_for: Option<RangeInclusive<Duration>>,
 }
 
 /// How scans end: the shares, from 0 to 1, of those that do not succeed.

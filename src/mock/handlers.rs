@@ -114,13 +114,15 @@ impl Tenant {
             return self.busy(state, running, now);
         }
         let started = self.begin_scan(state, machine, &body.comment, false, now);
-        if &*body.scan_type == "Full" {
-            state.scans.mark_full(started);
+        if &*body.scan_type == "Full"
+            && let Some(scan) = state.scans.get_mut(started)
+        {
+            scan.full = true;
         }
-        if nature.offline {
-            state
-                .scans
-                .hold_up(started, now + self.config.offline_time_out);
+        if nature.offline
+            && let Some(scan) = state.scans.get_mut(started)
+        {
+            self.hold_up(scan, now);
         }
         let action = state.scans.get(started).ok_or_else(|| no_action(machine))?;
         let scan = ScanRecord {

@@ -75,6 +75,12 @@ impl Tenant {
     pub(super) fn machines(&self, state: &State, request: &Request) -> Result<Reply, Error> {
         let listing = self.listing::<&Machine>(&request.query, Kind::Machines, LARGEST_PAGE)?;
         let inventory = &state.inventory;
+        let now = self.clock.now();
+        let moving = self.config.coming.as_ref().map(|_| {
+            let seen = inventory.iter().map(|machine| self.as_seen(machine, now));
+            seen.collect::<Vec<_>>()
+        });
+        let inventory = moving.as_ref().unwrap_or(inventory);
         let rows = listing.admitted(inventory);
         let numbers = listing.beyond(rows.len());
         let made_up: Vec<_> = numbers

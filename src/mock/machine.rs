@@ -120,7 +120,7 @@ pub(super) struct Machine {
     onboarding_status: &'static str,
     managed_by: &'static str,
     #[serde(skip)]
-    seen: Timestamp,
+    pub(super) seen: Timestamp,
 }
 
 impl Machine {

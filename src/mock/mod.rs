@@ -20,6 +20,7 @@
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them. `health`: what
 //!   machines report of their antivirus.
+//! - `presence`: machines that come and go.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
 //! - `reply`: the answers.
@@ -45,6 +46,7 @@ mod listener;
 mod listing;
 mod machine;
 mod outage;
+mod presence;
 mod query;
 mod quota;
 mod recorder;
@@ -63,12 +65,13 @@ mod token_check;
 pub mod values;
 
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Comments, Endless, Ends, Fleet, ForbidWords, HealthConfig,
-    Kinds, Latency, Limit, ListOption, MakeUp, MockConfig, Model, Moving, QuotaConfig, RetryAfter,
-    SignIn, Tokens, Vanish,
+    BusyShape, CancelOfFinal, Chances, Coming, Comments, Endless, Ends, Fleet, ForbidWords,
+    HealthConfig, Kinds, Latency, Limit, ListOption, MakeUp, MockConfig, Model, Moving,
+    QuotaConfig, RetryAfter, SignIn, Tokens, Vanish,
 };
 pub use fault_rule::{Fault, Garbling, Rule};
 pub use outage::{Affects, Outage, Shape};
+pub use presence::Absence;
 pub use recorder::{Recorder, Seen};
 pub use request::{Kind, Method, Request};
 pub use response::{Response, Served};

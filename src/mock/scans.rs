@@ -161,20 +161,9 @@ impl Scans {
         index.checked_sub(self.forgotten)
     }
 
-    /// Keeps a scan from beginning: it is `Pending` until it times out.
-    pub(super) fn hold_up(&mut self, index: usize, until: Duration) {
-        let place = self.place(index);
-        if let Some(action) = place.and_then(|place| self.actions.get_mut(place)) {
-            (action.begins, action.ends, action.end) = (until, until, Status::TimeOut);
-        }
-    }
-
-    /// Makes a scan a full one.
-    pub(super) fn mark_full(&mut self, index: usize) {
-        let place = self.place(index);
-        if let Some(action) = place.and_then(|place| self.actions.get_mut(place)) {
-            action.full = true;
-        }
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Action> {
+        let place = self.place(index)?;
+        self.actions.get_mut(place)
     }
 
     /// The actions that have ended, in the order in which they were added.

@@ -141,7 +141,7 @@ mod tests {
             "v": 1, "event": "state", "time_utc": "2024-10-21T11:20:00Z", "elapsed_s": 20.0,
             "targets": 1000, "ended": 317,
             "outcomes": {"accepted": 312, "already_pending": 4, "failed": 1, "not_found": 0},
-            "in_flight": 3, "to_look_up": 0, "busy": 20, "retrying": 0, "to_go": 660,
+            "in_flight": 3, "to_look_up": 0, "busy": 20, "retrying": 0, "to_go": 660, "away": 0,
             "windows": [
                 {"length_s": 60.0, "used": 100, "limit": 100, "usable": 100},
                 {"length_s": 3600.0, "used": 320, "limit": 1500, "usable": 1500},

@@ -80,6 +80,7 @@ pub struct JsonState<'a> {
     busy: u64,
     retrying: u64,
     to_go: u64,
+    away: u64,
     windows: Vec<JsonWindow>,
     waiting: Option<JsonWaiting<'a>>,
     held: Option<JsonHeld>,
@@ -149,6 +150,7 @@ impl<'a> From<&'a State> for JsonState<'a> {
             busy: state.standing.busy,
             retrying: state.standing.retrying,
             to_go: state.standing.to_go,
+            away: state.standing.away,
             windows: windows.collect(),
             waiting: state.waiting.as_ref().map(|waiting| JsonWaiting {
                 what: &waiting.what,

@@ -15,19 +15,22 @@ pub struct Standing {
     pub busy: u64,
     /// Sent to, and to be sent to once more.
     pub retrying: u64,
-    /// Never sent to.
+    /// Never sent to, and set aside because the machine is away.
+    pub away: u64,
+    /// Never sent to, and not set aside.
     pub to_go: u64,
 }
 
 impl Standing {
     /// Each number with its word.
     #[must_use]
-    pub fn in_words(&self) -> [(&'static str, u64); 5] {
+    pub fn in_words(&self) -> [(&'static str, u64); 6] {
         [
             ("in flight", self.in_flight),
             ("to look up", self.unconfirmed),
             ("busy", self.busy),
             ("retrying", self.retrying),
+            ("away", self.away),
             ("to go", self.to_go),
         ]
     }

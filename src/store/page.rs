@@ -74,6 +74,28 @@ impl Store {
         Ok((page, cursor))
     }
 
+    /// Visits the targets that nothing has happened to yet: number, priority and machine id as typed.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn each_fresh(
+        &self,
+        mut visit: impl FnMut(u64, Option<i64>, &str),
+    ) -> Result<(), StoreError> {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.db.prepare(
+                "SELECT t.n, t.priority, t.machine_id FROM target t
+                 WHERE NOT EXISTS (SELECT 1 FROM progress p WHERE p.n = t.n) ORDER BY t.n",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str()?);
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+
     /// Target `n`, if nothing has happened to it yet.
     pub(super) fn untouched_target(&self, n: u64) -> rusqlite::Result<Option<Target>> {
         let sql = format!(

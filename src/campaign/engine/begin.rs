@@ -24,6 +24,7 @@ impl<D: Defender> Drive<D> {
         let waits = self.permit.as_ref().and(*locked(&self.waits_for_token));
         self.dispatcher.waits_for_token(waits);
         self.dispatcher.advance_clock(now, self.engine.clock.wall());
+        self.end_deferral(now);
         self.apply_stop();
         self.acquire_permits(now).await;
         self.begin_list_calls(now);
@@ -83,6 +84,21 @@ impl<D: Defender> Drive<D> {
             let since = self.engine.clock.wall();
             self.probe = Some(Box::pin(async move { lister.probe(since).await }));
         }
+        if let Some(since) = self
+            .dispatcher
+            .wants_sightings(now, self.engine.clock.wall())
+        {
+            let sightings = Arc::clone(&self.sightings);
+            self.sighting = Some(Box::pin(async move { sightings.since(since).await }));
+        }
+    }
+
+    /// Lets the machines that are away go when it is time to.
+    fn end_deferral(&mut self, now: Moment) {
+        let wall = self.engine.clock.wall();
+        let pacer = &self.engine.pacer;
+        self.dispatcher
+            .end_deferral(now, wall, || pacer.forecast(Kind::Start));
     }
 
     fn begin_renewal(&mut self) {

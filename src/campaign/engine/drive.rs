@@ -14,6 +14,7 @@ use super::{
             canary_gate::{Answer, Boxed},
             dispatcher::Dispatcher,
             lookup::{Lister, Listing, ListingError},
+            sightings::{Seen, SightingError, Sightings},
             worker::Order,
         },
         journal::{Batch, Journal, JournalError, Written},
@@ -53,6 +54,7 @@ enum Event {
     Written(Box<Journal>, Batch, Result<Written, JournalError>),
     Listed(Result<Listing, ListingError>),
     Probed(Result<(), ListingError>),
+    Sighted(Result<Seen, SightingError>),
     Renewed(Result<Token, SignInError>),
     CanaryDecided(Answer),
     Signalled(Option<Signal>),
@@ -78,9 +80,11 @@ pub(super) struct Drive<D> {
     pub(super) waits_for_token: Arc<Mutex<Option<Moment>>>,
     pub(super) listing: Option<Boxed<Result<Listing, ListingError>>>,
     pub(super) probe: Option<Boxed<Result<(), ListingError>>>,
+    pub(super) sighting: Option<Boxed<Result<Seen, SightingError>>>,
     pub(super) renewal: Option<Boxed<Result<Token, SignInError>>>,
     pub(super) canary_decision: Option<Boxed<Answer>>,
     pub(super) lister: Arc<Lister<D>>,
+    pub(super) sightings: Arc<Sightings<D>>,
     pub(super) workers: WorkerPool,
     pub(super) signals: Option<mpsc::Receiver<Signal>>,
     sleep_watch: SleepWatch,
@@ -110,6 +114,12 @@ impl<D: Defender> Drive<D> {
             Arc::clone(&engine.clock),
             engine.campaign.clone(),
         ));
+        let sightings = Arc::new(Sightings::new(
+            Arc::clone(&engine.defender),
+            Arc::clone(&engine.tokens),
+            engine.pacer.clone(),
+            Arc::clone(&engine.clock),
+        ));
         let reported = *dispatcher.tally();
         Self {
             workers: WorkerPool::staff(&engine, dispatcher.times()),
@@ -124,9 +134,11 @@ impl<D: Defender> Drive<D> {
             waits_for_token: Arc::default(),
             listing: None,
             probe: None,
+            sighting: None,
             renewal: None,
             canary_decision: None,
             lister,
+            sightings,
             signals: Some(signals),
             sleep_watch: SleepWatch::new(engine.clock.now()),
             began: engine.clock.now(),
@@ -175,6 +187,7 @@ impl<D: Defender> Drive<D> {
             Some(permit) = optional(self.permit.as_mut()) => Event::Permitted(permit),
             Some(listed) = optional(self.listing.as_mut()) => Event::Listed(listed),
             Some(probed) = optional(self.probe.as_mut()) => Event::Probed(probed),
+            Some(sighted) = optional(self.sighting.as_mut()) => Event::Sighted(sighted),
             Some(token) = optional(self.renewal.as_mut()) => Event::Renewed(token),
             Some(decision) = optional(self.canary_decision.as_mut()) => Event::CanaryDecided(decision),
             () = tokio::time::sleep(wake) => Event::Ticked,
@@ -211,6 +224,10 @@ impl<D: Defender> Drive<D> {
             Event::Probed(result) => {
                 self.probe = None;
                 self.dispatcher.probed(result, now);
+            }
+            Event::Sighted(result) => {
+                self.sighting = None;
+                self.dispatcher.sighted(result);
             }
             Event::Renewed(result) => {
                 self.renewal = None;

@@ -23,7 +23,7 @@
 //!   what a reply means.
 //!
 //! - [`lookup`]: looking up attempts in the list of scans. [`active_scans`]: the machines that are being
-//!   scanned. [`canary_gate`]: whether the other machines may start after the canaries. [`trail`]: the log's
+//!   scanned. [`sightings`]: the machines that were seen lately. [`canary_gate`]: whether the other machines may start after the canaries. [`trail`]: the log's
 //!   events. `troubles`: what went wrong, for people.
 
 pub mod active_scans;
@@ -37,6 +37,7 @@ pub mod pending;
 mod persist;
 mod progress;
 pub mod queue;
+pub mod sightings;
 mod stopping;
 pub mod trail;
 pub(crate) mod troubles;

@@ -115,7 +115,7 @@ impl<D: Defender> Drive<D> {
             change: self.dispatcher.change(wall),
             unanswered,
             attempts,
-            calls: attempts + self.lister.calls(),
+            calls: attempts + self.lister.calls() + self.sightings.calls(),
             throttled: self.dispatcher.throttled(),
             overdue: self.dispatcher.overdue(),
             campaign: self.engine.campaign,

@@ -164,6 +164,13 @@ impl<D: Defender> Drive<D> {
         if self.dispatcher.in_flight() > 0 {
             return None;
         }
+        if let Some(left) = self.dispatcher.waits_for_machines(now) {
+            let what = "at the earliest, for all machines that are left are away";
+            return Some(monitor::Waiting {
+                what: what.to_owned(),
+                left: Some(left),
+            });
+        }
         let wake = self.dispatcher.next_wake(now)?;
         let what = if self.dispatcher.is_out() {
             "the API cannot be reached"

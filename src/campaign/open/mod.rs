@@ -45,7 +45,7 @@ pub(crate) use opened::Opened;
 pub use places::Places;
 pub(crate) use preview::{OpenPreview, Refusals};
 
-use super::{outcome::Outcome, retry::Policy, running::RunningLimits};
+use super::{away::Away, outcome::Outcome, retry::Policy, running::RunningLimits};
 use crate::{
     results,
     roster::{self, Inventory, Names, Skips},
@@ -107,6 +107,8 @@ struct Opening {
     names: Names,
     /// What the person should know, whatever is opened.
     remarks: Vec<String>,
+    /// The machines that are away, for a preview.
+    away: Option<Away>,
 }
 
 /// The campaign that is meant, before it is opened. Nobody else can open it.
@@ -187,7 +189,7 @@ impl Outlook {
     }
 
     /// Finds out what a run would find. Nothing is created or written: what it would change about a campaign is tried
-    /// out, and rolled back. If a run is working on the campaign, its counts of this moment are returned.
+    /// out, and rolled back. The machines that are `away` are counted. If a run is working on the campaign, its counts of this moment are returned.
     ///
     /// # Errors
     /// As of [`Claim::open`], but that nothing is left to be sent is no error.
@@ -195,8 +197,10 @@ impl Outlook {
         self,
         inventory: Option<Inventory>,
         skips: Skips,
+        away: Option<Away>,
     ) -> Result<OpenPreview, OpenError> {
         let mut opening = self.opening;
+        opening.away = away;
         opening.request.options.skips = Arc::new(skips);
         if let Some(inventory) = inventory {
             opening.know(inventory);
@@ -233,6 +237,7 @@ impl Opening {
             marks,
             names: Names::default(),
             remarks: Vec::new(),
+            away: None,
         })
     }
 }

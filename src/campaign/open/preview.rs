@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     campaign::{
+        away::Away,
         counts::Counts,
         forecast::Begun,
         outcome::{Outcome, Tally},
@@ -38,6 +39,8 @@ pub(crate) struct OpenPreview {
     pub(crate) due: u64,
     /// Those of them that are looked up first, for a scan may have been started there.
     pub(crate) in_doubt: u64,
+    /// Those of them whose machines are away and go behind all others.
+    pub(crate) away: u64,
     /// Those of them that something was sent to before.
     pub(crate) begun: Begun,
     /// How far earlier runs have reached.
@@ -168,6 +171,9 @@ impl Opening {
                 None => {
                     preview.due += 1;
                     groups.add(preview.due, row.extra);
+                    let machine = row.machine_id.as_ref();
+                    let is_away = |away: &Away| away.contains(machine);
+                    preview.away += u64::from(self.away.as_ref().is_some_and(is_away));
                 }
                 Some((outcome, why)) => preview.refuse(outcome, row.line, &why),
             }
@@ -200,6 +206,9 @@ impl Opening {
     fn preview_resumed(&self, mut store: Store) -> Result<OpenPreview, OpenError> {
         let joined = self.join(&mut store)?;
         let mut preview = OpenPreview::of(&store, false, &self.request)?;
+        if let Some(away) = &self.away {
+            preview.away = away.count(&store)?;
+        }
         preview.notes.extend(self.request.notes(&joined.notes));
         preview.notes.extend(joined.remarks);
         if joined.added > 0 {

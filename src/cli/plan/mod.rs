@@ -53,6 +53,8 @@ struct Plan {
     on_its_way: u64,
     /// Those of them that are looked up first.
     in_doubt: u64,
+    /// Those of them whose machines are away and go behind all others.
+    away: u64,
     /// The other rows.
     outcomes: BTreeMap<&'static str, u64>,
     refusals: Vec<Refusals>,
@@ -163,6 +165,7 @@ impl Plan {
             due: found.due,
             on_its_way,
             in_doubt: found.in_doubt.saturating_sub(on_its_way),
+            away: found.away,
             refusals: found.refusals,
             notes: found.notes,
             tally: found.tally,

@@ -51,6 +51,9 @@ impl Plan {
                 self.in_doubt
             )?;
         }
+        if self.away > 0 {
+            writeln!(f, "  {:>9}  of them away, and behind all others", self.away)?;
+        }
         for (outcome, count) in self.tally.iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count:>9}  {outcome}")?;
             if let Some(refusals) = self.refusals_of(outcome) {

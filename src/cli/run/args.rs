@@ -12,7 +12,7 @@ use clap::{
 };
 use jiff::Timestamp;
 
-use super::{input_args::InputArgs, running_args::RunningArgs};
+use super::{input_args::InputArgs, offline_args::OfflineArgs, running_args::RunningArgs};
 use crate::{
     campaign::{
         open::Places,
@@ -69,6 +69,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub(super) running: RunningArgs,
+
+    #[command(flatten)]
+    pub(super) offline: OfflineArgs,
 
     /// Watch the scans while others are started, and then to their end.
     #[arg(long, help_heading = "Following")]
@@ -340,10 +343,5 @@ impl RunArgs {
             max_attempts: self.retry.max_attempts,
             on_pending,
         }
-    }
-
-    /// Whether targets in doubt are sent to again even if they cannot be looked up.
-    pub(super) fn risk_taken(&self) -> bool {
-        self.resume.retry.contains(&Outcome::Unsure)
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::{ask::Questions, context::RunContext, record};
 use crate::{
     campaign::{
+        away::Away,
         brakes::{Baseline, BrakeOptions, night},
         counts::Counts,
         engine::dispatcher::Dispatcher,
@@ -100,8 +101,8 @@ impl RunContext {
         Ok(())
     }
 
-    /// The dispatcher, which decides what is sent next, with the targets that are left. `now` is when the run starts;
-    /// `seed` is for its random choices.
+    /// The dispatcher, which decides what is sent next, with the targets that are left. Those whose machines are `away`
+    /// are set aside. `now` is when the run starts; `seed` is for its random choices.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -109,6 +110,7 @@ impl RunContext {
         &self,
         opened: &Opened,
         brakes: BrakeOptions,
+        away: Option<&Away>,
         now: Moment,
         seed: u64,
     ) -> Result<Dispatcher, Failure> {
@@ -121,6 +123,9 @@ impl RunContext {
         let running = self.args.running.limits();
         let start = running.at_start(store, wall())?;
         dispatcher = dispatcher.with_running(&running, start, now, wall());
+        if let Some(away) = away {
+            dispatcher = dispatcher.with_away(away.at_start(store)?, now);
+        }
         store.each_left(|left| dispatcher.left(left, now, wall()))?;
         if self.args.retry.skip_busy {
             dispatcher.skip_busy(wall());

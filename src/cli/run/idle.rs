@@ -31,6 +31,8 @@ impl RunArgs {
             ("--follow-timeout", follow)
         } else if self.running.is_idle() {
             ("--running-timeout", "--max-running or --max-running-per")
+        } else if self.offline.is_idle() {
+            ("--offline-after", "--when-offline defer")
         } else if self.connect.scenario.is_given() && !self.connect.mock {
             ("--scenario", "--mock")
         } else {

@@ -2,7 +2,7 @@
 //!
 //! In the order in which a run uses them:
 //!
-//! - [`args`](self), [`input_args`](self), [`running_args`](self): the options. [`idle`](self): options that have no
+//! - [`args`](self), [`input_args`](self), [`running_args`](self), [`offline_args`](self): the options. [`idle`](self): options that have no
 //!   effect without another one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
 //! - [`survey`](self): what is read about the machines before the first call.
@@ -23,6 +23,7 @@ mod finish;
 mod following;
 mod idle;
 mod input_args;
+mod offline_args;
 mod preview;
 mod record;
 mod request;
@@ -128,6 +129,7 @@ pub(super) async fn run_campaign(
     let claim = claim(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
     let questions = args.questions(claim.needs_inventory);
     let found = setup.survey(&world).answer(questions).await?;
+    let away = found.away;
     let opened = claim.open(found.inventory, found.skips).await?;
     for note in &opened.notes {
         world.monitor.note(note);
@@ -149,7 +151,7 @@ pub(super) async fn run_campaign(
     let began = run.api.clock.now();
     let standing = Baseline::of(&opened.reach, &opened.tally);
     let bounds = RunBounds::of(&brakes, &run.args.policy()).starting_at(standing);
-    let dispatcher = run.dispatcher(&opened, brakes, began, seed)?;
+    let dispatcher = run.dispatcher(&opened, brakes, away.as_ref(), began, seed)?;
     let (targets, tally) = (opened.targets, opened.tally);
     let journal = run.journal(opened.store, targets, command, bounds).await?;
     *has_begun = true;

@@ -74,7 +74,7 @@ impl RunArgs {
         })?;
         let questions = self.questions(outlook.needs_inventory);
         let known = self.survey_for_plan(questions, &quota, clock).await?;
-        let mut found = outlook.preview(known.inventory, known.skips)?;
+        let mut found = outlook.preview(known.inventory, known.skips, known.away)?;
         if self.resume.is_nightly() {
             let runs = ledger::run_starts(std::mem::take(&mut found.runs));
             let standing = Baseline::of(&found.reach, &found.tally);

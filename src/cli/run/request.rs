@@ -4,7 +4,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::RunArgs;
 use crate::{
-    campaign::open::{OpenRequest, Places},
+    campaign::{
+        open::{OpenRequest, Places},
+        outcome::Outcome,
+    },
     cli::{Failure, connect::RowsTenant, ledger},
     roster::{self, Excluded, Where, WhereError},
     store::Identity,
@@ -43,6 +46,11 @@ impl RunArgs {
             policy: self.policy(),
             running: self.running.limits(),
         })
+    }
+
+    /// Whether targets in doubt are sent to again even if they cannot be looked up.
+    pub(super) fn risk_taken(&self) -> bool {
+        self.resume.retry.contains(&Outcome::Unsure)
     }
 
     /// Whether the input is meant to be a results file: `--where` names a column that only such a file has.

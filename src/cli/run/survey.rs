@@ -1,5 +1,6 @@
 //! What is read about the machines before the first call: the inventory, in which names are looked up (`--resolve`),
-//! and what the devices report of themselves (`--skip-scanned-within`, `--skip-unscannable`).
+//! what the devices report of themselves (`--skip-scanned-within`, `--skip-unscannable`), and which were not seen lately
+//! (`--when-offline defer`).
 //!
 //! - [`skips`](self): which machines need no scan, or cannot have one.
 
@@ -7,11 +8,11 @@ mod skips;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::RunArgs;
 use crate::{
-    campaign::open::Resolve,
+    campaign::{away::Away, engine::sightings::last_seen, open::Resolve},
     cli::{
         ExitCode, Failure,
         api::{Api, ApiClient},
@@ -54,6 +55,8 @@ pub(super) struct Questions {
     scanned_within: Option<SignedDuration>,
     /// Which cannot be scanned.
     unscannable: bool,
+    /// Which were not seen for this time.
+    unseen_for: Option<SignedDuration>,
     /// The scan type of rows without their own.
     scan_type: ScanType,
     /// How long an outage is waited for, if there is an end to it.
@@ -67,13 +70,16 @@ pub(super) struct Findings {
     pub(super) inventory: Option<Inventory>,
     /// The machines that are skipped.
     pub(super) skips: Skips,
+    /// The machines that are away, if that was asked.
+    pub(super) away: Option<Away>,
 }
 
 impl RunArgs {
     /// What the token has to permit.
     pub(super) fn need(&self) -> Need {
         let input = &self.input;
-        if input.resolve || input.skip_unscannable || input.skip_scanned_within.is_some() {
+        let skips = input.skip_unscannable || input.skip_scanned_within.is_some();
+        if input.resolve || skips || self.offline.defers().is_some() {
             Need::ScanAndRead
         } else {
             Need::Scan
@@ -94,6 +100,7 @@ impl RunArgs {
             names,
             scanned_within: self.input.skip_scanned_within,
             unscannable: self.input.skip_unscannable,
+            unseen_for: self.offline.defers(),
             scan_type: self.scan.scan_type,
             longest_outage: self.retry.give_up_after,
         }
@@ -141,7 +148,7 @@ impl Questions {
     }
 
     fn wants_inventory(&self) -> bool {
-        self.names || self.unscannable
+        self.names || self.unscannable || self.unseen_for.is_some()
     }
 
     fn wants_report(&self) -> bool {
@@ -180,8 +187,11 @@ impl Survey<'_> {
     ) -> Result<Findings, Failure> {
         let mut skips = Skips::for_scans_of(questions.scan_type);
         let mut inventory = None;
+        let mut away = questions.unseen_for.map(Away::new);
         if questions.wants_inventory() {
-            let machines = self.inventory(caller, questions, &mut skips).await?;
+            let machines = self
+                .inventory(caller, questions, &mut skips, away.as_mut())
+                .await?;
             inventory = questions.names.then_some(machines);
         }
         if questions.wants_report() {
@@ -194,7 +204,11 @@ impl Survey<'_> {
                 );
             }
         }
-        Ok(Findings { inventory, skips })
+        Ok(Findings {
+            inventory,
+            skips,
+            away,
+        })
     }
 
     async fn inventory(
@@ -202,7 +216,9 @@ impl Survey<'_> {
         caller: &Caller<ApiClient>,
         questions: Questions,
         skips: &mut Skips,
+        mut away: Option<&mut Away>,
     ) -> Result<Inventory, Failure> {
+        let now = self.clock.wall();
         let wanted = Wanted::default();
         let mut inventory = InventoryBuilder::default();
         let take = |machine: &Machine| {
@@ -212,9 +228,12 @@ impl Survey<'_> {
             if questions.unscannable {
                 by_inventory(machine, skips);
             }
+            if let Some(away) = &mut away {
+                not_seen(machine, now, away);
+            }
             Ok::<_, Infallible>(())
         };
-        let listing = machines::list(caller, &wanted, self.clock.wall(), take, |_| {});
+        let listing = machines::list(caller, &wanted, now, take, |_| {});
         let listed = listing.await.map_err(no_inventory)?;
         if questions.names {
             let machines = count::of(listed.machines, "machine");
@@ -241,13 +260,19 @@ impl Survey<'_> {
     }
 }
 
+/// Adds a machine that was not seen for too long. One of which the inventory does not say when is not away.
+fn not_seen(machine: &Machine, now: Timestamp, away: &mut Away) {
+    if last_seen(machine).is_some_and(|seen| now.duration_since(seen) > away.after()) {
+        away.add(&machine.id);
+    }
+}
+
 fn listed(machine: &Machine) -> Listed<'_> {
-    let last_seen = machine.last_seen.as_deref();
     Listed {
         id: &machine.id,
         dns_name: machine.computer_dns_name.as_deref(),
         entra_id: machine.aad_device_id.as_deref(),
-        last_seen: last_seen.and_then(|seen| seen.parse().ok()),
+        last_seen: last_seen(machine),
         merged_into: machine.merged_into_machine_id.as_deref(),
     }
 }
@@ -276,7 +301,8 @@ fn no_inventory(error: ListError<Infallible>) -> Failure {
         ListError::Call(e) => Failure::new(
             code(&e),
             format!(
-                "the machines cannot be listed, which --resolve and --skip-unscannable need: {e}; {NOTHING_SENT}"
+                "the machines cannot be listed, which --resolve, --skip-unscannable and --when-offline defer need: {e}; \
+                 {NOTHING_SENT}"
             ),
         ),
     }

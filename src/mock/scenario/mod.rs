@@ -75,7 +75,7 @@ impl Scenario {
     /// Two settings do not go together.
     pub fn apply_to(self, config: &mut MockConfig) -> Result<(), ScenarioError> {
         set(&mut config.seed, self.seed);
-        self.fleet.apply_to(config);
+        self.fleet.apply_to(config)?;
         self.quota.apply_to(config)?;
         self.network.apply_to(config);
         self.scans.apply_to(config);

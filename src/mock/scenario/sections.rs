@@ -7,8 +7,8 @@ use super::{
     text::{LatencyText, LimitText, Range, Share, Span},
 };
 use crate::mock::config::{
-    BusyShape, CancelOfFinal, Comments, Endless, Fleet, ForbidWords, Kinds, ListOption, MockConfig,
-    Model, RetryAfter, Tokens, Vanish,
+    BusyShape, CancelOfFinal, Coming, Comments, Endless, Fleet, ForbidWords, Kinds, ListOption,
+    MockConfig, Model, RetryAfter, Tokens, Vanish,
 };
 
 /// `[fleet]`: which machines there are, and what they are like.
@@ -26,6 +26,8 @@ pub(super) struct FleetSection {
     unknown: Option<Share>,
     unsupported: Option<Share>,
     offline: Option<Share>,
+    away_for: Option<Range>,
+    here_for: Option<Range>,
     poison: Vec<String>,
     restricted: Vec<String>,
 }
@@ -40,7 +42,19 @@ enum Ids {
 }
 
 impl FleetSection {
-    pub(super) fn apply_to(self, config: &mut MockConfig) {
+    pub(super) fn apply_to(self, config: &mut MockConfig) -> Result<(), ScenarioError> {
+        config.coming = match (self.away_for, self.here_for) {
+            (Some(away), here) => Some(Coming {
+                away_for: away.0,
+                here_for: here.map(|here| here.0),
+            }),
+            (None, None) => config.coming.take(),
+            (None, Some(_)) => {
+                return Err(ScenarioError::Contradiction(
+                    "fleet.here-for goes with fleet.away-for",
+                ));
+            }
+        };
         set(&mut config.machines, self.machines);
         set(
             &mut config.fleet,
@@ -63,6 +77,7 @@ impl FleetSection {
         set(&mut chances.offline, self.offline);
         config.poison.extend(self.poison);
         config.restricted.extend(self.restricted);
+        Ok(())
     }
 }
 

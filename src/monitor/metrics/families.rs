@@ -160,6 +160,7 @@ impl Families {
             ("busy", standing.busy),
             ("retrying", standing.retrying),
             ("to_go", standing.to_go),
+            ("away", standing.away),
         ] {
             set(&self.targets_open, "standing", Cow::Borrowed(name), count);
         }

@@ -77,7 +77,8 @@ fn the_samples_are_the_states_numbers_and_add_up_to_the_targets() {
         unconfirmed: 5,
         busy: 15,
         retrying: 7,
-        to_go: 653,
+        away: 4,
+        to_go: 649,
     };
     metrics.state(&State::example());
     metrics.state(&state);
@@ -95,7 +96,8 @@ fn the_samples_are_the_states_numbers_and_add_up_to_the_targets() {
         ("to_look_up", 5.0),
         ("busy", 15.0),
         ("retrying", 7.0),
-        ("to_go", 653.0),
+        ("to_go", 649.0),
+        ("away", 4.0),
     ];
     let expected = expected.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(open, BTreeMap::from(expected));

@@ -124,6 +124,20 @@ fn request(call: &Call, token: &str) -> Request {
             }
             Request::get(&path, token)
         }
-        other @ Call::Machines { .. } => unreachable!("no campaign makes such a call: {other:?}"),
+        Call::Machines {
+            filter,
+            skip,
+            top,
+            order,
+        } => {
+            let mut path = format!("/api/machines?$top={top}&$skip={skip}");
+            if let Some(filter) = filter {
+                path += &format!("&$filter={filter}");
+            }
+            if order.count {
+                path += "&$count=true";
+            }
+            Request::get(&path, token)
+        }
     }
 }

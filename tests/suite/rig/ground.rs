@@ -1,5 +1,7 @@
 //! What outlives a process, and what other commands make of it.
 
+use fleetsweep::defender::wire::Machine;
+
 use super::*;
 
 impl Ground {
@@ -129,6 +131,36 @@ impl Ground {
         let ear = Ear::default();
         let recovering = recover::recover(&mut store, &list, &evidence, clock.as_ref(), &ear);
         recovering.await.unwrap()
+    }
+
+    /// The machines that the inventory has not seen for so long, as a run finds out before its first call.
+    pub(super) async fn survey(&self, after: SignedDuration) -> Away {
+        let rig = Rig::default();
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let caller = Caller::new(
+            Arc::new(Client::direct(Arc::clone(&self.tenant), rig.timeout)),
+            Arc::clone(&rig.tokens),
+            self.pacer.clone(),
+            Arc::clone(&clock),
+            OnOutage::Holds {
+                at_most: None,
+                monitor: Arc::new(Ear::default()),
+            },
+        );
+        let mut away = Away::new(after);
+        let take = |machine: &Machine| {
+            let last: Option<jiff::Timestamp> =
+                machine.last_seen.as_ref().map(|seen| seen.parse().unwrap());
+            if last.is_some_and(|last| clock.wall().duration_since(last) > after) {
+                away.add(&machine.id);
+            }
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let wanted = machines::Wanted::default();
+        machines::list(&caller, &wanted, clock.wall(), take, |_| {})
+            .await
+            .unwrap();
+        away
     }
 
     /// A canceller of the campaign's scans.

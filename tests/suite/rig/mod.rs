@@ -19,6 +19,7 @@ use std::{
 
 use fleetsweep::{
     campaign::{
+        away::Away,
         brakes::{
             BrakeOptions,
             canary_start::{CanaryStart, ThisRun, gate},
@@ -45,6 +46,7 @@ use fleetsweep::{
     },
     client::{
         caller::{Caller, OnOutage},
+        machines,
         scans::ScanList,
     },
     defender::{
@@ -81,6 +83,8 @@ pub(crate) struct Rig {
     pub(crate) skip_busy: bool,
     /// `--max-running`
     pub(crate) running: RunningLimits,
+    /// `--when-offline defer`, with its `--offline-after`
+    pub(crate) offline_after: Option<SignedDuration>,
     pub(crate) brakes: BrakeOptions,
     /// Who is asked whether the others may start.
     pub(crate) asker: Option<Arc<dyn Confirm>>,
@@ -175,6 +179,7 @@ impl Rig {
             policy: Policy::default(),
             skip_busy: false,
             running: RunningLimits::default(),
+            offline_after: None,
             brakes: BrakeOptions::default(),
             asker: None,
             followed: None,
@@ -366,6 +371,11 @@ impl Rig {
             .with_brakes(brakes, reach)
             .giving_up_after(self.give_up_after)
             .with_running(&self.running, running, began, clock.wall());
+        if let Some(after) = self.offline_after {
+            let away = ground.survey(after).await;
+            let store = Store::open_read_only(&ground.state()).unwrap();
+            dispatcher = dispatcher.with_away(away.at_start(&store).unwrap(), began);
+        }
         for one in left {
             dispatcher.left(one, began, clock.wall());
         }

@@ -141,7 +141,14 @@ impl Campaign {
     fn check(mut self) {
         let (state, told) = self.last_state();
         let scrape = Scrape::of(&self.address);
-        let standing = ["in_flight", "to_look_up", "busy", "retrying", "to_go"];
+        let standing = [
+            "in_flight",
+            "to_look_up",
+            "busy",
+            "retrying",
+            "to_go",
+            "away",
+        ];
         let open = standing.map(|name| (name.to_owned(), state[name].as_u64().unwrap()));
         let open = Counts::from(open);
         let ended = counts(&state["outcomes"]);

@@ -98,6 +98,7 @@ impl Dispatcher {
         if !self.brakes.admits_new() {
             self.queue.drop_new();
             self.running.parked.drop_new();
+            self.away.forget_all();
             self.cursor = None;
         }
     }

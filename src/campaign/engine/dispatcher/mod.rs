@@ -9,12 +9,13 @@
 //!   `busy_machines`: machines that are checked before a call is spent. `skip`: machines that are skipped
 //!   from the start.
 //! - `running`: how many scans may be under way (`--max-running`). `places`: who holds a place; `scans_seen`: what the
-//!   list tells of them. `parked`: targets that are set aside until their site has a place.
+//!   list tells of them. `parked`: targets that are set aside until their site has a place. `away`: or until their machine is back.
 //! - `outage`: what changes while the API cannot be reached; `reachability`: what is known about that;
 //!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call. `standing`: where
 //!   the targets are that have not ended.
 
 mod assignment;
+mod away;
 mod brakes;
 mod busy_machines;
 mod listings;
@@ -130,6 +131,7 @@ pub struct Dispatcher {
     suspicion: Suspicion,
     troubles: Troubles,
     running: Box<Running>,
+    away: Box<away::Deferred>,
 }
 
 impl Dispatcher {
@@ -167,6 +169,7 @@ impl Dispatcher {
             suspicion: Suspicion::default(),
             troubles: Troubles::default(),
             running: Box::default(),
+            away: Box::default(),
         }
     }
 
@@ -275,7 +278,7 @@ impl Dispatcher {
     /// Takes in a page of fresh targets. An empty page is the last one.
     pub(crate) fn page_came(&mut self, page: Vec<Target>, next: Cursor) {
         self.cursor = (!page.is_empty()).then_some(next);
-        let page = self.without_busy(page);
+        let page = self.without_busy(self.without_away(page));
         self.queue.add_fresh(page);
         self.drop_the_rest();
         self.conclude_suspicion();
@@ -310,12 +313,7 @@ impl Dispatcher {
 
     /// Whether no target is left that could be sent to, apart from those whose 403 is in question and those in flight.
     fn has_only_suspects(&self) -> bool {
-        self.queue.is_empty()
-            && self.unconfirmed.is_empty()
-            && self.left_unconfirmed.is_empty()
-            && self.running.parked.is_empty()
-            && self.busy.nobody_waits()
-            && self.cursor.is_none()
+        self.running.parked.is_empty() && self.has_only_away()
     }
 
     fn is_stopping(&self) -> bool {
@@ -323,6 +321,8 @@ impl Dispatcher {
     }
 }
 
+#[cfg(test)]
+mod away_tests;
 #[cfg(test)]
 mod brakes_tests;
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! Targets that are set aside because the scans under way leave no place for a machine of their site or host,
-//! so that others go first.
+//! Targets that are set aside because the scans under way leave no place for a machine of their site or host, or
+//! because their machine is away, so that others go first.
 //!
 //! Each waits in the list of one group that is full. When a scan of that group has ended, the first of its list
-//! is tried; if another of its groups is full by then, it waits in that one's list.
+//! is tried; if another of its groups is full by then, it waits in that one's list. Those whose machines are away wait
+//! in a list of their own, [`AWAY`], and go over to [`BACK`] when they may be sent.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,7 +19,16 @@ use crate::{
 const AT_HAND: usize = 4096;
 
 /// A target's place in its list: its priority and its number.
-type Key = (i64, u64);
+pub(super) type Key = (i64, u64);
+
+/// In place of a group: the targets whose machines are away, for which there is no room.
+pub(super) const AWAY: Group = (usize::MAX, 0);
+
+/// Those whose machines are back, which may go.
+pub(super) const BACK: Group = (usize::MAX, 1);
+
+/// How many of those are at hand at most.
+pub(super) const BACK_AT_HAND: u64 = AT_HAND as u64;
 
 /// The targets that are set aside.
 #[derive(Debug, Default)]
@@ -41,6 +51,30 @@ impl Parked {
         self.lists.entry(group).or_default().insert(key, pending);
     }
 
+    /// Sets a target aside that is only in the store.
+    pub(super) fn put_stored(&mut self, group: Group, key: Key) {
+        self.lists.entry(group).or_default().insert(key, None);
+    }
+
+    /// Moves a target to another list, if it is in the first one.
+    pub(super) fn move_over(&mut self, key: Key, from: Group, to: Group) {
+        let Some(list) = self.lists.get_mut(&from) else {
+            return;
+        };
+        let moved = list.remove(&key);
+        if list.is_empty() {
+            self.lists.remove(&from);
+        }
+        if let Some(pending) = moved {
+            self.lists.entry(to).or_default().insert(key, pending);
+        }
+    }
+
+    /// Whether nobody is set aside but those whose machines are away.
+    pub(super) fn has_only_away(&self) -> bool {
+        self.lists.keys().all(|group| *group == AWAY)
+    }
+
     /// Whether nobody is set aside.
     pub(super) fn is_empty(&self) -> bool {
         self.lists.is_empty()
@@ -53,7 +87,8 @@ impl Parked {
 
     /// Whether somebody waits for a group that has no room.
     pub(super) fn waits(&self, room: impl Fn(Group) -> u64) -> bool {
-        self.lists.keys().any(|&group| room(group) == 0)
+        let mut groups = self.lists.keys().filter(|group| **group != AWAY);
+        groups.any(|&group| room(group) == 0)
     }
 
     /// How many may go before others, because their groups have room.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::parked::{AWAY, BACK, BACK_AT_HAND};
 use crate::{
     campaign::{
         engine::pending::PendingTarget,
@@ -110,6 +111,11 @@ impl Places {
 
     /// How many places a group has left.
     pub(super) fn room_in(&self, group: Group) -> u64 {
+        match group {
+            AWAY => return 0,
+            BACK => return BACK_AT_HAND,
+            _ => {}
+        }
         let taken = self.by_group.get(&group).copied().unwrap_or(0);
         let limit = self.limits.per.get(group.0);
         limit.map_or(u64::MAX, |limit| limit.most.saturating_sub(taken))

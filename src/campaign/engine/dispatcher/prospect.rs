@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Dispatcher, running};
+use super::{Dispatcher, away, running};
 use crate::{
     campaign::{
         engine::{pending::PendingTarget, verdict::Verdict},
@@ -38,6 +38,8 @@ impl Dispatcher {
             Some("the sign-in does not answer")
         } else if self.running.has_waited {
             Some(running::UNFORESEEN)
+        } else if self.depends_on_away() {
+            Some(away::UNFORESEEN)
         } else {
             None
         }

@@ -195,7 +195,8 @@ impl Dispatcher {
         let waits = may_start
             && self.brakes.admitted() != Admitted::Nobody
             && (self.running.parked.waits(room)
-                || (is_full && (!self.running.parked.is_empty() || self.has_due_anywhere(now))));
+                || (is_full
+                    && (!self.running.parked.has_only_away() || self.has_due_anywhere(now))));
         self.running.waits = waits;
         self.running.has_waited |= waits;
     }
@@ -324,6 +325,8 @@ impl Dispatcher {
     /// Takes in targets that were set aside.
     pub(crate) fn parked_read(&mut self, wanted: &[Aside], targets: Vec<Target>) {
         if !wanted.is_empty() {
+            // Those whose machines were away have not been compared with the list of busy ones yet.
+            let targets = self.without_busy(targets);
             self.running.parked.came(wanted, targets);
         }
     }

@@ -13,12 +13,14 @@ impl Dispatcher {
         let busy = (self.busy.waiting() + self.queue.busy()) as u64;
         let retrying = self.suspicion.in_question() + self.queue.retrying();
         let retrying = (retrying + self.running.parked.begun()) as u64;
-        let placed = in_flight + unconfirmed + busy + retrying;
+        let away = self.away.waiting();
+        let placed = in_flight + unconfirmed + busy + retrying + away;
         Standing {
             in_flight,
             unconfirmed,
             busy,
             retrying,
+            away,
             // Most of them are only in the store, which nobody asks for a count.
             to_go: self.targets.saturating_sub(ended + placed),
         }
