@@ -9,6 +9,8 @@
 mod architecture;
 /// The log, from which everything can be told again.
 mod audit;
+/// Machines that are away, and go behind all others.
+mod away;
 /// The bench that everybody can run.
 #[cfg(unix)]
 mod bench;

@@ -9,7 +9,8 @@
 //!   `busy_machines`: machines that are checked before a call is spent. `skip`: machines that are skipped
 //!   from the start.
 //! - `running`: how many scans may be under way (`--max-running`). `places`: who holds a place; `scans_seen`: what the
-//!   list tells of them. `parked`: targets that are set aside until their site has a place. `away`: or until their machine is back.
+//!   list tells of them. `parked`: targets that are set aside until their site has a place.
+//! - `away`: targets that are set aside until their machine is back (`--when-offline defer`).
 //! - `outage`: what changes while the API cannot be reached; `reachability`: what is known about that;
 //!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call. `standing`: where
 //!   the targets are that have not ended.

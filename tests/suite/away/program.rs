@@ -1,0 +1,86 @@
+//! The options in the real program: what is refused, and what `plan`, `run` and `simulate` say.
+
+use std::process::Output;
+
+use super::super::{
+    command_line::{Place, assert_refused, said},
+    program::fleetsweep,
+};
+
+const SCENARIO: &str = "[fleet]\nmachines = 60\noffline = \"100%\"\naway-for = \"1h-2h\"\n";
+
+fn in_place(place: &Place, words: &[&str]) -> Output {
+    let mut command = fleetsweep(place.0.path());
+    command.args(words).output().unwrap()
+}
+
+/// The machines of the scenario's inventory, and one that it does not list.
+fn fleet_of_scenario() -> Place {
+    let place = Place::new("");
+    std::fs::write(place.path("s.toml"), SCENARIO).unwrap();
+    let list = in_place(
+        &place,
+        &[
+            "machines",
+            "--mock",
+            "--scenario",
+            "s.toml",
+            "-o",
+            "fleet.csv",
+        ],
+    );
+    assert!(list.status.success(), "{}", said(&list));
+    let mut ids = std::fs::read_to_string(place.path("fleet.csv")).unwrap();
+    let first = ids.lines().nth(1).unwrap();
+    let other = first.replace(|c: char| c.is_ascii_hexdigit(), "7");
+    assert!(ids.lines().count() > 30, "{ids}");
+    ids.push_str(&other);
+    ids.push('\n');
+    std::fs::write(place.path("fleet.csv"), ids).unwrap();
+    place
+}
+
+#[test]
+fn a_time_without_deferral_is_refused() {
+    let place = Place::new("machine_id\n0000000000000000000000000000000000000001\n");
+    let words = ["run", "fleet.csv", "--mock", "--offline-after", "3h"];
+    assert_refused(
+        &in_place(&place, &words),
+        2,
+        &["--offline-after", "--when-offline defer"],
+    );
+}
+
+#[test]
+fn a_plan_counts_those_that_are_away_and_a_run_sends_to_them_last() {
+    let place = fleet_of_scenario();
+    let mock = ["fleet.csv", "--mock", "--scenario", "s.toml"];
+    let with =
+        |command: &str, words: &[&str]| in_place(&place, &[&[command], &mock[..], words].concat());
+    let defer = ["--when-offline", "defer"];
+    let plan = with("plan", &[&defer[..], &["--json"]].concat());
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let due = plan["due"].as_u64().unwrap();
+    assert_eq!(plan["away"], due - 1, "{plan}");
+    let plan = said(&with("plan", &defer));
+    let line = format!("{}  of them away, and behind all others", due - 1);
+    assert!(plan.contains(&line), "{plan}");
+    let plan = said(&with("plan", &[]));
+    assert!(!plan.contains("them away"), "{plan}");
+    // Ten years later they are no longer counted as away.
+    let patient = [&defer[..], &["--offline-after", "3650d"]].concat();
+    let plan = said(&with("plan", &patient));
+    assert!(!plan.contains("them away"), "{plan}");
+
+    let run = with("run", &defer);
+    assert!(run.status.success(), "{}", said(&run));
+    let told = said(&run);
+    assert!(
+        told.contains(&format!(
+            "{} machines are away and go behind all others",
+            due - 1
+        )),
+        "{told}"
+    );
+    assert!(told.contains("nobody else is left"), "{told}");
+}
