@@ -28,7 +28,7 @@ pub enum Event {
         message: String,
     },
     /// [`Monitor::state`]
-    State(State),
+    State(Box<State>),
     /// [`Monitor::scans`]
     Scans(Scans),
     /// [`Monitor::braked`]
@@ -92,7 +92,7 @@ impl Monitor for Recording {
     }
 
     fn state(&self, state: &State) {
-        self.keep(Event::State(state.clone()));
+        self.keep(Event::State(Box::new(state.clone())));
     }
 
     fn scans(&self, scans: &Scans) {
@@ -126,7 +126,7 @@ mod tests {
             monitor.events(),
             [
                 Event::Note("hello".to_owned()),
-                Event::State(State::example()),
+                Event::State(Box::new(State::example())),
                 Event::Ended
             ]
         );

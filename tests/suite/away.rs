@@ -213,7 +213,7 @@ async fn shortly_before_the_deadline_the_rest_is_sent_all_the_same() {
     let away = away_at_first(ground.tenant(), machines);
     for id in &away {
         assert!(
-            starts[id] >= end - 20 * MINUTE && starts[id] < end,
+            starts[id] + 20 * MINUTE >= end && starts[id] < end,
             "{:?}",
             starts[id]
         );

@@ -23,8 +23,8 @@
 //!   what a reply means.
 //!
 //! - [`lookup`]: looking up attempts in the list of scans. [`active_scans`]: the machines that are being
-//!   scanned. [`sightings`]: the machines that were seen lately. [`canary_gate`]: whether the other machines may start after the canaries. [`trail`]: the log's
-//!   events. `troubles`: what went wrong, for people.
+//!   scanned. [`sightings`]: the machines that were seen lately. [`canary_gate`]: whether the other machines may
+//!   start after the canaries. [`trail`]: the log's events. `troubles`: what went wrong, for people.
 
 pub mod active_scans;
 pub mod attempt;

@@ -171,8 +171,7 @@ impl Opening {
                 None => {
                     preview.due += 1;
                     groups.add(preview.due, row.extra);
-                    let machine = row.machine_id.as_ref();
-                    let is_away = |away: &Away| away.contains(machine);
+                    let is_away = |away: &Away| away.contains(row.machine_id);
                     preview.away += u64::from(self.away.as_ref().is_some_and(is_away));
                 }
                 Some((outcome, why)) => preview.refuse(outcome, row.line, &why),

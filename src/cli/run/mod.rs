@@ -2,8 +2,8 @@
 //!
 //! In the order in which a run uses them:
 //!
-//! - [`args`](self), [`input_args`](self), [`running_args`](self), [`offline_args`](self): the options. [`idle`](self): options that have no
-//!   effect without another one.
+//! - [`args`](self), [`input_args`](self), [`running_args`](self), [`offline_args`](self): the options.
+//!   [`idle`](self): options that have no effect without another one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
 //! - [`survey`](self): what is read about the machines before the first call.
 //! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.

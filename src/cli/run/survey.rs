@@ -1,6 +1,6 @@
 //! What is read about the machines before the first call: the inventory, in which names are looked up (`--resolve`),
-//! what the devices report of themselves (`--skip-scanned-within`, `--skip-unscannable`), and which were not seen lately
-//! (`--when-offline defer`).
+//! what the devices report of themselves (`--skip-scanned-within`, `--skip-unscannable`), and which were not seen
+//! lately (`--when-offline defer`).
 //!
 //! - [`skips`](self): which machines need no scan, or cannot have one.
 
@@ -301,8 +301,8 @@ fn no_inventory(error: ListError<Infallible>) -> Failure {
         ListError::Call(e) => Failure::new(
             code(&e),
             format!(
-                "the machines cannot be listed, which --resolve, --skip-unscannable and --when-offline defer need: {e}; \
-                 {NOTHING_SENT}"
+                "the machines cannot be listed, which --resolve, --skip-unscannable and --when-offline defer need: \
+                 {e}; {NOTHING_SENT}"
             ),
         ),
     }

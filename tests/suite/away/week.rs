@@ -86,7 +86,7 @@ fn judge(
     let Some((survey, looks)) = listings.split_first() else {
         return;
     };
-    let near_the_end = 7 * 24 * HOUR - 30 * MINUTE;
+    let near_the_end = 167 * HOUR + 30 * MINUTE;
     for (id, start) in starts.iter().filter(|(_, start)| **start >= *survey) {
         if is_shown(tenant, id, *survey, after) {
             continue;

@@ -132,7 +132,8 @@ fn request(call: &Call, token: &str) -> Request {
         } => {
             let mut path = format!("/api/machines?$top={top}&$skip={skip}");
             if let Some(filter) = filter {
-                path += &format!("&$filter={filter}");
+                path += "&$filter=";
+                path += filter;
             }
             if order.count {
                 path += "&$count=true";
