@@ -189,7 +189,8 @@ impl Outlook {
     }
 
     /// Finds out what a run would find. Nothing is created or written: what it would change about a campaign is tried
-    /// out, and rolled back. The machines that are `away` are counted. If a run is working on the campaign, its counts of this moment are returned.
+    /// out, and rolled back. The machines that are `away` are counted. If a run is working on the campaign, its counts
+    /// of this moment are returned.
     ///
     /// # Errors
     /// As of [`Claim::open`], but that nothing is left to be sent is no error.
