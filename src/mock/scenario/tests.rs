@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Scenario;
 use crate::mock::{
-    BusyShape, Fault, Garbling, HealthConfig, Kind, Kinds, Latency, MockConfig, Model, Outage,
-    RetryAfter, Rule, Shape,
+    BusyShape, Coming, Fault, Garbling, HealthConfig, Kind, Kinds, Latency, MockConfig, Model,
+    Outage, RetryAfter, Rule, Shape,
 };
 
 fn config(text: &str) -> Result<MockConfig, String> {
@@ -36,6 +36,8 @@ fn what_it_names_becomes_settings() {
         tags = ["", "vip"]
         inactive = "10%"
         offline = "3%"
+        away-for = "1h-2h"
+        here-for = "3h-4h"
         poison = ["aa"]
         [quota]
         limits = ["10/1s"]
@@ -111,6 +113,11 @@ fn what_it_names_becomes_settings() {
         ..HealthConfig::default()
     };
     assert_eq!(config.health, health);
+    let coming = Coming {
+        away_for: hour..=2 * hour,
+        here_for: Some(3 * hour..=4 * hour),
+    };
+    assert_eq!(config.coming, Some(coming));
     assert_eq!(config.quota.health_limits[0].calls, 3);
     assert_eq!(config.busy_shape, BusyShape::ErrorInLowerCase);
     let expected = [
@@ -134,6 +141,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         ("network.latency = 'p50=2s,p99=1s'", "p99 is at least p50"),
         ("quota.limits = ['100']", "CALLS/WINDOW"),
         ("quota.phase = '3s'", "model = \"fixed\""),
+        ("fleet.here-for = '1h-2h'", "goes with fleet.away-for"),
         ("scans.busy = 0.5", "expected a string"),
         ("scans.busy = '120%'", "from 0% to 100%"),
         ("outages = ['10s-5m=down']", "not a shape of an outage"),
