@@ -36,8 +36,6 @@ fn what_it_names_becomes_settings() {
         tags = ["", "vip"]
         inactive = "10%"
         offline = "3%"
-        away-for = "1h-2h"
-        here-for = "3h-4h"
         poison = ["aa"]
         [quota]
         limits = ["10/1s"]
@@ -113,11 +111,6 @@ fn what_it_names_becomes_settings() {
         ..HealthConfig::default()
     };
     assert_eq!(config.health, health);
-    let coming = Coming {
-        away_for: hour..=2 * hour,
-        here_for: Some(3 * hour..=4 * hour),
-    };
-    assert_eq!(config.coming, Some(coming));
     assert_eq!(config.quota.health_limits[0].calls, 3);
     assert_eq!(config.busy_shape, BusyShape::ErrorInLowerCase);
     let expected = [
@@ -128,6 +121,17 @@ fn what_it_names_becomes_settings() {
             .during(Duration::from_mins(1)..Duration::from_mins(2)),
     ];
     assert_eq!(format!("{:?}", config.faults), format!("{expected:?}"));
+}
+
+#[test]
+fn machines_come_and_go_as_it_says() {
+    let config = config("[fleet]\naway-for = '1h-2h'\nhere-for = '3h-4h'").unwrap();
+    let hours = |from, to| Duration::from_hours(from)..=Duration::from_hours(to);
+    let coming = Coming {
+        away_for: hours(1, 2),
+        here_for: Some(hours(3, 4)),
+    };
+    assert_eq!(config.coming, Some(coming));
 }
 
 #[test]

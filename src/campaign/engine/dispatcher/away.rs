@@ -79,6 +79,10 @@ impl Dispatcher {
         self.away.after = start.after;
         self.away.next_look = now + LOOKS_APART;
         for away in start.targets {
+            // Each machine has one target; another one would go as others do.
+            if self.away.aside.contains_key(&away.machine) {
+                continue;
+            }
             let key = (away.priority.unwrap_or(i64::MAX), away.n);
             self.running.parked.put_stored(AWAY, key);
             self.away.ever.insert(away.n);
