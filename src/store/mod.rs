@@ -6,8 +6,8 @@
 //!   the file is as it was written.
 //! - `load`: [`Loader`], which writes a new campaign's rows. `record`: [`Record`], what happens to targets, in batches.
 //! - `page`: [`Target`] and [`Cursor`], the targets that nothing was sent to yet. `resume`: [`Left`], [`Unfinished`]
-//!   and [`Known`], what an earlier run left behind. `amend`: [`Amendment`], and `extension`: [`Extension`], what a later
-//!   run may change.
+//!   and [`Known`], what an earlier run left behind. `amend`: [`Amendment`], and `extension`: [`Extension`], what a
+//!   later run may change.
 //! - `row`: [`StoredRow`], whole rows for the results file.
 //! - `actions`: [`OpenAction`] and [`ActionUpdate`], the scans and their states. `cancels`: [`CancelEnd`], attempts to
 //!   cancel scans, and requests that a running process stop.
