@@ -129,7 +129,8 @@ impl Dispatcher {
         if !may_look
             || away.next_look > now
             || self.is_stopping()
-            || self.reach.is_out()
+            // While starts alone fail, one that is back is the other machine that shows their end.
+            || self.reach.list_is_out()
             || !self.times().allow(wall)
         {
             return None;
@@ -202,13 +203,19 @@ impl Dispatcher {
         wall: Timestamp,
         forecast: impl FnOnce() -> quota::Forecast,
     ) {
-        if self.away.aside.is_empty() || self.is_stopping() || !self.has_only_away() {
+        if self.away.aside.is_empty() || self.is_stopping() {
             return;
         }
         let Some(end) = self.times().not_after.as_ref().map(|end| end.at) else {
-            self.send_the_rest("nobody else is left");
+            if self.has_only_away() {
+                self.send_the_rest("nobody else is left");
+            }
             return;
         };
+        // Others may wait for longer than there is time: a busy machine for its scan, a site for a place.
+        if self.cursor.is_some() || self.has_due_anywhere(now) {
+            return;
+        }
         let reckoned = self.away.reckoned;
         if reckoned.is_some_and(|last| now.since(last) < RECKONED_EVERY) {
             return;

@@ -153,3 +153,16 @@ async fn a_listing_that_fails_is_told_once_and_nobody_is_forgotten() {
     turn(&mut dispatcher, 6931);
     assert_eq!(sent(&mut dispatcher, 6931).len(), 5);
 }
+
+#[tokio::test]
+async fn another_that_waits_beyond_the_end_keeps_nobody_from_going_before_it() {
+    let mut dispatcher = deferring(Some(7200));
+    turn(&mut dispatcher, 0);
+    assert_eq!(sent(&mut dispatcher, 0), [1, 3, 5, 7, 9]);
+    let busy = crate::campaign::engine::pending::PendingTarget::new(target(11, None));
+    dispatcher.queue.put_later(busy, at(9000), at(0));
+    turn(&mut dispatcher, 1000);
+    assert!(sent(&mut dispatcher, 1000).is_empty(), "there is time yet");
+    turn(&mut dispatcher, 6900);
+    assert_eq!(sent(&mut dispatcher, 6900), [2, 4, 6, 8, 10]);
+}
