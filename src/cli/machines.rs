@@ -254,14 +254,9 @@ fn write(
 fn failure(error: ListError<ResultsError>, wanted: &Wanted) -> Failure {
     let e = match error {
         ListError::Take(e) => return e.into(),
-        ListError::Endless(machines) => {
-            return Failure::new(
-                ExitCode::Tenant,
-                format!(
-                    "the list of machines has no end: after {machines} machines the service shows the same or ever \
-                     more; look at --api-url and the proxy"
-                ),
-            );
+        e @ ListError::Endless(_) => {
+            let why = format!("{e}; look at --api-url and the proxy");
+            return Failure::new(ExitCode::Tenant, why);
         }
         ListError::Call(e) => e,
     };

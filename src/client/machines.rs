@@ -209,13 +209,18 @@ async fn page<D: Defender>(
 }
 
 /// Why a listing stopped early.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ListError<E> {
     /// A call failed.
+    #[error("{0}")]
     Call(CallError),
     /// The list has no end; this many machines had come.
+    #[error(
+        "the list of machines has no end: after {0} machines the service shows the same or ever more"
+    )]
     Endless(u64),
     /// `take` failed.
+    #[error("{0}")]
     Take(E),
 }
 

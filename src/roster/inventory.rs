@@ -107,18 +107,6 @@ impl InventoryBuilder {
 }
 
 impl Inventory {
-    /// How many machines there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.machines.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.machines.is_empty()
-    }
-
     /// The ids of all machines that an id, a name or an Entra device id may mean, merged ones and those that they were
     /// merged into alike.
     pub(super) fn every_id(&self, text: &str) -> Vec<String> {

@@ -46,18 +46,12 @@ pub struct Names {
 impl Names {
     /// Names that are looked up in this inventory.
     #[must_use]
-    pub fn of(inventory: Option<Inventory>, ambiguous: Ambiguous) -> Self {
+    pub fn of(inventory: Inventory, ambiguous: Ambiguous) -> Self {
         Self {
             known: HashMap::new(),
-            inventory,
+            inventory: Some(inventory),
             ambiguous,
         }
-    }
-
-    /// The same, with another choice.
-    #[must_use]
-    pub fn with(self, ambiguous: Ambiguous) -> Self {
-        Self { ambiguous, ..self }
     }
 
     /// Adds what a campaign has found out about a cell of its input.

@@ -388,7 +388,7 @@ fn a_name_is_never_guessed() {
             Ambiguous::Refuse
         };
         let options = Options {
-            names: Some(Arc::new(Names::of(Some(builder.build()), ambiguous))),
+            names: Some(Arc::new(Names::of(builder.build(), ambiguous))),
             ..Options::default()
         };
         let cells: Vec<_> = inventory

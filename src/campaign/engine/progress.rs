@@ -165,10 +165,13 @@ impl<D: Defender> Drive<D> {
             return None;
         }
         if let Some(left) = self.dispatcher.waits_for_machines(now) {
-            let what = "at the earliest, for all machines that are left are away";
+            let what = match left {
+                Some(_) => "at the earliest, for all machines that are left are away",
+                None => "all machines that are left are away, and go shortly before --not-after",
+            };
             return Some(monitor::Waiting {
                 what: what.to_owned(),
-                left: Some(left),
+                left,
             });
         }
         let wake = self.dispatcher.next_wake(now)?;

@@ -26,9 +26,9 @@ pub enum SightingError {
     /// The ledger of the quota cannot be used.
     #[error(transparent)]
     Ledger(LedgerError),
-    /// Any other reason. It may be possible later.
+    /// Any other reason. It may be possible later. The machines were seen until then.
     #[error("{0}")]
-    Failed(String),
+    Failed(String, Seen),
 }
 
 /// Lists the inventory.
@@ -96,14 +96,11 @@ impl<D: Defender> Sightings<D> {
         match listing.await {
             Ok(_) => Ok(Seen(seen)),
             Err(ListError::Take(never)) => match never {},
-            Err(ListError::Endless(machines)) => Err(SightingError::Failed(format!(
-                "the list has no end: after {machines} machines the service shows the same or ever more"
-            ))),
             Err(ListError::Call(CallError::Ledger(e))) => Err(SightingError::Ledger(e)),
             Err(ListError::Call(CallError::Refused(said))) if said.status == 403 => Err(
                 SightingError::Forbidden(CallError::Refused(said).to_string()),
             ),
-            Err(ListError::Call(e)) => Err(SightingError::Failed(e.to_string())),
+            Err(e) => Err(SightingError::Failed(e.to_string(), Seen(seen))),
         }
     }
 }

@@ -47,8 +47,8 @@ impl Opening {
 
     /// Takes in the inventory, and finds the machines in it that exclusion lists name.
     pub(super) fn know(&mut self, inventory: Inventory) {
-        let names = Names::of(Some(inventory), Ambiguous::Refuse);
         let resolve = self.request.resolve.clone().unwrap_or_default();
+        let names = Names::of(inventory, resolve.ambiguous);
         let mut unknown = Vec::new();
         let mut ids = Vec::new();
         for name in &resolve.excluded {
@@ -62,7 +62,7 @@ impl Opening {
         }
         self.request.exclude.extend(ids);
         self.remarks.extend(not_protected(&unknown));
-        self.names = names.with(resolve.ambiguous);
+        self.names = names;
     }
 
     /// What the names of a new campaign stand for; `None` if its input holds ids. If it is rebuilt, what its results

@@ -193,6 +193,9 @@ impl Opening {
         let store = Store::open_read_only(&self.request.places.state)?;
         let mut preview = OpenPreview::of(&store, true, &self.request)?;
         preview.running = true;
+        if let Some(away) = &self.away {
+            preview.away = away.count(&store)?;
+        }
         preview.notes.push(format!(
             "a run is at work on campaign {}: these are its counts of this moment; the input was not compared with \
              it, and a second run would be refused",

@@ -66,3 +66,32 @@ fn is_cut_off(comment: &str, campaign: &str) -> bool {
     let tag = format!("{MARK}{campaign}:");
     comment.len() < tag.len() + 20 && (tag.starts_with(comment) || comment.starts_with(&tag))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_of_ours_on_a_machine_that_is_no_target_is_not_passed_over() {
+        let open = [OpenTarget {
+            n: 2,
+            machine: "known".to_owned(),
+            attempts: 0,
+            reopened: false,
+        }];
+        let mut listed = ListedScans::new(&open, "abcdefghij");
+        let action = |machine: &str, comment: &str| -> MachineAction {
+            serde_json::from_value(serde_json::json!({
+                "id": machine, "machineId": machine, "requestorComment": comment,
+            }))
+            .unwrap()
+        };
+        let ours = CampaignId::known("abcdefghij").tag(2);
+        listed.see(&action("Known", &ours));
+        listed.see(&action("Renamed", &ours));
+        listed.see(&action("of-others", "nightly"));
+        assert!(listed.ours.contains_key("known"));
+        let others: Vec<_> = listed.others.iter().map(String::as_str).collect();
+        assert_eq!(others, ["renamed"]);
+    }
+}

@@ -122,6 +122,13 @@ impl RunArgs {
             let note = format!("--max-failures {max} may stop the campaign before its end");
             found.notes.push(note);
         }
+        if found.away > 0 && brakes.times.not_after.is_some() {
+            found.notes.push(
+                "--when-offline defer: machines that are away may go as late as shortly before --not-after; the times \
+                 below take all of them as due"
+                    .to_owned(),
+            );
+        }
         let machines = brakes.most(&found.reach).min(found.due);
         if let Some(why) = yes::why_not_covered(self.yes, machines) {
             found.notes.push(format!("{why}: a run would refuse that"));

@@ -290,12 +290,9 @@ fn code(e: &CallError) -> ExitCode {
 fn no_inventory(error: ListError<Infallible>) -> Failure {
     match error {
         ListError::Take(never) => match never {},
-        ListError::Endless(machines) => Failure::new(
+        e @ ListError::Endless(_) => Failure::new(
             ExitCode::Tenant,
-            format!(
-                "the list of machines has no end: after {machines} machines the service shows the same or ever more; \
-                 look at --api-url and the proxy; {NOTHING_SENT}"
-            ),
+            format!("{e}; look at --api-url and the proxy; {NOTHING_SENT}"),
         ),
         ListError::Call(CallError::Ledger(e)) => e.into(),
         ListError::Call(e) => Failure::new(

@@ -161,7 +161,8 @@ impl Dispatcher {
                      are away are sent to at the end"
                 ));
             }
-            Err(SightingError::Failed(why)) => {
+            Err(SightingError::Failed(why, seen)) => {
+                self.are_back(&seen);
                 if !std::mem::replace(&mut self.away.is_failure_told, true) {
                     self.notes.push(format!(
                         "the inventory could not be listed: {why}; it is tried again every 15 minutes, and machines \
@@ -240,6 +241,27 @@ impl Dispatcher {
         last.is_none_or(|last| last >= end)
     }
 
+    /// Lets so many of them go although they are away, to find out what a 403 is meant for. Whether there are any.
+    pub(super) fn try_some_away(&mut self, many: u32) -> bool {
+        let mut keys: Vec<_> = self.away.aside.values().copied().collect();
+        keys.sort_unstable();
+        keys.truncate(usize::try_from(many).unwrap_or(usize::MAX));
+        self.away.aside.retain(|_, key| !keys.contains(key));
+        for key in &keys {
+            self.running.parked.move_over(*key, AWAY, BACK);
+        }
+        if !keys.is_empty() {
+            self.notes.push(format!(
+                "a start was forbidden, and nobody else is there: {} that {} away {} sent to all the same, to find out \
+                 whether all are forbidden",
+                count::of(keys.len() as u64, "machine"),
+                count::word(keys.len() as u64, "is", "are"),
+                count::word(keys.len() as u64, "is", "are"),
+            ));
+        }
+        !keys.is_empty()
+    }
+
     fn send_the_rest(&mut self, why: &str) {
         let waiting = self.away.waiting();
         for key in self.away.aside.values() {
@@ -255,11 +277,13 @@ impl Dispatcher {
         ));
     }
 
-    /// When the inventory is listed next, if the run waits for nothing but machines that are away.
+    /// Whether the run waits for nothing but machines that are away, and then in how long the inventory is listed next,
+    /// if it may be listed.
     #[must_use]
-    pub(crate) fn waits_for_machines(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn waits_for_machines(&self, now: Moment) -> Option<Option<Duration>> {
         let waits = !self.away.aside.is_empty() && !self.is_stopping() && self.has_only_away();
-        waits.then(|| self.away.next_look.since(now))
+        let left = (!self.away.is_forbidden).then(|| self.away.next_look.since(now));
+        waits.then_some(left)
     }
 
     /// Whether the last call depends on when machines come back.

@@ -14,8 +14,10 @@ use crate::{
             sightings::{Seen, SightingError},
             verdict::{Scan, Verdict},
         },
+        outcome::Outcome,
         running::Aside,
     },
+    client::reply::Trouble,
     quota::{Clock, Kind, Pacer, Quota, TokioClock},
     store::Reach,
 };
@@ -126,7 +128,7 @@ async fn one_that_is_back_goes_before_the_others_and_the_rest_shortly_before_the
     }
     assert_eq!(
         dispatcher.waits_for_machines(at(1000)),
-        Some(Duration::from_secs(800))
+        Some(Some(Duration::from_secs(800)))
     );
     turn(&mut dispatcher, 6931);
     assert_eq!(sent(&mut dispatcher, 6931), [2, 6, 8, 10]);
@@ -142,7 +144,10 @@ async fn a_listing_that_fails_is_told_once_and_nobody_is_forgotten() {
                 .wants_sightings(at(900 * look), wall(900 * look))
                 .is_some()
         );
-        dispatcher.sighted(Err(SightingError::Failed("HTTP 500".to_owned())));
+        dispatcher.sighted(Err(SightingError::Failed(
+            "HTTP 500".to_owned(),
+            Seen::default(),
+        )));
     }
     assert_eq!(dispatcher.take_notes().len(), 1);
     assert!(dispatcher.wants_sightings(at(3600), wall(3600)).is_some());
@@ -165,4 +170,69 @@ async fn another_that_waits_beyond_the_end_keeps_nobody_from_going_before_it() {
     assert!(sent(&mut dispatcher, 1000).is_empty(), "there is time yet");
     turn(&mut dispatcher, 6900);
     assert_eq!(sent(&mut dispatcher, 6900), [2, 4, 6, 8, 10]);
+}
+
+/// The five that are there are answered with this, one after the other.
+fn all_there(dispatcher: &mut Dispatcher, verdict: impl Fn(u64) -> Verdict) {
+    for second in 0..5 {
+        turn(dispatcher, second);
+        let verdict = verdict(second);
+        call(dispatcher, verdict, at(second));
+        if dispatcher.is_out() {
+            return;
+        }
+    }
+}
+
+fn forbidden() -> Verdict {
+    Verdict::Forbidden("the service forbids it".into())
+}
+
+#[tokio::test]
+async fn what_a_403_is_meant_for_is_found_out_without_waiting_for_those_that_are_away() {
+    let mut permitted = deferring(Some(700_000));
+    all_there(&mut permitted, |second| match second {
+        4 => forbidden(),
+        _ => Verdict::Accepted(Scan::default()),
+    });
+    assert_eq!(permitted.tally().of(Outcome::Refused), 1);
+
+    // Nobody of those that are there is answered otherwise: some of the others are tried, and they tell.
+    let mut forbidden_for_all = deferring(Some(700_000));
+    forbidden_for_all.queue = Queue::default();
+    forbidden_for_all.queue.add_fresh(vec![target(1, Some(1))]);
+    assert_eq!(call(&mut forbidden_for_all, forbidden(), at(0)), 1);
+    for second in 1..4 {
+        assert_eq!(forbidden_for_all.stop_reason(), None, "{second}");
+        turn(&mut forbidden_for_all, second);
+        let tried = call(&mut forbidden_for_all, forbidden(), at(second));
+        assert!([2, 4, 6].contains(&tried), "{tried}");
+    }
+    let stop = forbidden_for_all.stop_reason();
+    assert!(matches!(stop, Some(StopReason::Tenant(_))), "{stop:?}");
+}
+
+#[tokio::test]
+async fn while_only_starts_fail_the_inventory_is_listed_and_what_was_seen_before_a_page_failed_counts()
+ {
+    let mut dispatcher = deferring(Some(700_000));
+    all_there(&mut dispatcher, |second| match second {
+        0 => Verdict::Accepted(Scan::default()),
+        _ => Verdict::Unsure(Trouble {
+            why: "HTTP 503".into(),
+            ..Trouble::default()
+        }),
+    });
+    assert!(dispatcher.is_out());
+    assert_eq!(dispatcher.wants_sightings(at(900), wall(900)), None);
+    assert!(dispatcher.wants_probe(at(901)));
+    dispatcher.probed(Ok(()), at(901));
+    assert!(
+        dispatcher.is_out(),
+        "the list is answered, and starts are not"
+    );
+    assert!(dispatcher.wants_sightings(at(902), wall(902)).is_some());
+    let page = "a page was lost".to_owned();
+    dispatcher.sighted(Err(SightingError::Failed(page, seen(&[4]))));
+    assert_eq!(dispatcher.standing(5).away, 4);
 }

@@ -103,13 +103,13 @@ impl Dispatcher {
 
     /// Decides if no other machine is left to try.
     pub(super) fn conclude_suspicion(&mut self) {
-        let nobody_is_left = self.in_flight.is_empty() && self.has_only_suspects();
-        if !self.suspicion.is_on() || !nobody_is_left || self.is_stopping() {
+        let nobody_is_there = self.in_flight.is_empty() && self.has_only_away();
+        if !self.suspicion.is_on() || !nobody_is_there || self.is_stopping() {
             return;
         }
         if self.suspicion.permitted.is_some() {
             self.forbidden_for_these();
-        } else {
+        } else if !self.try_some_away(OTHERS) {
             self.forbidden_for_all();
         }
     }
