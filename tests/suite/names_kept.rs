@@ -1,16 +1,16 @@
 //! Names as input (`--resolve`), where lists, tenants and inputs change: nothing is lost, and nobody who is excluded is
 //! called.
 
-use std::fs;
+use std::{fs, path::Path, time::Duration};
 
 use fleetsweep::mock::{Fault, Kind, MockConfig, Rule};
 use serde_json::{Value, json};
 
 use super::names::{cells, command, id, machine, tenant};
-use crate::sign_in::served;
+use crate::{shell::at, sign_in::served};
 
 /// What was typed, what it stands for and how it ended, row by row.
-fn rows(folder: &std::path::Path, typed: &str) -> Vec<[String; 3]> {
+fn rows(folder: &Path, typed: &str) -> Vec<[String; 3]> {
     cells(folder, [typed, "machine_id", "outcome"])
 }
 
@@ -187,4 +187,56 @@ async fn an_inventory_that_never_stands_still_decides_nothing() {
     assert_eq!(refused.code, 4, "{}", refused.err);
     assert!(refused.err.contains("changed each time"), "{}", refused.err);
     assert_eq!(tenant.recorder().scans(), 0);
+}
+
+/// The state as it was is opened while a copy of the campaign goes on elsewhere, and the inventory is still awaited.
+#[tokio::test]
+async fn a_copy_that_goes_on_while_the_inventory_is_listed_leads_to_no_second_scan() {
+    let inventory = [machine(1, "pc-1"), machine(2, "pc-2"), machine(3, "pc-3")];
+    let page = json!({"@odata.count": 3, "value": inventory}).to_string();
+    let listing = |nth| {
+        Rule::new(Fault::Status(200, page.clone()))
+            .kind(Kind::Machines)
+            .nth(nth)
+    };
+    let slow = Rule::new(Fault::Delay(Duration::from_secs(5)))
+        .kind(Kind::Machines)
+        .nth(2);
+    let (tenant, base) = served(MockConfig {
+        faults: vec![listing(1), slow, listing(3)],
+        ..MockConfig::default()
+    })
+    .await;
+    let folders = tempfile::tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| folders.path().join(name));
+    fs::create_dir(&here).unwrap();
+    fs::write(here.join("in.csv"), "name\npc-1\npc-2\npc-3\n").unwrap();
+    let run = |folder: &Path, more: &str| {
+        let mut command = crate::program::fleetsweep(folder);
+        command
+            .args(format!("run in.csv -q {} {more}", at(&base)).split_whitespace())
+            .env("XDG_STATE_HOME", folders.path().join("state"))
+            .env("FLEETSWEEP_TOKEN", "ready");
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let code = |output: &std::process::Output| output.status.code();
+    assert_eq!(
+        code(&run(&here, "--resolve --max-machines 1").await.unwrap()),
+        Some(3)
+    );
+    fs::create_dir(&there).unwrap();
+    for entry in fs::read_dir(&here).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, there.join(from.file_name().unwrap())).unwrap();
+    }
+    let waiting = run(&here, "--resolve --extend");
+    while tenant.recorder().calls(Kind::Machines) < 2 {
+        tokio::task::spawn_blocking(crate::program::look_again)
+            .await
+            .unwrap();
+    }
+    assert_eq!(code(&run(&there, "").await.unwrap()), Some(0));
+    let refused = waiting.await.unwrap();
+    assert_eq!(code(&refused), Some(5), "{refused:?}");
+    assert_eq!(tenant.recorder().scans(), 3);
 }

@@ -486,14 +486,14 @@ async fn the_last_call_is_not_forecast_while_it_depends_on_the_scans() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_forgotten_whose_attempt_did_not_go_out_in_an_earlier_run() {
-    let csv = at_sites(&[("a", 4200)]);
+    let csv = at_sites(&[("a", 8000)]);
     let mock = || MockConfig {
         quota: QuotaConfig {
             limits: Vec::new(),
             ..QuotaConfig::default()
         },
-        outages: vec![Outage::of_everything(MINUTE, 30 * MINUTE, Shape::Refused)],
-        ..scans_of(MINUTE)
+        outages: vec![Outage::of_everything(MINUTE, 4 * MINUTE, Shape::Refused)],
+        ..scans_of(30 * MINUTE)
     };
     let quota = || Quota::new(vec!["2000/1m".parse().unwrap()]);
     let first = Rig {
@@ -506,7 +506,8 @@ async fn nobody_is_forgotten_whose_attempt_did_not_go_out_in_an_earlier_run() {
     campaign.signal(Signal::Drain).await;
     let told = campaign.end().await;
     assert!(told.of(Outcome::NotAttempted) > 0);
-    sleep(30 * MINUTE).await;
+    // Its scans fill the places of the next run, which sets a whole page of machines aside at once.
+    sleep(5 * MINUTE).await;
     let second = Rig {
         quota: quota(),
         ..limited(mock(), limits(0, &["Site=500"]))
