@@ -164,7 +164,8 @@ impl<D: Defender> Drive<D> {
         if self.dispatcher.in_flight() > 0 {
             return None;
         }
-        if let Some(left) = self.dispatcher.waits_for_machines(now) {
+        if self.dispatcher.waits_for_machines() {
+            let left = self.dispatcher.next_sightings(now);
             let what = match left {
                 Some(_) => "at the earliest, for all machines that are left are away",
                 None => "all machines that are left are away, and go shortly before --not-after",

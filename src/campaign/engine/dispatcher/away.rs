@@ -277,13 +277,16 @@ impl Dispatcher {
         ));
     }
 
-    /// Whether the run waits for nothing but machines that are away, and then in how long the inventory is listed next,
-    /// if it may be listed.
+    /// Whether the run waits for nothing but machines that are away.
     #[must_use]
-    pub(crate) fn waits_for_machines(&self, now: Moment) -> Option<Option<Duration>> {
-        let waits = !self.away.aside.is_empty() && !self.is_stopping() && self.has_only_away();
-        let left = (!self.away.is_forbidden).then(|| self.away.next_look.since(now));
-        waits.then_some(left)
+    pub(crate) fn waits_for_machines(&self) -> bool {
+        !self.away.aside.is_empty() && !self.is_stopping() && self.has_only_away()
+    }
+
+    /// In how long the inventory is listed next, if it may be listed.
+    #[must_use]
+    pub(crate) fn next_sightings(&self, now: Moment) -> Option<Duration> {
+        (!self.away.is_forbidden).then(|| self.away.next_look.since(now))
     }
 
     /// Whether the last call depends on when machines come back.
