@@ -73,18 +73,22 @@ async fn over_hours_from_a_bucket_that_holds_the_limit() {
     never_over(BUCKET, (5, 300), ROUGH, hours_of_machines()).await;
 }
 
+/// Three windows of a minute; six in the long form.
 #[tokio::test(start_paused = true)]
 async fn every_window_at_every_latency_in_smaller_campaigns() {
+    let machines = if is_long_form() { 600 } else { 250 };
     for latency in LATENCIES {
         for model in phases().chain([BUCKET]) {
-            never_over(model, latency, ROUGH, 600).await;
+            never_over(model, latency, ROUGH, machines).await;
         }
     }
 }
 
+/// Three of the ten phases; all of them in the long form.
 #[tokio::test(start_paused = true)]
 async fn fixed_windows_at_ten_phases_past_the_hour() {
-    for model in phases() {
+    let step = if is_long_form() { 1 } else { 4 };
+    for model in phases().step_by(step) {
         never_over(model, (2_000, 20_000), Chances::default(), 1_700).await;
     }
 }
@@ -173,7 +177,7 @@ pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
 
 #[tokio::test(start_paused = true)]
 async fn beside_a_caller_who_takes_half_at_random_the_quota_is_shared_in_halves() {
-    let hours = if is_long_form() { 24 } else { 8 };
+    let hours = if is_long_form() { 24 } else { 4 };
     for count_refused in [false, true] {
         let rig = Rig::against(MockConfig {
             quota: QuotaConfig {
