@@ -1,5 +1,7 @@
 //! The tenant's machines, as an index for finding them by what people call them. It is filled from one listing.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 /// How many candidates a message names.
@@ -30,6 +32,8 @@ pub struct Inventory {
     /// Sorted by host, the name's first label.
     by_name: Vec<u32>,
     by_entra_id: Vec<(u128, u32)>,
+    /// Those that were merged, sorted by the id that they lead to.
+    merged: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,28 +102,50 @@ impl InventoryBuilder {
             .filter(|(_, machine)| !machine.name.is_empty());
         let mut by_name: Vec<u32> = named.map(|(at, _)| at).collect();
         by_name.sort_by_key(|&at| host(&machines[at as usize].name));
-        Inventory {
+        let merged = (0..)
+            .zip(&machines)
+            .filter(|(_, machine)| machine.merged_into.is_some());
+        let mut merged: Vec<u32> = merged.map(|(at, _)| at).collect();
+        let mut inventory = Inventory {
             machines,
             by_name,
             by_entra_id,
-        }
+            merged: Vec::new(),
+        };
+        merged.sort_by_key(|&at| inventory.candidate(at as usize).id);
+        inventory.merged = merged;
+        inventory
     }
 }
 
 impl Inventory {
-    /// The ids of all machines that an id, a name or an Entra device id may mean, merged ones and those that they were
-    /// merged into alike.
+    /// The ids of all machines that an id, a name or an Entra device id may mean, with all ids that were merged into
+    /// one with them.
     pub(super) fn every_id(&self, text: &str) -> Vec<String> {
-        let by_id = place(&self.machines, &text.to_ascii_lowercase());
+        let id = text.to_ascii_lowercase();
+        let by_id = place(&self.machines, &id);
         let places = match (by_id, guid(text)) {
             (Some(at), _) => vec![at],
             (None, Some(entra_id)) => self.places_by_entra_id(entra_id),
             (None, None) => self.places_by_name(&plain_name(text)),
         };
-        let ids = places
-            .into_iter()
-            .flat_map(|at| [&*self.machines[at].id, self.candidate(at).id]);
-        ids.map(str::to_owned).collect()
+        // Machines lead to a merged one that is not listed itself.
+        let mut ids: BTreeSet<&str> = self.merged_into(&id).collect();
+        for at in places {
+            let end = self.candidate(at).id;
+            ids.extend([&*self.machines[at].id, end]);
+            ids.extend(self.merged_into(end));
+        }
+        ids.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The ids of the machines that were merged into this one, over however many steps.
+    fn merged_into(&self, id: &str) -> impl Iterator<Item = &str> {
+        let end = |at: u32| self.candidate(at as usize).id;
+        let first = self.merged.partition_point(|&at| end(at) < id);
+        let rest = self.merged[first..].iter();
+        rest.take_while(move |&&at| end(at) == id)
+            .map(|&at| &*self.machines[at as usize].id)
     }
 
     /// The machine with this id, which may have been merged into another one. `None` if it is not listed.

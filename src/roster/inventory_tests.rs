@@ -93,3 +93,26 @@ fn candidates_are_named_newest_first_and_not_all() {
     let many: Vec<_> = found.iter().cycle().take(9).cloned().collect();
     assert!(super::words(&many).ends_with(", 4 more"));
 }
+
+#[test]
+fn every_id_of_a_machine_is_found_by_each_of_them() {
+    let merged = |id, name, into| Listed {
+        merged_into: Some(into),
+        ..machine(id, name)
+    };
+    let gone = "dddddddddddddddddddddddddddddddddddddddd";
+    let tenant = inventory([
+        merged(A, "old-name", B),
+        machine(B, "dc-1"),
+        merged(C, "dc-2", gone),
+    ]);
+    for text in [A, B, "old-name", "dc-1"] {
+        assert_eq!(tenant.every_id(text), [A, B], "{text}");
+    }
+    // What it was merged into need not be listed.
+    for text in [C, "DC-2", gone] {
+        let found = tenant.every_id(text);
+        assert!(found.iter().any(|id| id == C), "{text}: {found:?}");
+    }
+    assert!(tenant.every_id("dc-3").is_empty());
+}

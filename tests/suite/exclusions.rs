@@ -1,5 +1,8 @@
 //! Machines that are excluded, and never sent to: in virtual time over random campaigns, and in the program.
 
+/// The same by name, while the inventory changes.
+mod by_name;
+
 use std::{fs, process::Output, sync::Arc, time::Duration};
 
 use fleetsweep::{

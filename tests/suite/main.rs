@@ -75,9 +75,10 @@ mod interruptions;
 mod losses;
 /// `fleetsweep machines`: the inventory, as a CSV that a campaign takes.
 mod machines;
-/// The mock as a judge of its clients.
+/// Completions and manual pages.
 #[cfg(unix)]
 mod manual;
+/// The mock as a judge of its clients.
 mod mock;
 /// Names as input, looked up in the inventory.
 mod names;

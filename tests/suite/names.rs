@@ -308,15 +308,15 @@ async fn a_hundred_thousand_names_take_less_than_fifteen_calls() {
 
 /// A machine of a random inventory.
 #[derive(Debug, Clone)]
-struct Random {
-    id: String,
-    name: String,
-    entra_id: Option<String>,
-    seen: Option<i64>,
-    merged_into: Option<String>,
+pub(super) struct Random {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) entra_id: Option<String>,
+    pub(super) seen: Option<i64>,
+    pub(super) merged_into: Option<String>,
 }
 
-fn random_inventory(rng: &mut fastrand::Rng) -> Vec<Random> {
+pub(super) fn random_inventory(rng: &mut fastrand::Rng) -> Vec<Random> {
     (0..rng.u64(1..30))
         .map(|n| {
             let domain = *rng.choice(&["", ".corp", ".lab.corp"]).unwrap();
@@ -340,28 +340,33 @@ fn random_inventory(rng: &mut fastrand::Rng) -> Vec<Random> {
 /// The machines that a cell may mean, worked out without an index: their final ids, each with when it was last seen.
 fn meant(inventory: &[Random], cell: &str) -> BTreeSet<(String, Option<i64>)> {
     let cell = cell.to_lowercase();
+    let fitting = inventory.iter().filter(|machine| fits(machine, &cell));
+    fitting.map(|machine| last(inventory, machine)).collect()
+}
+
+/// Whether a name or an Entra device id in lower case may mean this machine.
+pub(super) fn fits(machine: &Random, cell: &str) -> bool {
     let zero = "00000000-0000-0000-0000-000000000000";
-    let fits = |machine: &&Random| {
-        let name = machine.name.to_lowercase();
-        let entra_id = machine.entra_id.as_deref().filter(|&id| id != zero);
-        name == cell
-            || entra_id == Some(&cell)
-            || (!cell.contains('.') && name.split('.').next() == Some(&cell))
-    };
-    let last = |machine: &Random| {
-        let mut at = machine.clone();
-        for _ in 0..40 {
-            let Some(into) = at.merged_into.clone() else {
-                return (at.id, at.seen);
-            };
-            match inventory.iter().find(|machine| machine.id == into) {
-                Some(next) => at = next.clone(),
-                None => return (into, machine.seen),
-            }
+    let name = machine.name.to_lowercase();
+    let entra_id = machine.entra_id.as_deref().filter(|&id| id != zero);
+    name == cell
+        || entra_id == Some(cell)
+        || (!cell.contains('.') && name.split('.').next() == Some(cell))
+}
+
+/// The id of the machine that this one was merged into in the end, and when that was last seen.
+pub(super) fn last(inventory: &[Random], machine: &Random) -> (String, Option<i64>) {
+    let mut at = machine;
+    for _ in 0..40 {
+        let Some(into) = &at.merged_into else {
+            return (at.id.clone(), at.seen);
+        };
+        match inventory.iter().find(|machine| machine.id == *into) {
+            Some(next) => at = next,
+            None => return (into.clone(), machine.seen),
         }
-        (machine.id.clone(), machine.seen)
-    };
-    inventory.iter().filter(fits).map(last).collect()
+    }
+    (machine.id.clone(), machine.seen)
 }
 
 #[test]

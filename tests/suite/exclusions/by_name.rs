@@ -1,0 +1,382 @@
+//! Exclusion lists of names over random campaigns in the real program: the machines are renamed, set up anew and merged
+//! meanwhile, and the tenant's own record says which of them were scanned.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
+
+use fleetsweep::mock::{Fault, Kind, MockConfig, QuotaConfig, Rule, Tenant};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    names::{Random, cells, fits, id, last, random_inventory},
+    shell::{Done, at, fleetsweep},
+    sign_in::served,
+};
+
+/// A machine that no list means, so that no campaign is without rows.
+const FREE: u64 = 90;
+
+/// How often the inventory is listed at most.
+const LISTINGS: u64 = 16;
+
+/// How many campaigns run beside each other: each mostly waits for the disk.
+const AT_ONCE: usize = 4;
+
+const CANNOT: &str = r#"{"error":{"code":"ClientVersionNotSupported","message":"Too old"}}"#;
+
+/// A tenant, and a campaign over some of its machines.
+struct Sweep {
+    seed: u64,
+    rng: fastrand::Rng,
+    /// What each listing shows.
+    inventories: Vec<Vec<Random>>,
+    tenant: Arc<Tenant>,
+    base: String,
+    folder: tempfile::TempDir,
+    rows: Vec<String>,
+    /// Every id that must not be sent to.
+    spared: BTreeSet<String>,
+    /// What the campaign has found out about its cells.
+    known: BTreeMap<String, String>,
+    scans: usize,
+    /// Whether the rows have changed since the campaign began.
+    extends: bool,
+    /// The commands so far, with what they were given.
+    history: String,
+}
+
+/// What a campaign came to.
+#[derive(Debug, Default)]
+struct Counts {
+    spared: usize,
+    scanned: usize,
+}
+
+/// Time goes by: computers are renamed, set up anew and merged with others.
+fn changed(mut inventory: Vec<Random>, rng: &mut fastrand::Rng) -> Vec<Random> {
+    for _ in 0..rng.u8(0..5) {
+        let other = rng.choice(&inventory).unwrap().clone();
+        let n = inventory.len() as u64;
+        let one = rng.choice(&mut inventory).unwrap();
+        match rng.u8(0..5) {
+            0 => one.name = other.name,
+            1 => one.entra_id = other.entra_id,
+            2 | 3 => one.merged_into = (one.id != other.id).then_some(other.id),
+            _ => {
+                let (id, merged_into) = (id(n + 32), None);
+                inventory.push(Random {
+                    id,
+                    merged_into,
+                    ..other
+                });
+            }
+        }
+    }
+    inventory
+}
+
+fn inventories(rng: &mut fastrand::Rng) -> Vec<Vec<Random>> {
+    let mut now = random_inventory(rng);
+    let mut all = Vec::new();
+    for _ in 0..LISTINGS {
+        all.push(now.clone());
+        now = changed(now, rng);
+    }
+    all
+}
+
+fn listing(inventory: &[Random]) -> String {
+    let row = |machine: &Random| {
+        json!({
+            "id": machine.id,
+            "computerDnsName": machine.name,
+            "aadDeviceId": machine.entra_id,
+            "lastSeen": machine.seen.map(|second| format!("2026-01-01T00:00:0{second}Z")),
+            "mergedIntoMachineId": machine.merged_into,
+        })
+    };
+    let rows: Vec<Value> = inventory.iter().map(row).collect();
+    json!({"@odata.count": rows.len(), "value": rows}).to_string()
+}
+
+/// The tenant: scans are over at once, and some machines can be scanned at the second try only.
+fn config(inventories: &[Vec<Random>], rng: &mut fastrand::Rng) -> MockConfig {
+    let listings = (1..).zip(inventories).map(|(nth, inventory)| {
+        Rule::new(Fault::Status(200, listing(inventory)))
+            .kind(Kind::Machines)
+            .nth(nth)
+    });
+    let hesitating = (0..40).filter(|_| rng.u8(0..5) == 0).map(|n| {
+        Rule::new(Fault::Status(400, CANNOT.into()))
+            .kind(Kind::Start)
+            .machine(&id(n))
+            .nth(1)
+    });
+    MockConfig {
+        faults: listings.chain(hesitating).collect(),
+        scan_time: std::time::Duration::ZERO..=std::time::Duration::ZERO,
+        quota: QuotaConfig {
+            limits: Vec::new(),
+            ..QuotaConfig::default()
+        },
+        ..MockConfig::default()
+    }
+}
+
+/// One of the ways to write what somebody may call a machine.
+fn cell(inventories: &[Vec<Random>], rng: &mut fastrand::Rng) -> String {
+    let inventory = rng.choice(inventories).unwrap();
+    let machine = rng.choice(inventory).unwrap().clone();
+    let short = machine.name.split('.').next().unwrap().to_owned();
+    let plain = match rng.u8(0..6) {
+        0 => machine.id,
+        1 => machine.merged_into.unwrap_or(machine.id),
+        2 => machine.entra_id.unwrap_or(short),
+        3 => short,
+        _ => machine.name,
+    };
+    if rng.bool() {
+        plain.to_uppercase()
+    } else {
+        plain
+    }
+}
+
+impl Sweep {
+    async fn begin(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let inventories = inventories(&mut rng);
+        let (tenant, base) = served(config(&inventories, &mut rng)).await;
+        let mut rows: Vec<_> = (0..25).map(|_| cell(&inventories[..1], &mut rng)).collect();
+        rows.push(id(FREE));
+        Self {
+            seed,
+            rng,
+            inventories,
+            tenant,
+            base,
+            folder: tempfile::tempdir().unwrap(),
+            rows,
+            spared: BTreeSet::new(),
+            known: BTreeMap::new(),
+            scans: 0,
+            extends: false,
+            history: format!("seed {seed}"),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Some of the rows go, and others come.
+    fn change_rows(&mut self) {
+        let free = self.rows.pop().unwrap();
+        for _ in 0..self.rng.u8(0..4) {
+            let at = self.rng.usize(..=self.rows.len());
+            self.rows.insert(at, cell(&self.inventories, &mut self.rng));
+            let gone = self.rng.usize(..self.rows.len());
+            self.rows.remove(gone);
+        }
+        self.rows.push(free);
+    }
+
+    /// Runs `run` with these exclusion lists, and judges whom it has scanned.
+    async fn command(
+        &mut self,
+        options: &str,
+        lists: [&[String]; 2],
+        lifted: Option<String>,
+    ) -> Done {
+        let rows = self.rows.join("\n");
+        fs::write(self.path().join("in.csv"), format!("name\n{rows}\n")).unwrap();
+        let mut words = format!(
+            "run in.csv --progress none --resolve {options} {}",
+            at(&self.base)
+        );
+        let mut variables = vec![("FLEETSWEEP_TOKEN", "ready".to_owned())];
+        for (name, list) in ["keep.txt", "standing.csv"].into_iter().zip(lists) {
+            let text = format!("name\n{}\n", list.join("\n"));
+            fs::write(self.path().join(name), text).unwrap();
+        }
+        if !lists[0].is_empty() {
+            words += " --exclude keep.txt";
+        }
+        if !lists[1].is_empty() {
+            variables.push(("FLEETSWEEP_EXCLUDE", "standing.csv".to_owned()));
+        }
+        if let Some(id) = &lifted {
+            words += &format!(" --lift-exclusion {id}");
+        }
+        self.history += &format!("\n{options} {lists:?} {lifted:?} {:?}", self.rows);
+        let seen = self.tenant.recorder().calls(Kind::Machines);
+        let done = fleetsweep(self.path(), &words, &variables).await;
+        let listed = self.tenant.recorder().calls(Kind::Machines) - seen;
+        assert!(listed <= 1, "seed {}: {listed} listings", self.seed);
+        let inventory = (listed == 1).then_some(usize::try_from(seen).unwrap());
+        self.spare(&lists.concat(), lifted.as_deref(), inventory);
+        self.judge(&done);
+        self.learn();
+        done
+    }
+
+    /// What a command may not send to any more, worked out without an index.
+    fn spare(&mut self, list: &[String], lifted: Option<&str>, inventory: Option<usize>) {
+        if let Some(id) = lifted {
+            self.spared.remove(id);
+        }
+        let nothing = Vec::new();
+        let inventory = inventory.map_or(&nothing, |at| &self.inventories[at]);
+        for cell in list {
+            let cell = cell.to_lowercase();
+            let is_id = cell.len() == 40 && !cell.contains(['-', '.']);
+            self.spared.extend(is_id.then(|| cell.clone()));
+            self.spared.extend(self.known.get(&cell).cloned());
+            let named = inventory.iter().filter(|machine| fits(machine, &cell));
+            self.spared.extend(named.map(|machine| machine.id.clone()));
+        }
+        // All ids of one machine are that machine.
+        let end = |id: &String| {
+            let machine = inventory.iter().find(|machine| machine.id == *id);
+            machine.map_or_else(|| id.clone(), |machine| last(inventory, machine).0)
+        };
+        let ends: BTreeSet<_> = self.spared.iter().map(end).collect();
+        let same = inventory.iter().map(|machine| &machine.id);
+        let same: Vec<_> = same
+            .filter(|&id| ends.contains(&end(id)))
+            .cloned()
+            .collect();
+        self.spared.extend(same);
+        self.spared.extend(ends);
+    }
+
+    #[track_caller]
+    fn judge(&mut self, done: &Done) {
+        let history = &self.history;
+        assert!([0, 1, 3, 6].contains(&done.code), "{history}: {done:?}");
+        let spans = self.tenant.scan_spans();
+        let new = spans[self.scans..].iter();
+        let harmed: Vec<_> = new
+            .filter(|span| self.spared.contains(&*span.machine))
+            .collect();
+        assert!(harmed.is_empty(), "{history}: {harmed:?}: {done:?}");
+        self.scans = spans.len();
+    }
+
+    /// What the results say of each name.
+    fn learn(&mut self) {
+        let rows = cells(self.path(), ["input_name", "machine_id", "resolved"]);
+        let found = rows.into_iter().filter(|[.., how]| !how.is_empty());
+        let known = found.map(|[typed, machine, _]| (typed.to_lowercase(), machine.to_lowercase()));
+        self.known = known.collect();
+    }
+
+    async fn round(&mut self) {
+        let mut modes = vec!["", "", "--extend", "--again", "--again --extend"];
+        // Looking up what became of those takes half a minute.
+        modes.extend(is_long_form().then_some("--retry unsupported"));
+        let mode = *self.rng.choice(&modes).unwrap();
+        let mut options = mode.to_owned();
+        if mode.contains("extend") {
+            self.change_rows();
+            self.extends = true;
+        } else if self.extends {
+            // The rows are no longer those that the campaign began with.
+            options += " --extend";
+        }
+        if self.rng.bool() {
+            options += &format!(" --max-machines {}", self.rng.u8(1..9));
+        }
+        if self.rng.bool() {
+            options += " --ambiguous newest";
+        }
+        let mut list = || {
+            let cells = (0..self.rng.usize(0..3)).map(|_| cell(&self.inventories, &mut self.rng));
+            cells.collect::<Vec<_>>()
+        };
+        let lists = [list(), list()];
+        let spared: Vec<_> = self.spared.iter().cloned().collect();
+        let lifted = self.rng.choice(&spared).cloned();
+        let lifted = lifted.filter(|_| self.rng.u8(0..4) == 0);
+        if mode.contains("again") {
+            self.begins_anew();
+        }
+        self.command(&options, [&lists[0], &lists[1]], lifted).await;
+    }
+
+    /// A campaign that follows a finished one knows nothing of what that one has found out.
+    fn begins_anew(&mut self) {
+        let rows = cells(self.path(), ["message"]);
+        let waits = |[message]: &[String; 1]| message.contains("--max-machines");
+        if !rows.iter().any(waits) {
+            self.known.clear();
+        }
+    }
+
+    /// Whoever is not spared has been scanned by now, or cannot be meant.
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for row in cells(
+            self.path(),
+            ["machine_id", "outcome", "message", "resolved"],
+        ) {
+            let [machine, outcome, message, how] = row.each_ref().map(String::as_str);
+            if how.is_empty() || outcome == "duplicate" || message.contains("no longer in") {
+                continue;
+            }
+            if self.spared.contains(&machine.to_lowercase()) {
+                counts.spared += usize::from(message == "excluded");
+                continue;
+            }
+            counts.scanned += 1;
+            let is_done = ["accepted", "unsupported"].contains(&outcome);
+            assert!(is_done, "seed {}: {row:?}", self.seed);
+        }
+        counts
+    }
+}
+
+async fn campaign(seed: u64) -> Counts {
+    let mut sweep = Sweep::begin(seed).await;
+    let first = [cell(&sweep.inventories[..1], &mut sweep.rng)];
+    let most = format!("--max-machines {}", sweep.rng.u8(1..9));
+    sweep.command(&most, [&first, &[]], None).await;
+    for _ in 0..sweep.rng.u8(1..6) {
+        sweep.round().await;
+    }
+    sweep.command("--extend", [&[], &[]], None).await;
+    sweep.counts()
+}
+
+fn seeds() -> Option<u64> {
+    std::env::var("FLEETSWEEP_EXCLUSIONS").ok()?.parse().ok()
+}
+
+fn is_long_form() -> bool {
+    seeds().is_some()
+}
+
+#[tokio::test]
+async fn a_machine_that_a_list_may_mean_is_never_scanned_by_whatever_name_it_goes() {
+    let mut all = Counts::default();
+    let mut campaigns = JoinSet::new();
+    let mut seeds = 1..=seeds().unwrap_or(12);
+    loop {
+        while campaigns.len() < AT_ONCE {
+            let Some(seed) = seeds.next() else { break };
+            campaigns.spawn(campaign(seed));
+        }
+        let Some(counts) = campaigns.join_next().await else {
+            break;
+        };
+        let counts = counts.unwrap();
+        all.spared += counts.spared;
+        all.scanned += counts.scanned;
+    }
+    assert!(all.spared > 10 && all.scanned > 10, "{all:?}");
+}
