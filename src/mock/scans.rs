@@ -59,6 +59,8 @@ pub struct ScanSpan {
     pub machine: Arc<str>,
     /// When it was created.
     pub began: Duration,
+    /// When it begins to run, or would if it were not over before: until then it is `Pending`.
+    pub begins: Duration,
     /// When it ends, or has ended.
     pub ends: Duration,
 }
@@ -104,6 +106,7 @@ impl Action {
         ScanSpan {
             machine: Arc::clone(&self.machine),
             began: self.added,
+            begins: self.begins,
             ends,
         }
     }

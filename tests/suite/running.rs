@@ -4,6 +4,8 @@
 
 /// Campaigns that are stopped and killed while much goes wrong.
 mod interrupted;
+/// Scans that begin hours after they were started.
+mod late;
 /// The options in the real program.
 mod program;
 
