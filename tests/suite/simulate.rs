@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::program::{fleet, fleetsweep};
 
-const SCENARIOS: [&str; 6] = [
+const SCENARIOS: [&str; 7] = [
     "calm",
     "busy-fleet",
     "flaky-network",
     "shared-application",
     "long-outage",
     "hostile",
+    "office",
 ];
 
 fn scenario(name: &str) -> String {
@@ -163,4 +164,30 @@ fn what_variants_cannot_share_or_have_is_refused_in_words() {
         assert_eq!(done.status.code(), Some(2), "{options}: {said}");
         assert!(said.contains(words), "{options}: {said}");
     }
+}
+
+#[test]
+fn the_sample_of_names_fits_the_office_and_waits_for_those_who_come_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = "sample-inputs/office-names.csv";
+    let names = Path::new(env!("CARGO_MANIFEST_DIR")).join(names);
+    fs::copy(names, folder.path().join("fleet.csv")).unwrap();
+    let options =
+        "--json --resolve --when-offline defer --not-after 18:00 --starts 2026-11-24T07:00:00Z";
+    let file = scenario("office");
+    let done = simulate(folder.path(), &format!("{options} --scenario {file}"));
+    let told = &json(&done)["simulations"][0];
+    assert_eq!(told["mock"]["faults"], Value::Array(Vec::new()));
+    let outcomes = &told["run"]["outcomes"];
+    for (outcome, rows) in [
+        ("accepted", 19),
+        ("refused", 1),
+        ("invalid", 4),
+        ("duplicate", 2),
+    ] {
+        assert_eq!(outcomes[outcome], rows, "{outcomes}");
+    }
+    let by_hour = told["accepted_by_hour"].as_array().unwrap();
+    let in_the_first = by_hour[0].as_u64().unwrap();
+    assert!(in_the_first < 19 && by_hour.len() > 8, "{by_hour:?}");
 }
