@@ -2,6 +2,7 @@
 
 /// The same by name, while the inventory changes.
 mod by_name;
+mod changing_tenant;
 
 use std::{fs, process::Output, sync::Arc, time::Duration};
 

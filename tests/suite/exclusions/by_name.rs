@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use fleetsweep::mock::{Fault, Kind, MockConfig, QuotaConfig, Rule, Tenant};
-use serde_json::{Value, json};
+use fleetsweep::mock::{Kind, Tenant};
 use tokio::task::JoinSet;
 
+use super::changing_tenant::{cell, config, inventories};
 use crate::{
-    names::{Random, cells, fits, id, last, random_inventory},
+    names::{Random, cells, fits, id, last},
     shell::{Done, at, fleetsweep},
     sign_in::served,
 };
@@ -21,13 +21,8 @@ use crate::{
 /// A machine that no list means, so that no campaign is without rows.
 const FREE: u64 = 90;
 
-/// How often the inventory is listed at most.
-const LISTINGS: u64 = 16;
-
 /// How many campaigns run beside each other: each mostly waits for the disk.
 const AT_ONCE: usize = 4;
-
-const CANNOT: &str = r#"{"error":{"code":"ClientVersionNotSupported","message":"Too old"}}"#;
 
 /// A tenant, and a campaign over some of its machines.
 struct Sweep {
@@ -46,6 +41,8 @@ struct Sweep {
     scans: usize,
     /// Whether the rows have changed since the campaign began.
     extends: bool,
+    /// How many machines may be sent to.
+    most: u64,
     /// The commands so far, with what they were given.
     history: String,
 }
@@ -55,96 +52,6 @@ struct Sweep {
 struct Counts {
     spared: usize,
     scanned: usize,
-}
-
-/// Time goes by: computers are renamed, set up anew and merged with others.
-fn changed(mut inventory: Vec<Random>, rng: &mut fastrand::Rng) -> Vec<Random> {
-    for _ in 0..rng.u8(0..5) {
-        let other = rng.choice(&inventory).unwrap().clone();
-        let n = inventory.len() as u64;
-        let one = rng.choice(&mut inventory).unwrap();
-        match rng.u8(0..5) {
-            0 => one.name = other.name,
-            1 => one.entra_id = other.entra_id,
-            2 | 3 => one.merged_into = (one.id != other.id).then_some(other.id),
-            _ => {
-                let (id, merged_into) = (id(n + 32), None);
-                inventory.push(Random {
-                    id,
-                    merged_into,
-                    ..other
-                });
-            }
-        }
-    }
-    inventory
-}
-
-fn inventories(rng: &mut fastrand::Rng) -> Vec<Vec<Random>> {
-    let mut now = random_inventory(rng);
-    let mut all = Vec::new();
-    for _ in 0..LISTINGS {
-        all.push(now.clone());
-        now = changed(now, rng);
-    }
-    all
-}
-
-fn listing(inventory: &[Random]) -> String {
-    let row = |machine: &Random| {
-        json!({
-            "id": machine.id,
-            "computerDnsName": machine.name,
-            "aadDeviceId": machine.entra_id,
-            "lastSeen": machine.seen.map(|second| format!("2026-01-01T00:00:0{second}Z")),
-            "mergedIntoMachineId": machine.merged_into,
-        })
-    };
-    let rows: Vec<Value> = inventory.iter().map(row).collect();
-    json!({"@odata.count": rows.len(), "value": rows}).to_string()
-}
-
-/// The tenant: scans are over at once, and some machines can be scanned at the second try only.
-fn config(inventories: &[Vec<Random>], rng: &mut fastrand::Rng) -> MockConfig {
-    let listings = (1..).zip(inventories).map(|(nth, inventory)| {
-        Rule::new(Fault::Status(200, listing(inventory)))
-            .kind(Kind::Machines)
-            .nth(nth)
-    });
-    let hesitating = (0..40).filter(|_| rng.u8(0..5) == 0).map(|n| {
-        Rule::new(Fault::Status(400, CANNOT.into()))
-            .kind(Kind::Start)
-            .machine(&id(n))
-            .nth(1)
-    });
-    MockConfig {
-        faults: listings.chain(hesitating).collect(),
-        scan_time: std::time::Duration::ZERO..=std::time::Duration::ZERO,
-        quota: QuotaConfig {
-            limits: Vec::new(),
-            ..QuotaConfig::default()
-        },
-        ..MockConfig::default()
-    }
-}
-
-/// One of the ways to write what somebody may call a machine.
-fn cell(inventories: &[Vec<Random>], rng: &mut fastrand::Rng) -> String {
-    let inventory = rng.choice(inventories).unwrap();
-    let machine = rng.choice(inventory).unwrap().clone();
-    let short = machine.name.split('.').next().unwrap().to_owned();
-    let plain = match rng.u8(0..6) {
-        0 => machine.id,
-        1 => machine.merged_into.unwrap_or(machine.id),
-        2 => machine.entra_id.unwrap_or(short),
-        3 => short,
-        _ => machine.name,
-    };
-    if rng.bool() {
-        plain.to_uppercase()
-    } else {
-        plain
-    }
 }
 
 impl Sweep {
@@ -166,6 +73,7 @@ impl Sweep {
             known: BTreeMap::new(),
             scans: 0,
             extends: false,
+            most: 1,
             history: format!("seed {seed}"),
         }
     }
@@ -289,14 +197,24 @@ impl Sweep {
             // The rows are no longer those that the campaign began with.
             options += " --extend";
         }
-        if self.rng.bool() {
-            options += &format!(" --max-machines {}", self.rng.u8(1..9));
+        if self.rng.u8(0..4) > 0 {
+            self.most += self.rng.u64(0..3);
+            options += &format!(" --max-machines {}", self.most);
         }
         if self.rng.bool() {
             options += " --ambiguous newest";
         }
+        // Those of the next listing, and those of any time.
+        let next = usize::try_from(self.tenant.recorder().calls(Kind::Machines)).unwrap();
         let mut list = || {
-            let cells = (0..self.rng.usize(0..3)).map(|_| cell(&self.inventories, &mut self.rng));
+            let cells = (0..self.rng.usize(0..3)).map(|_| {
+                let from = if self.rng.bool() {
+                    next..=next
+                } else {
+                    0..=next
+                };
+                cell(&self.inventories[from], &mut self.rng)
+            });
             cells.collect::<Vec<_>>()
         };
         let lists = [list(), list()];
@@ -344,9 +262,9 @@ impl Sweep {
 async fn campaign(seed: u64) -> Counts {
     let mut sweep = Sweep::begin(seed).await;
     let first = [cell(&sweep.inventories[..1], &mut sweep.rng)];
-    let most = format!("--max-machines {}", sweep.rng.u8(1..9));
+    let most = format!("--max-machines {}", sweep.most);
     sweep.command(&most, [&first, &[]], None).await;
-    for _ in 0..sweep.rng.u8(1..6) {
+    for _ in 0..sweep.rng.u8(2..7) {
         sweep.round().await;
     }
     sweep.command("--extend", [&[], &[]], None).await;
@@ -366,17 +284,22 @@ async fn a_machine_that_a_list_may_mean_is_never_scanned_by_whatever_name_it_goe
     let mut all = Counts::default();
     let mut campaigns = JoinSet::new();
     let mut seeds = 1..=seeds().unwrap_or(12);
+    let mut failed = None;
     loop {
-        while campaigns.len() < AT_ONCE {
+        while campaigns.len() < AT_ONCE && failed.is_none() {
             let Some(seed) = seeds.next() else { break };
             campaigns.spawn(campaign(seed));
         }
-        let Some(counts) = campaigns.join_next().await else {
-            break;
-        };
-        let counts = counts.unwrap();
-        all.spared += counts.spared;
-        all.scanned += counts.scanned;
+        match campaigns.join_next().await {
+            None => break,
+            // The tenants of the others are served until these have ended.
+            Some(Err(why)) => failed = Some(why),
+            Some(Ok(counts)) => {
+                all.spared += counts.spared;
+                all.scanned += counts.scanned;
+            }
+        }
     }
+    assert!(failed.is_none(), "{failed:?}");
     assert!(all.spared > 10 && all.scanned > 10, "{all:?}");
 }
