@@ -172,7 +172,8 @@ fn the_sample_of_names_fits_the_office_and_waits_for_those_who_come_late() {
     let names = "sample-inputs/office-names.csv";
     let names = Path::new(env!("CARGO_MANIFEST_DIR")).join(names);
     fs::copy(names, folder.path().join("fleet.csv")).unwrap();
-    let options = "--json --resolve --when-offline defer --not-after 2026-11-24T18:00:00Z --starts 2026-11-24T07:00:00Z";
+    let options = "--json --resolve --when-offline defer --starts 2026-11-24T07:00:00Z \
+        --not-after 2026-11-24T18:00:00Z";
     let file = scenario("office");
     let done = simulate(folder.path(), &format!("{options} --scenario {file}"));
     let told = &json(&done)["simulations"][0];

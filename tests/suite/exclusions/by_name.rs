@@ -119,14 +119,15 @@ impl Sweep {
             variables.push(("FLEETSWEEP_EXCLUDE", "standing.csv".to_owned()));
         }
         if let Some(id) = &lifted {
-            words += &format!(" --lift-exclusion {id}");
+            words = format!("{words} --lift-exclusion {id}");
         }
-        self.history += &format!("\n{options} {lists:?} {lifted:?} {:?}", self.rows);
-        let seen = self.tenant.recorder().calls(Kind::Machines);
+        let given = format!("\n{options} {lists:?} {lifted:?} {:?}", self.rows);
+        self.history += &given;
+        let before = self.tenant.recorder().calls(Kind::Machines);
         let done = fleetsweep(self.path(), &words, &variables).await;
-        let listed = self.tenant.recorder().calls(Kind::Machines) - seen;
-        assert!(listed <= 1, "seed {}: {listed} listings", self.seed);
-        let inventory = (listed == 1).then_some(usize::try_from(seen).unwrap());
+        let listings = self.tenant.recorder().calls(Kind::Machines) - before;
+        assert!(listings <= 1, "seed {}: listed {listings} times", self.seed);
+        let inventory = (listings == 1).then_some(usize::try_from(before).unwrap());
         self.spare(&lists.concat(), lifted.as_deref(), inventory);
         self.judge(&done);
         self.learn();
@@ -199,7 +200,7 @@ impl Sweep {
         }
         if self.rng.u8(0..4) > 0 {
             self.most += self.rng.u64(0..3);
-            options += &format!(" --max-machines {}", self.most);
+            options = format!("{options} --max-machines {}", self.most);
         }
         if self.rng.bool() {
             options += " --ambiguous newest";
