@@ -218,8 +218,10 @@ async fn drain(url: &str, folder: &Path, turn: u32) -> Duration {
         workers: WORKERS,
         network: Network::default(),
     });
+    let defender = Arc::new(defender.expect("a client"));
     let engine = Engine {
-        defender: Arc::new(defender.expect("a client")),
+        inventory: Arc::clone(&defender),
+        defender,
         tokens: Arc::new(token),
         pacer: Pacer::new(&Quota::unlimited(), Arc::clone(&clock)),
         clock: Arc::clone(&clock),

@@ -237,6 +237,7 @@ fn engine(defender: Arc<FirstCall>, campaign: CampaignId) -> Engine<FirstCall> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let token = FixedToken::new(&"bench".into(), "the bench").expect("a token");
     Engine {
+        inventory: Arc::clone(&defender),
         defender,
         tokens: Arc::new(token),
         pacer: Pacer::new(&Quota::documented(), Arc::clone(&clock)),

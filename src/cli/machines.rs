@@ -32,7 +32,7 @@ use crate::{
     },
     defender::{sign_in::Need, wire::Machine},
     monitor::{Monitor, count},
-    quota::{Clock, SystemClock},
+    quota::{Clock, INVENTORY_TIMEOUT, SystemClock},
     results::{Machines, ResultsError},
 };
 
@@ -105,9 +105,6 @@ struct WhichArgs {
 /// The longest outage that is waited for: somebody is waiting for the list.
 const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 
-/// One page of 10,000 machines is 30 MB, which may take long on a slow connection.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
-
 /// Lists the machines.
 ///
 /// # Errors
@@ -133,9 +130,9 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let ledger = args.pace.quota_file.clone();
     let note = QuotaNote::new(&quota, &connection, ledger, args.connect.mock)?;
     let api = Api {
-        client: Arc::new(connection.client(REQUEST_TIMEOUT, 1)?),
+        client: Arc::new(connection.client(INVENTORY_TIMEOUT, 1)?),
         tokens: connection.tokens,
-        pacer: note.pacer(&quota, &clock, REQUEST_TIMEOUT)?,
+        pacer: note.pacer(&quota, &clock, INVENTORY_TIMEOUT)?,
         clock,
         monitor,
         workers: 1,

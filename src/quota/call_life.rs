@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::clock::Moment;
+use super::{LONGEST_WAIT, clock::Moment, kind::Kind};
 
 /// How long a permit may be used. Without this bound, a process that was suspended would send calls that were permitted
 /// long ago: in one test it put 116 calls into a minute.
@@ -11,6 +11,19 @@ pub const PERMIT_LIFE: Duration = Duration::from_secs(5);
 
 /// How long after a call has ended without an answer of its own a service that is not slow may still count it.
 pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a page of the inventory is waited for, whoever lists it: 10,000 machines are 30 MB, which may take long on a
+/// slow connection.
+pub const INVENTORY_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How long a call of this kind is waited for at most, where calls are given up after `request_timeout` in general.
+pub(super) fn timeout_of(kind: Kind, request_timeout: Duration) -> Duration {
+    match kind {
+        // In a process that is short of CPU time, a call is given up a little late.
+        Kind::Machines => request_timeout.max(INVENTORY_TIMEOUT + LONGEST_WAIT),
+        Kind::Start | Kind::List | Kind::Get | Kind::Cancel | Kind::Health => request_timeout,
+    }
+}
 
 /// When the caller of a call that was permitted at `at` has given it up: it sends the call within [`PERMIT_LIFE`], and
 /// then waits for at most `request_timeout`.

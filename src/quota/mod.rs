@@ -52,7 +52,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use call_life::{GRACE, PERMIT_LIFE};
+pub use call_life::{GRACE, INVENTORY_TIMEOUT, PERMIT_LIFE};
 pub use clock::{Clock, Moment, SystemClock, TokioClock};
 pub use forecast::{Forecast, Schedule};
 pub use hold::Throttle;

@@ -98,7 +98,7 @@ impl Permit {
 
     fn finish_cut_off(&mut self) {
         if let Some(call) = self.call.take() {
-            let give_up_at = given_up_by(self.given, self.shared.request_timeout());
+            let give_up_at = given_up_by(self.given, self.shared.request_timeout(self.kind));
             let counted_by = counted_by(self.given, give_up_at);
             self.shared
                 .settle(|state, now| state.finish(self.id, &call, counted_by.max(now + GRACE)));

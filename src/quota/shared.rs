@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, futures::Notified};
 
 use super::{
-    call_life::given_up_by,
+    call_life::{given_up_by, timeout_of},
     clock::{Clock, Moment},
     kind::Kind,
     ledger::{CallId, Entry, Ledger, LedgerError},
@@ -82,9 +82,9 @@ impl Shared {
         self.has_neighbours
     }
 
-    /// How long after it was sent a caller gives up its call.
-    pub(super) fn request_timeout(&self) -> Duration {
-        self.request_timeout
+    /// How long after it was sent a caller gives up its call of this kind.
+    pub(super) fn request_timeout(&self, kind: Kind) -> Duration {
+        timeout_of(kind, self.request_timeout)
     }
 
     /// The next settlement from now on.
@@ -166,7 +166,7 @@ impl Shared {
             id,
             kind,
             at: now,
-            give_up_at: given_up_by(now, self.request_timeout),
+            give_up_at: given_up_by(now, self.request_timeout(kind)),
         });
         if let Err(error) = writer.commit() {
             writer.entries.pop();

@@ -93,16 +93,16 @@ async fn campaign_meanwhile(
     let campaign = CampaignId::random(&mut fastrand::Rng::with_seed(7));
     let (journal, targets) = journal(machines, folder.path(), &campaign, clock.wall());
     let quota = Quota::documented();
+    let defender = HttpDefender::new(HttpOptions {
+        base: ApiBase::parse(&base).unwrap(),
+        request_timeout: Duration::from_secs(30),
+        workers: 100,
+        network: Network::default(),
+    });
+    let defender = Arc::new(defender.unwrap());
     let engine = Engine {
-        defender: Arc::new(
-            HttpDefender::new(HttpOptions {
-                base: ApiBase::parse(&base).unwrap(),
-                request_timeout: Duration::from_secs(30),
-                workers: 100,
-                network: Network::default(),
-            })
-            .unwrap(),
-        ),
+        inventory: Arc::clone(&defender),
+        defender,
         tokens,
         pacer: Pacer::new(&quota, clock.clone()),
         clock: clock.clone(),

@@ -115,7 +115,7 @@ impl<D: Defender> Drive<D> {
             engine.campaign.clone(),
         ));
         let sightings = Arc::new(Sightings::new(
-            Arc::clone(&engine.defender),
+            Arc::clone(&engine.inventory),
             Arc::clone(&engine.tokens),
             engine.pacer.clone(),
             Arc::clone(&engine.clock),

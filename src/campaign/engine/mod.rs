@@ -128,13 +128,15 @@ use crate::{
 ///     Tally::default(),
 /// );
 /// let request_timeout = Duration::from_secs(30);
+/// let defender = Arc::new(HttpDefender::new(HttpOptions {
+///     base: ApiBase::parse(&api)?,
+///     request_timeout,
+///     workers: 2,
+///     network: Network::default(),
+/// })?);
 /// let engine = Engine {
-///     defender: Arc::new(HttpDefender::new(HttpOptions {
-///         base: ApiBase::parse(&api)?,
-///         request_timeout,
-///         workers: 2,
-///         network: Network::default(),
-///     })?),
+///     inventory: Arc::clone(&defender),
+///     defender,
 ///     tokens: Arc::new(FixedToken::new(&"mock".into(), "an example")?),
 ///     pacer: Pacer::new(&Quota::documented(), Arc::clone(&clock)),
 ///     clock: Arc::clone(&clock),
@@ -157,6 +159,9 @@ use crate::{
 pub struct Engine<D> {
     /// The API.
     pub defender: Arc<D>,
+    /// The same for pages of the inventory, which may take
+    /// [`INVENTORY_TIMEOUT`](crate::quota::INVENTORY_TIMEOUT). They are listed only while machines are away.
+    pub inventory: Arc<D>,
     /// The sign-in.
     pub tokens: Arc<dyn TokenSource>,
     /// The quota that every call draws on.

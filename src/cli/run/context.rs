@@ -17,6 +17,7 @@ use crate::{
         yes,
     },
     monitor::Began,
+    quota::INVENTORY_TIMEOUT,
 };
 
 /// A run with all that it needs, from before its first call to its end.
@@ -24,6 +25,8 @@ pub(super) struct RunContext {
     pub(super) args: RunArgs,
     pub(super) setup: Setup,
     pub(super) api: Api,
+    /// The client that lists the inventory while machines are away.
+    inventory: Arc<ApiClient>,
     /// Whether nothing outside of this process is involved.
     pub(super) is_simulated: bool,
 }
@@ -39,10 +42,18 @@ impl RunContext {
             .note
             .pacer(&setup.quota, &world.clock, request_timeout)?;
         pacer.flush().await?;
-        let client = setup.connection.client(request_timeout, setup.workers)?;
-        let client = client.telling(Arc::clone(&world.monitor), Arc::clone(&world.clock));
+        let client = |request_timeout, workers| {
+            let client = setup.connection.client(request_timeout, workers)?;
+            let client = client.telling(Arc::clone(&world.monitor), Arc::clone(&world.clock));
+            Ok::<_, Failure>(Arc::new(client))
+        };
+        let starts = client(request_timeout, setup.workers)?;
+        let inventory = match args.offline.defers() {
+            Some(_) => client(INVENTORY_TIMEOUT, 1)?,
+            None => Arc::clone(&starts),
+        };
         let api = Api {
-            client: Arc::new(client),
+            client: starts,
             tokens: Arc::clone(&setup.connection.tokens),
             pacer,
             clock: world.clock,
@@ -53,6 +64,7 @@ impl RunContext {
             args,
             setup,
             api,
+            inventory,
             is_simulated: world.tenant.is_some(),
         })
     }
@@ -91,6 +103,7 @@ impl RunContext {
     ) -> Engine<ApiClient> {
         Engine {
             defender: Arc::clone(&self.api.client),
+            inventory: Arc::clone(&self.inventory),
             tokens: Arc::clone(&self.api.tokens),
             pacer: self.api.pacer.clone(),
             clock: Arc::clone(&self.api.clock),

@@ -26,13 +26,10 @@ use crate::{
     },
     defender::{sign_in::Need, wire::Machine},
     monitor::{Monitor, NotesOnly, count},
-    quota::{Clock, Quota},
+    quota::{Clock, INVENTORY_TIMEOUT, Quota},
     roster::{Inventory, InventoryBuilder, Listed, ScanType, Skips},
 };
 use skips::{by_inventory, by_report};
-
-/// One page of 10,000 machines is 30 MB, which may take long on a slow connection.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Somebody is waiting for the plan.
 const LONGEST_OUTAGE_OF_A_PLAN: Duration = Duration::from_mins(2);
@@ -167,9 +164,9 @@ impl Survey<'_> {
         }
         // Its pacer knows that its calls may take longer than those of the run.
         let api = Api {
-            client: Arc::new(self.connection.client(REQUEST_TIMEOUT, 1)?),
+            client: Arc::new(self.connection.client(INVENTORY_TIMEOUT, 1)?),
             tokens: Arc::clone(&self.connection.tokens),
-            pacer: self.note.pacer(self.quota, self.clock, REQUEST_TIMEOUT)?,
+            pacer: self.note.pacer(self.quota, self.clock, INVENTORY_TIMEOUT)?,
             clock: Arc::clone(self.clock),
             monitor: Arc::clone(self.monitor),
             workers: 1,

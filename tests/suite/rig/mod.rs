@@ -56,7 +56,10 @@ use fleetsweep::{
     },
     mock::{self, MockConfig, Request, Served, Tenant},
     monitor::{Began, Ended, LastCall, Monitor, Scans, Several, State},
-    quota::{self, Clock, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota, TokioClock},
+    quota::{
+        self, Clock, INVENTORY_TIMEOUT, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota,
+        TokioClock,
+    },
     results::{Layout, layout::COLUMNS},
     roster::{Excluded, Options, Roster},
     store::{Decision, Identity, Left, Reach, Run, Store, Subject},
@@ -329,6 +332,7 @@ impl Rig {
                 .unwrap()
         };
         let defender = Arc::new(client);
+        let patient = Client::direct(Arc::clone(&tenant), INVENTORY_TIMEOUT);
         let follower = self.followed.map(|options| {
             Arc::new(Follower::new(
                 &defender,
@@ -351,6 +355,7 @@ impl Rig {
         let engine = Engine {
             canary_gate: Some(Arc::new(jury)),
             defender,
+            inventory: Arc::new(patient),
             tokens: self.tokens,
             pacer,
             clock: clock.clone(),
@@ -543,7 +548,7 @@ fn begin(
         command: String::new(),
         tenant: String::new(),
         application: String::new(),
-        quota: String::new(),
+        quota: "{}".to_owned(),
         started: clock.wall(),
     };
     let run = store.begin_run(&run).unwrap();
