@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::Args;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use super::{
@@ -87,6 +87,10 @@ struct Status {
     /// The first of the targets in doubt.
     unsure: Vec<TargetSummary>,
     run: Option<LastRun>,
+    /// How many targets the last run has set aside because their machines are away, as it noted last.
+    away: u64,
+    /// Since when it was so many.
+    away_since: Option<Timestamp>,
     /// When the last call goes out, in words.
     #[serde(skip)]
     last_call: Option<String>,
@@ -165,6 +169,7 @@ impl Status {
                 }
             });
         let eta = eta.filter(|_| eta_unknown.is_none());
+        let away = store.away()?.filter(|_| open > 0);
         let campaign = store.identity().campaign.clone();
         let waiting = begun.waiting.iter();
         let lookups = waiting.filter(|(_, why)| *why == Why::Lookup);
@@ -191,6 +196,8 @@ impl Status {
             in_flight: begun.on_its_way,
             unsure: store.unsure(SHOWN, running)?,
             run,
+            away: away.map_or(0, |away| away.machines.min(open)),
+            away_since: away.map(|away| away.since),
             last_call,
             tally,
         };

@@ -76,7 +76,7 @@ pub use recover::{OpenTarget, Touched};
 pub use reserve::Reserve;
 pub use resume::{Known, Left, Unfinished};
 pub use row::StoredRow;
-pub use run::Run;
+pub use run::{AwayNote, Run};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 pub use target_summary::{LastRun, Seen, TargetSummary};
 

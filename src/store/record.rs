@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::{ActionUpdate, Decision, Store, StoreError, actions, decision, mark, millis, recover};
+use super::{
+    ActionUpdate, Decision, Store, StoreError, actions, decision, mark, millis, recover, run,
+};
 
 /// What has happened to a target so far, and how it ended if it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -121,6 +123,13 @@ pub enum Record {
     Decided(Decision),
     /// Whether the run can forecast its last call (`None`), or why not. For `status`.
     ForecastNote(Option<&'static str>),
+    /// So many targets are set aside because their machines are away. For `status`.
+    Away {
+        /// How many.
+        machines: u64,
+        /// Since when it is so many.
+        at: Timestamp,
+    },
     /// The target's state has changed.
     Changed {
         /// The target.
@@ -215,6 +224,7 @@ impl<'a> Writer<'a> {
                 let mut statement = self.db.prepare_cached(sql)?;
                 statement.execute(params![self.run, unless])?;
             }
+            Record::Away { machines, at } => run::note_away(self.db, self.run, *machines, *at)?,
             Record::Changed {
                 n,
                 attempt,

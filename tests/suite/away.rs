@@ -4,6 +4,8 @@
 
 /// The options in the real program.
 mod program;
+/// Beside the options that decide how many may go, and when.
+mod together;
 /// A virtual week with restarts.
 mod week;
 

@@ -83,6 +83,12 @@ impl Canary {
         )
     }
 
+    /// How many more have to be tried.
+    pub(super) fn missing(&self) -> u64 {
+        let so_far = self.accepted + self.under_way.len() as u64;
+        self.wanted.saturating_sub(so_far)
+    }
+
     pub(super) fn admitted(&self) -> Admitted<'_> {
         let missing = self.wanted.saturating_sub(self.accepted);
         if self.has_done() {

@@ -132,6 +132,12 @@ impl Brakes {
         self.canary.is_some()
     }
 
+    /// How many canaries are missing besides those that are accepted or under way.
+    #[must_use]
+    pub(crate) fn missing_canaries(&self) -> u64 {
+        self.canary.as_ref().map_or(0, Canary::missing)
+    }
+
     /// Whether a machine may be sent to that never was before.
     #[must_use]
     pub(crate) fn admits_new(&self) -> bool {

@@ -30,6 +30,7 @@ impl<D: Defender> Drive<D> {
         self.begin_list_calls(now);
         self.begin_renewal();
         self.begin_canary_gate();
+        self.dispatcher.note_away(self.engine.clock.wall());
         self.write();
         for note in self.dispatcher.take_notes() {
             self.engine.monitor.note(&note);

@@ -89,11 +89,33 @@ impl Status {
         if self.in_flight > 0 {
             writeln!(f, "on their way: {}", count::of(self.in_flight, "call"))?;
         }
+        self.write_away(f)?;
         let is_used = |kind: &&KindStatus| kind.windows.iter().any(|window| window.in_use > 0);
         for kind in self.quota.iter().filter(is_used) {
             writeln!(f, "{kind}")?;
         }
         Ok(())
+    }
+
+    /// Writes how many machines are away. A run that ended or was killed knew it last at that time.
+    fn write_away(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(since) = self.away_since else {
+            return Ok(());
+        };
+        let away = count::of(self.away, "machine");
+        if self.running {
+            let goes = count::word(self.away, "goes", "go");
+            writeln!(
+                f,
+                "away: {away} since {since:.0}, which {goes} behind all others"
+            )
+        } else {
+            let was = count::word(self.away, "was", "were");
+            writeln!(
+                f,
+                "away: {away} {was} when the last run noted it, at {since:.0}; the same command asks anew"
+            )
+        }
     }
 
     /// Writes the command that goes on with an unfinished campaign.

@@ -1,6 +1,6 @@
 //! The options in the real program: what is refused, and what `plan`, `run` and `simulate` say.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use super::super::{
     command_line::{Place, assert_refused, said},
@@ -90,4 +90,63 @@ fn a_plan_counts_those_that_are_away_and_a_run_sends_to_them_last() {
         "{told}"
     );
     assert!(told.contains("nobody else is left"), "{told}");
+}
+
+/// What `status` says of the campaign whose state is `c.db`.
+fn status(place: &Place) -> serde_json::Value {
+    let status = in_place(place, &["status", "c.db", "--json"]);
+    serde_json::from_slice(&status.stdout).unwrap_or_default()
+}
+
+#[test]
+fn status_counts_those_that_are_away_while_a_run_is_at_work_and_after_it_was_killed() {
+    let place = fleet_of_scenario();
+    let mut command = fleetsweep(place.0.path());
+    let run = [
+        "run",
+        "fleet.csv",
+        "--mock",
+        "--scenario",
+        "s.toml",
+        "--state",
+        "c.db",
+        "--when-offline",
+        "defer",
+        "--not-after",
+        "2099-01-01 00:00",
+    ];
+    let mut run = command.args(run).stderr(Stdio::null()).spawn().unwrap();
+    // The only machine that counts as there has ended by then.
+    let at_work = loop {
+        assert!(run.try_wait().unwrap().is_none(), "it waits for machines");
+        let status = status(&place);
+        if status["outcomes"]["accepted"] == 1 {
+            break status;
+        }
+    };
+    let away = at_work["open"].as_u64().unwrap();
+    assert!(away > 20 && at_work["running"] == true, "{at_work}");
+    assert_eq!(at_work["away"], away, "{at_work}");
+    let since = at_work["away_since"].as_str().unwrap();
+    let text = printed(&in_place(&place, &["status", "c.db"]));
+    let line = format!("away: {away} machines since");
+    assert!(text.contains(&line), "{text}");
+
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let killed = status(&place);
+    assert_eq!(killed["running"], false);
+    assert_eq!(killed["away"], away, "{killed}");
+    assert_eq!(killed["away_since"], since);
+    let text = printed(&in_place(&place, &["status", "c.db"]));
+    let line = format!("away: {away} machines were when the last run noted it");
+    assert!(text.contains(&line), "{text}");
+
+    // Without the option they are sent to as others are, and none is away.
+    let words = ["run", "fleet.csv", "--mock", "--scenario", "s.toml"];
+    let done = in_place(&place, &[&words[..], &["--state", "c.db"]].concat());
+    assert!(done.status.success(), "{}", printed(&done));
+    let done = status(&place);
+    assert_eq!(done["away"], 0, "{done}");
+    assert_eq!(done["away_since"], serde_json::Value::Null);
 }

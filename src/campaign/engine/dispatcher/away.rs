@@ -2,7 +2,8 @@
 //!
 //! They are set aside before the first call. While somebody is, the inventory is listed every quarter of an hour, and
 //! whoever it shows again goes next. When nobody else is left to be sent, or shortly before `--not-after` where that is
-//! later, the rest goes all the same, so nobody is forgotten. Nothing of this is in the state: a resume asks anew.
+//! later, the rest goes all the same, so nobody is forgotten (`away_end`). Of all this the state has only how many are
+//! set aside, for `status`: a resume asks anew.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,22 +20,15 @@ use crate::{
     campaign::{
         away::AtStart,
         engine::sightings::{Seen, SightingError},
-        forecast::{Bounds, Prospect},
         stop::StopReason,
     },
     monitor::count,
-    quota::{self, Moment},
-    store::Target,
+    quota::Moment,
+    store::{Record, Target},
 };
 
 /// Listings of the inventory begin at least this far apart. In large tenants one takes dozens of calls.
 const LOOKS_APART: Duration = Duration::from_mins(15);
-
-/// So long before `--not-after` the last call for a machine that is away goes out, if all goes well.
-const MARGIN: Duration = Duration::from_mins(5);
-
-/// How often it is computed when they have to go. The margin leaves room for that.
-const RECKONED_EVERY: Duration = Duration::from_secs(30);
 
 /// Why the last call cannot be forecast.
 pub(super) const UNFORESEEN: &str =
@@ -46,7 +40,7 @@ pub(super) struct Deferred {
     /// After how long a machine that was not seen counts as away.
     after: SignedDuration,
     /// Those that are set aside, by their machines.
-    aside: HashMap<String, Key>,
+    pub(super) aside: HashMap<String, Key>,
     /// All that ever were in this run, which pages of fresh targets repeat.
     ever: HashSet<u64>,
     next_look: Moment,
@@ -56,7 +50,9 @@ pub(super) struct Deferred {
     /// Whether it was said that the last listing failed.
     is_failure_told: bool,
     /// When it was last computed when they have to go.
-    reckoned: Option<Moment>,
+    pub(super) reckoned: Option<Moment>,
+    /// How many are set aside, as the state has it.
+    noted: u64,
 }
 
 impl Deferred {
@@ -99,6 +95,14 @@ impl Dispatcher {
         }
         self.drop_the_rest();
         self
+    }
+
+    /// Records in the state how many are set aside, for `status`.
+    pub(crate) fn note_away(&mut self, wall: Timestamp) {
+        let machines = self.away.waiting();
+        if std::mem::replace(&mut self.away.noted, machines) != machines {
+            self.records.push(Record::Away { machines, at: wall });
+        }
     }
 
     /// The targets of a page without those that were set aside before.
@@ -194,87 +198,6 @@ impl Dispatcher {
                 count::word(away, "is", "are"),
             ));
         }
-    }
-
-    /// Lets those that are still away go once nobody else is left to be sent to, or shortly before `--not-after` where
-    /// that is later. `forecast` is the quota's.
-    pub(crate) fn end_deferral(
-        &mut self,
-        now: Moment,
-        wall: Timestamp,
-        forecast: impl FnOnce() -> quota::Forecast,
-    ) {
-        if self.away.aside.is_empty() || self.is_stopping() {
-            return;
-        }
-        let Some(end) = self.times().not_after.as_ref().map(|end| end.at) else {
-            if self.has_only_away() {
-                self.send_the_rest("nobody else is left");
-            }
-            return;
-        };
-        // Others may wait for longer than there is time: a busy machine for its scan, a site for a place.
-        if self.cursor.is_some() || self.has_due_anywhere(now) {
-            return;
-        }
-        let reckoned = self.away.reckoned;
-        if reckoned.is_some_and(|last| now.since(last) < RECKONED_EVERY) {
-            return;
-        }
-        self.away.reckoned = Some(now);
-        if self.would_end_after(end, wall, forecast()) {
-            self.send_the_rest("--not-after is near");
-        }
-    }
-
-    /// Whether the last of them would go out too late if they began to a little later than now.
-    fn would_end_after(&self, end: Timestamp, wall: Timestamp, quota: quota::Forecast) -> bool {
-        let bounds = Bounds {
-            hours: self.times().hours.clone(),
-            ..Bounds::default()
-        };
-        let margin = SignedDuration::try_from(MARGIN).unwrap_or(SignedDuration::MAX);
-        let begin = wall.saturating_add(margin).unwrap_or(Timestamp::MAX);
-        let last = Prospect::new(quota, self.away.waiting(), bounds, begin).last_call();
-        let after = last.and_then(|last| SignedDuration::try_from(last.likely).ok());
-        let last = after.and_then(|after| begin.checked_add(after).ok());
-        last.is_none_or(|last| last >= end)
-    }
-
-    /// Lets so many of them go although they are away, to find out what a 403 is meant for. Whether there are any.
-    pub(super) fn try_some_away(&mut self, many: u32) -> bool {
-        let mut keys: Vec<_> = self.away.aside.values().copied().collect();
-        keys.sort_unstable();
-        keys.truncate(usize::try_from(many).unwrap_or(usize::MAX));
-        self.away.aside.retain(|_, key| !keys.contains(key));
-        for key in &keys {
-            self.running.parked.move_over(*key, AWAY, BACK);
-        }
-        if !keys.is_empty() {
-            self.notes.push(format!(
-                "a start was forbidden, and nobody else is there: {} that {} away {} sent to all the same, to find out \
-                 whether all are forbidden",
-                count::of(keys.len() as u64, "machine"),
-                count::word(keys.len() as u64, "is", "are"),
-                count::word(keys.len() as u64, "is", "are"),
-            ));
-        }
-        !keys.is_empty()
-    }
-
-    fn send_the_rest(&mut self, why: &str) {
-        let waiting = self.away.waiting();
-        for key in self.away.aside.values() {
-            self.running.parked.move_over(*key, AWAY, BACK);
-        }
-        self.away.forget_all();
-        self.notes.push(format!(
-            "{why}: {} that {} away {} sent to all the same; how long the service keeps a scan for such a machine is \
-             not documented",
-            count::of(waiting, "machine"),
-            count::word(waiting, "is", "are"),
-            count::word(waiting, "is", "are"),
-        ));
     }
 
     /// Whether the run waits for nothing but machines that are away.

@@ -10,13 +10,15 @@
 //!   from the start.
 //! - `running`: how many scans may be under way (`--max-running`). `places`: who holds a place; `scans_seen`: what the
 //!   list tells of them. `parked`: targets that are set aside until their site has a place.
-//! - `away`: targets that are set aside until their machine is back (`--when-offline defer`).
+//! - `away`: targets that are set aside until their machine is back (`--when-offline defer`); `away_end`: when the
+//!   others of them go.
 //! - `outage`: what changes while the API cannot be reached; `reachability`: what is known about that;
 //!   `suspects`: who is tried then. `prospect`: the basis of the forecast of the last call. `standing`: where
 //!   the targets are that have not ended.
 
 mod assignment;
 mod away;
+mod away_end;
 mod brakes;
 mod busy_machines;
 mod listings;

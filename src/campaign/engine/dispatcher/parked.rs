@@ -75,6 +75,11 @@ impl Parked {
         self.lists.keys().all(|group| *group == AWAY)
     }
 
+    /// How many are back and have not gone yet.
+    pub(super) fn back(&self) -> u64 {
+        self.lists.get(&BACK).map_or(0, |list| list.len() as u64)
+    }
+
     /// Whether nobody is set aside.
     pub(super) fn is_empty(&self) -> bool {
         self.lists.is_empty()

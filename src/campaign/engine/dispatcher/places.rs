@@ -121,6 +121,25 @@ impl Places {
         limit.map_or(u64::MAX, |limit| limit.most.saturating_sub(taken))
     }
 
+    /// How often places that are taken have to become free before each of these targets has had one.
+    pub(super) fn rounds(&self, targets: impl Iterator<Item = u64>) -> u64 {
+        let mut all = self.all;
+        let mut by_group = self.by_group.clone();
+        for n in targets {
+            all += 1;
+            for group in self.groups.of(n) {
+                *by_group.entry(group).or_default() += 1;
+            }
+        }
+        let beyond = |wanted: u64, most: u64| wanted.div_ceil(most.max(1)).saturating_sub(1);
+        let in_all = self.limits.most.map_or(0, |most| beyond(all, most));
+        let per_group = by_group.iter().filter_map(|(group, wanted)| {
+            let limit = self.limits.per.get(group.0)?;
+            Some(beyond(*wanted, limit.most))
+        });
+        per_group.max().unwrap_or(0).max(in_all)
+    }
+
     /// The group that has no place left for this target, if there is one.
     pub(super) fn blocked_by(&self, n: u64) -> Option<Group> {
         if self.limits.per.is_empty() || self.holders.contains_key(&n) {
