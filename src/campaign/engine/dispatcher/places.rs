@@ -121,7 +121,8 @@ impl Places {
         limit.map_or(u64::MAX, |limit| limit.most.saturating_sub(taken))
     }
 
-    /// How often places that are taken have to become free before each of these targets has had one.
+    /// How often places that are taken have to become free, all at once, before each of these targets has had one, in
+    /// whatever order they take them. One waits while all places are taken, or all of one of its groups.
     pub(super) fn rounds(&self, targets: impl Iterator<Item = u64>) -> u64 {
         let mut all = self.all;
         let mut by_group = self.by_group.clone();
@@ -133,11 +134,12 @@ impl Places {
         }
         let beyond = |wanted: u64, most: u64| wanted.div_ceil(most.max(1)).saturating_sub(1);
         let in_all = self.limits.most.map_or(0, |most| beyond(all, most));
-        let per_group = by_group.iter().filter_map(|(group, wanted)| {
-            let limit = self.limits.per.get(group.0)?;
-            Some(beyond(*wanted, limit.most))
+        let by_column = (0..).zip(&self.limits.per).map(|(column, limit)| {
+            let of_column = by_group.iter().filter(|(group, _)| group.0 == column);
+            let wanted = of_column.map(|(_, wanted)| *wanted).max();
+            wanted.map_or(0, |wanted| beyond(wanted, limit.most))
         });
-        per_group.max().unwrap_or(0).max(in_all)
+        by_column.fold(in_all, u64::saturating_add)
     }
 
     /// The group that has no place left for this target, if there is one.

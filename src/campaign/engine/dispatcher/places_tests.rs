@@ -95,3 +95,35 @@ fn a_scan_is_overdue_when_it_is_old_and_was_not_seen_to_run_for_as_long() {
     assert!(!pending.is_overdue(timeout, at(7199), Some(server(99_999))));
     assert!(pending.is_overdue(timeout, at(7200), Some(server(0))));
 }
+
+proptest! {
+    #[test]
+    fn in_whatever_order_places_are_taken_each_has_had_one_after_so_many_rounds(
+        mut order in Just((1..=TARGETS).collect::<Vec<_>>()).prop_shuffle(),
+        taken in 0..4_u64,
+    ) {
+        let mut places = places();
+        for n in order.drain(..usize::try_from(taken).unwrap()) {
+            if places.blocked_by(n).is_none() && !places.is_full() {
+                places.take(n);
+            }
+        }
+        let rounds = places.rounds(order.iter().copied());
+        let mut so_far = 0;
+        loop {
+            order.retain(|n| {
+                let may = !places.is_full() && places.blocked_by(*n).is_none();
+                if may {
+                    places.take(*n);
+                }
+                !may
+            });
+            if order.is_empty() {
+                break;
+            }
+            so_far += 1;
+            (1..=TARGETS).for_each(|n| drop(places.release(n)));
+        }
+        prop_assert!(so_far <= rounds, "{} {}", so_far, rounds);
+    }
+}
