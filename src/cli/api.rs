@@ -108,6 +108,7 @@ fn kind_of(call: &Call) -> Kind {
         Call::CancelAction { .. } => Kind::Cancel,
         Call::Machines { .. } => Kind::Machines,
         Call::DeviceAvInfo { .. } => Kind::Health,
+        Call::Alerts { .. } => Kind::Alerts,
     }
 }
 

@@ -96,6 +96,7 @@ pub(super) fn is_requested(call: &Call, answer: &Answer) -> bool {
         Call::DeviceAvInfo { .. } => {
             wire::json::<wire::Page<wire::DeviceAvInfo>>(&answer.body).is_some()
         }
+        Call::Alerts { .. } => wire::json::<wire::Page<wire::Alert>>(&answer.body).is_some(),
         Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
             wire::json::<wire::MachineAction>(&answer.body).is_some()
         }
@@ -105,7 +106,8 @@ pub(super) fn is_requested(call: &Call, answer: &Answer) -> bool {
 /// Whether this status, in whatever body, says that the service does not know the call. Only of calls that not every
 /// cloud has; of the others it would be a mistake in their address.
 pub(super) fn is_missing(call: &Call, status: u16) -> bool {
-    matches!(call, Call::DeviceAvInfo { .. }) && matches!(status, 400 | 404 | 405 | 410)
+    matches!(call, Call::DeviceAvInfo { .. } | Call::Alerts { .. })
+        && matches!(status, 400 | 404 | 405 | 410)
 }
 
 impl From<Class> for CallError {

@@ -1,23 +1,18 @@
 //! The tenant's machine inventory, read page by page.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) use super::list::TOP;
 use super::{
-    caller::{Answered, CallError, Caller},
-    paging::{Paging, Step},
+    caller::{CallError, Caller},
+    list::{self, Broken, Listed, Progress},
 };
 use crate::{
-    defender::{
-        Call, Defender, Order,
-        wire::{self, Machine, Page},
-    },
+    defender::{Call, Defender, Order, wire::Machine},
     quota::Kind,
 };
-
-/// The largest page that the API returns (MDE-API.md, section 4).
-pub(crate) const TOP: u32 = 10_000;
 
 /// Which machines to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,8 +114,28 @@ pub struct ListResult {
     pub calls: u64,
 }
 
-/// How many times the list is read in all if its rows move while it is read.
-const MAX_RESTARTS: u32 = 3;
+/// The inventory, by a filter.
+struct Inventory(Option<String>);
+
+impl Listed for Inventory {
+    type Row = Machine;
+    const KIND: Kind = Kind::Machines;
+    // "No match may be an empty list or 404."
+    const EMPTY_IS_404: bool = true;
+
+    fn call(&self, skip: u32, order: Order) -> Call {
+        Call::Machines {
+            filter: self.0.clone(),
+            skip,
+            top: TOP,
+            order,
+        }
+    }
+
+    fn key(machine: &Machine) -> Cow<'_, str> {
+        Cow::Borrowed(&machine.id)
+    }
+}
 
 /// Reads the list to its end and passes each machine to `take` once. `progress` is called after each page.
 ///
@@ -133,78 +148,30 @@ pub async fn list<D: Defender, E>(
     mut take: impl FnMut(&Machine) -> Result<(), E>,
     mut progress: impl FnMut(&ListResult),
 ) -> Result<ListResult, ListError<E>> {
-    let filter = wanted.odata(now);
     let mut seen = HashSet::new();
     let mut listed = ListResult::default();
-    let mut paging = Paging::default();
-    let mut order = Order {
-        count: true,
-        newest_first: false,
-    };
-    let mut reads = 1;
-    loop {
-        let Page { value, count } = page(caller, filter.as_deref(), paging.skip(), &mut order)
-            .await
-            .map_err(ListError::Call)?;
-        let mut new = 0;
-        for machine in &value {
+    let inventory = Inventory(wanted.odata(now));
+    let read = list::read(caller, &inventory, |came| {
+        let Progress::Page { rows, .. } = came else {
+            return Ok(());
+        };
+        for machine in rows {
             let is_first = seen.insert(machine.id.to_ascii_lowercase());
-            if paging.is_new(&machine.id) {
-                new += 1;
-            }
             if is_first && wanted.admits(machine) {
                 listed.machines += 1;
-                take(machine).map_err(ListError::Take)?;
+                take(machine)?;
             }
         }
-        let step = paging.came(value.iter().map(|machine| machine.id.as_str()), new, count);
         listed.calls = caller.calls();
         progress(&listed);
-        match step {
-            Step::More => {}
-            Step::End => return Ok(listed),
-            Step::Moved if reads < MAX_RESTARTS => {
-                reads += 1;
-                paging = Paging::default();
-            }
-            Step::Moved => {
-                listed.moved = true;
-                return Ok(listed);
-            }
-            Step::Endless => return Err(ListError::Endless(listed.machines)),
-        }
-    }
-}
-
-async fn page<D: Defender>(
-    caller: &Caller<D>,
-    filter: Option<&str>,
-    skip: u32,
-    order: &mut Order,
-) -> Result<Page<Machine>, CallError> {
-    loop {
-        let call = Call::Machines {
-            filter: filter.map(str::to_owned),
-            skip,
-            top: TOP,
-            order: *order,
-        };
-        return match caller.ask(Kind::Machines, &call).await {
-            // "No match may be an empty list or 404."
-            Ok(Answered::NotFound) => Ok(Page {
-                value: Vec::new(),
-                count: None,
-            }),
-            Ok(Answered::Found(answer)) => Ok(wire::json(&answer.body).unwrap_or(Page {
-                value: Vec::new(),
-                count: None,
-            })),
-            Err(CallError::Refused(said)) if said.status == 400 && order.count => {
-                order.count = false;
-                continue;
-            }
-            Err(e) => Err(e),
-        };
+        Ok(())
+    });
+    match read.await {
+        Ok(moved) => Ok(ListResult { moved, ..listed }),
+        Err(Broken::Call(e)) => Err(ListError::Call(e)),
+        Err(Broken::Taker(e)) => Err(ListError::Take(e)),
+        Err(Broken::NotFound) => Err(ListError::Call(CallError::Refused(list::not_found()))),
+        Err(Broken::Endless) => Err(ListError::Endless(listed.machines)),
     }
 }
 

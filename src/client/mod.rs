@@ -5,8 +5,8 @@
 //!   [`call_result`]: what a call comes to. [`reply`]: whether a reply is the service's own, and how its call
 //!   counts against the quota. [`outage`]: whether the API can be reached.
 //! - [`scans`]: the list of scans. [`machines`]: the tenant's inventory. [`health`]: what devices report of
-//!   their antivirus. [`paging`](self): how all three are read to their end. [`margins`]: how far back, and
-//!   how soon, the list of scans is read.
+//!   their antivirus. [`alerts`]: what was found. [`list`](self) and [`paging`](self): how they are read to
+//!   their end. [`margins`]: how far back, and how soon, the list of scans is read.
 //! - [`diagnosis`]: checks a connection before anything depends on it.
 //! - [`server_clock`]: the service's clock. [`token_clock`]: the clock that tokens age by. [`wait`](self):
 //!   waiting by the quota's clock.
@@ -14,10 +14,12 @@
 //! Scan starts belong to the engine ([`crate::campaign::engine`]). A scan start is never sent again before it
 //! is known what became of the first one, so it cannot use this loop.
 
+pub mod alerts;
 pub mod call_result;
 pub mod caller;
 pub mod diagnosis;
 pub mod health;
+mod list;
 pub mod machines;
 pub mod margins;
 pub mod outage;

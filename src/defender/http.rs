@@ -199,7 +199,10 @@ impl Defender for HttpDefender {
 
 const fn largest(call: &Call) -> usize {
     match call {
-        Call::ListScans { .. } | Call::Machines { .. } | Call::DeviceAvInfo { .. } => LARGEST_PAGE,
+        Call::ListScans { .. }
+        | Call::Machines { .. }
+        | Call::DeviceAvInfo { .. }
+        | Call::Alerts { .. } => LARGEST_PAGE,
         Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
             LARGEST_ANSWER
         }

@@ -85,6 +85,17 @@ pub enum Call {
         /// The options that the service supports.
         order: Order,
     },
+    /// `GET /api/alerts`, one page (MDE-API.md, section 8).
+    Alerts {
+        /// Only alerts that were created at or after this time of the server's clock.
+        since: Timestamp,
+        /// How many rows to skip.
+        skip: u32,
+        /// The page's size, at most 10,000.
+        top: u32,
+        /// The options that the service supports.
+        order: Order,
+    },
 }
 
 /// Options of a listing. It is not documented whether the service supports them, so each is left out once it has been

@@ -1,5 +1,7 @@
 //! A call as an HTTP request: method, URL and body, without the token.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use reqwest::{Method, Url};
 
@@ -73,6 +75,16 @@ impl HttpRequest {
                 let query = page_query(filter.clone(), *top, *skip, *order);
                 get(&["api", "machines"], &query)
             }
+            Call::Alerts {
+                since,
+                skip,
+                top,
+                order,
+            } => {
+                let filter = format!("alertCreationTime ge {}", whole_seconds(*since));
+                let query = page_query(Some(filter), *top, *skip, *order);
+                get(&["api", "alerts"], &query)
+            }
             Call::DeviceAvInfo { skip, top, order } => get(
                 &["api", "deviceavinfo"],
                 &page_query(None, *top, *skip, *order),
@@ -101,10 +113,15 @@ fn page_query(
 }
 
 /// The filter by type and creation time. It must not use the status, since a change of status would then move rows
-/// between pages. The time is rounded down to whole seconds, so that no scan is missed.
+/// between pages.
 fn scans_since(since: Timestamp) -> String {
     format!(
         "type eq 'RunAntiVirusScan' and creationDateTimeUtc ge {}",
-        since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        whole_seconds(since)
     )
+}
+
+/// A time of a filter, rounded down to whole seconds, so that nothing is missed.
+fn whole_seconds(time: Timestamp) -> impl Display {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ")
 }

@@ -144,6 +144,55 @@ pub struct DeviceAvInfo {
     pub data_refresh_timestamp: Option<String>,
 }
 
+/// An alert (MDE-API.md, section 8), without what it says about people. A field that is null, missing or of another type
+/// than documented counts as missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Alert {
+    /// The alert's id.
+    #[serde(deserialize_with = "loose")]
+    pub id: Option<String>,
+    /// The incident that it belongs to; a number, as text.
+    #[serde(deserialize_with = "loose")]
+    pub incident_id: Option<String>,
+    /// The machine's id.
+    #[serde(deserialize_with = "loose")]
+    pub machine_id: Option<String>,
+    /// The DNS name.
+    #[serde(deserialize_with = "loose")]
+    pub computer_dns_name: Option<String>,
+    /// `UnSpecified`, `Informational`, `Low`, `Medium` or `High`.
+    #[serde(deserialize_with = "loose")]
+    pub severity: Option<String>,
+    /// `New`, `InProgress`, `Resolved`, ….
+    #[serde(deserialize_with = "loose")]
+    pub status: Option<String>,
+    /// `Malware`, ….
+    #[serde(deserialize_with = "loose")]
+    pub category: Option<String>,
+    /// `WindowsDefenderAv` is the antivirus.
+    #[serde(deserialize_with = "loose")]
+    pub detection_source: Option<String>,
+    /// The family of what was found.
+    #[serde(deserialize_with = "loose")]
+    pub threat_family_name: Option<String>,
+    /// What was found.
+    #[serde(deserialize_with = "loose")]
+    pub threat_name: Option<String>,
+    /// The title.
+    #[serde(deserialize_with = "loose")]
+    pub title: Option<String>,
+    /// When the alert was created: RFC 3339, UTC.
+    #[serde(deserialize_with = "loose")]
+    pub alert_creation_time: Option<String>,
+    /// When the last event of it was.
+    #[serde(deserialize_with = "loose")]
+    pub last_event_time: Option<String>,
+    /// When it was last changed.
+    #[serde(deserialize_with = "loose")]
+    pub last_update_time: Option<String>,
+}
+
 /// A page of a listing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Page<T> {

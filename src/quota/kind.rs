@@ -20,17 +20,20 @@ pub enum Kind {
     Machines,
     /// List what the devices report of their antivirus.
     Health,
+    /// List alerts.
+    Alerts,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Start,
         Self::List,
         Self::Get,
         Self::Cancel,
         Self::Machines,
         Self::Health,
+        Self::Alerts,
     ];
 
     /// The kind's name in files and messages.
@@ -43,6 +46,7 @@ impl Kind {
             Self::Cancel => "cancel",
             Self::Machines => "machines",
             Self::Health => "health",
+            Self::Alerts => "alerts",
         }
     }
 
@@ -52,7 +56,9 @@ impl Kind {
     pub const fn own_limits(self) -> &'static [Limit] {
         match self {
             Self::Health => &Limit::DOCUMENTED_HEALTH,
-            Self::Start | Self::List | Self::Get | Self::Cancel | Self::Machines => &[],
+            Self::Start | Self::List | Self::Get | Self::Cancel | Self::Machines | Self::Alerts => {
+                &[]
+            }
         }
     }
 

@@ -68,6 +68,7 @@ enum KindArg {
     Cancel,
     Machines,
     Health,
+    Alerts,
     All,
 }
 
@@ -80,6 +81,7 @@ impl KindArg {
             Self::Cancel => vec![Kind::Cancel],
             Self::Machines => vec![Kind::Machines],
             Self::Health => vec![Kind::Health],
+            Self::Alerts => vec![Kind::Alerts],
             Self::All => Kind::ALL.to_vec(),
         }
     }

@@ -9,6 +9,9 @@ pub const SCAN: &str = "Machine.Scan";
 /// The role that lists scans and machines; `Machine.ReadWrite.All` includes it.
 pub const READ: &str = "Machine.Read.All";
 
+/// The role that lists alerts; `Alert.ReadWrite.All` includes it.
+pub const ALERTS: &str = "Alert.Read.All";
+
 /// Other names of the API as an audience: its application id (in tokens of version 2), and an old name.
 const ALSO_THE_API: [&str; 2] = [
     "fc780465-2017-40d4-a0c5-307022471b92",
@@ -34,6 +37,8 @@ pub enum Need {
     ScanAndRead,
     /// Only list something.
     Read,
+    /// List alerts.
+    Alerts,
 }
 
 /// Whether the token is of the tenant that was asked for. A domain is not checked, since the sign-in service has
@@ -103,15 +108,24 @@ pub fn roles(claims: &Claims, need: Need) -> Result<Option<String>, SignInError>
     ]
     .into_iter()
     .any(has);
+    let finds = [
+        ALERTS,
+        "Alert.ReadWrite.All",
+        "Alert.Read",
+        "Alert.ReadWrite",
+    ]
+    .into_iter()
+    .any(has);
     match need {
         Need::Scan | Need::ScanAndRead if !has(SCAN) => Err(missing(claims, SCAN)),
         Need::Read | Need::ScanAndRead if !reads => Err(missing(claims, READ)),
+        Need::Alerts if !finds => Err(missing(claims, ALERTS)),
         Need::Scan if !reads => Ok(Some(format!(
             "the token lacks {READ}: scans can be started, but one whose answer was lost cannot be looked up (it \
              ends as unsure), and following, --skip-busy, --max-running and `fleetsweep machines` will not work; {}",
             grant(claims, READ)
         ))),
-        Need::Scan | Need::ScanAndRead | Need::Read => Ok(None),
+        Need::Scan | Need::ScanAndRead | Need::Read | Need::Alerts => Ok(None),
     }
 }
 
