@@ -124,6 +124,20 @@ fn request(call: &Call, token: &str) -> Request {
             }
             Request::get(&path, token)
         }
+        Call::Alerts {
+            since,
+            skip,
+            top,
+            order,
+        } => {
+            let since = since.strftime("%Y-%m-%dT%H:%M:%SZ");
+            let mut path =
+                format!("/api/alerts?$filter=alertCreationTime ge {since}&$top={top}&$skip={skip}");
+            if order.count {
+                path += "&$count=true";
+            }
+            Request::get(&path, token)
+        }
         Call::Machines {
             filter,
             skip,
