@@ -26,7 +26,7 @@ use crate::{
     defender::sign_in::Need,
     monitor::Monitor,
     quota::{Clock, Quota, SystemClock},
-    results::{self, Installed, Layout, Owner},
+    results::{self, Installed, Owner},
     store::{Identity, Lock, Store},
 };
 
@@ -276,7 +276,7 @@ async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Fail
 /// # Errors
 /// The state cannot be read, or the results cannot be written.
 pub(super) async fn put(store: Store, path: &Path, excel: bool) -> Result<String, Failure> {
-    let layout = Layout::new(&store.identity().columns, excel);
+    let layout = journal::layout(&store, excel)?;
     let rewritten = journal::rewrite(store, path, &layout).await;
     Ok(match rewritten.map_err(Failure::storage)? {
         Installed::There(path) => format!("results: {}", path.display()),

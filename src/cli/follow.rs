@@ -43,11 +43,17 @@ pub(super) struct FollowArgs {
     /// Stop following after this time, and say how many scans are left. [default: none]
     #[arg(long, value_name = "D", value_parser = super::values::span, hide_short_help = true)]
     pub(super) follow_timeout: Option<Duration>,
+
+    /// When a scan has ended, look whether its device reports it too. Reports lag by hours, so this goes on until all
+    /// devices have reported, until --follow-timeout, or until 24 h have brought nothing new.
+    #[arg(long, hide_short_help = true)]
+    pub(super) verify: bool,
 }
 
 impl FollowArgs {
     pub(super) fn options(self) -> FollowOptions {
         FollowOptions {
+            verify: self.verify,
             interval: self.follow_interval.unwrap_or(FIRST_PAUSE),
             timeout: self.follow_timeout,
             disk: DiskWork::Aside,
@@ -109,7 +115,7 @@ pub(super) fn exit_code(followed: &Followed) -> ExitCode {
     match followed.end {
         FollowEnd::Interrupted => ExitCode::Interrupted,
         FollowEnd::Ordered => ExitCode::Brake,
-        _ if followed.all_succeeded() => ExitCode::Clean,
+        _ if followed.all_succeeded() && followed.all_verified() => ExitCode::Clean,
         _ => ExitCode::Incomplete,
     }
 }

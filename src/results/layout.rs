@@ -20,11 +20,15 @@ pub const COLUMNS: [&str; 14] = [
     "action_created_utc",
 ];
 
+/// The columns for what the devices themselves report of their scans. They come last, where somebody has asked for it.
+pub const DEVICE_COLUMNS: [&str; 3] = ["device_scan_utc", "device_scan_result", "verified"];
+
 /// The columns and the dialect of a file. Every rewrite of the file uses the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     extra: Vec<String>,
     excel: bool,
+    devices: bool,
 }
 
 impl Layout {
@@ -35,10 +39,16 @@ impl Layout {
     /// if that is taken. So a program that looks up columns by name finds ours.
     #[must_use]
     pub fn new(extra: &[String], excel: bool) -> Self {
+        Self::with(extra, excel, false)
+    }
+
+    /// As [`new`](Self::new), with [`DEVICE_COLUMNS`] at the end if `devices` says so.
+    #[must_use]
+    pub fn with(extra: &[String], excel: bool, devices: bool) -> Self {
+        let more: &[&str] = if devices { &DEVICE_COLUMNS } else { &[] };
         let is_ours = |name: &str| {
-            COLUMNS
-                .iter()
-                .any(|ours| ours.eq_ignore_ascii_case(name.trim()))
+            let mut ours = COLUMNS.iter().chain(more);
+            ours.any(|ours| ours.eq_ignore_ascii_case(name.trim()))
         };
         let mut taken: HashSet<String> = extra
             .iter()
@@ -59,13 +69,23 @@ impl Layout {
             new
         };
         let extra = extra.iter().map(&mut renamed).collect();
-        Self { extra, excel }
+        Self {
+            extra,
+            excel,
+            devices,
+        }
     }
 
     /// The names of the input's columns in the file.
     #[must_use]
     pub fn extra(&self) -> &[String] {
         &self.extra
+    }
+
+    /// Whether the file has [`DEVICE_COLUMNS`].
+    #[must_use]
+    pub const fn devices(&self) -> bool {
+        self.devices
     }
 
     /// Whether the file is for Excel.
@@ -92,6 +112,14 @@ mod tests {
             extra(&["outcome", "input_outcome", "outcome"]),
             ["input_outcome_2", "input_outcome", "input_outcome_3"]
         );
+    }
+
+    #[test]
+    fn the_columns_for_devices_are_ours_only_where_they_are_there() {
+        let names = ["verified".to_owned()];
+        assert_eq!(Layout::new(&names, false).extra(), ["verified"]);
+        let layout = Layout::with(&names, false, true);
+        assert_eq!(layout.extra(), ["input_verified"]);
     }
 
     #[test]

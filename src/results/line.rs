@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{
     Layout, Row,
     guard::{guarded, guarded_own},
-    layout::COLUMNS,
+    layout::{COLUMNS, DEVICE_COLUMNS},
 };
 
 /// The byte order mark, by which Excel recognises UTF-8.
@@ -53,6 +53,11 @@ impl RowWriter {
         for name in self.layout.extra() {
             writer.write_field(guarded_own(name).as_bytes())?;
         }
+        if self.layout.devices() {
+            for name in DEVICE_COLUMNS {
+                writer.write_field(name)?;
+            }
+        }
         end(writer)
     }
 
@@ -78,6 +83,11 @@ impl RowWriter {
         for at in 0..self.layout.extra().len() {
             let own = row.extra.get(at).map_or("", String::as_str);
             w.write_field(guarded_own(own).as_bytes())?;
+        }
+        if self.layout.devices() {
+            time(w, cell, row.device.scanned)?;
+            w.write_field(guarded(row.device.result).as_bytes())?;
+            w.write_field(row.device.verified)?;
         }
         end(writer)
     }

@@ -35,7 +35,7 @@ pub use machines::{HEALTH_COLUMNS, Machines};
 pub use owner::{Owner, check_path, owner, probe};
 pub use read::{ReadRow, each_row};
 pub use rewrite::{Finished, Installed, Rewrite, beside};
-pub use row::Row;
+pub use row::{DeviceCells, Row};
 
 /// Why the results file cannot be read or written.
 #[derive(Debug, thiserror::Error)]

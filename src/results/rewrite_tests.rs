@@ -6,6 +6,7 @@ use super::*;
 use crate::results::{
     guard::{guarded, guarded_own},
     layout::COLUMNS,
+    row::DeviceCells,
 };
 
 fn read(path: &Path, excel: bool) -> Vec<Vec<String>> {
@@ -51,6 +52,7 @@ fn a_file_has_the_documented_columns_and_plain_lines() {
         action_created: "2024-10-21T11:26:49.6894208Z",
         message: "=boo",
         error_code: "",
+        device: DeviceCells::default(),
         extra: &cells,
     })
     .unwrap();

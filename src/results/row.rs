@@ -2,6 +2,17 @@
 
 use jiff::Timestamp;
 
+/// What a device reports of its last scan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeviceCells<'a> {
+    /// When that scan was.
+    pub scanned: Option<Timestamp>,
+    /// How it ended, in the device's words.
+    pub result: &'a str,
+    /// Whether it is the scan that was asked for: `yes`, `not yet`, `no report`, or nothing if it was not asked.
+    pub verified: &'a str,
+}
+
 /// How one target ended. An empty text is an empty cell.
 #[derive(Debug, Clone, Default)]
 pub struct Row<'a> {
@@ -33,6 +44,8 @@ pub struct Row<'a> {
     pub campaign: &'a str,
     /// When the action was created, as the service wrote it.
     pub action_created: &'a str,
+    /// What the device itself reports of its scan. It is written where the layout has columns for it.
+    pub device: DeviceCells<'a>,
     /// The input's other columns, in the layout's order. Missing ones are empty.
     pub extra: &'a [String],
 }

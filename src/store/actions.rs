@@ -5,6 +5,9 @@ use rusqlite::{Connection, params};
 
 use super::{SentAt, Store, StoreError, timestamp};
 
+/// The statuses of scans that have ended, for SQL; see [`is_final`].
+pub(super) const FINAL: &str = "'Succeeded', 'Failed', 'TimeOut', 'Cancelled'";
+
 /// A scan that has not ended as far as is known, or a machine that was found busy and whose scan is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenAction {
@@ -43,17 +46,18 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn open_actions(&self, after: u64, limit: usize) -> Result<Vec<OpenAction>, StoreError> {
-        let sql = "
-            SELECT p.n, t.machine_id, p.outcome = 'accepted', p.action_id, p.action_status, p.action_created,
+        let sql = format!(
+            "SELECT p.n, t.machine_id, p.outcome = 'accepted', p.action_id, p.action_status, p.action_created,
                 (SELECT a.sent_server FROM attempt a WHERE a.n = p.n ORDER BY a.number DESC LIMIT 1),
                 coalesce(p.last_answer, p.first_sent)
             FROM progress p JOIN target t ON t.n = p.n
             WHERE p.n > ?1 AND p.outcome IN ('accepted', 'already_pending')
-                AND p.action_status NOT IN ('Succeeded', 'Failed', 'TimeOut', 'Cancelled')
-            ORDER BY p.n LIMIT ?2";
+                AND p.action_status NOT IN ({FINAL})
+            ORDER BY p.n LIMIT ?2"
+        );
         let read = || -> rusqlite::Result<Vec<OpenAction>> {
             self.db
-                .prepare_cached(sql)?
+                .prepare_cached(&sql)?
                 .query_map(params![after, limit], |row| {
                     let by_server = timestamp(row.get(6)?).map(|at| SentAt {
                         at,
@@ -83,11 +87,12 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn has_open_scans_of_ours(&self) -> Result<bool, StoreError> {
-        let sql = "
-            SELECT EXISTS (SELECT 1 FROM progress WHERE outcome = 'accepted'
-                AND action_status NOT IN ('Succeeded', 'Failed', 'TimeOut', 'Cancelled'))";
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM progress WHERE outcome = 'accepted'
+                AND action_status NOT IN ({FINAL}))"
+        );
         self.db
-            .query_row(sql, [], |row| row.get(0))
+            .query_row(&sql, [], |row| row.get(0))
             .map_err(|e| self.failed("read", e))
     }
 
@@ -152,11 +157,11 @@ impl Store {
 
 /// Writes one update.
 pub(super) fn update(db: &Connection, update: &ActionUpdate) -> rusqlite::Result<()> {
-    db.prepare_cached(
+    db.prepare_cached(&format!(
         "UPDATE progress SET action_id = ?2, action_status = ?3, action_created = ?4
          WHERE n = ?1 AND (action_id = ?2 OR action_id = '') AND outcome IS NOT NULL
-             AND action_status NOT IN ('Succeeded', 'Failed', 'TimeOut', 'Cancelled')",
-    )?
+             AND action_status NOT IN ({FINAL})"
+    ))?
     .execute(params![
         update.n,
         update.action_id,

@@ -15,7 +15,7 @@ use super::{StoreError, schema, schema_1::CELLS, sums};
 /// # Errors
 /// The file is not a state file, has an unknown version, is damaged, or cannot be written. Then it stays as it is.
 pub(super) fn bring_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
-    if schema::version(db, path)? == schema::VERSION {
+    if schema::version(db, path)? >= schema::VERSION {
         return Ok(());
     }
     sums::check(db, path)?;
@@ -23,7 +23,7 @@ pub(super) fn bring_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
     db.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     // Another process may have migrated it meanwhile.
     let done = match schema::version(db, path)? {
-        schema::VERSION => Ok(()),
+        schema::VERSION.. => Ok(()),
         _ => rebuild(db).map_err(failed),
     };
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -32,7 +32,7 @@ pub(super) fn bring_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
 
 /// The same within a transaction that is never committed, for a caller that only reads.
 pub(super) fn bring_up_in_memory(db: &Connection, path: &Path) -> Result<(), StoreError> {
-    if schema::version(db, path)? == schema::VERSION {
+    if schema::version(db, path)? >= schema::VERSION {
         return Ok(());
     }
     rebuild(db).map_err(|source| StoreError::new("read", path, source))

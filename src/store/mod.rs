@@ -11,6 +11,7 @@
 //! - `row`: [`StoredRow`], whole rows for the results file.
 //! - `actions`: [`OpenAction`] and [`ActionUpdate`], the scans and their states. `cancels`: [`CancelEnd`], attempts to
 //!   cancel scans, and requests that a running process stop.
+//! - `devices`: [`DeviceWord`], what the devices report of their scans. `findings`: [`Finding`], the alerts since then.
 //! - `decision`: [`Decision`], what the operator decided, and for which targets. `run`: [`Run`], who ran the campaign.
 //! - `mark`: [`MarkFile`], how much was committed, kept outside of the file. `recover`: [`OpenTarget`] and [`Touched`],
 //!   for a state that has lost its end.
@@ -27,10 +28,12 @@ mod actions;
 mod amend;
 mod cancels;
 mod decision;
+mod devices;
 #[cfg(test)]
 mod dry_run_tests;
 mod error;
 mod extension;
+mod findings;
 mod load;
 mod lock;
 mod mark;
@@ -62,8 +65,10 @@ pub use actions::{ActionUpdate, OpenAction, is_final};
 pub use amend::Amendment;
 pub use cancels::CancelEnd;
 pub use decision::{Decision, Subject};
+pub use devices::{DeviceWord, EndedScan};
 pub use error::StoreError;
 pub use extension::{Extension, MachineMatch, TargetMatch};
+pub use findings::{Finding, ScannedMachine};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};

@@ -1,9 +1,9 @@
 //! Whole rows, for the results file.
 
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Row, Transaction, params};
 
-use super::{Store, StoreError, timestamp};
+use super::{DeviceWord, Store, StoreError, schema, timestamp};
 
 /// A target with everything that is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,16 +44,33 @@ pub struct StoredRow {
     pub action_status: String,
     /// When the scan was created, as the service wrote it.
     pub action_created: String,
+    /// What the device itself reports of it, if it was asked.
+    pub device: Option<DeviceWord>,
 }
 
+/// With `{device}` for the cells of the device's report, and `{join}` for their table.
 const SELECT: &str = "
     SELECT t.n, t.line, t.machine_id, t.scan_type, t.extra, p.outcome, coalesce(p.attempts, 0),
         p.unsure_since IS NOT NULL OR (p.attempts > 0 AND EXISTS
             (SELECT 1 FROM attempt a WHERE a.n = t.n AND a.ended IS NULL)),
         p.first_sent, p.last_answer, p.http_status, coalesce(p.error_code, ''), coalesce(p.message, ''),
         coalesce(p.correlation_id, ''), coalesce(p.action_id, ''), coalesce(p.action_status, ''),
-        coalesce(p.action_created, ''), coalesce(p.left_out, 0)
-    FROM target t LEFT JOIN progress p ON p.n = t.n";
+        coalesce(p.action_created, ''), coalesce(p.left_out, 0), {device}
+    FROM target t LEFT JOIN progress p ON p.n = t.n {join}";
+
+/// The query for whole rows. A file that nobody has asked for what the devices report has no table for it.
+fn select(db: &Connection) -> rusqlite::Result<String> {
+    let (device, join) = if schema::has_after_scans(db)? {
+        let join = "LEFT JOIN device d ON d.n = t.n AND d.action = p.action_id";
+        (
+            "d.action, d.scanned, d.result, d.reported, d.verified",
+            join,
+        )
+    } else {
+        ("NULL, NULL, NULL, NULL, NULL", "")
+    };
+    Ok(SELECT.replace("{device}", device).replace("{join}", join))
+}
 
 /// Reads rows by their numbers.
 pub struct Rows<'a> {
@@ -81,12 +98,13 @@ impl Store {
     /// The file cannot be read.
     pub fn rows(&self) -> Result<Rows<'_>, StoreError> {
         let failed = |e| self.failed("read", e);
+        let select = select(&self.db).map_err(failed)?;
         Ok(Rows {
             // Without a transaction SQLite would lock and unlock the file for each row.
             _locked: self.db.unchecked_transaction().map_err(failed)?,
             select: self
                 .db
-                .prepare_cached(&format!("{SELECT} WHERE t.n = ?1"))
+                .prepare_cached(&format!("{select} WHERE t.n = ?1"))
                 .map_err(failed)?,
             store: self,
         })
@@ -108,9 +126,10 @@ impl Store {
         } else {
             ""
         };
+        let select = select(&self.db).map_err(failed)?;
         let mut statement = self
             .db
-            .prepare(&format!("{SELECT} {which} ORDER BY t.n"))
+            .prepare(&format!("{select} {which} ORDER BY t.n"))
             .map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -158,5 +177,6 @@ fn stored_row(row: &Row<'_>) -> rusqlite::Result<StoredRow> {
         action_status: row.get(15)?,
         action_created: row.get(16)?,
         left_out: row.get(17)?,
+        device: DeviceWord::at(row, 18)?,
     })
 }

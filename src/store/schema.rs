@@ -10,8 +10,12 @@ use super::{Identity, StoreError, millis, timestamp};
 const APPLICATION_ID: i64 = 0x666c_7377;
 
 /// The version of the format that is written. A file of version 1 is migrated when it is opened (`migrate.rs`); a
-/// file of any other version is refused.
+/// file of a version that is not known is refused.
 pub(super) const VERSION: i64 = 2;
+
+/// The version of a file that also has the tables for [what the scans found](AFTER_SCANS). A file gets them when
+/// somebody asks for that, so that earlier releases read all others.
+pub(super) const VERSION_AFTER_SCANS: i64 = 3;
 
 /// The tables. The check of a file compares them letter by letter, so they must not be reformatted.
 ///
@@ -94,6 +98,32 @@ pub(super) const TABLES: &str = "
     );
 ";
 
+/// The tables for what the devices and the alerts tell after the scans. `asked` says when they were asked last, and for
+/// what, by the kind of the question. `device` is what a target's device reports of its last scan, beside
+/// the action that it was asked about; `verified` is `yes`, `not yet` or `no report`. `finding` is an alert on a target's machine since its scan, with texts as the service wrote
+/// them.
+pub(super) const AFTER_SCANS: &str = "
+    CREATE TABLE asked (
+        what TEXT PRIMARY KEY, at INTEGER NOT NULL, how TEXT NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(what, at, how)) STORED
+    ) WITHOUT ROWID;
+    CREATE TABLE device (
+        n INTEGER PRIMARY KEY, action TEXT NOT NULL, scanned INTEGER, result TEXT NOT NULL, reported INTEGER,
+        verified TEXT NOT NULL,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(n, action, scanned, result, reported, verified)) STORED
+    );
+    CREATE TABLE finding (
+        alert TEXT PRIMARY KEY, n INTEGER NOT NULL, computer TEXT NOT NULL, severity TEXT NOT NULL,
+        family TEXT NOT NULL, threat TEXT NOT NULL, title TEXT NOT NULL, category TEXT NOT NULL,
+        status TEXT NOT NULL, incident TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
+        last_event TEXT NOT NULL, began INTEGER,
+        sum INTEGER NOT NULL GENERATED ALWAYS AS (
+            row_sum(alert, n, computer, severity, family, threat, title, category, status, incident, source, created,
+            last_event, began)
+        ) STORED
+    ) WITHOUT ROWID;
+";
+
 /// The rule that accepts every id that a URL can carry.
 pub(super) const ANY_ID: &str = "any";
 
@@ -138,13 +168,38 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, StoreError> {
         Err(e) => return Err(StoreError::new("read", path, e)),
     }
     match pragma("user_version").map_err(|e| StoreError::new("read", path, e))? {
-        found @ 1..=VERSION => Ok(found),
+        found @ 1..=VERSION_AFTER_SCANS => Ok(found),
         found => Err(StoreError::Version {
             path: path.to_owned(),
             found,
-            known: VERSION,
+            known: VERSION_AFTER_SCANS,
         }),
     }
+}
+
+/// Adds the tables for what the scans found, if the file lacks them.
+pub(super) fn add_after_scans(db: &Connection) -> rusqlite::Result<()> {
+    if has_after_scans(db)? {
+        return Ok(());
+    }
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let add = || {
+        // Another process may have added them meanwhile.
+        if !has_after_scans(db)? {
+            db.execute_batch(AFTER_SCANS)?;
+            db.pragma_update(None, "user_version", VERSION_AFTER_SCANS)?;
+        }
+        Ok(())
+    };
+    let added = add();
+    let end = if added.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    added.and(db.execute_batch(end))
+}
+
+/// Whether the file has the tables for what the scans found.
+pub(super) fn has_after_scans(db: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version >= VERSION_AFTER_SCANS)
 }
 
 /// The campaign's identity.

@@ -118,6 +118,9 @@ impl Part {
             _ => (schema::TABLES, schema::MACHINE_INDEX),
         };
         db.execute_batch(tables)?;
+        if version >= schema::VERSION_AFTER_SCANS {
+            db.execute_batch(schema::AFTER_SCANS)?;
+        }
         db.execute_batch(index)?;
         Self::all(&db)
     }

@@ -329,6 +329,7 @@ async fn canaries_that_are_followed_have_to_succeed_first() {
         let rig = Rig {
             followed: Some(FollowOptions {
                 interval: MINUTE,
+                verify: false,
                 timeout: None,
                 disk: DiskWork::Aside,
             }),

@@ -22,6 +22,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 fn options() -> FollowOptions {
     FollowOptions {
         interval: MINUTE,
+        verify: false,
         timeout: None,
         disk: DiskWork::Aside,
     }
@@ -140,6 +141,7 @@ async fn it_ends_at_its_timeout_or_when_it_is_interrupted_with_a_count_of_what_i
     let ground = drained(mock, 50).await;
     let began = tokio::time::Instant::now();
     let short = FollowOptions {
+        verify: false,
         timeout: Some(5 * MINUTE),
         ..options()
     };

@@ -10,11 +10,13 @@
 //!
 //! - this file: when a round is due: beside a run, and after it. `round`: one round. `watch`: what a round
 //!   looks for.
-//! - `canaries`: the canaries' scans, until they have succeeded. `followed`: the result.
+//! - `canaries`: the canaries' scans, until they have succeeded. `verify`: what the devices themselves report.
+//!   `followed`: the result.
 
 mod canaries;
 mod followed;
 mod round;
+mod verify;
 pub mod watch;
 
 use std::{convert::Infallible, future::pending, path::Path, sync::Arc, time::Duration};
@@ -22,8 +24,9 @@ use std::{convert::Infallible, future::pending, path::Path, sync::Arc, time::Dur
 use tokio::sync::mpsc;
 
 pub use super::shared_store::FollowError;
-pub use followed::{FollowEnd, Followed};
+pub use followed::{FollowEnd, Followed, verified_in_words};
 use round::Memory;
+use verify::Looks;
 
 use super::{disk::DiskWork, shared_store::SharedStore, stop::Signal};
 use crate::{
@@ -45,6 +48,8 @@ pub struct FollowOptions {
     pub interval: Duration,
     /// Following ends after this time, even if scans are still open.
     pub timeout: Option<Duration>,
+    /// Whether the devices' own reports are read too, once scans have ended.
+    pub verify: bool,
     /// Where the state is read and written.
     pub disk: DiskWork,
 }
@@ -111,8 +116,8 @@ impl<D: Defender> Follower<D> {
         }
     }
 
-    /// Follows until all scans are over and `more_to_come` says that no more will be started, until the time
-    /// is up, or until a signal comes.
+    /// Follows until all scans are over, their devices have reported them if that is wanted, and `more_to_come` says
+    /// that no more will be started; until the time is up, or until a signal comes.
     ///
     /// # Errors
     /// Listing is not permitted or keeps failing, or the state cannot be used.
@@ -124,12 +129,17 @@ impl<D: Defender> Follower<D> {
         let began = self.clock.now();
         let deadline = self.options.timeout.map(|timeout| began + timeout);
         let mut memory = Memory::default();
+        let mut looks = Looks::default();
         let end = loop {
             let more = more_to_come();
-            let round = tokio::select! {
+            let round = async {
+                let pause = self.round(&mut memory, &self.patient).await?;
+                Ok::<_, FollowError>((pause, self.verify(&mut looks).await?))
+            };
+            let (round, look) = tokio::select! {
                 biased;
                 Some(signal) = signals.recv() => break FollowEnd::by(signal),
-                round = self.round(&mut memory, &self.patient) => round?,
+                round = round => round?,
                 // An outage may last for longer than anybody wants to wait.
                 () = self.wait_for(deadline) => break FollowEnd::TimedOut,
             };
@@ -140,7 +150,10 @@ impl<D: Defender> Follower<D> {
                     pause
                 }
                 None if more => self.options.interval,
-                None => break FollowEnd::Done,
+                None => match look {
+                    Some(at) => at.since(self.clock.now()),
+                    None => break FollowEnd::Done,
+                },
             };
             let now = self.clock.now();
             let next = deadline.map_or(now + pause, |deadline| deadline.min(now + pause));
@@ -153,10 +166,20 @@ impl<D: Defender> Follower<D> {
                 break FollowEnd::TimedOut;
             }
         };
-        let scans = self.state.with(|store| store.action_tally()).await?;
+        let verify = self.options.verify;
+        let tallies = self.state.with(move |store| {
+            let verified = if verify {
+                store.verified_tally()?
+            } else {
+                None
+            };
+            Ok((store.action_tally()?, verified))
+        });
+        let (scans, verified) = tallies.await?;
         Ok(Followed {
             end,
             scans,
+            verified,
             rounds: memory.rounds,
             calls: self.calls(),
         })

@@ -35,7 +35,7 @@ use crate::{
     roster::split_extra,
     store::{Cursor, MarkFile, Record, Reserve, Store, StoreError, Target, Unfinished},
 };
-pub use row::outcome;
+pub use row::{layout, outcome};
 
 /// How many fresh targets are read at once: a fifth of a second's work at 25,000 calls a second.
 pub(crate) const PAGE: usize = 4096;

@@ -5,10 +5,19 @@ use std::str::FromStr;
 use super::JournalError;
 use crate::{
     campaign::outcome::Outcome,
-    results::{Rewrite, Row},
+    results::{DeviceCells, Layout, Rewrite, Row},
     roster::split_extra,
-    store::{Identity, StoredRow},
+    store::{Identity, Store, StoreError, StoredRow},
 };
+
+/// The columns and the dialect of a campaign's results.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn layout(store: &Store, excel: bool) -> Result<Layout, StoreError> {
+    let columns = &store.identity().columns;
+    Ok(Layout::with(columns, excel, store.is_verified()?))
+}
 
 pub(super) fn put(
     file: &mut Rewrite,
@@ -51,6 +60,14 @@ pub(super) fn result<'a>(
         correlation_id: &row.correlation_id,
         campaign: &identity.campaign,
         action_created: &row.action_created,
+        device: row
+            .device
+            .as_ref()
+            .map_or_else(DeviceCells::default, |device| DeviceCells {
+                scanned: device.scanned,
+                result: &device.result,
+                verified: &device.verified,
+            }),
         extra,
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     campaign::{counts::Counts, journal, outcome::Tally, recover, tag::CampaignId},
     monitor::count,
-    results::{self, Layout, Owner},
+    results::{self, Owner},
     store::{Identity, Lock, Reach, Store, StoreError},
 };
 
@@ -268,7 +268,7 @@ fn finalize(store: Store) -> Result<(), OpenError> {
     if results::owner(path)? != Owner::Campaign(store.identity().campaign.clone()) {
         return Ok(store.close()?);
     }
-    let layout = Layout::new(&store.identity().columns, excel);
+    let layout = journal::layout(&store, excel)?;
     // This thread may block, while the runtime drives the timers.
     Handle::current().block_on(journal::rewrite(store, path, &layout))?;
     Ok(())

@@ -16,7 +16,7 @@ use crate::{
         brakes::{Baseline, BrakeOptions, night},
         counts::Counts,
         engine::dispatcher::Dispatcher,
-        journal::Journal,
+        journal::{self, Journal},
         open::{Marks, Opened},
         recover::{self, Evidence, RecoverError, Recovered, witness::Ledger},
         stop::Signal,
@@ -27,7 +27,6 @@ use crate::{
     defender::cloud::quota_realm,
     monitor::count,
     quota::{self, Mark, MarkRow, Moment},
-    results::Layout,
     store::Store,
 };
 
@@ -197,7 +196,10 @@ impl RunContext {
         command: &[OsString],
         bounds: RunBounds,
     ) -> Result<Journal, Failure> {
-        let layout = Layout::new(&store.identity().columns, self.args.output.excel);
+        if self.args.following.verify {
+            store.begin_verifying(self.api.clock.wall())?;
+        }
+        let layout = journal::layout(&store, self.args.output.excel)?;
         let this_run = record::this_run(
             &self.setup.connection,
             self.api.clock.as_ref(),

@@ -29,6 +29,8 @@ impl RunArgs {
             ("--follow-interval", follow)
         } else if !self.follow && following.follow_timeout.is_some() {
             ("--follow-timeout", follow)
+        } else if !self.follow && following.verify {
+            ("--verify", follow)
         } else if self.running.is_idle() {
             ("--running-timeout", "--max-running or --max-running-per")
         } else if self.offline.is_idle() {

@@ -1,0 +1,293 @@
+//! Whether the scans have run by the devices' own word, which may differ from the service's: an action can be
+//! `Succeeded` while the device's last scan is older than the action.
+//!
+//! The devices' report is a snapshot that lags by hours (MDE-API.md, section 7). So "not yet" is not "no", and it is read
+//! again every ten minutes.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{FollowError, Follower};
+use crate::{
+    client::{
+        caller::CallError,
+        health::{self, DeviceHealth, HealthError, LastScan},
+    },
+    defender::Defender,
+    monitor::{count, span},
+    quota::Moment,
+    store::{DeviceWord, EndedScan, Store, StoreError},
+};
+
+/// The pause between two looks at the report.
+const PAUSE: Duration = Duration::from_mins(10);
+
+/// When this has passed without a device's report that confirms a scan, nobody waits for the others any more.
+const NOTHING_NEW: Duration = Duration::from_hours(24);
+
+/// A scan that a device reports must be later than our scan's creation by this much. Whether the reported time is the
+/// scan's start or its end is not documented, so a scan that began before ours may be reported as ended after that.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// A time further ahead than this is a mistake of the device's clock.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many ended scans are read from the state at once.
+const PAGE: usize = 10_000;
+
+/// What a device says about the scan that it was asked about.
+mod word {
+    pub(super) const YES: &str = "yes";
+    pub(super) const NOT_YET: &str = "not yet";
+    pub(super) const NO_REPORT: &str = "no report";
+}
+
+/// What is remembered between two looks at the report.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    next: Option<Moment>,
+    /// When a device last confirmed a scan, or else the first look.
+    confirmed: Option<Moment>,
+    is_over: bool,
+}
+
+impl<D: Defender> Follower<D> {
+    /// Looks at the devices' report if that is due. Returns when the next look is due; `None` if nobody waits for a
+    /// report.
+    pub(super) async fn verify(&self, looks: &mut Looks) -> Result<Option<Moment>, FollowError> {
+        if !self.options.verify || looks.is_over {
+            return Ok(None);
+        }
+        let ended = self.state.with(|store| unverified(store)).await?;
+        if ended.is_empty() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        if let Some(next) = looks.next.filter(|next| *next > now) {
+            return Ok(Some(next));
+        }
+        let next = self.clock.now() + PAUSE;
+        looks.next = Some(next);
+        let report = match health::read(&self.patient.gets, |_| {}).await {
+            Ok(report) => report,
+            Err(HealthError::Call(e @ CallError::Unanswered { .. })) => {
+                tracing::info!("the devices' antivirus report could not be read: {e}");
+                return Ok(Some(next));
+            }
+            Err(HealthError::Call(e)) if !matches!(e, CallError::Refused(_)) => {
+                return Err(e.into());
+            }
+            Err(e) => {
+                looks.is_over = true;
+                self.monitor.say(&format!(
+                    "--verify: {e}. The scans are followed without it, and nothing is verified"
+                ));
+                return Ok(None);
+            }
+        };
+        let wall = self.clock.wall();
+        let words: Vec<_> = ended
+            .iter()
+            .map(|scan| (scan.n, judge(scan, report.of(&scan.machine_id), wall)))
+            .collect();
+        let confirmed = words.iter().filter(|(_, word)| word.verified == word::YES);
+        let (confirmed, all) = (confirmed.count(), words.len());
+        self.state
+            .with(move |store| store.put_device_words(&words, wall))
+            .await?;
+        if confirmed > 0 || looks.confirmed.is_none() {
+            looks.confirmed = Some(self.clock.now());
+        }
+        if confirmed == all {
+            return Ok(None);
+        }
+        Ok(self.next_look(looks, next, (all - confirmed) as u64))
+    }
+
+    /// When the next look is due, if the devices that have not confirmed their scans are waited for any longer.
+    fn next_look(&self, looks: &mut Looks, next: Moment, left: u64) -> Option<Moment> {
+        let scans = count::of(left, "ended scan");
+        let quiet = looks.confirmed.map(|at| self.clock.now().since(at));
+        if quiet >= Some(NOTHING_NEW) {
+            looks.is_over = true;
+            self.monitor.say(&format!(
+                "--verify: for 24 h no device has reported one of the {scans} that are not verified; `fleetsweep follow \
+                 --verify` looks again"
+            ));
+            return None;
+        }
+        self.monitor.note(&format!(
+            "{scans} not yet reported by the devices, whose reports lag; next look in {}",
+            span::in_words(PAUSE)
+        ));
+        Some(next)
+    }
+}
+
+/// Every ended scan that its device has not confirmed.
+fn unverified(store: &Store) -> Result<Vec<EndedScan>, StoreError> {
+    let mut all: Vec<EndedScan> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |scan| scan.n);
+        let page = store.unverified_scans(after, PAGE)?;
+        let is_full = page.len() == PAGE;
+        all.extend(page);
+        if !is_full {
+            return Ok(all);
+        }
+    }
+}
+
+/// What this report says about the scan, at `now`.
+fn judge(scan: &EndedScan, health: Option<&DeviceHealth>, now: Timestamp) -> DeviceWord {
+    let Some(health) = health else {
+        // A report that is not there this time does not undo what was reported before.
+        return scan.device.clone().unwrap_or_else(|| DeviceWord {
+            action_id: scan.action_id.clone(),
+            verified: word::NO_REPORT.to_owned(),
+            ..DeviceWord::default()
+        });
+    };
+    let last = last_scan(scan, health);
+    let began = scan.created.parse().ok().or(scan.first_sent);
+    let is_since = |at: Timestamp, began: Timestamp| {
+        let from = began.saturating_add(MARGIN).unwrap_or(Timestamp::MAX);
+        let until = now.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
+        // A report that is older than the scan cannot know of it, whatever the device's clock says.
+        let is_newer = health.reported.is_none_or(|reported| reported >= began);
+        is_newer && (from..=until).contains(&at)
+    };
+    let confirms = last
+        .at
+        .zip(began)
+        .is_some_and(|(at, began)| is_since(at, began));
+    DeviceWord {
+        action_id: scan.action_id.clone(),
+        scanned: last.at,
+        result: last.result.as_deref().unwrap_or_default().to_owned(),
+        reported: health.reported,
+        verified: if confirms { word::YES } else { word::NOT_YET }.to_owned(),
+    }
+}
+
+/// The device's last scan of the type that was asked for. Of somebody else's scan the type is not known.
+fn last_scan<'a>(scan: &EndedScan, health: &'a DeviceHealth) -> &'a LastScan {
+    let (quick, full) = (&health.quick, &health.full);
+    match scan.scan_type.as_str() {
+        _ if !scan.ours && full.at > quick.at => full,
+        _ if !scan.ours => quick,
+        full_scan if full_scan.eq_ignore_ascii_case("full") => full,
+        _ => quick,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::client::health::{AvMode, UpToDate};
+
+    const BEGAN: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn ended() -> EndedScan {
+        EndedScan {
+            n: 1,
+            machine_id: "m".into(),
+            action_id: "a".into(),
+            ours: true,
+            scan_type: "quick".into(),
+            status: "Succeeded".into(),
+            created: BEGAN.to_string(),
+            first_sent: None,
+            device: None,
+        }
+    }
+
+    /// A report, made `reported` minutes after our scan began, of scans that many minutes after it.
+    fn report(quick: Option<i64>, full: Option<i64>, reported: Option<i64>) -> DeviceHealth {
+        let after = |minutes| BEGAN + SignedDuration::from_mins(minutes);
+        let scan = |minutes: Option<i64>| LastScan {
+            at: minutes.map(after),
+            result: minutes.map(|_| "Completed".into()),
+        };
+        DeviceHealth {
+            mode: AvMode::Active,
+            signatures: UpToDate::Yes,
+            engine: UpToDate::Yes,
+            quick: scan(quick),
+            full: scan(full),
+            reported: reported.map(after),
+        }
+    }
+
+    fn verdict(scan: &EndedScan, health: Option<&DeviceHealth>) -> String {
+        judge(scan, health, BEGAN + SignedDuration::from_hours(10)).verified
+    }
+
+    #[test]
+    fn only_a_scan_of_the_type_that_was_asked_for_well_after_ours_began_is_ours() {
+        let full = EndedScan {
+            scan_type: "Full".into(),
+            ..ended()
+        };
+        let foreign = EndedScan {
+            ours: false,
+            ..ended()
+        };
+        for (scan, quick, is) in [
+            (&ended(), Some(30), "yes"),
+            (&ended(), Some(5), "yes"),
+            (&ended(), Some(4), "not yet"),
+            (&ended(), Some(-30), "not yet"),
+            (&ended(), None, "not yet"),
+            (&ended(), Some(60 * 60), "not yet"),
+            (&full, Some(30), "not yet"),
+            (&foreign, Some(30), "yes"),
+        ] {
+            let health = report(quick, None, Some(300));
+            assert_eq!(verdict(scan, Some(&health)), is, "{quick:?}");
+        }
+        let health = report(Some(-10), Some(40), Some(300));
+        assert_eq!(verdict(&full, Some(&health)), "yes");
+        assert_eq!(verdict(&foreign, Some(&health)), "yes");
+        assert_eq!(verdict(&ended(), None), "no report");
+    }
+
+    #[test]
+    fn a_report_that_is_gone_does_not_undo_what_it_said() {
+        let health = report(Some(-10), None, Some(-5));
+        let before = judge(&ended(), Some(&health), BEGAN);
+        assert_eq!(before.verified, "not yet");
+        let again = EndedScan {
+            device: Some(before.clone()),
+            ..ended()
+        };
+        assert_eq!(judge(&again, None, BEGAN), before);
+    }
+
+    proptest! {
+        #[test]
+        fn no_scan_that_began_before_ours_ever_counts(
+            began in -10_000..0_i64,
+            took in 0..10_000_i64,
+            reported in proptest::option::of(-10_000..10_000_i64),
+            is_full: bool,
+            as_end: bool,
+        ) {
+            // Their scan had ended by five minutes after ours began, or is reported by its start.
+            let at = if as_end { (began + took).min(4) } else { began };
+            let (quick, full) = if is_full { (None, Some(at)) } else { (Some(at), None) };
+            let scan = EndedScan { scan_type: if is_full { "full" } else { "quick" }.into(), ..ended() };
+            let health = report(quick, full, reported);
+            prop_assert_eq!(verdict(&scan, Some(&health)), "not yet");
+        }
+
+        #[test]
+        fn no_report_from_before_our_scan_ever_counts(at in -1_000..1_000_i64, reported in -1_000..0_i64) {
+            let health = report(Some(at), None, Some(reported));
+            prop_assert_eq!(verdict(&ended(), Some(&health)), "not yet");
+        }
+    }
+}
