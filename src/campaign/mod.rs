@@ -8,6 +8,7 @@
 //! - [`brakes`]: what stops a campaign before it does harm.
 //! - [`follow`]: watches started scans to their end. [`cancel`]: cancels the campaign's own scans.
 //!   [`shared_store`](self): the state, while another process may be running the campaign.
+//! - [`findings`]: which alerts are on the machines since their scans began.
 //! - [`forecast`]: when the remaining calls go out.
 //! - [`outcome`]: how a target ends, and the tally. [`stop`]: why a campaign stops before its end.
 //!   [`summary`]: the result of a run. [`tag`]: how a scan is recognised as ours. [`retry`]: when a target is
@@ -19,6 +20,7 @@ pub mod cancel;
 pub(crate) mod counts;
 pub mod disk;
 pub mod engine;
+pub mod findings;
 pub mod follow;
 pub mod forecast;
 pub mod journal;

@@ -27,6 +27,7 @@ use crate::{
         open,
         tag::CampaignId,
     },
+    defender::sign_in::Need,
     monitor::{count, span},
     quota::Kind,
     store::{Lock, LockError, Store},
@@ -111,14 +112,14 @@ async fn prepare(
     args: &CancelCommand,
     stopped_a_run: &Cell<bool>,
 ) -> Result<ControlFlow<ExitCode, Ready>, Failure> {
-    let monitor = args.campaign.start()?;
+    let monitor = args.campaign.start(Vec::new())?;
     if !io::stdin().is_terminal() && !args.campaign.yes && !args.dry_run {
         return Err(Failure::usage(
             "cancel asks first, and there is no terminal to ask at: give --yes, or --dry-run to see what would be \
              cancelled",
         ));
     }
-    let ExistingCampaign { state, id, api } = args.campaign.open(&monitor).await?;
+    let ExistingCampaign { state, id, api } = args.campaign.open(&monitor, Need::Read).await?;
     let canceller = api.canceller(&state, id.clone());
     if args.dry_run {
         let candidates = canceller.look().await.map_err(failure)?;

@@ -62,11 +62,11 @@ pub(super) struct ExistingCampaign {
 }
 
 impl CampaignArgs {
-    /// Starts to log, once it is clear that the log is not one of the campaign's files.
+    /// Starts to log, once it is clear that neither the log nor one of `more` files is one of the campaign's.
     ///
     /// # Errors
     /// There is no campaign, one file is named for two purposes, or the log cannot be written.
-    pub(super) fn start(&self) -> Result<Arc<dyn Monitor>, Failure> {
+    pub(super) fn start(&self, more: Vec<FileUse>) -> Result<Arc<dyn Monitor>, Failure> {
         let state = state_of(&self.state)?;
         let mut files = FileUse::state(&state);
         if state != self.state {
@@ -80,6 +80,7 @@ impl CampaignArgs {
             let ledger = self.quota_file(last.as_ref());
             files.extend(ledger::files(ledger.as_ref(), false));
         }
+        files.extend(more);
         files.extend(self.progress.files());
         files.extend(self.connect.files());
         paths::keep_apart(&files)?;
@@ -93,6 +94,7 @@ impl CampaignArgs {
     pub(super) async fn open(
         &self,
         monitor: &Arc<dyn Monitor>,
+        need: Need,
     ) -> Result<ExistingCampaign, Failure> {
         if self.connect.mock {
             return Err(Failure::usage(
@@ -118,9 +120,7 @@ impl CampaignArgs {
             monitor.say(&lost.why);
         }
         drop(store);
-        let connecting = self
-            .connect
-            .connect(Need::Read, &self.pace, monitor.as_ref());
+        let connecting = self.connect.connect(need, &self.pace, monitor.as_ref());
         let connection = connecting.await?;
         check_tenant(&identity, &connection)?;
         let (quota, workers) = self.limits(last.as_ref(), connection.base.is_loopback())?;

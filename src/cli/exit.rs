@@ -29,6 +29,8 @@ pub enum ExitCode {
     /// The campaign had finished before. Nothing was sent. It differs from 0 so that a scheduler can tell "done now"
     /// from "was done".
     FinishedBefore = 6,
+    /// There are findings at or above `--fail-on`.
+    Findings = 7,
     /// Interrupted, and can be resumed: 128 + 2, as shells report a process that SIGINT ended.
     Interrupted = 130,
 }
@@ -40,7 +42,7 @@ impl ExitCode {
         self as u8
     }
 
-    /// The code to report if all of these apply: the first of 5, 4, 130, 3, 1 and then the rest. Without any it is
+    /// The code to report if all of these apply: the first of 5, 4, 130, 3, 7, 1 and then the rest. Without any it is
     /// [`Clean`](Self::Clean).
     ///
     /// 2 and 6 end a command before it sends anything, so in practice they do not meet any other code.
@@ -52,12 +54,13 @@ impl ExitCode {
 }
 
 /// All codes, the gravest one first.
-const BY_GRAVITY: [ExitCode; 8] = [
+const BY_GRAVITY: [ExitCode; 9] = [
     ExitCode::Storage,
     ExitCode::Tenant,
     ExitCode::Interrupted,
     ExitCode::Brake,
     ExitCode::Usage,
+    ExitCode::Findings,
     ExitCode::Incomplete,
     ExitCode::FinishedBefore,
     ExitCode::Clean,
@@ -108,7 +111,8 @@ impl From<OpenError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::ExitCode::{
-        self, Brake, Clean, FinishedBefore, Incomplete, Interrupted, Storage, Tenant, Usage,
+        self, Brake, Clean, Findings, FinishedBefore, Incomplete, Interrupted, Storage, Tenant,
+        Usage,
     };
 
     #[test]
@@ -121,14 +125,23 @@ mod tests {
             Tenant,
             Storage,
             FinishedBefore,
+            Findings,
             Interrupted,
         ];
-        assert_eq!(all.map(ExitCode::number), [0, 1, 2, 3, 4, 5, 6, 130]);
+        assert_eq!(all.map(ExitCode::number), [0, 1, 2, 3, 4, 5, 6, 7, 130]);
     }
 
     #[test]
     fn the_gravest_wins_in_the_order_of_the_documentation() {
-        let falling = [Storage, Tenant, Interrupted, Brake, Incomplete, Clean];
+        let falling = [
+            Storage,
+            Tenant,
+            Interrupted,
+            Brake,
+            Findings,
+            Incomplete,
+            Clean,
+        ];
         for (at, grave) in falling.iter().enumerate() {
             for light in &falling[at..] {
                 assert_eq!(ExitCode::gravest([*light, *grave]), *grave);

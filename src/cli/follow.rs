@@ -14,6 +14,7 @@ use crate::{
         disk::DiskWork,
         follow::{FollowEnd, FollowError, FollowOptions, Followed},
     },
+    defender::sign_in::Need,
     monitor::count,
     store::Lock,
 };
@@ -68,8 +69,8 @@ impl FollowArgs {
 pub async fn run(args: FollowCommand) -> Result<ExitCode, Failure> {
     // First of all, because signing in may take long.
     let mut signals = signals::listen();
-    let monitor = args.campaign.start()?;
-    let opening = args.campaign.open(&monitor);
+    let monitor = args.campaign.start(Vec::new())?;
+    let opening = args.campaign.open(&monitor, Need::Read);
     let Some(campaign) = signals::unless_stopped(&mut signals, opening).await else {
         return Err(Failure::new(
             ExitCode::Interrupted,

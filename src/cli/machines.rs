@@ -33,7 +33,7 @@ use crate::{
     defender::{sign_in::Need, wire::Machine},
     monitor::{Monitor, count},
     quota::{Clock, INVENTORY_TIMEOUT, SystemClock},
-    results::{Machines, ResultsError},
+    results::{ResultsError, Table},
 };
 
 /// Write the tenant's machines as a CSV that `fleetsweep run` accepts.
@@ -102,6 +102,27 @@ struct WhichArgs {
     onboarded: bool,
 }
 
+/// The file's columns. A campaign needs the first; the others are for `--where`.
+const COLUMNS: [&str; 14] = [
+    "machine_id",
+    "computer_dns_name",
+    "os_platform",
+    "health_status",
+    "onboarding_status",
+    "risk_score",
+    "exposure_level",
+    "rbac_group_name",
+    "machine_tags",
+    "last_seen",
+    "aad_device_id",
+    "excluded",
+    "exclusion_reason",
+    "merged_into",
+];
+
+/// What the rows are, for messages.
+const WHAT: &str = "machines";
+
 /// The longest outage that is waited for: somebody is waiting for the list.
 const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 
@@ -163,7 +184,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
 async fn list(
     caller: &Caller<ApiClient>,
     wanted: &Wanted,
-    out: &mut Machines,
+    out: &mut Table,
     mut join: Option<&mut Join>,
     shows_pages: Option<&dyn Monitor>,
 ) -> Result<ListResult, Failure> {
@@ -205,18 +226,16 @@ fn say(
     });
 }
 
-fn open(path: Option<&Path>, with_health: bool) -> Result<Machines, ResultsError> {
+fn open(path: Option<&Path>, with_health: bool) -> Result<Table, ResultsError> {
+    let more: &[&str] = if with_health { &health::COLUMNS } else { &[] };
+    let columns = COLUMNS.iter().chain(more).copied();
     match path {
-        Some(path) if path.as_os_str() != "-" => Machines::create(path, with_health),
-        _ => Machines::stream(screen::csv(), with_health),
+        Some(path) if path.as_os_str() != "-" => Table::create(path, WHAT, columns),
+        _ => Table::stream(screen::csv(), WHAT, columns),
     }
 }
 
-fn write(
-    out: &mut Machines,
-    machine: &Machine,
-    join: Option<&mut Join>,
-) -> Result<(), ResultsError> {
+fn write(out: &mut Table, machine: &Machine, join: Option<&mut Join>) -> Result<(), ResultsError> {
     let health = match join.map(|join| join.cells(&machine.id)) {
         Some(None) => return Ok(()),
         Some(Some(cells)) => cells.to_vec(),

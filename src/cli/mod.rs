@@ -1,7 +1,7 @@
 //! The command line: arguments and wiring. The work itself is in `campaign`, `client`, `quota` and `store`.
 //!
 //! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`](mod@bench), [`status`],
-//!   [`follow`], [`cancel`], [`results`], [`machines`], [`doctor`], [`mock`] and [`quota`].
+//!   [`follow`], [`findings`], [`cancel`], [`results`], [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - For the shell: [`completions`], [`man`] and [`examples`] (the ends of the help texts).
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
 //!   (what stops a campaign), [`progress`] (progress and logs), [`watch`] (metrics and notices), [`yes`] (questions
@@ -24,6 +24,7 @@ pub mod doctor;
 pub mod examples;
 mod existing_campaign;
 pub mod exit;
+pub mod findings;
 pub mod follow;
 pub mod ledger;
 pub mod machines;
@@ -75,6 +76,7 @@ enum Command {
     Simulate(Box<simulate::SimulateArgs>),
     Status(status::StatusArgs),
     Follow(Box<follow::FollowCommand>),
+    Findings(Box<findings::FindingsCommand>),
     Cancel(Box<cancel::CancelCommand>),
     Results(results::ResultsArgs),
     Machines(Box<machines::MachinesArgs>),
@@ -186,6 +188,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Simulate(sim) => Box::pin(simulate::run(*sim, &args)).await,
             Command::Status(args) => status::run(&args),
             Command::Follow(args) => follow::run(*args).await,
+            Command::Findings(args) => Box::pin(findings::run(*args)).await,
             Command::Cancel(args) => Box::pin(cancel::run(*args)).await,
             Command::Results(args) => results::run(args).await,
             Command::Machines(args) => machines::run(*args).await,

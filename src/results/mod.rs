@@ -15,43 +15,46 @@
 //! - [`rewrite`]: writes the whole file and replaces the old one atomically.
 //! - [`read`]: reads the file of an earlier run, row by row.
 //! - [`owner`](mod@owner): whose file is there already, and whether it can be written.
-//! - [`machines`]: another CSV, with an inventory that a campaign can start from.
+//! - [`table`]: other CSVs: an inventory that a campaign can start from, and findings.
 
 pub mod append;
 mod guard;
 pub mod layout;
 mod line;
-pub mod machines;
 pub mod owner;
 pub mod read;
 pub mod rewrite;
 pub mod row;
+pub mod table;
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 pub use append::ResultsFile;
 pub use layout::Layout;
-pub use machines::{HEALTH_COLUMNS, Machines};
 pub use owner::{Owner, check_path, owner, probe};
 pub use read::{ReadRow, each_row};
 pub use rewrite::{Finished, Installed, Rewrite, beside};
 pub use row::{DeviceCells, Row};
+pub use table::Table;
 
 /// Why the results file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {act} {}: {why}", .path.display())]
 pub struct ResultsError {
     /// What was tried, such as "write the results file".
-    act: &'static str,
+    act: Cow<'static, str>,
     path: PathBuf,
     /// What the operating system says, or what is wrong with the path, and what to do about it.
     why: String,
 }
 
 impl ResultsError {
-    fn new(act: &'static str, path: &Path, why: &impl ToString) -> Self {
+    fn new(act: impl Into<Cow<'static, str>>, path: &Path, why: &impl ToString) -> Self {
         Self {
-            act,
+            act: act.into(),
             path: path.to_owned(),
             why: why.to_string(),
         }

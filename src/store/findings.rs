@@ -21,6 +21,8 @@ pub struct ScannedMachine {
 pub struct Finding {
     /// The target.
     pub n: u64,
+    /// The machine id as typed.
+    pub machine_id: String,
     /// When the alert was created, as the service wrote it.
     pub created: String,
     /// The alert's id, in lower case.
@@ -140,11 +142,13 @@ impl Store {
         if self.findings_asked()?.is_none() {
             return Ok(Vec::new());
         }
-        let sql = "SELECT n, created, alert, computer, severity, family, threat, title, category, status, incident,
-                source, last_event, began FROM finding ORDER BY n, created, alert";
+        let sql = "SELECT f.n, created, alert, computer, severity, family, threat, title, category, status, incident,
+                source, last_event, began, t.machine_id
+            FROM finding f JOIN target t ON t.n = f.n ORDER BY f.n, created, alert";
         let read = self.read(sql, |row| {
             Ok(Finding {
                 n: row.get(0)?,
+                machine_id: row.get(14)?,
                 created: row.get(1)?,
                 alert: row.get(2)?,
                 computer: row.get(3)?,
@@ -177,6 +181,7 @@ mod tests {
         assert_eq!(store.findings().unwrap(), []);
         let finding = |n, alert: &str| Finding {
             n,
+            machine_id: format!("m{n}"),
             alert: alert.into(),
             severity: "High".into(),
             began: Some(Timestamp::UNIX_EPOCH),

@@ -12,8 +12,19 @@ use crate::{
         },
     },
     monitor::{Monitor, count, span},
-    results::HEALTH_COLUMNS,
 };
+
+/// The further columns of an inventory with what the devices report of their antivirus.
+pub(super) const COLUMNS: [&str; 8] = [
+    "av_mode",
+    "av_signature_up_to_date",
+    "av_engine_up_to_date",
+    "quick_scan_utc",
+    "quick_scan_result",
+    "full_scan_utc",
+    "full_scan_result",
+    "av_report_utc",
+];
 
 /// The options for the report.
 #[derive(Debug, Args)]
@@ -197,11 +208,11 @@ impl Join {
         })
     }
 
-    /// The cells of a machine, in the order of [`HEALTH_COLUMNS`]; `None` if its report leaves it out.
-    pub(super) fn cells(&mut self, machine: &str) -> Option<[String; HEALTH_COLUMNS.len()]> {
+    /// The cells of a machine, in the order of [`COLUMNS`]; `None` if its report leaves it out.
+    pub(super) fn cells(&mut self, machine: &str) -> Option<[String; COLUMNS.len()]> {
         let Some(health) = self.report.of(machine) else {
             self.without += 1;
-            let mut cells = [const { String::new() }; HEALTH_COLUMNS.len()];
+            let mut cells = [const { String::new() }; COLUMNS.len()];
             NO_REPORT.clone_into(&mut cells[0]);
             return Some(cells);
         };

@@ -1,4 +1,4 @@
-//! Writes an inventory as a CSV file that a campaign can start from.
+//! Writes a list as a CSV: an inventory that a campaign can start from, or findings.
 
 use std::{
     fs::{self, File},
@@ -11,42 +11,11 @@ use csv::{Terminator, Writer, WriterBuilder};
 use super::{ResultsError, guard::guarded};
 use crate::audit::audit;
 
-/// The file's columns. A campaign needs the first; the others are for `--where`.
-pub const COLUMNS: [&str; 14] = [
-    "machine_id",
-    "computer_dns_name",
-    "os_platform",
-    "health_status",
-    "onboarding_status",
-    "risk_score",
-    "exposure_level",
-    "rbac_group_name",
-    "machine_tags",
-    "last_seen",
-    "aad_device_id",
-    "excluded",
-    "exclusion_reason",
-    "merged_into",
-];
-
-/// The further columns of an inventory with what the devices report of their antivirus.
-pub const HEALTH_COLUMNS: [&str; 8] = [
-    "av_mode",
-    "av_signature_up_to_date",
-    "av_engine_up_to_date",
-    "quick_scan_utc",
-    "quick_scan_result",
-    "full_scan_utc",
-    "full_scan_result",
-    "av_report_utc",
-];
-
-/// The act, for error messages.
-const WRITE: &str = "write the machines to";
-
 /// Writes the CSV. A named file appears only when it is [finished](Self::finish), because half an inventory would
 /// look like a small fleet.
-pub struct Machines {
+pub struct Table {
+    /// What the rows are, for messages.
+    what: &'static str,
     writer: Writer<Box<dyn Write + Send>>,
     place: Option<Place>,
     /// Whether the reader of the stream has closed it. That is not an error.
@@ -60,16 +29,20 @@ struct Place {
     keep: bool,
 }
 
-impl Machines {
-    /// Starts a file that will be at `path`, with the columns for what the devices report if they are wanted.
+impl Table {
+    /// Starts a file that will be at `path`, with these columns. `what` says what the rows are, as in "machines".
     ///
     /// # Errors
     /// `path` is a folder, or its folder cannot be written to.
-    pub fn create(path: &Path, with_health: bool) -> Result<Self, ResultsError> {
+    pub fn create<'a>(
+        path: &Path,
+        what: &'static str,
+        columns: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, ResultsError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let partial = path.with_file_name(name);
-        let wrong = |why: io::Error| ResultsError::new(WRITE, path, &why);
+        let wrong = |why: io::Error| ResultsError::new(act(what), path, &why);
         if path.is_dir() {
             return Err(wrong(io::Error::other(
                 "it is a folder; name a file with -o",
@@ -82,36 +55,41 @@ impl Machines {
             keep: false,
         };
         let out = Box::new(BufWriter::new(file));
-        Self::begin(out, Some(place), with_health).map_err(wrong)
+        Self::begin(out, Some(place), what, columns).map_err(wrong)
     }
 
     /// Starts on an open stream, such as standard output; see [`create`](Self::create).
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn stream(out: Box<dyn Write + Send>, with_health: bool) -> Result<Self, ResultsError> {
-        let begun = Self::begin(out, None, with_health);
-        begun.map_err(|why| ResultsError::new(WRITE, Path::new("-"), &why))
+    pub fn stream<'a>(
+        out: Box<dyn Write + Send>,
+        what: &'static str,
+        columns: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, ResultsError> {
+        let begun = Self::begin(out, None, what, columns);
+        begun.map_err(|why| ResultsError::new(act(what), Path::new("-"), &why))
     }
 
-    fn begin(
+    fn begin<'a>(
         out: Box<dyn Write + Send>,
         place: Option<Place>,
-        with_health: bool,
+        what: &'static str,
+        columns: impl IntoIterator<Item = &'a str>,
     ) -> io::Result<Self> {
         let mut writer = WriterBuilder::new()
             .terminator(Terminator::Any(b'\n'))
             .from_writer(out);
-        let more: &[&str] = if with_health { &HEALTH_COLUMNS } else { &[] };
-        writer.write_record(COLUMNS.iter().chain(more))?;
+        writer.write_record(columns)?;
         Ok(Self {
+            what,
             writer,
             place,
             closed: false,
         })
     }
 
-    /// Adds a machine, with its cells in the order of [`COLUMNS`], and then of [`HEALTH_COLUMNS`] if they are there.
+    /// Adds a row, with a cell for each column.
     ///
     /// # Errors
     /// The disk is full or gone, or there are more or fewer cells than columns.
@@ -126,18 +104,26 @@ impl Machines {
         self.heeded(written.map_err(io::Error::from))
     }
 
+    /// Writes what is buffered, so that whoever reads a stream sees it now.
+    ///
+    /// # Errors
+    /// The disk is full or gone.
+    pub fn flush(&mut self) -> Result<(), ResultsError> {
+        let flushed = self.writer.flush();
+        self.heeded(flushed)
+    }
+
     /// Writes what is buffered, and renames a named file to its final name.
     ///
     /// # Errors
     /// The disk is full or gone, or the old file cannot be replaced.
     pub fn finish(mut self) -> Result<(), ResultsError> {
-        let flushed = self.writer.flush();
-        self.heeded(flushed)?;
+        self.flush()?;
         if let Some(place) = &mut self.place {
             fs::rename(&place.partial, &place.path)
-                .map_err(|why| ResultsError::new(WRITE, &place.path, &why))?;
+                .map_err(|why| ResultsError::new(act(self.what), &place.path, &why))?;
             place.keep = true;
-            audit!("file", act = "written", what = "machines", path = %place.path.display());
+            audit!("file", act = "written", what = self.what, path = %place.path.display());
         }
         Ok(())
     }
@@ -150,10 +136,15 @@ impl Machines {
             }
             (written, place) => written.map_err(|why| {
                 let path = place.as_ref().map_or(Path::new("-"), |place| &place.path);
-                ResultsError::new(WRITE, path, &why)
+                ResultsError::new(act(self.what), path, &why)
             }),
         }
     }
+}
+
+/// The act, for error messages.
+fn act(what: &str) -> String {
+    format!("write the {what} to")
 }
 
 impl Drop for Place {
@@ -169,53 +160,31 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    const ROW: [&str; 14] = [
-        "ab",
-        "=cmd()",
-        "Windows11",
-        "",
-        "",
-        "",
-        "",
-        "a,b",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
-    ];
+    const COLUMNS: [&str; 3] = ["machine_id", "computer_dns_name", "rbac_group_name"];
+    const ROW: [&str; 3] = ["ab", "=cmd()", "a,b"];
 
     #[test]
     fn a_file_appears_whole_and_runs_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.csv");
-        let mut machines = Machines::create(&path, false).unwrap();
-        machines.row(ROW).unwrap();
+        let mut table = Table::create(&path, "machines", COLUMNS).unwrap();
+        table.row(ROW).unwrap();
         assert!(!path.exists());
-        machines.finish().unwrap();
+        table.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            text.lines().nth(1).unwrap(),
-            "ab,'=cmd(),Windows11,,,,,\"a,b\",,,,,,"
-        );
+        assert_eq!(text.lines().nth(1).unwrap(), "ab,'=cmd(),\"a,b\"");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn the_columns_of_the_report_come_last_and_every_row_has_all_of_them() {
+    fn every_row_has_all_columns() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.csv");
-        assert!(Machines::create(&path, true).unwrap().row(ROW).is_err());
-        let mut machines = Machines::create(&path, true).unwrap();
-        machines.row(ROW.into_iter().chain(["x"; 8])).unwrap();
-        machines.finish().unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let header = text.lines().next().unwrap();
-        assert!(header.starts_with("machine_id,computer_dns_name,"));
-        assert!(header.ends_with("merged_into,av_mode,av_signature_up_to_date,av_engine_up_to_date,\
-                                  quick_scan_utc,quick_scan_result,full_scan_utc,full_scan_result,av_report_utc"));
-        assert!(text.ends_with(",,x,x,x,x,x,x,x,x\n"), "{text}");
+        let mut table = Table::create(&path, "machines", ["a", "b"]).unwrap();
+        assert!(table.row(["x"]).is_err());
+        table.row(["x", "y"]).unwrap();
+        table.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\nx,y\n");
     }
 
     #[test]
@@ -223,10 +192,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.csv");
         fs::write(&path, "old").unwrap();
-        drop(Machines::create(&path, false).unwrap());
+        drop(Table::create(&path, "machines", COLUMNS).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert!(Machines::create(dir.path(), false).is_err());
-        assert!(Machines::create(&path.join("no/such.csv"), false).is_err());
+        assert!(Table::create(dir.path(), "machines", COLUMNS).is_err());
+        assert!(Table::create(&path.join("no/such.csv"), "machines", COLUMNS).is_err());
     }
 }
