@@ -83,7 +83,9 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
         }
         Err(failure) if failure.code == ExitCode::Tenant => {
             checkup.judge("configuration", Err(failure.why));
-            let steps = ["sign-in", "audience", "roles"].into_iter().chain(BY_CALL);
+            let steps = ["sign-in", "audience", "roles", "alerts"]
+                .into_iter()
+                .chain(BY_CALL);
             skip(&mut checkup, steps, "there is no configuration");
         }
         Err(failure) => return Err(failure),
@@ -180,7 +182,11 @@ impl Examination {
             }
             Err(why) => {
                 checkup.add("sign-in", State::Failed, why.to_string());
-                skip(checkup, ["audience", "roles"], "there is no token");
+                skip(
+                    checkup,
+                    ["audience", "roles", "alerts"],
+                    "there is no token",
+                );
                 None
             }
         }

@@ -9,6 +9,7 @@ Examples:
   fleetsweep run fleet.csv --canary 5           five machines first, and then a question
   fleetsweep run fleet.csv                      go on with a campaign that was stopped
   fleetsweep status fleet.csv                   see how far it is
+  fleetsweep findings fleet.csv                 alerts on its machines since their scans began
   fleetsweep cancel fleet.csv                   stop it, and cancel the scans that it has started
 
 Exit codes:
@@ -19,6 +20,7 @@ Exit codes:
   4    the tenant does not accept it: sign-in, licence, permission, feature
   5    a file cannot be read or written, or fleetsweep has met a bug
   6    the campaign had finished before; nothing was sent
+  7    there are findings at or above --fail-on
   130  interrupted; the same command goes on
 
 Environment:
@@ -92,7 +94,7 @@ mod tests {
                 examples += 1;
             }
         }
-        assert_eq!(examples, 18);
+        assert_eq!(examples, 19);
     }
 
     #[test]
@@ -106,6 +108,7 @@ mod tests {
             ExitCode::Tenant,
             ExitCode::Storage,
             ExitCode::FinishedBefore,
+            ExitCode::Findings,
             ExitCode::Interrupted,
         ] {
             let number = format!("\n  {:<3}", code.number());

@@ -24,13 +24,14 @@ use crate::{
     campaign::{
         brakes::Change,
         counts::Counts,
+        findings::Severity,
         forecast::{Begun, Prospect, Why},
         outcome::{Outcome, Tally},
         tag::CampaignId,
     },
     monitor::{Expected, LastCall},
     quota::{Clock, Kind, QuotaSnapshot, SystemClock},
-    store::{LastRun, Lock, Store, TargetSummary},
+    store::{LastRun, Lock, Store, StoreError, TargetSummary},
 };
 
 /// How many of the last errors, and of the unsure targets, are shown. The results file has all of them.
@@ -91,11 +92,47 @@ struct Status {
     away: u64,
     /// Since when it was so many.
     away_since: Option<Timestamp>,
+    /// How many ended scans their devices report too: `yes`, `not yet`, `no report`, or nothing where they were not
+    /// asked. `None` if nobody has asked (`follow --verify`).
+    verified: Option<BTreeMap<String, u64>>,
+    /// What `fleetsweep findings` has found last.
+    findings: Option<FindingsStatus>,
     /// When the last call goes out, in words.
     #[serde(skip)]
     last_call: Option<String>,
     #[serde(skip)]
     tally: Tally,
+}
+
+/// The findings that were read last.
+#[derive(Debug, Serialize)]
+struct FindingsStatus {
+    /// When.
+    asked: Timestamp,
+    /// Which alerts were asked for.
+    which: String,
+    count: u64,
+    by_severity: BTreeMap<&'static str, u64>,
+}
+
+impl FindingsStatus {
+    fn of(store: &Store) -> Result<Option<Self>, StoreError> {
+        let Some((asked, which)) = store.findings_asked()? else {
+            return Ok(None);
+        };
+        let findings = store.findings()?;
+        let mut by_severity = BTreeMap::new();
+        for finding in &findings {
+            let severity = Severity::of(&finding.severity).as_str();
+            *by_severity.entry(severity).or_default() += 1;
+        }
+        Ok(Some(Self {
+            asked,
+            which,
+            count: findings.len() as u64,
+            by_severity,
+        }))
+    }
 }
 
 /// The quota of one kind of call.
@@ -198,6 +235,8 @@ impl Status {
             run,
             away: away.map_or(0, |away| away.machines.min(open)),
             away_since: away.map(|away| away.since),
+            verified: store.verified_tally()?,
+            findings: FindingsStatus::of(&store)?,
             last_call,
             tally,
         };

@@ -1,7 +1,7 @@
 //! Checks a connection step by step, before anything depends on it.
 //!
 //! ```text
-//!   configuration ─→ sign-in ─→ audience ─→ roles ─→ clock ─→ reachability ─→ list
+//!   configuration ─→ sign-in ─→ audience ─→ roles ─→ alerts ─→ clock ─→ reachability ─→ list
 //!                       │ a token                     └──── one harmless call ────┘
 //! ```
 //!
@@ -97,6 +97,7 @@ impl Checkup {
         let Some(claims) = claims else {
             self.add("audience", State::Warning, fit::NO_JWT);
             self.add("roles", State::Skipped, "the token does not tell");
+            self.add("alerts", State::Skipped, "the token does not tell");
             return;
         };
         let fits = fit::tenant(claims, tenant).and_then(|()| fit::audience(claims, resource));
@@ -118,6 +119,13 @@ impl Checkup {
             Ok(None) => self.add("roles", State::Ok, roles.join(", ")),
             Ok(Some(warning)) => self.add("roles", State::Warning, warning),
             Err(SignInError(why)) => self.add("roles", State::Failed, why),
+        }
+        match fit::roles(claims, Need::Alerts) {
+            Ok(_) => self.add("alerts", State::Ok, "`fleetsweep findings` can list them"),
+            Err(SignInError(why)) => {
+                let why = format!("only `fleetsweep findings` needs it: {why}");
+                self.add("alerts", State::Skipped, why);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{KindStatus, Status, campaigns};
 use crate::{
+    campaign::{findings::Severity, follow::verified_in_words},
     monitor::{count, span},
     store::{LastRun, TargetSummary},
 };
@@ -55,6 +56,30 @@ impl Status {
             String::new()
         };
         writeln!(f, "scans, as last heard: {}{by_us}", known.join(", "))
+    }
+
+    /// Writes what the devices report of the scans, and what was found since.
+    fn write_found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(verified) = self.verified.as_ref().and_then(verified_in_words) {
+            writeln!(f, "{verified}")?;
+        }
+        let Some(findings) = &self.findings else {
+            return Ok(());
+        };
+        let by_severity = Severity::ALL.into_iter().filter_map(|severity| {
+            let count = findings.by_severity.get(severity.as_str())?;
+            Some(format!("{count} {severity}"))
+        });
+        let by_severity: Vec<_> = by_severity.collect();
+        let which = match by_severity.as_slice() {
+            [] => String::new(),
+            some => format!(" ({})", some.join(", ")),
+        };
+        writeln!(
+            f,
+            "findings, as of {:.0}: {}{which}; {}",
+            findings.asked, findings.count, findings.which
+        )
     }
 
     /// Writes the campaign's id, whether it is running, and how many rows have ended.
@@ -140,6 +165,7 @@ impl fmt::Display for Status {
             writeln!(f, "  {count:>9}  {outcome}")?;
         }
         self.write_scans(f)?;
+        self.write_found(f)?;
         self.write_calls(f)?;
         self.write_targets(f)?;
         self.write_command(f)
