@@ -24,22 +24,31 @@ pub struct FindingsCommand {
     pub(super) campaign: CampaignArgs,
 
     /// The CSV to write. [default: standard output]
-    #[arg(short = 'o', long, value_name = "FILE")]
+    #[arg(short = 'o', long, value_name = "FILE", help_heading = "Options")]
     output: Option<PathBuf>,
 
     /// Write JSON to standard output, with the counts, in place of the CSV.
-    #[arg(long, conflicts_with_all = ["output", "watch"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["output", "watch"],
+        help_heading = "Options"
+    )]
     pub(super) json: bool,
 
     #[command(flatten)]
     pub(super) which: WhichArgs,
 
     /// Go on until the scans have ended, and tell new findings as they come.
-    #[arg(long)]
+    #[arg(long, help_heading = "Options")]
     pub(super) watch: bool,
 
     /// End with exit code 7 if there is a finding of at least this severity.
-    #[arg(long, value_name = "SEVERITY", value_enum)]
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        value_enum,
+        help_heading = "Options"
+    )]
     pub(super) fail_on: Option<SeverityArg>,
 
     #[command(flatten)]
