@@ -244,3 +244,7 @@ fn is_of_antivirus(alert: &Alert) -> bool {
         .iter()
         .any(|name| name.eq_ignore_ascii_case(source))
 }
+
+#[cfg(test)]
+#[path = "findings_tests.rs"]
+mod tests;

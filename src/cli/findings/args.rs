@@ -43,12 +43,7 @@ pub struct FindingsCommand {
     pub(super) watch: bool,
 
     /// End with exit code 7 if there is a finding of at least this severity.
-    #[arg(
-        long,
-        value_name = "SEVERITY",
-        value_enum,
-        help_heading = "Options"
-    )]
+    #[arg(long, value_name = "SEVERITY", value_enum, help_heading = "Options")]
     pub(super) fail_on: Option<SeverityArg>,
 
     #[command(flatten)]
