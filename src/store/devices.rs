@@ -228,7 +228,7 @@ mod tests {
         let records: Vec<_> = (1..=3)
             .map(|n| {
                 let progress = Progress {
-                    outcome: Some("accepted".into()),
+                    outcome: Some("accepted"),
                     action_id: format!("a{n}"),
                     ..Progress::default()
                 };

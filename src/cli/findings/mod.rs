@@ -51,7 +51,7 @@ pub async fn run(args: FindingsCommand) -> Result<ExitCode, Failure> {
         asked_about: 0,
     };
     let done = if args.watch {
-        watch::run(&args, &mut search, &mut signals).await
+        Box::pin(watch::run(&args, &mut search, &mut signals)).await
     } else {
         match signals::unless_stopped(&mut signals, search.look()).await {
             None => Err(interrupted()),

@@ -170,9 +170,10 @@ impl<'a> Report<'a> {
 
 /// The family of what was found, as far as the service names it.
 pub(super) fn family(finding: &Finding) -> &str {
-    let names = [&finding.family, &finding.threat];
-    let named = names.into_iter().find(|name| !name.is_empty());
-    named.map_or("not named", String::as_str)
+    let mut names = [&finding.family, &finding.threat].into_iter();
+    names
+        .find(|name| !name.is_empty())
+        .map_or("not named", String::as_str)
 }
 
 /// The most frequent of them, in words.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     campaign::{
         findings::Severity,
-        follow::{FollowEnd, FollowError, Followed},
+        follow::{FollowEnd, Followed},
         stop::Signal,
     },
     cli::{ExitCode, Failure, follow},
@@ -35,57 +35,48 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let state = search.campaign.state.clone();
     let clock = search.campaign.api.clock.clone();
-    let follower = search.campaign.api.follower(&state, args.follow.options());
-    let following = follower.follow(|| Lock::is_held(&state), signals);
-    let mut following = std::pin::pin!(following);
+    let watcher = search.campaign.api.follower(&state, args.follow.options());
+    let scans = watcher.follow(|| Lock::is_held(&state), signals);
+    let mut scans = std::pin::pin!(scans);
     // A file is written anew at each look, so that it is whole at any time; a stream gets what is new.
     let mut stream = match args.file() {
         None => Some(args.table()?),
         Some(_) => None,
     };
-    let mut ended: Option<Result<Followed, FollowError>> = None;
-    loop {
-        if ended.is_none() {
-            tokio::select! {
-                biased;
-                done = &mut following => ended = Some(done),
-                looked = search.look() => looked?,
-            }
-        }
-        if let Some(Ok(followed)) = &ended
-            && followed.end == FollowEnd::Interrupted
-        {
-            break;
-        }
-        if ended.is_some() {
-            // The last look, after the last scan.
-            search.look().await?;
-        }
+    let ended = loop {
+        let ended = tokio::select! {
+            biased;
+            ended = &mut scans => Some(ended),
+            looked = search.look() => looked.map(|()| None)?,
+        };
         tell(args, search, stream.as_mut())?;
-        if ended.is_some() {
-            break;
+        if let Some(ended) = ended {
+            break ended;
         }
         let next = clock.now() + PAUSE;
         tokio::select! {
             biased;
-            done = &mut following => ended = Some(done),
+            ended = &mut scans => break ended,
             () = wait_until(clock.as_ref(), next) => {}
         }
+    };
+    let is_interrupted = |followed: &Followed| followed.end == FollowEnd::Interrupted;
+    if !ended.as_ref().is_ok_and(is_interrupted) {
+        // The last look, after the last scan.
+        search.look().await?;
+        tell(args, search, stream.as_mut())?;
     }
-    let code = match ended {
-        Some(Ok(followed)) => {
-            let monitor = &search.campaign.api.monitor;
+    let monitor = &search.campaign.api.monitor;
+    Ok(match ended {
+        Ok(followed) => {
             monitor.say(&follow::summary(&followed));
             follow::exit_code(&followed)
         }
-        Some(Err(e)) => {
-            let monitor = &search.campaign.api.monitor;
+        Err(e) => {
             monitor.say(&format!("the scans could not be followed any longer: {e}"));
             follow::failure(e).code()
         }
-        None => ExitCode::Clean,
-    };
-    Ok(code)
+    })
 }
 
 /// Writes what is new, and says it.
@@ -95,13 +86,12 @@ fn tell(
     stream: Option<&mut Table>,
 ) -> Result<(), Failure> {
     let new = search.findings.new_ones();
-    match stream {
-        Some(table) => add(table, &new)?,
-        None => {
-            let mut table = args.table()?;
-            add(&mut table, search.findings.all())?;
-            table.finish()?;
-        }
+    if let Some(table) = stream {
+        add(table, &new)?;
+    } else {
+        let mut table = args.table()?;
+        add(&mut table, search.findings.all())?;
+        table.finish()?;
     }
     for finding in new {
         let severity = Severity::of(&finding.severity);
