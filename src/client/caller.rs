@@ -99,6 +99,15 @@ impl<D: Defender> Caller<D> {
         }
     }
 
+    /// A caller like [a sibling](Self::sibling) that makes its calls through this client.
+    #[must_use]
+    pub(crate) fn through(&self, defender: &Arc<D>) -> Self {
+        Self {
+            defender: Arc::clone(defender),
+            ..self.sibling()
+        }
+    }
+
     /// The number of calls made so far, without those that found no connection.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)

@@ -12,16 +12,16 @@ pub const PERMIT_LIFE: Duration = Duration::from_secs(5);
 /// How long after a call has ended without an answer of its own a service that is not slow may still count it.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// How long a page of the inventory is waited for, whoever lists it: 10,000 machines are 30 MB, which may take long
-/// on a slow connection.
+/// How long a page of the inventory is waited for, or of what its devices report, whoever lists it: 10,000 machines are
+/// 30 MB, which may take long on a slow connection.
 pub const INVENTORY_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long a call of this kind is waited for at most, where calls are given up after `request_timeout` in general.
 pub(super) fn timeout_of(kind: Kind, request_timeout: Duration) -> Duration {
     match kind {
         // In a process that is short of CPU time, a call is given up a little late.
-        Kind::Machines => request_timeout.max(INVENTORY_TIMEOUT + LONGEST_WAIT),
-        Kind::Start | Kind::List | Kind::Get | Kind::Cancel | Kind::Health => request_timeout,
+        Kind::Machines | Kind::Health => request_timeout.max(INVENTORY_TIMEOUT + LONGEST_WAIT),
+        Kind::Start | Kind::List | Kind::Get | Kind::Cancel | Kind::Alerts => request_timeout,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Follower<D> {
     patient: Calls<D>,
     /// These do not: the run that is in progress finds out whether the API answers.
     beside: Calls<D>,
+    /// Reads the devices' report, and waits for the end of an outage too.
+    reports: Caller<D>,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
     state: SharedStore,
@@ -103,17 +105,27 @@ impl<D: Defender> Follower<D> {
             list: ScanList::new(caller(on_outage.clone())),
             gets: caller(on_outage),
         };
+        let patiently = OnOutage::Holds {
+            at_most: None,
+            monitor: Arc::clone(&monitor),
+        };
         Self {
-            patient: calls(OnOutage::Holds {
-                at_most: None,
-                monitor: Arc::clone(&monitor),
-            }),
+            patient: calls(patiently.clone()),
             beside: calls(OnOutage::None),
+            reports: caller(patiently),
             clock,
             monitor,
             state: SharedStore::new(state, options.disk),
             options,
         }
+    }
+
+    /// The same follower, which reads the devices' report through this client: a page of it may take longer than other
+    /// answers.
+    #[must_use]
+    pub fn with_reports_by(mut self, defender: &Arc<D>) -> Self {
+        self.reports = self.reports.through(defender);
+        self
     }
 
     /// Follows until all scans are over, their devices have reported them if that is wanted, and `more_to_come` says
@@ -215,7 +227,7 @@ impl<D: Defender> Follower<D> {
 
     /// The number of calls so far.
     pub fn calls(&self) -> u64 {
-        self.patient.made() + self.beside.made()
+        self.patient.made() + self.beside.made() + self.reports.calls()
     }
 
     /// Reports how the scans of the whole campaign stand.

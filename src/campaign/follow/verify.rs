@@ -69,7 +69,7 @@ impl<D: Defender> Follower<D> {
         }
         let next = self.clock.now() + PAUSE;
         looks.next = Some(next);
-        let report = match health::read(&self.patient.gets, |_| {}).await {
+        let report = match health::read(&self.reports, |_| {}).await {
             Ok(report) => report,
             Err(HealthError::Call(e @ CallError::Unanswered { .. })) => {
                 tracing::info!("the devices' antivirus report could not be read: {e}");

@@ -26,7 +26,7 @@ pub(super) struct RunContext {
     pub(super) setup: Setup,
     pub(super) api: Api,
     /// The client that lists the inventory while machines are away.
-    inventory: Arc<ApiClient>,
+    pub(super) inventory: Arc<ApiClient>,
     /// Whether nothing outside of this process is involved.
     pub(super) is_simulated: bool,
 }
@@ -48,9 +48,10 @@ impl RunContext {
             Ok::<_, Failure>(Arc::new(client))
         };
         let starts = client(request_timeout, setup.workers)?;
-        let inventory = match args.offline.defers() {
-            Some(_) => client(INVENTORY_TIMEOUT, 1)?,
-            None => Arc::clone(&starts),
+        let inventory = if args.offline.defers().is_some() || args.following.verify {
+            client(INVENTORY_TIMEOUT, 1)?
+        } else {
+            Arc::clone(&starts)
         };
         let api = Api {
             client: starts,

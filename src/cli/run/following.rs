@@ -29,7 +29,9 @@ impl RunContext {
             disk: self.disk(),
             ..self.args.following.options()
         };
-        self.api.follower(state, options)
+        self.api
+            .follower(state, options)
+            .with_reports_by(&self.inventory)
     }
 
     /// Waits until the last call has been answered and then, with `--follow`, until the last scan is over. Returns the
