@@ -291,7 +291,14 @@ mod tests {
         let states: Vec<_> = checkup.steps.iter().map(|step| step.state).collect();
         assert_eq!(
             states,
-            [State::Warning, State::Skipped, State::Failed, State::Failed]
+            [
+                State::Warning,
+                State::Skipped,
+                State::Skipped,
+                State::Failed,
+                State::Failed,
+                State::Skipped
+            ]
         );
     }
 }

@@ -84,7 +84,7 @@ async fn what_was_sent_before_a_cut_still_counts_after_it() {
 #[tokio::test(start_paused = true)]
 async fn kinds_have_quotas_of_their_own_until_a_second_one_is_refused() {
     let (pacer, clock) = pacer(&["14/1m"]);
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().take(6) {
         for _ in 0..2 {
             pacer.acquire(kind).await.unwrap().answered();
         }
