@@ -7,12 +7,14 @@ use serde::Deserialize;
 
 use super::{fault_rule::Rule, outage::Outage};
 
+mod alerts;
 mod health;
 mod latency;
 mod listing;
 mod quota;
 mod sign_in;
 
+pub use alerts::AlertsConfig;
 pub use health::HealthConfig;
 pub use latency::Latency;
 pub(super) use latency::within;
@@ -64,6 +66,8 @@ pub struct MockConfig {
     pub empty_inventory_is_404: bool,
     /// What the machines report of their antivirus.
     pub health: HealthConfig,
+    /// The alerts.
+    pub alerts: AlertsConfig,
     /// Tokens and roles.
     pub sign_in: SignIn,
     /// When the network or the service is down. Outages take precedence over faults and chances.
@@ -119,6 +123,7 @@ impl Default for MockConfig {
             departed_every: 0,
             empty_inventory_is_404: false,
             health: HealthConfig::default(),
+            alerts: AlertsConfig::default(),
             sign_in: SignIn::default(),
             outages: Vec::new(),
             poison: Vec::new(),

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 
 use super::{
+    alert::Alert,
     config::{BusyShape, CancelOfFinal, Ends, within},
     denial,
     machine::{Nature, is_well_formed},
@@ -61,6 +62,7 @@ impl Tenant {
             Route::Cancel { id } => self.cancel(state, id, &request.body, now),
             Route::Machines => self.machines(state, request),
             Route::Health => self.health(state, request, now),
+            Route::Alerts => self.alerts(state, request, now),
             Route::Machine { id } => self.machine(state, id),
             Route::AvailableActions { machine } => self.available_actions(machine),
             Route::FindByTag => state.find_by_tag(request),
@@ -169,11 +171,16 @@ impl Tenant {
         now: Duration,
     ) -> usize {
         let State {
-            dice: rng, scans, ..
+            dice: rng,
+            scans,
+            alerts,
+            ..
         } = state;
         let after = self.config.forgets_after;
         if let Some(then) = after.and_then(|after| now.checked_sub(after)) {
-            scans.forget_before(then);
+            scans.forget_before(then, |scan| {
+                alerts.keep(Alert::of_scan(scan, &self.config, &self.clock));
+            });
         }
         let scan_time = match &self.config.foreign_scan_time {
             Some(time) if foreign => time,

@@ -58,7 +58,7 @@ impl Tenant {
         }
         let usual = query::PAGE_OF_REPORTS;
         let listing = self.listing::<Report<'_>>(&request.query, Kind::Health, usual)?;
-        let scans = last_scans(state.scans.ended_by(now));
+        let scans = last_scans(state.scans.all().filter(|scan| !scan.is_active(now)));
         let reports = |machine| self.reports(machine, &scans, now);
         let rows = listing.admitted(state.inventory.iter().flat_map(reports));
         let strangers: Vec<_> = listing

@@ -20,6 +20,7 @@
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them. `health`: what
 //!   machines report of their antivirus.
+//! - `alerts`: the list of alerts, and which there are. `alert`: one of them.
 //! - `presence`: machines that come and go.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
@@ -32,6 +33,8 @@
 //! Time is tokio's, and so virtual under a paused clock. The wall clock is [`MockConfig::started`] plus the time that
 //! has passed since.
 
+mod alert;
+mod alerts;
 mod clock;
 mod config;
 mod connection;
@@ -64,10 +67,11 @@ mod tls;
 mod token_check;
 pub mod values;
 
+pub use alerts::MadeAlert;
 pub use config::{
-    BusyShape, CancelOfFinal, Chances, Coming, Comments, Endless, Ends, Fleet, ForbidWords,
-    HealthConfig, Kinds, Latency, Limit, ListOption, MakeUp, MockConfig, Model, Moving,
-    QuotaConfig, RetryAfter, SignIn, Tokens, Vanish,
+    AlertsConfig, BusyShape, CancelOfFinal, Chances, Coming, Comments, Endless, Ends, Fleet,
+    ForbidWords, HealthConfig, Kinds, Latency, Limit, ListOption, MakeUp, MockConfig, Model,
+    Moving, QuotaConfig, RetryAfter, SignIn, Tokens, Vanish,
 };
 pub use fault_rule::{Fault, Garbling, Rule};
 pub use outage::{Affects, Outage, Shape};

@@ -23,11 +23,13 @@ pub enum Kind {
     Machines,
     /// List what machines report of their antivirus.
     Health,
+    /// List alerts.
+    Alerts,
 }
 
 impl Kind {
     /// Every kind, in the order of their indexes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Token,
         Self::Start,
         Self::List,
@@ -35,6 +37,7 @@ impl Kind {
         Self::Cancel,
         Self::Machines,
         Self::Health,
+        Self::Alerts,
     ];
 
     pub(super) const fn index(self) -> usize {
@@ -52,6 +55,7 @@ impl Kind {
             Self::Cancel => "cancel",
             Self::Machines => "machines",
             Self::Health => "health",
+            Self::Alerts => "alerts",
         }
     }
 }
@@ -147,6 +151,9 @@ impl Request {
             "deviceavinfo" if self.method == Method::Get && matches!(rest, [] | [""]) => {
                 Some(Route::Health)
             }
+            "alerts" if self.method == Method::Get && matches!(rest, [] | [""]) => {
+                Some(Route::Alerts)
+            }
             _ => None,
         }
     }
@@ -241,6 +248,7 @@ pub(super) enum Route {
     Machines,
     /// What machines report of their antivirus.
     Health,
+    Alerts,
     /// One machine, by its id or its name.
     Machine {
         id: String,
@@ -297,6 +305,7 @@ impl Route {
             Self::Get { .. } => Kind::Get,
             Self::Cancel { .. } => Kind::Cancel,
             Self::Health => Kind::Health,
+            Self::Alerts => Kind::Alerts,
             Self::Machines
             | Self::Machine { .. }
             | Self::AvailableActions { .. }
@@ -313,6 +322,7 @@ impl Route {
             Self::Token { .. } | Self::Identity | Self::Discovery { .. } => &[],
             Self::Start { .. } | Self::Cancel { .. } => &["Machine.Scan"],
             Self::Tags { .. } => &["Machine.ReadWrite.All"],
+            Self::Alerts => &["Alert.Read.All", "Alert.ReadWrite.All"],
             _ => &["Machine.Read.All", "Machine.ReadWrite.All"],
         }
     }

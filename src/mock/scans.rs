@@ -140,11 +140,12 @@ impl Scans {
     }
 
     /// Forgets the oldest actions, as long as they had ended by then.
-    pub(super) fn forget_before(&mut self, then: Duration) {
+    pub(super) fn forget_before(&mut self, then: Duration, mut last_look: impl FnMut(&Action)) {
         while let Some(oldest) = self
             .actions
             .pop_front_if(|oldest| !oldest.is_active(then) && oldest.ends <= then)
         {
+            last_look(&oldest);
             self.by_id.remove(&oldest.id);
             if self.last_of.get(&oldest.machine) == Some(&self.forgotten) {
                 self.last_of.remove(&oldest.machine);
@@ -169,10 +170,9 @@ impl Scans {
         self.actions.get_mut(place)
     }
 
-    /// The actions that have ended, in the order in which they were added.
-    pub(super) fn ended_by(&self, now: Duration) -> impl Iterator<Item = &Action> {
-        let all = self.actions.iter();
-        all.filter(move |action| !action.is_active(now))
+    /// All actions, in the order in which they were added.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter()
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Action> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    alerts::Alerts,
     clock::{ServerClock, http_date},
     config::{Fleet, Kinds, MockConfig, RetryAfter},
     fault_plan::{CallPlan, Counted, FaultPlan, Instead},
@@ -64,6 +65,7 @@ pub(super) struct State {
     pub(super) scans: Scans,
     pub(super) issuer: TokenIssuer,
     pub(super) inventory: Vec<Machine>,
+    pub(super) alerts: Alerts,
     /// The machines on which somebody else's scan was running when the first start arrived.
     pub(super) met_busy: HashSet<String>,
 }
@@ -107,6 +109,7 @@ impl Tenant {
                 quota: Quota::new(&config.quota, config.seed),
                 scans: Scans::default(),
                 issuer: TokenIssuer::new(&config.sign_in),
+                alerts: Alerts::new(&config, &inventory, &clock),
                 inventory,
                 met_busy: HashSet::new(),
             }),
@@ -319,7 +322,7 @@ impl Tenant {
         Served::Response(reply.into_response(date))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

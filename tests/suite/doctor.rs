@@ -71,7 +71,10 @@ async fn a_healthy_connection_is_told_step_by_step_with_one_call() {
     let told: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(told["ok"], true);
     assert_eq!(told["steps"][3]["state"], "ok");
-    assert_eq!(told["steps"][3]["detail"], "Machine.Read.All, Machine.Scan");
+    assert_eq!(
+        told["steps"][3]["detail"],
+        "Alert.Read.All, Machine.Read.All, Machine.Scan"
+    );
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub enum Model {
     },
 }
 
-/// Whether the kinds of calls (start, list, get, cancel, machines, health) are counted separately.
+/// Whether the kinds of calls (start, list, get, cancel, machines, health, alerts) are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kinds {

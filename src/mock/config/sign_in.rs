@@ -44,7 +44,9 @@ impl Default for SignIn {
             identity_header: None,
             lives_as_strings: false,
             token_tenant: None,
-            roles: vec!["Machine.Scan".to_owned(), "Machine.Read.All".to_owned()],
+            roles: ["Machine.Scan", "Machine.Read.All", "Alert.Read.All"]
+                .map(str::to_owned)
+                .into(),
             tokens: Tokens::Any,
         }
     }

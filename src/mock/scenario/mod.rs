@@ -1,9 +1,10 @@
 //! Scenario files: a tenant's settings as TOML, so that a situation has a name and can be repeated. `docs/SCENARIOS.md`
 //! describes every key.
 //!
-//! - this file: the file as a whole. `sections`: its tables. `faults`: a script of faults. `text`: values that are
+//! - this file: the file as a whole. `sections`, `alerts`: its tables. `faults`: a script of faults. `text`: values that are
 //!   written as text, as options have them.
 
+mod alerts;
 mod faults;
 mod sections;
 mod text;
@@ -11,6 +12,7 @@ mod text;
 use serde::Deserialize;
 
 use self::{
+    alerts::AlertsSection,
     faults::FaultSection,
     sections::{
         FleetSection, HealthSection, ListsSection, NetworkSection, QuotaSection, ScansSection,
@@ -44,6 +46,7 @@ pub struct Scenario {
     scans: ScansSection,
     lists: ListsSection,
     health: HealthSection,
+    alerts: AlertsSection,
     sign_in: SignInSection,
     outages: Vec<OutageText>,
     faults: Vec<FaultSection>,
@@ -81,6 +84,7 @@ impl Scenario {
         self.scans.apply_to(config);
         self.lists.apply_to(config);
         self.health.apply_to(config);
+        self.alerts.apply_to(config);
         self.sign_in.apply_to(config);
         let outages = self.outages.into_iter().map(|outage| outage.0);
         config.outages.extend(outages);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Scenario;
 use crate::mock::{
-    BusyShape, Coming, Fault, Garbling, HealthConfig, Kind, Kinds, Latency, MockConfig, Model,
-    Outage, RetryAfter, Rule, Shape,
+    AlertsConfig, BusyShape, Coming, Fault, Garbling, HealthConfig, Kind, Kinds, Latency,
+    MockConfig, Model, Outage, RetryAfter, Rule, Shape,
 };
 
 fn config(text: &str) -> Result<MockConfig, String> {
@@ -132,6 +132,49 @@ fn machines_come_and_go_as_it_says() {
         here_for: Some(hours(3, 4)),
     };
     assert_eq!(config.coming, Some(coming));
+}
+
+#[test]
+fn a_tenant_has_the_alerts_that_it_says() {
+    let config = config(
+        r#"
+        [alerts]
+        finding-chance = "3%"
+        found-after = "1m-2m"
+        lag = "1h-2h"
+        resolved = "50%"
+        resolved-after = "3h-4h"
+        existing = 40
+        existing-within = "48h"
+        ongoing = "5m-1h"
+        strangers = "25%"
+        other-case = "75%"
+        without-family = "12%"
+        missing = true
+        [[faults]]
+        fault = "html"
+        kind = "alerts"
+        "#,
+    )
+    .unwrap();
+    let hour = Duration::from_hours(1);
+    let alerts = AlertsConfig {
+        finding_chance: 0.03,
+        found_after: hour / 60..=hour / 30,
+        lag: hour..=2 * hour,
+        resolved: 0.5,
+        resolved_after: 3 * hour..=4 * hour,
+        existing: 40,
+        existing_within: 48 * hour,
+        ongoing: Some(hour / 12..=hour),
+        strangers: 0.25,
+        other_case: 0.75,
+        without_family: 0.12,
+        missing: true,
+    };
+    assert_eq!(config.alerts, alerts);
+    let fault = Rule::new(Fault::Garbled(Garbling::Html)).kind(Kind::Alerts);
+    assert_eq!(format!("{:?}", config.faults), format!("{:?}", [fault]));
 }
 
 #[test]

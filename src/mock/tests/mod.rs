@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::*;
 
+mod alerts;
 mod denials;
 mod faults;
 mod health;
