@@ -1,5 +1,5 @@
-//! Which alerts are on the campaign's machines since their scans began. Whether the scan or something else found what an
-//! alert tells of is not known.
+//! Which alerts are on the campaign's machines since their scans began. Whether the scan or something else found what
+//! an alert tells of is not known.
 
 use std::{
     collections::{HashMap, HashSet},

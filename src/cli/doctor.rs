@@ -83,10 +83,12 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
         }
         Err(failure) if failure.code == ExitCode::Tenant => {
             checkup.judge("configuration", Err(failure.why));
-            let steps = ["sign-in", "audience", "roles", "alerts"]
-                .into_iter()
-                .chain(BY_CALL);
-            skip(&mut checkup, steps, "there is no configuration");
+            let steps = ["sign-in", "audience", "roles"].into_iter().chain(BY_CALL);
+            skip(
+                &mut checkup,
+                steps.chain(["alerts"]),
+                "there is no configuration",
+            );
         }
         Err(failure) => return Err(failure),
     }
@@ -137,7 +139,7 @@ impl Examination {
             // The API is called all the same: its refusal has a date, and shows that it can be reached.
             None => invalid_token().await?,
         };
-        let connection = self.settings.connection(tokens, claims);
+        let connection = self.settings.connection(tokens, claims.clone());
         match self.call(&connection, &token).await? {
             Some((reply, took)) => {
                 let by = route(base.is_loopback());
@@ -148,6 +150,11 @@ impl Examination {
                 BY_CALL,
                 "another process has spent the quota for listing; try again later",
             ),
+        }
+        if is_signed_in {
+            checkup.alerts(claims.as_ref());
+        } else {
+            checkup.add("alerts", State::Skipped, "there is no token");
         }
         Ok(())
     }
@@ -184,7 +191,7 @@ impl Examination {
                 checkup.add("sign-in", State::Failed, why.to_string());
                 skip(
                     checkup,
-                    ["audience", "roles", "alerts"],
+                    ["audience", "roles"],
                     "there is no token",
                 );
                 None

@@ -1,7 +1,7 @@
 //! Checks a connection step by step, before anything depends on it.
 //!
 //! ```text
-//!   configuration ─→ sign-in ─→ audience ─→ roles ─→ alerts ─→ clock ─→ reachability ─→ list
+//!   configuration ─→ sign-in ─→ audience ─→ roles ─→ clock ─→ reachability ─→ list ─→ alerts
 //!                       │ a token                     └──── one harmless call ────┘
 //! ```
 //!
@@ -97,7 +97,6 @@ impl Checkup {
         let Some(claims) = claims else {
             self.add("audience", State::Warning, fit::NO_JWT);
             self.add("roles", State::Skipped, "the token does not tell");
-            self.add("alerts", State::Skipped, "the token does not tell");
             return;
         };
         let fits = fit::tenant(claims, tenant).and_then(|()| fit::audience(claims, resource));
@@ -120,10 +119,15 @@ impl Checkup {
             Ok(Some(warning)) => self.add("roles", State::Warning, warning),
             Err(SignInError(why)) => self.add("roles", State::Failed, why),
         }
-        match fit::roles(claims, Need::Alerts) {
-            Ok(_) => self.add("alerts", State::Ok, "`fleetsweep findings` can list them"),
-            Err(SignInError(why)) => {
-                let why = format!("only `fleetsweep findings` needs it: {why}");
+    }
+
+    /// Checks whether the token lets alerts be listed, which no campaign needs.
+    pub fn alerts(&mut self, claims: Option<&Claims>) {
+        match claims.map(|claims| fit::roles(claims, Need::Alerts)) {
+            None => self.add("alerts", State::Skipped, "the token does not tell"),
+            Some(Ok(_)) => self.add("alerts", State::Ok, "`fleetsweep findings` can list them"),
+            Some(Err(SignInError(why))) => {
+                let why = format!("only `fleetsweep findings` needs this: {why}");
                 self.add("alerts", State::Skipped, why);
             }
         }
@@ -291,14 +295,7 @@ mod tests {
         let states: Vec<_> = checkup.steps.iter().map(|step| step.state).collect();
         assert_eq!(
             states,
-            [
-                State::Warning,
-                State::Skipped,
-                State::Skipped,
-                State::Failed,
-                State::Failed,
-                State::Skipped
-            ]
+            [State::Warning, State::Skipped, State::Failed, State::Failed]
         );
     }
 }

@@ -144,8 +144,8 @@ pub struct DeviceAvInfo {
     pub data_refresh_timestamp: Option<String>,
 }
 
-/// An alert (MDE-API.md, section 8), without what it says about people. A field that is null, missing or of another type
-/// than documented counts as missing.
+/// An alert (MDE-API.md, section 8), without what it says about people. A field that is null, missing or of another
+/// type than documented counts as missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Alert {

@@ -46,8 +46,8 @@ pub struct DeviceWord {
 }
 
 impl DeviceWord {
-    /// Reads it from a row's cells from `first` on: action, scanned, result, reported, verified. `None` where the device
-    /// was not asked.
+    /// Reads it from a row's cells from `first` on: action, scanned, result, reported, verified. `None` where the
+    /// device was not asked.
     pub(super) fn at(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
         let Some(action_id) = row.get(first)? else {
             return Ok(None);
@@ -127,7 +127,8 @@ impl Store {
             "SELECT p.n, t.machine_id, p.outcome = 'accepted', coalesce(t.scan_type, c.scan_type), p.action_status,
                 p.action_created, p.first_sent, p.action_id,
                 d.action, d.scanned, d.result, d.reported, d.verified
-             FROM progress p JOIN target t ON t.n = p.n JOIN campaign c LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
+             FROM progress p JOIN target t ON t.n = p.n JOIN campaign c
+                LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
              WHERE p.n > ?1 AND p.outcome IN ('accepted', 'already_pending')
                 AND p.action_status IN ({FINAL}) AND coalesce(d.verified, '') <> 'yes'
              ORDER BY p.n LIMIT ?2"
@@ -195,7 +196,8 @@ impl Store {
             return Ok(None);
         }
         let sql = format!(
-            "SELECT coalesce(d.verified, ''), count(*) FROM progress p LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
+            "SELECT coalesce(d.verified, ''), count(*)
+             FROM progress p LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
              WHERE p.outcome IN ('accepted', 'already_pending') AND p.action_status IN ({FINAL})
              GROUP BY coalesce(d.verified, '')"
         );

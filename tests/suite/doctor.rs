@@ -58,6 +58,7 @@ async fn a_healthy_connection_is_told_step_by_step_with_one_call() {
         "ok clock",
         "ok reachability",
         "ok list",
+        "ok alerts",
     ];
     assert_eq!(steps(&done), expected);
     assert!(!done.out.contains(SECRET));
@@ -94,6 +95,7 @@ async fn a_failed_sign_in_leaves_the_network_to_be_looked_at() {
         "ok clock",
         "ok reachability",
         "- list",
+        "- alerts",
     ];
     let told: Vec<_> = steps(&done)
         .into_iter()

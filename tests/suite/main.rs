@@ -53,6 +53,8 @@ mod exclusions;
 mod faults;
 /// Promise 5 while the results are put in order, and somebody wants to stop.
 mod final_writing;
+/// The alerts on the machines since their scans.
+mod findings;
 /// Scans watched to their end.
 mod follow;
 /// When the last call goes out, as it is told in the course of a campaign, against when it went.

@@ -35,8 +35,8 @@ pub struct Followed {
     pub end: FollowEnd,
     /// The number of scans by status. The empty status is for those that were never found.
     pub scans: Vec<(String, u64)>,
-    /// The number of ended scans by what their devices report: `yes`, `not yet`, `no report`, or nothing where no report
-    /// was read. `None` if that was not asked for.
+    /// The number of ended scans by what their devices report: `yes`, `not yet`, `no report`, or nothing where no
+    /// report was read. `None` if that was not asked for.
     pub verified: Option<BTreeMap<String, u64>>,
     /// The number of rounds that were begun.
     pub rounds: u64,

@@ -1,8 +1,8 @@
 //! Whether the scans have run by the devices' own word, which may differ from the service's: an action can be
 //! `Succeeded` while the device's last scan is older than the action.
 //!
-//! The devices' report is a snapshot that lags by hours (MDE-API.md, section 7). So "not yet" is not "no", and it is read
-//! again every ten minutes.
+//! The devices' report is a snapshot that lags by hours (MDE-API.md, section 7). So "not yet" is not "no", and it is
+//! read again every ten minutes.
 
 use std::time::Duration;
 
@@ -112,8 +112,8 @@ impl<D: Defender> Follower<D> {
         if quiet >= Some(NOTHING_NEW) {
             looks.is_over = true;
             self.monitor.say(&format!(
-                "--verify: for 24 h no device has reported one of the {scans} that are not verified; `fleetsweep follow \
-                 --verify` looks again"
+                "--verify: for 24 h no device has reported one of the {scans} that are not verified; `fleetsweep \
+                 follow --verify` looks again"
             ));
             return None;
         }

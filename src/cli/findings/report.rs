@@ -128,8 +128,8 @@ impl<'a> Report<'a> {
         let mut lines = Vec::new();
         if self.machines_asked == 0 {
             lines.push(
-                "no scan of this campaign has begun, so there is nothing to ask for; --since TIME asks for alerts since \
-                 then"
+                "no scan of this campaign has begun, so there is nothing to ask for; --since TIME asks for alerts \
+                 since then"
                 .to_owned(),
             );
             return lines;
@@ -148,8 +148,8 @@ impl<'a> Report<'a> {
         ));
         if self.findings.is_empty() {
             lines.push(
-                "that is no proof that the machines are clean: alerts may come hours later, and a scan that has not run \
-                 finds nothing"
+                "that is no proof that the machines are clean: alerts may come hours later, and a scan that has not \
+                 run finds nothing"
                     .to_owned(),
             );
             return lines;

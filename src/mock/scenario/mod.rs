@@ -1,8 +1,8 @@
 //! Scenario files: a tenant's settings as TOML, so that a situation has a name and can be repeated. `docs/SCENARIOS.md`
 //! describes every key.
 //!
-//! - this file: the file as a whole. `sections`, `alerts`: its tables. `faults`: a script of faults. `text`: values that are
-//!   written as text, as options have them.
+//! - this file: the file as a whole. `sections`, `alerts`: its tables. `faults`: a script of faults. `text`: values
+//!   that are written as text, as options have them.
 
 mod alerts;
 mod faults;
