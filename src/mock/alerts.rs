@@ -1,4 +1,4 @@
-//! The list of alerts, and which there are: those of scans, those of before, and those of others.
+//! The list of alerts: those of scans, those of before, and those of others.
 
 use std::{cmp::Reverse, time::Duration};
 
@@ -6,9 +6,6 @@ use jiff::Timestamp;
 
 use super::{
     alert::{Alert, Shown},
-    clock::ServerClock,
-    config::{MockConfig, within},
-    machine::{Machine, stable},
     query::LARGEST_PAGE,
     reply::{Error, Reply},
     request::{Kind, Request},
@@ -16,19 +13,6 @@ use super::{
 };
 
 const CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#Alerts";
-
-/// No two alerts of others are closer than this, so that making them ends.
-const CLOSEST: Duration = Duration::from_secs(1);
-
-/// The alerts that do not follow from the scans that are remembered.
-#[derive(Debug)]
-pub(super) struct Alerts {
-    /// Those of before and of others so far, and those of scans that are forgotten.
-    made: Vec<Alert>,
-    /// When others create the next one.
-    next: Option<Duration>,
-    dice: fastrand::Rng,
-}
 
 /// An alert that was created. For tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,45 +29,6 @@ pub struct MadeAlert {
     pub source: &'static str,
     /// Whether one of the scans has found it that calls started or somebody else did.
     pub by_scan: bool,
-}
-
-impl Alerts {
-    pub(super) fn new(config: &MockConfig, inventory: &[Machine], clock: &ServerClock) -> Self {
-        let numbers = 0..config.alerts.existing;
-        let existing = numbers.map(|n| Alert::existing(n, inventory, config, clock));
-        let mut alerts = Self {
-            made: existing.collect(),
-            next: None,
-            dice: stable(config.seed, "alerts of others"),
-        };
-        alerts.next = alerts.next_after(Duration::ZERO, config);
-        alerts
-    }
-
-    fn next_after(&mut self, at: Duration, config: &MockConfig) -> Option<Duration> {
-        let pause = within(&mut self.dice, config.alerts.ongoing.as_ref()?);
-        at.checked_add(pause.max(CLOSEST))
-    }
-
-    /// Makes the alerts that others create until now.
-    fn go_on(
-        &mut self,
-        now: Duration,
-        config: &MockConfig,
-        inventory: &[Machine],
-        clock: &ServerClock,
-    ) {
-        while let Some(at) = self.next.filter(|at| *at <= now) {
-            let alert = Alert::ongoing(at, &mut self.dice, inventory, config, clock);
-            self.made.push(alert);
-            self.next = self.next_after(at, config);
-        }
-    }
-
-    /// Keeps the alert of a scan that is about to be forgotten.
-    pub(super) fn keep(&mut self, alert: Option<Alert>) {
-        self.made.extend(alert);
-    }
 }
 
 impl Tenant {

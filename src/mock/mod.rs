@@ -20,7 +20,7 @@
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them. `health`: what
 //!   machines report of their antivirus.
-//! - `alerts`: the list of alerts, and which there are. `alert`: one of them.
+//! - `alerts`: the list of alerts. `alert_log`: which there are besides those of scans. `alert`: one of them.
 //! - `presence`: machines that come and go.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
 //! - `sign_in`: the token endpoint, and who may call what. `token_check`: whether a token request is valid.
@@ -34,6 +34,7 @@
 //! has passed since.
 
 mod alert;
+mod alert_log;
 mod alerts;
 mod clock;
 mod config;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    alerts::Alerts,
+    alert_log::Alerts,
     clock::{ServerClock, http_date},
     config::{Fleet, Kinds, MockConfig, RetryAfter},
     fault_plan::{CallPlan, Counted, FaultPlan, Instead},
