@@ -15,7 +15,7 @@ mod quota;
 mod sign_in;
 
 pub use alerts::AlertsConfig;
-pub use health::HealthConfig;
+pub use health::{HealthConfig, ReportedTime};
 pub use latency::Latency;
 pub(super) use latency::within;
 pub use listing::{Endless, ListOption, Moving, Vanish};

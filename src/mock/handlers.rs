@@ -202,8 +202,9 @@ impl Tenant {
             )
         };
         let created = self.clock.wall(now);
+        let (id, drawn_end) = (rng.u128(..), end_of(&self.config.ends, rng));
         scans.add(Action {
-            id: rng.u128(..),
+            id,
             machine: machine.into(),
             comment: comment.into(),
             full: false,
@@ -213,7 +214,11 @@ impl Tenant {
             listed_from: now + lag,
             begins: now + pending,
             ends: now + scan,
-            end: end_of(&self.config.ends, rng),
+            end: if self.fails_on(machine) {
+                Status::Failed
+            } else {
+                drawn_end
+            },
             cancelled: None,
             vanished: false,
         })

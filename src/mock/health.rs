@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    clock::{ServerClock, stamp},
-    config::{HealthConfig, within},
+    clock::stamp,
+    config::{ReportedTime, within},
+    device::Drawn,
     filter::{Row, Type, Value},
     machine::{Machine, stable},
     query,
@@ -25,12 +26,8 @@ const CONTEXT: &str = "https://api.security.microsoft.com/api/$metadata#DeviceAv
 /// How much older each further row of a machine is.
 const ROW_AGE: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long ago a machine's own quick and full scans were at most, before the tenant's start.
-const QUICK_AGO: i64 = 14 * 86_400;
-const FULL_AGO: i64 = 90 * 86_400;
-
-/// The last scans of this tenant, by the machine's id and whether they are full ones.
-type LastScans<'a> = HashMap<(&'a str, bool), &'a Action>;
+/// The scans of this tenant, by the machine's id and whether they are full ones.
+type EndedScans<'a> = HashMap<(&'a str, bool), Vec<&'a Action>>;
 
 /// One row of the list.
 #[derive(Debug, Clone)]
@@ -58,7 +55,8 @@ impl Tenant {
         }
         let usual = query::PAGE_OF_REPORTS;
         let listing = self.listing::<Report<'_>>(&request.query, Kind::Health, usual)?;
-        let scans = last_scans(state.scans.all().filter(|scan| !scan.is_active(now)));
+        let all = state.scans.all();
+        let scans = ended_scans(all.filter(|scan| !scan.is_active(now) && self.is_reported(scan)));
         let reports = |machine| self.reports(machine, &scans, now);
         let rows = listing.admitted(state.inventory.iter().flat_map(reports));
         let strangers: Vec<_> = listing
@@ -75,7 +73,7 @@ impl Tenant {
     fn reports<'a>(
         &self,
         machine: &'a Machine,
-        scans: &LastScans<'_>,
+        scans: &EndedScans<'_>,
         now: Duration,
     ) -> Vec<Report<'a>> {
         let config = &self.config.health;
@@ -99,88 +97,77 @@ impl Tenant {
         &self,
         machine: &'a Machine,
         row: u32,
-        scans: &LastScans<'_>,
+        scans: &EndedScans<'_>,
         now: Duration,
     ) -> Option<Report<'a>> {
-        let config = &self.config.health;
         let lag = within(
             &mut stable(self.config.seed, &format!("lag {}", machine.id)),
-            &config.lag,
+            &self.config.health.lag,
         );
-        let mut dice = stable(self.config.seed, &format!("row {row} {}", machine.id));
+        let drawn = Drawn::of(&machine.id, row, &self.config);
         let older = SignedDuration::try_from(lag).ok()? + ROW_AGE * i32::try_from(row).ok()?;
         let clock = &self.clock;
         let began = clock.wall(Duration::ZERO).checked_sub(older).ok()?;
-        let mut own = |chance: f64, ago: i64| {
-            let is_there = dice.f64() < chance;
-            let at = began.checked_sub(SignedDuration::from_secs(dice.i64(0..ago)));
-            at.ok().filter(|_| is_there).map(|at| (at, "Completed"))
+        let own = |ago: Option<i64>| {
+            let at = began.checked_sub(SignedDuration::from_secs(ago?));
+            at.ok().map(|at| (at, "Completed"))
         };
-        let (quick, full) = (own(0.9, QUICK_AGO), own(0.3, FULL_AGO));
         let refreshed = clock.wall(now).checked_sub(older).ok()?;
         let seen = |is_full| {
-            let action = scans.get(&(machine.id.as_str(), is_full))?;
-            scan_of(action, refreshed, now, clock)
+            let mut newest_first = scans.get(&(machine.id.as_str(), is_full))?.iter().rev();
+            newest_first.find_map(|action| self.scan_of(action, refreshed, now))
+        };
+        let scheduled = || {
+            let then = now.checked_sub(Duration::try_from(older).ok()?)?;
+            let (began, ended) = self.last_scheduled(&machine.id, then)?;
+            Some((self.reported_time(began, ended), "Completed"))
         };
         Some(Report {
             machine,
-            id: dice.u128(..),
-            mode: if row == 0 {
-                mode(config, &mut dice)
-            } else {
-                "3"
-            },
-            signatures: up_to_date(row > 0 || dice.f64() < config.old_signatures),
+            id: drawn.id,
+            mode: drawn.mode,
+            signatures: up_to_date(drawn.old_signatures),
             refreshed,
-            quick: seen(false).or(quick),
-            full: seen(true).or(full),
+            quick: seen(false).max(scheduled()).or_else(|| own(drawn.quick)),
+            full: seen(true).or_else(|| own(drawn.full)),
+        })
+    }
+
+    /// A scan as a report that was made at `refreshed` has it.
+    fn scan_of(
+        &self,
+        action: &Action,
+        refreshed: Timestamp,
+        now: Duration,
+    ) -> Option<(Timestamp, &'static str)> {
+        let result = match action.status(now) {
+            Status::Succeeded => "Completed",
+            Status::Failed => "Failed",
+            Status::Cancelled => "Cancelled",
+            // It never ran, or runs still.
+            Status::TimeOut | Status::Pending | Status::InProgress => return None,
+        };
+        let ended = action.span().ends;
+        let time = self.reported_time(action.begins.min(ended), ended);
+        (self.clock.wall(ended) <= refreshed).then_some((time, result))
+    }
+
+    fn reported_time(&self, began: Duration, ended: Duration) -> Timestamp {
+        self.clock.wall(match self.config.health.time {
+            ReportedTime::Start => began,
+            ReportedTime::End => ended,
         })
     }
 }
 
-/// The last scan of each machine and type.
-fn last_scans<'a>(actions: impl Iterator<Item = &'a Action>) -> LastScans<'a> {
-    let mut scans = LastScans::new();
+/// The scans that have ended of each machine and type, in the order in which they were started.
+fn ended_scans<'a>(actions: impl Iterator<Item = &'a Action>) -> EndedScans<'a> {
+    let mut scans = EndedScans::new();
     for action in actions {
-        scans.insert((&*action.machine, action.full), action);
+        let of_machine = scans.entry((&*action.machine, action.full));
+        of_machine.or_default().push(action);
     }
     scans
-}
-
-/// A scan as a report that was made at `refreshed` has it.
-fn scan_of(
-    action: &Action,
-    refreshed: Timestamp,
-    now: Duration,
-    clock: &ServerClock,
-) -> Option<(Timestamp, &'static str)> {
-    let result = match action.status(now) {
-        Status::Succeeded => "Completed",
-        Status::Failed => "Failed",
-        Status::Cancelled => "Cancelled",
-        // It never ran, or runs still.
-        Status::TimeOut | Status::Pending | Status::InProgress => return None,
-    };
-    let ended = action.updated(now, clock);
-    (ended <= refreshed).then_some((ended, result))
-}
-
-/// `avMode` of a machine.
-fn mode(config: &HealthConfig, dice: &mut fastrand::Rng) -> &'static str {
-    let mut left = dice.f64();
-    let mut falls = |share: f64| {
-        left -= share;
-        left < 0.0
-    };
-    if falls(config.passive) {
-        "1"
-    } else if falls(config.disabled) {
-        "2"
-    } else if falls(config.edr_block) {
-        "4"
-    } else {
-        "0"
-    }
 }
 
 const fn up_to_date(is_old: bool) -> &'static str {

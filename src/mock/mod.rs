@@ -20,6 +20,7 @@
 //! - `scans`: the machine actions, from Pending to their end.
 //! - `machine`: what a machine is like. `inventory`: the calls on machines besides the list of them. `health`: what
 //!   machines report of their antivirus.
+//!   `device`: what their antivirus does by itself, and which scans it runs and reports.
 //! - `alerts`: the list of alerts. `alert_log`: which there are besides those of scans. `alert`: one of them.
 //! - `presence`: machines that come and go.
 //! - `filter`, `query`: `OData` filters, `$top`, `$skip`, `$count`, `$orderby`.
@@ -40,6 +41,7 @@ mod clock;
 mod config;
 mod connection;
 mod denial;
+mod device;
 mod fault_plan;
 mod fault_rule;
 mod filter;
@@ -72,8 +74,9 @@ pub use alerts::MadeAlert;
 pub use config::{
     AlertsConfig, BusyShape, CancelOfFinal, Chances, Coming, Comments, Endless, Ends, Fleet,
     ForbidWords, HealthConfig, Kinds, Latency, Limit, ListOption, MakeUp, MockConfig, Model,
-    Moving, QuotaConfig, RetryAfter, SignIn, Tokens, Vanish,
+    Moving, QuotaConfig, ReportedTime, RetryAfter, SignIn, Tokens, Vanish,
 };
+pub use device::{Beginner, TrueScan};
 pub use fault_rule::{Fault, Garbling, Rule};
 pub use outage::{Affects, Outage, Shape};
 pub use presence::Absence;

@@ -2,6 +2,8 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use serde::Deserialize;
+
 /// The list of what machines report of their antivirus (`deviceavinfo`). What a machine reports depends on the seed and
 /// on its id.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,15 @@ pub struct HealthConfig {
     pub edr_block: f64,
     /// The share of machines, from 0 to 1, whose signatures are out of date.
     pub old_signatures: f64,
+    /// Whether scans on machines where it is disabled end as `Failed`, and do not run. They are not in the report then.
+    pub disabled_fails: bool,
+    /// The share of scans, from 0 to 1, that are never in the report although they ran.
+    pub silent: f64,
+    /// How often machines begin quick scans by themselves, except where the antivirus is passive or disabled: each at
+    /// an interval of its own. `None` means never.
+    pub scheduled: Option<RangeInclusive<Duration>>,
+    /// Which time of a scan the report has. Microsoft has not said which it is (MDE-API.md, section 9).
+    pub time: ReportedTime,
     /// Whether the tenant's cloud does not have the list: each call is answered with 404.
     pub missing: bool,
 }
@@ -37,7 +48,21 @@ impl Default for HealthConfig {
             disabled: 0.02,
             edr_block: 0.03,
             old_signatures: 0.1,
+            disabled_fails: false,
+            silent: 0.0,
+            scheduled: None,
+            time: ReportedTime::End,
             missing: false,
         }
     }
+}
+
+/// Which time of a scan a report has. In either case it has the scan when that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportedTime {
+    /// When it began to run.
+    Start,
+    /// When it ended.
+    End,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::mock::config::{
     BusyShape, CancelOfFinal, Coming, Comments, Endless, Fleet, ForbidWords, Kinds, ListOption,
-    MockConfig, Model, RetryAfter, Tokens, Vanish,
+    MockConfig, Model, ReportedTime, RetryAfter, Tokens, Vanish,
 };
 
 /// `[fleet]`: which machines there are, and what they are like.
@@ -268,6 +268,10 @@ pub(super) struct HealthSection {
     disabled: Option<Share>,
     edr_block: Option<Share>,
     old_signatures: Option<Share>,
+    disabled_fails: Option<bool>,
+    silent: Option<Share>,
+    scheduled: Option<Range>,
+    time: Option<ReportedTime>,
     missing: Option<bool>,
 }
 
@@ -282,6 +286,12 @@ impl HealthSection {
         set(&mut health.disabled, self.disabled);
         set(&mut health.edr_block, self.edr_block);
         set(&mut health.old_signatures, self.old_signatures);
+        set(&mut health.disabled_fails, self.disabled_fails);
+        set(&mut health.silent, self.silent);
+        if let Some(scheduled) = self.scheduled {
+            health.scheduled = Some(scheduled.0);
+        }
+        set(&mut health.time, self.time);
         set(&mut health.missing, self.missing);
     }
 }

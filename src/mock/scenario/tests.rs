@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Scenario;
 use crate::mock::{
     AlertsConfig, BusyShape, Coming, Fault, Garbling, HealthConfig, Kind, Kinds, Latency,
-    MockConfig, Model, Outage, RetryAfter, Rule, Shape,
+    MockConfig, Model, Outage, ReportedTime, RetryAfter, Rule, Shape,
 };
 
 fn config(text: &str) -> Result<MockConfig, String> {
@@ -175,6 +175,28 @@ fn a_tenant_has_the_alerts_that_it_says() {
     assert_eq!(config.alerts, alerts);
     let fault = Rule::new(Fault::Garbled(Garbling::Html)).kind(Kind::Alerts);
     assert_eq!(format!("{:?}", config.faults), format!("{:?}", [fault]));
+}
+
+#[test]
+fn devices_differ_from_their_actions_as_it_says() {
+    let config = config(
+        r#"
+        [health]
+        disabled-fails = true
+        silent = "4%"
+        scheduled = "20h-28h"
+        time = "start"
+        "#,
+    )
+    .unwrap();
+    let health = HealthConfig {
+        disabled_fails: true,
+        silent: 0.04,
+        scheduled: Some(Duration::from_hours(20)..=Duration::from_hours(28)),
+        time: ReportedTime::Start,
+        ..HealthConfig::default()
+    };
+    assert_eq!(config.health, health);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::*;
 
 mod alerts;
 mod denials;
+mod device;
 mod faults;
 mod health;
 mod lists;
