@@ -189,11 +189,7 @@ impl Examination {
             }
             Err(why) => {
                 checkup.add("sign-in", State::Failed, why.to_string());
-                skip(
-                    checkup,
-                    ["audience", "roles"],
-                    "there is no token",
-                );
+                skip(checkup, ["audience", "roles"], "there is no token");
                 None
             }
         }

@@ -139,6 +139,8 @@ mod skips;
 mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;
+/// Whether the scans really ran, by the devices' own reports.
+mod verified;
 /// Metrics, notices and a command at the end, for machines that watch.
 #[cfg(unix)]
 mod watch;
