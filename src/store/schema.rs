@@ -99,9 +99,9 @@ pub(super) const TABLES: &str = "
 ";
 
 /// The tables for what the devices and the alerts tell after the scans. `asked` says when they were asked last, and for
-/// what, by the kind of the question. `device` is what a target's device reports of its last scan, beside the action that
-/// it was asked about; `verified` is `yes`, `not yet` or `no report`. `finding` is an alert on a target's machine since
-/// its scan, with texts as the service wrote them.
+/// what, by the kind of the question. `device` is what a target's device reports of its last scan, beside the action
+/// that it was asked about; `verified` is `yes`, `not yet` or `no report`. `finding` is an alert on a target's machine
+/// since its scan, with texts as the service wrote them.
 pub(super) const AFTER_SCANS: &str = "
     CREATE TABLE asked (
         what TEXT PRIMARY KEY, at INTEGER NOT NULL, how TEXT NOT NULL,

@@ -155,7 +155,7 @@ async fn without_a_configuration_it_says_what_to_set_and_calls_nobody() {
 async fn a_rehearsal_is_healthy() {
     let folder = tempfile::tempdir().unwrap();
     let done = fleetsweep(folder.path(), "doctor --mock", &[]).await;
-    assert_eq!((done.code, steps(&done).len()), (0, 7), "{}", done.out);
+    assert_eq!((done.code, steps(&done).len()), (0, 8), "{}", done.out);
     assert!(steps(&done).iter().all(|step| step.starts_with("ok ")));
 }
 

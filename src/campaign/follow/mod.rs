@@ -38,7 +38,7 @@ use crate::{
     defender::{Defender, sign_in::TokenSource},
     monitor::{Monitor, Scans, span},
     quota::{Clock, Moment, Pacer},
-    store::is_final,
+    store::{Store, is_final},
 };
 
 /// How often and for how long scans are followed.
@@ -140,6 +140,11 @@ impl<D: Defender> Follower<D> {
     ) -> Result<Followed, FollowError> {
         let began = self.clock.now();
         let deadline = self.options.timeout.map(|timeout| began + timeout);
+        if self.options.verify {
+            let now = self.clock.wall();
+            let begin = move |store: &mut Store| store.begin_verifying(now);
+            self.state.with(begin).await?;
+        }
         let mut memory = Memory::default();
         let mut looks = Looks::default();
         let end = loop {
