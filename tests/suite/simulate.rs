@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::program::{fleet, fleetsweep};
 
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 8] = [
     "calm",
     "busy-fleet",
     "flaky-network",
@@ -14,6 +14,7 @@ const SCENARIOS: [&str; 7] = [
     "long-outage",
     "hostile",
     "office",
+    "infected",
 ];
 
 fn scenario(name: &str) -> String {
