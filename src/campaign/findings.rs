@@ -2,14 +2,17 @@
 //! an alert tells of is not known.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
 };
 
 use jiff::Timestamp;
 
 use crate::{
-    client::alerts::{Alerts, AlertsError},
+    client::{
+        alerts::{Alerts, AlertsError},
+        wire_time::time,
+    },
     defender::wire::Alert,
     store::{Finding, Store, StoreError},
 };
@@ -17,7 +20,7 @@ use crate::{
 /// The severities of alerts (MDE-API.md, section 8), the least one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// `UnSpecified`, or a word that is not documented.
+    /// `UnSpecified`, or nothing.
     Unspecified,
     /// `Informational`
     Informational,
@@ -27,11 +30,14 @@ pub enum Severity {
     Medium,
     /// `High`
     High,
+    /// A word that is not documented, which may mean something graver.
+    Unknown,
 }
 
 impl Severity {
     /// All of them, the gravest one first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Unknown,
         Self::High,
         Self::Medium,
         Self::Low,
@@ -43,7 +49,11 @@ impl Severity {
     #[must_use]
     pub fn of(word: &str) -> Self {
         let is = |severity: &Self| severity.as_str().eq_ignore_ascii_case(word.trim());
-        Self::ALL.into_iter().find(is).unwrap_or(Self::Unspecified)
+        match Self::ALL.into_iter().find(is) {
+            Some(severity) => severity,
+            None if word.trim().is_empty() => Self::Unspecified,
+            None => Self::Unknown,
+        }
     }
 
     /// The word in messages and on the command line.
@@ -55,6 +65,7 @@ impl Severity {
             Self::Low => "low",
             Self::Medium => "medium",
             Self::High => "high",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -93,6 +104,14 @@ struct Scanned {
     began: Option<Timestamp>,
 }
 
+impl Scanned {
+    /// Whether its scan began, and earlier than that of the other.
+    fn is_earlier_than(&self, other: &Self) -> bool {
+        self.began
+            .is_some_and(|began| other.began.is_none_or(|other| began < other))
+    }
+}
+
 impl Machines {
     /// Reads them from the state.
     ///
@@ -110,8 +129,15 @@ impl Machines {
                 machine_id: machine.machine_id.as_str().into(),
                 began: machine.began,
             };
-            let id = machine.machine_id.to_ascii_lowercase();
-            machines.scanned.entry(id.into()).or_insert(scanned);
+            let id = machine.machine_id.to_ascii_lowercase().into();
+            match machines.scanned.entry(id) {
+                Entry::Vacant(entry) => drop(entry.insert(scanned)),
+                // A machine may stand in several rows, of which all but one were left out.
+                Entry::Occupied(mut entry) if scanned.is_earlier_than(entry.get()) => {
+                    entry.insert(scanned);
+                }
+                Entry::Occupied(_) => {}
+            }
         })?;
         Ok(machines)
     }
@@ -165,7 +191,7 @@ impl Findings {
             return;
         };
         // A time that cannot be read leaves nothing out.
-        let created: Option<Timestamp> = text(&alert.alert_creation_time).parse().ok();
+        let created = time(alert.alert_creation_time.as_deref());
         let is_early = created.is_some_and(|at| at < since);
         let is_late = created
             .zip(wanted.until)
@@ -179,11 +205,14 @@ impl Findings {
         let changed = text(&alert.last_update_time);
         let key = key(alert);
         if let Some((known, _)) = self.by_alert.get(&*key)
-            && *known >= changed
+            && time(Some(&changed))
+                .zip(time(Some(known)))
+                .is_some_and(|(changed, known)| changed <= known)
         {
             return;
         }
         let finding = Finding {
+            key: key.to_string(),
             n: scanned.n,
             machine_id: scanned.machine_id.to_string(),
             created: text(&alert.alert_creation_time),
@@ -207,7 +236,7 @@ impl Findings {
     #[must_use]
     pub fn all(&self) -> Vec<&Finding> {
         let mut all: Vec<_> = self.by_alert.values().map(|(_, finding)| finding).collect();
-        all.sort_unstable_by(|a, b| (&a.created, &a.alert).cmp(&(&b.created, &b.alert)));
+        all.sort_unstable_by(|a, b| (&a.created, &a.key).cmp(&(&b.created, &b.key)));
         all
     }
 
@@ -228,7 +257,8 @@ impl Findings {
 
 /// What tells an alert from all others. One without an id is told apart by its place and time.
 fn key(alert: &Alert) -> Box<str> {
-    let key = alert.id.clone().unwrap_or_else(|| {
+    let id = alert.id.clone().filter(|id| !id.trim().is_empty());
+    let key = id.unwrap_or_else(|| {
         format!(
             "{:?} {:?} {:?}",
             alert.machine_id, alert.title, alert.alert_creation_time

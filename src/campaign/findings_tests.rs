@@ -152,8 +152,8 @@ fn is_asked_for(alert: &Alert, wanted: &Wanted) -> bool {
     let severity = alert.severity.as_deref().unwrap();
     let is_grave = match wanted.least {
         None => true,
-        Some(Severity::High) => severity == "High",
-        Some(_) => ["High", "medium", "Low"].contains(&severity),
+        Some(Severity::High) => ["High", "Dreadful"].contains(&severity),
+        Some(_) => ["Dreadful", "High", "medium", "Low"].contains(&severity),
     };
     let is_source =
         !wanted.only_antivirus || alert.detection_source.as_deref() != Some("CustomerTI");

@@ -113,6 +113,13 @@ impl<D: Defender> Caller<D> {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// How long the next call of this kind waits for the quota, as far as that is known.
+    pub(crate) fn waits(&self, kind: Kind) -> Duration {
+        let waiting = self.pacer.waiting(kind);
+        let left = waiting.and_then(|waiting| waiting.left(self.clock.now()));
+        left.unwrap_or_default()
+    }
+
     /// The clock that waits are measured by.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
@@ -298,9 +305,7 @@ impl<D: Defender> Caller<D> {
     /// # Errors
     /// The service does not answer, or it refuses.
     pub async fn probe(&self, since: Timestamp) -> Result<(), CallError> {
-        let waiting = self.pacer.waiting(Kind::List);
-        let left = waiting.and_then(|waiting| waiting.left(self.clock.now()));
-        if left.is_some_and(|left| left > PROBE_WAITS) {
+        if self.waits(Kind::List) > PROBE_WAITS {
             return Ok(());
         }
         let mut refused = 0;

@@ -9,7 +9,7 @@
 //!   their end. [`margins`]: how far back, and how soon, the list of scans is read.
 //! - [`diagnosis`]: checks a connection before anything depends on it.
 //! - [`server_clock`]: the service's clock. [`token_clock`]: the clock that tokens age by. [`wait`](self):
-//!   waiting by the quota's clock.
+//!   waiting by the quota's clock. [`wire_time`](self): times as lists write them.
 //!
 //! Scan starts belong to the engine ([`crate::campaign::engine`]). A scan start is never sent again before it
 //! is known what became of the first one, so it cannot use this loop.
@@ -29,3 +29,4 @@ pub mod scans;
 pub mod server_clock;
 pub mod token_clock;
 pub(crate) mod wait;
+pub(crate) mod wire_time;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Store, StoreError, actions::FINAL, millis, schema, timestamp};
+use super::{Lock, Store, StoreError, actions::FINAL, millis, schema, timestamp};
 
 /// A scan that has ended by the service's word, and whose device has not reported it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct EndedScan {
     pub status: String,
     /// When it was created, as the service wrote it.
     pub created: String,
-    /// When the target's first call was sent.
-    pub first_sent: Option<Timestamp>,
+    /// When the call was sent that started it, by the server's clock.
+    pub sent: Option<Timestamp>,
     /// What its device has reported before.
     pub device: Option<DeviceWord>,
 }
@@ -74,7 +74,8 @@ impl Store {
         if self.is_verified()? {
             return Ok(());
         }
-        self.note_asked(DEVICES, now, "")
+        self.add_after_scans()?;
+        note_asked(&self.db, DEVICES, now, "").map_err(|e| self.failed("write", e))
     }
 
     /// Whether somebody has asked for what the devices report.
@@ -85,21 +86,26 @@ impl Store {
         Ok(self.asked(DEVICES)?.is_some())
     }
 
-    /// Notes that a question was asked at this time, and how.
-    pub(super) fn note_asked(
-        &mut self,
-        what: &str,
-        at: Timestamp,
-        how: &str,
-    ) -> Result<(), StoreError> {
-        let note = || {
-            schema::add_after_scans(&self.db)?;
-            self.db.execute(
-                "INSERT OR REPLACE INTO asked VALUES (?1, ?2, ?3)",
-                params![what, millis(at), how],
-            )
-        };
-        note().map(drop).map_err(|e| self.failed("write", e))
+    /// Adds the tables for what the scans found, unless they are there.
+    ///
+    /// # Errors
+    /// The file cannot be written, or an earlier release, which cannot read a file with them, is working on it.
+    pub(super) fn add_after_scans(&mut self) -> Result<(), StoreError> {
+        let failed = |e| self.failed("write", e);
+        if schema::has_after_scans(&self.db).map_err(failed)? {
+            return Ok(());
+        }
+        let last = "SELECT version FROM run ORDER BY id DESC LIMIT 1";
+        let last: Option<String> = self
+            .db
+            .query_row(last, [], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        let is_older = last.is_some_and(|version| version != env!("CARGO_PKG_VERSION"));
+        if is_older && Lock::is_held(&self.path) {
+            return Err(StoreError::OlderAtWork(self.path.clone()));
+        }
+        schema::add_after_scans(&self.db).map_err(failed)
     }
 
     /// When a question was asked last, and how.
@@ -125,7 +131,8 @@ impl Store {
     pub fn unverified_scans(&self, after: u64, limit: usize) -> Result<Vec<EndedScan>, StoreError> {
         let sql = format!(
             "SELECT p.n, t.machine_id, p.outcome = 'accepted', coalesce(t.scan_type, c.scan_type), p.action_status,
-                p.action_created, p.first_sent, p.action_id,
+                p.action_created,
+                (SELECT a.sent_server FROM attempt a WHERE a.n = p.n ORDER BY a.number DESC LIMIT 1), p.action_id,
                 d.action, d.scanned, d.result, d.reported, d.verified
              FROM progress p JOIN target t ON t.n = p.n JOIN campaign c
                 LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
@@ -143,7 +150,7 @@ impl Store {
                     scan_type: row.get(3)?,
                     status: row.get(4)?,
                     created: row.get(5)?,
-                    first_sent: timestamp(row.get(6)?),
+                    sent: timestamp(row.get(6)?),
                     action_id: row.get(7)?,
                     device: DeviceWord::at(row, 8)?,
                 })
@@ -163,8 +170,9 @@ impl Store {
         words: &[(u64, DeviceWord)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.note_asked(DEVICES, now, "")?;
+        self.add_after_scans()?;
         let written = self.db.transaction().and_then(|tx| {
+            note_asked(&tx, DEVICES, now, "")?;
             for (n, word) in words {
                 tx.prepare_cached(
                     "INSERT INTO device VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -186,6 +194,20 @@ impl Store {
         written.map_err(|e| self.failed("write", e))
     }
 
+    /// How many ended scans their devices were not asked about yet, or have not confirmed although they succeeded.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn unconfirmed_scans(&self) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM progress p LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
+             WHERE p.outcome IN ('accepted', 'already_pending') AND p.action_status IN ({FINAL})
+                AND (d.n IS NULL OR p.action_status = 'Succeeded' AND d.verified <> 'yes')"
+        );
+        let count = self.db.query_row(&sql, [], |row| row.get(0));
+        count.map_err(|e| self.failed("count", e))
+    }
+
     /// How many ended scans have each word of [`DeviceWord::verified`]; the empty word stands for those that were not
     /// asked about yet. `None` if nobody has asked for it.
     ///
@@ -205,6 +227,20 @@ impl Store {
         let counts = counts.map_err(|e| self.failed("count", e))?;
         Ok(Some(counts.into_iter().collect()))
     }
+}
+
+/// Notes that a question was asked at this time, and how.
+pub(super) fn note_asked(
+    db: &Connection,
+    what: &str,
+    at: Timestamp,
+    how: &str,
+) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT OR REPLACE INTO asked VALUES (?1, ?2, ?3)",
+        params![what, millis(at), how],
+    )
+    .map(drop)
 }
 
 #[cfg(test)]

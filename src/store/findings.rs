@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Store, StoreError, millis, timestamp};
+use super::{Store, StoreError, devices::note_asked, millis, timestamp};
 
 /// A machine of the campaign, and since when its scan may have found something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,9 @@ pub struct Finding {
     pub machine_id: String,
     /// When the alert was created, as the service wrote it.
     pub created: String,
-    /// The alert's id, in lower case.
+    /// What tells the alert from all others: its id in lower case, where it has one.
+    pub key: String,
+    /// The alert's id.
     pub alert: String,
     /// The machine's DNS name.
     pub computer: String,
@@ -66,7 +68,7 @@ impl Store {
         // A scan may also have begun where the answer was lost.
         let sql = "SELECT t.n, t.machine_id, coalesce(p.action_created, ''),
                 CASE WHEN p.outcome IN ('accepted', 'already_pending', 'unsure') OR p.outcome IS NULL
-                    THEN p.first_sent END
+                    THEN coalesce((SELECT min(a.sent_server) FROM attempt a WHERE a.n = p.n), p.first_sent) END
             FROM target t LEFT JOIN progress p ON p.n = t.n
             WHERE coalesce(p.outcome, '') NOT IN ('duplicate', 'invalid') ORDER BY t.n";
         let mut read = || -> rusqlite::Result<()> {
@@ -96,15 +98,17 @@ impl Store {
         now: Timestamp,
         which: &str,
     ) -> Result<(), StoreError> {
-        self.note_asked(FINDINGS, now, which)?;
+        self.add_after_scans()?;
         let written = self.db.transaction().and_then(|tx| {
+            note_asked(&tx, FINDINGS, now, which)?;
             tx.execute("DELETE FROM finding", [])?;
             for one in findings {
                 tx.prepare_cached(
                     "INSERT OR REPLACE INTO finding
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                 )?
                 .execute(params![
+                    one.key,
                     one.alert,
                     one.n,
                     one.computer,
@@ -143,12 +147,13 @@ impl Store {
             return Ok(Vec::new());
         }
         let sql = "SELECT f.n, created, alert, computer, severity, family, threat, title, category, status, incident,
-                source, last_event, began, t.machine_id
-            FROM finding f JOIN target t ON t.n = f.n ORDER BY f.n, created, alert";
+                source, last_event, began, t.machine_id, key
+            FROM finding f JOIN target t ON t.n = f.n ORDER BY f.n, created, key";
         let read = self.read(sql, |row| {
             Ok(Finding {
                 n: row.get(0)?,
                 machine_id: row.get(14)?,
+                key: row.get(15)?,
                 created: row.get(1)?,
                 alert: row.get(2)?,
                 computer: row.get(3)?,
@@ -182,6 +187,7 @@ mod tests {
         let finding = |n, alert: &str| Finding {
             n,
             machine_id: format!("m{n}"),
+            key: alert.into(),
             alert: alert.into(),
             severity: "High".into(),
             began: Some(Timestamp::UNIX_EPOCH),

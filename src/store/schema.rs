@@ -113,12 +113,12 @@ pub(super) const AFTER_SCANS: &str = "
         sum INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(n, action, scanned, result, reported, verified)) STORED
     );
     CREATE TABLE finding (
-        alert TEXT PRIMARY KEY, n INTEGER NOT NULL, computer TEXT NOT NULL, severity TEXT NOT NULL,
+        key TEXT PRIMARY KEY, alert TEXT NOT NULL, n INTEGER NOT NULL, computer TEXT NOT NULL, severity TEXT NOT NULL,
         family TEXT NOT NULL, threat TEXT NOT NULL, title TEXT NOT NULL, category TEXT NOT NULL,
         status TEXT NOT NULL, incident TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
         last_event TEXT NOT NULL, began INTEGER,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (
-            row_sum(alert, n, computer, severity, family, threat, title, category, status, incident, source, created,
+            row_sum(key, alert, n, computer, severity, family, threat, title, category, status, incident, source, created,
             last_event, began)
         ) STORED
     ) WITHOUT ROWID;

@@ -29,6 +29,10 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
         path: path.to_owned(),
         what,
     };
+    // Another process may add tables meanwhile.
+    let _as_it_is = db
+        .unchecked_transaction()
+        .map_err(|e| StoreError::new("read", path, e))?;
     let version = schema::version(db, path)?;
     match damage(db, version) {
         Ok(None) => Ok(()),

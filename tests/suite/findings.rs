@@ -292,6 +292,46 @@ async fn findings_are_listed_counted_and_kept_for_status() {
 }
 
 #[tokio::test]
+async fn a_machine_whose_first_row_was_left_out_is_asked_about_by_the_row_that_was_scanned() {
+    let mock = MockConfig {
+        alerts: AlertsConfig {
+            finding_chance: 1.0,
+            ..infected().alerts
+        },
+        ..infected()
+    };
+    let (tenant, base) = served(mock).await;
+    let folder = tempfile::tempdir().unwrap();
+    let id = &tenant.machine_ids()[0];
+    let csv = format!("machine_id,os\n{id},Linux\n{id},Windows\n{id},Windows\n");
+    fs::write(folder.path().join("fleet.csv"), csv).unwrap();
+    let api = at(&base);
+    let run = format!(
+        "run fleet.csv --where os=Windows --limit none --yes --quota-file q.db --follow --follow-interval 1s {api}"
+    );
+    let done = fleetsweep(folder.path(), &run, &token()).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    let done = findings(folder.path(), &api, "").await;
+    assert_eq!(rows(&done.out).len(), 1, "{}", done.err);
+    assert!(
+        done.err.contains("1 finding on 1 of 1 machine"),
+        "{}",
+        done.err
+    );
+    // What is no list of findings is not overwritten.
+    let over = findings(folder.path(), &api, "-o fleet.csv").await;
+    assert_eq!(over.code, 2, "{}", over.err);
+    for times in [
+        "--since 2026-11-24T10:00Z --until 2026-11-24T09:00Z",
+        "--since 2126-11-24T10:00",
+        "--since noon",
+    ] {
+        let done = findings(folder.path(), &api, times).await;
+        assert_eq!(done.code, 2, "{times}: {}", done.err);
+    }
+}
+
+#[tokio::test]
 async fn a_watch_ends_with_the_scans_and_tells_each_finding_once() {
     let mock = MockConfig {
         scan_time: Duration::from_secs(1)..=Duration::from_secs(3),

@@ -8,7 +8,8 @@ use fleetsweep::{
         follow::{FollowEnd, FollowOptions, Followed},
     },
     mock::{
-        Fault, HealthConfig, Kind, MockConfig, QuotaConfig, ReportedTime, Rule, Tenant, TrueScan,
+        Ends, Fault, HealthConfig, Kind, MockConfig, QuotaConfig, ReportedTime, Rule, Tenant,
+        TrueScan,
     },
     quota::{Clock as _, Quota, SystemClock},
     store::{Store, StoreError, StoredRow},
@@ -238,6 +239,68 @@ async fn it_gives_up_a_day_after_the_last_report_that_was_new_and_counts_what_is
     let tally = told.verified.unwrap();
     assert_eq!(tally["yes"] + tally["no report"], 60);
     assert!(tally["no report"] > 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_that_end_days_later_are_waited_for_like_the_first() {
+    for seed in 0..6 {
+        let mock = MockConfig {
+            seed,
+            machines: 4,
+            scan_time: HOUR..=150 * HOUR,
+            health: HealthConfig {
+                never: 0.0,
+                disabled: 0.0,
+                lag: 2 * HOUR..=6 * HOUR,
+                ..HealthConfig::default()
+            },
+            ..truthful()
+        };
+        let ground = drained(mock).await;
+        let told = verified(&ground, None).await;
+        assert_eq!(told.end, FollowEnd::Done);
+        assert!(told.all_verified(), "seed {seed}: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_reports_of_scans_that_did_not_succeed() {
+    let mock = MockConfig {
+        ends: Ends {
+            failed: 0.5,
+            timed_out: 0.5,
+            ..Ends::default()
+        },
+        health: HealthConfig {
+            silent: 1.0,
+            ..truthful().health
+        },
+        ..truthful()
+    };
+    let ground = drained(mock).await;
+    let told = verified(&ground, None).await;
+    assert_eq!(told.end, FollowEnd::Done);
+    let took = ground.elapsed() - 5 * HOUR;
+    assert!(took < 2 * HOUR, "{took:?}");
+    let asked = rows(&ground)
+        .values()
+        .filter(|row| row.device.is_some())
+        .count();
+    assert_eq!(asked, 60, "each device was asked all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_fails_for_good_is_not_waited_for_without_an_end() {
+    let mock = MockConfig {
+        faults: vec![Rule::new(Fault::Status(503, String::new())).kind(Kind::Health)],
+        ..truthful()
+    };
+    let ground = drained(mock).await;
+    let told = verified(&ground, None).await;
+    assert_eq!(told.end, FollowEnd::Done);
+    assert!(told.all_succeeded() && !told.all_verified());
+    let took = ground.elapsed() - 5 * HOUR;
+    assert!(took >= 24 * HOUR && took < 26 * HOUR, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

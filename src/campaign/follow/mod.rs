@@ -142,8 +142,8 @@ impl<D: Defender> Follower<D> {
         let deadline = self.options.timeout.map(|timeout| began + timeout);
         if self.options.verify {
             let now = self.clock.wall();
-            let begin = move |store: &mut Store| store.begin_verifying(now);
-            self.state.with(begin).await?;
+            let prepare = move |store: &mut Store| store.begin_verifying(now);
+            self.state.with(prepare).await?;
         }
         let mut memory = Memory::default();
         let mut looks = Looks::default();

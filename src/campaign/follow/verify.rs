@@ -12,18 +12,21 @@ use super::{FollowError, Follower};
 use crate::{
     client::{
         caller::CallError,
-        health::{self, DeviceHealth, HealthError, LastScan},
+        health::{self, DeviceHealth, HealthError, HealthReport, LastScan},
     },
     defender::Defender,
     monitor::{count, span},
-    quota::Moment,
+    quota::{Kind, Moment},
     store::{DeviceWord, EndedScan, Store, StoreError},
 };
 
 /// The pause between two looks at the report.
 const PAUSE: Duration = Duration::from_mins(10);
 
-/// When this has passed without a device's report that confirms a scan, nobody waits for the others any more.
+/// A look is put off if the quota would keep it waiting for longer than this: the scans are followed meanwhile.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// When this has passed without a scan that ended, or was confirmed by its device, nobody waits for the others.
 const NOTHING_NEW: Duration = Duration::from_hours(24);
 
 /// A scan that a device reports must be later than our scan's creation by this much. Whether the reported time is the
@@ -47,8 +50,15 @@ mod word {
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     next: Option<Moment>,
-    /// When a device last confirmed a scan, or else the first look.
-    confirmed: Option<Moment>,
+    /// How many scans were not confirmed at the last look.
+    left: u64,
+    /// When a device last confirmed a scan, or a scan ended.
+    news: Option<Moment>,
+    /// Whether it was said that nobody waits any longer for what is left.
+    has_given_up: bool,
+    /// Whether it was said that the report cannot be read at the moment.
+    has_failed: bool,
+    /// Whether the report cannot be had at all.
     is_over: bool,
 }
 
@@ -59,21 +69,76 @@ impl<D: Defender> Follower<D> {
         if !self.options.verify || looks.is_over {
             return Ok(None);
         }
-        let ended = self.state.with(|store| unverified(store)).await?;
-        if ended.is_empty() {
+        let left = self.state.with(|store| store.unconfirmed_scans()).await?;
+        if left == 0 || !self.is_waited_for(looks, left) {
             return Ok(None);
         }
-        let now = self.clock.now();
-        if let Some(next) = looks.next.filter(|next| *next > now) {
+        if let Some(next) = looks.next.filter(|next| *next > self.clock.now()) {
             return Ok(Some(next));
         }
         let next = self.clock.now() + PAUSE;
         looks.next = Some(next);
-        let report = match health::read(&self.reports, |_| {}).await {
-            Ok(report) => report,
+        let wait = self.reports.waits(Kind::Health);
+        if wait > PATIENCE {
+            self.monitor.note(&format!(
+                "the quota has no call for the devices' report for {}",
+                span::in_words(wait)
+            ));
+            return Ok(Some(next));
+        }
+        let Some(report) = self.read_report(looks).await? else {
+            return Ok((!looks.is_over).then_some(next));
+        };
+        let confirmed = self.put(&report).await?;
+        if confirmed > 0 {
+            looks.news = Some(self.clock.now());
+        }
+        looks.left = self.state.with(|store| store.unconfirmed_scans()).await?;
+        if looks.left == 0 {
+            return Ok(None);
+        }
+        self.monitor.note(&format!(
+            "{} not yet reported by the devices, whose reports lag; next look in {}",
+            count::of(looks.left, "ended scan"),
+            span::in_words(PAUSE)
+        ));
+        Ok(Some(next))
+    }
+
+    /// Whether the devices of these scans are waited for any longer. It is said once if they are not.
+    fn is_waited_for(&self, looks: &mut Looks, left: u64) -> bool {
+        let now = self.clock.now();
+        if left > looks.left || looks.news.is_none() {
+            looks.news = Some(now);
+            looks.has_given_up = false;
+            looks.left = left;
+        }
+        if looks.news.is_none_or(|news| now.since(news) < NOTHING_NEW) {
+            return true;
+        }
+        if !looks.has_given_up {
+            looks.has_given_up = true;
+            self.monitor.say(&format!(
+                "--verify: for 24 h no device has reported one of the {} that are not verified; `fleetsweep follow \
+                 --verify` looks again",
+                count::of(left, "ended scan")
+            ));
+        }
+        false
+    }
+
+    /// Reads the report; `None` if it cannot be read now, or not at all.
+    async fn read_report(&self, looks: &mut Looks) -> Result<Option<HealthReport>, FollowError> {
+        match health::read(&self.reports, |_| {}).await {
+            Ok(report) => return Ok(Some(report)),
             Err(HealthError::Call(e @ CallError::Unanswered { .. })) => {
-                tracing::info!("the devices' antivirus report could not be read: {e}");
-                return Ok(Some(next));
+                if !looks.has_failed {
+                    looks.has_failed = true;
+                    self.monitor.say(&format!(
+                        "--verify: the devices' report could not be read: {e}. It is tried again every {}",
+                        span::in_words(PAUSE)
+                    ));
+                }
             }
             Err(HealthError::Call(e)) if !matches!(e, CallError::Refused(_)) => {
                 return Err(e.into());
@@ -81,47 +146,35 @@ impl<D: Defender> Follower<D> {
             Err(e) => {
                 looks.is_over = true;
                 self.monitor.say(&format!(
-                    "--verify: {e}. The scans are followed without it, and nothing is verified"
+                    "--verify: {e}. The scans are followed without it, and nothing more is verified"
                 ));
-                return Ok(None);
             }
-        };
-        let wall = self.clock.wall();
-        let words: Vec<_> = ended
-            .iter()
-            .map(|scan| (scan.n, judge(scan, report.of(&scan.machine_id), wall)))
-            .collect();
-        let confirmed = words.iter().filter(|(_, word)| word.verified == word::YES);
-        let (confirmed, all) = (confirmed.count(), words.len());
-        self.state
-            .with(move |store| store.put_device_words(&words, wall))
-            .await?;
-        if confirmed > 0 || looks.confirmed.is_none() {
-            looks.confirmed = Some(self.clock.now());
         }
-        if confirmed == all {
-            return Ok(None);
-        }
-        Ok(self.next_look(looks, next, (all - confirmed) as u64))
+        Ok(None)
     }
 
-    /// When the next look is due, if the devices that have not confirmed their scans are waited for any longer.
-    fn next_look(&self, looks: &mut Looks, next: Moment, left: u64) -> Option<Moment> {
-        let scans = count::of(left, "ended scan");
-        let quiet = looks.confirmed.map(|at| self.clock.now().since(at));
-        if quiet >= Some(NOTHING_NEW) {
-            looks.is_over = true;
-            self.monitor.say(&format!(
-                "--verify: for 24 h no device has reported one of the {scans} that are not verified; `fleetsweep \
-                 follow --verify` looks again"
-            ));
-            return None;
+    /// Writes what the report says of the ended scans. Returns how many it has confirmed.
+    async fn put(&self, report: &HealthReport) -> Result<usize, FollowError> {
+        let wall = self.clock.wall();
+        let ended = self.state.with(|store| unverified(store)).await?;
+        let mut words = Vec::new();
+        for scan in &ended {
+            let word = judge(scan, report.of(&scan.machine_id), wall);
+            // A list that moved while it was read may lack a machine.
+            let is_unsure = report.moved && word.verified == word::NO_REPORT;
+            if !is_unsure && scan.device.as_ref() != Some(&word) {
+                words.push((scan.n, word));
+            }
         }
-        self.monitor.note(&format!(
-            "{scans} not yet reported by the devices, whose reports lag; next look in {}",
-            span::in_words(PAUSE)
-        ));
-        Some(next)
+        let confirmed = words.iter().filter(|(_, word)| word.verified == word::YES);
+        let confirmed = confirmed.count();
+        for chunk in words.chunks(PAGE) {
+            let chunk = chunk.to_vec();
+            self.state
+                .with(move |store| store.put_device_words(&chunk, wall))
+                .await?;
+        }
+        Ok(confirmed)
     }
 }
 
@@ -150,7 +203,7 @@ fn judge(scan: &EndedScan, health: Option<&DeviceHealth>, now: Timestamp) -> Dev
         });
     };
     let last = last_scan(scan, health);
-    let began = scan.created.parse().ok().or(scan.first_sent);
+    let began = scan.created.parse().ok().or(scan.sent);
     let is_since = |at: Timestamp, began: Timestamp| {
         let from = began.saturating_add(MARGIN).unwrap_or(Timestamp::MAX);
         let until = now.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
@@ -200,7 +253,7 @@ mod tests {
             scan_type: "quick".into(),
             status: "Succeeded".into(),
             created: BEGAN.to_string(),
-            first_sent: None,
+            sent: None,
             device: None,
         }
     }

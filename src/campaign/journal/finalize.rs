@@ -120,6 +120,8 @@ impl Finalizer {
         let mut tally = Tally::default();
         let mut troubles = Troubles::default();
         let mut is_finished = true;
+        // Somebody may have asked the devices meanwhile, beside this run.
+        let layout = super::layout(&store, layout.excel())?;
         let mut fresh = Rewrite::start(path, &layout)?;
         store.each_row(false, |row| {
             if is_abandoned() {

@@ -1,9 +1,13 @@
 //! The options of `findings`, and where it writes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{ArgAction, Args, ValueEnum};
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
 use super::report::{COLUMNS, cells};
 use crate::{
@@ -104,12 +108,14 @@ impl From<SeverityArg> for Severity {
 
 /// Reads an instant, or a local date with a time.
 fn time(text: &str) -> Result<Timestamp, String> {
+    let zoned = || text.parse::<Zoned>().ok().map(|zoned| zoned.timestamp());
     let local = || {
         let shown: DateTime = text.parse().ok()?;
-        let zoned = shown.to_zoned(TimeZone::system()).ok()?;
+        let zoned = shown.to_zoned(TimeZone::try_system().ok()?).ok()?;
         Some(zoned.timestamp())
     };
-    text.parse().ok().or_else(local).ok_or_else(|| {
+    let instant = text.parse().ok().or_else(zoned).or_else(local);
+    instant.ok_or_else(|| {
         "write a time such as 2026-11-24T18:00, or 2026-11-24T18:00:00Z for UTC".to_owned()
     })
 }
@@ -154,10 +160,24 @@ impl FindingsCommand {
     ///
     /// # Errors
     /// There is one.
-    pub(super) fn refuse_idle(&self) -> Result<(), Failure> {
+    pub(super) fn refuse_idle(&self, now: Timestamp) -> Result<(), Failure> {
         if self.follow.verify {
             return Err(Failure::usage(
                 "--verify is an option of `fleetsweep follow`: findings come from alerts, not from the devices' report",
+            ));
+        }
+        let since = self.which.since;
+        if since
+            .zip(self.which.until)
+            .is_some_and(|(since, until)| since > until)
+        {
+            return Err(Failure::usage(
+                "--since is later than --until: no alert lies between them",
+            ));
+        }
+        if since.is_some_and(|since| since > now) {
+            return Err(Failure::usage(
+                "--since lies in the future: no alert was created after it",
             ));
         }
         let follows = self.follow.follow_interval.is_some() || self.follow.follow_timeout.is_some();
@@ -179,13 +199,30 @@ impl FindingsCommand {
     /// Starts the CSV.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or is something else than a list of findings.
     pub(super) fn table(&self) -> Result<Table, Failure> {
         Ok(match self.file() {
+            Some(path) if is_foreign(path) => {
+                return Err(Failure::usage(format!(
+                    "{} is no list of findings, and is not overwritten: name another file with -o",
+                    path.display()
+                )));
+            }
             Some(path) => Table::create(path, WHAT, COLUMNS)?,
             None => Table::stream(screen::csv(), WHAT, COLUMNS)?,
         })
     }
+}
+
+/// Whether there is a file with something else in it than findings.
+fn is_foreign(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let header = COLUMNS.join(",");
+    let read = File::open(path).and_then(|file| {
+        let length = header.len() as u64;
+        file.take(length).read_to_end(&mut start)
+    });
+    read.is_ok() && !start.is_empty() && start != header.as_bytes()
 }
 
 /// Adds findings to the CSV, at once.

@@ -18,6 +18,7 @@ use crate::{
     campaign::findings::{Findings, Severity},
     client::alerts::AlertList,
     defender::sign_in::Need,
+    quota::{Clock as _, SystemClock},
 };
 
 /// The longest outage that is waited for: somebody is waiting for the list.
@@ -30,7 +31,7 @@ const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 pub async fn run(args: FindingsCommand) -> Result<ExitCode, Failure> {
     // First of all, because signing in may take long.
     let mut signals = signals::listen();
-    args.refuse_idle()?;
+    args.refuse_idle(SystemClock.wall())?;
     let files = args
         .file()
         .map(|file| FileUse::written("the findings (-o)", file));
@@ -40,8 +41,7 @@ pub async fn run(args: FindingsCommand) -> Result<ExitCode, Failure> {
         return Err(interrupted());
     };
     let campaign = campaign?;
-    let longest_outage = (!args.watch).then_some(LONGEST_OUTAGE);
-    let alerts = AlertList::new(campaign.api.caller(longest_outage));
+    let alerts = AlertList::new(campaign.api.caller(Some(LONGEST_OUTAGE)));
     let mut search = Search {
         alerts,
         findings: Findings::default(),
@@ -49,13 +49,14 @@ pub async fn run(args: FindingsCommand) -> Result<ExitCode, Failure> {
         which: args.which.in_words(),
         campaign,
         asked_about: 0,
+        has_complained: false,
     };
     let done = if args.watch {
         Box::pin(watch::run(&args, &mut search, &mut signals)).await
     } else {
         match signals::unless_stopped(&mut signals, search.look()).await {
             None => Err(interrupted()),
-            Some(Err(e)) => Err(e),
+            Some(Err(e)) => Err(e.into()),
             Some(Ok(())) => write(&args, &search).map(|()| ExitCode::Clean),
         }
     };

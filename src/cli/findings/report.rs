@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     campaign::findings::{Findings, Severity},
@@ -53,13 +53,21 @@ pub(super) fn cells(finding: &Finding) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// The alert's page in Microsoft's portal.
+/// The alert's page in Microsoft's portal for the commercial clouds.
 fn link(alert: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if alert.is_empty() || !alert.bytes().all(is_plain) {
         return String::new();
     }
     format!("https://security.microsoft.com/alerts/{alert}")
+}
+
+/// Writes each finding as an object with the columns' names.
+fn rows<S: Serializer>(findings: &Vec<&Finding>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(findings.iter().map(|finding| {
+        let named = COLUMNS.into_iter().zip(cells(finding));
+        named.collect::<BTreeMap<_, _>>()
+    }))
 }
 
 /// How many families and machines are named in words.
@@ -79,7 +87,8 @@ pub(super) struct Report<'a> {
     by_severity: BTreeMap<&'static str, u64>,
     by_family: BTreeMap<&'a str, u64>,
     by_machine: BTreeMap<&'a str, u64>,
-    findings: Vec<BTreeMap<&'static str, String>>,
+    #[serde(serialize_with = "rows")]
+    findings: Vec<&'a Finding>,
     #[serde(skip)]
     gravest: Option<Severity>,
 }
@@ -102,17 +111,15 @@ impl<'a> Report<'a> {
             by_severity: BTreeMap::new(),
             by_family: BTreeMap::new(),
             by_machine: BTreeMap::new(),
-            findings: Vec::new(),
+            findings: all,
             gravest: None,
         };
-        for &finding in &all {
+        for finding in report.findings.clone() {
             let severity = Severity::of(&finding.severity);
             report.gravest = report.gravest.max(Some(severity));
             *report.by_severity.entry(severity.as_str()).or_default() += 1;
             *report.by_family.entry(family(finding)).or_default() += 1;
             *report.by_machine.entry(&finding.machine_id).or_default() += 1;
-            let named = COLUMNS.into_iter().zip(cells(finding));
-            report.findings.push(named.collect());
         }
         report.machines_with_findings = report.by_machine.len() as u64;
         report

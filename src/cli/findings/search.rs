@@ -8,7 +8,7 @@ use crate::{
         alerts::{AlertList, AlertsError},
         caller::CallError,
     },
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// The alerts of a campaign, and what was found among them.
@@ -21,6 +21,24 @@ pub(super) struct Search {
     pub(super) findings: Findings,
     /// How many machines the last look asked about.
     pub(super) asked_about: u64,
+    /// Whether it was said that the findings are not kept.
+    pub(super) has_complained: bool,
+}
+
+/// Why a look at the alerts has failed.
+pub(super) enum LookError {
+    /// The service did not answer. The next look may succeed.
+    Unanswered(Failure),
+    /// The next look would fail as well.
+    Final(Failure),
+}
+
+impl From<LookError> for Failure {
+    fn from(e: LookError) -> Self {
+        match e {
+            LookError::Unanswered(failure) | LookError::Final(failure) => failure,
+        }
+    }
 }
 
 impl Search {
@@ -28,9 +46,10 @@ impl Search {
     ///
     /// # Errors
     /// The alerts or the state cannot be read.
-    pub(super) async fn look(&mut self) -> Result<(), Failure> {
+    pub(super) async fn look(&mut self) -> Result<(), LookError> {
         let path = &self.campaign.state;
-        let machines = Machines::of(&Store::open_unchecked_read_only(path)?)?;
+        let machines = Machines::of(&Store::open_unchecked_read_only(path).map_err(final_error)?);
+        let machines = machines.map_err(final_error)?;
         self.asked_about = machines.asked_about(&self.wanted);
         let look = self.findings.look(&self.alerts, &machines, &self.wanted);
         if !look.await.map_err(failure)? {
@@ -39,7 +58,10 @@ impl Search {
         let now = self.campaign.api.clock.wall();
         let kept = Store::open_unchecked(path)
             .and_then(|mut store| store.put_findings(self.findings.all(), now, &self.which));
-        if let Err(e) = kept {
+        if let Err(e) = kept
+            && !self.has_complained
+        {
+            self.has_complained = true;
             let monitor = &self.campaign.api.monitor;
             monitor.say(&format!(
                 "the findings are not kept for `fleetsweep status`: {e}"
@@ -55,13 +77,17 @@ impl Search {
     }
 }
 
-fn failure(e: AlertsError) -> Failure {
+fn final_error(e: StoreError) -> LookError {
+    LookError::Final(e.into())
+}
+
+fn failure(e: AlertsError) -> LookError {
     match e {
-        AlertsError::Call(CallError::Ledger(e)) => e.into(),
-        e @ AlertsError::Call(CallError::Unanswered { .. }) => Failure::new(
-            ExitCode::Tenant,
-            format!("{e}; nothing was changed, try again"),
-        ),
-        e => Failure::new(ExitCode::Tenant, e),
+        AlertsError::Call(CallError::Ledger(e)) => LookError::Final(e.into()),
+        e @ AlertsError::Call(CallError::Unanswered { .. }) => {
+            let why = format!("{e}; nothing was changed, try again");
+            LookError::Unanswered(Failure::new(ExitCode::Tenant, why))
+        }
+        e => LookError::Final(Failure::new(ExitCode::Tenant, e)),
     }
 }

@@ -196,10 +196,6 @@ impl RunContext {
         command: &[OsString],
         bounds: RunBounds,
     ) -> Result<Journal, Failure> {
-        if self.args.following.verify {
-            store.begin_verifying(self.api.clock.wall())?;
-        }
-        let layout = journal::layout(&store, self.args.output.excel)?;
         let this_run = record::this_run(
             &self.setup.connection,
             self.api.clock.as_ref(),
@@ -207,6 +203,10 @@ impl RunContext {
             self.setup.note.with_bounds(bounds).to_json(),
         );
         let this_run = store.begin_run(&this_run)?;
+        if self.args.following.verify {
+            store.begin_verifying(self.api.clock.wall())?;
+        }
+        let layout = journal::layout(&store, self.args.output.excel)?;
         let mark = self.keep_mark(&store, targets).await?;
         let journal = Journal::begin(store, this_run, &self.setup.places.results, &layout);
         Ok(journal.map_err(Failure::storage)?.with_ledger(mark))

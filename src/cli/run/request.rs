@@ -55,7 +55,13 @@ impl RunArgs {
 
     /// Whether the input is meant to be a results file: `--where` names a column that only such a file has.
     fn reads_results(&self) -> bool {
-        const COLUMNS: [&str; 4] = ["outcome", "action_status", "error_code", "http_status"];
+        const COLUMNS: [&str; 5] = [
+            "outcome",
+            "action_status",
+            "error_code",
+            "http_status",
+            "verified",
+        ];
         let mut columns = self.input.wheres.iter().map(Where::column);
         columns.any(|column| COLUMNS.contains(&column))
     }

@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::defender::wire::DeviceAvInfo;
+use crate::{client::wire_time::time, defender::wire::DeviceAvInfo};
 
 /// A scan later than this from now is a mistake of the device's clock and proves nothing.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
@@ -272,21 +272,6 @@ impl HealthReport {
         new
     }
 }
-
-/// A time of the report. One without a time zone is in UTC. `None` for what cannot be read, and for years before 2000,
-/// which stand for "never".
-fn time(text: Option<&str>) -> Option<Timestamp> {
-    let text = text?.trim();
-    let in_utc = || {
-        let civil: DateTime = text.parse().ok()?;
-        civil.to_zoned(TimeZone::UTC).ok()
-    };
-    let at = text.parse().ok();
-    let at: Timestamp = at.or_else(|| in_utc().map(|zoned| zoned.timestamp()))?;
-    (at.as_second() >= YEAR_2000).then_some(at)
-}
-
-const YEAR_2000: i64 = 946_684_800;
 
 #[cfg(test)]
 mod tests;
