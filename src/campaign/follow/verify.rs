@@ -52,6 +52,8 @@ pub(super) struct Looks {
     next: Option<Moment>,
     /// How many scans were not confirmed at the last look.
     left: u64,
+    /// How many of them were spoken of last.
+    noted: u64,
     /// When a device last confirmed a scan, or a scan ended.
     news: Option<Moment>,
     /// Whether it was said that nobody waits any longer for what is left.
@@ -93,15 +95,19 @@ impl<D: Defender> Follower<D> {
         if confirmed > 0 {
             looks.news = Some(self.clock.now());
         }
-        looks.left = self.state.with(|store| store.unconfirmed_scans()).await?;
-        if looks.left == 0 {
+        let still = self.state.with(|store| store.unconfirmed_scans()).await?;
+        looks.left = still;
+        if still == 0 {
             return Ok(None);
         }
-        self.monitor.note(&format!(
-            "{} not yet reported by the devices, whose reports lag; next look in {}",
-            count::of(looks.left, "ended scan"),
-            span::in_words(PAUSE)
-        ));
+        if still != looks.noted {
+            looks.noted = still;
+            self.monitor.note(&format!(
+                "{} not yet reported by the devices, whose reports lag; a look every {}",
+                count::of(still, "ended scan"),
+                span::in_words(PAUSE)
+            ));
+        }
         Ok(Some(next))
     }
 

@@ -170,7 +170,11 @@ impl<'a> Report<'a> {
             by_severity.collect::<Vec<_>>().join(", ")
         ));
         lines.push(format!("  by family: {}", most(&self.by_family)));
-        lines.push(format!("  by machine: {}", most(&self.by_machine)));
+        let mut by_computer: BTreeMap<&str, u64> = BTreeMap::new();
+        for finding in &self.findings {
+            *by_computer.entry(computer(finding)).or_default() += 1;
+        }
+        lines.push(format!("  by machine: {}", most(&by_computer)));
         lines
     }
 }
@@ -181,6 +185,15 @@ pub(super) fn family(finding: &Finding) -> &str {
     names
         .find(|name| !name.is_empty())
         .map_or("not named", String::as_str)
+}
+
+/// The machine's name, or else its id.
+pub(super) fn computer(finding: &Finding) -> &str {
+    if finding.computer.is_empty() {
+        &finding.machine_id
+    } else {
+        &finding.computer
+    }
 }
 
 /// The most frequent of them, in words.

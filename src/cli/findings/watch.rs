@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{
     args::{FindingsCommand, add},
-    report::family,
+    report::{computer, family},
     search::{LookError, Search},
 };
 use crate::{
@@ -129,12 +129,10 @@ fn tell(
     }
     for finding in new {
         let severity = Severity::of(&finding.severity);
-        let computer = [&finding.computer, &finding.machine_id];
-        let computer = computer.into_iter().find(|name| !name.is_empty());
         search.campaign.api.monitor.say(&format!(
             "finding: {severity}, {} on {}: {}",
             family(&finding),
-            computer.map_or("", String::as_str),
+            computer(&finding),
             finding.title
         ));
     }
