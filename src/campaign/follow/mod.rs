@@ -60,7 +60,7 @@ pub struct Follower<D> {
     patient: Calls<D>,
     /// These do not: the run that is in progress finds out whether the API answers.
     beside: Calls<D>,
-    /// Reads the devices' report, and waits for the end of an outage too.
+    /// Reads the devices' report. It waits for no outage: the next look is soon enough.
     reports: Caller<D>,
     clock: Arc<dyn Clock>,
     monitor: Arc<dyn Monitor>,
@@ -105,14 +105,13 @@ impl<D: Defender> Follower<D> {
             list: ScanList::new(caller(on_outage.clone())),
             gets: caller(on_outage),
         };
-        let patiently = OnOutage::Holds {
-            at_most: None,
-            monitor: Arc::clone(&monitor),
-        };
         Self {
-            patient: calls(patiently.clone()),
+            patient: calls(OnOutage::Holds {
+                at_most: None,
+                monitor: Arc::clone(&monitor),
+            }),
             beside: calls(OnOutage::None),
-            reports: caller(patiently),
+            reports: caller(OnOutage::None),
             clock,
             monitor,
             state: SharedStore::new(state, options.disk),

@@ -128,7 +128,8 @@ impl Status {
             return Ok(());
         };
         let away = count::of(self.away, "machine");
-        if self.running {
+        let has_begun = self.run.as_ref().is_some_and(|run| run.ended.is_none());
+        if self.running && has_begun {
             let goes = count::word(self.away, "goes", "go");
             writeln!(
                 f,

@@ -67,6 +67,54 @@ async fn where_canaries_are_missing_those_that_are_away_are_tried_early_enough_t
     assert!(times[20] + 10 * MINUTE >= end, "{times:?}");
 }
 
+/// While canaries are on their way, or the window is closed, nobody else may go. That does not mean that nobody is
+/// left.
+#[tokio::test(start_paused = true)]
+async fn nobody_who_is_away_goes_before_those_that_are_there_while_canaries_or_the_window_hold_them()
+ {
+    for hours in [None, Some("02:00-12:00@UTC")] {
+        let mock = tenant(84, 0.3, back_after(100 * HOUR, 200 * HOUR));
+        let mut brakes = BrakeOptions {
+            canary: Some(5),
+            ..not_after(&mock, 11 * HOUR)
+        };
+        brakes.times.hours = hours.map(|hours| hours.parse().unwrap());
+        let rig = Rig {
+            brakes,
+            running: with_limit(4),
+            asker: Some(Arc::new(Slow(20 * MINUTE))),
+            ..deferring(mock)
+        };
+        let (ground, told) = run_on(rig, 84).await;
+        told.assert_one_scan_each();
+        let away = away_at_first(ground.tenant(), 84);
+        assert!(away.len() > 15, "{}", away.len());
+        let times = starts(ground.tenant());
+        let is_there = |id: &&String| !away.contains(*id);
+        assert_eq!(
+            times.keys().filter(is_there).count(),
+            84 - away.len(),
+            "{:?}",
+            told.notes
+        );
+        let last = times
+            .iter()
+            .filter(|(id, _)| is_there(id))
+            .map(|(_, at)| *at)
+            .max();
+        let first = times
+            .iter()
+            .filter(|(id, _)| away.contains(*id))
+            .map(|(_, at)| *at)
+            .min();
+        assert!(
+            first.is_none() || first >= last,
+            "{first:?} {last:?} {:?}",
+            told.notes
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn canaries_that_come_back_are_judged_and_the_others_go_as_they_come() {
     let mock = tenant(60, 0.9, back_after(HOUR, 20 * HOUR));

@@ -42,8 +42,7 @@ impl Dispatcher {
             }
             return;
         };
-        // Others may wait for longer than there is time: a busy machine for its scan, a site for a place.
-        if self.cursor.is_some() || self.has_due_anywhere(now) {
+        if self.is_anybody_there(now) {
             return;
         }
         let reckoned = self.away.reckoned;
@@ -58,6 +57,14 @@ impl Dispatcher {
         } else if self.would_end_after(end, wall, Duration::ZERO, forecast) {
             self.send_the_rest("--not-after is near");
         }
+    }
+
+    /// Whether somebody is left who is there and could go, also if brakes hold them for now. Others may wait for longer
+    /// than there is time: a busy machine for its scan, a site for a place.
+    fn is_anybody_there(&mut self, now: Moment) -> bool {
+        let (parked, places) = (&self.running.parked, &self.running.places);
+        let room = |group| places.room_in(group);
+        self.cursor.is_some() || parked.first(room).is_some() || self.queue.has_due(now)
     }
 
     /// How many canaries are missing that nobody is at hand for.
@@ -103,7 +110,8 @@ impl Dispatcher {
             let time = SignedDuration::try_from(time).ok()?;
             at.checked_add(time).ok().filter(|at| *at < end)
         };
-        let mut begin = add(wall, later.saturating_add(MARGIN))?;
+        // What is judged goes out first, when calls may go.
+        let mut begin = add(open(add(wall, MARGIN)?), later)?;
         for _ in 0..rounds {
             begin = add(open(begin), places.limits().timeout.saturating_add(MARGIN))?;
         }
