@@ -118,8 +118,8 @@ pub(super) const AFTER_SCANS: &str = "
         status TEXT NOT NULL, incident TEXT NOT NULL, source TEXT NOT NULL, created TEXT NOT NULL,
         last_event TEXT NOT NULL, began INTEGER,
         sum INTEGER NOT NULL GENERATED ALWAYS AS (
-            row_sum(key, alert, n, computer, severity, family, threat, title, category, status, incident, source, created,
-            last_event, began)
+            row_sum(key, alert, n, computer, severity, family, threat, title, category, status, incident, source,
+            created, last_event, began)
         ) STORED
     ) WITHOUT ROWID;
 ";
