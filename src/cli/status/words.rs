@@ -136,10 +136,9 @@ impl Status {
                 "away: {away} since {since:.0}, which {goes} behind all others"
             )
         } else {
-            let was = count::word(self.away, "was", "were");
             writeln!(
                 f,
-                "away: {away} {was} when the last run noted it, at {since:.0}; the same command asks anew"
+                "away, as the last run noted at {since:.0}: {away}; the same command asks anew"
             )
         }
     }

@@ -139,8 +139,9 @@ fn status_counts_those_that_are_away_while_a_run_is_at_work_and_after_it_was_kil
     assert_eq!(killed["away"], away, "{killed}");
     assert_eq!(killed["away_since"], since);
     let text = printed(&in_place(&place, &["status", "c.db"]));
-    let line = format!("away: {away} machines were when the last run noted it");
-    assert!(text.contains(&line), "{text}");
+    let line = format!(": {away} machines; the same command asks anew");
+    let is_told = text.contains("away, as the last run noted at ") && text.contains(&line);
+    assert!(is_told, "{text}");
 
     // Without the option they are sent to as others are, and none is away.
     let words = ["run", "fleet.csv", "--mock", "--scenario", "s.toml"];
