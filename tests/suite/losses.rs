@@ -431,8 +431,13 @@ fn a_disk_that_fills_up_and_a_state_that_is_copied_scan_no_machine_twice() {
 
         // Killed, and gone on with from its own place and from a copy at once.
         let mut run = place.run_against(&server, &[&["fleet.csv"][..], &words].concat());
-        let child = run.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = run.stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(fastrand::u64(1..1200)));
+        // Without a state there is nothing to copy, and two campaigns would begin.
+        let state = place.path("fleet.campaign.db");
+        while !state.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         signal(&child, "-KILL");
         child.wait_with_output().unwrap();
         for ending in ["", "-wal", ".mark"] {
