@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     client::{
-        alerts::{Alerts, AlertsError},
+        alerts::{Alerts, AlertsError, key},
         wire_time::time,
     },
     defender::wire::Alert,
@@ -203,7 +203,7 @@ impl Findings {
             return;
         }
         let changed = text(&alert.last_update_time);
-        let key = key(alert);
+        let key: Box<str> = key(alert).to_ascii_lowercase().into();
         if let Some((known, _)) = self.by_alert.get(&*key)
             && time(Some(&changed))
                 .zip(time(Some(known)))
@@ -253,18 +253,6 @@ impl Findings {
         self.told.extend(told);
         new.into_iter().map(|(_, finding)| finding).collect()
     }
-}
-
-/// What tells an alert from all others. One without an id is told apart by its place and time.
-fn key(alert: &Alert) -> Box<str> {
-    let id = alert.id.clone().filter(|id| !id.trim().is_empty());
-    let key = id.unwrap_or_else(|| {
-        format!(
-            "{:?} {:?} {:?}",
-            alert.machine_id, alert.title, alert.alert_creation_time
-        )
-    });
-    key.to_ascii_lowercase().into()
 }
 
 /// Whether the antivirus has detected it. The service also writes the source without the `WindowsDefender` in front.

@@ -123,14 +123,18 @@ impl Listed for Since {
         }
     }
 
-    /// An alert without an id is told apart by its place and time.
     fn key(alert: &Alert) -> Cow<'_, str> {
-        match &alert.id {
-            Some(id) => Cow::Borrowed(id),
-            None => Cow::Owned(format!(
-                "{:?} {:?} {:?}",
-                alert.machine_id, alert.title, alert.alert_creation_time
-            )),
-        }
+        key(alert)
+    }
+}
+
+/// What tells an alert from all others, in any case: its id. One without an id is told apart by its place and time.
+pub(crate) fn key(alert: &Alert) -> Cow<'_, str> {
+    match &alert.id {
+        Some(id) if !id.trim().is_empty() => Cow::Borrowed(id),
+        _ => Cow::Owned(format!(
+            "{:?} {:?} {:?}",
+            alert.machine_id, alert.title, alert.alert_creation_time
+        )),
     }
 }
