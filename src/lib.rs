@@ -4,6 +4,7 @@
 //! The map, from the outside in:
 //!
 //! - [`cli`]: a file a command: arguments and wiring, nothing else.
+//! - [`report`]: what came of a campaign, as a page.
 //! - [`campaign`]: one roster to be drained: opened, driven, kept on disk, braked, followed, called back.
 //! - [`client`]: one way to make a call that is not a scan start.
 //! - [`schedule`]: when calls may go out by the clock on the wall.
@@ -31,6 +32,7 @@ pub mod monitor;
 pub mod plain_text;
 mod private_file;
 pub mod quota;
+pub mod report;
 pub mod results;
 pub mod roster;
 pub mod schedule;

@@ -76,6 +76,25 @@ impl fmt::Display for Severity {
     }
 }
 
+/// The family of what was found, as far as the service names it.
+#[must_use]
+pub fn family(finding: &Finding) -> &str {
+    let mut names = [&finding.family, &finding.threat].into_iter();
+    names
+        .find(|name| !name.is_empty())
+        .map_or("not named", String::as_str)
+}
+
+/// The machine's name, or else its id.
+#[must_use]
+pub fn computer(finding: &Finding) -> &str {
+    if finding.computer.is_empty() {
+        &finding.machine_id
+    } else {
+        &finding.computer
+    }
+}
+
 /// Which alerts are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {

@@ -143,6 +143,12 @@ impl Tally {
         self.counts[outcome.index()]
     }
 
+    /// How many targets the operator left out: they count as `not_attempted`.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// How many targets have ended.
     #[must_use]
     pub fn total(&self) -> u64 {

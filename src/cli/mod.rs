@@ -1,7 +1,8 @@
 //! The command line: arguments and wiring. The work itself is in `campaign`, `client`, `quota` and `store`.
 //!
 //! - One file or folder for each command: [`run`], [`plan`], [`simulate`], [`bench`](mod@bench), [`status`],
-//!   [`follow`], [`findings`], [`cancel`], [`results`], [`machines`], [`doctor`], [`mock`] and [`quota`].
+//!   [`follow`], [`findings`], [`cancel`], [`results`], [`report`],
+//!   [`machines`], [`doctor`], [`mock`] and [`quota`].
 //! - For the shell: [`completions`], [`man`] and [`examples`] (the ends of the help texts).
 //! - Options that several commands share: [`connect`] (which API, and how to sign in), [`pace`] (limits), [`brakes`]
 //!   (what stops a campaign), [`progress`] (progress and logs), [`watch`] (metrics and notices), [`yes`] (questions
@@ -38,6 +39,7 @@ pub mod plan;
 pub mod progress;
 pub mod quota;
 mod remote_stop;
+pub mod report;
 pub mod results;
 pub mod run;
 pub mod run_bounds;
@@ -79,6 +81,7 @@ enum Command {
     Findings(Box<findings::FindingsCommand>),
     Cancel(Box<cancel::CancelCommand>),
     Results(results::ResultsArgs),
+    Report(report::ReportCommand),
     Machines(Box<machines::MachinesArgs>),
     Doctor(Box<doctor::DoctorArgs>),
     Quota(quota::QuotaArgs),
@@ -191,6 +194,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Findings(args) => Box::pin(findings::run(*args)).await,
             Command::Cancel(args) => Box::pin(cancel::run(*args)).await,
             Command::Results(args) => results::run(args).await,
+            Command::Report(args) => report::run(args).await,
             Command::Machines(args) => machines::run(*args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Quota(args) => quota::run(args),
@@ -239,6 +243,17 @@ fn parse_run(words: &[OsString]) -> Result<run::RunArgs, clap::Error> {
         Command::Run(args) => Ok(*args),
         _ => Err(Cli::command().error(ErrorKind::InvalidSubcommand, "not a run")),
     }
+}
+
+/// The options of a run with this command line as clap has them, and the command that they belong to. `None` if it is
+/// not the command line of a run.
+fn matches_of_run(words: &[OsString]) -> Option<(clap::Command, clap::ArgMatches)> {
+    let mut command = Cli::command();
+    let mut matches = command.try_get_matches_from_mut(yes::joined(words)).ok()?;
+    let (name, matches) = matches
+        .remove_subcommand()
+        .filter(|(name, _)| name == "run" || name == "simulate")?;
+    Some((command.find_subcommand(&name)?.clone(), matches))
 }
 
 /// The error, which quotes the command line, without characters that a terminal would act on.

@@ -53,6 +53,14 @@ pub(super) fn json(value: &impl Serialize, what: &str) -> Result<(), Failure> {
     to_stdout(&(plain_text::json(&text).into_owned() + "\n"), what)
 }
 
+/// Writes a page to stdout, whose texts are made plain already.
+///
+/// # Errors
+/// Those of [`report`].
+pub(super) fn page(text: &str, what: &str) -> Result<(), Failure> {
+    to_stdout(text, what)
+}
+
 fn to_stdout(text: &str, what: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,6 +1,6 @@
 //! What is reported to a monitor.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -67,8 +67,10 @@ const TROUBLES: usize = 3;
 /// What a call is waiting for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Such as "minute window".
+    /// Such as "minute window full", or a sentence.
     pub what: String,
+    /// The same in few words, by which waits are added up.
+    pub cause: Cow<'static, str>,
     /// How much longer; `None` if that depends on an answer. If none of this run's calls is in flight, that is an
     /// answer to another process's call.
     pub left: Option<Duration>,
@@ -126,11 +128,14 @@ impl State {
             Some(Waiting {
                 what,
                 left: Some(left),
+                ..
             }) => parts.push(format!("next call in {}: {what}", span::in_words(*left))),
             Some(Waiting { left: None, .. }) if self.standing.in_flight > 0 => {
                 parts.push("next call after an answer".to_owned());
             }
-            Some(Waiting { what, left: None }) => {
+            Some(Waiting {
+                what, left: None, ..
+            }) => {
                 parts.push(format!("waiting for {what} to other processes' calls"));
             }
             None => {}
@@ -200,6 +205,7 @@ impl State {
             ],
             waiting: Some(Waiting {
                 what: "minute window full".to_owned(),
+                cause: "minute window full".into(),
                 left: Some(Duration::from_millis(40_300)),
             }),
             held: None,
@@ -243,6 +249,7 @@ mod tests {
         );
         state.waiting = Some(Waiting {
             what: "answers".to_owned(),
+            cause: "answers".into(),
             left: None,
         });
         assert!(gauge(&state).ends_with(" · next call after an answer"));

@@ -15,13 +15,15 @@
 //! - [`rewrite`]: writes the whole file and replaces the old one atomically.
 //! - [`read`]: reads the file of an earlier run, row by row.
 //! - [`owner`](mod@owner): whose file is there already, and whether it can be written.
-//! - [`table`]: other CSVs: an inventory that a campaign can start from, and findings.
+//! - [`table`]: other CSVs: an inventory that a campaign can start from, and findings. [`partial`]: a file that appears
+//!   only when it is whole.
 
 pub mod append;
 mod guard;
 pub mod layout;
 mod line;
 pub mod owner;
+pub mod partial;
 pub mod read;
 pub mod rewrite;
 pub mod row;
@@ -35,6 +37,7 @@ use std::{
 pub use append::ResultsFile;
 pub use layout::Layout;
 pub use owner::{Owner, check_path, owner, probe};
+pub use partial::Partial;
 pub use read::{ReadRow, each_row};
 pub use rewrite::{Finished, Installed, Rewrite, beside};
 pub use row::{DeviceCells, Row};

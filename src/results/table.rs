@@ -1,15 +1,13 @@
 //! Writes a list as a CSV: an inventory that a campaign can start from, or findings.
 
 use std::{
-    fs::{self, File},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use csv::{Terminator, Writer, WriterBuilder};
 
-use super::{ResultsError, guard::guarded};
-use crate::audit::audit;
+use super::{ResultsError, guard::guarded, partial::Partial};
 
 /// Writes the CSV. A named file appears only when it is [finished](Self::finish), because half an inventory would
 /// look like a small fleet.
@@ -17,16 +15,9 @@ pub struct Table {
     /// What the rows are, for messages.
     what: &'static str,
     writer: Writer<Box<dyn Write + Send>>,
-    place: Option<Place>,
+    partial: Option<Partial>,
     /// Whether the reader of the stream has closed it. That is not an error.
     closed: bool,
-}
-
-struct Place {
-    path: PathBuf,
-    partial: PathBuf,
-    /// Whether it was renamed to `path`. Otherwise it is removed on drop.
-    keep: bool,
 }
 
 impl Table {
@@ -39,23 +30,10 @@ impl Table {
         what: &'static str,
         columns: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, ResultsError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
         let wrong = |why: io::Error| ResultsError::new(act(what), path, &why);
-        if path.is_dir() {
-            return Err(wrong(io::Error::other(
-                "it is a folder; name a file with -o",
-            )));
-        }
-        let file = File::create(&partial).map_err(wrong)?;
-        let place = Place {
-            path: path.to_owned(),
-            partial,
-            keep: false,
-        };
+        let (partial, file) = Partial::create(path, "-o").map_err(wrong)?;
         let out = Box::new(BufWriter::new(file));
-        Self::begin(out, Some(place), what, columns).map_err(wrong)
+        Self::begin(out, Some(partial), what, columns).map_err(wrong)
     }
 
     /// Starts on an open stream, such as standard output; see [`create`](Self::create).
@@ -73,7 +51,7 @@ impl Table {
 
     fn begin<'a>(
         out: Box<dyn Write + Send>,
-        place: Option<Place>,
+        partial: Option<Partial>,
         what: &'static str,
         columns: impl IntoIterator<Item = &'a str>,
     ) -> io::Result<Self> {
@@ -84,7 +62,7 @@ impl Table {
         Ok(Self {
             what,
             writer,
-            place,
+            partial,
             closed: false,
         })
     }
@@ -119,23 +97,24 @@ impl Table {
     /// The disk is full or gone, or the old file cannot be replaced.
     pub fn finish(mut self) -> Result<(), ResultsError> {
         self.flush()?;
-        if let Some(place) = &mut self.place {
-            fs::rename(&place.partial, &place.path)
-                .map_err(|why| ResultsError::new(act(self.what), &place.path, &why))?;
-            place.keep = true;
-            audit!("file", act = "written", what = self.what, path = %place.path.display());
-        }
-        Ok(())
+        let Some(partial) = self.partial.take() else {
+            return Ok(());
+        };
+        let path = partial.path().to_owned();
+        // Closed first, because of Windows.
+        drop(self.writer);
+        let put = partial.put(self.what);
+        put.map_err(|why| ResultsError::new(act(self.what), &path, &why))
     }
 
     fn heeded(&mut self, written: io::Result<()>) -> Result<(), ResultsError> {
-        match (written, &self.place) {
+        match (written, &self.partial) {
             (Err(why), None) if self.closed || why.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(())
             }
-            (written, place) => written.map_err(|why| {
-                let path = place.as_ref().map_or(Path::new("-"), |place| &place.path);
+            (written, partial) => written.map_err(|why| {
+                let path = partial.as_ref().map_or(Path::new("-"), Partial::path);
                 ResultsError::new(act(self.what), path, &why)
             }),
         }
@@ -147,17 +126,10 @@ fn act(what: &str) -> String {
     format!("write the {what} to")
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.keep {
-            // If half an inventory cannot be removed, its name still says what it is.
-            let _ = fs::remove_file(&self.partial);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const COLUMNS: [&str; 3] = ["machine_id", "computer_dns_name", "rbac_group_name"];

@@ -4,6 +4,9 @@ use csv::StringRecord;
 
 use super::bare::trim;
 
+/// The column that says how a row's machine was found (`--resolve`).
+pub(super) const RESOLVED: &str = "resolved";
+
 /// Names of columns with machine ids, in the form of [`plain`]. The first that is present counts.
 const OF_IDS: [&str; 3] = ["machineid", "id", "deviceid"];
 
@@ -46,6 +49,19 @@ pub(super) fn of_names(header: &StringRecord) -> Option<usize> {
     OF_NAMES
         .iter()
         .find_map(|known| names.iter().position(|name| name == known))
+}
+
+/// The place of the column that tells what a campaign's machines are called, among the columns of its input besides that
+/// of the ids. With `--resolve` it is the first of them, which holds what was looked up.
+#[must_use]
+pub fn name_column(columns: &[String]) -> Option<usize> {
+    let is_resolved = columns.get(1).is_some_and(|name| name == RESOLVED);
+    let names: StringRecord = columns.iter().collect();
+    if is_resolved {
+        Some(0)
+    } else {
+        of_names(&names)
+    }
 }
 
 /// A column's name in lower case, without blanks, hyphens and underscores.

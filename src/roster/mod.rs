@@ -63,6 +63,7 @@ pub use error::{Columns, RosterError};
 pub use excluded::Excluded;
 pub use extra::split_extra;
 pub use foreign::Foreign;
+pub use headings::name_column;
 pub use id_rule::{IdRule, IdRuleError};
 pub use inventory::{Inventory, InventoryBuilder, Listed};
 pub(crate) use machine_id::is_machine_id;

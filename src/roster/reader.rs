@@ -15,6 +15,7 @@ use super::{
     error::RosterError,
     extra::{join_extra, put_before},
     foreign::Foreign,
+    headings::RESOLVED,
     id_rule::IdRule,
     layout::{Layout, position},
     machine_id::digest,
@@ -310,9 +311,6 @@ impl<R: Read> Roster<R> {
         Ok(())
     }
 }
-
-/// The column that says how a row's machine was found (`--resolve`).
-const RESOLVED: &str = "resolved";
 
 /// Looks up a trimmed cell. Puts the id of its machine, or the cell if there is none, into `id`. Returns how the
 /// machine was found, or else why not.

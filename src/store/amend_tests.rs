@@ -47,7 +47,7 @@ fn admit(n: u64) -> Amendment {
 
 fn outcomes(store: &Store) -> Vec<(Option<String>, bool)> {
     let mut rows = Vec::new();
-    let each = store.each_row::<StoreError>(false, |row| {
+    let each = store.each_row::<StoreError>(crate::store::Selection::All, |row| {
         rows.push((row.outcome.clone(), row.left_out));
         Ok(())
     });

@@ -61,7 +61,9 @@ impl Subject {
         Self::Lift,
     ];
 
-    const fn word(self) -> &'static str {
+    /// Its word in the state.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Canary => "canary",
             Self::Machines => "machines",

@@ -246,7 +246,7 @@ pub(super) fn note_asked(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{ActionUpdate, Progress, Record, sample_for_tests as sample};
+    use crate::store::{ActionUpdate, Progress, Record, Selection, sample_for_tests as sample};
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(left[0].device, Some(word(2, "no report")));
         let mut seen = Vec::new();
         store
-            .each_row(false, |row| {
+            .each_row(Selection::All, |row| {
                 seen.push(row.device.clone().map(|device| device.verified));
                 Ok::<_, StoreError>(())
             })

@@ -15,6 +15,7 @@
 //! - `decision`: [`Decision`], what the operator decided, and for which targets. `run`: [`Run`], who ran the campaign.
 //! - `mark`: [`MarkFile`], how much was committed, kept outside of the file. `recover`: [`OpenTarget`] and [`Touched`],
 //!   for a state that has lost its end.
+//! - `history`: [`PastRun`], [`PastCall`] and [`BadEnd`], what was done, for the report.
 //! - `reserve`: [`Reserve`], disk space for a run's last writes.
 //! - `target_summary`: [`TargetSummary`] and [`LastRun`], for `status`. `reach`: [`Reach`], how many machines all runs
 //!   have sent to, for the brakes.
@@ -34,6 +35,7 @@ mod dry_run_tests;
 mod error;
 mod extension;
 mod findings;
+mod history;
 mod load;
 mod lock;
 mod mark;
@@ -69,6 +71,7 @@ pub use devices::{DeviceWord, EndedScan};
 pub use error::StoreError;
 pub use extension::{Extension, MachineMatch, TargetMatch};
 pub use findings::{Finding, ScannedMachine};
+pub use history::{BadEnd, PastCall, PastRun, Snapshot};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};
@@ -80,7 +83,7 @@ pub use record::{AttemptEnd, Progress, Record, SentAt};
 pub use recover::{OpenTarget, Touched};
 pub use reserve::Reserve;
 pub use resume::{Known, Left, Unfinished};
-pub use row::StoredRow;
+pub use row::{Selection, StoredRow};
 pub use run::{AwayNote, Run};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 pub use target_summary::{LastRun, Seen, TargetSummary};

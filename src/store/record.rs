@@ -1,5 +1,7 @@
 //! What happens to targets, written in batches of one transaction each.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
@@ -123,6 +125,8 @@ pub enum Record {
     Decided(Decision),
     /// Whether the run can forecast its last call (`None`), or why not. For `status`.
     ForecastNote(Option<&'static str>),
+    /// How long this run has waited so far, in milliseconds by cause, with short words for the causes. For the report.
+    Waited(BTreeMap<String, u64>),
     /// So many targets are set aside because their machines are away. For `status`.
     Away {
         /// How many.
@@ -224,6 +228,7 @@ impl<'a> Writer<'a> {
                 let mut statement = self.db.prepare_cached(sql)?;
                 statement.execute(params![self.run, unless])?;
             }
+            Record::Waited(waits) => run::note_waits(self.db, self.run, waits)?,
             Record::Away { machines, at } => run::note_away(self.db, self.run, *machines, *at)?,
             Record::Changed {
                 n,

@@ -48,6 +48,35 @@ pub struct StoredRow {
     pub device: Option<DeviceWord>,
 }
 
+/// Which rows are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// Those that have ended.
+    Ended,
+    /// Those that somebody has to look at: that ended badly, may have a scan that nobody knows of, have a scan that
+    /// failed, or an alert.
+    Notable,
+}
+
+impl Selection {
+    fn condition(self, db: &Connection) -> rusqlite::Result<String> {
+        const NOTABLE: &str = "WHERE p.n IS NOT NULL AND p.left_out = 0
+            AND (p.outcome NOT IN ('accepted', 'already_pending', 'duplicate')
+                OR (p.outcome IS NULL AND (p.unsure_since IS NOT NULL OR p.attempts > 0))
+                OR p.action_status IN ('Failed', 'TimeOut', 'Cancelled')";
+        Ok(match self {
+            Self::All => String::new(),
+            Self::Ended => "WHERE p.outcome IS NOT NULL".to_owned(),
+            Self::Notable if schema::has_after_scans(db)? => {
+                format!("{NOTABLE} OR t.n IN (SELECT n FROM finding))")
+            }
+            Self::Notable => format!("{NOTABLE})"),
+        })
+    }
+}
+
 /// With `{device}` for the cells of the device's report, and `{join}` for their table.
 const SELECT: &str = "
     SELECT t.n, t.line, t.machine_id, t.scan_type, t.extra, p.outcome, coalesce(p.attempts, 0),
@@ -110,23 +139,18 @@ impl Store {
         })
     }
 
-    /// Calls `visit` with every row in the input's order, or only with those that have ended. An error from `visit`
-    /// stops it.
+    /// Calls `visit` with these rows in the input's order. An error from `visit` stops it.
     ///
     /// # Errors
     /// The file cannot be read, or `visit` failed.
     pub fn each_row<E: From<StoreError>>(
         &self,
-        ended_only: bool,
+        selection: Selection,
         mut visit: impl FnMut(&StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |e| E::from(self.failed("read", e));
-        let which = if ended_only {
-            "WHERE p.outcome IS NOT NULL"
-        } else {
-            ""
-        };
         let select = select(&self.db).map_err(failed)?;
+        let which = selection.condition(&self.db).map_err(failed)?;
         let mut statement = self
             .db
             .prepare(&format!("{select} {which} ORDER BY t.n"))

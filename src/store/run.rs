@@ -1,5 +1,7 @@
 //! The table of runs, for auditors: who ran the campaign, when, with which command, and how it ended.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,7 +22,8 @@ pub struct Run {
     pub tenant: String,
     /// The application from the token; `unknown` if it cannot be read.
     pub application: String,
-    /// The quota's settings as JSON, for `status`. While machines are away, how many are is added to it.
+    /// The quota's settings as JSON, for `status`. How long the run has waited is added to it, and, while machines are
+    /// away, how many are.
     pub quota: String,
     /// When it began.
     pub started: Timestamp,
@@ -118,6 +121,18 @@ pub(super) fn note_away(
                WHERE id = ?1 AND json_valid(quota)";
     let mut statement = db.prepare_cached(sql)?;
     statement.execute(params![id, machines, millis(since)])?;
+    Ok(())
+}
+
+/// Notes how long run number `id` has waited so far. Programs that do not know the note pass over it.
+pub(super) fn note_waits(
+    db: &Connection,
+    id: i64,
+    waits: &BTreeMap<String, u64>,
+) -> rusqlite::Result<()> {
+    let waits = serde_json::to_string(waits).unwrap_or_default();
+    let sql = "UPDATE run SET quota = json_set(quota, '$.waits', json(?2)) WHERE id = ?1 AND json_valid(quota)";
+    db.prepare_cached(sql)?.execute(params![id, waits])?;
     Ok(())
 }
 

@@ -15,7 +15,9 @@ use std::{
 use fleetsweep::{
     campaign::open::create::take_in,
     roster::{IdRule, Options, Roster},
-    store::{AttemptEnd, Cursor, Identity, Progress, Record, Run, SentAt, Store, StoreError},
+    store::{
+        AttemptEnd, Cursor, Identity, Progress, Record, Run, Selection, SentAt, Store, StoreError,
+    },
 };
 use jiff::Timestamp;
 
@@ -128,7 +130,7 @@ pub(super) fn picture(path: &Path) -> Result<String, StoreError> {
     let mut store = Store::open(path)?;
     store.finish_check()?;
     let mut rows = Vec::new();
-    store.each_row::<StoreError>(false, |row| {
+    store.each_row::<StoreError>(Selection::All, |row| {
         rows.push(row.clone());
         Ok(())
     })?;

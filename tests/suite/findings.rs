@@ -289,6 +289,16 @@ async fn findings_are_listed_counted_and_kept_for_status() {
     assert_eq!(status["findings"]["count"], listed.len());
     let words = fleetsweep(folder.path(), "status fleet.csv", &[]).await;
     assert!(words.out.contains("findings, as of "), "{}", words.out);
+    let report = fleetsweep(folder.path(), "report fleet.csv --json", &[]).await;
+    let report: serde_json::Value = serde_json::from_str(&report.out).unwrap();
+    for field in ["count", "by_severity", "asked", "which"] {
+        assert_eq!(report["findings"][field], status["findings"][field]);
+    }
+    let machines: BTreeSet<_> = listed.iter().map(|row| &row["machine_id"]).collect();
+    assert_eq!(report["findings"]["machines"], machines.len());
+    let listed_machines = report["machines"]["rows"].as_array().unwrap().iter();
+    let alerts = listed_machines.map(|row| row["findings"].as_u64().unwrap());
+    assert_eq!(alerts.sum::<u64>(), listed.len() as u64);
 }
 
 #[tokio::test]

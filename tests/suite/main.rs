@@ -106,6 +106,11 @@ mod quota;
 mod readme;
 /// Campaigns against the mock tenant inside the process, beside real ones.
 mod rehearsals;
+/// The report of a campaign.
+mod report;
+/// The same in a browser.
+#[cfg(unix)]
+mod report_in_a_browser;
 /// `fleetsweep results`.
 mod results_command;
 /// Going on with a campaign: what an earlier run left, and what a later command may change.

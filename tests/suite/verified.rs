@@ -12,7 +12,7 @@ use fleetsweep::{
         TrueScan,
     },
     quota::{Clock as _, Quota, SystemClock},
-    store::{Store, StoreError, StoredRow},
+    store::{Selection, Store, StoreError, StoredRow},
 };
 use tokio::sync::mpsc;
 
@@ -76,7 +76,7 @@ fn rows(ground: &Ground) -> HashMap<String, StoredRow> {
     let store = Store::open_read_only(&ground.state()).unwrap();
     let mut rows = HashMap::new();
     store
-        .each_row(false, |row| {
+        .each_row(Selection::All, |row| {
             rows.insert(row.machine_id.clone(), row.clone());
             Ok::<_, StoreError>(())
         })

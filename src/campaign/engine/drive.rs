@@ -15,6 +15,7 @@ use super::{
             dispatcher::Dispatcher,
             lookup::{Lister, Listing, ListingError},
             sightings::{Seen, SightingError, Sightings},
+            waits::Waits,
             worker::Order,
         },
         journal::{Batch, Journal, JournalError, Written},
@@ -98,6 +99,7 @@ pub(super) struct Drive<D> {
     /// The last forecast of the last call: when it was made, the hold that it was made under, and its result;
     /// `None` if no call is left to go out.
     pub(super) last_call: Option<(Moment, Moment, Option<Expected>)>,
+    pub(super) waits: Waits,
 }
 
 impl<D: Defender> Drive<D> {
@@ -146,6 +148,7 @@ impl<D: Defender> Drive<D> {
             is_ordered: false,
             is_braked: false,
             last_call: None,
+            waits: Waits::default(),
             engine,
         }
     }

@@ -24,7 +24,8 @@
 //!
 //! - [`lookup`]: looking up attempts in the list of scans. [`active_scans`]: the machines that are being
 //!   scanned. [`sightings`]: the machines that were seen lately. [`canary_gate`]: whether the other machines may
-//!   start after the canaries. [`trail`]: the log's events. `troubles`: what went wrong, for people.
+//!   start after the canaries. [`trail`]: the log's events. `troubles`: what went wrong, for people. `waits`: how
+//!   long the run has waited for what.
 
 pub mod active_scans;
 pub mod attempt;
@@ -42,6 +43,7 @@ mod stopping;
 pub mod trail;
 pub(crate) mod troubles;
 pub mod verdict;
+mod waits;
 mod worker;
 mod worker_pool;
 

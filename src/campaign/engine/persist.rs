@@ -101,6 +101,9 @@ impl<D: Defender> Drive<D> {
         while let Some(report) = self.workers.try_report() {
             self.dispatcher.reported(report, wall);
         }
+        let now = self.engine.clock.now();
+        self.waits.at(now, None);
+        self.dispatcher.note_waits(self.waits.noted(now));
         let journal = self.write_the_rest().await;
         self.report_progress();
         let finished = self.reported.total() >= self.dispatcher.targets();

@@ -42,6 +42,8 @@ impl<D: Defender> Drive<D> {
         let targets = self.dispatcher.targets();
         let wall = self.engine.clock.wall();
         let waiting = self.waiting(now).filter(|_| ended < targets);
+        self.waits.at(now, waiting.as_ref());
+        self.note_waits(now);
         let last_call = self.last_call(now, targets - ended);
         self.engine.monitor.state(&monitor::State {
             elapsed: now.since(self.began),
@@ -61,6 +63,13 @@ impl<D: Defender> Drive<D> {
             throttled: self.dispatcher.throttled(),
             troubles: self.dispatcher.troubles().latest_first(),
         });
+    }
+
+    /// Records in the state from time to time how long the run has waited, for the report.
+    fn note_waits(&mut self, now: Moment) {
+        if self.waits.are_due(now, self.dispatcher.has_records()) {
+            self.dispatcher.note_waits(self.waits.noted(now));
+        }
     }
 
     /// How far the windows of scan starts are spent, the shortest first.
@@ -109,8 +118,8 @@ impl<D: Defender> Drive<D> {
     fn waiting(&self, now: Moment) -> Option<monitor::Waiting> {
         let closed = self.dispatcher.times().waiting(self.engine.clock.wall());
         if let Some((what, left)) = closed {
-            let left = Some(left);
-            return Some(monitor::Waiting { what, left });
+            let (left, cause) = (Some(left), "--window closed".into());
+            return Some(monitor::Waiting { what, cause, left });
         }
         let by_quota = self
             .permit
@@ -123,8 +132,10 @@ impl<D: Defender> Drive<D> {
                     Cause::Window(_) => " full",
                     Cause::Hold | Cause::Pace | Cause::Answers => "",
                 };
+                let what = format!("{}{full}", waiting.cause);
                 Some(monitor::Waiting {
-                    what: format!("{}{full}", waiting.cause),
+                    cause: what.clone().into(),
+                    what,
                     left: waiting.left(now),
                 })
             },
@@ -158,6 +169,7 @@ impl<D: Defender> Drive<D> {
             let what = "at the earliest, for as many scans are running as --max-running allows";
             return Some(monitor::Waiting {
                 what: what.to_owned(),
+                cause: "--max-running reached".into(),
                 left: Some(left),
             });
         }
@@ -172,6 +184,7 @@ impl<D: Defender> Drive<D> {
             };
             return Some(monitor::Waiting {
                 what: what.to_owned(),
+                cause: "machines away".into(),
                 left,
             });
         }
@@ -183,6 +196,7 @@ impl<D: Defender> Drive<D> {
         };
         Some(monitor::Waiting {
             what: what.to_owned(),
+            cause: what.into(),
             left: Some(wake.since(now)),
         })
     }

@@ -20,7 +20,7 @@ use crate::campaign::{
 };
 use crate::{
     results::{self, Installed, Layout, Owner, Rewrite},
-    store::{MarkFile, Store},
+    store::{MarkFile, Selection, Store},
 };
 
 /// How many different messages are shown at a run's end. The results have them all.
@@ -123,7 +123,7 @@ impl Finalizer {
         // Somebody may have asked the devices meanwhile, beside this run.
         let layout = super::layout(&store, layout.excel())?;
         let mut fresh = Rewrite::start(path, &layout)?;
-        store.each_row(false, |row| {
+        store.each_row(Selection::All, |row| {
             if is_abandoned() {
                 // Nobody sees this error. The unfinished file goes away with this thread.
                 return Err(JournalError::NoResults);

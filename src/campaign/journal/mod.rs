@@ -33,9 +33,9 @@ use crate::{
     quota,
     results::{Installed, Layout, ResultsError, Rewrite},
     roster::split_extra,
-    store::{Cursor, MarkFile, Record, Reserve, Store, StoreError, Target, Unfinished},
+    store::{Cursor, MarkFile, Record, Reserve, Selection, Store, StoreError, Target, Unfinished},
 };
-pub use row::{layout, outcome};
+pub use row::{layout, message, outcome};
 
 /// How many fresh targets are read at once: a fifth of a second's work at 25,000 calls a second.
 pub(crate) const PAGE: usize = 4096;
@@ -158,7 +158,7 @@ impl Journal {
         let mut fresh = Rewrite::start(results, layout)?;
         let ended = store.snapshot()?;
         let write = move || {
-            ended.each_row(true, |row| {
+            ended.each_row(Selection::Ended, |row| {
                 put(&mut fresh, row, outcome(row), ended.identity())
             })?;
             Ok(fresh.install()?)
@@ -321,7 +321,7 @@ pub async fn rewrite(
     let (results, layout) = (results.to_owned(), layout.clone());
     let write = move || {
         let mut fresh = Rewrite::start(&results, &layout)?;
-        store.each_row(false, |row| {
+        store.each_row(Selection::All, |row| {
             if is_abandoned() {
                 return Err(JournalError::NoResults);
             }

@@ -36,15 +36,6 @@ pub(super) fn result<'a>(
     identity: &'a Identity,
     extra: &'a [String],
 ) -> Row<'a> {
-    let message = match (&row.outcome, outcome) {
-        (None, Outcome::Unsure) => {
-            "a scan may have been started; the next run of the same command looks it up"
-        }
-        (None, Outcome::NotAttempted) if row.message.is_empty() => {
-            "not reached before the campaign stopped"
-        }
-        _ => &row.message,
-    };
     Row {
         machine_id: &row.machine_id,
         outcome: outcome.as_str(),
@@ -52,7 +43,7 @@ pub(super) fn result<'a>(
         action_status: &row.action_status,
         http_status: row.http_status,
         error_code: &row.error_code,
-        message,
+        message: message(row, outcome),
         attempts: row.attempts,
         first_sent: row.first_sent,
         last_answer: row.last_answer,
@@ -69,6 +60,20 @@ pub(super) fn result<'a>(
                 verified: &device.verified,
             }),
         extra,
+    }
+}
+
+/// The reason for this outcome, as text.
+#[must_use]
+pub fn message(row: &StoredRow, outcome: Outcome) -> &str {
+    match (&row.outcome, outcome) {
+        (None, Outcome::Unsure) => {
+            "a scan may have been started; the next run of the same command looks it up"
+        }
+        (None, Outcome::NotAttempted) if row.message.is_empty() => {
+            "not reached before the campaign stopped"
+        }
+        _ => &row.message,
     }
 }
 

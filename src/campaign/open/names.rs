@@ -9,7 +9,7 @@ use crate::{
     monitor::count,
     results::{self, ResultsError},
     roster::{Ambiguous, IdRule, Inventory, Names, Resolved, RowError, is_machine_id, split_extra},
-    store::Store,
+    store::{Selection, Store},
 };
 
 /// How names are looked up.
@@ -124,7 +124,7 @@ impl Opening {
         let campaign = &store.identity().campaign;
         let told = self.request.recover.then(|| self.names_told(campaign));
         let mut names = told.transpose()?.unwrap_or_else(|| self.names.clone());
-        store.each_row::<OpenError>(false, |row| {
+        store.each_row::<OpenError>(Selection::All, |row| {
             let cells = split_extra(&row.extra);
             if let [cell, how, ..] = &cells[..] {
                 let outcome = row.outcome.as_deref().unwrap_or_default();

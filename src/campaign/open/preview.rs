@@ -20,7 +20,7 @@ use crate::{
         running::{Groups, RunningLimits},
     },
     monitor::count,
-    store::{LastRun, Lock, Reach, Store, StoreError, UNKNOWN_TENANT},
+    store::{LastRun, Lock, Reach, Selection, Store, StoreError, UNKNOWN_TENANT},
 };
 
 /// How many rows of each kind are shown. More would not help to see what is wrong with the input.
@@ -235,7 +235,7 @@ impl Opening {
 fn largest_open(store: &Store, limits: &RunningLimits) -> Result<Vec<u64>, StoreError> {
     let mut groups = Groups::new(limits, &store.identity().columns);
     if !limits.per.is_empty() {
-        store.each_row(false, |row| {
+        store.each_row(Selection::All, |row| {
             if row.outcome.is_none() && !row.left_out {
                 groups.add(row.n, &row.extra);
             }

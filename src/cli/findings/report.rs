@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    campaign::findings::{Findings, Severity},
+    campaign::findings::{Findings, Severity, computer, family},
     monitor::count,
     store::Finding,
 };
@@ -176,23 +176,6 @@ impl<'a> Report<'a> {
         }
         lines.push(format!("  by machine: {}", most(&by_computer)));
         lines
-    }
-}
-
-/// The family of what was found, as far as the service names it.
-pub(super) fn family(finding: &Finding) -> &str {
-    let mut names = [&finding.family, &finding.threat].into_iter();
-    names
-        .find(|name| !name.is_empty())
-        .map_or("not named", String::as_str)
-}
-
-/// The machine's name, or else its id.
-pub(super) fn computer(finding: &Finding) -> &str {
-    if finding.computer.is_empty() {
-        &finding.machine_id
-    } else {
-        &finding.computer
     }
 }
 

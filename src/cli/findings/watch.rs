@@ -6,12 +6,11 @@ use tokio::sync::mpsc;
 
 use super::{
     args::{FindingsCommand, add},
-    report::{computer, family},
     search::{LookError, Search},
 };
 use crate::{
     campaign::{
-        findings::Severity,
+        findings::{Severity, computer, family},
         follow::{FollowEnd, FollowError, Followed},
         stop::Signal,
     },

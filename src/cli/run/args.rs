@@ -30,6 +30,7 @@ use crate::{
         pace::PaceArgs,
         paths::{self, FileUse},
         progress::ProgressArgs,
+        report::ReportFile,
         values,
         watch::WatchArgs,
     },
@@ -142,6 +143,10 @@ pub(super) struct OutputArgs {
     /// Write a summary of the run as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) summary: Option<PathBuf>,
+
+    /// Write a report for those who were not there, as a page for a browser, when the run ends.
+    #[arg(long, value_name = "FILE.html", hide_short_help = true)]
+    pub(super) report: Option<PathBuf>,
 
     /// Write the results so that a double click opens them in Excel: with BOM, CRLF and `;`.
     #[arg(long, hide_short_help = true)]
@@ -299,6 +304,16 @@ impl RunArgs {
         self.output.summary.as_deref()
     }
 
+    /// Where the report is written, if one is wanted.
+    ///
+    /// # Errors
+    /// It cannot be written there, or something else is there.
+    pub(super) fn report_file(&self) -> Result<Option<ReportFile>, Failure> {
+        let path = self.output.report.as_deref();
+        path.map(|path| ReportFile::check(path, "--report"))
+            .transpose()
+    }
+
     /// Where results and state are. The path of the state is empty for a rehearsal that names none: it keeps none.
     pub(super) fn places(&self) -> Result<Places, Failure> {
         let keeps_state = !self.connect.mock || self.output.state.is_some();
@@ -321,6 +336,8 @@ impl RunArgs {
         let mut files = paths::files(&self.places()?, &self.targets);
         let summary = self.output.summary.as_ref();
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
+        let report = self.output.report.as_ref();
+        files.extend(report.map(|file| FileUse::written("the report (--report)", file)));
         files.extend(self.progress.files());
         let lists = self.exclusion_lists().into_iter();
         files.extend(lists.map(|(_, file)| FileUse::read("an exclusion list", file)));

@@ -21,10 +21,11 @@ use crate::{
         stop::StopReason,
         summary::{REHEARSED, Summary, unanswered},
     },
-    cli::{ExitCode, Failure, screen, signals},
+    cli::{ExitCode, Failure, report::ReportFile, screen, signals},
     monitor::JsonEvent,
     plain_text,
     results::Installed,
+    store::Store,
 };
 
 /// What is known of the run besides its [`Ending`].
@@ -118,6 +119,8 @@ pub(in crate::cli) struct Finished {
     installed: Installed,
     /// What to say beside the command that goes on.
     hint: Option<&'static str>,
+    /// What to say about the report, if one was wanted.
+    report: Option<String>,
 }
 
 /// Puts the results in order.
@@ -178,6 +181,7 @@ pub(super) async fn finish(
         meant: facts.places.results.clone(),
         installed,
         hint: record::hint(command),
+        report: None,
     })
 }
 
@@ -252,6 +256,21 @@ impl Finished {
         self.summary.results = PathBuf::new();
     }
 
+    /// Writes a report of the campaign as it is now. If that fails, nothing else is lost.
+    pub(super) fn report(&mut self, file: &ReportFile, state: &Path, now: Timestamp) {
+        let store = Store::open_unchecked_read_only(state).map_err(Failure::from);
+        let written = store.and_then(|store| file.write(&store, now));
+        self.report = written.unwrap_or_else(|failure| {
+            self.code = ExitCode::gravest([self.code, failure.code()]);
+            self.summary.exit_code = self.code.number();
+            let later = match &self.summary.state {
+                Some(state) => format!("; `fleetsweep report {}` makes it", state.display()),
+                None => String::new(),
+            };
+            Some(format!("{}. The results are whole{later}", failure.why))
+        });
+    }
+
     /// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
     pub(in crate::cli) fn print(&self, is_quiet: bool) {
         let summary = &self.summary;
@@ -282,6 +301,9 @@ impl Finished {
                 self.meant.display(),
                 path.display()
             )),
+        }
+        if let Some(report) = &self.report {
+            screen::say(report);
         }
     }
 }

@@ -124,6 +124,7 @@ pub(super) async fn run_campaign(
     let mut brakes = args.brakes.options(world.clock.wall())?;
     let setup = Setup::of(&args, &mut world).await?;
     let summary_file = SummaryFile::open(args.output.summary.as_deref())?;
+    let report_file = args.report_file()?;
     let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
     let meant = setup.new_campaign.clone();
     let claim = claim(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
@@ -175,6 +176,9 @@ pub(super) async fn run_campaign(
         is_quiet: run.args.progress.quiet,
         lock: opened.lock,
     };
-    let finished = finish::finish(ending, facts, command).await?;
+    let mut finished = finish::finish(ending, facts, command).await?;
+    if let Some(file) = report_file {
+        finished.report(&file, &run.setup.places.state, run.api.clock.wall());
+    }
     Ok((finished, summary_file))
 }

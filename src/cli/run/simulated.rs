@@ -58,12 +58,17 @@ impl RunArgs {
     /// There is such a thing.
     pub(in crate::cli) fn refuse_for_variants(&self) -> Result<(), Failure> {
         let OutputArgs {
-            results, summary, ..
+            results,
+            summary,
+            report,
+            ..
         } = &self.output;
         let shared = if results.is_some() {
             "--results"
         } else if summary.is_some() {
             "--summary"
+        } else if report.is_some() {
+            "--report"
         } else if self.targets.as_os_str() == "-" {
             return Err(Failure::usage(
                 "--what-if reads the input once for each variant, so it cannot come from standard input",

@@ -30,7 +30,8 @@ impl FromStr for WhatIf {
             return Err(EXPECTED);
         }
         let fixed = [
-            "what-if", "json", "seed", "starts", "results", "summary", "log-file", "state",
+            "what-if", "json", "seed", "starts", "results", "summary", "report", "log-file",
+            "state",
         ];
         if fixed.contains(&option) {
             return Err("only options that change the course of the campaign can be varied");

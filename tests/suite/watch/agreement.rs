@@ -138,6 +138,52 @@ impl Campaign {
         }
     }
 
+    fn report(&self) -> Value {
+        let asked = fleetsweep(self.place.path())
+            .args(["report", "fleet.csv", "--json"])
+            .output()
+            .unwrap();
+        serde_json::from_slice(&asked.stdout).unwrap_or_else(|e| panic!("{e}: {asked:?}"))
+    }
+
+    /// The report has the counts of the summary and of `status`; `ended` are those of the targets that have ended.
+    fn check_report(&self, summary: &Value, status: &Value, ended: &Counts) {
+        let report = self.report();
+        assert_eq!(counts(&report["outcomes"]), counts(&summary["outcomes"]));
+        assert_eq!(report["targets"], summary["targets"], "{report}");
+        assert_eq!(report["open"], status["open"], "{report}");
+        assert_eq!(report["calls"]["count"], summary["attempts"], "{report}");
+        assert_eq!(
+            report["calls"]["throttled"], summary["throttled"],
+            "{report}"
+        );
+        assert_eq!(report["scans"]["by_status"], status["scans"], "{report}");
+        let answers = counts(&report["calls"]["by_status"]);
+        assert_eq!(report["calls"]["count"], sum(&answers), "{report}");
+        let count = |rows: &Value, field: &str| {
+            let mut counts = Counts::new();
+            for row in rows.as_array().unwrap() {
+                let many = row["count"].as_u64().unwrap_or(1);
+                *counts
+                    .entry(row[field].as_str().unwrap().to_owned())
+                    .or_default() += many;
+            }
+            counts
+        };
+        assert_eq!(
+            count(&report["machines"]["rows"], "outcome"),
+            self.results()
+        );
+        let is_well = |name: &str| {
+            ["accepted", "already_pending", "duplicate", "not_attempted"].contains(&name)
+        };
+        let bad = ended
+            .iter()
+            .filter(|(name, count)| !is_well(name) && **count > 0);
+        let bad: Counts = bad.map(|(name, count)| (name.clone(), *count)).collect();
+        assert_eq!(count(&report["troubles"], "outcome"), bad, "{report}");
+    }
+
     fn check(mut self) {
         let (state, told) = self.last_state();
         let scrape = Scrape::of(&self.address);
@@ -192,6 +238,8 @@ impl Campaign {
         let some = outcomes.iter().filter(|(_, count)| **count > 0);
         let some: Counts = some.map(|(name, count)| (name.clone(), *count)).collect();
         assert_eq!(self.results(), some);
+
+        self.check_report(&summary, &status, &ended);
 
         while !self.place.path().join("facts.json").exists() {
             look_again();

@@ -1,7 +1,9 @@
 //! Where the targets are that have not ended, for the monitor.
 
+use std::collections::BTreeMap;
+
 use super::{super::troubles::Troubles, Dispatcher};
-use crate::monitor::Standing;
+use crate::{monitor::Standing, store::Record};
 
 impl Dispatcher {
     /// Where the targets are, if `ended` of them have ended and that is on disk. The numbers add up to the targets that
@@ -23,6 +25,13 @@ impl Dispatcher {
             away,
             // Most of them are only in the store, which nobody asks for a count.
             to_go: self.targets.saturating_sub(ended + placed),
+        }
+    }
+
+    /// Records in the state how long the run has waited so far, in milliseconds by cause.
+    pub(crate) fn note_waits(&mut self, waits: BTreeMap<String, u64>) {
+        if !waits.is_empty() {
+            self.records.push(Record::Waited(waits));
         }
     }
 

@@ -1,0 +1,60 @@
+//! A file that appears only when it is whole.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::audit::audit;
+
+/// A file under another name, beside the one that it will have. It is removed on drop unless it got its name.
+pub struct Partial {
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl Partial {
+    /// Creates the file that will be at `path`, which an `option` has named.
+    ///
+    /// # Errors
+    /// `path` is a folder, or its folder cannot be written to.
+    pub fn create(path: &Path, option: &str) -> io::Result<(Self, File)> {
+        if path.is_dir() {
+            return Err(io::Error::other(format!(
+                "it is a folder; name a file with {option}"
+            )));
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let partial = path.with_file_name(name);
+        let file = File::create(&partial)?;
+        let path = path.to_owned();
+        Ok((Self { path, partial }, file))
+    }
+
+    /// The name that it will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name, in place of an older one. `what` is what it holds, for the log.
+    ///
+    /// # Errors
+    /// The older file cannot be replaced.
+    pub fn put(self, what: &'static str) -> io::Result<()> {
+        let was_there = self.path.exists();
+        fs::rename(&self.partial, &self.path)?;
+        let act = if was_there { "replaced" } else { "written" };
+        audit!("file", act, what, path = %self.path.display());
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // If it got its name, there is nothing to remove. If it cannot be removed, its name says what it is.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
