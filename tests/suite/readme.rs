@@ -1,8 +1,8 @@
-//! The README and the pages of `docs/`: their own commands, run with the binary that cargo has built, their links, and
-//! whether they name what there is.
+//! The README and the pages of `docs/`: their own commands, run with the binary that cargo has built, their links,
+//! whether they name what there is, and whether the README's translation keeps to it.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -21,7 +21,10 @@ fn page(name: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
-/// The README and the pages of `docs/`.
+/// The README in Korean.
+const KOREAN: &str = "README.ko.md";
+
+/// The README, in both languages, and the pages of `docs/`.
 fn pages() -> Vec<String> {
     let folder = fs::read_dir(project().join("docs")).unwrap();
     let files = folder.map(|entry| entry.unwrap().path());
@@ -29,7 +32,7 @@ fn pages() -> Vec<String> {
         .filter(|path| path.extension().is_some_and(|end| end == "md"))
         .map(|path| format!("docs/{}", path.file_name().unwrap().display()))
         .collect::<Vec<_>>();
-    pages.push("README.md".to_owned());
+    pages.extend(["README.md", KOREAN].map(str::to_owned));
     pages.sort();
     pages
 }
@@ -182,7 +185,8 @@ fn a_page_is_read_block_by_block() {
 #[test]
 fn the_examples_of_each_page_do_what_they_show() {
     let mut count = 0;
-    for name in pages() {
+    // The examples in Korean are the README's own, as another test sees.
+    for name in pages().into_iter().filter(|name| name != KOREAN) {
         let text = page(&name);
         let examples = Example::all(&text);
         if examples.is_empty() {
@@ -428,4 +432,75 @@ fn every_link_of_the_pages_leads_somewhere() {
     }
     assert!(count > 50, "only {count} were found");
     assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+/// What a translation keeps of a page: the levels of its headings, the width of each row of a table, and its blocks
+/// without the comments, all in their order; then the options that it names, and where its links lead, sorted.
+fn kept_by_a_translation(page: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut kept = Vec::new();
+    let mut options = BTreeSet::new();
+    for line in page.lines() {
+        let is_fence = line.starts_with("```");
+        fenced ^= is_fence;
+        if fenced || is_fence {
+            let (command, _) = line.split_once(" #").unwrap_or((line, ""));
+            kept.push(command.trim_end().to_owned());
+            continue;
+        }
+        if line.starts_with('#') {
+            kept.extend(line.split(' ').next().map(str::to_owned));
+        } else if line.starts_with('|') {
+            kept.push(format!("a row of {} cells", line.matches('|').count() - 1));
+        }
+        let code = line.split('`').skip(1).step_by(2);
+        let words = code.flat_map(str::split_whitespace).map(str::to_owned);
+        options.extend(words.filter(|word| word.starts_with("--")));
+    }
+    // The two pages lead to each other, and each to headings of its own.
+    let mut links = targets(page);
+    links.retain(|link| !link.starts_with("README") && !link.starts_with('#'));
+    links.sort();
+    kept.extend(options);
+    kept.extend(links);
+    kept
+}
+
+#[test]
+fn a_translation_differs_in_its_words_only() {
+    let page = "# One\n\n| a | b |\n|---|---|\n\n```sh\nrun x   # why\n```\n\n[`--b`](docs/B.md#c), `go --a 5`\n";
+    let kept = kept_by_a_translation(page);
+    for (words, others) in [("One", "하나"), ("| a |", "| 가 |"), ("# why", "# 이유")] {
+        let translated = page.replace(words, others);
+        assert_eq!(kept_by_a_translation(&translated), kept, "{others}");
+    }
+    for (part, other) in [
+        ("# One", "## One"),
+        ("# One", "# One\n\n## Two"),
+        ("| b |", "| b | c |"),
+        ("|---|---|", "|---|---|\n| c | d |"),
+        ("```sh", "```console"),
+        ("run x", "run y"),
+        ("run x", "run x\nrun y"),
+        ("--b", "--c"),
+        ("--a 5", "5"),
+        ("B.md#c", "B.md"),
+    ] {
+        let changed = page.replace(part, other);
+        assert_ne!(kept_by_a_translation(&changed), kept, "{other}");
+    }
+}
+
+#[test]
+fn the_readme_in_korean_keeps_to_the_readme() {
+    let [ours, korean] = ["README.md", KOREAN].map(|name| kept_by_a_translation(&page(name)));
+    let mut pairs = ours.iter().zip(&korean);
+    let differs = pairs.find(|(one, other)| one != other);
+    assert!(
+        ours == korean,
+        "{KOREAN} has {} such things and the README {}; the first that differ are (README, {KOREAN}): {differs:?}",
+        korean.len(),
+        ours.len()
+    );
+    assert!(ours.len() > 80, "only {ours:?} were found");
 }
