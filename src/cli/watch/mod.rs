@@ -42,7 +42,7 @@ use crate::{
 
 /// The options for machines that watch a run.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "For machines that watch")]
+#[command(next_help_heading = "Monitoring")]
 pub struct WatchArgs {
     /// Serve the run's numbers for Prometheus at this address, as in 127.0.0.1:9464.
     ///
