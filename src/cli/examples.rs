@@ -7,7 +7,7 @@ Examples:
   fleetsweep doctor                             whether the tenant lets a campaign through
   fleetsweep plan fleet.csv                     which rows are refused, and when the last call goes
   fleetsweep run fleet.csv --canary 5           five machines first, and then a question
-  fleetsweep run fleet.csv                      go on with a campaign that was stopped
+  fleetsweep run fleet.csv                      continue a campaign that was stopped
   fleetsweep status fleet.csv                   see how far it is
   fleetsweep findings fleet.csv                 alerts on its machines since their scans began
   fleetsweep cancel fleet.csv                   stop it, and cancel the scans that it has started
@@ -15,20 +15,20 @@ Examples:
 Exit codes:
   0    each machine has a scan; or what the command is for was done
   1    some rows have other outcomes
-  2    wrong usage, unreadable input, or a campaign that cannot be gone on with; nothing was sent
+  2    wrong usage, unreadable input, or a campaign that cannot be continued; nothing was sent
   3    a brake stopped the campaign before it did harm
-  4    the tenant does not accept it: sign-in, licence, permission, feature
+  4    the tenant rejects it: sign-in, licence, permission, feature
   5    a file cannot be read or written, or fleetsweep has met a bug
   6    the campaign had finished before; nothing was sent
   7    there are findings at or above --fail-on
-  130  interrupted; the same command goes on
+  130  interrupted; the same command continues
 
 Environment:
   AZURE_TENANT_ID, AZURE_CLIENT_ID              the tenant, and the application's registration
   AZURE_CLIENT_SECRET                           its secret, or
   AZURE_CLIENT_CERTIFICATE_PATH                 its certificate and key (PEM), or
   AZURE_FEDERATED_TOKEN_FILE                    a workload identity's token
-  FLEETSWEEP_TOKEN                              a token that is at hand, in place of a sign-in
+  FLEETSWEEP_TOKEN                              a token that you have already, instead of a sign-in
   FLEETSWEEP_EXCLUDE                            a list of machines that are never sent to
   FLEETSWEEP_NOTIFY                             where notices go, in place of --notify
   HTTPS_PROXY, NO_PROXY                         the way to the service

@@ -36,7 +36,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 /// The options that name the campaign and say how its tenant is reached.
 #[derive(Debug, Args)]
 pub(super) struct CampaignArgs {
-    /// The campaign's state file, or the input whose state is in its default place.
+    /// The campaign's state file, its results, or the input, if the state is in its default place.
     #[arg(value_name = "STATE")]
     state: PathBuf,
 

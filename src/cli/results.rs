@@ -18,11 +18,11 @@ use crate::{
     store::{Lock, LockError, Store},
 };
 
-/// Write a campaign's results anew from its state, for results that were lost, moved or edited. Nobody is signed in,
-/// and nothing is sent.
+/// Write a campaign's results again from its state, if they were lost, moved or edited. It does not sign in, and sends
+/// nothing.
 #[derive(Debug, Args)]
 pub struct ResultsArgs {
-    /// The campaign's state file, or the input whose state is in its default place.
+    /// The campaign's state file, its results, or the input, if the state is in its default place.
     #[arg(value_name = "STATE")]
     state: PathBuf,
 

@@ -41,8 +41,8 @@ const SHOWN: usize = 5;
 /// campaigns this user has and how far they are.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The campaign's state file, or the input whose state is in its default place. Without it: all campaigns that the
-    /// quota ledger remembers.
+    /// The campaign's state file, its results, or the input, if the state is in its default place. Without
+    /// it: all campaigns that the quota ledger remembers.
     #[arg(value_name = "STATE")]
     state: Option<PathBuf>,
 

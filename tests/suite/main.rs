@@ -146,7 +146,7 @@ mod status;
 mod token_life;
 /// Whether the scans really ran, by the devices' own reports.
 mod verified;
-/// Metrics, notices and a command at the end, for machines that watch.
+/// Metrics, notices and a command at the end, for monitoring.
 #[cfg(unix)]
 mod watch;
 /// What is said at Ctrl-C, and how to go on after a brake.

@@ -26,8 +26,8 @@ use crate::{
 /// Takes the options of `run`, so replace `run` by `plan` in its command line. Nothing is sent, nobody signs in, and no
 /// file is created or changed, except the one that --summary names, which gets the plan as JSON. Only with --resolve,
 /// --skip-scanned-within, --skip-unscannable or --when-offline defer does it sign in, to list the machines and their
-/// reports; those calls are counted in the ledger. The options for progress, logs, following and machines that watch
-/// are accepted and have no effect.
+/// reports; those calls are counted in the ledger. The options for progress, logs, following and monitoring are
+/// accepted and have no effect.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]

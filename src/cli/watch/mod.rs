@@ -1,4 +1,4 @@
-//! For machines that watch a run: numbers for Prometheus, notices to a URL, a command at the end.
+//! Monitoring a run: numbers for Prometheus, notices to a URL, a command at the end.
 //!
 //! ```text
 //!   engine ─→ monitors: what is shown, Metrics, Pulse ←── server (--metrics)
@@ -40,7 +40,7 @@ use crate::{
     quota::{Clock as _, SystemClock},
 };
 
-/// The options for machines that watch a run.
+/// The options for monitoring a run.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub struct WatchArgs {
