@@ -10,6 +10,7 @@ Examples:
   fleetsweep run fleet.csv                      continue a campaign that was stopped
   fleetsweep status fleet.csv                   see how far it is
   fleetsweep findings fleet.csv                 alerts on its machines since their scans began
+  fleetsweep report fleet.csv                   one page for those who were not there
   fleetsweep cancel fleet.csv                   stop it, and cancel the scans that it has started
 
 Exit codes:
