@@ -95,7 +95,7 @@ mod tests {
                 examples += 1;
             }
         }
-        assert_eq!(examples, 19);
+        assert_eq!(examples, 20);
     }
 
     #[test]

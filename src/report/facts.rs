@@ -120,7 +120,7 @@ impl Report {
     /// # Errors
     /// The state cannot be read.
     pub fn of(store: &Store, about: About<'_>) -> Result<Self, StoreError> {
-        let _snapshot = store.snapshot()?;
+        let _held = store.held()?;
         let Counts { mut tally, open } = Counts::of(store)?;
         let to_look_up = store.to_look_up()?;
         let left_out = tally.left_out();
@@ -130,7 +130,10 @@ impl Report {
         let runs: Vec<_> = store.runs()?.into_iter().map(plain_run).collect();
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let rehearsal = campaign.is_rehearsal();
-        let again = |outcome: &str| (about.again)(outcome).filter(|_| !rehearsal);
+        let again = |outcome: &str| {
+            let command = (about.again)(outcome).filter(|_| !rehearsal)?;
+            Some(one_line(&command).into_owned())
+        };
         let mut latencies = Latencies::default();
         let calls = Calls::of(store, &about.limits, |call| latencies.add(call))?;
         let findings = Found::of(store)?;
@@ -160,7 +163,7 @@ impl Report {
             scans: Scans::of(store)?,
             machines: Machines::of(store, targets, by_target)?,
             findings,
-            settings: about.settings,
+            settings: about.settings.into_iter().map(plain_setting).collect(),
             runs,
         })
     }
@@ -199,6 +202,13 @@ fn plain_run(run: PastRun) -> PastRun {
         application: plain(run.application),
         reason: run.reason.map(plain),
         ..run
+    }
+}
+
+fn plain_setting(setting: Setting) -> Setting {
+    Setting {
+        value: one_line(&setting.value).into_owned(),
+        ..setting
     }
 }
 

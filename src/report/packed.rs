@@ -1,5 +1,5 @@
-//! The listed machines, as the page carries them: as a text with a line for each cell, column by column, compressed. The
-//! page's script reads it.
+//! The listed machines, as the page carries them: as a text with a line for each cell, column by column, compressed.
+//! The page's script reads it.
 
 use std::io::Write as _;
 

@@ -51,8 +51,8 @@ pub(super) fn of_names(header: &StringRecord) -> Option<usize> {
         .find_map(|known| names.iter().position(|name| name == known))
 }
 
-/// The place of the column that tells what a campaign's machines are called, among the columns of its input besides that
-/// of the ids. With `--resolve` it is the first of them, which holds what was looked up.
+/// The place of the column that tells what a campaign's machines are called, among the columns of its input besides
+/// that of the ids. With `--resolve` it is the first of them, which holds what was looked up.
 #[must_use]
 pub fn name_column(columns: &[String]) -> Option<usize> {
     let is_resolved = columns.get(1).is_some_and(|name| name == RESOLVED);

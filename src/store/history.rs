@@ -61,18 +61,16 @@ pub struct BadEnd {
 
 /// While it is there, everything that is read from the store is as it was at the first read, whatever another process
 /// writes meanwhile.
-pub struct Snapshot<'a>(#[expect(dead_code, reason = "it ends on drop")] Transaction<'a>);
+pub struct Held<'a>(#[expect(dead_code, reason = "it ends on drop")] Transaction<'a>);
 
 impl Store {
     /// Keeps what is read as it is now.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
+    pub fn held(&self) -> Result<Held<'_>, StoreError> {
         let transaction = self.db.unchecked_transaction();
-        transaction
-            .map(Snapshot)
-            .map_err(|e| self.failed("read", e))
+        transaction.map(Held).map_err(|e| self.failed("read", e))
     }
 
     /// All runs, the oldest first.

@@ -71,7 +71,7 @@ pub use devices::{DeviceWord, EndedScan};
 pub use error::StoreError;
 pub use extension::{Extension, MachineMatch, TargetMatch};
 pub use findings::{Finding, ScannedMachine};
-pub use history::{BadEnd, PastCall, PastRun, Snapshot};
+pub use history::{BadEnd, Held, PastCall, PastRun};
 use jiff::Timestamp;
 pub use load::{Loader, NewRow};
 pub use lock::{Lock, LockError};

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use crate::{
     campaign::{outcome::Outcome, tag::CampaignId},
     cli::{Failure, ledger::QuotaNote, matches_of_run},
-    plain_text::one_line,
     report::{About, Report, Setting},
     store::Store,
 };
@@ -94,7 +93,7 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
     let value = if value == "true" { "yes" } else { &value };
     (!is_off).then(|| Setting {
         option,
-        value: one_line(value).into_owned(),
+        value: value.to_owned(),
         given,
     })
 }

@@ -25,8 +25,8 @@ const WHAT: &str = "report";
 pub(in crate::cli) struct ReportFile(PathBuf);
 
 impl ReportFile {
-    /// Checks that a report can be written there, which an `option` has named, so that a mistake is seen before anything
-    /// is done. What is there must be a report.
+    /// Checks that a report can be written there, which an `option` has named, so that a mistake is seen before
+    /// anything is done. What is there must be a report.
     ///
     /// # Errors
     /// It is another file, or cannot be written.

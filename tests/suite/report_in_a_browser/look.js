@@ -1,5 +1,9 @@
 // Looks at a report as it is shown in a frame of some width, and tells the page around it what is wrong.
-addEventListener("load", () => setTimeout(look, 700));
+const wait = setInterval(() => {
+  if (document.getElementById("machines-form").hidden) return;
+  clearInterval(wait);
+  look();
+}, 20);
 
 function look() {
   const faults = [];
