@@ -5,10 +5,11 @@ use csv::StringRecord;
 use super::{
     around::Around,
     bare::{trim, unwrap},
-    error::{Columns, RosterError},
+    error::RosterError,
     headings::{of_ids, of_names},
     id_rule::{IdRule, Values},
     machine_id::digest,
+    named::Columns,
     note::NoteKind,
     sheet::Sheet,
     slip::{is_long_with_digits, is_row_rather_than_heading, looks_like_name},

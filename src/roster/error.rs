@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{foreign::Foreign, row_error::RowError};
+use super::{foreign::Foreign, named::Columns, row_error::RowError, workbook::WorkbookError};
 
 /// Why an input is refused. Nothing has been sent yet when this happens.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,74 @@ pub enum RosterError {
         file: String,
         /// What it is.
         what: Foreign,
+    },
+    /// The workbook cannot be read.
+    #[error("{file}: {why}")]
+    Workbook {
+        /// The input's name.
+        file: String,
+        /// Why.
+        why: WorkbookError,
+    },
+    /// `--sheet` for an input that has no sheets.
+    #[error(
+        "{file}: this is no workbook, so it has no sheet that --sheet could name; leave that out"
+    )]
+    NoSheets {
+        /// The input's name.
+        file: String,
+    },
+    /// `--delimiter` for a workbook.
+    #[error(
+        "{file}: this is a workbook, whose cells nothing has to separate; leave --delimiter out"
+    )]
+    Delimited {
+        /// The input's name.
+        file: String,
+    },
+    /// `--sheet` names a sheet that is not there.
+    #[error("{file}: there is no sheet `{name}`, which --sheet names (sheets: {sheets})")]
+    NoSuchSheet {
+        /// The input's name.
+        file: String,
+        /// The name.
+        name: String,
+        /// The sheets.
+        sheets: Columns,
+    },
+    /// All sheets are hidden.
+    #[error("{file}: all sheets are hidden ({sheets}); say which one to read with --sheet")]
+    HiddenSheets {
+        /// The input's name.
+        file: String,
+        /// The sheets.
+        sheets: Columns,
+    },
+    /// Several sheets could be the input.
+    #[error(
+        "{file}: several sheets have a column of machine ids: {sheets}; say which one with --sheet"
+    )]
+    ManySheets {
+        /// The input's name.
+        file: String,
+        /// Those sheets.
+        sheets: Columns,
+    },
+    /// None of several sheets could be the input.
+    #[error(
+        "{file}: no sheet has a column that is known to hold the machine ids (looked at: {sheets}{}); --sheet says \
+         which one to read. Of the first it is to be said: {why}",
+        and_hidden(*hidden)
+    )]
+    NoSheet {
+        /// The input's name.
+        file: String,
+        /// The sheets that can be seen.
+        sheets: Columns,
+        /// How many sheets are hidden.
+        hidden: usize,
+        /// Why the first one is refused.
+        why: Box<RosterError>,
     },
     /// The file has the results of a campaign. Its name differs from that of the input only in the ending.
     #[error(
@@ -221,23 +289,11 @@ fn input_of(results: &str) -> String {
         .map_or_else(|| "INPUT.csv".to_owned(), |stem| format!("{stem}.csv"))
 }
 
-/// Column names, for a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns(pub Vec<String>);
-
-impl fmt::Display for Columns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// About a screenful. The portal's export has some 30 columns.
-        const SHOWN: usize = 40;
-        for (place, name) in self.0.iter().take(SHOWN).enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            let name = super::row_error::excerpt(name);
-            write!(f, "{comma}`{name}`")?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+fn and_hidden(sheets: usize) -> String {
+    match sheets {
+        0 => String::new(),
+        1 => "; one is hidden".to_owned(),
+        _ => format!("; {sheets} are hidden"),
     }
 }
 

@@ -5,8 +5,16 @@ use std::fmt;
 /// What the input is instead of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
-    /// A workbook of a spreadsheet program.
+    /// A workbook that comes from a stream, in which nobody can go back.
     Workbook,
+    /// A workbook in the form before `.xlsx`, or one that is encrypted.
+    OldWorkbook,
+    /// A workbook that is encrypted.
+    ProtectedWorkbook,
+    /// An `.xlsb`.
+    BinaryWorkbook,
+    /// An `.ods`.
+    OpenDocument,
     /// An archive.
     Zip,
     /// A compressed file.
@@ -28,16 +36,18 @@ impl Foreign {
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [b'P', b'K', 3, 4, ..] => {
-                let is_workbook = |name: &[u8]| head.windows(name.len()).any(|bytes| bytes == name);
-                let workbook = [&b"[Content_Types].xml"[..], b"xl/", b"content.xml"];
-                let is_workbook = workbook.into_iter().any(is_workbook);
-                Some(if is_workbook {
+                let has = |name: &[u8]| head.windows(name.len()).any(|bytes| bytes == name);
+                Some(if has(b"xl/workbook.bin") {
+                    Self::BinaryWorkbook
+                } else if has(b"[Content_Types].xml") || has(b"xl/") {
                     Self::Workbook
+                } else if has(b"content.xml") || has(b"opendocument") {
+                    Self::OpenDocument
                 } else {
                     Self::Zip
                 })
             }
-            [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(Self::Workbook),
+            [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(Self::of_compound(head)),
             [0x1f, 0x8b, ..]
             | [b'B', b'Z', b'h', _, 0x31, ..]
             | [0xfd, b'7', b'z', b'X', ..]
@@ -46,6 +56,19 @@ impl Foreign {
             [b'%', b'P', b'D', b'F', b'-', ..] => Some(Self::Pdf),
             _ if head.starts_with(b"SQLite format 3\0") => Some(Self::Database),
             _ => Self::of_text(head.trim_ascii_start()),
+        }
+    }
+
+    /// A file with folders in it, whose names are UTF-16.
+    fn of_compound(head: &[u8]) -> Self {
+        let name: Vec<u8> = "EncryptedPackage"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        if head.windows(name.len()).any(|bytes| bytes == name) {
+            Self::ProtectedWorkbook
+        } else {
+            Self::OldWorkbook
         }
     }
 
@@ -75,7 +98,23 @@ impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Workbook => {
-                "this is a workbook, not a CSV; open it and save the sheet with the machine ids as CSV (UTF-8)"
+                "this is a workbook, and from a stream only a CSV can be read; save it as a file and give the file's \
+                 name"
+            }
+            Self::OldWorkbook => {
+                "this is a workbook in an old form (.xls), or one that is protected by a password; open it and save it \
+                 as .xlsx without a password, or the sheet with the machine ids as CSV (UTF-8)"
+            }
+            Self::ProtectedWorkbook => {
+                "this workbook is protected by a password; open it, save it without one, and give that"
+            }
+            Self::BinaryWorkbook => {
+                "this is a binary workbook (.xlsb); open it and save it as .xlsx, or the sheet with the machine ids as \
+                 CSV (UTF-8)"
+            }
+            Self::OpenDocument => {
+                "this is a document in the OpenDocument form (.ods); open it and save it as .xlsx, or the sheet with \
+                 the machine ids as CSV (UTF-8)"
             }
             Self::Zip => "this is an archive, not a CSV; unpack it and give the CSV in it",
             Self::Compressed => {
@@ -112,7 +151,16 @@ mod tests {
                 Foreign::Workbook,
             ),
             (b"PK\x03\x04\x14\0devices.csv", Foreign::Zip),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Foreign::Workbook),
+            (b"PK\x03\x04\x14\0xl/workbook.bin", Foreign::BinaryWorkbook),
+            (
+                b"PK\x03\x04\x14\0mimetypeapplication/vnd.oasis.opendocument",
+                Foreign::OpenDocument,
+            ),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Foreign::OldWorkbook),
+            (
+                b"\xd0\xcf\x11\xe0 E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0",
+                Foreign::ProtectedWorkbook,
+            ),
             (b"\x1f\x8b\x08\0", Foreign::Compressed),
             (b"%PDF-1.7", Foreign::Pdf),
             (b"SQLite format 3\0", Foreign::Database),

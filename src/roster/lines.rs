@@ -25,6 +25,10 @@ pub(super) struct Lines<R> {
     at_start: bool,
     /// Position and number of each line that is not empty, from the last one asked for.
     starts: VecDeque<(u64, u64)>,
+    /// Whether line ends between quotes are part of their line.
+    are_rows: bool,
+    /// Whether the next byte is between quotes, if they are.
+    is_quoted: bool,
     tail: &'static [u8],
     /// Where the tail's record begins, once the input has ended.
     end: Option<u64>,
@@ -39,9 +43,17 @@ impl<R: Read> Lines<R> {
             after_cr: false,
             at_start: true,
             starts: VecDeque::new(),
+            are_rows: false,
+            is_quoted: false,
             tail: TAIL,
             end: None,
         }
+    }
+
+    /// Counts rows in place of lines: line ends between quotes are not counted.
+    pub(super) fn as_rows(mut self, are_rows: bool) -> Self {
+        self.are_rows = are_rows;
+        self
     }
 
     /// Position and number of the first line that is not empty and begins at this byte or after it. Earlier lines are
@@ -62,7 +74,9 @@ impl<R: Read> Lines<R> {
     fn note(&mut self, mut bytes: &[u8]) {
         while let Some(&first) = bytes.first() {
             let is_end = |&byte: &u8| byte == b'\n' || byte == b'\r';
-            if is_end(&first) {
+            if self.are_rows && (self.is_quoted || first == b'"') {
+                bytes = self.note_quoted(bytes);
+            } else if is_end(&first) {
                 if !(self.after_cr && first == b'\n') {
                     self.line += 1;
                 }
@@ -74,13 +88,32 @@ impl<R: Read> Lines<R> {
                 if self.at_start {
                     self.starts.push_back((self.bytes, self.line));
                 }
-                let length = bytes.iter().position(is_end).unwrap_or(bytes.len());
+                let are_rows = self.are_rows;
+                let is_stop = |byte: &u8| is_end(byte) || (are_rows && *byte == b'"');
+                let length = bytes.iter().position(is_stop).unwrap_or(bytes.len());
                 self.after_cr = false;
                 self.at_start = false;
                 self.bytes += length as u64;
                 bytes = &bytes[length..];
             }
         }
+    }
+}
+
+impl<R> Lines<R> {
+    /// Notes a quoted cell, or as much of it as there is, and returns what comes after it.
+    fn note_quoted<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.at_start {
+            self.starts.push_back((self.bytes, self.line));
+            self.at_start = false;
+        }
+        self.after_cr = false;
+        let from = usize::from(!self.is_quoted);
+        let end = bytes[from..].iter().position(|&byte| byte == b'"');
+        self.is_quoted = end.is_none();
+        let length = end.map_or(bytes.len(), |end| from + end + 1);
+        self.bytes += length as u64;
+        &bytes[length..]
     }
 }
 
@@ -121,6 +154,18 @@ mod tests {
                 "{size}"
             );
             assert_eq!(lines.end(), Some(text.len() as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_past_the_line_ends_in_their_cells_at_every_buffer_size() {
+        let text = b"\"a\"\n\n\"b\nb\"\x1f\"\"\"\r\n\"\n\"c\"\n";
+        for size in 1..20 {
+            let mut lines = Lines::new(&text[..]).as_rows(true);
+            let mut buf = vec![0; size];
+            while lines.read(&mut buf).unwrap() > 0 {}
+            let found: Vec<_> = [0, 4, 18].map(|byte| lines.line_from(byte)).into();
+            assert_eq!(found, [(0, 1), (5, 3), (18, 4)], "{size}");
         }
     }
 }

@@ -8,12 +8,13 @@
 //!   explains what a cell is that is not an id.
 //! - [`Names`] (`names`): what names stand for, by the [`Inventory`] (`inventory`). `name_columns`: finds the column of
 //!   the names. `headings`: what such columns are called.
+//! - [`WorkbookError`] (`workbook`): reads a sheet of a workbook as text. `file`: opens files of both kinds.
 //! - [`Passed`] (`around`): lines that are not rows. [`Foreign`] (`foreign`): files that are not tables.
 //! - [`Options`] (`options`), [`Where`] (`where_clause`), [`Excluded`] (`excluded`), [`Skips`] (`skips`),
 //!   [`ScanType`] (`scan_type`): what
 //!   the user asked for.
 //! - [`Note`] (`note`): what is reported once about an input that was accepted.
-//! - [`RosterError`] (`error`): why an input is refused.
+//! - [`RosterError`] (`error`): why an input is refused. [`Columns`] (`named`): names in such a message.
 //! - [`split_extra`] (`extra`): the other columns of a row, as the single text that the store keeps.
 //!
 //! Bytes become rows in these stages. Only a buffer and the set of ids are kept in memory.
@@ -21,6 +22,7 @@
 //! ```text
 //! bytes → Decoded (UTF-16 → UTF-8) → Lines (where lines begin) → Records (csv, Windows-1252) → RowChecker → Row
 //!                 └→ Layout: delimiter, header, id column and rule, from the first MiB (`dialect`, `sheet`, `columns`)
+//! .xlsx → workbook (its sheet as such text) → as above
 //! ```
 
 mod around;
@@ -32,6 +34,7 @@ mod dialect;
 mod error;
 mod excluded;
 mod extra;
+mod file;
 mod foreign;
 mod headings;
 mod id_rule;
@@ -40,6 +43,7 @@ mod layout;
 mod lines;
 mod machine_id;
 mod name_columns;
+mod named;
 mod names;
 mod note;
 mod options;
@@ -56,10 +60,11 @@ mod skips;
 mod slip;
 mod tenants;
 mod where_clause;
+mod workbook;
 
 pub use around::Passed;
 pub use counts::Counts;
-pub use error::{Columns, RosterError};
+pub use error::RosterError;
 pub use excluded::Excluded;
 pub use extra::split_extra;
 pub use foreign::Foreign;
@@ -67,9 +72,10 @@ pub use headings::name_column;
 pub use id_rule::{IdRule, IdRuleError};
 pub use inventory::{Inventory, InventoryBuilder, Listed};
 pub(crate) use machine_id::is_machine_id;
+pub use named::Columns;
 pub use names::{Ambiguous, Names, Resolved};
 pub use note::{Note, NoteKind};
-pub use options::{Delimiter, DelimiterError, Options};
+pub use options::{Delimiter, DelimiterError, Options, SheetChoice};
 pub use reader::Roster;
 pub use row::{Row, RowKind};
 pub(crate) use row_checker::EXCLUDED;
@@ -77,3 +83,4 @@ pub use row_error::RowError;
 pub use scan_type::{ScanType, ScanTypeError};
 pub use skips::{Skip, Skips};
 pub use where_clause::{Where, WhereError};
+pub use workbook::WorkbookError;

@@ -5,9 +5,10 @@ use csv::StringRecord;
 use super::{
     bare::trim,
     columns::{Chosen, holding_ids, no_header},
-    error::{Columns, RosterError},
+    error::RosterError,
     headings::{of_ids, of_names},
     id_rule::IdRule,
+    named::Columns,
     note::NoteKind,
     sheet::Sheet,
     slip::is_row_rather_than_heading,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use csv::StringRecord;
 
-use super::{around::Passed, machine_id::hides_ids};
+use super::{around::Passed, machine_id::hides_ids, row_error::excerpt};
 
 /// Something that the user should know. It is reported once, however many rows it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum NoteKind {
     },
     /// The names are in this column (`--resolve`).
     NamesColumn(String),
+    /// This sheet of the workbook is read.
+    Sheet(String),
     /// Each line is one quoted cell that holds the line's cells.
     LinesInCells,
     /// The line is certainly not a row.
@@ -64,7 +66,10 @@ impl fmt::Display for Note {
         match (kind, rows) {
             (NoteKind::GuessedColumn(_), _) => write!(f, " (line {first_line} is the header)"),
             (
-                NoteKind::NamedColumn { .. } | NoteKind::NamesColumn(_) | NoteKind::LinesInCells,
+                NoteKind::NamedColumn { .. }
+                | NoteKind::NamesColumn(_)
+                | NoteKind::Sheet(_)
+                | NoteKind::LinesInCells,
                 _,
             ) => Ok(()),
             (_, 1) => write!(f, ": line {first_line}"),
@@ -89,6 +94,7 @@ impl fmt::Display for NoteKind {
                 f,
                 "the machines are looked up by column `{column}`"
             ),
+            Self::Sheet(name) => write!(f, "sheet `{}` is read", excerpt(name)),
             Self::LinesInCells => f.write_str(
                 "each line is one quoted cell, as Excel saves a CSV that it has opened as one column; the cells within \
                  it are read",

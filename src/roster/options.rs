@@ -11,6 +11,8 @@ pub struct Options {
     pub id_column: Option<String>,
     /// `--delimiter`: what separates two cells.
     pub delimiter: Option<Delimiter>,
+    /// `--sheet`: which sheet of a workbook is read.
+    pub sheet: SheetChoice,
     /// `--where`: a row that fails one of these conditions is left out.
     pub wheres: Vec<Where>,
     /// `--exclude`: rows with these machines are not sent.
@@ -38,11 +40,27 @@ impl Options {
     }
 }
 
+/// Which sheet of a workbook is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SheetChoice {
+    /// The one whose column holds machine ids, of those that can be seen.
+    #[default]
+    ByIds,
+    /// The same, if no other sheet has a column that is called so: nothing may be missed.
+    Only,
+    /// The one with this name, in any case.
+    Named(String),
+}
+
 /// What separates two cells: one ASCII character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delimiter(u8);
 
 impl Delimiter {
+    /// In the text of a workbook's sheet. There every row is one line, however many line ends its cells hold: the
+    /// lines are counted outside of the quotes, and each cell stands between quotes.
+    pub(super) const OF_SHEET: Self = Self(0x1f);
+
     /// The character, for csv.
     pub(super) const fn as_byte(self) -> u8 {
         self.0

@@ -21,7 +21,7 @@ use super::{
     machine_id::digest,
     names::{Names, Resolved},
     note::{Note, NoteKind, Notes},
-    options::Options,
+    options::{Options, SheetChoice},
     records::Records,
     row::{Row, RowKind},
     row_checker::{Meant, RowChecker},
@@ -32,7 +32,7 @@ use super::{
 };
 
 /// How much of the input is examined to find its layout: a thousand rows, even if they are long.
-const HEAD: u64 = 1024 * 1024;
+pub(super) const HEAD: u64 = 1024 * 1024;
 
 /// An input that is read row by row. Memory holds only a buffer and the set of ids.
 ///
@@ -74,7 +74,7 @@ pub struct Roster<R> {
     /// The id that the row's name stands for.
     resolved: String,
     extra: String,
-    notes: Notes,
+    pub(super) notes: Notes,
     counts: Counts,
     first_error: Option<(u64, RowError)>,
 }
@@ -111,6 +111,10 @@ impl<R: Read> Roster<R> {
         if let Some(what) = Foreign::of(&head) {
             let file = file.to_owned();
             return Err(RosterError::Foreign { file, what });
+        }
+        if let SheetChoice::Named(_) = options.sheet {
+            let file = file.to_owned();
+            return Err(RosterError::NoSheets { file });
         }
         let layout = Layout::find(file, &head, whole, options)?;
         let place = |clause: &Where| {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
 use encoding_rs::WINDOWS_1252;
 
-use super::lines::Lines;
+use super::{lines::Lines, options::Delimiter};
 
 /// The records of a CSV, one at a time. Blank lines are skipped.
 pub(super) struct Records<R> {
@@ -28,13 +28,14 @@ pub(super) enum Broken {
 
 impl<R: Read> Records<R> {
     pub(super) fn new(input: R, delimiter: u8) -> Self {
+        let are_rows = delimiter == Delimiter::OF_SHEET.as_byte();
         Self {
             reader: ReaderBuilder::new()
                 .has_headers(false)
                 .flexible(true)
                 .delimiter(delimiter)
                 .buffer_capacity(64 * 1024)
-                .from_reader(Lines::new(input)),
+                .from_reader(Lines::new(input).as_rows(are_rows)),
             inner: None,
             record: StringRecord::new(),
             line: 0,

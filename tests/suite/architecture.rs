@@ -504,6 +504,9 @@ fn each_third_party_crate_has_one_place() {
         ),
         ("rusqlite", &["store/", "quota/ledger"]),
         ("csv", &["roster/", "results/"]),
+        ("calamine", &["roster/workbook/"]),
+        ("rust_xlsxwriter", &["results/workbook/"]),
+        ("zip", &["roster/workbook/", "results/workbook/"]),
         ("encoding_rs", &["roster/"]),
         ("encoding_rs_io", &["roster/"]),
         ("indicatif", &["monitor/"]),
@@ -534,7 +537,7 @@ fn each_third_party_crate_has_one_place() {
             &[
                 "quota/",
                 "store/place.rs",
-                "results/rewrite.rs",
+                "results/fresh.rs",
                 "cli/bench/round.rs",
                 "cli/watch/command.rs",
                 "monitor/keys.rs",

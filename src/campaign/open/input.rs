@@ -22,22 +22,21 @@ impl OpenRequest {
         names: Option<Arc<Names>>,
     ) -> Result<Roster<Box<dyn Read>>, OpenError> {
         let name = self.input_name();
-        let input: Box<dyn Read> = if self.input.as_os_str() == STDIN {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(&self.input);
-            Box::new(file.map_err(|source| OpenError::Input {
-                input: name.clone(),
-                source,
-            })?)
-        };
         let options = roster::Options {
             excluded,
             names,
             rule,
             ..self.options.clone()
         };
-        Ok(Roster::open(&name, input, &options)?)
+        if self.input.as_os_str() == STDIN {
+            let input: Box<dyn Read> = Box::new(io::stdin().lock());
+            return Ok(Roster::open(&name, input, &options)?);
+        }
+        let file = File::open(&self.input).map_err(|source| OpenError::Input {
+            input: name.clone(),
+            source,
+        })?;
+        Ok(Roster::open_file(&name, file, &options)?)
     }
 
     /// The input's name in messages.

@@ -235,8 +235,8 @@ fn read_inventory(path: &Path) -> Result<Vec<String>, MockError> {
         any_id: true,
         ..Options::default()
     };
-    let mut roster =
-        Roster::open(&path.display().to_string(), file, &options).map_err(|why| wrong(&why))?;
+    let mut roster = Roster::open_file(&path.display().to_string(), file, &options)
+        .map_err(|why| wrong(&why))?;
     let mut ids = Vec::new();
     while let Some(row) = roster.next_row().map_err(|why| wrong(&why))? {
         if row.kind == RowKind::Due {

@@ -9,7 +9,7 @@ use std::{
 use super::RunArgs;
 use crate::{
     cli::Failure,
-    roster::{Options, Roster, RosterError, RowError, RowKind},
+    roster::{Options, Roster, RosterError, RowError, RowKind, SheetChoice},
 };
 
 /// The variable that names the standing list.
@@ -34,6 +34,8 @@ impl RunArgs {
             any_id: self.input.any_id,
             // Not looked up yet.
             names: self.input.resolve.then(Arc::default),
+            // A machine that another sheet means must not be missed.
+            sheet: SheetChoice::Only,
             ..Options::default()
         };
         let mut machines = (Vec::new(), Vec::new());
@@ -58,7 +60,12 @@ fn read(
     (ids, names): &mut (Vec<String>, Vec<String>),
 ) -> Result<(), String> {
     let opened = File::open(file).map_err(|e| format!("{name}: {e}"))?;
-    let mut roster = Roster::open(name, opened, options).map_err(|e| e.to_string())?;
+    let mut roster = Roster::open_file(name, opened, options).map_err(|e| match e {
+        RosterError::ManySheets { file, sheets } => format!(
+            "{file}: several sheets could be the list: {sheets}; keep one of them in the workbook, or hide the others"
+        ),
+        e => e.to_string(),
+    })?;
     let heading = roster.id_column().to_lowercase();
     if roster.columns().is_empty() && !heading.contains("id") {
         return Err(format!(

@@ -39,6 +39,11 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "C", hide_short_help = true)]
     pub(super) delimiter: Option<Delimiter>,
 
+    /// The sheet of a workbook (.xlsx) to read, in any case. By default it is the one that holds an id column; hidden
+    /// sheets are read only if they are named.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) sheet: Option<String>,
+
     /// Only rows whose cell has one of these values.
     ///
     /// `!=` takes those with none of the values, `~` those whose cell contains one of them, and `COLUMN is empty` and
@@ -50,7 +55,7 @@ pub(super) struct InputArgs {
 
     /// Never send to the machines in this file.
     ///
-    /// It is a plain list of ids, or a CSV as the input may be; with --resolve, of names too. It can be given several
+    /// It is a plain list of ids, or a CSV or a workbook as the input may be; with --resolve, of names too. It can be given several
     /// times, and FLEETSWEEP_EXCLUDE names a standing list. What stands in one ends as `not_attempted`, which is no
     /// failure. The campaign keeps it: later commands need not repeat it.
     #[arg(long, value_name = "FILE")]

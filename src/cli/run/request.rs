@@ -9,7 +9,7 @@ use crate::{
         outcome::Outcome,
     },
     cli::{Failure, connect::RowsTenant, ledger},
-    roster::{self, Excluded, Where, WhereError},
+    roster::{self, Excluded, SheetChoice, Where, WhereError},
     store::Identity,
 };
 
@@ -78,6 +78,10 @@ impl RunArgs {
         Ok(roster::Options {
             id_column: self.input.id_column.clone(),
             delimiter: self.input.delimiter,
+            sheet: match &self.input.sheet {
+                Some(name) => SheetChoice::Named(name.clone()),
+                None => SheetChoice::ByIds,
+            },
             wheres,
             excluded: Excluded::default(),
             any_id: self.input.any_id,

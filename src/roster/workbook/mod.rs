@@ -1,0 +1,143 @@
+//! Workbooks: reads a sheet of an `.xlsx` as the text that the roster reads.
+//!
+//! - [`recognise`]: whether a file is a workbook, by its bytes.
+//! - `measure` and `xml`: refuse a workbook that could fill the memory, before anything of it is kept.
+//! - `choice`: which sheet is read.
+//! - `rows` and `cell`: the sheet as text. `text`: hands it over, from a thread of its own.
+//! - [`WorkbookError`] (`error`): why a workbook cannot be read.
+//!
+//! ```text
+//! .xlsx → measure (inflated once, into nothing) → calamine (shared strings and formats in memory, sheets streamed)
+//!       → choice (the head of each sheet, by the roster's own rules) → rows → SheetText: Read → Roster, as for a CSV
+//! ```
+
+mod cell;
+mod choice;
+mod error;
+mod measure;
+mod rows;
+mod text;
+mod xml;
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Seek},
+};
+
+use calamine::{Reader, SheetType, SheetVisible, Xlsx};
+use zip::ZipArchive;
+
+use super::foreign::Foreign;
+pub use error::WorkbookError;
+use text::SheetText;
+
+/// How an archive begins.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
+
+/// What a file is.
+pub(super) enum Found {
+    /// A workbook.
+    Workbook(Box<Workbook>),
+    /// Something that no table can be read from.
+    Foreign(Foreign),
+    /// Something else, which is to be read from its beginning.
+    Other(File),
+}
+
+/// A workbook that can be read in bounded memory.
+pub(super) struct Workbook {
+    book: Xlsx<BufReader<File>>,
+    /// Its worksheets, in the order of their tabs.
+    sheets: Vec<Sheet>,
+}
+
+/// A worksheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sheet {
+    name: String,
+    is_hidden: bool,
+}
+
+/// Finds out whether the file is a workbook. What cannot be read a second time is none: a pipe, a device.
+///
+/// # Errors
+/// The file cannot be read, or is a workbook that cannot be.
+pub(super) fn recognise(mut file: File) -> Result<Found, WorkbookError> {
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Ok(Found::Other(file));
+    }
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(ARCHIVE.len() as u64)
+        .read_to_end(&mut head)?;
+    file.rewind()?;
+    if head != ARCHIVE {
+        return Ok(Found::Other(file));
+    }
+    let mut archive = match ZipArchive::new(BufReader::new(file.try_clone()?)) {
+        Ok(archive) => archive,
+        Err(why) => return not_an_archive(file, why.to_string()),
+    };
+    let has = |end: &str| {
+        let mut names = archive.file_names().flatten();
+        names.any(|name| name.to_ascii_lowercase().ends_with(end))
+    };
+    if has("workbook.xml") {
+        measure::measure(&mut archive, about.len())?;
+        let mut input = archive.into_inner();
+        input.rewind()?;
+        return Ok(Found::Workbook(Box::new(Workbook::open(input)?)));
+    }
+    Ok(Found::Foreign(if has("workbook.bin") {
+        Foreign::BinaryWorkbook
+    } else if has("content.xml") {
+        Foreign::OpenDocument
+    } else {
+        Foreign::Zip
+    }))
+}
+
+/// A workbook that was cut off has lost its end, and with it the table of its parts.
+fn not_an_archive(mut file: File, why: String) -> Result<Found, WorkbookError> {
+    let mut head = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(64 * 1024).read_to_end(&mut head)?;
+    if Foreign::of(&head) == Some(Foreign::Workbook) {
+        return Err(WorkbookError::Damaged(why));
+    }
+    file.rewind()?;
+    Ok(Found::Other(file))
+}
+
+impl Workbook {
+    fn open(input: BufReader<File>) -> Result<Self, WorkbookError> {
+        let book = Xlsx::new(input)?;
+        let sheets = book.sheets_metadata().iter();
+        let sheets: Vec<_> = sheets
+            .filter(|sheet| sheet.typ == SheetType::WorkSheet)
+            .map(|sheet| Sheet {
+                name: sheet.name.clone(),
+                is_hidden: sheet.visible != SheetVisible::Visible,
+            })
+            .collect();
+        if sheets.is_empty() {
+            return Err(WorkbookError::damaged("it has no worksheet"));
+        }
+        Ok(Self { book, sheets })
+    }
+
+    /// The text of this sheet.
+    pub(super) fn read(self, sheet: String) -> impl Read + 'static {
+        SheetText::begin(self.book, sheet)
+    }
+}
+
+impl From<WorkbookError> for io::Error {
+    fn from(why: WorkbookError) -> Self {
+        Self::other(why)
+    }
+}
+
+#[cfg(test)]
+mod tests;
