@@ -47,6 +47,9 @@ pub struct Summary {
     pub stopped: Option<StopReason>,
     /// The results file. Empty in a simulation that keeps none.
     pub results: PathBuf,
+    /// The results as a workbook, if they were written so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workbook: Option<PathBuf>,
     /// The state file; `None` for a rehearsal, which keeps no state.
     pub state: Option<PathBuf>,
     /// The most frequent messages, for people.
@@ -153,6 +156,10 @@ impl fmt::Display for Summary {
         if !self.results.as_os_str().is_empty() {
             let results = self.results.display();
             write!(f, "{}", one_line(&format!("results: {results}")))?;
+        }
+        if let Some(workbook) = &self.workbook {
+            let workbook = format!("workbook: {}", workbook.display());
+            write!(f, "\n{}", one_line(&workbook))?;
         }
         let next = match &self.next {
             Some((next, Some(change))) => format!("to go on {change}: {next}"),

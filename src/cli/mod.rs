@@ -50,6 +50,7 @@ pub mod status;
 pub mod terminal;
 pub mod values;
 pub mod watch;
+mod workbook;
 pub mod yes;
 
 use std::{ffi::OsString, fmt::Display, time::Duration};

@@ -11,6 +11,7 @@ use super::{
     named_state::state_of,
     paths::{self, FileUse},
     screen,
+    workbook::{self, Replaces},
 };
 use crate::{
     campaign::{open, tag::CampaignId},
@@ -37,6 +38,10 @@ pub struct ResultsArgs {
     /// Write them so that a double click opens them in Excel: with BOM, CRLF and `;`. [default: as the last run did]
     #[arg(long)]
     excel: bool,
+
+    /// Write them as a workbook (.xlsx) too.
+    #[arg(long, value_name = "FILE.xlsx")]
+    xlsx: Option<PathBuf>,
 }
 
 /// Writes the results.
@@ -45,6 +50,7 @@ pub struct ResultsArgs {
 /// There is no campaign, a run is at work on it, its state has lost its end, or the file is somebody else's or cannot
 /// be written.
 pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
+    args.xlsx.as_deref().map_or(Ok(()), workbook::check_name)?;
     let state = state_of(&args.state)?;
     let _lock = Lock::take(&state).map_err(|e| match e {
         LockError::Held(_) => Failure::usage(
@@ -63,10 +69,26 @@ pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
         files.push(FileUse::read("the campaign's input", &args.state));
     }
     files.push(FileUse::written("the results (-o)", &path));
+    let xlsx = args.xlsx.as_ref();
+    files.extend(xlsx.map(|file| FileUse::written("the workbook (--xlsx)", file)));
     paths::keep_apart(&files)?;
     args.may_replace(&path, &campaign)?;
+    if let Some(xlsx) = xlsx {
+        let replaces = if args.force {
+            Replaces::Anything
+        } else {
+            Replaces::Nothing
+        };
+        workbook::check_owner(xlsx, &campaign, replaces)?;
+    }
     let told = put(store, &path, args.excel || was_excel).await?;
     screen::say(&told);
+    if let Some(xlsx) = xlsx {
+        let written = workbook::write(&state, xlsx).await;
+        let written =
+            written.map_err(|why| Failure::storage(format!("{why}; the CSV is whole")))?;
+        screen::say(&workbook::place(&written, xlsx));
+    }
     Ok(ExitCode::Clean)
 }
 

@@ -13,12 +13,16 @@
 //! - `guard`: cells that a spreadsheet would run as a formula.
 //! - [`append`]: appends lines, and cuts off what could not be written completely.
 //! - [`rewrite`]: writes the whole file and replaces the old one atomically.
+//! - [`workbook`]: writes the same rows as a workbook. `cells`: what a row's cells hold, for both.
+//! - [`fresh`]: a new file, and how it replaces the old one.
 //! - [`read`]: reads the file of an earlier run, row by row.
 //! - [`owner`](mod@owner): whose file is there already, and whether it can be written.
 //! - [`table`]: other CSVs: an inventory that a campaign can start from, and findings. [`partial`]: a file that appears
 //!   only when it is whole.
 
 pub mod append;
+mod cells;
+pub mod fresh;
 mod guard;
 pub mod layout;
 mod line;
@@ -28,6 +32,7 @@ pub mod read;
 pub mod rewrite;
 pub mod row;
 pub mod table;
+pub mod workbook;
 
 use std::{
     borrow::Cow,
@@ -35,13 +40,15 @@ use std::{
 };
 
 pub use append::ResultsFile;
+pub use fresh::{Installed, beside};
 pub use layout::Layout;
 pub use owner::{Owner, check_path, owner, probe};
 pub use partial::Partial;
 pub use read::{ReadRow, each_row};
-pub use rewrite::{Finished, Installed, Rewrite, beside};
+pub use rewrite::{Finished, Rewrite};
 pub use row::{DeviceCells, Row};
 pub use table::Table;
+pub use workbook::Workbook;
 
 /// Why the results file cannot be read or written.
 #[derive(Debug, thiserror::Error)]

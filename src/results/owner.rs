@@ -126,6 +126,17 @@ pub fn check_path(path: &Path) -> Result<(), ResultsError> {
 /// As of [`check_path`], or the directory is not writable.
 pub fn probe(path: &Path) -> Result<(), ResultsError> {
     check_path(path)?;
+    try_beside(path).map_err(|why| {
+        let why = format!(
+            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with --results",
+            directory(path).display()
+        );
+        ResultsError::new("write the results file", path, &why)
+    })
+}
+
+/// Creates another file beside `path`, and removes it again.
+pub(super) fn try_beside(path: &Path) -> io::Result<()> {
     // The name contains the process id, because another process may be probing the same path.
     let mut trial = std::ffi::OsString::from(".");
     trial.push(path.file_name().unwrap_or_default());
@@ -133,13 +144,7 @@ pub fn probe(path: &Path) -> Result<(), ResultsError> {
     let trial = path.with_file_name(trial);
     let made = File::create(&trial);
     let removed = fs::remove_file(&trial);
-    made.and(removed).map_err(|why| {
-        let why = format!(
-            "nothing can be written to {}: {why}; mend its rights, or give a new campaign another path with --results",
-            directory(path).display()
-        );
-        ResultsError::new("write the results file", path, &why)
-    })
+    made.and(removed)
 }
 
 /// The directory that holds `path`; `.` for a bare name.

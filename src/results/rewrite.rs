@@ -1,24 +1,15 @@
 //! Writes the whole file beside the old one, and then replaces that atomically.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, Seek, Write},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path, time::Duration};
 
-use super::{Layout, ResultsError, ResultsFile, Row, line::RowWriter};
-use crate::audit::audit;
+use super::{
+    Layout, ResultsError, ResultsFile, Row,
+    fresh::{Fresh, Installed, What},
+    line::RowWriter,
+};
 
 /// How many bytes are buffered before they are written.
 const BUFFER: usize = 256 * 1024;
-
-/// How often a refused replacement is retried, and how long to wait in between: 10 s in all. That is enough for a
-/// virus scanner or an indexer to close the file. If a user has it open in Excel, they are told where the results are
-/// instead.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Writes a new results file. If it is dropped before it is installed, it leaves nothing behind.
 pub struct Rewrite {
@@ -34,27 +25,14 @@ pub struct Finished {
     layout: Layout,
 }
 
-/// Where the results are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Installed {
-    /// Where they should be.
-    There(PathBuf),
-    /// Beside the old file, because that could not be replaced.
-    Aside {
-        /// Where they are instead.
-        path: PathBuf,
-        /// What the operating system says.
-        why: String,
-    },
-}
-
 impl Rewrite {
     /// Starts a file that will replace the one at `path`, and writes its header.
     ///
     /// # Errors
     /// The directory cannot be written to.
     pub fn start(path: &Path, layout: &Layout) -> Result<Self, ResultsError> {
-        let fresh = Fresh::create(path).map_err(|why| ResultsError::new(WRITE, path, &why))?;
+        let fresh = Fresh::create(path, What::Results)
+            .map_err(|why| ResultsError::new(What::Results.writing(), path, &why))?;
         let mut this = Self {
             fresh,
             layout: layout.clone(),
@@ -62,7 +40,7 @@ impl Rewrite {
             buffer: Vec::with_capacity(BUFFER + 4096),
         };
         let headed = this.pen.header(&mut this.buffer);
-        headed.map_err(|why| ResultsError::new(WRITE, path, &why))?;
+        headed.map_err(|why| ResultsError::new(What::Results.writing(), path, &why))?;
         Ok(this)
     }
 
@@ -125,159 +103,13 @@ impl Finished {
     ///
     /// # Errors
     /// The new file cannot be put beside the old one either, because the directory is gone or not writable any more.
-    pub async fn place<S, F>(mut self, mut sleep: S) -> Result<Installed, ResultsError>
+    pub async fn place<S, F>(self, sleep: S) -> Result<Installed, ResultsError>
     where
         S: FnMut(Duration) -> F,
         F: Future<Output = ()>,
     {
-        let path = self.fresh.target.clone();
-        let mut left = TRIES;
-        let why = loop {
-            match self.fresh.put(&path) {
-                Ok(()) => return Ok(Installed::There(path)),
-                Err(why) if left == 0 => break why,
-                Err(_) => {}
-            }
-            left -= 1;
-            sleep(PAUSE).await;
-        };
-        let beside = beside(&path);
-        match self.fresh.put(&beside) {
-            Ok(()) => Ok(Installed::Aside {
-                path: beside,
-                why: why.to_string(),
-            }),
-            Err(_) => Err(self.fresh.failed(&why)),
-        }
+        self.fresh.place(sleep).await
     }
-}
-
-const WRITE: &str = "write the results file";
-
-/// A temporary file beside its target. It is removed on drop unless it was renamed.
-struct Fresh {
-    target: PathBuf,
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Fresh {
-    /// The name is fixed, so that a process that was killed leaves at most one file, which the next run removes.
-    fn create(target: &Path) -> io::Result<Self> {
-        // A link stays a link. The file that it points to is replaced.
-        let target = if target.is_symlink() {
-            fs::canonicalize(target)?
-        } else {
-            target.to_owned()
-        };
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(".tmp");
-        let path = target.with_file_name(hidden);
-        match fs::remove_file(&path) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-            _ => {}
-        }
-        // It must be a new file, because in a shared directory the name might be somebody else's link.
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
-        let old = fs::metadata(&target).map_or(0, |old| old.len());
-        let this = Self {
-            target,
-            path,
-            file: Some(file),
-        };
-        this.keep_room(old)?;
-        Ok(this)
-    }
-
-    /// Reserves as much disk space as the old file takes, so that a full disk is detected before the first call. On a
-    /// file system that cannot reserve space it is detected later, and then the old file stays.
-    #[cfg(target_os = "linux")]
-    fn keep_room(&self, bytes: u64) -> io::Result<()> {
-        use rustix::fs::{FallocateFlags, fallocate};
-
-        let Some(file) = self.file.as_ref().filter(|_| bytes > 0) else {
-            return Ok(());
-        };
-        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
-            Err(e @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => Err(e.into()),
-            _ => Ok(()),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
-    fn keep_room(&self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let file = self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        file.write_all(bytes)
-    }
-
-    /// Waits for the disk, and closes the file, since Windows cannot rename an open one.
-    fn sync(&mut self) -> io::Result<()> {
-        let Some(mut file) = self.file.take() else {
-            return Ok(());
-        };
-        // Releases reserved space that was not needed.
-        let length = file.stream_position()?;
-        file.set_len(length)?;
-        file.sync_all()
-    }
-
-    fn put(&mut self, path: &Path) -> io::Result<()> {
-        let was_there = path.exists();
-        fs::rename(&self.path, path)?;
-        let act = match (path == self.target, was_there) {
-            (false, _) => "written beside",
-            (true, true) => "replaced",
-            (true, false) => "written",
-        };
-        audit!("file", act, what = "results", path = %path.display());
-        // The rename is on disk only when the directory is. An error is ignored: some file systems cannot sync
-        // directories, and the file has its name by now.
-        #[cfg(unix)]
-        if let Ok(directory) = File::open(super::owner::directory(path)) {
-            let _ = directory.sync_all();
-        }
-        Ok(())
-    }
-
-    fn failed(&self, why: &io::Error) -> ResultsError {
-        ResultsError::new(WRITE, &self.target, why)
-    }
-}
-
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        // Closed first, because of Windows. If the file was renamed, there is nothing to remove.
-        drop(self.file.take());
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// `fleet.results.csv` → `fleet.results.1.csv`, or the next number that is free, because the user may not have read
-/// earlier ones yet.
-#[must_use]
-pub fn beside(path: &Path) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default();
-    let numbered = |number: u32| {
-        let mut name = stem.to_owned();
-        name.push(format!(".{number}"));
-        if let Some(ending) = path.extension() {
-            name.push(".");
-            name.push(ending);
-        }
-        path.with_file_name(name)
-    };
-    let free = (1..1000).map(numbered).find(|path| !path.exists());
-    free.unwrap_or_else(|| numbered(1))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Reads files back as a spreadsheet and the csv crate do, and tests replacements that are refused.
 
+use std::fs;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -152,3 +152,5 @@ mod watch;
 /// What is said at Ctrl-C, and how to go on after a brake.
 #[cfg(unix)]
 mod words;
+/// Workbooks as inputs, and as results beside the CSV.
+mod workbooks;

@@ -4,11 +4,13 @@
 //! it is reported.
 //!
 //! - this file: [`Journal`], which writes batches. `row`: a stored row as the results show it. `rebuild`: the
-//!   results file at the beginning of a run. `finalize`: the results file at its end.
+//!   results file at the beginning of a run. `finalize`: the results file at its end. `workbook`: the same rows
+//!   as a workbook.
 
 mod finalize;
 mod rebuild;
 mod row;
+mod workbook;
 
 use std::{
     collections::HashSet,
@@ -36,6 +38,7 @@ use crate::{
     store::{Cursor, MarkFile, Record, Reserve, Selection, Store, StoreError, Target, Unfinished},
 };
 pub use row::{layout, message, outcome};
+pub use workbook::write_workbook;
 
 /// How many fresh targets are read at once: a fifth of a second's work at 25,000 calls a second.
 pub(crate) const PAGE: usize = 4096;

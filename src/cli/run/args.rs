@@ -12,7 +12,10 @@ use clap::{
 };
 use jiff::Timestamp;
 
-use super::{input_args::InputArgs, offline_args::OfflineArgs, running_args::RunningArgs};
+use super::{
+    input_args::InputArgs, offline_args::OfflineArgs, output_args::OutputArgs,
+    running_args::RunningArgs,
+};
 use crate::{
     campaign::{
         open::Places,
@@ -43,7 +46,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = examples::OF_RUN)]
 pub struct RunArgs {
-    /// The machines: a CSV or a plain list of ids; `-` reads standard input.
+    /// The machines: a CSV, a workbook (.xlsx) or a plain list of ids; `-` reads standard input.
     #[arg(value_name = "TARGETS.csv")]
     pub(super) targets: PathBuf,
 
@@ -123,34 +126,6 @@ pub(super) struct ScanArgs {
 fn scan_types() -> impl TypedValueParser<Value = ScanType> {
     let names = [ScanType::Quick, ScanType::Full].map(ScanType::as_str);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<ScanType>())
-}
-
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub(super) struct OutputArgs {
-    /// The results file. [default: the input's name with .results.csv, beside the input]
-    #[arg(short = 'o', long, value_name = "FILE")]
-    pub(super) results: Option<PathBuf>,
-
-    /// The campaign's state. [default: the results' name with .campaign.db; with --mock a temporary folder]
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub(super) state: Option<PathBuf>,
-
-    /// Overwrite a results file that this campaign did not write, but never that of an unfinished campaign.
-    #[arg(long, hide_short_help = true)]
-    pub(super) force: bool,
-
-    /// Write a summary of the run as JSON; `-` is standard output.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub(super) summary: Option<PathBuf>,
-
-    /// Write a report for those who were not there, as a page for a browser, when the run ends.
-    #[arg(long, value_name = "FILE.html", hide_short_help = true)]
-    pub(super) report: Option<PathBuf>,
-
-    /// Write the results so that a double click opens them in Excel: with BOM, CRLF and `;`.
-    #[arg(long, hide_short_help = true)]
-    pub(super) excel: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -338,6 +313,7 @@ impl RunArgs {
         files.extend(summary.map(|file| FileUse::written("the summary (--summary)", file)));
         let report = self.output.report.as_ref();
         files.extend(report.map(|file| FileUse::written("the report (--report)", file)));
+        files.extend(self.workbook()?);
         files.extend(self.progress.files());
         let lists = self.exclusion_lists().into_iter();
         files.extend(lists.map(|(_, file)| FileUse::read("an exclusion list", file)));

@@ -87,6 +87,7 @@ impl RunContext {
             .await?;
         opened.store.prove_room()?;
         self.api.pacer.prove_room().await?;
+        self.check_workbook(opened)?;
         self.give_up_abandoned()
     }
 

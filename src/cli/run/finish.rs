@@ -2,18 +2,14 @@
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
-    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::record;
+use super::{record, workbook};
 use crate::{
-    audit::audit,
     campaign::{
         engine::{Ending, trail},
         open::{Locks, Places},
@@ -23,7 +19,6 @@ use crate::{
     },
     cli::{ExitCode, Failure, report::ReportFile, screen, signals},
     monitor::JsonEvent,
-    plain_text,
     results::Installed,
     store::Store,
 };
@@ -31,6 +26,8 @@ use crate::{
 /// What is known of the run besides its [`Ending`].
 pub(super) struct RunFacts<'a> {
     pub(super) places: &'a Places,
+    /// Where the results are written as a workbook too.
+    pub(super) workbook: Option<&'a Path>,
     pub(super) targets: u64,
     /// The shortest time in which the quota allows the POSTs of this run.
     pub(super) lower_bound: Duration,
@@ -45,69 +42,6 @@ pub(super) struct RunFacts<'a> {
     pub(super) lock: Locks,
 }
 
-/// Where the summary is written. A run opens it before anything else, so that a bad path fails in the first second.
-pub(in crate::cli) enum SummaryFile {
-    Nowhere,
-    Stdout,
-    File(File, String),
-}
-
-impl SummaryFile {
-    /// Opens the file that `--summary` names.
-    ///
-    /// # Errors
-    /// It cannot be opened for writing.
-    pub(in crate::cli) fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        match path {
-            None => Ok(Self::Nowhere),
-            Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
-            Some(path) => {
-                let name = path.display().to_string();
-                // The summary of an earlier run stays until there is a new one to put in its place.
-                let file = OpenOptions::new()
-                    .create(true)
-                    .truncate(false)
-                    .write(true)
-                    .open(path);
-                match file {
-                    Ok(file) => Ok(Self::File(file, name)),
-                    Err(e) => Err(Failure::storage(format!(
-                        "cannot write the summary {name}: {e}; look at --summary"
-                    ))),
-                }
-            }
-        }
-    }
-
-    /// Writes the summary as JSON in the place of what the file contains.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub(in crate::cli) fn write(self, summary: &impl Serialize) -> Result<(), Failure> {
-        let write = |out: &mut dyn Write| {
-            let json = serde_json::to_string(summary)?;
-            writeln!(out, "{}", plain_text::json(&json))?;
-            out.flush()
-        };
-        match self {
-            Self::Nowhere => Ok(()),
-            Self::Stdout => screen::json(summary, "the summary"),
-            Self::File(mut file, name) => cut(&file)
-                .and_then(|()| write(&mut file))
-                .inspect(|()| audit!("file", act = "written", what = "summary", path = name))
-                .map_err(|e| Failure::storage(format!("cannot write the summary {name}: {e}"))),
-        }
-    }
-}
-
-/// Truncates a file. A pipe cannot be truncated, and need not be.
-fn cut(file: &File) -> io::Result<()> {
-    if file.metadata()?.is_file() {
-        file.set_len(0)?;
-    }
-    Ok(())
-}
-
 /// A run whose results are in order.
 pub(in crate::cli) struct Finished {
     /// What came of it.
@@ -117,6 +51,8 @@ pub(in crate::cli) struct Finished {
     /// Where the results were meant to be.
     meant: PathBuf,
     installed: Installed,
+    /// What to say of a workbook that is not where it should be.
+    said_of_workbook: Option<String>,
     /// What to say beside the command that goes on.
     hint: Option<&'static str>,
     /// What to say about the report, if one was wanted.
@@ -151,6 +87,10 @@ pub(super) async fn finish(
         }
         finished = journal.finish(facts.ended, &reason) => finished,
     };
+    let written = match &finished {
+        Ok(_) => workbook::write(&facts, signals.as_mut()).await,
+        Err(_) => Ok(None),
+    };
     let installed = match finished {
         Ok(finished) => {
             summary.outcomes = finished.tally;
@@ -166,11 +106,17 @@ pub(super) async fn finish(
             Installed::There(facts.places.results.clone())
         }
     };
-    let code = run_exit_code(&summary, facts.scans_code);
+    let failed = written.as_ref().err().map(|failed| failed.code);
+    let code = ExitCode::gravest(
+        [Some(run_exit_code(&summary, facts.scans_code)), failed]
+            .into_iter()
+            .flatten(),
+    );
     trail::over(&tally_before, &summary.outcomes, code.number(), &reason);
     summary.exit_code = code.number();
     let (Installed::There(path) | Installed::Aside { path, .. }) = &installed;
     summary.results.clone_from(path);
+    let said_of_workbook = workbook::record(written, &mut summary, facts.workbook);
     let open = summary.outcomes.of(Outcome::NotAttempted) + summary.outcomes.of(Outcome::Unsure);
     if summary.stopped.is_none() || open == 0 {
         summary.next = None;
@@ -180,6 +126,7 @@ pub(super) async fn finish(
         code,
         meant: facts.places.results.clone(),
         installed,
+        said_of_workbook,
         hint: record::hint(command),
         report: None,
     })
@@ -211,6 +158,7 @@ impl RunFacts<'_> {
             exit_code: ExitCode::Clean.number(),
             stopped,
             results: self.places.results.clone(),
+            workbook: None,
             state: (!self.is_rehearsal).then(|| self.places.state.clone()),
             troubles: Vec::new(),
             next,
@@ -302,8 +250,9 @@ impl Finished {
                 path.display()
             )),
         }
-        if let Some(report) = &self.report {
-            screen::say(report);
+        let workbook = self.said_of_workbook.iter();
+        for said in workbook.chain(&self.report) {
+            screen::say(said);
         }
     }
 }

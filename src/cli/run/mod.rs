@@ -2,14 +2,15 @@
 //!
 //! In the order in which a run uses them:
 //!
-//! - [`args`](self), [`input_args`](self), [`running_args`](self), [`offline_args`](self): the options.
-//!   [`idle`](self): options that have no effect without another one.
+//! - [`args`](self), [`input_args`](self), [`output_args`](self), [`running_args`](self), [`offline_args`](self): the
+//!   options. [`idle`](self): options that have no effect without another one.
 //! - [`setup`](self): connection, limits, files. [`exclude`](self): the machines that are never sent to.
 //! - [`survey`](self): what is read about the machines before the first call.
 //! - [`request`](self): which campaign is meant, for `campaign::open`, which opens it.
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
 //! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
+//!   [`summary_file`](self), [`workbook`](self): the summary as a file, the results as a workbook.
 //! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
 //! - [`preview`](self): what a run would start with, for `fleetsweep plan`. [`simulated`](self): a run as
 //!   `fleetsweep simulate` has it.
@@ -24,24 +25,28 @@ mod following;
 mod idle;
 mod input_args;
 mod offline_args;
+mod output_args;
 mod preview;
 mod record;
 mod request;
 mod running_args;
 mod setup;
 mod simulated;
+mod summary_file;
 mod survey;
+mod workbook;
 
 use std::{ffi::OsString, sync::Arc};
 
 pub use args::RunArgs;
 use context::RunContext;
+pub(super) use finish::Finished;
 use finish::RunFacts;
-pub(super) use finish::{Finished, SummaryFile};
 pub(super) use preview::Preview;
 pub(super) use record::put;
 pub(super) use setup::Scratch;
 use setup::Setup;
+pub(super) use summary_file::SummaryFile;
 
 use super::{
     ExitCode, Failure, remote_stop::StopRequests, run_bounds::RunBounds, signals, watch::Watch,
@@ -125,6 +130,7 @@ pub(super) async fn run_campaign(
     let setup = Setup::of(&args, &mut world).await?;
     let summary_file = SummaryFile::open(args.output.summary.as_deref())?;
     let report_file = args.report_file()?;
+    args.probe_workbook()?;
     let (places, ledger) = (setup.places.clone(), setup.note.file().cloned());
     let meant = setup.new_campaign.clone();
     let claim = claim(args.open_request(places, &setup.connection.rows, meant, ledger)?).await?;
@@ -167,6 +173,7 @@ pub(super) async fn run_campaign(
     run.api.monitor.ended();
     let facts = RunFacts {
         places: &run.setup.places,
+        workbook: run.args.output.xlsx.as_deref(),
         targets,
         lower_bound: forecast.lower_bound(ending.attempts),
         elapsed: run.api.clock.now().since(began),

@@ -85,6 +85,7 @@ impl RunArgs {
         let limits = self.running.limits();
         limits.find(&found.columns).map_err(Failure::usage)?;
         self.note_brakes(&brakes, &mut found);
+        found.notes.extend(self.note_workbook(found.rows));
         let machines = brakes.most(&found.reach).min(found.due);
         for largest in &mut found.largest {
             *largest = (*largest).min(machines);

@@ -1,9 +1,6 @@
 //! A run as `fleetsweep simulate` has it: against the mock, with no files but those that it is asked for.
 
-use super::{
-    RunArgs, Scratch,
-    args::{OutputArgs, ResumeArgs},
-};
+use super::{RunArgs, Scratch, args::ResumeArgs, output_args::OutputArgs};
 use crate::{
     cli::{Failure, watch::WatchArgs},
     mock::{MockConfig, QuotaConfig},
@@ -61,6 +58,7 @@ impl RunArgs {
             results,
             summary,
             report,
+            xlsx,
             ..
         } = &self.output;
         let shared = if results.is_some() {
@@ -69,6 +67,8 @@ impl RunArgs {
             "--summary"
         } else if report.is_some() {
             "--report"
+        } else if xlsx.is_some() {
+            "--xlsx"
         } else if self.targets.as_os_str() == "-" {
             return Err(Failure::usage(
                 "--what-if reads the input once for each variant, so it cannot come from standard input",
