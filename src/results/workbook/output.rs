@@ -83,7 +83,7 @@ mod tests {
 
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.1.position() as usize + bytes.len() > self.0 {
+            if self.1.get_ref().len() + bytes.len() > self.0 {
                 self.2 += 1;
                 return Err(io::ErrorKind::StorageFull.into());
             }

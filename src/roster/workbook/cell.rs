@@ -45,7 +45,7 @@ fn number(value: f64, text: &mut String) {
         return;
     };
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-5..DIGITS as i32).contains(&exponent) {
+    if (-5..15).contains(&exponent) {
         let value: f64 = rounded.parse().unwrap_or(value);
         return put(text, format_args!("{value}"));
     }
