@@ -88,7 +88,10 @@ pub(super) async fn finish(
         finished = journal.finish(facts.ended, &reason) => finished,
     };
     let written = match &finished {
-        Ok(_) => workbook::write(&facts, signals.as_mut()).await,
+        Ok(_) => {
+            let signals = signals.as_mut();
+            workbook::write(facts.workbook, facts.places, facts.is_rehearsal, signals).await
+        }
         Err(_) => Ok(None),
     };
     let installed = match finished {

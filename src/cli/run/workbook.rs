@@ -4,9 +4,13 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::{RunArgs, context::RunContext, finish::RunFacts};
+use super::{RunArgs, context::RunContext};
 use crate::{
-    campaign::{open::Opened, stop::Signal, summary::Summary},
+    campaign::{
+        open::{Opened, Places},
+        stop::Signal,
+        summary::Summary,
+    },
     cli::{
         ExitCode, Failure,
         paths::FileUse,
@@ -66,20 +70,22 @@ impl RunContext {
     }
 }
 
-/// Writes the workbook of a run whose results are in order, if one is wanted.
+/// Writes the workbook of a run whose results are in order, if one is wanted. A rehearsal's state goes with it.
 ///
 /// # Errors
 /// It cannot be written, or somebody wants to stop at once.
 pub(super) async fn write(
-    facts: &RunFacts<'_>,
+    path: Option<&Path>,
+    places: &Places,
+    is_rehearsal: bool,
     signals: Option<&mut mpsc::Receiver<Signal>>,
 ) -> Result<Option<Installed>, NotWritten> {
-    let Some(path) = facts.workbook else {
+    let Some(path) = path else {
         return Ok(None);
     };
     let failed = |code, why| NotWritten {
         code,
-        why: in_words(facts, path, why),
+        why: in_words(path, places, is_rehearsal, why),
     };
     tokio::select! {
         biased;
@@ -87,21 +93,21 @@ pub(super) async fn write(
             let why = format!("stopped before the workbook {} was written", path.display());
             Err(failed(ExitCode::Interrupted, why))
         }
-        written = workbook::write(&facts.places.state, path) => {
+        written = workbook::write(&places.state, path) => {
             written.map(Some).map_err(|why| failed(ExitCode::Storage, why))
         }
     }
 }
 
 /// Why there is no workbook, that nothing is lost by that, and how to have one.
-fn in_words(facts: &RunFacts<'_>, path: &Path, why: String) -> String {
-    let results = facts.places.results.display();
-    if facts.is_rehearsal {
+fn in_words(path: &Path, places: &Places, is_rehearsal: bool, why: String) -> String {
+    let results = places.results.display();
+    if is_rehearsal {
         return format!("{why}; the results are whole: {results}");
     }
     format!(
         "{why}; the results are whole: {results}. This writes the workbook: fleetsweep results {} --xlsx {}",
-        facts.places.state.display(),
+        places.state.display(),
         path.display()
     )
 }
