@@ -46,7 +46,7 @@ fn rubbish_between_the_tags_is_refused_in_words() {
         format!("<row r=\"4294967295\">{}</row>", cell(A)),
         "<row><c t=\"s\"><v>7</v></c></row>".to_owned(),
         "<row><c t=\"e\"><v>#WHAT</v></c></row>".to_owned(),
-        format!("<row>{}", cell(A)),
+        format!("<row>{}</row></sheetDato>", "<c t=\"str\"><v>x</v>"),
         format!("<row>{long}</row>"),
     ] {
         let why = refused(
