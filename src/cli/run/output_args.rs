@@ -31,8 +31,8 @@ pub(super) struct OutputArgs {
     #[arg(long, hide_short_help = true)]
     pub(super) excel: bool,
 
-    /// Write the results as a workbook (.xlsx) too, when the run ends: texts as texts in every locale, the header frozen
-    /// and with filters. At most 1,048,575 rows.
+    /// Write the results as a workbook (.xlsx) too, when the run ends: texts as texts in every locale, the header
+    /// frozen and with filters. At most 1,048,575 rows.
     #[arg(long, value_name = "FILE.xlsx", hide_short_help = true)]
     pub(super) xlsx: Option<PathBuf>,
 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// Writes to a file until that fails, and from then on pretends to. An archive that is dropped tries to complete itself,
-/// and would print to the terminal that the disk is still full. Whoever writes it has the first error.
+/// Writes to a file until that fails, and from then on pretends to. An archive that is dropped tries to complete
+/// itself, and would print to the terminal that the disk is still full. Whoever writes it has the first error.
 pub(super) struct Output<W> {
     file: W,
     /// Where the next byte goes, and where the last one ends.

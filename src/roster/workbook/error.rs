@@ -8,7 +8,8 @@ use zip::result::ZipError;
 pub enum WorkbookError {
     /// The archive cannot be read, or has no sheets where they should be.
     #[error(
-        "this workbook is damaged or cut off ({0}); get it once more from where it came from, or open it and save it anew"
+        "this workbook is damaged or cut off ({0}); get it once more from where it came from, or open it and \
+         save it anew"
     )]
     Damaged(String),
     /// It would take far more room than a workbook does.
