@@ -46,7 +46,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = examples::OF_RUN)]
 pub struct RunArgs {
-    /// The machines: a CSV, a workbook (.xlsx) or a plain list of ids; `-` reads standard input.
+    /// The machines: a CSV, an .xlsx or a list of ids; `-` is standard input.
     #[arg(value_name = "TARGETS.csv")]
     pub(super) targets: PathBuf,
 

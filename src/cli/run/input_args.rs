@@ -56,8 +56,8 @@ pub(super) struct InputArgs {
     /// Never send to the machines in this file.
     ///
     /// It is a plain list of ids, or a CSV or a workbook as the input may be; with --resolve, of names too. It can be
-    /// given several times, and FLEETSWEEP_EXCLUDE names a standing list. What stands in one ends as `not_attempted`, which is no
-    /// failure. The campaign keeps it: later commands need not repeat it.
+    /// given several times, and FLEETSWEEP_EXCLUDE names a standing list. What stands in one ends as `not_attempted`,
+    /// which is no failure. The campaign keeps it: later commands need not repeat it.
     #[arg(long, value_name = "FILE")]
     pub(super) exclude: Vec<PathBuf>,
 
