@@ -130,9 +130,9 @@ impl WindowUse {
         let span = start.zip(end).map(|(start, end)| (start, end - start));
         let mut course = Vec::new();
         if let Some((start, span)) = span {
-            let steps = usize::try_from(span / step).unwrap_or_default() + 1;
+            let how_many = usize::try_from(span / step).unwrap_or_default() + 1;
             // What a step inherits from those before it.
-            course.extend((0..steps).map(|at| {
+            course.extend((0..how_many).map(|at| {
                 let begin = start + step.saturating_mul(i64::try_from(at).unwrap_or(i64::MAX));
                 held(sent, begin.saturating_sub(window), begin)
             }));

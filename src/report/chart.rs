@@ -131,7 +131,7 @@ impl Course {
             path: area(&window.course, top),
             limit_line: window.limit.map(|limit| top - limit),
             marks: [mark, mark / 2].map(|mark| (mark, percent(mark))),
-            times: times(first, calls.step_s, window.course.len()),
+            times: times(first, calls.step_s * window.course.len() as u64),
         })
     }
 }
@@ -162,8 +162,8 @@ fn area(course: &[u32], top: u32) -> String {
 }
 
 /// The times at the beginning, in the middle and at the end, with their days if that is not one.
-fn times(first: Timestamp, step_s: u64, steps: usize) -> [String; 3] {
-    let length = i64::try_from(step_s * steps as u64).unwrap_or_default();
+fn times(first: Timestamp, span_s: u64) -> [String; 3] {
+    let length = i64::try_from(span_s).unwrap_or_default();
     let at = |half: i64| {
         let later = SignedDuration::from_secs(length * half / 2);
         first.saturating_add(later).unwrap_or(first)

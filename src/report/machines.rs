@@ -16,6 +16,7 @@ use crate::{
 
 /// One row of the input, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "as in the results")]
 pub(super) struct Machine {
     pub(super) line: u64,
     pub(super) machine_id: String,

@@ -131,7 +131,13 @@ fn static_rows(machines: &[Machine]) -> Vec<&Machine> {
 }
 
 /// What the templates do with values.
-#[expect(unreachable_pub, reason = "askama makes a public item of each filter")]
+#[expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "this is what askama makes of a filter"
+)]
 mod filters {
     use std::convert::Infallible;
 

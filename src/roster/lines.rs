@@ -13,6 +13,10 @@ const TAIL: &[u8] = b"\n.";
 /// csv miscounts lines in CRLF files (rust-csv issue 395), but its byte positions are right. Since records begin where
 /// lines do, the position is enough to find the line.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is what one byte leaves behind, or what is counted"
+)]
 pub(super) struct Lines<R> {
     input: R,
     /// How many bytes were read.
@@ -51,7 +55,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Counts rows in place of lines: line ends between quotes are not counted.
-    pub(super) fn as_rows(mut self, are_rows: bool) -> Self {
+    pub(super) fn counting_rows(mut self, are_rows: bool) -> Self {
         self.are_rows = are_rows;
         self
     }
@@ -161,7 +165,7 @@ mod tests {
     fn rows_are_counted_past_the_line_ends_in_their_cells_at_every_buffer_size() {
         let text = b"\"a\"\n\n\"b\nb\"\x1f\"\"\"\r\n\"\n\"c\"\n";
         for size in 1..20 {
-            let mut lines = Lines::new(&text[..]).as_rows(true);
+            let mut lines = Lines::new(&text[..]).counting_rows(true);
             let mut buf = vec![0; size];
             while lines.read(&mut buf).unwrap() > 0 {}
             let found: Vec<_> = [0, 4, 18].map(|byte| lines.line_from(byte)).into();

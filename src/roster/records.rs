@@ -35,7 +35,7 @@ impl<R: Read> Records<R> {
                 .flexible(true)
                 .delimiter(delimiter)
                 .buffer_capacity(64 * 1024)
-                .from_reader(Lines::new(input).as_rows(are_rows)),
+                .from_reader(Lines::new(input).counting_rows(are_rows)),
             inner: None,
             record: StringRecord::new(),
             line: 0,

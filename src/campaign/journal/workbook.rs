@@ -11,7 +11,7 @@ use crate::{
     campaign::counts::Counts,
     results::{Installed, Workbook, workbook::About},
     roster::split_extra,
-    store::Store,
+    store::{Selection, Store},
 };
 
 /// Writes the results of a campaign that no process is changing as a workbook, with every row in the input's order.
@@ -33,7 +33,7 @@ pub async fn write_workbook(store: Store, path: &Path) -> Result<Installed, Jour
             rows: tally.total() + open,
         };
         let mut workbook = Workbook::start(&path, &layout, about)?;
-        store.each_row(false, |row| {
+        store.each_row(Selection::All, |row| {
             if is_abandoned() {
                 return Err(JournalError::NoResults);
             }

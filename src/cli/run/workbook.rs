@@ -83,9 +83,9 @@ pub(super) async fn write(
     let Some(path) = path else {
         return Ok(None);
     };
-    let failed = |code, why| NotWritten {
+    let failed = |code, why: String| NotWritten {
         code,
-        why: in_words(path, places, is_rehearsal, why),
+        why: in_words(path, places, is_rehearsal, &why),
     };
     tokio::select! {
         biased;
@@ -100,7 +100,7 @@ pub(super) async fn write(
 }
 
 /// Why there is no workbook, that nothing is lost by that, and how to have one.
-fn in_words(path: &Path, places: &Places, is_rehearsal: bool, why: String) -> String {
+fn in_words(path: &Path, places: &Places, is_rehearsal: bool, why: &str) -> String {
     let results = places.results.display();
     if is_rehearsal {
         return format!("{why}; the results are whole: {results}");
