@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use proc_macro2::{TokenStream, TokenTree};
@@ -163,7 +164,13 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn sources() -> Vec<Source> {
+/// The program's files, which all tests of this file share: to read them takes longer than to ask them anything.
+fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(read_all);
+    &SOURCES
+}
+
+fn read_all() -> Vec<Source> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     rust_files(&root, &mut found);
@@ -354,7 +361,7 @@ fn no_arrows_run_in_a_circle_between_folders() {
             .to_owned()
     };
     let mut between: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (from, to) in arrows(&sources) {
+    for (from, to) in arrows(sources) {
         for to in to {
             let (from, to) = (folder(from), folder(to));
             // A folder and those in it are one house.
@@ -385,7 +392,7 @@ fn no_arrows_run_in_a_circle_between_folders() {
 #[test]
 fn no_two_files_import_each_other() {
     let sources = sources();
-    let arrows = arrows(&sources);
+    let arrows = arrows(sources);
     for (from, named) in &arrows {
         for to in named {
             // A file may name what the file above it holds: its folder's `mod.rs`, or the file of its folder's name.
