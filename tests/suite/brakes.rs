@@ -23,7 +23,7 @@ use proptest::prelude::*;
 
 use super::{
     campaign_quota::in_virtual_time,
-    rig::{Ground, Rig, Told, fleet, machine},
+    rig::{Ground, Rig, Told, fleet, machine, short_or_long},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -355,7 +355,7 @@ async fn canaries_that_are_followed_have_to_succeed_first() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(short_or_long(15, 40)))]
 
     /// Whatever the network loses, and however often the campaign is stopped.
     #[test]

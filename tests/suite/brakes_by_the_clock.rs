@@ -24,7 +24,7 @@ use secrecy::SecretString;
 
 use super::{
     campaign_quota::in_virtual_time,
-    rig::{Rig, Told, fleet, is_long_form},
+    rig::{Rig, Told, fleet, short_or_long},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -246,7 +246,7 @@ async fn the_clock_is_looked_at_again_as_the_last_act_before_sending() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if is_long_form() { 60 } else { 12 }))]
+    #![proptest_config(ProptestConfig::with_cases(short_or_long(6, 60)))]
 
     /// Whatever fails and however slow it is.
     #[test]

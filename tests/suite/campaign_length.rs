@@ -7,7 +7,7 @@ use fleetsweep::{
     mock::{MockConfig, QuotaConfig},
 };
 
-use super::rig::{Rig, Told, fleet, is_long_form};
+use super::rig::{Rig, Told, fleet, short_or_long};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -38,9 +38,11 @@ async fn the_lower_bound_is_what_the_design_says() {
     }
 }
 
+/// At the highest latency; at two in the long form.
 #[tokio::test(start_paused = true)]
 async fn small_campaigns_keep_to_it_at_any_latency() {
-    for latency in [(5, 300), (2_000, 20_000)] {
+    let latencies = [(2_000, 20_000), (5, 300)];
+    for latency in latencies.into_iter().take(short_or_long(1, 2)) {
         for machines in [1, 100, 101, 1_500, 1_501] {
             drained(machines, latency, false).await;
         }
@@ -50,30 +52,24 @@ async fn small_campaigns_keep_to_it_at_any_latency() {
 /// At every latency in the long form. The test below has the middle one.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_machines_take_six_hours_and_nine_minutes() {
-    let latencies: &[_] = if is_long_form() {
-        &[(0, 0), (5, 300), (2_000, 20_000)]
-    } else {
-        &[(2_000, 20_000)]
-    };
-    for latency in latencies.iter().copied() {
+    let latencies = [(2_000, 20_000), (5, 300), (0, 0)];
+    for latency in latencies.into_iter().take(short_or_long(1, 3)) {
         let told = drained(10_000, latency, false).await;
         assert_eq!(told.lower_bound, Duration::from_mins(6 * 60 + 9));
     }
 }
 
+/// Three windows of an hour; ten thousand machines in the long form.
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_machines_pass_over_real_http_in_one_paused_runtime() {
-    drained(10_000, (5, 300), true).await;
+async fn hours_pass_over_real_http_in_one_paused_runtime() {
+    drained(short_or_long(3_100, 10_000), (5, 300), true).await;
 }
 
-/// A hundred thousand in the long form, with latency too.
+/// More than a page of a list holds; a hundred thousand in the long form, with latency too.
 #[tokio::test(start_paused = true)]
 async fn many_machines() {
-    let (machines, latencies): (_, &[_]) = if is_long_form() {
-        (100_000, &[(0, 0), (5, 300)])
-    } else {
-        (20_000, &[(0, 0)])
-    };
+    let (machines, latencies): (_, &[_]) =
+        short_or_long((11_000, &[(0, 0)]), (100_000, &[(0, 0), (5, 300)]));
     for latency in latencies {
         drained(machines, *latency, false).await;
     }

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 
 use super::{
     campaign_quota::in_virtual_time,
-    rig::{Rig, Told, chances, fleet, machine},
+    rig::{Rig, Told, chances, fleet, machine, short_or_long},
 };
 
 fn error(status: u16, code: &str) -> Fault {
@@ -272,7 +272,7 @@ async fn the_brake_is_pulled_where_the_first_25_machines_end_and_none_is_scanned
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: short_or_long(16, 48), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_goes_wrong_every_row_has_one_outcome(

@@ -10,7 +10,7 @@ use fleetsweep::{
 use proptest::prelude::*;
 use tokio::time::sleep;
 
-use super::rig::{Rig, chances, fleet, is_long_form, machine};
+use super::rig::{Rig, chances, fleet, machine, short_or_long};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const LATENCIES: [(u64, u64); 3] = [(0, 0), (5, 300), (2_000, 20_000)];
@@ -58,12 +58,16 @@ async fn never_over(model: Model, latency: (u64, u64), chances: Chances, machine
 
 /// Three windows of an hour; seven in the long form.
 fn hours_of_machines() -> u64 {
-    if is_long_form() { 10_000 } else { 3_100 }
+    short_or_long(3_100, 10_000)
 }
 
+/// At the worst latency; at every one in the long form. The test below has the middle one.
 #[tokio::test(start_paused = true)]
 async fn over_hours_in_sliding_windows() {
-    for latency in LATENCIES {
+    for latency in short_or_long(&LATENCIES[2..], &LATENCIES[..])
+        .iter()
+        .copied()
+    {
         never_over(Model::Sliding, latency, ROUGH, hours_of_machines()).await;
     }
 }
@@ -73,28 +77,28 @@ async fn over_hours_from_a_bucket_that_holds_the_limit() {
     never_over(BUCKET, (5, 300), ROUGH, hours_of_machines()).await;
 }
 
-/// Three windows of a minute; six in the long form.
+/// Three windows of a minute at three of the ten phases; six windows at all of them in the long form.
 #[tokio::test(start_paused = true)]
 async fn every_window_at_every_latency_in_smaller_campaigns() {
-    let machines = if is_long_form() { 600 } else { 250 };
+    let (machines, step) = short_or_long((250, 4), (600, 1));
     for latency in LATENCIES {
-        for model in phases().chain([BUCKET]) {
+        for model in phases().step_by(step).chain([BUCKET]) {
             never_over(model, latency, ROUGH, machines).await;
         }
     }
 }
 
-/// Three of the ten phases; all of them in the long form.
+/// Two of the ten phases; all of them in the long form.
 #[tokio::test(start_paused = true)]
 async fn fixed_windows_at_ten_phases_past_the_hour() {
-    let step = if is_long_form() { 1 } else { 4 };
+    let step = short_or_long(7, 1);
     for model in phases().step_by(step) {
         never_over(model, (2_000, 20_000), Chances::default(), 1_700).await;
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: short_or_long(10, 24), ..ProptestConfig::default() })]
 
     #[test]
     fn no_limit_no_latency_and_no_fault_leads_over(
@@ -175,9 +179,10 @@ pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
+/// Three hours, with more machines than can be sent to in them; a day in the long form.
 #[tokio::test(start_paused = true)]
 async fn beside_a_caller_who_takes_half_at_random_the_quota_is_shared_in_halves() {
-    let hours = if is_long_form() { 24 } else { 4 };
+    let (hours, machines) = short_or_long((3, 5_000), (24, 40_000));
     for count_refused in [false, true] {
         let rig = Rig::against(MockConfig {
             quota: QuotaConfig {
@@ -187,7 +192,7 @@ async fn beside_a_caller_who_takes_half_at_random_the_quota_is_shared_in_halves(
             latency: (MS(5)..=MS(300)).into(),
             ..MockConfig::default()
         });
-        let running = rig.start(&fleet(40_000)).await;
+        let running = rig.start(&fleet(machines)).await;
         let mut rng = fastrand::Rng::with_seed(5);
         let end = tokio::time::Instant::now() + Duration::from_hours(hours);
         while tokio::time::Instant::now() < end {

@@ -213,7 +213,7 @@ fn seed() -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn an_honest_kill_never_looks_like_a_loss() {
-    let kills = setting("FLEETSWEEP_HONEST_KILLS", 60);
+    let kills = setting("FLEETSWEEP_HONEST_KILLS", 30);
     let mut seed = seed();
     let mut done = 0;
     while done < kills {
@@ -237,7 +237,7 @@ async fn a_state_that_lost_its_end_scans_no_machine_twice() {
         Done::StateAndMarkTaken,
         Done::OldStateBack,
     ];
-    let faults = setting("FLEETSWEEP_FAULTS", 40);
+    let faults = setting("FLEETSWEEP_FAULTS", 20);
     let mut seed = seed();
     let mut all = Count::default();
     while all.kills < faults {

@@ -15,7 +15,7 @@ use fleetsweep::{
 };
 use tokio::sync::mpsc;
 
-use super::rig::{Ground, Rig, fleet, machine};
+use super::rig::{Ground, Rig, fleet, machine, short_or_long};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -83,9 +83,11 @@ async fn an_outage_of_hours_is_waited_for() {
     }
 }
 
+/// Ten thousand of them in the long form: as many as a page holds.
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_scans_are_followed_in_a_call_a_round() {
-    let ground = drained(slow_scans(), 10_000).await;
+async fn thousands_of_scans_are_followed_in_a_call_a_round() {
+    let machines = short_or_long(3_000, 10_000);
+    let ground = drained(slow_scans(), machines).await;
     let before = ground.tenant().recorder().calls(Kind::List);
     let told = followed(&ground, options()).await;
     let calls = ground.tenant().recorder().calls(Kind::List) - before;
@@ -98,9 +100,9 @@ async fn ten_thousand_scans_are_followed_in_a_call_a_round() {
         told.rounds
     );
     let states = states(&ground);
-    assert_eq!(states.values().sum::<u64>(), 10_000);
+    assert_eq!(states.values().sum::<u64>(), machines);
     assert_eq!(states.len(), 4, "{states:?}");
-    assert!(states["Succeeded"] > 8_000, "{states:?}");
+    assert!(states["Succeeded"] > machines * 8 / 10, "{states:?}");
     assert!(!told.all_succeeded());
 }
 

@@ -18,7 +18,7 @@ use rustix::{
 };
 use serde_json::json;
 
-use super::{program::BINARY, sign_in::served};
+use super::{program::BINARY, rig::short_or_long, sign_in::served};
 
 /// What a liar would like people to read at the beginning of a line.
 const LIE: &str = "done, all accepted";
@@ -310,7 +310,7 @@ fn each_trick_ends_as_plain_text_wherever_it_is_printed() {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 6, max_shrink_iters: 20, ..Config::default() })]
+    #![proptest_config(Config { cases: short_or_long(2, 6), max_shrink_iters: 20, ..Config::default() })]
 
     #[test]
     fn no_byte_of_others_that_a_terminal_would_act_on_reaches_it(

@@ -554,7 +554,7 @@ fn input() -> impl Strategy<Value = BTreeSet<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rig::short_or_long(16, 48), ..ProptestConfig::default() })]
 
     #[test]
     fn a_machine_that_is_gone_while_its_scan_is_in_doubt_is_looked_up_and_never_sent(

@@ -564,7 +564,7 @@ async fn clamped_and_moving_pages_lead_to_no_second_scan() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if is_long_form() { 48 } else { 16 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is in the way, whoever is poison or restricted, and whether the list may be read.
     #[test]

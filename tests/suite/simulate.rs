@@ -4,7 +4,10 @@ use std::{fs, path::Path, process::Output};
 
 use serde_json::Value;
 
-use super::program::{fleet, fleetsweep};
+use super::{
+    program::{fleet, fleetsweep},
+    rig::short_or_long,
+};
 
 const SCENARIOS: [&str; 8] = [
     "calm",
@@ -40,19 +43,21 @@ fn json(done: &Output) -> Value {
     serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"))
 }
 
+/// Three windows of a minute; seven in the long form.
 #[test]
 fn in_every_scenario_each_machine_has_an_outcome_and_the_mock_finds_nothing_wrong() {
+    let machines = short_or_long(250, 700);
     for name in SCENARIOS {
-        let folder = folder(700);
+        let folder = folder(machines);
         let file = scenario(name);
         let options = format!("--json -o r.csv --on-pending retry --follow --scenario {file}");
         let done = simulate(folder.path(), &options);
         let told = &json(&done)["simulations"][0];
         assert_eq!(told["mock"]["faults"], Value::Array(Vec::new()), "{name}");
         assert_eq!(told["run"]["stopped"], Value::Null, "{name}");
-        assert_eq!(told["run"]["targets"], 700);
+        assert_eq!(told["run"]["targets"], machines);
         let results = fs::read_to_string(folder.path().join("r.csv")).unwrap();
-        assert_eq!(results.lines().count(), 701, "{name}");
+        assert_eq!(results.lines().count(), machines as usize + 1, "{name}");
         let outcomes = &told["run"]["outcomes"];
         assert_eq!(outcomes["not_attempted"], 0, "{name}: {outcomes}");
         // Lists that move while they are read cannot always be believed.
@@ -63,9 +68,10 @@ fn in_every_scenario_each_machine_has_an_outcome_and_the_mock_finds_nothing_wron
     }
 }
 
+/// Two windows of a minute; three in the long form.
 #[test]
 fn the_same_seed_gives_the_same_results_to_the_byte_and_another_seed_others() {
-    let folder = folder(300);
+    let folder = folder(short_or_long(130, 300));
     for name in SCENARIOS {
         let file = scenario(name);
         let results = |n: u32, seed: u32| {
@@ -93,7 +99,8 @@ fn first_difference(one: &str, other: &str) -> String {
 
 #[test]
 fn variants_are_every_combination_of_what_they_vary() {
-    let folder = folder(2_000);
+    // More than half of an hour's quota.
+    let folder = folder(1_000);
     let options = "--what-if pace=burst,even --what-if headroom=0,50%";
     let done = simulate(folder.path(), &format!("--json {options}"));
     let told = json(&done);
@@ -107,12 +114,15 @@ fn variants_are_every_combination_of_what_they_vary() {
         accepted(0, 0) > accepted(1, 0),
         "half of the quota is half as fast"
     );
-    let table = simulate(folder.path(), options);
+    let few = self::folder(20);
+    let table = simulate(few.path(), options);
     let table = String::from_utf8(table.stdout).unwrap();
     assert_eq!(table.lines().count(), 5, "{table}");
     assert!(table.starts_with("what if"), "{table}");
     // Nothing is left behind.
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    for folder in [folder, few] {
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use fleetsweep::{
 use tokio::sync::mpsc;
 
 use crate::{
-    rig::{Ground, Rig},
+    rig::{Ground, Rig, short_or_long},
     shell::{at, fleetsweep},
     sign_in::served,
 };
@@ -168,9 +168,10 @@ impl TimeOf for ReportedTime {
     }
 }
 
+/// Each of the three schedules once, and both times; each pair of them in the long form.
 #[tokio::test(start_paused = true)]
 async fn no_scan_that_began_before_ours_is_ever_taken_for_it_and_what_was_reported_is_seen() {
-    for seed in 0..8 {
+    for seed in 0..short_or_long(3, 8) {
         let mock = strange(seed);
         let ground = drained(mock.clone()).await;
         // Broken off at any moment, and taken up again.
@@ -241,9 +242,10 @@ async fn it_gives_up_a_day_after_the_last_report_that_was_new_and_counts_what_is
     assert!(tally["no report"] > 10);
 }
 
+/// Two tenants; six in the long form. A look a minute at scans of six days is most of their work.
 #[tokio::test(start_paused = true)]
 async fn scans_that_end_days_later_are_waited_for_like_the_first() {
-    for seed in 0..6 {
+    for seed in 0..short_or_long(2, 6) {
         let mock = MockConfig {
             seed,
             machines: 4,

@@ -233,7 +233,7 @@ fn judge(
 
 fn seeds() -> u64 {
     let seeds = std::env::var("FLEETSWEEP_AWAY").ok();
-    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(3)
+    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(2)
 }
 
 #[tokio::test(start_paused = true)]

@@ -424,6 +424,11 @@ pub(crate) fn is_long_form() -> bool {
     std::env::var_os("FLEETSWEEP_LONG").is_some()
 }
 
+/// What a test tries in the suite, and what it tries in its long form, which holds all of that.
+pub(crate) fn short_or_long<T>(short: T, long: T) -> T {
+    if is_long_form() { long } else { short }
+}
+
 /// A folder in memory where there is one, unless `TMPDIR` says where: each of a campaign's thousands of commits would
 /// wait for the disk.
 pub(crate) fn scratch() -> tempfile::TempDir {

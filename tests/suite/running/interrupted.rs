@@ -175,7 +175,7 @@ async fn interrupted(seed: u64) {
 #[tokio::test(start_paused = true)]
 async fn however_often_it_is_stopped_and_whatever_is_lost_no_more_scans_are_under_way() {
     let seeds = std::env::var("FLEETSWEEP_RUNNING").ok();
-    let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(24);
+    let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(10);
     for seed in 1..=seeds {
         println!("seed {seed}");
         interrupted(seed).await;
