@@ -114,8 +114,8 @@ async fn it_is_true_of_plain_campaigns_at_any_latency() {
     }
 }
 
-/// One campaign of two hours; two of four hours beside it in the long form. Some of those that nobody chose, below, have
-/// busy machines too.
+/// One campaign of two hours; two of four hours beside it in the long form. Some of those that nobody chose, below,
+/// have busy machines too.
 #[tokio::test(start_paused = true)]
 async fn it_is_true_where_machines_are_busy_and_asked_again_later() {
     let campaigns = [

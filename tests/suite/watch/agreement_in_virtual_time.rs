@@ -118,7 +118,9 @@ fn a_campaign_that_a_portal_stops_at_its_start_agrees_too() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: short_or_long(5, 12), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: short_or_long(5, 12), failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn all_that_is_told_of_a_campaign_agrees_to_the_last_count(
