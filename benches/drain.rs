@@ -91,7 +91,7 @@ async fn compare(url: &str, folder: &Path, out: &mut impl Write) -> io::Result<(
     // The first turn of each only warms up.
     for turn in 0..=TURNS {
         let bare_rate = rate(bare_loop(url, ids()).await);
-        let drain_rate = rate(drain(url, folder, turn).await);
+        let drain_rate = rate(Box::pin(drain(url, folder, turn)).await);
         if turn > 0 {
             bare.push(bare_rate);
             drains.push(drain_rate);

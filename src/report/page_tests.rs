@@ -69,18 +69,29 @@ fn campaign(words: &Words, folder: &Path) -> Store {
         loader.insert(&row).unwrap();
     }
     let mut store = loader.finish().unwrap();
-    let run = store
-        .begin_run(&Run {
-            os_user: words.name.clone(),
-            host: words.name.clone(),
-            version: "1".to_owned(),
-            command: words.message.clone(),
-            tenant: words.title.clone(),
-            application: words.title.clone(),
-            quota: "{}".to_owned(),
-            started: NOW,
-        })
-        .unwrap();
+    let run = run_of(words);
+    let run = store.begin_run(&run).unwrap();
+    calls_and_waits(words, &mut store, run);
+    what_came_after(words, &mut store);
+    store
+}
+
+/// A run of the campaign.
+fn run_of(words: &Words) -> Run {
+    Run {
+        os_user: words.name.clone(),
+        host: words.name.clone(),
+        version: "1".to_owned(),
+        command: words.message.clone(),
+        tenant: words.title.clone(),
+        application: words.title.clone(),
+        quota: "{}".to_owned(),
+        started: NOW,
+    }
+}
+
+/// Two calls, and how they ended.
+fn calls_and_waits(words: &Words, store: &mut Store, run: i64) {
     let ended = |n, outcome| {
         let progress = Progress {
             outcome: Some(outcome),
@@ -118,6 +129,10 @@ fn campaign(words: &Words, folder: &Path) -> Store {
         waited,
     ];
     store.commit(run, &records).unwrap();
+}
+
+/// The state of a scan, what its device says of it, and an alert.
+fn what_came_after(words: &Words, store: &mut Store) {
     let update = ActionUpdate {
         n: 1,
         action_id: "action 1".to_owned(),
@@ -146,7 +161,6 @@ fn campaign(words: &Words, folder: &Path) -> Store {
         ..Finding::default()
     };
     store.put_findings(&[finding], NOW, &words.message).unwrap();
-    store
 }
 
 fn report(words: &Words) -> (Report, String) {

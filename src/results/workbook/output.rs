@@ -110,7 +110,7 @@ mod tests {
                 .start_file("a", SimpleFileOptions::default())
                 .map_err(io::Error::from)
                 .and_then(|()| archive.write_all(&[b'x'; 1000]))
-                .and_then(|()| Ok(drop(archive.finish()?)));
+                .and_then(|()| archive.finish().map(|_| ()).map_err(io::Error::from));
             (written, disk.2)
         };
         write(100_000).0.unwrap();

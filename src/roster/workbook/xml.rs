@@ -218,7 +218,7 @@ mod tests {
         };
         let whole = odd(text.len());
         for size in 1..text.len().min(20) {
-            assert_eq!(odd(size), whole, "{size}: {:.60}", text);
+            assert_eq!(odd(size), whole, "{size}: {text:.60}");
         }
         whole
     }
@@ -266,7 +266,7 @@ mod tests {
             text.as_bytes()
                 .chunks(4096)
                 .for_each(|piece| xml.look(piece));
-            assert!(xml.is_odd(), "{:.30}", text);
+            assert!(xml.is_odd(), "{text:.30}");
         }
     }
 

@@ -23,6 +23,7 @@ const WIDTHS: [u64; 3] = [1280, 768, 390];
 const HOSTILE: &str = "<img src=x onerror='pwned=1'></script><script>pwned=1</script>";
 
 /// Chromium, if the tests are to use it.
+#[expect(clippy::print_stderr, reason = "a test that is passed over says so")]
 fn browser() -> Option<PathBuf> {
     let named = std::env::var_os("FLEETSWEEP_BROWSER").map(PathBuf::from);
     if named.is_none() {

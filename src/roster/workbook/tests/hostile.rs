@@ -117,10 +117,9 @@ fn a_small_workbook_that_shares_one_long_text_is_read_row_by_row() {
     book.strings =
         format!("<sst><si><t>machine_id</t></si><si><t>{A}</t></si><si><t>{long}</t></si></sst>");
     let share = |cells: &[u8]| {
-        let cells: String = cells
-            .iter()
-            .map(|n| format!("<c t=\"s\"><v>{n}</v></c>"))
-            .collect();
+        let cells = cells.iter();
+        let cells = cells.map(|n| format!("<c t=\"s\"><v>{n}</v></c>"));
+        let cells = cells.collect::<Vec<_>>().concat();
         format!("<row>{cells}</row>")
     };
     book.sheets[0].2 = share(&[0, 2]) + &share(&[1, 2]).repeat(100);

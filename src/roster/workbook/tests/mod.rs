@@ -2,7 +2,10 @@
 
 mod hostile;
 
-use std::io::{Cursor, Seek as _, SeekFrom, Write as _};
+use std::{
+    fmt::Write as _,
+    io::{Cursor, Seek as _, SeekFrom, Write as _},
+};
 
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
@@ -50,12 +53,16 @@ impl Book {
         let (mut book, mut rels) = (String::new(), String::new());
         let mut parts = Vec::new();
         for (number, (name, state, rows)) in (1..).zip(&self.sheets) {
-            book += &format!(
+            write!(
+                book,
                 "<sheet name=\"{name}\" sheetId=\"{number}\" state=\"{state}\" r:id=\"r{number}\"/>"
-            );
-            rels += &format!(
+            )
+            .unwrap();
+            write!(
+                rels,
                 "<Relationship Id=\"r{number}\" Type=\"{REL}/worksheet\" Target=\"worksheets/sheet{number}.xml\"/>"
-            );
+            )
+            .unwrap();
             let sheet = format!(
                 "<?xml version=\"1.0\"?><worksheet><sheetData>{rows}</sheetData></worksheet>"
             );
