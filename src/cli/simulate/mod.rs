@@ -42,8 +42,8 @@ use crate::{
 /// Takes the options of `run`, so replace `run` by `simulate` in its command line. Everything is real except the
 /// tenant, which is the mock of --scenario, and the time. Nothing leaves the computer, and no file is written but those
 /// that --results, --xlsx, --summary, --report and --log-file name. The same options, scenario, seed and program give
-/// the same results, to the byte. Options for the connection, for going on with a campaign, for progress and for monitoring, --state and
-/// --quota-file are accepted and have no effect.
+/// the same results, to the byte. Options for the connection, for going on with a campaign, for progress and for
+/// monitoring, --state and --quota-file are accepted and have no effect.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     #[command(flatten)]
