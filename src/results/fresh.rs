@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::ResultsError;
+use super::{ResultsError, partial::keep_mode};
 use crate::audit::audit;
 
 /// How often a refused replacement is retried, and how long to wait in between: 10 s in all. That is enough for a
@@ -89,6 +89,7 @@ impl Fresh {
             .write(true)
             .create_new(true)
             .open(&path)?;
+        keep_mode(&file, &target)?;
         let old = fs::metadata(&target).map_or(0, |old| old.len());
         let this = Self {
             target,

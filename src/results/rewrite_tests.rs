@@ -242,14 +242,19 @@ fn what_is_begun_and_dropped_leaves_the_old_file_and_nothing_else() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_stays_a_link() {
+fn a_link_stays_a_link_and_who_may_read_the_old_file_may_read_the_new_one() {
+    use std::os::unix::fs::PermissionsExt as _;
+
     let dir = tempfile::tempdir().unwrap();
     let real = dir.path().join("real.csv");
     fs::write(&real, "old").unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
     let link = dir.path().join("link.csv");
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let file = Rewrite::start(&link, &Layout::new(&[], false)).unwrap();
     file.install().unwrap();
+    let mode = fs::metadata(&real).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     assert!(link.is_symlink());
     assert!(
         fs::read_to_string(&real)
