@@ -11,7 +11,7 @@
 //!   begin and end), `remote_stop` (how `cancel` stops a run), `overlap` (machines that are in other campaigns too).
 //! - A campaign's files: [`paths`] (where they are), `named_state` (the state that a command line names), [`ledger`]
 //!   and [`run_bounds`] (what a state notes about its runs).
-//! - The process: [`terminal`] (asks a person), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
+//! - The process: [`terminal`] (asks a person), `shell_words` (command lines), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
 //!   [`exit`] (exit codes), [`bug`] (what a panic does).
 
 mod api;
@@ -44,6 +44,7 @@ pub mod results;
 pub mod run;
 pub mod run_bounds;
 mod screen;
+mod shell_words;
 pub mod signals;
 pub mod simulate;
 pub mod status;

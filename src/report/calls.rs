@@ -20,6 +20,10 @@ pub(super) struct Calls {
     pub(super) throttled: u64,
     /// How many had which status; `none` where no answer came.
     pub(super) by_status: BTreeMap<String, u64>,
+    /// How many were answered before they were sent, by this computer's clock: it was set back meanwhile.
+    pub(super) clock_set_back: u64,
+    /// Why no limit is told, if none is.
+    pub(super) no_limits: Option<&'static str>,
     /// The length of one step of the windows' courses, in seconds.
     pub(super) step_s: u64,
     pub(super) windows: Vec<WindowUse>,
@@ -79,14 +83,16 @@ impl Calls {
     /// Reads the calls of a campaign. Also hands each of them to `visit`.
     pub(super) fn of(
         store: &Store,
-        limits: &[Limit],
+        (limits, no_limits): (&[Limit], &'static str),
         mut visit: impl FnMut(PastCall),
     ) -> Result<Self, StoreError> {
         let mut sent = Vec::new();
         let (mut by_status, mut throttled) = (BTreeMap::<Option<u16>, u64>::new(), 0);
+        let mut clock_set_back = 0;
         store.each_call(|call| {
             sent.push(call.sent);
             *by_status.entry(call.status).or_default() += 1;
+            clock_set_back += u64::from(call.is_answered_before);
             throttled += u64::from(call.status == Some(429));
             visit(call);
         })?;
@@ -109,6 +115,8 @@ impl Calls {
             last: at(sent.last()),
             throttled,
             by_status: named.collect(),
+            clock_set_back,
+            no_limits: limits.is_empty().then_some(no_limits),
             step_s,
             windows: windows
                 .iter()
@@ -209,10 +217,14 @@ mod tests {
             let step_s = step(&sent);
             let used = WindowUse::of(&sent, MINUTE, step_s);
             prop_assert!(used.course.len() as u64 <= STEPS);
-            let most = sent.iter().map(|at| held(&sent, at - 60_000, *at)).max();
-            prop_assert_eq!(Some(used.most), most);
-            let all: u64 = sent.len() as u64;
-            prop_assert!(u64::from(used.most) <= all);
+            let step = i64::try_from(step_s * 1_000).unwrap();
+            for (at, value) in (0..).zip(&used.course) {
+                let (begin, end) = (sent[0] + at * step, sent[0] + (at + 1) * step);
+                let within = sent.iter().copied().filter(|sent| (begin..end).contains(sent));
+                let most = within.chain([begin]).map(|at| held(&sent, at - 60_000, at)).max();
+                prop_assert_eq!(Some(*value), most);
+            }
+            prop_assert_eq!(used.course.iter().max(), Some(&used.most));
         }
     }
 }

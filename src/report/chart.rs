@@ -116,15 +116,16 @@ impl Course {
             id: format!("course-{}", window.window_s),
             title: format!("Scan starts in any {name}"),
             desc: format!(
-                "From {} to {} UTC. The most in any {name} was {}; {}",
+                "From {} to {} UTC. The most in any {name} was {}; {}{}",
                 minute(first),
                 minute(last),
                 grouped(window.most.into()),
                 match window.limit {
                     Some(limit) =>
                         format!("the limit, the dashed line, is {}.", grouped(limit.into())),
-                    None => "there was no limit.".to_owned(),
-                }
+                    None => format!("{}.", calls.no_limits.unwrap_or("there was no limit")),
+                },
+                doubt(calls, window)
             ),
             steps: window.course.len(),
             top,
@@ -133,6 +134,17 @@ impl Course {
             marks: [mark, mark / 2].map(|mark| (mark, percent(mark))),
             times: times(first, calls.step_s * window.course.len() as u64),
         })
+    }
+}
+
+/// What to know about a figure that cannot be right.
+fn doubt(calls: &Calls, window: &WindowUse) -> &'static str {
+    let is_over = window.limit.is_some_and(|limit| window.most > limit);
+    if is_over || calls.clock_set_back > 0 {
+        " This computer's clock was set back meanwhile, so calls that were apart may be counted together here; the \
+         limits were kept by a clock that is never set."
+    } else {
+        ""
     }
 }
 

@@ -33,8 +33,14 @@ pub struct About<'a> {
     pub made: Timestamp,
     /// The results file, if it is known.
     pub results: Option<PathBuf>,
-    /// The limits of the last run; empty if it had none.
+    /// The limits of all runs; empty if they had none, or not the same ones.
     pub limits: Vec<Limit>,
+    /// Why there are no limits, in words.
+    pub no_limits: &'static str,
+    /// What whoever reads this has to know first.
+    pub warning: Option<String>,
+    /// Whether commands that go on with the campaign are named.
+    pub names_commands: bool,
     /// What the last run's options were.
     pub settings: Vec<Setting>,
     /// Makes the command that tries targets with this outcome again.
@@ -79,6 +85,8 @@ pub struct Report {
     pub(super) outcomes: Tally,
     /// How many of `not_attempted` were left out on purpose.
     pub(super) left_out: u64,
+    /// What has to be known before anything else here is believed.
+    pub(super) warning: Option<String>,
     /// The command that goes on, if rows have not ended.
     pub(super) next: Option<String>,
     pub(super) calls: Calls,
@@ -130,12 +138,15 @@ impl Report {
         let runs: Vec<_> = store.runs()?.into_iter().map(plain_run).collect();
         let campaign = CampaignId::known(store.identity().campaign.as_str());
         let rehearsal = campaign.is_rehearsal();
+        let names_commands = about.names_commands && !rehearsal;
         let again = |outcome: &str| {
-            let command = (about.again)(outcome).filter(|_| !rehearsal)?;
+            let command = (about.again)(outcome).filter(|_| names_commands)?;
             Some(one_line(&command).into_owned())
         };
         let mut latencies = Latencies::default();
-        let calls = Calls::of(store, &about.limits, |call| latencies.add(call))?;
+        let calls = Calls::of(store, (&about.limits, about.no_limits), |call| {
+            latencies.add(call);
+        })?;
         let findings = Found::of(store)?;
         let none = BTreeMap::new();
         let by_target = findings.as_ref().map_or(&none, |found| &found.by_target);
@@ -155,7 +166,8 @@ impl Report {
             to_look_up,
             outcomes: tally,
             left_out,
-            next: last.filter(|_| open > 0 && !rehearsal),
+            next: last.filter(|_| open > 0 && names_commands),
+            warning: about.warning.map(|why| one_line(&why).into_owned()),
             calls,
             latency: latencies.finish(),
             waited_s: waits(store)?,

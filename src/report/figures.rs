@@ -12,8 +12,8 @@ use crate::{
     monitor::{count, span},
 };
 
-/// How many families of threats are named.
-const FAMILIES: usize = 12;
+/// As many bars are in a figure at most.
+const MOST_BARS: usize = 12;
 
 pub(super) fn shares(report: &Report) -> Option<Bars> {
     let counts: Vec<_> = report.outcomes.iter().collect();
@@ -70,7 +70,7 @@ pub(super) fn latencies(report: &Report) -> Option<Bars> {
 /// The figures on what happened after the scans were started.
 pub(super) fn after(report: &Report) -> Vec<Bars> {
     let bars = |id, title, counts: Vec<(String, u64)>| {
-        let rows = counts.into_iter();
+        let rows = most(counts).into_iter();
         let rows = rows.map(|(word, count)| (word, count::grouped(count), "", as_f64(count)));
         Bars::of(id, title, rows)
     };
@@ -90,12 +90,7 @@ pub(super) fn after(report: &Report) -> Vec<Bars> {
             all.filter_map(|one| Some((one.to_string(), *found.by_severity.get(one.as_str())?)));
         all.collect()
     });
-    let by_family = found.map(|found| {
-        let mut all = named(&found.by_family, "not named");
-        all.sort_by_key(|(name, count)| (u64::MAX - count, name.clone()));
-        all.truncate(FAMILIES);
-        all
-    });
+    let by_family = found.map(|found| named(&found.by_family, "not named"));
     [
         bars(
             "scans",
@@ -120,6 +115,18 @@ pub(super) fn after(report: &Report) -> Vec<Bars> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The largest counts, in their order, and the sum of the others.
+fn most(mut counts: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    if counts.len() <= MOST_BARS {
+        return counts;
+    }
+    counts.sort_by_key(|(name, count)| (u64::MAX - count, name.clone()));
+    let others = counts.split_off(MOST_BARS - 1);
+    let sum = others.iter().map(|(_, count)| count).sum();
+    counts.push((format!("{} others", others.len()), sum));
+    counts
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

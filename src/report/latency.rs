@@ -81,6 +81,7 @@ mod tests {
             all.add(PastCall {
                 sent: 0,
                 took: Some(took),
+                is_answered_before: false,
                 status: Some(201),
             });
         }
@@ -116,6 +117,7 @@ mod tests {
         all.add(PastCall {
             sent: 0,
             took: Some(9),
+            is_answered_before: false,
             status: None,
         });
         assert_eq!(all.finish(), Latency::default());

@@ -42,6 +42,9 @@ pub(super) struct Machines {
     pub(super) rows: Vec<Machine>,
 }
 
+/// As many characters of a cell are kept. Somebody may have put a page of text into one.
+const LONGEST_CELL: usize = 200;
+
 /// As many machines are listed at most: a page with more of them is slow to open.
 pub(super) const LISTED: usize = 10_000;
 
@@ -78,7 +81,7 @@ impl Machines {
 
 impl Machine {
     fn of(row: &StoredRow, name: Option<usize>, findings: &BTreeMap<u64, u64>) -> Self {
-        let plain = |text: &str| one_line(text).into_owned();
+        let plain = |text: &str| cut(&one_line(text), LONGEST_CELL);
         let name = name.and_then(|at| split_extra(&row.extra).into_iter().nth(at));
         let outcome = journal::outcome(row);
         Self {
@@ -103,5 +106,13 @@ impl Machine {
             _ => false,
         };
         !is_well || self.findings > 0
+    }
+}
+
+/// The beginning of a text, and a mark if that is not all of it.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

@@ -1,12 +1,12 @@
 //! The listed machines, as the page carries them: as a text with a line for each cell, column by column, compressed.
 //! The page's script reads it.
 
-use std::io::Write as _;
+use std::{collections::HashSet, io::Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
-use super::machines::Machine;
+use super::machines::{Machine, cut};
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,53 +76,82 @@ impl Column {
 /// As many characters of an id are kept if whole ids would make the page too large.
 const SHORT_ID: usize = 16;
 
-/// How large the packed machines may be, in bytes, with whole ids. With the rest of the page that is below 300 kB.
+/// As many characters of a message are kept then, if that is not enough.
+const SHORT_MESSAGE: usize = 40;
+
+/// How large the packed machines may be, in bytes. With the rest of the page that is below 300 kB.
 const ROOM: usize = 250_000;
 
 /// The machines of a page.
 pub(super) struct Packed {
     /// Base64 of what gzip makes of the text.
     pub(super) data: String,
-    /// How many characters of each id are in it; `None` if they are whole.
+    /// How many machines are in it, the first of the list.
+    pub(super) rows: usize,
+    /// How many characters there are of ids that are cut; `None` if all are whole.
     pub(super) short_ids: Option<usize>,
 }
 
 impl Packed {
-    /// Packs the cells of these columns. If that takes too much room, ids are cut to as many characters as tell them
-    /// apart, and to [`SHORT_ID`] at least.
+    /// Packs the cells of these columns. If that takes too much room, ids are cut, then messages too, and in the end
+    /// only the first machines are packed.
     pub(super) fn of(machines: &[Machine], columns: &[Column]) -> Self {
-        let whole = pack(machines, columns, usize::MAX);
-        if whole.len() <= ROOM {
+        let data = pack(machines, columns, |_, cell| cell);
+        if data.len() <= ROOM {
             return Self {
-                data: whole,
+                data,
+                rows: machines.len(),
                 short_ids: None,
             };
         }
-        let length = distinct(machines);
+        let alike = alike(machines);
+        let short_id = |cell: String| match cell.get(..SHORT_ID) {
+            Some(short) if !alike.contains(short) => short.to_owned(),
+            _ => cell,
+        };
+        let short_ids = |column, cell| match column {
+            Column::Machine => short_id(cell),
+            _ => cell,
+        };
+        let all_short = |column, cell: String| match column {
+            Column::Message | Column::Name => cut(&cell, SHORT_MESSAGE),
+            _ => short_ids(column, cell),
+        };
+        let mut rows = machines.len();
+        let mut data = pack(machines, columns, short_ids);
+        while data.len() > ROOM {
+            data = pack(&machines[..rows], columns, all_short);
+            if data.len() > ROOM {
+                rows = rows * 3 / 4;
+            }
+        }
         Self {
-            data: pack(machines, columns, length),
-            short_ids: Some(length),
+            data,
+            rows,
+            short_ids: Some(SHORT_ID),
         }
     }
 }
 
-/// How many characters tell the ids apart.
-fn distinct(machines: &[Machine]) -> usize {
-    let mut ids: Vec<_> = machines
-        .iter()
-        .map(|machine| &*machine.machine_id)
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let shared = |pair: &[&str]| {
-        let both = pair[0].chars().zip(pair[1].chars());
-        both.take_while(|(a, b)| a == b).count()
-    };
-    let most = ids.windows(2).map(shared).max().unwrap_or_default();
-    SHORT_ID.max(most + 1)
+/// The beginnings that several ids have in common.
+fn alike(machines: &[Machine]) -> HashSet<&str> {
+    let (mut seen, mut alike) = (HashSet::new(), HashSet::new());
+    for machine in machines {
+        if let Some(short) = machine.machine_id.get(..SHORT_ID)
+            && !seen.insert(short)
+        {
+            alike.insert(short);
+        }
+    }
+    alike
 }
 
-fn pack(machines: &[Machine], columns: &[Column], id_length: usize) -> String {
+/// Packs the cells as `shown` leaves them.
+fn pack(
+    machines: &[Machine],
+    columns: &[Column],
+    shown: impl Fn(Column, String) -> String,
+) -> String {
     let mut text = String::new();
     for column in columns {
         // Line numbers take no room as differences, which are 1 in most cases.
@@ -133,8 +162,7 @@ fn pack(machines: &[Machine], columns: &[Column], id_length: usize) -> String {
                     let line = i128::from(machine.line);
                     (line - std::mem::replace(&mut line_before, line)).to_string()
                 }
-                Column::Machine => machine.machine_id.chars().take(id_length).collect(),
-                _ => column.cell(machine),
+                _ => shown(*column, column.cell(machine)),
             };
             text += &cell;
             text.push('\n');
@@ -184,11 +212,27 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_begin_alike_are_kept_longer() {
-        let mut all = machines(3);
-        all[0].machine_id = format!("{}x", "a".repeat(39));
-        all[1].machine_id = format!("{}y", "a".repeat(39));
-        assert_eq!(distinct(&all), 40);
+    fn ids_that_begin_alike_stay_whole_and_the_others_are_cut() {
+        let mut all = machines(10_000);
+        let id = all[0].machine_id.clone();
+        all[1].machine_id = format!("{}x", &id[..39]);
+        assert_eq!(alike(&all), [&id[..SHORT_ID]].into());
+        let packed = Packed::of(&all, &Column::used(&all));
+        assert!(packed.data.len() < ROOM, "{}", packed.data.len());
+        assert_eq!(packed.rows, 10_000);
+    }
+
+    #[test]
+    fn whatever_is_in_the_cells_has_room() {
+        let mut all = machines(10_000);
+        let mut rng = fastrand::Rng::with_seed(2);
+        for machine in &mut all {
+            machine.message = (0..200).map(|_| rng.alphanumeric()).collect();
+            machine.name = (0..200).map(|_| rng.alphanumeric()).collect();
+        }
+        let packed = Packed::of(&all, &Column::used(&all));
+        assert!(packed.data.len() <= ROOM, "{}", packed.data.len());
+        assert!(packed.rows > 1_000, "{}", packed.rows);
     }
 
     #[test]

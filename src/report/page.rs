@@ -12,10 +12,13 @@ use super::{
     packed::{Column, Packed},
     words,
 };
-use crate::plain_text::one_line;
+use crate::{plain_text::one_line, store::PastRun};
 
-/// A comment that is at the beginning of each report, by which one is known.
-pub const MARK: &str = "a report of fleetsweep";
+/// The beginning of the comment by which a report is known; the campaign's id follows.
+pub const MARK: &str = "a report of fleetsweep on campaign";
+
+/// How many runs are told of, the last ones.
+const RUNS: usize = 20;
 
 /// How many machines are in the page for those who read it without a script, at most.
 const STATIC: usize = 100;
@@ -29,10 +32,13 @@ struct Page<'a> {
     warning: Option<String>,
     outcomes: Vec<OutcomeRow>,
     shares: Option<Bars>,
+    /// Which rows the results have.
+    they_are: &'static str,
     /// A link to the results, if they are beside the page.
     href: Option<String>,
     results_path: String,
     state_path: String,
+    runs: &'a [PastRun],
     again: BTreeMap<&'a str, &'a str>,
     courses: Vec<Course>,
     effort: Vec<Bars>,
@@ -66,9 +72,11 @@ pub fn html(report: &Report, folder: Option<&Path>) -> Result<String, askama::Er
         warning: words::warning(report),
         outcomes: outcomes(report),
         shares: figures::shares(report),
+        they_are: words::in_results(report),
         href: href(report, folder),
         results_path: results.map(in_words).unwrap_or_default(),
         state_path: in_words(&report.state),
+        runs: &report.runs[report.runs.len().saturating_sub(RUNS)..],
         again: again(report),
         courses: figures::courses(report),
         effort: [figures::waits(report), figures::latencies(report)]

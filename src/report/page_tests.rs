@@ -176,6 +176,9 @@ fn report(words: &Words) -> (Report, String) {
         made: NOW,
         results: Some(folder.path().join(&words.file)),
         limits: Quota::documented().limits().collect(),
+        no_limits: "there was no limit",
+        warning: None,
+        names_commands: true,
         settings: vec![setting],
         again: &again,
     };
@@ -278,6 +281,9 @@ fn ten_thousand_machines_are_a_page_of_less_than_300_kb() {
         made: NOW,
         results: None,
         limits: Vec::new(),
+        no_limits: "there was no limit",
+        warning: None,
+        names_commands: true,
         settings: Vec::new(),
         again: &|_| None,
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::machines::cut;
 use crate::{
     campaign::summary::Troubles,
     plain_text::one_line,
@@ -37,6 +38,9 @@ pub(super) struct Example {
     pub(super) machine_id: String,
 }
 
+/// As many characters of a text are kept.
+const LONGEST_CELL: usize = 200;
+
 /// How many messages and examples are named for each kind.
 const NAMED: usize = 3;
 
@@ -63,13 +67,13 @@ pub(super) fn troubles(
     for ((outcome, http_status, error_code), group) in groups {
         let messages = group.messages.most_frequent(NAMED).into_iter();
         let messages = messages.map(|one| Message {
-            message: one.message,
+            message: cut(&one.message, LONGEST_CELL),
             count: one.count,
         });
         let examples = store.lines_of(&group.first)?.into_iter();
         let examples = examples.map(|(line, machine_id)| Example {
             line,
-            machine_id: one_line(&machine_id).into_owned(),
+            machine_id: cut(&one_line(&machine_id), LONGEST_CELL),
         });
         troubles.push(Trouble {
             again: again(&outcome),

@@ -103,6 +103,14 @@ pub(super) fn unknown(report: &Report) -> Vec<&'static str> {
     notes.into_iter().flatten().collect()
 }
 
+/// Which rows the results have. Those of a run that is at work, or was killed, have what has ended.
+pub(super) fn in_results(report: &Report) -> &'static str {
+    match report.runs.last() {
+        Some(run) if run.ended.is_none() => "Those that have ended are",
+        _ => "Each of them is",
+    }
+}
+
 /// Which machines are listed.
 pub(super) fn listed(report: &Report) -> String {
     let machines = &report.machines;

@@ -89,7 +89,7 @@ impl Fresh {
             .write(true)
             .create_new(true)
             .open(&path)?;
-        keep_mode(&file, &target)?;
+        keep_mode(&file, &target);
         let old = fs::metadata(&target).map_or(0, |old| old.len());
         let this = Self {
             target,

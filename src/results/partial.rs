@@ -18,25 +18,38 @@ impl Partial {
     /// Creates the file that will be at `path`, which an `option` has named.
     ///
     /// # Errors
-    /// `path` is a folder, or its folder cannot be written to.
+    /// What is at `path` is no file, or its folder cannot be written to.
     pub fn create(path: &Path, option: &str) -> io::Result<(Self, File)> {
-        if path.is_dir() {
-            return Err(io::Error::other(format!(
-                "it is a folder; name a file with {option}"
-            )));
-        }
         // A link stays a link. The file that it points to is replaced.
         let path = if path.is_symlink() {
-            &fs::canonicalize(path)?
+            fs::canonicalize(path)?
         } else {
-            path
+            path.to_owned()
         };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let file = File::create(&partial)?;
-        keep_mode(&file, path)?;
-        let path = path.to_owned();
+        // A device that is replaced by a file is gone for all programs.
+        if path.exists() && !path.is_file() {
+            let what = if path.is_dir() {
+                "a folder"
+            } else {
+                "not a file"
+            };
+            return Err(io::Error::other(format!(
+                "it is {what}; name a file with {option}"
+            )));
+        }
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        // A name that nobody else has, not even another process that writes the same file.
+        let partial = (0..100).find_map(|_| {
+            let number = fastrand::u64(..);
+            let name = format!(".{}.{number:016x}.partial", name.to_string_lossy());
+            let partial = path.with_file_name(name);
+            let file = File::create_new(&partial);
+            let is_taken = matches!(&file, Err(e) if e.kind() == io::ErrorKind::AlreadyExists);
+            (!is_taken).then_some((partial, file))
+        });
+        let (partial, file) = partial.ok_or(io::ErrorKind::AlreadyExists)?;
+        let file = file?;
+        keep_mode(&file, &path);
         Ok((Self { path, partial }, file))
     }
 
@@ -60,11 +73,12 @@ impl Partial {
 }
 
 /// Gives a new file the rights of the one that it is to replace: whoever may not read that must not read this. On
-/// Windows a file has the rights of its folder.
-pub(super) fn keep_mode(file: &File, replaced: &Path) -> io::Result<()> {
-    match fs::metadata(replaced) {
-        Ok(old) if cfg!(unix) => file.set_permissions(old.permissions()),
-        _ => Ok(()),
+/// Windows a file has the rights of its folder, and some file systems know no rights.
+pub(super) fn keep_mode(file: &File, replaced: &Path) {
+    if let Ok(old) = fs::metadata(replaced)
+        && cfg!(unix)
+    {
+        let _ = file.set_permissions(old.permissions());
     }
 }
 
@@ -77,7 +91,10 @@ impl Drop for Partial {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        net::UnixListener,
+    };
 
     use super::*;
 
@@ -94,5 +111,27 @@ mod tests {
         assert!(link.is_symlink());
         let new = fs::metadata(&path).unwrap();
         assert_eq!((new.len(), new.permissions().mode() & 0o777), (0, 0o600));
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_not_replaced_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        for path in [folder.path(), &socket, Path::new("/dev/null")] {
+            assert!(Partial::create(path, "-o").is_err(), "{}", path.display());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_that_write_the_same_file_do_not_share_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.html");
+        let (one, _) = Partial::create(&path, "-o").unwrap();
+        let (other, _) = Partial::create(&path, "-o").unwrap();
+        drop(one);
+        other.put("report").unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -40,6 +40,8 @@ pub struct PastCall {
     pub sent: i64,
     /// How long it took until it was answered or given up, in milliseconds; `None` if nobody waited for that.
     pub took: Option<u64>,
+    /// Whether the answer came before the call was sent, because the clock was set back.
+    pub is_answered_before: bool,
     /// The answer's status; `None` if there was no answer.
     pub status: Option<u16>,
 }
@@ -61,7 +63,7 @@ pub struct BadEnd {
 
 /// While it is there, everything that is read from the store is as it was at the first read, whatever another process
 /// writes meanwhile.
-pub struct Held<'a>(#[expect(dead_code, reason = "it ends on drop")] Transaction<'a>);
+pub struct Held<'a>(#[expect(dead_code, reason = "it ends on drop")] Option<Transaction<'a>>);
 
 impl Store {
     /// Keeps what is read as it is now.
@@ -69,8 +71,11 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn held(&self) -> Result<Held<'_>, StoreError> {
-        let transaction = self.db.unchecked_transaction();
-        transaction.map(Held).map_err(|e| self.failed("read", e))
+        // A file of an earlier version is migrated in a transaction that is never committed.
+        let is_held = !self.db.is_autocommit();
+        let begun = (!is_held).then(|| self.db.unchecked_transaction());
+        let begun = begun.transpose();
+        begun.map(Held).map_err(|e| self.failed("read", e))
     }
 
     /// All runs, the oldest first.
@@ -90,7 +95,8 @@ impl Store {
                 application: row.get(5)?,
                 started: timestamp(row.get(6)?).unwrap_or_default(),
                 ended: timestamp(row.get(7)?),
-                reason: row.get(8)?,
+                // While a run is at work, this says why its last call cannot be forecast.
+                reason: row.get::<_, Option<i64>>(7)?.and(row.get(8)?),
                 quota: row.get(9)?,
             })
         });
@@ -106,6 +112,7 @@ impl Store {
             let (sent, ended): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
             visit(PastCall {
                 sent,
+                is_answered_before: ended.is_some_and(|ended| ended < sent),
                 // A clock that was set back between the two tells nothing.
                 took: ended.and_then(|ended| u64::try_from(ended - sent).ok()),
                 status: row.get(2)?,

@@ -62,8 +62,8 @@ pub enum Selection {
 
 impl Selection {
     fn condition(self, db: &Connection) -> rusqlite::Result<String> {
-        const NOTABLE: &str = "WHERE p.n IS NOT NULL AND p.left_out = 0
-            AND (p.outcome NOT IN ('accepted', 'already_pending', 'duplicate')
+        const NOTABLE: &str = "WHERE p.n IS NOT NULL
+            AND ((p.left_out = 0 AND p.outcome NOT IN ('accepted', 'already_pending', 'duplicate'))
                 OR (p.outcome IS NULL AND (p.unsure_since IS NOT NULL OR p.attempts > 0))
                 OR p.action_status IN ('Failed', 'TimeOut', 'Cancelled')";
         Ok(match self {

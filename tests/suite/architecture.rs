@@ -523,7 +523,7 @@ fn each_third_party_crate_has_one_place() {
         ("whoami", &["cli/run/record.rs"]),
         ("axum", &["mock/", "cli/watch/server.rs"]),
         ("prometheus_client", &["monitor/metrics/"]),
-        ("shlex", &["cli/watch/command.rs", "cli/report/about.rs"]),
+        ("shlex", &["cli/watch/command.rs", "cli/shell_words.rs"]),
         ("askama", &["report/"]),
         ("flate2", &["report/"]),
         ("hyper", &["mock/"]),

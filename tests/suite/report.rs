@@ -126,3 +126,76 @@ fn a_simulated_campaign_uses_the_limits_to_the_last_call_and_tells_what_it_waite
     // It names no file that is gone by now.
     assert!(!page.contains("fleetsweep-mock-"));
 }
+
+#[test]
+fn the_report_of_a_campaign_whose_files_were_renamed_names_no_command_of_another() {
+    let server = Server::start(&["--limit", "none", "--unsupported", "50%", "--seed", "3"]);
+    let place = Place::new(&fleet(10));
+    let run = |words: &[&str]| place.run_against(&server, words).output().unwrap();
+    run(&["fleet.csv", "-q", "--report", "all.html"]);
+    let first = facts(&place);
+    assert!(first["troubles"][0]["again"].is_string(), "{first}");
+    run(&["fleet.csv", "-q", "--again", "--report", "all.html"]);
+    // The report of the one before is replaced by that of the one that follows.
+    let second = facts(&place)["campaign"].as_str().unwrap().to_owned();
+    assert!(place.read("all.html").contains(&second));
+
+    let id = first["campaign"].as_str().unwrap();
+    let state = format!("fleet.{id}.campaign.db");
+    let renamed = |words: &[&str]| {
+        let mut command = fleetsweep(place.0.path());
+        command.args(["report", &state]).args(words);
+        command.output().unwrap()
+    };
+    let output = renamed(&["--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["campaign"], id);
+    assert_eq!(
+        (&report["results"], &report["next"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(report["troubles"][0]["again"], Value::Null);
+    assert!(
+        report["warning"].as_str().unwrap().contains("no longer"),
+        "{report}"
+    );
+    // Its page has a name of its own, and does not take the place of the other's.
+    renamed(&[]);
+    assert!(place.read(&format!("fleet.{id}.report.html")).contains(id));
+    assert_refused(
+        &renamed(&["-o", "all.html"]),
+        2,
+        &[&second, "not overwritten"],
+    );
+    let mut rehearsal = fleetsweep(place.0.path());
+    rehearsal.args([
+        "run",
+        "fleet.csv",
+        "--mock",
+        "--report",
+        "all.html",
+        "-o",
+        "mock.csv",
+    ]);
+    assert_refused(
+        &rehearsal.output().unwrap(),
+        2,
+        &[&second, "not overwritten"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_of_the_first_format_has_a_report_too() {
+    let place = Place::new(&fleet(1));
+    let state = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/suite/formats/campaign-1.db"
+    );
+    fs::copy(state, place.path("old.campaign.db")).unwrap();
+    let mut command = fleetsweep(place.0.path());
+    command.args(["report", "old.campaign.db", "-o", "-"]);
+    let output = command.output().unwrap();
+    let page = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(page.trim_end().ends_with("</html>"), "{}", said(&output));
+}

@@ -10,6 +10,10 @@ const NOTED_EVERY: Duration = Duration::from_mins(1);
 /// When nothing else is written it is noted this often, so that a kill forgets no more.
 const NOTED_ALONE_EVERY: Duration = Duration::from_mins(10);
 
+/// At most so much of the time between two looks counts as waiting. If there was more, the computer slept, or the
+/// process was stopped.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
 /// Adds up how long the next call waited, by cause. It is told the cause at least once a second, and each time that
 /// something happens, so that what it adds up is right to about a second for each wait.
 #[derive(Debug, Default)]
@@ -26,7 +30,7 @@ impl Waits {
     pub(super) fn at(&mut self, now: Moment, waiting: Option<&Waiting>) {
         let waited = self.since.take();
         if let Some((since, cause)) = waited {
-            let span = now.since(since);
+            let span = now.since(since).min(LONGEST_LOOK);
             self.has_news |= !span.is_zero();
             *self.sums.entry(cause).or_default() += span;
         }
@@ -86,6 +90,15 @@ mod tests {
             sums,
             [("hour".to_owned(), 7_000), ("minute".to_owned(), 4_000)].into()
         );
+    }
+
+    #[test]
+    fn a_computer_that_sleeps_does_not_wait() {
+        let mut waits = Waits::default();
+        waits.at(Moment::ZERO, Some(&waiting("minute")));
+        let later = Moment::ZERO + Duration::from_hours(8);
+        waits.at(later, None);
+        assert_eq!(waits.noted(later), [("minute".to_owned(), 10_000)].into());
     }
 
     #[test]

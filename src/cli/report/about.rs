@@ -1,36 +1,68 @@
 //! What a report tells besides the state: the limits, the settings of the last run, and the commands that try again.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{Arg, ArgMatches, parser::ValueSource};
 use jiff::Timestamp;
 
 use crate::{
     campaign::{outcome::Outcome, tag::CampaignId},
-    cli::{Failure, ledger::QuotaNote, matches_of_run},
+    cli::{
+        Failure,
+        ledger::QuotaNote,
+        matches_of_run,
+        shell_words::{put, shell_line, words_of},
+        yes,
+    },
+    quota::Limit,
     report::{About, Report, Setting},
+    results::{self, Owner},
     store::Store,
 };
 
-/// The report of this campaign as of `now`.
+/// The report of this campaign as of `now`. `lost` says that the state has lost its end, if it has.
 ///
 /// # Errors
 /// The state cannot be read.
-pub(super) fn report_of(store: &Store, now: Timestamp) -> Result<Report, Failure> {
-    let note = QuotaNote::of_last_run(store)?;
+pub(super) fn report_of(
+    store: &Store,
+    now: Timestamp,
+    lost: Option<&str>,
+) -> Result<Report, Failure> {
     let command = store.last_run()?.map(|run| run.command).unwrap_or_default();
+    let command = words_of(&command);
+    let noted = results(store)?;
+    let results = noted.clone().filter(|path| are_ours(store, path));
+    // Elsewhere the command would go on with another campaign, or begin one.
+    let is_in_place = noted.is_none() || results.is_some();
+    let names_commands = is_in_place && lost.is_none();
+    let warning = match lost {
+        Some(lost) => Some(format!("What this page says is not the campaign's last state: {lost}")),
+        None if is_in_place => None,
+        None => Some(
+            "The results are no longer where the last run wrote them, so this page names no command that continues."
+                .to_owned(),
+        ),
+    };
     let again = |outcome: &str| again(&command, outcome);
+    let (limits, no_limits) = limits(store)?;
     let about = About {
         made: now,
-        results: results(store)?,
-        limits: note.map_or_else(Vec::new, |note| note.quota().limits().collect()),
+        results,
+        limits,
+        no_limits,
         settings: settings(&command),
+        warning,
+        names_commands,
         again: &again,
     };
     Ok(Report::of(store, about)?)
 }
 
-/// The results file, unless it goes with the temporary folder of a simulation.
+/// The results file of the last run, unless it goes with the temporary folder of a simulation.
 fn results(store: &Store) -> Result<Option<PathBuf>, Failure> {
     let path = store.last_results()?.map(|(path, _)| PathBuf::from(path));
     let is_rehearsal = CampaignId::known(store.identity().campaign.as_str()).is_rehearsal();
@@ -38,8 +70,38 @@ fn results(store: &Store) -> Result<Option<PathBuf>, Failure> {
     Ok(path.filter(|path| !goes(path)))
 }
 
-/// The command that tries targets with this outcome again; `None` if that cannot help.
-fn again(command: &str, outcome: &str) -> Option<String> {
+/// Whether a results file is still this campaign's.
+fn are_ours(store: &Store, path: &Path) -> bool {
+    match results::owner(path) {
+        Ok(Owner::Campaign(id)) => id == store.identity().campaign,
+        // No row has ended yet.
+        Ok(Owner::Empty) => true,
+        Ok(Owner::Nobody | Owner::Foreign) | Err(_) => false,
+    }
+}
+
+/// The limits of all runs, and why there are none if there are none.
+fn limits(store: &Store) -> Result<(Vec<Limit>, &'static str), Failure> {
+    let runs = store.runs()?;
+    let notes = runs.iter().map(|run| {
+        let note = QuotaNote::from_json(&run.quota)?;
+        Some(note.quota().limits().collect::<Vec<_>>())
+    });
+    let mut notes: Vec<_> = notes.collect();
+    notes.dedup();
+    Ok(match notes.as_slice() {
+        [Some(limits)] => (limits.clone(), "there was no limit"),
+        [] | [None] => (Vec::new(), "the limit is not known"),
+        _ => (
+            Vec::new(),
+            "the runs had different limits, which are in their commands",
+        ),
+    })
+}
+
+/// The command that tries targets with this outcome again; `None` if that cannot help. It asks before it starts more
+/// scans than a few, and does not begin another campaign where this one has finished.
+fn again(command: &[OsString], outcome: &str) -> Option<String> {
     let may_help = matches!(
         outcome.parse(),
         Ok(Outcome::NotFound
@@ -51,22 +113,16 @@ fn again(command: &str, outcome: &str) -> Option<String> {
     if !may_help || command.is_empty() {
         return None;
     }
-    // The form for schedulers begins another campaign where this one has finished.
-    let command = format!("{command} ").replace(" --again ", " ");
-    let command = command.trim_end();
-    let retry = format!("--retry {outcome}");
-    Some(match command.split_once(" -- ") {
-        Some((options, rest)) => format!("{options} {retry} -- {rest}"),
-        None => format!("{command} {retry}"),
-    })
+    let command = yes::joined(command);
+    let command = put(&command, "--again", false, None);
+    let command = put(&command, "--yes", false, None);
+    Some(shell_line(&put(&command, "--retry", true, Some(outcome))))
 }
 
 /// The options of the run with this command line, and those that it had by default. Nothing if the line cannot be read,
-/// because another release or another system's shell wrote it.
-fn settings(command: &str) -> Vec<Setting> {
-    let words = shlex::split(command).unwrap_or_default();
-    let words: Vec<_> = words.into_iter().map(OsString::from).collect();
-    let Some((command, matches)) = matches_of_run(&words) else {
+/// because another release wrote it.
+fn settings(command: &[OsString]) -> Vec<Setting> {
+    let Some((command, matches)) = matches_of_run(command) else {
         return Vec::new();
     };
     let settings = command.get_arguments();
@@ -102,18 +158,26 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn what_ended_badly_can_be_tried_again_and_nothing_else() {
-        let again = |command, outcome| again(command, outcome);
-        let nightly = "fleetsweep run a.csv --again --extend";
-        assert_eq!(
-            again(nightly, "failed").as_deref(),
-            Some("fleetsweep run a.csv --extend --retry failed")
-        );
-        assert_eq!(
-            again("fleetsweep run --yes -- -a.csv", "unsure").as_deref(),
-            Some("fleetsweep run --yes --retry unsure -- -a.csv")
-        );
+        let again = |command: &str, outcome| again(&words_of(command), outcome);
+        for (command, meant) in [
+            (
+                "fleetsweep run a.csv --again --extend --yes 600",
+                "fleetsweep run a.csv --extend --retry failed",
+            ),
+            (
+                "fleetsweep run --yes -- -a.csv",
+                "fleetsweep run --retry failed -- -a.csv",
+            ),
+            (
+                "fleetsweep run a.csv --comment 'Incident 42 -- phase --again 2'",
+                "fleetsweep run a.csv --comment 'Incident 42 -- phase --again 2' --retry failed",
+            ),
+        ] {
+            assert_eq!(again(command, "failed").as_deref(), Some(meant));
+        }
         for outcome in ["accepted", "invalid", "not_attempted", "duplicate"] {
             assert_eq!(again("fleetsweep run a.csv", outcome), None);
         }
@@ -122,6 +186,7 @@ mod tests {
 
     #[test]
     fn settings_tell_what_was_given_and_what_is_the_default() {
+        let settings = |line| settings(&words_of(line));
         let all = settings("fleetsweep run 'my fleet.csv' --max-failures 5 --follow");
         let of = |option: &str| {
             let found = all.iter().find(|setting| setting.option == option);

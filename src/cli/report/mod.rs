@@ -32,7 +32,7 @@ pub struct ReportCommand {
     #[arg(value_name = "STATE")]
     state: PathBuf,
 
-    /// The page to write; `-` is standard output. [default: the results' name with .report.html, beside the results]
+    /// The page to write; `-` is standard output. [default: the state's name with .report.html, beside it]
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -55,11 +55,12 @@ pub async fn run(args: ReportCommand) -> Result<ExitCode, Failure> {
     } else {
         check_whole(&store)
     };
+    let lost = whole.as_ref().err().map(|failure| failure.why.as_str());
     if args.json {
-        screen::json(&report_of(&store, now)?, "the report")?;
+        screen::json(&report_of(&store, now, lost)?, "the report")?;
     } else {
         let file = args.file(&store, &state)?;
-        let told = file.write(&store, now)?;
+        let told = file.write(&store, now, lost)?;
         if let Some(told) = told {
             screen::say(&told);
         }
@@ -71,8 +72,7 @@ impl ReportCommand {
     /// Where the page goes.
     fn file(&self, store: &Store, state: &Path) -> Result<ReportFile, Failure> {
         let results = store.last_results()?.map(|(path, _)| PathBuf::from(path));
-        let beside = results.as_deref().unwrap_or(state);
-        let path = self.output.clone().unwrap_or_else(|| default(beside));
+        let path = self.output.clone().unwrap_or_else(|| default(state));
         let mut files = FileUse::state(state);
         if state != self.state {
             files.push(FileUse::read("the campaign's input", &self.state));
@@ -80,15 +80,15 @@ impl ReportCommand {
         files.extend(results.map(|path| FileUse::read("the campaign's results", path)));
         files.push(FileUse::written("the report (-o)", &path));
         paths::keep_apart(&files)?;
-        ReportFile::check(&path, "-o")
+        ReportFile::check(&path, "-o", false)
     }
 }
 
-/// `fleet.results.csv` → `fleet.report.html`.
-fn default(beside: &Path) -> PathBuf {
-    let stem = beside.with_extension("");
+/// `fleet.campaign.db` → `fleet.report.html`, and `fleet.ab12cd34ef.campaign.db` → `fleet.ab12cd34ef.report.html`.
+fn default(state: &Path) -> PathBuf {
+    let stem = state.with_extension("");
     let stem = match stem.extension() {
-        Some(end) if end == "results" || end == "campaign" => stem.with_extension(""),
+        Some(end) if end == "campaign" => stem.with_extension(""),
         _ => stem,
     };
     let mut name = stem.file_name().unwrap_or_default().to_owned();
@@ -101,11 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_lies_beside_the_results() {
+    fn the_page_lies_beside_the_state_and_that_of_a_renamed_one_has_its_id() {
         for (beside, page) in [
-            ("a/fleet.results.csv", "a/fleet.report.html"),
-            ("fleet.csv", "fleet.report.html"),
-            ("fleet.campaign.db", "fleet.report.html"),
+            ("a/fleet.campaign.db", "a/fleet.report.html"),
+            (
+                "fleet.ab12cd34ef.campaign.db",
+                "fleet.ab12cd34ef.report.html",
+            ),
+            ("fleet.db", "fleet.report.html"),
             ("a.b/fleet", "a.b/fleet.report.html"),
         ] {
             assert_eq!(default(Path::new(beside)), Path::new(page));

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        open::Places,
+        open::{Places, STDIN},
         outcome::Outcome,
         retry::{OnPending, Policy},
         tag::{CampaignId, comment_text},
@@ -284,9 +284,16 @@ impl RunArgs {
     /// # Errors
     /// It cannot be written there, or something else is there.
     pub(super) fn report_file(&self) -> Result<Option<ReportFile>, Failure> {
-        let path = self.output.report.as_deref();
-        path.map(|path| ReportFile::check(path, "--report"))
-            .transpose()
+        let Some(path) = self.output.report.as_deref() else {
+            return Ok(None);
+        };
+        if path.as_os_str() == STDIN {
+            return Err(Failure::usage(
+                "--report needs the name of a file; `fleetsweep report STATE -o -` writes to standard output",
+            ));
+        }
+        let follows = self.resume.again || self.resume.abandon.is_some();
+        ReportFile::check(path, "--report", follows).map(Some)
     }
 
     /// Where results and state are. The path of the state is empty for a rehearsal that names none: it keeps none.

@@ -17,7 +17,7 @@ use crate::{
         stop::StopReason,
         summary::{REHEARSED, Summary, unanswered},
     },
-    cli::{ExitCode, Failure, report::ReportFile, screen, signals},
+    cli::{ExitCode, Failure, report::ReportFile, screen, shell_words::shell_line, signals},
     monitor::JsonEvent,
     results::Installed,
     store::Store,
@@ -144,7 +144,7 @@ impl RunFacts<'_> {
             stopped = stopped.map(restarts_from_scratch);
         } else {
             let command = record::resume_command(command, ending.change.as_ref());
-            next = Some((record::shell_line(&command), ending.change.clone()));
+            next = Some((shell_line(&command), ending.change.clone()));
         }
         Summary {
             campaign: ending.campaign.as_str().to_owned(),
@@ -209,17 +209,41 @@ impl Finished {
 
     /// Writes a report of the campaign as it is now. If that fails, nothing else is lost.
     pub(super) fn report(&mut self, file: &ReportFile, state: &Path, now: Timestamp) {
-        let store = Store::open_unchecked_read_only(state).map_err(Failure::from);
-        let written = store.and_then(|store| file.write(&store, now));
+        let written = self.write_report(file, state, now);
         self.report = written.unwrap_or_else(|failure| {
             self.code = ExitCode::gravest([self.code, failure.code()]);
             self.summary.exit_code = self.code.number();
-            let later = match &self.summary.state {
-                Some(state) => format!("; `fleetsweep report {}` makes it", state.display()),
-                None => String::new(),
+            let whole = match self.summary.stopped {
+                Some(StopReason::Disk(_)) => "",
+                _ => "; the results are whole",
             };
-            Some(format!("{}. The results are whole{later}", failure.why))
+            let later = self.summary.state.as_ref().map(|state| {
+                let command = ["fleetsweep", "report"].map(OsString::from);
+                let command = command.into_iter().chain([state.clone().into()]);
+                let command = shell_line(&command.collect::<Vec<_>>());
+                format!("; this makes the report: {command}")
+            });
+            Some(format!(
+                "{}{whole}{}",
+                failure.why,
+                later.unwrap_or_default()
+            ))
         });
+    }
+
+    fn write_report(
+        &self,
+        file: &ReportFile,
+        state: &Path,
+        now: Timestamp,
+    ) -> Result<Option<String>, Failure> {
+        let store = Store::open_unchecked_read_only(state)?;
+        // The locks are free by now.
+        if store.identity().campaign != self.summary.campaign {
+            let why = "another campaign has taken the place of this one, so there is no report";
+            return Err(Failure::usage(why));
+        }
+        file.write(&store, now, None)
     }
 
     /// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.

@@ -43,7 +43,6 @@ use context::RunContext;
 pub(super) use finish::Finished;
 use finish::RunFacts;
 pub(super) use preview::Preview;
-pub(super) use record::put;
 pub(super) use setup::Scratch;
 use setup::Setup;
 pub(super) use summary_file::SummaryFile;
@@ -138,6 +137,9 @@ pub(super) async fn run_campaign(
     let found = setup.survey(&world).answer(questions).await?;
     let away = found.away;
     let opened = claim.open(found.inventory, found.skips).await?;
+    if let Some(file) = &report_file {
+        file.may_replace(&opened.campaign)?;
+    }
     for note in &opened.notes {
         world.monitor.note(note);
         trail::note(note);

@@ -6,7 +6,11 @@ use std::ffi::OsString;
 use crate::{
     audit::audit,
     campaign::brakes::Change,
-    cli::{connect::Connection, yes},
+    cli::{
+        connect::Connection,
+        shell_words::{put, shell_line},
+        yes,
+    },
     quota::Clock,
     store::Run,
 };
@@ -56,13 +60,6 @@ pub(super) fn log(command: &[OsString]) {
     );
 }
 
-/// The command line as it can be typed again in this system's shell. Secrets come from the environment or from files;
-/// where one may be in the command line, that option has to be taken out before.
-pub(super) fn shell_line(command: &[OsString]) -> String {
-    let words = command.iter().map(|word| quoted(&word.to_string_lossy()));
-    words.collect::<Vec<_>>().join(" ")
-}
-
 /// The command that goes on with what this one has begun, with this change to its options.
 pub(super) fn resume_command(command: &[OsString], change: Option<&Change>) -> Vec<OsString> {
     let mut words = without(&without(command, &FOR_ONE_RUN), &SECRET);
@@ -104,64 +101,6 @@ fn raise_yes(command: &[OsString], machines: u64) -> Vec<OsString> {
         }
     }
     words
-}
-
-/// The command with this value for the option, or without the option. It keeps its place, and a new one goes to the
-/// end.
-pub(in crate::cli) fn put(
-    command: &[OsString],
-    option: &str,
-    has_value: bool,
-    value: Option<&str>,
-) -> Vec<OsString> {
-    let option_words = value
-        .iter()
-        .flat_map(|value| [OsString::from(option), OsString::from(value)]);
-    let mut words = Vec::with_capacity(command.len() + 2);
-    let mut place = None;
-    let mut rest = command.iter();
-    while let Some(word) = rest.next() {
-        if word == "--" {
-            place.get_or_insert(words.len());
-            words.push(word.clone());
-            words.extend(rest.cloned());
-            break;
-        }
-        let text = word.to_string_lossy();
-        if option == text {
-            place = Some(words.len());
-            if has_value {
-                rest.next();
-            }
-        } else if text
-            .strip_prefix(option)
-            .is_some_and(|rest| rest.starts_with('='))
-        {
-            place = Some(words.len());
-        } else {
-            words.push(word.clone());
-        }
-    }
-    let place = place.unwrap_or(words.len());
-    words.splice(place..place, option_words);
-    words
-}
-
-fn quoted(word: &str) -> String {
-    let plain =
-        |c: char| c.is_alphanumeric() || "-_./:,@%+".contains(c) || (cfg!(windows) && c == '\\');
-    // zsh takes a word that begins with `=` for the name of a program.
-    let is_plain = word
-        .char_indices()
-        .all(|(at, c)| plain(c) || (c == '=' && at > 0));
-    if is_plain && !word.is_empty() {
-        word.to_owned()
-    } else if cfg!(windows) {
-        // On Windows a file name cannot contain a double quote.
-        format!("\"{word}\"")
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(all(test, unix))]
@@ -242,34 +181,5 @@ mod tests {
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
-    }
-
-    #[test]
-    fn a_shell_reads_back_the_words_that_were_typed() {
-        let words = [
-            "fleetsweep",
-            "run",
-            "",
-            "my fleet.csv",
-            "--where=a=b,c",
-            "=x",
-            "it's \"$HOME\" `id` \\ !! *?[]{}~ #;&|<>() \n end",
-            "~/x",
-            "größe",
-        ];
-        let line = shell_line(&words.map(OsString::from));
-        let output = std::process::Command::new("sh")
-            .args(["-c", &format!("printf '%s\\0' {line}")])
-            .output()
-            .unwrap();
-        let read = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(
-            read.trim_end_matches('\0').split('\0').collect::<Vec<_>>(),
-            words
-        );
-        assert_eq!(
-            shell_line(&["fleetsweep", "run", "a/b-1.csv", "--limit", "20/2s"].map(OsString::from)),
-            "fleetsweep run a/b-1.csv --limit 20/2s"
-        );
     }
 }

@@ -3,10 +3,7 @@
 use std::{ffi::OsString, str::FromStr};
 
 use super::SimulateArgs;
-use crate::cli::{
-    Failure, parse_simulation,
-    run::{RunArgs, put},
-};
+use crate::cli::{Failure, parse_simulation, run::RunArgs, shell_words::put};
 
 /// An option of `run`, and the values that it is to have one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]

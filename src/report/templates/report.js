@@ -8,7 +8,7 @@
   const cells = (await new Response(unpacked).text()).split("\n");
   const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
   const count = Number(data.dataset.rows);
-  const isShort = "short" in data.dataset;
+  const short = Number(data.dataset.short || 0);
   const column = (name) => headings.indexOf(name);
   const rows = [];
   let line = 0;
@@ -27,7 +27,7 @@
   const fits = (row, wanted, word) =>
     (!word || row.own[column("Outcome")] === word) &&
     (row.text.includes(wanted) ||
-      (isShort && wanted.length > row.own[1].length && wanted.startsWith(row.own[1].toLowerCase())));
+      (short > 0 && row.own[1].length === short && wanted.startsWith(row.own[1].toLowerCase())));
   const draw = () => {
     const wanted = search.value.trim().toLowerCase();
     const found = rows.filter((row) => fits(row, wanted, outcome.value));
