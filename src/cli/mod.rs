@@ -11,8 +11,8 @@
 //!   begin and end), `remote_stop` (how `cancel` stops a run), `overlap` (machines that are in other campaigns too).
 //! - A campaign's files: [`paths`] (where they are), `named_state` (the state that a command line names), [`ledger`]
 //!   and [`run_bounds`] (what a state notes about its runs).
-//! - The process: [`terminal`] (asks a person), `shell_words` (command lines), `screen` (stdout and stderr), [`signals`] (Ctrl-C and the like),
-//!   [`exit`] (exit codes), [`bug`] (what a panic does).
+//! - The process: [`terminal`] (asks a person), `shell_words` (command lines), `screen` (stdout and stderr),
+//!   [`signals`] (Ctrl-C and the like), [`exit`] (exit codes), [`bug`] (what a panic does).
 
 mod api;
 pub mod bench;

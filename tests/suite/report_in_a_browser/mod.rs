@@ -63,8 +63,8 @@ fn show(browser: &Path, folder: &Path, words: &[&str], page: &str) -> Output {
     shown
 }
 
-/// A simulated campaign of this many machines, some of them hostile, and the id of the last one.
-fn swept(machines: u64) -> (Place, String) {
+/// A simulated campaign of this many machines, some of them with hostile names, and the id of the last one.
+fn swept(machines: u64, scenario: &str) -> (Place, String) {
     let mut rng = fastrand::Rng::with_seed(machines);
     let mut csv = "device name,machine_id\n".to_owned();
     let mut last = String::new();
@@ -79,9 +79,9 @@ fn swept(machines: u64) -> (Place, String) {
         writeln!(csv, "\"{name}\",{last}").unwrap();
     }
     let place = Place::new(&csv);
-    let scenario = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/sample-inputs/scenarios/hostile.toml"
+    let scenario = format!(
+        "{}/sample-inputs/scenarios/{scenario}",
+        env!("CARGO_MANIFEST_DIR")
     );
     let mut simulated = fleetsweep(place.0.path());
     simulated.args([
@@ -90,7 +90,7 @@ fn swept(machines: u64) -> (Place, String) {
         "-q",
         "--yes",
         "--scenario",
-        scenario,
+        &scenario,
     ]);
     let simulated = simulated
         .args(["--report", "report.html"])
@@ -146,8 +146,8 @@ fn it_can_be_read_and_searched_at_any_width_in_light_and_dark() {
     let Some(browser) = browser() else {
         return;
     };
-    for machines in [300, 10_000] {
-        let (place, last) = swept(machines);
+    for (machines, scenario) in [(300, "hostile.toml"), (10_000, "busy-fleet.toml")] {
+        let (place, last) = swept(machines, scenario);
         let size = place.read("report.html").len();
         assert!(size < 300_000, "{machines} machines: {size} bytes");
         // It accepts connections, and answers none.
@@ -174,7 +174,7 @@ fn it_is_printed_on_the_paper_of_each_continent() {
     let Some(browser) = browser() else {
         return;
     };
-    let (place, _) = swept(300);
+    let (place, _) = swept(300, "hostile.toml");
     for paper in ["A4", "letter"] {
         let size = format!("@page {{ size: {paper}; }}</style>");
         let page = place.read("report.html").replacen("</style>", &size, 1);
