@@ -11,7 +11,7 @@ use super::{
     named_state::state_of,
     paths::{self, FileUse},
     screen,
-    workbook::{self, Replaces},
+    workbook::{self, Replaces, Target},
 };
 use crate::{
     campaign::{open, tag::CampaignId},
@@ -70,24 +70,27 @@ pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
     }
     files.push(FileUse::written("the results (-o)", &path));
     let xlsx = args.xlsx.as_ref();
-    files.extend(xlsx.map(|file| FileUse::written("the workbook (--xlsx)", file)));
-    paths::keep_apart(&files)?;
-    args.may_replace(&path, &campaign)?;
-    if let Some(xlsx) = xlsx {
-        let replaces = if args.force {
+    let target = xlsx.map(|path| Target {
+        path,
+        replaces: if args.force {
             Replaces::Anything
         } else {
             Replaces::Nothing
-        };
-        workbook::check_owner(xlsx, &campaign, replaces)?;
+        },
+    });
+    files.extend(xlsx.map(|file| FileUse::written("the workbook (--xlsx)", file)));
+    paths::keep_apart(&files)?;
+    args.may_replace(&path, &campaign)?;
+    if let Some(target) = target {
+        workbook::check_owner(target, &campaign)?;
     }
     let told = put(store, &path, args.excel || was_excel).await?;
     screen::say(&told);
-    if let Some(xlsx) = xlsx {
-        let written = workbook::write(&state, xlsx).await;
+    if let Some(target) = target {
+        let written = workbook::write(&state, target).await;
         let written =
             written.map_err(|why| Failure::storage(format!("{why}; the CSV is whole")))?;
-        screen::say(&workbook::place(&written, xlsx));
+        screen::say(&workbook::place(&written, target.path));
     }
     Ok(ExitCode::Clean)
 }

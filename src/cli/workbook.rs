@@ -38,38 +38,53 @@ pub(super) enum Replaces {
     Anything,
 }
 
+/// Where a workbook is to be, and what may be replaced there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// Its path.
+    pub(super) path: &'a Path,
+    /// What may be replaced.
+    pub(super) replaces: Replaces,
+}
+
+impl Target<'_> {
+    /// Why what is there may not be replaced by this campaign's workbook, and what to do, if it may not.
+    fn why_not(self, campaign: &CampaignId) -> Result<Option<(String, &'static str)>, Failure> {
+        const ELSEWHERE: &str = "name another file with --xlsx";
+        const OR_FORCE: &str = "name another file with --xlsx, or overwrite it with --force";
+        let replaces = self.replaces;
+        Ok(match workbook::owner::owner(self.path)? {
+            Owner::Nobody | Owner::Empty => None,
+            Owner::Campaign(id) => {
+                let is_real = !CampaignId::known(&*id).is_rehearsal();
+                if is_real && campaign.is_rehearsal() {
+                    let why = format!(
+                        "is that of the real campaign {id}, and a rehearsal (--mock) never takes its place"
+                    );
+                    Some((why, ELSEWHERE))
+                } else if !is_real || id == campaign.as_str() || replaces != Replaces::Nothing {
+                    None
+                } else {
+                    Some((format!("is that of campaign {id}"), OR_FORCE))
+                }
+            }
+            Owner::Foreign if replaces == Replaces::Anything => None,
+            Owner::Foreign => Some(("was not written by fleetsweep".to_owned(), OR_FORCE)),
+        })
+    }
+}
+
 /// Refuses a file that is not the campaign's own workbook, unless it may be replaced.
 ///
 /// # Errors
 /// It is, or it cannot be read.
-pub(super) fn check_owner(
-    path: &Path,
-    campaign: &CampaignId,
-    replaces: Replaces,
-) -> Result<(), Failure> {
-    let why = match workbook::owner::owner(path)? {
-        Owner::Nobody | Owner::Empty => return Ok(()),
-        Owner::Campaign(id) => {
-            let is_real = !CampaignId::known(&*id).is_rehearsal();
-            if is_real && campaign.is_rehearsal() {
-                format!(
-                    "is that of the real campaign {id}, and a rehearsal (--mock) never takes its place; name another \
-                     file with --xlsx"
-                )
-            } else if !is_real || id == campaign.as_str() || replaces != Replaces::Nothing {
-                return Ok(());
-            } else {
-                format!("is that of campaign {id}; name another file with --xlsx, or overwrite it with --force")
-            }
-        }
-        Owner::Foreign if replaces == Replaces::Anything => return Ok(()),
-        Owner::Foreign => {
-            "was not written by fleetsweep; name another file with --xlsx, or overwrite it with --force".to_owned()
-        }
+pub(super) fn check_owner(target: Target<'_>, campaign: &CampaignId) -> Result<(), Failure> {
+    let Some((why, advice)) = target.why_not(campaign)? else {
+        return Ok(());
     };
     Err(Failure::usage(format!(
-        "the workbook {} {why}. Nothing was sent",
-        path.display()
+        "the workbook {} {why}; {advice}. Nothing was sent",
+        target.path.display()
     )))
 }
 
@@ -94,13 +109,20 @@ pub(super) fn too_many(rows: u64) -> Option<String> {
     })
 }
 
-/// Writes the workbook from a state that no process is changing.
+/// Writes the workbook from a state that no process is changing. What may not be replaced stays: it may have come there
+/// since the start.
 ///
 /// # Errors
 /// The state cannot be read, or the workbook cannot be written: why, in words.
-pub(super) async fn write(state: &Path, path: &Path) -> Result<Installed, String> {
+pub(super) async fn write(state: &Path, target: Target<'_>) -> Result<Installed, String> {
+    let path = target.path;
     let store = Store::open_unchecked_read_only(state).map_err(|e| e.to_string())?;
-    let written = journal::write_workbook(store, path).await;
+    let campaign = CampaignId::known(store.identity().campaign.as_str());
+    let why_not = |_: &Path| match target.why_not(&campaign) {
+        Ok(why) => why.map(|(why, _)| format!("it {why}")),
+        Err(failure) => Some(failure.why),
+    };
+    let written = journal::write_workbook(store, path, why_not).await;
     written.map_err(|e| match e {
         JournalError::Results(e) => e.to_string(),
         e => format!("cannot write the workbook {}: {e}", path.display()),

@@ -183,13 +183,18 @@ impl Fresh {
             left -= 1;
             sleep(PAUSE).await;
         };
-        let beside = beside(&path);
-        match self.put(&beside) {
-            Ok(()) => Ok(Installed::Aside {
-                path: beside,
-                why: why.to_string(),
-            }),
-            Err(_) => Err(self.failed(&why)),
+        self.place_beside(why.to_string())
+    }
+
+    /// Puts the new file beside the old one, which is not to be replaced for this reason.
+    ///
+    /// # Errors
+    /// It cannot be put there: the reason is that of the old one.
+    pub(super) fn place_beside(mut self, why: String) -> Result<Installed, ResultsError> {
+        let path = beside(&self.target);
+        match self.put(&path) {
+            Ok(()) => Ok(Installed::Aside { path, why }),
+            Err(_) => Err(ResultsError::new(self.what.writing(), &self.target, &why)),
         }
     }
 

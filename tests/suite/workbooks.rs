@@ -389,6 +389,30 @@ fn a_workbook_that_cannot_be_written_at_the_end_costs_nothing_but_itself() {
     assert_code(&command.output().unwrap(), 0);
 }
 
+#[test]
+fn a_file_that_came_during_the_run_is_not_overwritten_and_it_is_said_why() {
+    let (place, server) = (one_sheet(2), Server::start(&["--latency", "2s"]));
+    let words = ["fleet.data", "--xlsx", "a.xlsx", "--progress", "json"];
+    let mut running = place
+        .run_against(&server, &words)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut events = BufReader::new(running.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    // It comes while the first call is on its way.
+    assert!(events.any(|event| event.contains("\"began\"")));
+    fs::write(place.path("a.xlsx"), "somebody's").unwrap();
+    let said = events.collect::<Vec<_>>().join("\n");
+    assert_eq!(running.wait().unwrap().code(), Some(0), "{said}");
+    assert_eq!(place.read("a.xlsx"), "somebody's");
+    for word in ["was not written by fleetsweep", "the workbook is a.1.xlsx"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert_eq!(cells(&place.path("a.1.xlsx")).len(), 3);
+}
+
 /// What other people may have put into a cell.
 fn hostile() -> impl Strategy<Value = String> {
     let c = prop_oneof![

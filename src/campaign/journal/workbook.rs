@@ -15,11 +15,16 @@ use crate::{
 };
 
 /// Writes the results of a campaign that no process is changing as a workbook, with every row in the input's order.
-/// If it is dropped early, the workbook is as it was, or the new one, complete.
+/// `why_not` is asked at the end whether what is there by then may not be replaced, and why; then the workbook lies
+/// beside it. If it is dropped early, the workbook is as it was, or the new one, complete.
 ///
 /// # Errors
 /// The store cannot be read, the workbook cannot be written, or there are more rows than a sheet can have.
-pub async fn write_workbook(store: Store, path: &Path) -> Result<Installed, JournalError> {
+pub async fn write_workbook(
+    store: Store,
+    path: &Path,
+    why_not: impl FnOnce(&Path) -> Option<String>,
+) -> Result<Installed, JournalError> {
     let waiting = Waiting::default();
     let is_abandoned = waiting.is_over();
     let path = path.to_owned();
@@ -43,5 +48,5 @@ pub async fn write_workbook(store: Store, path: &Path) -> Result<Installed, Jour
         Ok(workbook.seal()?)
     };
     let sealed = on_a_thread(write).await?;
-    Ok(sealed.place(tokio::time::sleep).await?)
+    Ok(sealed.place(why_not, tokio::time::sleep).await?)
 }

@@ -17,7 +17,10 @@ use crate::{
         stop::StopReason,
         summary::{REHEARSED, Summary, unanswered},
     },
-    cli::{ExitCode, Failure, report::ReportFile, screen, shell_words::shell_line, signals},
+    cli::{
+        ExitCode, Failure, report::ReportFile, screen, shell_words::shell_line, signals,
+        workbook::Target,
+    },
     monitor::JsonEvent,
     results::Installed,
     store::Store,
@@ -27,7 +30,7 @@ use crate::{
 pub(super) struct RunFacts<'a> {
     pub(super) places: &'a Places,
     /// Where the results are written as a workbook too.
-    pub(super) workbook: Option<&'a Path>,
+    pub(super) workbook: Option<Target<'a>>,
     pub(super) targets: u64,
     /// The shortest time in which the quota allows the POSTs of this run.
     pub(super) lower_bound: Duration,
@@ -88,9 +91,10 @@ pub(super) async fn finish(
         finished = journal.finish(facts.ended, &reason) => finished,
     };
     let written = match &finished {
-        Ok(_) => {
-            let signals = signals.as_mut();
-            workbook::write(facts.workbook, facts.places, facts.is_rehearsal, signals).await
+        Ok(finished) => {
+            let results = (&finished.placed, facts.is_rehearsal);
+            let state = &facts.places.state;
+            workbook::write(facts.workbook, state, results, signals.as_mut()).await
         }
         Err(_) => Ok(None),
     };

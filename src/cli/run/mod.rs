@@ -175,7 +175,7 @@ pub(super) async fn run_campaign(
     run.api.monitor.ended();
     let facts = RunFacts {
         places: &run.setup.places,
-        workbook: run.args.output.xlsx.as_deref(),
+        workbook: run.args.workbook_target(),
         targets,
         lower_bound: forecast.lower_bound(ending.attempts),
         elapsed: run.api.clock.now().since(began),

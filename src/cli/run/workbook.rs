@@ -1,21 +1,17 @@
 //! The results of a run as a workbook (`--xlsx`): checked before the first call, written when the CSV is whole.
 
-use std::path::Path;
+use std::{ffi::OsString, path::Path};
 
 use tokio::sync::mpsc;
 
-use super::{RunArgs, context::RunContext};
+use super::{RunArgs, context::RunContext, record::shell_line};
 use crate::{
-    campaign::{
-        open::{Opened, Places},
-        stop::Signal,
-        summary::Summary,
-    },
+    campaign::{open::Opened, stop::Signal, summary::Summary},
     cli::{
         ExitCode, Failure,
         paths::FileUse,
         signals,
-        workbook::{self, NotWritten, Replaces},
+        workbook::{self, NotWritten, Replaces, Target},
     },
     results::Installed,
 };
@@ -29,6 +25,19 @@ impl RunArgs {
         let path = self.output.xlsx.as_ref();
         path.map_or(Ok(()), |path| workbook::check_name(path))?;
         Ok(path.map(|path| FileUse::written("the workbook (--xlsx)", path)))
+    }
+
+    /// Where the workbook is to be, and what it may replace.
+    pub(super) fn workbook_target(&self) -> Option<Target<'_>> {
+        let path = self.output.xlsx.as_deref()?;
+        let replaces = if self.output.force {
+            Replaces::Anything
+        } else if self.resume.again || self.resume.abandon.is_some() {
+            Replaces::Earlier
+        } else {
+            Replaces::Nothing
+        };
+        Some(Target { path, replaces })
     }
 
     /// Checks that the workbook can be written, so that a bad path fails in the first second.
@@ -55,18 +64,11 @@ impl RunContext {
     /// # Errors
     /// It has not, or it may not.
     pub(super) fn check_workbook(&self, opened: &Opened) -> Result<(), Failure> {
-        let Some(path) = &self.args.output.xlsx else {
+        let Some(target) = self.args.workbook_target() else {
             return Ok(());
         };
         workbook::check_rows(opened.targets)?;
-        let replaces = if self.args.output.force {
-            Replaces::Anything
-        } else if self.args.resume.again || self.args.resume.abandon.is_some() {
-            Replaces::Earlier
-        } else {
-            Replaces::Nothing
-        };
-        workbook::check_owner(path, &opened.campaign, replaces)
+        workbook::check_owner(target, &opened.campaign)
     }
 }
 
@@ -75,17 +77,20 @@ impl RunContext {
 /// # Errors
 /// It cannot be written, or somebody wants to stop at once.
 pub(super) async fn write(
-    path: Option<&Path>,
-    places: &Places,
-    is_rehearsal: bool,
+    target: Option<Target<'_>>,
+    state: &Path,
+    (results, is_rehearsal): (&Installed, bool),
     signals: Option<&mut mpsc::Receiver<Signal>>,
 ) -> Result<Option<Installed>, NotWritten> {
-    let Some(path) = path else {
+    let Some(target) = target else {
         return Ok(None);
     };
+    let path = target.path;
+    let (Installed::There(results) | Installed::Aside { path: results, .. }) = results;
+    let state_that_stays = (!is_rehearsal).then_some(state);
     let failed = |code, why: String| NotWritten {
         code,
-        why: in_words(path, places, is_rehearsal, &why),
+        why: in_words(path, results, state_that_stays, &why),
     };
     tokio::select! {
         biased;
@@ -93,22 +98,28 @@ pub(super) async fn write(
             let why = format!("stopped before the workbook {} was written", path.display());
             Err(failed(ExitCode::Interrupted, why))
         }
-        written = workbook::write(&places.state, path) => {
+        written = workbook::write(state, target) => {
             written.map(Some).map_err(|why| failed(ExitCode::Storage, why))
         }
     }
 }
 
-/// Why there is no workbook, that nothing is lost by that, and how to have one.
-fn in_words(path: &Path, places: &Places, is_rehearsal: bool, why: &str) -> String {
-    let results = places.results.display();
-    if is_rehearsal {
-        return format!("{why}; the results are whole: {results}");
-    }
+/// Why there is no workbook, that nothing is lost by that, and how to have one, if the state stays.
+fn in_words(path: &Path, results: &Path, state: Option<&Path>, why: &str) -> String {
+    let whole = format!("{why}; the results are whole: {}", results.display());
+    let Some(state) = state else {
+        return whole;
+    };
+    let command: [OsString; 5] = [
+        "fleetsweep".into(),
+        "results".into(),
+        state.into(),
+        "--xlsx".into(),
+        path.into(),
+    ];
     format!(
-        "{why}; the results are whole: {results}. This writes the workbook: fleetsweep results {} --xlsx {}",
-        places.state.display(),
-        path.display()
+        "{whole}. This writes the workbook: {}",
+        shell_line(&command)
     )
 }
 
@@ -116,7 +127,7 @@ fn in_words(path: &Path, places: &Places, is_rehearsal: bool, why: &str) -> Stri
 pub(super) fn record(
     written: Result<Option<Installed>, NotWritten>,
     summary: &mut Summary,
-    meant: Option<&Path>,
+    meant: Option<Target<'_>>,
 ) -> Option<String> {
     match (written, meant) {
         (Ok(Some(Installed::There(path))), _) => {
@@ -124,7 +135,7 @@ pub(super) fn record(
             None
         }
         (Ok(Some(aside @ Installed::Aside { .. })), Some(meant)) => {
-            let said = workbook::place(&aside, meant);
+            let said = workbook::place(&aside, meant.path);
             if let Installed::Aside { path, .. } = aside {
                 summary.workbook = Some(path);
             }
@@ -132,5 +143,28 @@ pub(super) fn record(
         }
         (Ok(_), _) => None,
         (Err(failed), _) => Some(failed.why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_writes_a_missing_workbook_can_be_typed_as_it_is() {
+        let [path, results, state] = ["my sweep.xlsx", "r.1.csv", "my sweep.db"].map(Path::new);
+        let said = in_words(path, results, Some(state), "no");
+        let quoted = shell_line(&[
+            "my sweep.db".into(),
+            "--xlsx".into(),
+            "my sweep.xlsx".into(),
+        ]);
+        assert_ne!(quoted, "my sweep.db --xlsx my sweep.xlsx");
+        assert!(
+            said.ends_with(&format!("fleetsweep results {quoted}")),
+            "{said}"
+        );
+        assert!(said.contains("whole: r.1.csv"), "{said}");
+        assert!(!in_words(path, results, None, "no").contains("fleetsweep"));
     }
 }

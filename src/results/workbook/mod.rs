@@ -25,7 +25,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use self::{output::Output, template::Template, xml::Rows};
 use super::{
-    Layout, ResultsError, Row,
+    Layout, ResultsError, Row, cells,
     fresh::{Fresh, Installed, What},
 };
 
@@ -37,6 +37,12 @@ const LEVEL: i64 = 3;
 
 /// How many bytes of rows are compressed at once.
 const BUFFER: usize = 256 * 1024;
+
+/// How many bytes a cell of the sheet may have on average before the sheet could be too large for the plain form of an
+/// archive, which ends at 4 GiB.
+const LARGE_CELL: u64 = 1024;
+/// From how many bytes on a sheet is in the form for large ones. Not all programs read that one as well.
+const LARGE: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Writes a workbook. If it is dropped before it is placed, it leaves nothing behind.
 pub struct Workbook {
@@ -76,7 +82,7 @@ impl Workbook {
         let fresh = Fresh::create(path, What::Workbook).map_err(|why| wrong(&why))?;
         let parts = fresh
             .file()
-            .and_then(|file| begin(file, &template))
+            .and_then(|file| begin(file, &template, may_be_large(layout, about.rows)))
             .map_err(|why| wrong(&why))?;
         Ok(Self {
             parts,
@@ -140,20 +146,39 @@ impl Workbook {
 
 impl Sealed {
     /// Replaces the old workbook, or puts the new one beside it; see [`Finished::place`](super::Finished::place).
+    /// `why_not` says why what is there by now may not be replaced.
     ///
     /// # Errors
     /// As there.
-    pub async fn place<S, F>(self, sleep: S) -> Result<Installed, ResultsError>
+    pub async fn place<S, F>(
+        self,
+        why_not: impl FnOnce(&Path) -> Option<String>,
+        sleep: S,
+    ) -> Result<Installed, ResultsError>
     where
         S: FnMut(Duration) -> F,
         F: Future<Output = ()>,
     {
-        self.0.place(sleep).await
+        match why_not(&self.0.target) {
+            Some(why) => self.0.place_beside(why),
+            None => self.0.place(sleep).await,
+        }
     }
 }
 
+/// Whether the sheet with so many rows may be too large for the plain form of an archive.
+fn may_be_large(layout: &Layout, rows: u64) -> bool {
+    let columns = cells::headings(layout).count() as u64;
+    let bytes = rows.saturating_mul(columns).saturating_mul(LARGE_CELL);
+    bytes > LARGE
+}
+
 /// Copies the template up to the first row.
-fn begin(file: File, template: &Template) -> io::Result<ZipWriter<Output<BufWriter<File>>>> {
+fn begin(
+    file: File,
+    template: &Template,
+    is_large: bool,
+) -> io::Result<ZipWriter<Output<BufWriter<File>>>> {
     let mut archive = ZipArchive::new(Cursor::new(template.file.as_slice()))?;
     let mut parts = ZipWriter::new(Output::new(BufWriter::with_capacity(64 * 1024, file)));
     for at in 0..archive.len() {
@@ -166,6 +191,7 @@ fn begin(file: File, template: &Template) -> io::Result<ZipWriter<Output<BufWrit
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(LEVEL))
+        .large_file(is_large)
         .last_modified_time(zip::DateTime::default());
     parts.start_file(template::SHEET, options)?;
     parts.write_all(template.head.as_bytes())?;

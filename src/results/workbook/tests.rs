@@ -30,7 +30,11 @@ async fn write(path: &Path, rows: &[Row<'_>]) -> Installed {
     for row in rows {
         book.row(row).unwrap();
     }
-    book.seal().unwrap().place(|_| async {}).await.unwrap()
+    book.seal()
+        .unwrap()
+        .place(|_| None, |_| async {})
+        .await
+        .unwrap()
 }
 
 fn row<'a>(id: &'a str, extra: &'a [String]) -> Row<'a> {
@@ -101,13 +105,57 @@ async fn a_workbook_that_cannot_be_replaced_is_written_beside() {
     let book = Workbook::start(&path, &layout, ABOUT).unwrap();
     // Nothing can be renamed over a folder.
     fs::create_dir(&path).unwrap();
-    let placed = book.seal().unwrap().place(|_| async {}).await.unwrap();
+    let placed = book
+        .seal()
+        .unwrap()
+        .place(|_| None, |_| async {})
+        .await
+        .unwrap();
     let aside = dir.path().join("r.1.xlsx");
     assert!(matches!(placed, Installed::Aside { path, .. } if path == aside));
     assert_eq!(
         owner(&aside).unwrap(),
         Owner::Campaign("abc123defg".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_workbook_that_may_not_be_replaced_any_more_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.xlsx");
+    let book = Workbook::start(&path, &Layout::new(&[], false), ABOUT).unwrap();
+    fs::write(&path, "somebody's").unwrap();
+    let why_not = |path: &Path| Some(format!("it has {}", fs::read_to_string(path).unwrap()));
+    let placed = book.seal().unwrap().place(why_not, |_| async {}).await;
+    let aside = Installed::Aside {
+        path: dir.path().join("r.1.xlsx"),
+        why: "it has somebody's".to_owned(),
+    };
+    assert_eq!(placed.unwrap(), aside);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's");
+}
+
+#[tokio::test]
+async fn a_sheet_that_may_be_large_is_in_the_form_for_that_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.xlsx");
+    // The size of the extra fields before the sheet: the form for large ones has some.
+    let extra = |rows| {
+        let (path, layout) = (path.clone(), Layout::new(&[], false));
+        async move {
+            let mut book = Workbook::start(&path, &layout, About { rows, ..ABOUT }).unwrap();
+            book.row(&row("ab", &[])).unwrap();
+            let sealed = book.seal().unwrap();
+            sealed.place(|_| None, |_| async {}).await.unwrap();
+            assert!(parts(&path).iter().any(|(_, text)| text.contains(">ab<")));
+            let bytes = fs::read(&path).unwrap();
+            let name = template::SHEET.as_bytes();
+            let at = bytes.windows(name.len()).position(|found| found == name);
+            bytes[at.unwrap() - 2]
+        }
+    };
+    assert_eq!(extra(100_000).await, 0);
+    assert_ne!(extra(MOST_ROWS).await, 0);
 }
 
 #[test]
