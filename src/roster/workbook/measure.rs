@@ -18,6 +18,12 @@ const MOST_FORMATS: u64 = 256 * MIB;
 /// How much an odd part may hold, such as a picture, and one with formats, names and relations. If it were read as a
 /// sheet, it could be in memory as a whole.
 const MOST_ODD: u64 = 64 * MIB;
+/// How many tags an odd part may have. Within 64 MiB there could be 20 million, each of which a reader may keep.
+const MOST_ODD_TAGS: u64 = 1_000_000;
+/// How many sheets and names a workbook may list.
+const MOST_LISTED: u64 = 10_000;
+/// How much memory the shared strings may take, or the fonts, fills and borders.
+const MOST_KEPT: u64 = 512 * MIB;
 /// How many times more than its compressed bytes a part may hold. Deflate ends at 1,032; sheets in which nearly every
 /// cell is the same come to some 40.
 const MOST_RATIO: u64 = 200;
@@ -103,11 +109,14 @@ impl Limits {
         if size > SMALL && size > self.compressed.saturating_mul(MOST_RATIO) {
             return Err(bomb_of(size, self.compressed));
         }
-        if xml.is_odd() && size > MOST_ODD {
+        if xml.is_odd() && (size > MOST_ODD || xml.tags() > MOST_ODD_TAGS) {
             return Err(WorkbookError::Bomb(
-                "a part of more than 64 MiB is no plain XML with cells of up to 32,767 characters"
-                    .to_owned(),
+                "a large part is no plain XML with cells of up to 32,767 characters".to_owned(),
             ));
+        }
+        if xml.listed() > MOST_LISTED {
+            let why = format!("it lists more than {MOST_LISTED} sheets and names of cells");
+            return Err(WorkbookError::TooLarge(why));
         }
         if size > self.most {
             let most = self.most / MIB;
@@ -122,12 +131,18 @@ impl Limits {
     fn check_whole(&self, size: u64, xml: &Xml) -> Result<(), WorkbookError> {
         /// `<si/>`
         const SHORTEST: u64 = 5;
+        /// What is kept of each string, font, fill or border besides its text, in bytes.
+        const OF_EACH: u64 = 80;
         if (self.is_of_strings || self.is_of_formats) && size > 0 && xml.is_odd() {
             let why = "its table of strings or of formats is no plain XML";
             return Err(WorkbookError::Bomb(why.to_owned()));
         }
         if xml.format_bytes() > MOST_FORMATS {
             let why = "its formats of cells would take more than 256 MiB";
+            return Err(WorkbookError::Bomb(why.to_owned()));
+        }
+        if xml.kept() > 0 && xml.kept().saturating_mul(OF_EACH) + size > MOST_KEPT {
+            let why = "its strings or formats would take more than 512 MiB";
             return Err(WorkbookError::Bomb(why.to_owned()));
         }
         match xml.declared_strings() {

@@ -1,7 +1,7 @@
 //! Workbooks: reads a sheet of an `.xlsx` as the text that the roster reads.
 //!
 //! - [`recognise`]: whether a file is a workbook, by its bytes.
-//! - `measure` and `xml`: refuse a workbook that could fill the memory, before anything of it is kept.
+//! - `measure`, `xml` and `tag`: refuse a workbook that could fill the memory, before anything of it is kept.
 //! - `choice`: which sheet is read.
 //! - `rows` and `cell`: the sheet as text. `text`: hands it over, from a thread of its own.
 //! - [`WorkbookError`] (`error`): why a workbook cannot be read.
@@ -16,6 +16,7 @@ mod choice;
 mod error;
 mod measure;
 mod rows;
+mod tag;
 mod text;
 mod xml;
 

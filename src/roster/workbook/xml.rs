@@ -4,10 +4,14 @@
 //! Nothing is understood here. What spreadsheet programs write has short tags, short cells and neither comments nor
 //! entities of its own; whatever else there is makes a part *odd*, and odd parts must be small.
 
+use super::tag::{name, unique_count};
+
 /// The longest tag, in bytes. Those of spreadsheet programs have some hundreds.
 const LONGEST_TAG: usize = 64 * 1024;
 /// The longest cell, in bytes: four times what 32,767 characters take if each is written as an entity.
 const LONGEST_CELL: usize = 1024 * 1024;
+/// How deep tags may be nested. Those of spreadsheet programs are some ten deep; a reader remembers each that is open.
+const DEEPEST: usize = 256;
 /// Elements whose content a reader puts together before it goes on.
 const GATHERED: [&[u8]; 4] = [b"v", b"is", b"f", b"si"];
 
@@ -21,8 +25,14 @@ pub(super) struct Xml {
     text: usize,
     /// The outermost of the elements that are gathered.
     gathered: Option<Gathered>,
-    /// How many tags there were.
+    /// How many tags there were; in an odd part, how many there may have been.
     tags: u64,
+    /// How many tags are open.
+    depth: usize,
+    /// How many tags list a sheet or a name.
+    listed: u64,
+    /// How many tags stand for something that is kept: a shared string, or a part of a format.
+    kept: u64,
     is_odd: bool,
     /// How many strings the table of shared strings declares.
     declared: Option<u64>,
@@ -53,7 +63,12 @@ struct Gathered {
 impl Xml {
     /// Looks at the next bytes of the part.
     pub(super) fn look(&mut self, mut bytes: &[u8]) {
-        while !self.is_odd && !bytes.is_empty() {
+        while !bytes.is_empty() {
+            if self.is_odd {
+                let tags = bytes.split(|&byte| byte == b'<').count() - 1;
+                self.tags += tags as u64;
+                return;
+            }
             let seen = match self.place {
                 Place::Start => self.before_markup(bytes),
                 Place::Text => self.text(bytes),
@@ -75,6 +90,21 @@ impl Xml {
     /// How many strings the part declares, if it is a table of shared strings, whose reader makes room for them.
     pub(super) const fn declared_strings(&self) -> Option<u64> {
         self.declared
+    }
+
+    /// How many tags there were at most.
+    pub(super) const fn tags(&self) -> u64 {
+        self.tags
+    }
+
+    /// How many sheets and names are listed.
+    pub(super) const fn listed(&self) -> u64 {
+        self.listed
+    }
+
+    /// How many shared strings, fonts, fills and borders there are.
+    pub(super) const fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// How much memory the formats of cells may take: each is kept with copies of what its font and its format are
@@ -152,11 +182,15 @@ impl Xml {
         match local {
             b"sst" => self.declared = self.declared.max(unique_count(tag)),
             b"xf" => self.formats += 1,
+            b"sheet" | b"definedName" => self.listed += 1,
+            b"si" | b"font" | b"fill" | b"border" => self.kept += 1,
             _ => {}
         }
         if tag.ends_with(b"/") {
             return;
         }
+        self.depth += 1;
+        self.is_odd |= self.depth > DEEPEST;
         match &mut self.gathered {
             Some(gathered) => gathered.depth += usize::from(gathered.name == full),
             None if GATHERED.contains(&local) => {
@@ -171,6 +205,7 @@ impl Xml {
     }
 
     fn close(&mut self, full: &[u8]) {
+        self.depth = self.depth.saturating_sub(1);
         if let Some(gathered) = self.gathered.as_mut().filter(|open| open.name == full) {
             gathered.depth -= 1;
             if gathered.depth == 0 {
@@ -178,29 +213,6 @@ impl Xml {
             }
         }
     }
-}
-
-/// The name in a tag.
-fn name(tag: &[u8]) -> &[u8] {
-    let tag = tag.strip_suffix(b"/").unwrap_or(tag);
-    let end = tag.iter().position(u8::is_ascii_whitespace);
-    &tag[..end.unwrap_or(tag.len())]
-}
-
-/// The number that `uniqueCount` declares; the highest one if it is no sensible one.
-fn unique_count(tag: &[u8]) -> Option<u64> {
-    const NAME: &[u8] = b"uniqueCount";
-    let at = tag.windows(NAME.len()).position(|bytes| bytes == NAME)?;
-    let digits: Vec<_> = tag[at + NAME.len()..]
-        .iter()
-        .skip_while(|byte| !byte.is_ascii_digit())
-        .take_while(|byte| byte.is_ascii_digit())
-        .copied()
-        .collect();
-    let number = String::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok());
-    Some(number.unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -275,6 +287,22 @@ mod tests {
         let mut xml = Xml::default();
         xml.look(b"<fonts><font><name val=\"Aptos\"/></font></fonts><cellXfs><xf/><x:xf></x:xf></cellXfs>");
         assert_eq!(xml.format_bytes(), 2 * (512 + 17));
+    }
+
+    #[test]
+    fn tags_that_a_reader_keeps_are_counted_and_nesting_is_limited() {
+        let mut xml = Xml::default();
+        xml.look(
+            b"<fonts><font/><x:fill/><border></border></fonts><si><t/></si><sheet/><definedName/>",
+        );
+        assert_eq!((xml.kept(), xml.listed(), xml.is_odd()), (4, 2, false));
+        let nested = |deep| format!("{}{}", "<a>".repeat(deep), "</a>".repeat(deep));
+        assert!(!is_odd(&nested(DEEPEST).repeat(2)));
+        assert!(is_odd(&nested(DEEPEST + 1)));
+        let mut odd = Xml::default();
+        odd.look(b"<!-- -->");
+        odd.look(b"<a><b/>");
+        assert!(odd.is_odd() && odd.tags() >= 2);
     }
 
     #[test]
