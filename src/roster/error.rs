@@ -75,6 +75,17 @@ pub enum RosterError {
         /// Those sheets.
         sheets: Columns,
     },
+    /// The sheet is not looked for, because that would take too long.
+    #[error(
+        "{file}: which sheet holds the machine ids is not looked for in this workbook, because {why}; say which one \
+         to read with --sheet"
+    )]
+    NoSearch {
+        /// The input's name.
+        file: String,
+        /// Why.
+        why: String,
+    },
     /// None of several sheets could be the input.
     #[error(
         "{file}: no sheet has a column that is known to hold the machine ids (looked at: {sheets}{}); --sheet says \

@@ -46,7 +46,7 @@ pub enum SheetChoice {
     /// The one whose column holds machine ids, of those that can be seen.
     #[default]
     ByIds,
-    /// The same, if no other sheet has a column that is called so: nothing may be missed.
+    /// The only one that is not empty, hidden or not: nothing may be missed.
     Only,
     /// The one with this name, in any case.
     Named(String),

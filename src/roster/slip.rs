@@ -7,8 +7,12 @@ use super::{
     row_error::{RowError, excerpt},
 };
 
+/// What stands for the result of a formula in a workbook that no spreadsheet program has computed yet.
+pub(super) const NOT_COMPUTED: &str = "formula without a stored result";
+
 /// What exports and lists have in place of an unknown value.
-const PLACEHOLDERS: [&str; 16] = [
+const PLACEHOLDERS: [&str; 17] = [
+    NOT_COMPUTED,
     "null",
     "none",
     "nil",
@@ -167,6 +171,7 @@ mod tests {
             ("", "the machine id is missing"),
             ("N/A", "`N/A` is a placeholder"),
             ("--", "`--` is a placeholder"),
+            (NOT_COMPUTED, "is a placeholder"),
             ("1.23E+39", "turned this id into the number `1.23E+39`"),
             ("1,23457E+39", "turned this id into the number"),
             (&two, "2 machine ids in one cell"),

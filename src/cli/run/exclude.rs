@@ -15,6 +15,10 @@ use crate::{
 /// The variable that names the standing list.
 pub(super) const VARIABLE: &str = "FLEETSWEEP_EXCLUDE";
 
+/// What to do about a workbook with several sheets. Hiding or deleting some could lose machines.
+const ONE_BY_ONE: &str =
+    "save each sheet that means machines as a file of its own, and give --exclude once for each";
+
 impl RunArgs {
     /// The lists, each with what names it.
     pub(super) fn exclusion_lists(&self) -> Vec<(&'static str, PathBuf)> {
@@ -34,7 +38,7 @@ impl RunArgs {
             any_id: self.input.any_id,
             // Not looked up yet.
             names: self.input.resolve.then(Arc::default),
-            // A machine that another sheet means must not be missed.
+            // A machine that another sheet means must not be missed, whatever stands there for it.
             sheet: SheetChoice::Only,
             ..Options::default()
         };
@@ -61,9 +65,12 @@ fn read(
 ) -> Result<(), String> {
     let opened = File::open(file).map_err(|e| format!("{name}: {e}"))?;
     let mut roster = Roster::open_file(name, opened, options).map_err(|e| match e {
-        RosterError::ManySheets { file, sheets } => format!(
-            "{file}: several sheets could be the list: {sheets}; keep one of them in the workbook, or hide the others"
-        ),
+        RosterError::ManySheets { file, sheets } => {
+            format!("{file}: several sheets, hidden ones included, are not empty: {sheets}; {ONE_BY_ONE}")
+        }
+        RosterError::NoSearch { file, why } => {
+            format!("{file}: this workbook is not looked through, because {why}; {ONE_BY_ONE}")
+        }
         e => e.to_string(),
     })?;
     let heading = roster.id_column().to_lowercase();

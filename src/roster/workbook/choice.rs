@@ -1,5 +1,7 @@
 //! Which sheet of a workbook is read: the one that has machine ids by the rules that hold for every input.
 
+use std::sync::atomic::Ordering;
+
 use super::{Workbook, error::WorkbookError, rows::Rows};
 use crate::roster::{
     columns::score,
@@ -11,9 +13,16 @@ use crate::roster::{
     reader::HEAD,
 };
 
+/// How many sheets are looked at to find the one that is meant.
+const MOST_SHEETS: usize = 1000;
+/// How much may be read of the file for that besides twice its size: where each sheet's part begins, some buffers.
+const OF_EACH_SHEET: u64 = 32 * 1024;
+
 /// How surely a sheet is the one that is meant.
 #[derive(Debug)]
 enum Claim {
+    /// It cannot be read.
+    Unreadable(RosterError),
     /// It has nothing for the roster, which would refuse it.
     None(RosterError),
     /// A column is called like one with ids, or with names.
@@ -46,12 +55,13 @@ impl Workbook {
         let visible = self.visible();
         match (&options.sheet, &visible[..]) {
             (SheetChoice::Named(name), _) => self.named(file, name),
+            (SheetChoice::Only, _) => self.only(file),
             (_, [only]) => Ok(only.clone()),
             (_, []) => Err(RosterError::HiddenSheets {
                 file: file.to_owned(),
                 sheets: self.names(),
             }),
-            (choice, _) => self.by_content(file, &visible, options, *choice == SheetChoice::Only),
+            _ => self.by_content(file, &visible, options),
         }
     }
 
@@ -72,20 +82,65 @@ impl Workbook {
         })
     }
 
-    /// The only sheet whose column holds ids, or else the only one with a column that is called so. If `strict`, no
-    /// other sheet may have such a column either.
+    /// The only sheet that is not empty, hidden or not.
+    fn only(&mut self, file: &str) -> Result<String, RosterError> {
+        let Columns(names) = self.names();
+        if let [only] = &names[..] {
+            return Ok(only.clone());
+        }
+        check_number(file, names.len())?;
+        let mut full = Vec::new();
+        for name in &names {
+            let is_empty = self.is_empty(name);
+            if !is_empty.map_err(|why| unreadable(file, why))? {
+                full.push(name.clone());
+            }
+            self.check_cost(file)?;
+        }
+        match &full[..] {
+            [] => Ok(names[0].clone()),
+            [only] => Ok(only.clone()),
+            _ => Err(RosterError::ManySheets {
+                file: file.to_owned(),
+                sheets: Columns(full),
+            }),
+        }
+    }
+
+    fn is_empty(&mut self, name: &str) -> Result<bool, WorkbookError> {
+        let most = self.most_text();
+        let mut rows = Rows::of(&mut self.book, name, most)?;
+        Ok(!rows.next_row(&mut Vec::new())?)
+    }
+
+    /// A part inflates to at most some times what is read of it, but sheets can share one.
+    fn check_cost(&self, file: &str) -> Result<(), RosterError> {
+        let sheets = (self.sheets.len() as u64).saturating_mul(OF_EACH_SHEET);
+        let most = self.size.saturating_mul(2).saturating_add(sheets);
+        if self.read.load(Ordering::Relaxed) <= most {
+            return Ok(());
+        }
+        let why = "its sheets share what they hold".to_owned();
+        Err(search_refused(file, why))
+    }
+
+    /// The only sheet whose column holds ids, or else the only one with a column that is called so.
     fn by_content(
         &mut self,
         file: &str,
         visible: &[String],
         options: &Options,
-        strict: bool,
     ) -> Result<String, RosterError> {
-        let (mut by_ids, mut by_name, mut refusal) = (Vec::new(), Vec::new(), None);
+        check_number(file, visible.len())?;
+        let (mut by_ids, mut by_name) = (Vec::new(), Vec::new());
+        let (mut refusal, mut broken) = (None, None);
         for name in visible {
-            match self.claim(file, name, options)? {
+            let claim = self.claim(file, name, options);
+            self.check_cost(file)?;
+            match claim {
                 Claim::ByIds => by_ids.push(name.clone()),
                 Claim::ByName => by_name.push(name.clone()),
+                Claim::Unreadable(why) => broken = broken.or(Some(why)),
                 // An empty sheet says least.
                 Claim::None(why) => match refusal {
                     None | Some(RosterError::Empty { .. }) => refusal = Some(why),
@@ -93,12 +148,14 @@ impl Workbook {
                 },
             }
         }
-        if strict || by_ids.is_empty() {
+        if by_ids.is_empty() {
             by_ids.append(&mut by_name);
         }
-        match (&by_ids[..], refusal) {
-            ([only], _) => Ok(only.clone()),
-            ([], Some(why)) => Err(RosterError::NoSheet {
+        match (&by_ids[..], broken, refusal) {
+            ([only], ..) => Ok(only.clone()),
+            // It may be the one that is meant.
+            ([], Some(why), _) => Err(why),
+            ([], None, Some(why)) => Err(RosterError::NoSheet {
                 file: file.to_owned(),
                 sheets: Columns(visible.to_vec()),
                 hidden: self.sheets.len() - visible.len(),
@@ -111,13 +168,12 @@ impl Workbook {
         }
     }
 
-    fn claim(&mut self, file: &str, name: &str, options: &Options) -> Result<Claim, RosterError> {
-        let unreadable = |why| RosterError::Workbook {
-            file: file.to_owned(),
-            why,
+    fn claim(&mut self, file: &str, name: &str, options: &Options) -> Claim {
+        let (head, whole) = match self.head(name) {
+            Ok(head) => head,
+            Err(why) => return Claim::Unreadable(unreadable(file, why)),
         };
-        let (head, whole) = self.head(name).map_err(unreadable)?;
-        Ok(match Layout::find(file, &head, whole, options) {
+        match Layout::find(file, &head, whole, options) {
             Ok(_) => {
                 let wanted = options.id_column.as_deref();
                 let sheet = best_sheet(&head, whole, options);
@@ -137,12 +193,13 @@ impl Workbook {
                 | RosterError::Results { .. },
             ) => Claim::ByIds,
             Err(why) => Claim::None(why),
-        })
+        }
     }
 
     /// The first part of a sheet, and whether that is all of it.
     fn head(&mut self, name: &str) -> Result<(Vec<u8>, bool), WorkbookError> {
-        let mut rows = Rows::of(&mut self.book, name)?;
+        let most = self.most_text();
+        let mut rows = Rows::of(&mut self.book, name, most)?;
         let mut head = Vec::new();
         while (head.len() as u64) < HEAD {
             if !rows.next_row(&mut head)? {
@@ -150,5 +207,27 @@ impl Workbook {
             }
         }
         Ok((head, false))
+    }
+}
+
+fn check_number(file: &str, sheets: usize) -> Result<(), RosterError> {
+    if sheets <= MOST_SHEETS {
+        return Ok(());
+    }
+    let why = format!("of its {sheets} sheets only {MOST_SHEETS} would be looked at");
+    Err(search_refused(file, why))
+}
+
+fn unreadable(file: &str, why: WorkbookError) -> RosterError {
+    RosterError::Workbook {
+        file: file.to_owned(),
+        why,
+    }
+}
+
+fn search_refused(file: &str, why: String) -> RosterError {
+    RosterError::NoSearch {
+        file: file.to_owned(),
+        why,
     }
 }

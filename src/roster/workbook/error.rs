@@ -3,6 +3,8 @@
 use calamine::XlsxError;
 use zip::result::ZipError;
 
+use crate::roster::row_error::excerpt;
+
 /// Why a workbook cannot be read. Nothing of it was used.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkbookError {
@@ -21,6 +23,17 @@ pub enum WorkbookError {
     /// It is more than is read of a workbook.
     #[error("this workbook is too large: {0}; save the sheet with the machine ids as CSV (UTF-8)")]
     TooLarge(String),
+    /// A cell shows an error that is not known, so that nothing behind it can be read.
+    #[error(
+        "the sheet `{sheet}` has a cell with the error `{error}`, at which reading it ends; clear that cell and save \
+         the workbook"
+    )]
+    CellError {
+        /// The sheet.
+        sheet: String,
+        /// What the cell shows.
+        error: String,
+    },
     /// The parts are encrypted.
     #[error(
         "this workbook is protected by a password; open it, save it without one, and give that"
@@ -32,6 +45,17 @@ impl WorkbookError {
     /// Sheets without order, or outside of what a sheet can be.
     pub(super) fn damaged(why: impl Into<String>) -> Self {
         Self::Damaged(why.into())
+    }
+
+    /// A sheet that cannot be read.
+    pub(super) fn of_sheet(sheet: &str, why: XlsxError) -> Self {
+        match why {
+            XlsxError::CellError(error) => Self::CellError {
+                sheet: sheet.to_owned(),
+                error: excerpt(&error),
+            },
+            why => why.into(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`recognise`]: whether a file is a workbook, by its bytes.
 //! - `measure`, `xml` and `tag`: refuse a workbook that could fill the memory, before anything of it is kept.
-//! - `choice`: which sheet is read.
+//! - `choice`: which sheet is read. `counted`: how much that has cost.
 //! - `rows` and `cell`: the sheet as text. `text`: hands it over, from a thread of its own.
 //! - [`WorkbookError`] (`error`): why a workbook cannot be read.
 //!
@@ -13,6 +13,7 @@
 
 mod cell;
 mod choice;
+mod counted;
 mod error;
 mod measure;
 mod rows;
@@ -23,17 +24,24 @@ mod xml;
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek},
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use calamine::{Reader, SheetType, SheetVisible, Xlsx};
 use zip::ZipArchive;
 
 use super::foreign::Foreign;
+use counted::{Book, Counted};
 pub use error::WorkbookError;
 use text::SheetText;
 
 /// How an archive begins.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
+
+/// How many bytes of text a sheet of any workbook may have.
+const LEAST_TEXT: u64 = 64 * 1024 * 1024;
+/// How many times more than its file that of a large one may have.
+const TEXT_RATIO: u64 = 200;
 
 /// What a file is.
 pub(super) enum Found {
@@ -47,7 +55,11 @@ pub(super) enum Found {
 
 /// A workbook that can be read in bounded memory.
 pub(super) struct Workbook {
-    book: Xlsx<BufReader<File>>,
+    book: Book,
+    /// The size of its file, in bytes.
+    size: u64,
+    /// How much has been read of the file.
+    read: Arc<AtomicU64>,
     /// Its worksheets, in the order of their tabs.
     sheets: Vec<Sheet>,
 }
@@ -86,9 +98,9 @@ pub(super) fn recognise(mut file: File) -> Result<Found, WorkbookError> {
     };
     if has("workbook.xml") {
         measure::measure(&mut archive, about.len())?;
-        let mut input = archive.into_inner();
-        input.rewind()?;
-        return Ok(Found::Workbook(Box::new(Workbook::open(input)?)));
+        file.rewind()?;
+        let book = Workbook::open(file, about.len())?;
+        return Ok(Found::Workbook(Box::new(book)));
     }
     Ok(Found::Foreign(if has("workbook.bin") {
         Foreign::BinaryWorkbook
@@ -112,8 +124,9 @@ fn not_an_archive(mut file: File, why: String) -> Result<Found, WorkbookError> {
 }
 
 impl Workbook {
-    fn open(input: BufReader<File>) -> Result<Self, WorkbookError> {
-        let book = Xlsx::new(input)?;
+    fn open(file: File, size: u64) -> Result<Self, WorkbookError> {
+        let (file, read) = Counted::new(file);
+        let book = Xlsx::new(BufReader::new(file))?;
         let sheets = book.sheets_metadata().iter();
         let sheets: Vec<_> = sheets
             .filter(|sheet| sheet.typ == SheetType::WorkSheet)
@@ -125,12 +138,23 @@ impl Workbook {
         if sheets.is_empty() {
             return Err(WorkbookError::damaged("it has no worksheet"));
         }
-        Ok(Self { book, sheets })
+        Ok(Self {
+            book,
+            size,
+            read,
+            sheets,
+        })
+    }
+
+    /// How many bytes of text a sheet may have: a few times what the best compressed workbooks hold.
+    fn most_text(&self) -> u64 {
+        LEAST_TEXT.max(self.size.saturating_mul(TEXT_RATIO))
     }
 
     /// The text of this sheet.
     pub(super) fn read(self, sheet: String) -> impl Read + 'static {
-        SheetText::begin(self.book, sheet)
+        let most = self.most_text();
+        SheetText::begin(self.book, sheet, most)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::{Read, Seek};
 
-use calamine::{Xlsx, XlsxCellReader};
+use calamine::{DataRef, Xlsx, XlsxCellFormulaMetadataRecord as Cell, XlsxCellReader};
 
 use super::{cell, error::WorkbookError};
-use crate::roster::options::Delimiter;
+use crate::roster::{options::Delimiter, slip::NOT_COMPUTED};
 
 /// How many rows and columns a sheet can have.
 const MOST_ROWS: u32 = 1_048_576;
@@ -14,11 +14,10 @@ const MOST_COLUMNS: u32 = 16_384;
 const MOST_IN_ROW: usize = 8 * 1024 * 1024;
 /// How many bytes of memory a column keeps for the next row's text.
 const MOST_KEPT: usize = 4096;
-/// How many bytes of text a sheet may have. Cells share their strings, so that a small workbook may hold much text.
-const MOST_TEXT: u64 = 16 * 1024 * 1024 * 1024;
 
 /// Reads one sheet, row by row.
 pub(super) struct Rows<'a, R: Read + Seek> {
+    sheet: String,
     cells: XlsxCellReader<'a, R>,
     /// The texts of the row that is being read, by column. They are reused.
     row: Vec<String>,
@@ -32,15 +31,18 @@ pub(super) struct Rows<'a, R: Read + Seek> {
     is_over: bool,
     text: String,
     written: u64,
+    /// How many bytes of text there may be. Cells share their strings, so that a small workbook can hold much text.
+    most: u64,
 }
 
 impl<'a, R: Read + Seek> Rows<'a, R> {
-    /// The rows of the sheet with this name.
+    /// The rows of the sheet with this name, which may have up to `most` bytes of text.
     ///
     /// # Errors
     /// There is no such sheet, or it is damaged.
-    pub(super) fn of(book: &'a mut Xlsx<R>, sheet: &str) -> Result<Self, WorkbookError> {
+    pub(super) fn of(book: &'a mut Xlsx<R>, sheet: &str, most: u64) -> Result<Self, WorkbookError> {
         Ok(Self {
+            sheet: sheet.to_owned(),
             cells: book.worksheet_cells_reader(sheet)?,
             row: Vec::new(),
             width: 0,
@@ -49,6 +51,7 @@ impl<'a, R: Read + Seek> Rows<'a, R> {
             is_over: false,
             text: String::new(),
             written: 0,
+            most,
         })
     }
 
@@ -67,9 +70,10 @@ impl<'a, R: Read + Seek> Rows<'a, R> {
             if self.write_row(out) {
                 self.number += 1;
                 self.written += (out.len() - before) as u64;
-                if self.written > MOST_TEXT {
-                    let why = "the sheet has more than 16 GiB of text";
-                    return Err(WorkbookError::TooLarge(why.to_owned()));
+                if self.written > self.most {
+                    let most = self.most >> 20;
+                    let why = format!("the sheet has more than {most} MiB of text");
+                    return Err(WorkbookError::TooLarge(why));
                 }
                 return Ok(true);
             }
@@ -88,16 +92,14 @@ impl<'a, R: Read + Seek> Rows<'a, R> {
         let mut current = None;
         if let Some((row, column, text)) = self.next.take() {
             bytes += text.len();
-            self.put(column, &text);
+            self.put(column, &text)?;
             current = Some(row);
         }
         while !self.is_over {
-            let Some(found) = self.cells.next_cell()? else {
+            let Some((row, column)) = self.read_cell()? else {
                 self.is_over = true;
                 break;
             };
-            let (row, column) = found.get_position();
-            cell::write(found.get_value(), &mut self.text);
             if self.text.is_empty() {
                 continue;
             }
@@ -120,7 +122,7 @@ impl<'a, R: Read + Seek> Rows<'a, R> {
                 return Err(WorkbookError::TooLarge(why));
             }
             let text = std::mem::take(&mut self.text);
-            self.put(column, &text);
+            self.put(column, &text)?;
             self.text = text;
         }
         if current.is_some_and(|row| row < self.number) {
@@ -129,15 +131,38 @@ impl<'a, R: Read + Seek> Rows<'a, R> {
         Ok(current)
     }
 
-    fn put(&mut self, column: u32, text: &str) {
+    /// Puts the text of the next cell into `text`. Returns its row and column.
+    fn read_cell(&mut self) -> Result<Option<(u32, u32)>, WorkbookError> {
+        let read = self.cells.next_cell_with_formula_metadata();
+        let read = read.map_err(|why| WorkbookError::of_sheet(&self.sheet, why))?;
+        let Some(Cell {
+            pos,
+            value,
+            formula,
+            ..
+        }) = read
+        else {
+            return Ok(None);
+        };
+        cell::write(&value, &mut self.text);
+        if value == DataRef::Empty && formula.is_some() {
+            self.text.push_str(NOT_COMPUTED);
+        }
+        Ok(Some(pos))
+    }
+
+    fn put(&mut self, column: u32, text: &str) -> Result<(), WorkbookError> {
         let column = column as usize;
         if self.row.len() <= column {
             self.row.resize_with(column + 1, String::new);
         }
         self.width = self.width.max(column + 1);
         let place = &mut self.row[column];
-        place.clear();
+        if !place.is_empty() {
+            return Err(WorkbookError::damaged("a cell is there twice"));
+        }
         place.push_str(text);
+        Ok(())
     }
 
     /// Writes the row's line, unless there are only blanks in it.

@@ -1,15 +1,12 @@
 //! A sheet as a stream of text. A thread of its own reads the workbook, never further ahead than a few buffers.
 
 use std::{
-    fs::File,
-    io::{self, BufReader, Read},
+    io::{self, Read},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
 
-use calamine::Xlsx;
-
-use super::{error::WorkbookError, rows::Rows};
+use super::{counted::Book, error::WorkbookError, rows::Rows};
 
 /// How much text is handed over at once, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -27,11 +24,11 @@ pub(super) struct SheetText {
 }
 
 impl SheetText {
-    /// Begins to read this sheet.
-    pub(super) fn begin(mut book: Xlsx<BufReader<File>>, sheet: String) -> Self {
+    /// Begins to read this sheet, which may have up to `most` bytes of text.
+    pub(super) fn begin(mut book: Book, sheet: String, most: u64) -> Self {
         let (sender, chunks) = sync_channel(AHEAD);
         thread::spawn(move || {
-            if let Err(why) = send(&mut book, &sheet, &sender) {
+            if let Err(why) = send(&mut book, (&sheet, most), &sender) {
                 // If nobody reads any more, nobody wants to know.
                 let _ = sender.send(Err(why));
             }
@@ -46,11 +43,11 @@ impl SheetText {
 
 /// Sends the sheet's text, for as long as somebody reads it.
 fn send(
-    book: &mut Xlsx<BufReader<File>>,
-    sheet: &str,
+    book: &mut Book,
+    (sheet, most): (&str, u64),
     sender: &SyncSender<Chunk>,
 ) -> Result<(), WorkbookError> {
-    let mut rows = Rows::of(book, sheet)?;
+    let mut rows = Rows::of(book, sheet, most)?;
     let mut chunk = Vec::with_capacity(CHUNK + CHUNK / 4);
     while rows.next_row(&mut chunk)? {
         if chunk.len() >= CHUNK {

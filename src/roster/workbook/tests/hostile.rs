@@ -1,6 +1,6 @@
 //! Workbooks that are damaged, or made to do harm.
 
-use super::{A, B, Book, cell, ids, read, refused, row, zipped};
+use super::{A, B, Book, cell, ids, only, read, refused, row, sheet, zipped};
 use crate::roster::Options;
 
 #[test]
@@ -45,7 +45,12 @@ fn rubbish_between_the_tags_is_refused_in_words() {
         format!("<row r=\"1\"><c r=\"XFE1\" t=\"str\"><v>{A}</v></c></row>"),
         format!("<row r=\"4294967295\">{}</row>", cell(A)),
         "<row><c t=\"s\"><v>7</v></c></row>".to_owned(),
-        "<row><c t=\"e\"><v>#WHAT</v></c></row>".to_owned(),
+        // A place that is filled twice: one of the two would be lost.
+        format!(
+            "<row r=\"2\">{}</row><row r=\"2\">{}</row>",
+            cell(A),
+            cell(B)
+        ),
         format!("<row>{}</row></sheetDato>", "<c t=\"str\"><v>x</v>"),
         format!("<row>{long}</row>"),
     ] {
@@ -129,4 +134,98 @@ fn a_small_workbook_that_shares_one_long_text_is_read_row_by_row() {
         rows.iter()
             .all(|(_, id, extra)| id == A && extra.len() == long.len())
     );
+}
+
+/// What a reader keeps grows with the number of tags, however little stands in them.
+#[test]
+fn what_takes_more_memory_than_bytes_is_refused_too() {
+    let nested = Book::of(&(ids(&[A]) + &"<a>".repeat(1_100_000)));
+    let mut strings = Book::of(&ids(&[A]));
+    strings.strings = format!("<sst>{}</sst>", "<si/>".repeat(6_400_000));
+    let mut sheets = Book::of(&ids(&[A]));
+    sheets.entries = "<sheet name=\"a\" r:id=\"r1\"/>".repeat(10_001);
+    let mut names = Book::of(&ids(&[A]));
+    let defined = "<definedName name=\"a\">1</definedName>".repeat(10_001);
+    names.entries = format!("</sheets><definedNames>{defined}</definedNames><sheets>");
+    for (book, says) in [
+        (nested, "no plain XML"),
+        (strings, "strings or formats"),
+        (sheets, "more than 10000 sheets"),
+        (names, "more than 10000 sheets"),
+    ] {
+        // Deflate makes these small; that they are is not why they are refused.
+        let why = refused(&book.loose(), &Options::default());
+        assert!(why.contains(says), "{says}: {why}");
+    }
+    for declares in [
+        "x:uniqueCount=\"1\" uniqueCount=\"99999999999\"",
+        "a=\"uniqueCount\" uniqueCount = '900000000000000000'",
+    ] {
+        let mut book = Book::of(&ids(&[A]));
+        book.strings = format!("<sst {declares}></sst>");
+        let why = refused(&book.bytes(), &Options::default());
+        assert!(why.contains("it declares"), "{why}");
+    }
+}
+
+#[test]
+fn a_few_bytes_do_not_become_endless_text() {
+    let mut book = Book::of("");
+    let long = "x".repeat(30_000);
+    book.strings =
+        format!("<sst><si><t>machine_id</t></si><si><t>{A}</t></si><si><t>{long}</t></si></sst>");
+    let row = |id: u8| {
+        let more = "<c t=\"s\"><v>2</v></c>".repeat(7);
+        format!("<row><c t=\"s\"><v>{id}</v></c>{more}</row>")
+    };
+    book.sheets[0].2 = row(0) + &row(1).repeat(400);
+    let why = refused(&book.bytes(), &Options::default());
+    assert!(why.contains("more than 64 MiB of text"), "{why}");
+}
+
+#[test]
+fn a_thousand_sheets_are_looked_at_and_no_more_and_a_named_one_always() {
+    let entries = |sheets: usize| -> String {
+        let names = 0..sheets;
+        let entries = names.map(|n| format!("<sheet name=\"s{n}\" r:id=\"r1\"/>"));
+        entries.collect::<Vec<_>>().concat()
+    };
+    let mut many = Book::of(&ids(&[A]));
+    many.entries = entries(1000);
+    // They share one part, which is large and has no text.
+    let mut rng = fastrand::Rng::with_seed(9);
+    let blank = (0..40_000).map(|_| format!("<row a=\"{:032x}\"/>", rng.u128(..)));
+    let blank = blank.collect::<Vec<_>>().concat();
+    let mut shared = Book::of(&blank);
+    shared.entries = entries(900);
+    for (book, says) in [(&many, "1001 sheets"), (&shared, "share")] {
+        for options in [Options::default(), only()] {
+            let why = refused(&book.bytes(), &options);
+            assert!(why.contains(says) && why.contains("--sheet"), "{why}");
+        }
+    }
+    assert_eq!(read(&many.bytes(), &sheet("s7")).unwrap().0.len(), 1);
+}
+
+/// Excel knows more errors than the reader does.
+#[test]
+fn an_unknown_error_in_a_cell_names_its_sheet_and_matters_only_there() {
+    let cell = "<row><c t=\"e\"><v>#SPILL!</v></c></row>";
+    let elsewhere = Book::of(&ids(&[A])).and("Stock", "visible", cell);
+    let (rows, _) = read(&elsewhere.bytes(), &Options::default()).unwrap();
+    assert_eq!(rows.len(), 1);
+    let nowhere_else = Book::of(&row(&["a", "b"])).and("Stock", "visible", cell);
+    let here = Book::of(&(ids(&[A]) + cell));
+    for (book, options, name) in [
+        (&here, Options::default(), "Devices"),
+        (&elsewhere, sheet("Stock"), "Stock"),
+        // It may be the sheet that is meant.
+        (&nowhere_else, Options::default(), "Stock"),
+        // A list of machines that are never scanned must not miss any.
+        (&elsewhere, only(), "Stock"),
+    ] {
+        let why = refused(&book.bytes(), &options);
+        let says = [&format!("the sheet `{name}`"), "#SPILL!", "clear that cell"];
+        assert!(says.iter().all(|says| why.contains(says)), "{why}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Workbooks that the tests put together part by part, also such as no spreadsheet program writes.
 
+mod choice;
 mod hostile;
 
 use std::{
@@ -16,8 +17,15 @@ const B: &str = "2e5bc9d7e413ddd7902c2932e418702b84d0cc07";
 
 /// A file with these parts.
 fn zipped<'a>(parts: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    zipped_by(CompressionMethod::Deflated, parts)
+}
+
+fn zipped_by<'a>(
+    method: CompressionMethod,
+    parts: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    let options = SimpleFileOptions::default().compression_method(method);
     for (name, bytes) in parts {
         zip.start_file(name, options).unwrap();
         zip.write_all(bytes).unwrap();
@@ -30,6 +38,8 @@ struct Book {
     sheets: Vec<(String, &'static str, String)>,
     strings: String,
     styles: String,
+    /// Further entries in the list of sheets.
+    entries: String,
     more: Vec<(&'static str, Vec<u8>)>,
 }
 
@@ -39,6 +49,7 @@ impl Book {
             sheets: vec![("Devices".to_owned(), "visible", rows.to_owned())],
             strings: String::new(),
             styles: "<styleSheet><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"22\"/></cellXfs></styleSheet>".to_owned(),
+            entries: String::new(),
             more: Vec::new(),
         }
     }
@@ -49,6 +60,15 @@ impl Book {
     }
 
     fn bytes(&self) -> Vec<u8> {
+        self.compressed(CompressionMethod::Deflated)
+    }
+
+    /// The same, not compressed.
+    fn loose(&self) -> Vec<u8> {
+        self.compressed(CompressionMethod::Stored)
+    }
+
+    fn compressed(&self, method: CompressionMethod) -> Vec<u8> {
         const REL: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
         let (mut book, mut rels) = (String::new(), String::new());
         let mut parts = Vec::new();
@@ -77,7 +97,10 @@ impl Book {
         add("_rels/.rels", package);
         add(
             "xl/workbook.xml",
-            format!("<workbook><sheets>{book}</sheets></workbook>"),
+            format!(
+                "<workbook><sheets>{book}{}</sheets></workbook>",
+                self.entries
+            ),
         );
         add(
             "xl/_rels/workbook.xml.rels",
@@ -90,13 +113,9 @@ impl Book {
         let parts = parts
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_bytes()));
-        zipped(
-            parts.chain(
-                self.more
-                    .iter()
-                    .map(|(name, bytes)| (*name, bytes.as_slice())),
-            ),
-        )
+        let more = self.more.iter();
+        let more = more.map(|(name, bytes)| (*name, bytes.as_slice()));
+        zipped_by(method, parts.chain(more))
     }
 }
 
@@ -148,6 +167,14 @@ fn refused(bytes: &[u8], options: &Options) -> String {
     read(bytes, options).expect_err("refused").to_string()
 }
 
+/// As for a list of machines that are never scanned.
+fn only() -> Options {
+    Options {
+        sheet: SheetChoice::Only,
+        ..Options::default()
+    }
+}
+
 fn sheet(name: &str) -> Options {
     Options {
         sheet: SheetChoice::Named(name.to_owned()),
@@ -192,87 +219,23 @@ fn a_line_is_the_row_of_the_sheet_and_cells_are_what_they_show() {
 }
 
 #[test]
-fn the_sheet_with_the_ids_is_read_and_it_is_said_which_one_that_is() {
-    let book = Book::of(&row(&["Notes of last week"]))
-        .and("Fleet", "visible", &ids(&[A]))
-        .and(
-            "Sites",
-            "visible",
-            &(row(&["Site", "id"]) + &row(&["Bonn", "17"])),
-        )
-        .and("Old", "hidden", &ids(&[B]));
-    let (rows, notes) = read(&book.bytes(), &Options::default()).unwrap();
-    assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].0, rows[0].1.as_str()), (2, A));
-    assert_eq!(notes, ["sheet `Fleet` is read"]);
-    let (rows, _) = read(&book.bytes(), &sheet("old ")).unwrap();
-    assert_eq!(rows[0].1, B);
-    // A list of machines that are never scanned must not miss any.
-    let only = Options {
-        sheet: SheetChoice::Only,
-        ..Options::default()
-    };
-    let why = refused(&book.bytes(), &only);
-    assert!(why.contains("`Fleet`, `Sites`"), "{why}");
-}
-
-#[test]
-fn in_doubt_no_sheet_is_read() {
-    let two = Book::of(&ids(&[A])).and("More", "visible", &ids(&[B]));
-    let none =
-        Book::of(&row(&["a", "b"]))
-            .and("Empty", "visible", "")
-            .and("X", "hidden", &ids(&[A]));
-    let mut hidden = Book::of(&ids(&[A]));
-    hidden.sheets[0].1 = "veryHidden";
-    let headless = Book::of(&ids(&[A])).and("Raw", "visible", &row(&[B, "x"]));
-    for (book, options, says) in [
-        (
-            &two,
-            Options::default(),
-            &["several sheets", "`Devices`, `More`", "--sheet"][..],
-        ),
-        (
-            &headless,
-            Options::default(),
-            &["several sheets", "`Devices`, `Raw`"],
-        ),
-        (
-            &none,
-            Options::default(),
-            &[
-                "`Devices`, `Empty`; one is hidden",
-                "--sheet",
-                "columns seen: `a`, `b`",
-            ],
-        ),
-        (
-            &hidden,
-            Options::default(),
-            &["all sheets are hidden", "`Devices`", "--sheet"],
-        ),
-        (
-            &two,
-            sheet("Moor"),
-            &["no sheet `Moor`", "`Devices`, `More`"],
-        ),
-        (
-            &two,
-            Options {
-                delimiter: Some(";".parse().unwrap()),
-                ..Options::default()
-            },
-            &["--delimiter"],
-        ),
-    ] {
-        let why = refused(&book.bytes(), &options);
-        assert!(says.iter().all(|says| why.contains(says)), "{why}");
+fn a_formula_whose_result_is_not_stored_is_not_an_empty_cell() {
+    let formula = |more: &str| format!("<row><c{more}</c></row>");
+    let rows = [
+        "><f>DC!A2</f>",
+        "><f t=\"shared\" si=\"0\"/>",
+        "><f>DC!A3</f><v></v>",
+        // Its result is an empty text.
+        " t=\"str\"><f>IF(1,\"\",2)</f><v></v>",
+    ];
+    let rows: String = rows.map(formula).concat();
+    let (rows, _) = read(&Book::of(&(ids(&[A]) + &rows)).bytes(), &Options::default()).unwrap();
+    let lines: Vec<_> = rows.iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, [2, 3, 4, 5]);
+    for (_, id, why) in &rows[1..] {
+        assert_eq!(id, "formula without a stored result");
+        assert!(why.contains("is a placeholder"), "{why}");
     }
-    let why = refused(b"machine_id\nab\n", &sheet("a"));
-    assert!(
-        why.contains("no workbook") && why.contains("--sheet"),
-        "{why}"
-    );
 }
 
 #[test]
