@@ -4,12 +4,13 @@ use std::{ffi::OsString, path::Path};
 
 use tokio::sync::mpsc;
 
-use super::{RunArgs, context::RunContext, record::shell_line};
+use super::{RunArgs, context::RunContext};
 use crate::{
     campaign::{open::Opened, stop::Signal, summary::Summary},
     cli::{
         ExitCode, Failure,
         paths::FileUse,
+        shell_words::shell_line,
         signals,
         workbook::{self, NotWritten, Replaces, Target},
     },
