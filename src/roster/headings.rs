@@ -51,17 +51,19 @@ pub(super) fn of_names(header: &StringRecord) -> Option<usize> {
         .find_map(|known| names.iter().position(|name| name == known))
 }
 
-/// The place of the column that tells what a campaign's machines are called, among the columns of its input besides
-/// that of the ids. With `--resolve` it is the first of them, which holds what was looked up.
+/// The place of the column that tells people what a campaign's machines are called, among the columns of its input
+/// besides that of the ids. With `--resolve` it is the first of them, which holds what was looked up; otherwise names
+/// come before Entra device ids.
 #[must_use]
 pub fn name_column(columns: &[String]) -> Option<usize> {
-    let is_resolved = columns.get(1).is_some_and(|name| name == RESOLVED);
-    let names: StringRecord = columns.iter().collect();
-    if is_resolved {
-        Some(0)
-    } else {
-        of_names(&names)
+    if columns.get(1).is_some_and(|name| name == RESOLVED) {
+        return Some(0);
     }
+    let names: Vec<_> = columns.iter().map(|name| plain(name)).collect();
+    let place = |known: &&str| names.iter().position(|name| name == known);
+    let (ids, readable): (Vec<_>, Vec<_>) =
+        OF_NAMES.iter().partition(|name| name.ends_with("deviceid"));
+    readable.into_iter().chain(ids).find_map(place)
 }
 
 /// A column's name in lower case, without blanks, hyphens and underscores.
@@ -71,4 +73,24 @@ fn plain(name: &str) -> String {
         .filter(|c| !matches!(c, ' ' | '_' | '-'))
         .map(|c| c.to_ascii_lowercase())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_a_name_where_there_is_one() {
+        let place = |columns: &[&str]| {
+            let columns: Vec<_> = columns.iter().map(|name| (*name).to_owned()).collect();
+            name_column(&columns)
+        };
+        assert_eq!(
+            place(&["aad_device_id", "os", "computer_dns_name"]),
+            Some(2)
+        );
+        assert_eq!(place(&["aad_device_id", "os"]), Some(0));
+        assert_eq!(place(&["input_Host", "resolved", "Name"]), Some(0));
+        assert_eq!(place(&["site"]), None);
+    }
 }
