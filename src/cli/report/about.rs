@@ -99,8 +99,8 @@ fn limits(store: &Store) -> Result<(Vec<Limit>, &'static str), Failure> {
     })
 }
 
-/// The command that tries targets with this outcome again; `None` if that cannot help. It asks before it starts more
-/// scans than a few, and does not begin another campaign where this one has finished.
+/// The command that tries targets with this outcome again, and no others; `None` if that cannot help. It asks before it
+/// starts many scans, adds no machines that are new in the input, and does not begin another campaign.
 fn again(command: &[OsString], outcome: &str) -> Option<String> {
     let may_help = matches!(
         outcome.parse(),
@@ -114,8 +114,10 @@ fn again(command: &[OsString], outcome: &str) -> Option<String> {
         return None;
     }
     let command = yes::joined(command);
-    let command = put(&command, "--again", false, None);
-    let command = put(&command, "--yes", false, None);
+    let for_other_machines = ["--again", "--extend", "--yes"];
+    let command = for_other_machines.iter().fold(command, |command, option| {
+        put(&command, option, false, None)
+    });
     Some(shell_line(&put(&command, "--retry", true, Some(outcome))))
 }
 
@@ -165,7 +167,7 @@ mod tests {
         for (command, meant) in [
             (
                 "fleetsweep run a.csv --again --extend --yes 600",
-                "fleetsweep run a.csv --extend --retry failed",
+                "fleetsweep run a.csv --retry failed",
             ),
             (
                 "fleetsweep run --yes -- -a.csv",
