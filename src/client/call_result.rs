@@ -1,5 +1,7 @@
 //! What one call came to: the answer, or why there is none.
 
+use jiff::Timestamp;
+
 use super::reply::{Class, Said, Trouble};
 use crate::{
     defender::{Answer, Call, sign_in::SignInError, wire},
@@ -65,18 +67,23 @@ fn refused(said: &Said) -> String {
 
 /// What the service answered, where it carried the call out or had nothing to carry it out on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answered {
+pub enum Answered<T> {
     /// 200
-    Found(Answer),
+    Found {
+        /// What the call asked for.
+        body: T,
+        /// The server's clock, if the answer named it.
+        date: Option<Timestamp>,
+    },
     /// A 404 in the API's own error format.
     NotFound,
 }
 
 /// The result of making a call once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Once {
+pub enum Once<T> {
     /// The service answered.
-    Answered(Answered),
+    Answered(Answered<T>),
     /// The call was certainly not carried out and has to be made again: there was no quota for it, its permit
     /// was too old, or the service refused this token (its serial number; 0 if none was refused).
     NotMade(u64),
@@ -86,21 +93,6 @@ pub enum Once {
 #[must_use]
 pub fn is_page_of_scans(answer: &Answer) -> bool {
     wire::json::<wire::Page<wire::MachineAction>>(&answer.body).is_some()
-}
-
-/// Whether the body of a 2xx is what the call asked for.
-pub(super) fn is_requested(call: &Call, answer: &Answer) -> bool {
-    match call {
-        Call::ListScans { .. } => is_page_of_scans(answer),
-        Call::Machines { .. } => wire::json::<wire::Page<wire::Machine>>(&answer.body).is_some(),
-        Call::DeviceAvInfo { .. } => {
-            wire::json::<wire::Page<wire::DeviceAvInfo>>(&answer.body).is_some()
-        }
-        Call::Alerts { .. } => wire::json::<wire::Page<wire::Alert>>(&answer.body).is_some(),
-        Call::StartScan { .. } | Call::GetAction { .. } | Call::CancelAction { .. } => {
-            wire::json::<wire::MachineAction>(&answer.body).is_some()
-        }
-    }
 }
 
 /// Whether this status, in whatever body, says that the service does not know the call. Only of calls that not every

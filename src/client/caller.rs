@@ -14,11 +14,12 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
 
 pub use super::call_result::{Answered, CallError, Once, TokenError, is_page_of_scans};
 pub use super::outage::probe;
 use super::{
-    call_result::{is_missing, is_requested},
+    call_result::is_missing,
     margins::before,
     outage::Outage,
     reply::{Class, Said, Trouble, classify},
@@ -26,7 +27,12 @@ use super::{
 };
 use crate::{
     audit::{audit, ms},
-    defender::{Answer, Call, Defender, sign_in::TokenSource, throttle::Throttle},
+    defender::{
+        Call, Defender,
+        sign_in::TokenSource,
+        throttle::Throttle,
+        wire::{self, MachineAction, Page},
+    },
     monitor::Monitor,
     quota::{Clock, Kind, Moment, Pacer, Permit},
 };
@@ -125,11 +131,16 @@ impl<D: Defender> Caller<D> {
         self.clock.as_ref()
     }
 
-    /// Makes the call until it is answered.
+    /// Makes the call until it is answered. `T` is the body of its answer: anything else is not the service's own
+    /// answer.
     ///
     /// # Errors
     /// The service refuses the call for good, or it does not answer.
-    pub async fn ask(&self, kind: Kind, call: &Call) -> Result<Answered, CallError> {
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        call: &Call,
+    ) -> Result<Answered<T>, CallError> {
         let (_, answered) = self.ask_timed(kind, call).await?;
         Ok(answered)
     }
@@ -138,11 +149,11 @@ impl<D: Defender> Caller<D> {
     ///
     /// # Errors
     /// As those of [`ask`](Self::ask).
-    pub(crate) async fn ask_timed(
+    pub(crate) async fn ask_timed<T: DeserializeOwned>(
         &self,
         kind: Kind,
         call: &Call,
-    ) -> Result<(Moment, Answered), CallError> {
+    ) -> Result<(Moment, Answered<T>), CallError> {
         let mut tries = 0;
         loop {
             let unanswered = match self.until_made(kind, call).await {
@@ -166,7 +177,11 @@ impl<D: Defender> Caller<D> {
     }
 
     /// Repeats the call until it was sent with a valid permit and a valid token.
-    async fn until_made(&self, kind: Kind, call: &Call) -> Result<(Moment, Answered), CallError> {
+    async fn until_made<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        call: &Call,
+    ) -> Result<(Moment, Answered<T>), CallError> {
         let mut refused = 0;
         loop {
             let permit = self.acquire_permit(kind).await?;
@@ -194,7 +209,12 @@ impl<D: Defender> Caller<D> {
     ///
     /// # Errors
     /// The service refuses the call for good, or it does not answer.
-    pub async fn once(&self, permit: Permit, call: &Call, refused: u64) -> Result<Once, CallError> {
+    pub async fn once<T: DeserializeOwned>(
+        &self,
+        permit: Permit,
+        call: &Call,
+        refused: u64,
+    ) -> Result<Once<T>, CallError> {
         let token = match self.tokens.token().await {
             Ok(token) => token,
             Err(e) => {
@@ -208,7 +228,11 @@ impl<D: Defender> Caller<D> {
         }
         let sent = self.clock.now();
         let reply = self.defender.call(call, &token).await;
-        let class = classify(&reply, |answer| is_requested(call, answer));
+        let mut body = None;
+        let class = classify(&reply, |answer| {
+            body = wire::json::<T>(&answer.body);
+            body.is_some()
+        });
         log(permit.kind(), &class, self.clock.now().since(sent));
         let was_sent = !matches!(class, Class::NeverSent(_) | Class::Unsendable(_));
         self.calls.fetch_add(u64::from(was_sent), Ordering::Relaxed);
@@ -222,7 +246,13 @@ impl<D: Defender> Caller<D> {
             (class @ Class::Own(_), Ok(answer)) => {
                 class.settle(permit);
                 match class {
-                    Class::Own(said) => self.own(said, answer, token.serial, refused).await,
+                    Class::Own(said) => match body {
+                        Some(body) => Ok(Once::Answered(Answered::Found {
+                            body,
+                            date: answer.date,
+                        })),
+                        None => self.not_found_or_refused(said, token.serial, refused).await,
+                    },
                     _ => Ok(Once::NotMade(refused)),
                 }
             }
@@ -233,16 +263,14 @@ impl<D: Defender> Caller<D> {
         }
     }
 
-    /// Interprets an answer of the service's own.
-    async fn own(
+    /// Interprets an answer of the service's own that is not a success.
+    async fn not_found_or_refused<T>(
         &self,
         said: Said,
-        answer: Answer,
         token: u64,
         refused: u64,
-    ) -> Result<Once, CallError> {
+    ) -> Result<Once<T>, CallError> {
         match said.status {
-            200..300 => Ok(Once::Answered(Answered::Found(answer))),
             404 => Ok(Once::Answered(Answered::NotFound)),
             401 if token > refused && refused > 0 => Err(TokenError::Refused(said).into()),
             401 => match self.tokens.renew(token).await {
@@ -308,10 +336,12 @@ impl<D: Defender> Caller<D> {
         if self.waits(Kind::List) > PROBE_WAITS {
             return Ok(());
         }
+        let call = probe(since);
         let mut refused = 0;
         for _ in 0..TRIES {
             let permit = self.acquire_permit(Kind::List).await?;
-            match self.once(permit, &probe(since), refused).await? {
+            let asked = self.once::<Page<MachineAction>>(permit, &call, refused);
+            match asked.await? {
                 Once::NotMade(serial) if serial > refused => refused = serial,
                 // Either a 429, which is an answer, or a permit that was too old to send.
                 Once::NotMade(_) if self.answered_before.load(Ordering::Relaxed) => return Ok(()),

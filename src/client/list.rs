@@ -11,10 +11,7 @@ use super::{
     reply::Said,
 };
 use crate::{
-    defender::{
-        Call, Defender, Order,
-        wire::{self, Page},
-    },
+    defender::{Call, Defender, Order, wire::Page},
     quota::Kind,
 };
 
@@ -104,11 +101,9 @@ async fn page<D: Defender, L: Listed, E>(
     order: &mut Order,
 ) -> Result<(Vec<L::Row>, Option<u64>), Broken<E>> {
     loop {
-        return match caller.ask(L::KIND, &list.call(skip, *order)).await {
-            Ok(Answered::Found(answer)) => {
-                let page = wire::json::<Page<L::Row>>(&answer.body);
-                Ok(page.map_or((Vec::new(), None), |page| (page.value, page.count)))
-            }
+        let call = list.call(skip, *order);
+        return match caller.ask::<Page<L::Row>>(L::KIND, &call).await {
+            Ok(Answered::Found { body: page, .. }) => Ok((page.value, page.count)),
             Ok(Answered::NotFound) if L::EMPTY_IS_404 => Ok((Vec::new(), None)),
             Ok(Answered::NotFound) => Err(Broken::NotFound),
             // It is not documented which lists support `$count`.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     defender::{
         Call, Defender, Order,
-        wire::{self, MachineAction, Page},
+        wire::{MachineAction, Page},
     },
     monitor::count,
     quota::{Kind, LedgerError, Moment},
@@ -72,9 +72,6 @@ pub enum NotListed {
     /// It answers 404.
     #[error("the service knows no list (HTTP 404)")]
     NotFound,
-    /// A page is not what the API documents.
-    #[error("the list cannot be read")]
-    Unreadable,
     /// Scans that began meanwhile have moved its rows, each time that it was read.
     #[error("its rows moved while it was read, {MAX_READS} times running")]
     Moved,
@@ -217,8 +214,10 @@ impl<D: Defender> ScanList<D> {
                 top: TOP,
                 order,
             };
-            let asked = self.caller.ask_timed(Kind::List, &call).await;
-            let (sent, answered) = match asked {
+            let asked = self
+                .caller
+                .ask_timed::<Page<MachineAction>>(Kind::List, &call);
+            let (sent, answered) = match asked.await {
                 Err(CallError::Refused(said)) if self.asks_for_less(&said, order) => continue,
                 // The pages before it need not be read again.
                 Err(CallError::Unanswered {
@@ -230,14 +229,11 @@ impl<D: Defender> ScanList<D> {
                 }
                 asked => asked?,
             };
-            let Answered::Found(answer) = answered else {
+            let Answered::Found { body: page, date } = answered else {
                 return Err(NotListed::NotFound.into());
             };
-            server.update(self.caller.clock().now(), answer.date);
-            return match wire::json(&answer.body) {
-                Some(page) => Ok((sent, page)),
-                None => Err(NotListed::Unreadable.into()),
-            };
+            server.update(self.caller.clock().now(), date);
+            return Ok((sent, page));
         }
     }
 

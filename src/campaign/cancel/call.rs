@@ -7,10 +7,7 @@ use crate::{
         caller::{Answered, CallError, Caller, Once},
         reply::Trouble,
     },
-    defender::{
-        Call, Defender,
-        wire::{self, MachineAction},
-    },
+    defender::{Call, Defender, wire::MachineAction},
     quota::{Kind, Permit},
 };
 
@@ -32,8 +29,8 @@ pub(super) struct Report {
 }
 
 pub(super) enum End {
-    /// With the scan as it is now, if the body can be read.
-    Answered(Option<MachineAction>),
+    /// With the scan as it is now.
+    Answered(MachineAction),
     NotThere,
     /// With the scan as it is now, if it could be read: it may have ended by itself.
     Refused(CallError, Result<Option<MachineAction>, FollowError>),
@@ -64,9 +61,8 @@ impl End {
 impl Report {
     /// The scan as it is now, if the call has shown it.
     pub(super) fn scan(&self) -> Option<CancelCandidate> {
-        let action = match &self.end {
-            End::Answered(action) | End::Refused(_, Ok(action)) => action.as_ref()?,
-            _ => return None,
+        let (End::Answered(action) | End::Refused(_, Ok(Some(action)))) = &self.end else {
+            return None;
         };
         Some(CancelCandidate::new(self.turn.scan.n, action))
     }
@@ -80,7 +76,7 @@ pub(super) async fn call_once<D: Defender>(
     turn: &Turn,
 ) -> End {
     match caller.once(permit, call, turn.refused).await {
-        Ok(Once::Answered(Answered::Found(answer))) => End::Answered(wire::json(&answer.body)),
+        Ok(Once::Answered(Answered::Found { body, .. })) => End::Answered(body),
         Ok(Once::Answered(Answered::NotFound)) => End::NotThere,
         Ok(Once::NotMade(refused)) => End::NotCarriedOut(refused),
         Err(e @ CallError::Refused(_)) => End::Refused(e, get(caller, &turn.scan).await),
@@ -101,7 +97,7 @@ async fn get<D: Defender>(
         id: scan.id.clone(),
     };
     match caller.ask(Kind::Get, &call).await {
-        Ok(Answered::Found(answer)) => Ok(wire::json(&answer.body)),
+        Ok(Answered::Found { body, .. }) => Ok(Some(body)),
         Ok(Answered::NotFound) | Err(CallError::Unanswered { .. } | CallError::Refused(_)) => {
             Ok(None)
         }

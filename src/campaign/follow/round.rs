@@ -21,10 +21,7 @@ use crate::{
         scans::ListingError,
         server_clock::ServerClock,
     },
-    defender::{
-        Call, Defender,
-        wire::{self, MachineAction},
-    },
+    defender::{Call, Defender, wire::MachineAction},
     quota::Kind,
     store::{ActionUpdate, OpenAction, is_final},
 };
@@ -100,12 +97,8 @@ impl<D: Defender> Follower<D> {
             let call = Call::GetAction {
                 id: open.action_id.clone(),
             };
-            match gets.ask(Kind::Get, &call).await {
-                Ok(Answered::Found(answer)) => {
-                    if let Some(action) = wire::json::<MachineAction>(&answer.body) {
-                        updates.extend(update(&open, &action));
-                    }
-                }
+            match gets.ask::<MachineAction>(Kind::Get, &call).await {
+                Ok(Answered::Found { body: action, .. }) => updates.extend(update(&open, &action)),
                 Ok(Answered::NotFound) => *memory.unlisted.entry(open.n).or_default() += 1,
                 // The next round asks again.
                 Err(CallError::Unanswered { .. }) => {}

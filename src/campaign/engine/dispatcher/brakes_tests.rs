@@ -116,7 +116,7 @@ fn the_risk_of_a_second_scan_is_taken_only_where_the_list_is_forbidden() {
         }),
     };
     let forbidden: fn() -> ListingError = || ListingError::Forbidden(Said::default());
-    let failed: fn() -> ListingError = || NotListed::Unreadable.into();
+    let failed: fn() -> ListingError = || NotListed::NotFound.into();
     for (error, tries, is_sent) in [(forbidden, 1, true), (failed, 5, false)] {
         let mut dispatcher = dispatcher(0, Policy::default());
         dispatcher.settings.risk_taken = true;

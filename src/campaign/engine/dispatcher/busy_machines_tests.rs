@@ -110,7 +110,7 @@ fn a_finding_is_void_in_a_minute_but_not_for_ever() {
 #[test]
 fn where_the_list_is_forbidden_or_fails_again_and_again_a_call_asks() {
     let forbidden: fn() -> ListingError = || ListingError::Forbidden(Said::default());
-    let failed: fn() -> ListingError = || NotListed::Unreadable.into();
+    let failed: fn() -> ListingError = || NotListed::NotFound.into();
     for (error, times) in [(forbidden, 1), (failed, 5)] {
         let mut dispatcher = dispatcher(1, retried(4));
         call(&mut dispatcher, Verdict::AlreadyPending(None), at(0));

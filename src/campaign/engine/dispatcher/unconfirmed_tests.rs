@@ -24,7 +24,7 @@ fn beyond_twenty_thousand_in_doubt_nothing_is_sent_until_a_listing_has_told() {
     assert!(!dispatcher.wants_permit(at(0)));
     assert!(dispatcher.wants_listing(at(30)).is_some());
     for failure in 1..=5 {
-        dispatcher.listed(Err(NotListed::Unreadable.into()), at(30 + failure), WALL);
+        dispatcher.listed(Err(NotListed::NotFound.into()), at(30 + failure), WALL);
     }
     assert!(dispatcher.wants_permit(at(40)), "they ended as unsure");
 }
