@@ -109,18 +109,24 @@ pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
     )))
 }
 
-/// Decides whether these scans may start, or a person has to be asked.
+/// Decides whether scans on this many machines may start, or a person has to be asked. Only a question, and what is said
+/// where nobody can be asked, needs the `proposal`: its forecast takes a while for a million machines.
 ///
 /// # Errors
-/// They may not start, or nobody can be asked.
-pub fn permission(yes: Yes, proposal: &Proposal, can_ask: bool) -> Result<Permission, Failure> {
-    let machines = proposal.machines;
+/// They may not start, nobody can be asked, or there is no proposal.
+pub fn permission(
+    yes: Yes,
+    machines: u64,
+    can_ask: bool,
+    proposal: impl FnOnce() -> Result<Proposal, Failure>,
+) -> Result<Permission, Failure> {
     if let Some(refused) = refused(yes, machines) {
         return Err(refused);
     }
     if yes.is_some() || machines <= ASKED_ABOVE {
         return Ok(Permission::Given);
     }
+    let proposal = proposal()?;
     let last_call = &proposal.last_call;
     if can_ask {
         return Ok(Permission::Ask(format!(
@@ -175,11 +181,12 @@ mod tests {
     fn the_five_hundredth_machine_asks_nobody_and_the_next_one_does() {
         for can_ask in [false, true] {
             assert_eq!(
-                permission(None, &proposal(500), can_ask).ok(),
+                permission(None, 500, can_ask, || Ok(proposal(500))).ok(),
                 Some(Permission::Given)
             );
         }
-        let Ok(Permission::Ask(question)) = permission(None, &proposal(501), true) else {
+        let Ok(Permission::Ask(question)) = permission(None, 501, true, || Ok(proposal(501)))
+        else {
             panic!("somebody is to be asked");
         };
         assert_eq!(
@@ -187,13 +194,16 @@ mod tests {
             "start full scans on 501 machines of tenant t1, by application a1 at https://api.example? The last call \
              goes out about 14:00, in 1 h. [y/N] "
         );
-        let refused = permission(None, &proposal(501), false).unwrap_err().why;
+        let refused = permission(None, 501, false, || Ok(proposal(501)))
+            .unwrap_err()
+            .why;
         assert!(refused.contains("--yes, or --yes=501"), "{refused}");
     }
 
     #[test]
     fn a_yes_holds_for_any_number_or_for_the_one_it_names() {
-        let given = |yes, machines| permission(yes, &proposal(machines), true).is_ok();
+        let given =
+            |yes, machines| permission(yes, machines, true, || Ok(proposal(machines))).is_ok();
         assert!(given(Some(None), 1_000_000));
         assert!(given(Some(Some(600)), 600));
         assert!(!given(Some(Some(600)), 601), "and nobody is asked instead");

@@ -155,10 +155,16 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn scan_types(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let sql = "SELECT coalesce(t.scan_type, c.scan_type) AS scan, count(*) FROM target t CROSS JOIN campaign c
-            LEFT JOIN progress p ON p.n = t.n WHERE p.outcome IS NULL GROUP BY scan ORDER BY scan DESC";
-        let kinds = self.read(sql, |row| Ok((row.get(0)?, row.get(1)?)));
-        kinds.map_err(|e| self.failed("read", e))
+        // A GROUP BY would sort all targets.
+        let sql = "SELECT count(*) FILTER (WHERE scan = 'quick'), count(*) FILTER (WHERE scan = 'full') FROM
+            (SELECT coalesce(t.scan_type, c.scan_type) AS scan FROM target t CROSS JOIN campaign c
+             LEFT JOIN progress p ON p.n = t.n WHERE p.outcome IS NULL)";
+        let counts = self
+            .db
+            .query_row(sql, [], |row| Ok([row.get(0)?, row.get(1)?]));
+        let counts: [u64; 2] = counts.map_err(|e| self.failed("read", e))?;
+        let kinds = ["quick".to_owned(), "full".to_owned()].into_iter();
+        Ok(kinds.zip(counts).filter(|(_, count)| *count > 0).collect())
     }
 
     /// The run that began last.

@@ -1,13 +1,26 @@
 //! From the input to the store: every row becomes a target, and rows that cannot be sent end at once.
 
-use std::{borrow::Cow, io::Read, path::Path};
+use std::{
+    borrow::Cow,
+    io::Read,
+    panic::resume_unwind,
+    path::Path,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
 
 use super::OpenError;
 use crate::campaign::outcome::{EXCLUDED, LEFT_OUT, Outcome, SKIPPED};
 use crate::{
     roster::{Counts, Note, Roster, Row, RowKind, ScanType},
-    store::{Decision, Identity, NewRow, Store, StoreError},
+    store::{Decision, Identity, Loader, NewRow, Store, StoreError},
 };
+
+/// How many rows are passed to the store's thread at once.
+const BATCH: usize = 512;
+
+/// How many batches may wait for the store.
+const WAITING: usize = 4;
 
 /// A new campaign.
 #[derive(Debug)]
@@ -35,10 +48,7 @@ pub fn take_in<R: Read>(
 ) -> Result<Intake, OpenError> {
     identity.columns = roster.columns().to_vec();
     roster.rule().as_str().clone_into(&mut identity.id_rule);
-    let mut loader = Store::create(state, &identity)?;
-    while let Some(row) = roster.next_row()? {
-        new_row(&row, |row| loader.insert(&row))?;
-    }
+    let mut loader = load(&mut roster, Store::create(state, &identity)?)?;
     for decision in decided {
         loader.decide(decision)?;
     }
@@ -49,6 +59,94 @@ pub fn take_in<R: Read>(
         counts,
         notes,
     })
+}
+
+/// Reads all rows. A thread of its own stores them meanwhile, because the one takes about as long as the other.
+fn load<R: Read>(roster: &mut Roster<R>, loader: Loader) -> Result<Loader, OpenError> {
+    let (sender, batches) = sync_channel(WAITING);
+    thread::scope(|scope| {
+        let storing = scope.spawn(|| store(loader, batches));
+        let read = read(roster, &sender);
+        drop(sender);
+        // If the store has failed, that also ended the reading.
+        let loader = storing
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))?;
+        read?;
+        Ok(loader)
+    })
+}
+
+/// Reads to the end of the input, or until nobody takes the rows any more.
+fn read<R: Read>(
+    roster: &mut Roster<R>,
+    batches: &SyncSender<Vec<OwnedRow>>,
+) -> Result<(), OpenError> {
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(row) = roster.next_row()? {
+        batch.push(OwnedRow::of(row));
+        if batch.len() == BATCH {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            if batches.send(full).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    // If nobody takes it, the store has failed, and its error is reported.
+    let _ = batches.send(batch);
+    Ok(())
+}
+
+fn store(mut loader: Loader, batches: Receiver<Vec<OwnedRow>>) -> Result<Loader, StoreError> {
+    for row in batches.into_iter().flatten() {
+        row.insert(&mut loader)?;
+    }
+    Ok(loader)
+}
+
+/// A row that outlives the reader's buffer.
+struct OwnedRow {
+    n: u64,
+    line: u64,
+    machine_id: String,
+    scan_type: Option<ScanType>,
+    comment: Option<String>,
+    priority: Option<i64>,
+    kind: RowKind,
+    error_code: String,
+    extra: String,
+}
+
+impl OwnedRow {
+    fn of(row: Row<'_>) -> Self {
+        Self {
+            n: row.n,
+            line: row.line,
+            machine_id: row.machine_id.to_owned(),
+            scan_type: row.scan_type,
+            comment: row.comment.map(Cow::into_owned),
+            priority: row.priority,
+            kind: row.kind,
+            error_code: row.error_code.into_owned(),
+            extra: row.extra.to_owned(),
+        }
+    }
+
+    fn insert(self, loader: &mut Loader) -> Result<(), StoreError> {
+        let row = Row {
+            n: self.n,
+            line: self.line,
+            machine_id: &self.machine_id,
+            scan_type: self.scan_type,
+            comment: self.comment.as_deref().map(Cow::Borrowed),
+            priority: self.priority,
+            kind: self.kind,
+            error_code: self.error_code.as_str().into(),
+            is_new_name: false,
+            extra: &self.extra,
+        };
+        new_row(&row, |row| loader.insert(&row))
+    }
 }
 
 /// How a row that is not sent ends, and why; `None` for a row that is sent.

@@ -59,16 +59,18 @@ impl Questions<'_> {
             // The limits of that run may have admitted fewer machines than today's.
             beyond.max(in_all.saturating_sub(named)).min(machines)
         };
-        let connection = &self.run.setup.connection;
-        let proposal = Proposal {
-            machines: asked_about,
-            scans: scans(&store.scan_types()?, asked_about),
-            tenant: connection.tenant.clone(),
-            application: connection.application.clone(),
-            host: connection.api.clone(),
-            last_call: self.last_call(store, machines, brakes)?,
+        let proposal = || {
+            let connection = &self.run.setup.connection;
+            Ok(Proposal {
+                machines: asked_about,
+                scans: scans(&store.scan_types()?, asked_about),
+                tenant: connection.tenant.clone(),
+                application: connection.application.clone(),
+                host: connection.api.clone(),
+                last_call: self.last_call(store, machines, brakes)?,
+            })
         };
-        match permission(yes, &proposal, self.run.can_ask())? {
+        match permission(yes, asked_about, self.run.can_ask(), proposal)? {
             Permission::Given if machines > ASKED_ABOVE && yes.is_some() => {
                 self.decide(store, Subject::Machines, "yes by --yes", BY_YES)
             }
