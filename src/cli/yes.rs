@@ -109,8 +109,8 @@ pub fn refused(yes: Yes, machines: u64) -> Option<Failure> {
     )))
 }
 
-/// Decides whether scans on this many machines may start, or a person has to be asked. Only a question, and what is said
-/// where nobody can be asked, needs the `proposal`: its forecast takes a while for a million machines.
+/// Decides whether scans on this many machines may start, or a person has to be asked. Only a question, and what is
+/// said where nobody can be asked, needs the `proposal`: its forecast takes a while for a million machines.
 ///
 /// # Errors
 /// They may not start, nobody can be asked, or there is no proposal.

@@ -1,9 +1,14 @@
 //! The last state event, the metrics, the summary, the notice, `status` and the results agree to the last count, over
 //! random campaigns with faults.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs};
 
-use super::*;
+use serde_json::Value;
+
+use super::{
+    program::{Server, fleetsweep, interrupt, look_again},
+    watch::{Counts, Running, Scrape, UNTIL_GO, counts, folder, run, sum},
+};
 
 /// How many campaigns. They wait for look-ups most of the time, and run at once.
 const CAMPAIGNS: u64 = 6;

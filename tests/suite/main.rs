@@ -5,6 +5,9 @@
     reason = "what a test's helpers cannot get is a failed test too"
 )]
 
+/// Events, metrics, summary, `status`, report and results of the same campaigns. The longest wait, so it begins first.
+#[cfg(unix)]
+mod agreement;
 /// Who imports whom, read from the `use` lines.
 mod architecture;
 /// The log, from which everything can be told again.

@@ -1,5 +1,5 @@
 //! `fleetsweep report` and `run --report`, as a person uses them. That its counts are those of everything else that
-//! tells of a campaign is judged in `watch::agreement`.
+//! tells of a campaign is judged in `agreement`.
 
 use std::{fs, process::Output};
 

@@ -21,9 +21,10 @@ fn machine(n: u32) -> String {
     format!("{n:040x}")
 }
 
-/// A run without limits that has ended.
+/// A run without limits that has ended. A call that is not answered is given up soon, because a lookup waits for that.
 fn run(place: &Place, server: &Server, words: &[&str]) -> Output {
-    let mut command = place.run_against(server, &["fleet.csv", "--limit", "none"]);
+    let run = ["fleet.csv", "--limit", "none", "--request-timeout", "2s"];
+    let mut command = place.run_against(server, &run);
     command.args(words).output().unwrap()
 }
 

@@ -278,9 +278,9 @@ fn a_life_beyond_all_measure_or_none_at_all_is_no_storm_of_sign_ins() {
             let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
             let variables = app(&[("AZURE_CLIENT_SECRET", SECRET.into())]);
             let tokens = source(Auth::Auto, &variables, &base, clock);
-            for _ in 0..600 {
+            for _ in 0..60 {
                 tokens.token().await.unwrap();
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(Duration::from_secs(10)).await;
             }
             let asked = asked.load(Ordering::Relaxed);
             assert!(

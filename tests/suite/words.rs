@@ -62,24 +62,30 @@ fn arrived(server: &Server) -> u64 {
 
 #[test]
 fn the_first_ctrl_c_says_at_once_what_is_waited_for_and_for_how_long() {
-    for (name, timeout, at_most) in [("-INT", "20s", "20 s"), ("-TERM", "90s", "1 min 30 s")] {
-        let server = Server::start(&["--limit", "none", "--latency", "4s"]);
-        let place = Place::new(&fleet(60));
-        // The first call goes alone.
-        let words = ["--workers", "19", "--request-timeout", timeout];
-        let mut run = Stopped::after(&place, &server, &words, 20);
-        run.signal(name);
-        let line = run.line("stopping");
-        let expected =
-            format!("stopping: 19 calls on their way, at most {at_most}; Ctrl-C again stops now");
-        assert_eq!(line, expected);
-        let (code, rest) = run.end();
-        assert_eq!(code, 130, "{rest}");
-        assert!(rest.contains("20 calls in "), "{rest}");
-        assert!(!rest.contains("without an answer"), "{rest}");
-        let accepted = outcomes(&place.read("fleet.results.csv"));
-        assert_eq!(accepted.iter().filter(|o| *o == "accepted").count(), 20);
-    }
+    std::thread::scope(|all| {
+        for (name, timeout, at_most) in [("-INT", "20s", "20 s"), ("-TERM", "90s", "1 min 30 s")] {
+            all.spawn(move || says_what_is_waited_for(name, timeout, at_most));
+        }
+    });
+}
+
+fn says_what_is_waited_for(name: &str, timeout: &str, at_most: &str) {
+    let server = Server::start(&["--limit", "none", "--latency", "4s"]);
+    let place = Place::new(&fleet(60));
+    // The first call goes alone.
+    let words = ["--workers", "19", "--request-timeout", timeout];
+    let mut run = Stopped::after(&place, &server, &words, 20);
+    run.signal(name);
+    let line = run.line("stopping");
+    let expected =
+        format!("stopping: 19 calls on their way, at most {at_most}; Ctrl-C again stops now");
+    assert_eq!(line, expected);
+    let (code, rest) = run.end();
+    assert_eq!(code, 130, "{rest}");
+    assert!(rest.contains("20 calls in "), "{rest}");
+    assert!(!rest.contains("without an answer"), "{rest}");
+    let accepted = outcomes(&place.read("fleet.results.csv"));
+    assert_eq!(accepted.iter().filter(|o| *o == "accepted").count(), 20);
 }
 
 #[test]

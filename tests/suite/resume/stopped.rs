@@ -75,7 +75,12 @@ fn the_command_that_a_run_leaves_can_be_pasted_and_goes_on_where_it_stopped() {
 fn a_second_process_is_refused_while_the_first_lives_and_takes_over_when_it_is_killed() {
     let server = Server::start(&["--latency", "200ms"]);
     let place = Place::new(&fleet(60));
-    let words = ["fleet.csv", "--workers=10", "--limit=none"];
+    let words = [
+        "fleet.csv",
+        "--workers=10",
+        "--limit=none",
+        "--request-timeout=2s",
+    ];
     let mut child = start(&place, &server, &words, 10);
     let second = run(&place, &server, &["--workers=10"]);
     assert_refused(&second, 2, &["another fleetsweep", "fleet.campaign.db"]);
@@ -108,7 +113,12 @@ fn where_nothing_may_be_listed_calls_in_doubt_end_as_unsure_until_the_risk_is_ta
         "1h",
     ]);
     let place = Place::new(&fleet(40));
-    let words = ["fleet.csv", "--workers=10", "--limit=none"];
+    let words = [
+        "fleet.csv",
+        "--workers=10",
+        "--limit=none",
+        "--request-timeout=2s",
+    ];
     let mut child = start(&place, &server, &words, 10);
     child.kill().unwrap();
     child.wait().unwrap();

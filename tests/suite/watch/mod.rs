@@ -1,6 +1,5 @@
 //! Machines that watch the real program: metrics, a command at the end, notices to a URL.
 
-mod agreement;
 mod agreement_in_virtual_time;
 mod commands;
 mod events;
@@ -22,16 +21,16 @@ use serde_json::Value;
 use super::program::{Server, fleet, fleetsweep, interrupt, look_again};
 
 /// Counts by name.
-type Counts = BTreeMap<String, u64>;
+pub(super) type Counts = BTreeMap<String, u64>;
 
-fn folder(machines: u32) -> tempfile::TempDir {
+pub(super) fn folder(machines: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("fleet.csv"), fleet(machines)).unwrap();
     folder
 }
 
 /// `run fleet.csv` with these words, a token, and a mock of its own unless they name another API.
-fn run(folder: &Path, words: &[&str]) -> Command {
+pub(super) fn run(folder: &Path, words: &[&str]) -> Command {
     let mut command = fleetsweep(folder);
     command.env("FLEETSWEEP_TOKEN", "mock");
     command.args(["run", "fleet.csv"]).args(words);
@@ -39,13 +38,13 @@ fn run(folder: &Path, words: &[&str]) -> Command {
 }
 
 /// A run whose stderr is read as it comes.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
     lines: BufReader<ChildStderr>,
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(super) fn start(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -56,7 +55,7 @@ impl Running {
     }
 
     /// Reads on to the line that contains this.
-    fn line(&mut self, words: &str) -> String {
+    pub(super) fn line(&mut self, words: &str) -> String {
         let mut read = String::new();
         loop {
             let before = read.len();
@@ -71,14 +70,14 @@ impl Running {
     }
 
     /// Where the metrics are.
-    fn address(&mut self) -> String {
+    pub(super) fn address(&mut self) -> String {
         let line = self.line("metrics are at http://");
         let (_, rest) = line.split_once("http://").unwrap();
         rest.split_once('/').unwrap().0.to_owned()
     }
 
     /// The exit code, and what else it said.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
@@ -105,10 +104,10 @@ fn ask(address: &str, method: &str, path: &str) -> (String, String) {
 }
 
 /// The samples of a scrape.
-struct Scrape(BTreeMap<String, f64>);
+pub(super) struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
-    fn of(address: &str) -> Self {
+    pub(super) fn of(address: &str) -> Self {
         let (head, text) = ask(address, "GET", "/metrics");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(
@@ -136,7 +135,7 @@ impl Scrape {
         clippy::cast_sign_loss,
         reason = "counts are small"
     )]
-    fn counts(&self, name: &str) -> Counts {
+    pub(super) fn counts(&self, name: &str) -> Counts {
         let of = self.0.iter().filter_map(|(sample, value)| {
             let labels = sample.strip_prefix(name)?.strip_prefix('{')?;
             let values: Vec<_> = labels.split('"').skip(1).step_by(2).collect();
@@ -228,13 +227,13 @@ fn post(stream: &TcpStream) -> Option<(String, String)> {
 }
 
 /// A command for `--on-end` that writes its facts to `facts.json` and ends when there is a file `go`.
-const UNTIL_GO: &str =
+pub(super) const UNTIL_GO: &str =
     "sh -c 'cat > facts.part; mv facts.part facts.json; until [ -e go ]; do sleep 0.02; done'";
 
-fn sum(counts: &Counts) -> u64 {
+pub(super) fn sum(counts: &Counts) -> u64 {
     counts.values().sum()
 }
 
-fn counts(json: &Value) -> Counts {
+pub(super) fn counts(json: &Value) -> Counts {
     serde_json::from_value(json.clone()).unwrap()
 }
