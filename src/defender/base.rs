@@ -85,12 +85,18 @@ impl ApiBase {
         let path = path.strip_suffix("/api").unwrap_or(path).to_owned();
         url.set_path(&path);
         let base = Self { url };
-        if base.url.scheme() == "http" && !base.is_loopback() {
+        if base.is_http() && !base.is_loopback() {
             return Err(BadBase::Plain {
                 host: base.host().to_owned(),
             });
         }
         Ok(base)
+    }
+
+    /// Whether it is `http://`, which only a loopback address may be.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.url.scheme() == "http"
     }
 
     /// Whether the address is a loopback address.

@@ -73,9 +73,13 @@ impl HttpDefender {
             workers,
             network,
         } = options;
-        // Otherwise the environment's proxy would be used for 127.0.0.1 too.
-        let client = network
-            .client(base.is_loopback())
+        let client = if base.is_http() {
+            Network::client_without_tls()
+        } else {
+            // Otherwise the environment's proxy would be used for 127.0.0.1 too.
+            network.client(base.is_loopback())
+        };
+        let client = client
             .timeout(request_timeout)
             .connect_timeout(CONNECT.min(request_timeout.mul_f64(0.8)))
             .pool_max_idle_per_host(workers)

@@ -50,15 +50,25 @@ impl Network {
     /// would be a call that the limiter does not count. A `direct` client uses no proxy: for this computer itself,
     /// and for the host's metadata service, which a proxy cannot reach.
     pub(crate) fn client(&self, direct: bool) -> ClientBuilder {
-        let client = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
+        let client = without_retries()
             .tls_version_min(tls::Version::TLS_1_2)
-            .tls_certs_merge(self.roots.iter().cloned())
-            .user_agent(concat!("fleetsweep/", env!("CARGO_PKG_VERSION")));
+            .tls_certs_merge(self.roots.iter().cloned());
         if direct { client.no_proxy() } else { client }
     }
+
+    /// The same for `http://` on this computer. It trusts no certificate and needs none; reading the system's takes
+    /// some milliseconds.
+    pub(crate) fn client_without_tls() -> ClientBuilder {
+        without_retries().no_proxy().tls_certs_only([])
+    }
+}
+
+fn without_retries() -> ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .user_agent(concat!("fleetsweep/", env!("CARGO_PKG_VERSION")))
 }
 
 impl fmt::Debug for Network {
