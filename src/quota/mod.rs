@@ -26,6 +26,8 @@
 
 mod call_life;
 mod clock;
+#[cfg(test)]
+pub(crate) mod cpu_time_for_tests;
 mod cut;
 mod forecast;
 mod hold;

@@ -30,8 +30,9 @@ impl Reserve {
     pub fn keep(state: &Path) -> Result<Self, StoreError> {
         let path = Self::place(state);
         let this = Self(Some(path.clone()));
-        // Not zeros, because a file system may store those without using a block.
-        let bytes: Vec<u8> = (1..=u8::MAX).cycle().take(BYTES).collect();
+        // A file system may store zeros without using a block, and compress whatever repeats itself.
+        let mut bytes = vec![0; BYTES];
+        fastrand::fill(&mut bytes);
         let kept = File::create(&path).and_then(|mut file| {
             file.write_all(&bytes)?;
             file.sync_all()

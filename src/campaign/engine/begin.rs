@@ -1,6 +1,7 @@
 //! What a run begins whenever something has happened: permits, list calls, a new token, a write.
 
 use std::{
+    cell::LazyCell,
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
@@ -54,7 +55,9 @@ impl<D: Defender> Drive<D> {
             }
         }
         if self.permit.is_some() && self.dispatcher.wants_look_ahead(now) {
-            let forecast = self.engine.pacer.forecast(Kind::Start);
+            let pacer = &self.engine.pacer;
+            // Hardly ever is there anything to look up again.
+            let forecast = LazyCell::new(|| pacer.forecast(Kind::Start));
             self.dispatcher
                 .look_ahead(now, |calls| now + forecast.lower_bound(calls));
         }
