@@ -246,7 +246,7 @@ async fn the_clock_is_looked_at_again_as_the_last_act_before_sending() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(short_or_long(6, 60)))]
+    #![proptest_config(ProptestConfig::with_cases(short_or_long(4, 60)))]
 
     /// Whatever fails and however slow it is.
     #[test]

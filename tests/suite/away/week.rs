@@ -3,6 +3,7 @@
 use fleetsweep::campaign::{retry::Policy, running::RunningLimits};
 
 use super::*;
+use crate::rig::short_or_long;
 
 /// When the tenant's week is over.
 const END: Duration = Duration::from_hours(7 * 24);
@@ -233,7 +234,9 @@ fn judge(
 
 fn seeds() -> u64 {
     let seeds = std::env::var("FLEETSWEEP_AWAY").ok();
-    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(2)
+    seeds
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(short_or_long(1, 2))
 }
 
 #[tokio::test(start_paused = true)]
