@@ -16,8 +16,9 @@ use crate::{
     store::{Decision, Identity, Loader, NewRow, Store, StoreError},
 };
 
-/// How many rows are passed to the store's thread at once.
+/// How many rows are passed to the store's thread at once, and after how many bytes of long rows.
 const BATCH: usize = 512;
+const BATCH_BYTES: usize = 1 << 18;
 
 /// How many batches may wait for the store.
 const WAITING: usize = 4;
@@ -83,9 +84,12 @@ fn read<R: Read>(
     batches: &SyncSender<Vec<OwnedRow>>,
 ) -> Result<(), OpenError> {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut bytes = 0;
     while let Some(row) = roster.next_row()? {
+        bytes += row.machine_id.len() + row.extra.len();
         batch.push(OwnedRow::of(row));
-        if batch.len() == BATCH {
+        if batch.len() == BATCH || bytes >= BATCH_BYTES {
+            bytes = 0;
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
             if batches.send(full).is_err() {
                 return Ok(());
