@@ -222,3 +222,33 @@ impl Store {
 fn plain(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
     Ok(one_line(&row.get::<_, String>(at)?).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{
+        NewRow,
+        sample_for_tests::{campaign, row},
+    };
+
+    #[test]
+    fn a_row_counts_with_its_own_scan_type_or_the_campaigns_until_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let full = |n, id| NewRow {
+            scan_type: Some("full"),
+            ..row(n, id)
+        };
+        let ended = |n, id| NewRow {
+            ended: Some(("invalid", "no id")),
+            ..full(n, id)
+        };
+        let counts = |name: &str, rows: Vec<NewRow<'_>>| {
+            let store = campaign(&folder.path().join(name), rows);
+            store.scan_types().unwrap()
+        };
+        let kind = |word: &str, count| (word.to_owned(), count);
+        let mixed = vec![row(1, "a"), full(2, "b"), row(3, "c"), ended(4, "d")];
+        assert_eq!(counts("mixed", mixed), [kind("quick", 2), kind("full", 1)]);
+        assert_eq!(counts("full", vec![full(1, "a")]), [kind("full", 1)]);
+        assert_eq!(counts("none", vec![ended(1, "a")]), []);
+    }
+}

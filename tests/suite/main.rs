@@ -5,7 +5,8 @@
     reason = "what a test's helpers cannot get is a failed test too"
 )]
 
-/// Events, metrics, summary, `status`, report and results of the same campaigns. The longest wait, so it begins first.
+/// Events, metrics, summary, `status`, report and results of the same campaigns. They wait for
+/// half a minute and more, so they are the first: tests begin in the order of their names.
 #[cfg(unix)]
 mod agreement;
 /// Who imports whom, read from the `use` lines.

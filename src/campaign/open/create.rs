@@ -192,3 +192,49 @@ pub(crate) fn new_row(
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::{
+        roster::{Options, split_extra},
+        store::Selection,
+    };
+
+    #[test]
+    fn every_row_is_stored_in_order_however_many_and_however_long_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(BATCH_BYTES / 3);
+        let rows = 2 * BATCH + 7;
+        let id = |n: usize| format!("{n:040x}");
+        let cell = |n: usize| if n.is_multiple_of(100) { &*long } else { "" };
+        let mut csv = "machine_id,note\n".to_owned();
+        for n in 1..=rows {
+            writeln!(csv, "{},{}", id(n), cell(n)).unwrap();
+        }
+        let roster = Roster::open("in.csv", csv.as_bytes(), &Options::default()).unwrap();
+        let identity = Identity {
+            campaign: "ab12cd34ef".into(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            tenant: "t".into(),
+            api: "https://a".into(),
+            scan_type: "quick".into(),
+            comment: "c".into(),
+            columns: Vec::new(),
+            id_rule: String::new(),
+        };
+        let state = folder.path().join("a.campaign.db");
+        let intake = take_in(roster, &state, identity, &[], || Ok(())).unwrap();
+        let mut stored = Vec::new();
+        let seen = intake.store.each_row(Selection::All, |row| {
+            let note = split_extra(&row.extra).concat();
+            stored.push((row.n, row.machine_id.clone(), note.len()));
+            Ok::<_, StoreError>(())
+        });
+        seen.unwrap();
+        let expected = (1..=rows).map(|n| (n as u64, id(n), cell(n).len()));
+        assert_eq!(stored, expected.collect::<Vec<_>>());
+    }
+}
