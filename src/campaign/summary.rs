@@ -50,6 +50,9 @@ pub struct Summary {
     /// The results as a workbook, if they were written so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workbook: Option<PathBuf>,
+    /// What else was to be written and was not, such as a workbook or a report: why, and what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_written: Vec<String>,
     /// The state file; `None` for a rehearsal, which keeps no state.
     pub state: Option<PathBuf>,
     /// The most frequent messages, for people.

@@ -217,7 +217,7 @@ pub(super) async fn write_scans_to_results(
     };
     tokio::select! {
         biased;
-        () = signals::to_stop_at_once(Some(signals), |text| monitor.note(text)) => {
+        () = signals::to_stop_at_once(Some(signals), signals::ORDERING, |text| monitor.note(text)) => {
             // The thread that writes the results is still at work. Until the process ends, no other process may write
             // them.
             std::mem::forget(lock);

@@ -39,10 +39,14 @@ pub fn channel() -> (mpsc::Sender<Signal>, mpsc::Receiver<Signal>) {
     (others, signals)
 }
 
-/// Waits until somebody wants to stop at once. The work that goes on meanwhile is putting the results in order, which
-/// is what a milder signal asks for, so that changes nothing, and `say` says so.
+/// What is being done when the results are.
+pub(super) const ORDERING: &str = "the results are being put in order";
+
+/// Waits until somebody wants to stop at once. The work that goes on meanwhile is the end of a run, which is what a
+/// milder signal asks for, so that changes nothing, and `say` says what is being done.
 pub(super) async fn to_stop_at_once(
     signals: Option<&mut mpsc::Receiver<Signal>>,
+    doing: &str,
     say: impl Fn(&str),
 ) {
     if let Some(signals) = signals {
@@ -50,7 +54,7 @@ pub(super) async fn to_stop_at_once(
             if signal == Signal::Abort {
                 return;
             }
-            say("stopping: the results are being put in order; Ctrl-C again stops now");
+            say(&format!("stopping: {doing}; Ctrl-C again stops now"));
         }
     }
     pending::<()>().await;

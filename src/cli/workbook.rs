@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ExitCode, Failure};
+use super::Failure;
 use crate::{
     campaign::{
         journal::{self, JournalError},
@@ -139,13 +139,4 @@ pub(super) fn place(installed: &Installed, meant: &Path) -> String {
             path.display()
         ),
     }
-}
-
-/// A workbook that was not written, while the results are whole.
-#[derive(Debug)]
-pub(super) struct NotWritten {
-    /// The exit code.
-    pub(super) code: ExitCode,
-    /// Why, and what to do.
-    pub(super) why: String,
 }

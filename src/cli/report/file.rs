@@ -54,6 +54,11 @@ impl ReportFile {
         Ok(file)
     }
 
+    /// Its name, for messages.
+    pub(in crate::cli) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn is_stdout(&self) -> bool {
         self.path.as_os_str() == STDIN
     }

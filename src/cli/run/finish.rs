@@ -1,20 +1,17 @@
 //! The end of a run: the results put in order, the summary for programs, the summary for people.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
-use super::{record, workbook};
+use super::{record, report, workbook};
 use crate::{
     campaign::{
         engine::{Ending, trail},
         open::{Locks, Places},
         outcome::{Outcome, Tally},
-        stop::StopReason,
+        stop::{Signal, StopReason},
         summary::{REHEARSED, Summary, unanswered},
     },
     cli::{
@@ -23,7 +20,6 @@ use crate::{
     },
     monitor::JsonEvent,
     results::Installed,
-    store::Store,
 };
 
 /// What is known of the run besides its [`Ending`].
@@ -31,6 +27,8 @@ pub(super) struct RunFacts<'a> {
     pub(super) places: &'a Places,
     /// Where the results are written as a workbook too.
     pub(super) workbook: Option<Target<'a>>,
+    /// Where the report goes, if one is wanted.
+    pub(super) report: Option<ReportFile>,
     pub(super) targets: u64,
     /// The shortest time in which the quota allows the POSTs of this run.
     pub(super) lower_bound: Duration,
@@ -54,18 +52,16 @@ pub(in crate::cli) struct Finished {
     /// Where the results were meant to be.
     meant: PathBuf,
     installed: Installed,
-    /// What to say of a workbook that is not where it should be.
-    said_of_workbook: Option<String>,
+    /// What to say of the workbook and of the report, if they were wanted.
+    said: Vec<String>,
     /// What to say beside the command that goes on.
     hint: Option<&'static str>,
-    /// What to say about the report, if one was wanted.
-    report: Option<String>,
 }
 
-/// Puts the results in order.
+/// Puts the results in order, and writes what else is wanted of them.
 ///
 /// # Errors
-/// Somebody stopped the process before they were.
+/// Somebody stopped the process before the results were in order.
 pub(super) async fn finish(
     ending: Ending,
     facts: RunFacts<'_>,
@@ -80,24 +76,31 @@ pub(super) async fn finish(
         journal,
         tally: tally_before,
         unsettled,
-        mut signals,
+        signals,
         ..
     } = ending;
+    let mut interrupts = Interrupts {
+        signals,
+        is_quiet: facts.is_quiet,
+    };
     let finished = tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals.as_mut(), |text| note(text, facts.is_quiet)) => {
-            return Err(stopped_at_once(summary, facts));
-        }
+        () = interrupts.wait(signals::ORDERING) => return Err(stopped_at_once(summary, facts)),
         finished = journal.finish(facts.ended, &reason) => finished,
     };
-    let written = match &finished {
+    let state = &facts.places.state;
+    let workbook = match &finished {
         Ok(finished) => {
             let results = (&finished.placed, facts.is_rehearsal);
-            let state = &facts.places.state;
-            workbook::write(facts.workbook, state, results, signals.as_mut()).await
+            let stop = interrupts.wait("the workbook is being written");
+            workbook::write(facts.workbook, state, results, stop).await
         }
         Err(_) => Ok(None),
     };
+    let stop = interrupts.wait("the report is being made");
+    drop(facts.lock);
+    let campaign = (state.as_path(), summary.campaign.as_str());
+    let report = report::write(facts.report, campaign, facts.ended, stop).await;
     let installed = match finished {
         Ok(finished) => {
             summary.outcomes = finished.tally;
@@ -113,30 +116,27 @@ pub(super) async fn finish(
             Installed::There(facts.places.results.clone())
         }
     };
-    let failed = written.as_ref().err().map(|failed| failed.code);
-    let code = ExitCode::gravest(
-        [Some(run_exit_code(&summary, facts.scans_code)), failed]
-            .into_iter()
-            .flatten(),
-    );
+    let codes = [workbook.as_ref().err(), report.as_ref().err()].map(|e| e.map(Failure::code));
+    let code = run_exit_code(&summary, facts.scans_code);
+    let code = ExitCode::gravest(codes.into_iter().flatten().chain([code]));
     trail::over(&tally_before, &summary.outcomes, code.number(), &reason);
     summary.exit_code = code.number();
     let (Installed::There(path) | Installed::Aside { path, .. }) = &installed;
     summary.results.clone_from(path);
-    let said_of_workbook = workbook::record(written, &mut summary, facts.workbook);
     let open = summary.outcomes.of(Outcome::NotAttempted) + summary.outcomes.of(Outcome::Unsure);
     if summary.stopped.is_none() || open == 0 {
         summary.next = None;
     }
-    Ok(Finished {
+    let mut finished = Finished {
         summary,
         code,
         meant: facts.places.results.clone(),
         installed,
-        said_of_workbook,
+        said: Vec::new(),
         hint: record::hint(command),
-        report: None,
-    })
+    };
+    finished.record(workbook, report, facts.workbook);
+    Ok(finished)
 }
 
 impl RunFacts<'_> {
@@ -166,6 +166,7 @@ impl RunFacts<'_> {
             stopped,
             results: self.places.results.clone(),
             workbook: None,
+            not_written: Vec::new(),
             state: (!self.is_rehearsal).then(|| self.places.state.clone()),
             troubles: Vec::new(),
             next,
@@ -190,10 +191,22 @@ fn restarts_from_scratch(stop: StopReason) -> StopReason {
     }
 }
 
-/// Prints a note. The monitor has ended by then.
-fn note(text: &str, is_quiet: bool) {
-    if !is_quiet {
-        screen::say(text);
+/// Ctrl-C and its like at the end of a run. The monitor has ended by then.
+struct Interrupts {
+    signals: Option<mpsc::Receiver<Signal>>,
+    is_quiet: bool,
+}
+
+impl Interrupts {
+    /// Waits until somebody wants to stop at once. Whoever stops more gently is told what is being done.
+    async fn wait(&mut self, doing: &str) {
+        let is_quiet = self.is_quiet;
+        let say = |text: &str| {
+            if !is_quiet {
+                screen::say(text);
+            }
+        };
+        signals::to_stop_at_once(self.signals.as_mut(), doing, say).await;
     }
 }
 
@@ -211,43 +224,26 @@ impl Finished {
         self.summary.results = PathBuf::new();
     }
 
-    /// Writes a report of the campaign as it is now. If that fails, nothing else is lost.
-    pub(super) fn report(&mut self, file: &ReportFile, state: &Path, now: Timestamp) {
-        let written = self.write_report(file, state, now);
-        self.report = written.unwrap_or_else(|failure| {
-            self.code = ExitCode::gravest([self.code, failure.code()]);
-            self.summary.exit_code = self.code.number();
-            let whole = match self.summary.stopped {
-                Some(StopReason::Disk(_)) => "",
-                _ => "; the results are whole",
-            };
-            let later = self.summary.state.as_ref().map(|state| {
-                let command = ["fleetsweep", "report"].map(OsString::from);
-                let command = command.into_iter().chain([state.clone().into()]);
-                let command = shell_line(&command.collect::<Vec<_>>());
-                format!("; this makes the report: {command}")
-            });
-            Some(format!(
-                "{}{whole}{}",
-                failure.why,
-                later.unwrap_or_default()
-            ))
-        });
-    }
-
-    fn write_report(
-        &self,
-        file: &ReportFile,
-        state: &Path,
-        now: Timestamp,
-    ) -> Result<Option<String>, Failure> {
-        let store = Store::open_unchecked_read_only(state)?;
-        // The locks are free by now.
-        if store.identity().campaign != self.summary.campaign {
-            let why = "another campaign has taken the place of this one, so there is no report";
-            return Err(Failure::usage(why));
+    /// Records what became of the workbook and the report.
+    fn record(
+        &mut self,
+        workbook: Result<Option<Installed>, Failure>,
+        report: Result<Option<String>, Failure>,
+        meant: Option<Target<'_>>,
+    ) {
+        let summary = &mut self.summary;
+        match workbook {
+            Ok(written) => self.said.extend(workbook::record(written, summary, meant)),
+            Err(failure) => summary.not_written.push(failure.why),
         }
-        file.write(&store, now, None)
+        match report {
+            Ok(said) => self.said.extend(said),
+            Err(failure) => {
+                let is_whole = !matches!(summary.stopped, Some(StopReason::Disk(_)));
+                let why = report::not_made(&failure, is_whole, summary.state.as_deref());
+                summary.not_written.push(why);
+            }
+        }
     }
 
     /// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
@@ -281,8 +277,7 @@ impl Finished {
                 path.display()
             )),
         }
-        let workbook = self.said_of_workbook.iter();
-        for said in workbook.chain(&self.report) {
+        for said in self.said.iter().chain(&summary.not_written) {
             screen::say(said);
         }
     }

@@ -10,7 +10,8 @@
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
 //! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
-//!   [`summary_file`](self), [`workbook`](self): the summary as a file, the results as a workbook.
+//!   [`summary_file`](self), [`workbook`](self), [`report`](self): the summary as a file, the results as a workbook, the
+//!   page for those who were not there.
 //! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
 //! - [`preview`](self): what a run would start with, for `fleetsweep plan`. [`simulated`](self): a run as
 //!   `fleetsweep simulate` has it.
@@ -28,6 +29,7 @@ mod offline_args;
 mod output_args;
 mod preview;
 mod record;
+mod report;
 mod request;
 mod running_args;
 mod setup;
@@ -176,6 +178,7 @@ pub(super) async fn run_campaign(
     let facts = RunFacts {
         places: &run.setup.places,
         workbook: run.args.workbook_target(),
+        report: report_file,
         targets,
         lower_bound: forecast.lower_bound(ending.attempts),
         elapsed: run.api.clock.now().since(began),
@@ -185,9 +188,6 @@ pub(super) async fn run_campaign(
         is_quiet: run.args.progress.quiet,
         lock: opened.lock,
     };
-    let mut finished = finish::finish(ending, facts, command).await?;
-    if let Some(file) = report_file {
-        finished.report(&file, &run.setup.places.state, run.api.clock.wall());
-    }
+    let finished = finish::finish(ending, facts, command).await?;
     Ok((finished, summary_file))
 }

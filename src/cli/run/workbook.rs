@@ -2,17 +2,14 @@
 
 use std::{ffi::OsString, path::Path};
 
-use tokio::sync::mpsc;
-
 use super::{RunArgs, context::RunContext};
 use crate::{
-    campaign::{open::Opened, stop::Signal, summary::Summary},
+    campaign::{open::Opened, summary::Summary},
     cli::{
         ExitCode, Failure,
         paths::FileUse,
         shell_words::shell_line,
-        signals,
-        workbook::{self, NotWritten, Replaces, Target},
+        workbook::{self, Replaces, Target},
     },
     results::Installed,
 };
@@ -73,7 +70,8 @@ impl RunContext {
     }
 }
 
-/// Writes the workbook of a run whose results are in order, if one is wanted. A rehearsal's state goes with it.
+/// Writes the workbook of a run whose results are in order, if one is wanted, until somebody wants to `stop_at_once`. A
+/// rehearsal's state goes with it.
 ///
 /// # Errors
 /// It cannot be written, or somebody wants to stop at once.
@@ -81,21 +79,19 @@ pub(super) async fn write(
     target: Option<Target<'_>>,
     state: &Path,
     (results, is_rehearsal): (&Installed, bool),
-    signals: Option<&mut mpsc::Receiver<Signal>>,
-) -> Result<Option<Installed>, NotWritten> {
+    stop_at_once: impl Future<Output = ()>,
+) -> Result<Option<Installed>, Failure> {
     let Some(target) = target else {
         return Ok(None);
     };
     let path = target.path;
     let (Installed::There(results) | Installed::Aside { path: results, .. }) = results;
     let state_that_stays = (!is_rehearsal).then_some(state);
-    let failed = |code, why: String| NotWritten {
-        code,
-        why: in_words(path, results, state_that_stays, &why),
-    };
+    let failed =
+        |code, why: String| Failure::new(code, in_words(path, results, state_that_stays, &why));
     tokio::select! {
         biased;
-        () = signals::to_stop_at_once(signals, |_| {}) => {
+        () = stop_at_once => {
             let why = format!("stopped before the workbook {} was written", path.display());
             Err(failed(ExitCode::Interrupted, why))
         }
@@ -126,25 +122,16 @@ fn in_words(path: &Path, results: &Path, state: Option<&Path>, why: &str) -> Str
 
 /// Records in the summary where the workbook is. Returns what is to be said if it is not where it should be.
 pub(super) fn record(
-    written: Result<Option<Installed>, NotWritten>,
+    written: Option<Installed>,
     summary: &mut Summary,
     meant: Option<Target<'_>>,
 ) -> Option<String> {
-    match (written, meant) {
-        (Ok(Some(Installed::There(path))), _) => {
-            summary.workbook = Some(path);
-            None
-        }
-        (Ok(Some(aside @ Installed::Aside { .. })), Some(meant)) => {
-            let said = workbook::place(&aside, meant.path);
-            if let Installed::Aside { path, .. } = aside {
-                summary.workbook = Some(path);
-            }
-            Some(said)
-        }
-        (Ok(_), _) => None,
-        (Err(failed), _) => Some(failed.why),
-    }
+    let (written, meant) = written.zip(meant)?;
+    let said = matches!(written, Installed::Aside { .. });
+    let said = said.then(|| workbook::place(&written, meant.path));
+    let (Installed::There(path) | Installed::Aside { path, .. }) = written;
+    summary.workbook = Some(path);
+    said
 }
 
 #[cfg(test)]

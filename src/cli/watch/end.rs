@@ -56,6 +56,11 @@ fn in_words(notice: &Notice, summary: Option<&Summary>) -> String {
         _ => "",
     };
     let mut parts = vec![format!("{who}: {how}{so}"), counts.join(", ")];
+    parts.extend(
+        summary
+            .into_iter()
+            .flat_map(|summary| summary.not_written.clone()),
+    );
     parts.extend(notice.exit_code.map(|code| format!("exit code {code}")));
     parts.retain(|part| !part.is_empty());
     parts.join("; ")
