@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use criterion::Criterion;
+use divan::Bencher;
 use fleetsweep::quota::{Clock, Kind, Moment, Pacer, Permit, Quota};
 use jiff::Timestamp;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -32,7 +32,7 @@ const WARM_UP: u32 = 2_000;
 
 /// A kind of decision.
 struct Decision {
-    /// What `count` calls it.
+    /// What it is called on the command line and in the table.
     word: &'static str,
     name: &'static str,
     /// Makes one.
@@ -57,19 +57,28 @@ fn main() {
     }
     // Only `cargo bench` says so.
     if args.iter().any(|arg| arg == "--bench") {
-        measure();
+        divan::main();
     }
+}
+
+#[divan::bench(args = ["goes", "must-wait", "begins-to-wait"], min_time = 1)]
+fn decision(bencher: Bencher<'_, '_>, word: &str) {
+    bencher.bench_local(decision_of(word).decide);
 }
 
 /// Makes as many decisions of one kind, and nothing else.
 fn repeat(word: &str, times: u32) {
-    let mut decision = decisions()
-        .into_iter()
-        .find(|decision| decision.word == word)
-        .expect("a kind of decision");
+    let mut decision = decision_of(word);
     for _ in 0..times {
         (decision.decide)();
     }
+}
+
+fn decision_of(word: &str) -> Decision {
+    let decision = decisions()
+        .into_iter()
+        .find(|decision| decision.word == word);
+    decision.expect("a kind of decision")
 }
 
 fn check_allocations(decision: &mut Decision) {
@@ -87,20 +96,6 @@ fn check_allocations(decision: &mut Decision) {
         "{}: {WARM_UP} decisions must not allocate, but {change:?}",
         decision.name
     );
-}
-
-fn measure() {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
-    for Decision {
-        name, mut decide, ..
-    } in decisions()
-    {
-        criterion.bench_function(name, |bencher| bencher.iter(&mut decide));
-    }
-    criterion.final_summary();
 }
 
 fn decisions() -> [Decision; 3] {

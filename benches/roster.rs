@@ -4,10 +4,9 @@ use std::{
     fs::File,
     hint::black_box,
     io::{self, BufWriter, Write},
-    time::Duration,
 };
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use divan::{Bencher, counter::BytesCount};
 use fleetsweep::roster::{Options, Roster};
 
 const ROWS: u64 = 1_000_000;
@@ -46,22 +45,17 @@ fn read(file: &File) -> u64 {
     roster.counts().due
 }
 
-fn million_rows(criterion: &mut Criterion) {
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn a_million_rows_of_11_columns(bencher: Bencher<'_, '_>) {
     let file = tempfile::tempfile().expect("a temporary file");
     write_fleet(&file).expect("the fleet is written");
     let size = file.metadata().expect("the file has a size").len();
     assert_eq!(read(&file), ROWS);
-
-    let mut group = criterion.benchmark_group("roster");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(10));
-    group.throughput(Throughput::Bytes(size));
-    group.bench_function("a million rows of 11 columns", |bencher| {
-        bencher.iter(|| read(&file));
-    });
-    group.finish();
+    bencher
+        .counter(BytesCount::new(size))
+        .bench_local(|| read(&file));
 }
-
-criterion_group!(benches, million_rows);
-criterion_main!(benches);
