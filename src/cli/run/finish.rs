@@ -99,8 +99,13 @@ pub(super) async fn finish(
     };
     let stop = interrupts.wait("the report is being made");
     drop(facts.lock);
-    let campaign = (state.as_path(), summary.campaign.as_str());
-    let report = report::write(facts.report, campaign, facts.ended, stop).await;
+    let source = report::Source {
+        campaign: &summary.campaign,
+        state,
+        stays: summary.state.is_some(),
+        is_whole: finished.is_ok(),
+    };
+    let report = report::write(facts.report, source, facts.ended, stop).await;
     let installed = match finished {
         Ok(finished) => {
             summary.outcomes = finished.tally;
@@ -238,11 +243,7 @@ impl Finished {
         }
         match report {
             Ok(said) => self.said.extend(said),
-            Err(failure) => {
-                let is_whole = !matches!(summary.stopped, Some(StopReason::Disk(_)));
-                let why = report::not_made(&failure, is_whole, summary.state.as_deref());
-                summary.not_written.push(why);
-            }
+            Err(failure) => summary.not_written.push(failure.why),
         }
     }
 
