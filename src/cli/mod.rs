@@ -139,7 +139,7 @@ impl From<ResultsError> for Failure {
     }
 }
 
-/// How long an interrupted command waits for its threads. That is enough for a thread to remove its unfinished file,
+/// How long a command waits at its end for threads that nobody waits for any more. That is enough for a thread to remove its unfinished file,
 /// but a disk that hangs does not keep the process alive.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -219,9 +219,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         exit_code: code.number(),
         why: why.as_deref(),
     });
-    if code == ExitCode::Interrupted {
-        runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
-    }
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     code
 }
 

@@ -54,10 +54,15 @@ pub(super) async fn to_stop_at_once(
             if signal == Signal::Abort {
                 return;
             }
-            say(&format!("stopping: {doing}; Ctrl-C again stops now"));
+            say(&stopping(doing));
         }
     }
     pending::<()>().await;
+}
+
+/// What whoever stops is told while this is done.
+pub(super) fn stopping(doing: &str) -> String {
+    format!("stopping: {doing}; Ctrl-C again stops now")
 }
 
 /// Does work that loses nothing if it is cancelled at any moment. Returns `None` if a signal comes first.

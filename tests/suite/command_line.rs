@@ -61,6 +61,11 @@ pub(super) fn said(output: &Output) -> String {
 }
 
 #[track_caller]
+pub(super) fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", said(output));
+}
+
+#[track_caller]
 pub(super) fn assert_refused(output: &Output, code: i32, words: &[&str]) {
     let said = said(output);
     assert_eq!(output.status.code(), Some(code), "{said}");

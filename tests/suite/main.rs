@@ -129,6 +129,9 @@ mod roster_random;
 mod roster_rules;
 /// Slips are never sent, never dropped, and never repeat one another.
 mod roster_slips;
+/// What a run writes at its end besides its results, and cannot.
+#[cfg(unix)]
+mod run_end;
 /// How many of a campaign's scans are under way at once.
 mod running;
 /// Nothing that is written holds a secret.

@@ -22,7 +22,7 @@ use rusqlite::{
 };
 
 use super::{
-    command_line::{Place, outcomes, said},
+    command_line::{Place, assert_code, outcomes, said},
     program::{Server, look_again},
     rig::{self, Rig},
 };
@@ -199,11 +199,6 @@ fn row_sum(cells: &Context<'_>) -> rusqlite::Result<i64> {
             mixed ^ (mixed >> 32)
         });
     Ok(sum.cast_signed())
-}
-
-#[track_caller]
-fn assert_code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}", said(output));
 }
 
 #[test]

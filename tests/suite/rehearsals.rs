@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    command_line::{Place, assert_refused, outcomes, said},
+    command_line::{Place, assert_code, assert_refused, outcomes, said},
     program::{Server, fleet, fleetsweep, look_again},
 };
 
@@ -20,11 +20,6 @@ fn rehearse(place: &Place, more: &[&str]) -> Output {
 fn really(place: &Place, server: &Server, more: &[&str]) -> Output {
     let words = [&SOME[..], more].concat();
     place.run_against(server, &words).output().unwrap()
-}
-
-#[track_caller]
-fn assert_code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}", said(output));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    command_line::{Place, assert_refused, outcomes, said},
+    command_line::{Place, assert_code, assert_refused, outcomes, said},
     program::{Server, fleet, fleetsweep, look_again},
 };
 
@@ -26,11 +26,6 @@ fn run(place: &Place, server: &Server, words: &[&str]) -> Output {
     let run = ["fleet.csv", "--limit", "none", "--request-timeout", "2s"];
     let mut command = place.run_against(server, &run);
     command.args(words).output().unwrap()
-}
-
-#[track_caller]
-fn assert_code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}", said(output));
 }
 
 /// Starts a run that has reported `ended` machines when this returns, and is still at work.

@@ -4,16 +4,14 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::Output,
 };
 
 use calamine::{Data, DataType as _, Reader as _, Xlsx, open_workbook};
 use proptest::prelude::*;
 use rust_xlsxwriter::{Workbook, Worksheet};
-use serde_json::Value;
 
 use super::{
-    command_line::{Place, assert_refused, outcomes, said},
+    command_line::{Place, assert_code, assert_refused, outcomes, said},
     program::{Server, fleetsweep},
 };
 
@@ -50,11 +48,6 @@ fn one_sheet(machines: u32) -> Place {
     let mut book = Workbook::new();
     sheet(&mut book, "Devices", &fleet(machines));
     place_with(&mut book)
-}
-
-#[track_caller]
-fn assert_code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}", said(output));
 }
 
 /// The cells of a workbook's only sheet, as text.
@@ -352,55 +345,6 @@ fn results_writes_the_workbook_anew_and_a_rehearsal_writes_one_too() {
         cells(&place.path("m.xlsx")),
         csv_cells(&place.path("m.csv"))
     );
-}
-
-/// A workbook and a report that cannot be written at the end, when the CSV is whole.
-#[cfg(unix)]
-#[test]
-fn what_cannot_be_written_at_the_end_costs_nothing_but_itself_and_everybody_is_told() {
-    let (place, server) = (one_sheet(2), Server::start(&["--latency", "2s"]));
-    fs::create_dir(place.path("sub")).unwrap();
-    let words = "fleet.data --xlsx sub/a.xlsx --report sub/a.html --summary s.json --progress json --on-end";
-    let words: Vec<_> = words
-        .split(' ')
-        .chain(["cp /dev/stdin notice.json"])
-        .collect();
-    let mut running = place
-        .run_against(&server, &words)
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut events = BufReader::new(running.stderr.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    // The folder goes while the first call is on its way.
-    assert!(events.any(|event| event.contains("\"began\"")));
-    fs::remove_dir(place.path("sub")).unwrap();
-    let said: Vec<_> = events.collect();
-    let said = said.join("\n");
-    assert_eq!(running.wait().unwrap().code(), Some(5), "{said}");
-    for word in [
-        "the results are whole",
-        "fleetsweep results",
-        "--xlsx sub/a.xlsx",
-    ] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
-    assert_eq!(outcomes(&place.read("fleet.results.csv")), ["accepted"; 2]);
-    let [summary, notice] = ["s.json", "notice.json"]
-        .map(|file| serde_json::from_str::<Value>(&place.read(file)).unwrap());
-    let missing: Vec<_> = summary["not_written"].as_array().unwrap().iter().collect();
-    assert_eq!((summary["exit_code"].as_u64(), missing.len()), (Some(5), 2));
-    assert_eq!(notice["summary"], summary);
-    for (why, file) in missing.iter().zip(["sub/a.xlsx", "sub/a.html"]) {
-        let why = why.as_str().unwrap();
-        assert!(why.contains(file), "{why}");
-        assert!(notice["text"].as_str().unwrap().contains(why), "{notice}");
-    }
-    fs::create_dir(place.path("sub")).unwrap();
-    let mut command = fleetsweep(place.0.path());
-    command.args(["results", "fleet.campaign.db", "--xlsx", "sub/a.xlsx"]);
-    assert_code(&command.output().unwrap(), 0);
 }
 
 #[test]

@@ -96,6 +96,8 @@ pub(super) struct Drive<D> {
     pub(super) is_ordered: bool,
     /// Whether the monitor knows that a brake stops the run.
     pub(super) is_braked: bool,
+    /// Whether somebody wants to stop at once.
+    pub(super) is_aborted: bool,
     /// The last forecast of the last call: when it was made, the hold that it was made under, and its result;
     /// `None` if no call is left to go out.
     pub(super) last_call: Option<(Moment, Moment, Option<Expected>)>,
@@ -147,6 +149,7 @@ impl<D: Defender> Drive<D> {
             reported,
             is_ordered: false,
             is_braked: false,
+            is_aborted: false,
             last_call: None,
             waits: Waits::default(),
             engine,
@@ -162,6 +165,7 @@ impl<D: Defender> Drive<D> {
             }
             match self.next_event().await {
                 Event::Signalled(Some(Signal::Abort)) => {
+                    self.is_aborted = true;
                     self.dispatcher.stop(StopReason::Interrupted);
                     break;
                 }

@@ -198,8 +198,8 @@ pub struct Ending {
     pub unanswered: u64,
     /// What has to change about the command before it can go on, if a brake has stopped it.
     pub change: Option<Change>,
-    /// Whether every target has ended.
-    finished: bool,
+    /// Whether every target of the campaign has ended, and that is on disk.
+    pub is_finished: bool,
     /// POSTs of this run.
     pub attempts: u64,
     /// All calls of this run.
@@ -212,14 +212,8 @@ pub struct Ending {
     pub campaign: CampaignId,
     /// The signals that arrive from here on, while the journal is being finished.
     pub signals: Option<mpsc::Receiver<Signal>>,
-}
-
-impl Ending {
-    /// Whether every target of the campaign has ended, and that is on disk.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.finished
-    }
+    /// Whether somebody wanted to stop at once.
+    pub is_aborted: bool,
 }
 
 impl<D: Defender> Engine<D> {

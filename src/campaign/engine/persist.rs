@@ -114,7 +114,7 @@ impl<D: Defender> Drive<D> {
             journal: *journal,
             tally: self.reported,
             unsettled: self.dispatcher.unsettled(),
-            finished,
+            is_finished: finished,
             change: self.dispatcher.change(wall),
             unanswered,
             attempts,
@@ -123,6 +123,7 @@ impl<D: Defender> Drive<D> {
             overdue: self.dispatcher.overdue(),
             campaign: self.engine.campaign,
             signals: self.signals,
+            is_aborted: self.is_aborted,
         }
     }
 

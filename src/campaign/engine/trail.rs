@@ -150,7 +150,7 @@ pub(in crate::campaign) fn no_listing(why: &ListingError) {
 }
 
 /// The campaign stops.
-pub(in crate::campaign) fn stop(reason: &StopReason) {
+pub fn stop(reason: &StopReason) {
     let why = reason.to_string();
     let why = why.as_str();
     match reason {

@@ -123,7 +123,7 @@ fn free_name(state: &Path) -> PathBuf {
 }
 
 /// `fleet.results.csv` as `fleet.<id>.results.csv`.
-fn with_id(path: &Path, campaign: &str) -> PathBuf {
+pub(crate) fn with_id(path: &Path, campaign: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (stem, ending) = split_name(&name, &[".results.csv", ".campaign.db"]);
     path.with_file_name(format!("{stem}.{campaign}{ending}"))

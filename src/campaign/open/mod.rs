@@ -37,6 +37,7 @@ pub mod resume;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub(crate) use archive::with_id;
 pub use error::{Difference, OpenError};
 pub(crate) use locks::{Locks, of_campaign};
 pub(crate) use marks::Marks;

@@ -166,6 +166,7 @@ async fn campaign(
         rng: fastrand::Rng::new(),
         tenant: None,
         durability,
+        results_stay: false,
     };
     let mut has_begun = false;
     let campaign = Box::pin(run::run_campaign(run, &words, world, &mut has_begun));

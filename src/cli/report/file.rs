@@ -54,9 +54,13 @@ impl ReportFile {
         Ok(file)
     }
 
-    /// Its name, for messages.
-    pub(in crate::cli) fn name(&self) -> String {
-        self.path.display().to_string()
+    pub(in crate::cli) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it may replace the report of an earlier campaign.
+    pub(in crate::cli) const fn replaces_earlier(&self) -> bool {
+        self.replaces_earlier
     }
 
     fn is_stdout(&self) -> bool {

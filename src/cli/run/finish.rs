@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{record, report, workbook};
+use super::{not_written::Source, record, report, summary_file::SummaryFile, workbook};
 use crate::{
     campaign::{
         engine::{Ending, trail},
@@ -38,6 +38,8 @@ pub(super) struct RunFacts<'a> {
     pub(super) scans_code: Option<ExitCode>,
     /// Whether the state is deleted with the process, so that there is nothing to resume.
     pub(super) is_rehearsal: bool,
+    /// Whether the results outlive the process.
+    pub(super) results_stay: bool,
     pub(super) is_quiet: bool,
     /// The campaign's locks.
     pub(super) lock: Locks,
@@ -49,6 +51,8 @@ pub(in crate::cli) struct Finished {
     pub(in crate::cli) summary: Summary,
     /// The exit code.
     pub(in crate::cli) code: ExitCode,
+    /// The targets whose outcomes were logged one by one.
+    logged: Tally,
     /// Where the results were meant to be.
     meant: PathBuf,
     installed: Installed,
@@ -68,44 +72,42 @@ pub(super) async fn finish(
     command: &[OsString],
 ) -> Result<Finished, Failure> {
     let mut summary = facts.summary_before_results(&ending, command);
-    let reason = match &summary.stopped {
-        None => "done".to_owned(),
-        Some(stop) => stop.to_string(),
-    };
+    let reason = why_over(&summary);
     let Ending {
         journal,
-        tally: tally_before,
+        tally: logged,
         unsettled,
         signals,
+        is_aborted,
         ..
     } = ending;
     let mut interrupts = Interrupts {
         signals,
+        is_aborted,
         is_quiet: facts.is_quiet,
     };
     let finished = tokio::select! {
         biased;
-        () = interrupts.wait(signals::ORDERING) => return Err(stopped_at_once(summary, facts)),
+        () = interrupts.wait_once_more(signals::ORDERING) => return Err(stopped_at_once(summary, facts)),
         finished = journal.finish(facts.ended, &reason) => finished,
     };
-    let state = &facts.places.state;
+    let placed = finished.as_ref().ok().map(|finished| &finished.placed);
+    let source = Source {
+        campaign: summary.campaign.clone(),
+        state: facts.places.state.clone(),
+        state_stays: !facts.is_rehearsal,
+        results: placed.filter(|_| facts.results_stay).map(path_of),
+    };
     let workbook = match &finished {
-        Ok(finished) => {
-            let results = (&finished.placed, facts.is_rehearsal);
+        Ok(_) => {
             let stop = interrupts.wait("the workbook is being written");
-            workbook::write(facts.workbook, state, results, stop).await
+            workbook::write(facts.workbook, &source, stop).await
         }
-        Err(_) => Ok(None),
+        Err(_) => workbook::without_results(facts.workbook),
     };
-    let stop = interrupts.wait("the report is being made");
     drop(facts.lock);
-    let source = report::Source {
-        campaign: &summary.campaign,
-        state,
-        stays: summary.state.is_some(),
-        is_whole: finished.is_ok(),
-    };
-    let report = report::write(facts.report, source, facts.ended, stop).await;
+    let stop = interrupts.wait("the report is being made");
+    let report = report::write(facts.report, &source, facts.ended, stop).await;
     let installed = match finished {
         Ok(finished) => {
             summary.outcomes = finished.tally;
@@ -115,33 +117,58 @@ pub(super) async fn finish(
         Err(e) => {
             // An earlier disk failure is the cause of this one, so it says more.
             if !matches!(summary.stopped, Some(StopReason::Disk(_))) {
-                summary.stopped = Some(StopReason::Disk(e.to_string()));
+                let failed = StopReason::Disk(e.to_string());
+                trail::stop(&failed);
+                summary.stopped = Some(failed);
             }
             count_rows_without_outcome(&mut summary.outcomes, unsettled, facts.targets);
             Installed::There(facts.places.results.clone())
         }
     };
-    let codes = [workbook.as_ref().err(), report.as_ref().err()].map(|e| e.map(Failure::code));
-    let code = run_exit_code(&summary, facts.scans_code);
-    let code = ExitCode::gravest(codes.into_iter().flatten().chain([code]));
-    trail::over(&tally_before, &summary.outcomes, code.number(), &reason);
-    summary.exit_code = code.number();
-    let (Installed::There(path) | Installed::Aside { path, .. }) = &installed;
-    summary.results.clone_from(path);
+    if facts.results_stay {
+        summary.results = path_of(&installed);
+    }
     let open = summary.outcomes.of(Outcome::NotAttempted) + summary.outcomes.of(Outcome::Unsure);
     if summary.stopped.is_none() || open == 0 {
         summary.next = None;
     }
+    let code = run_exit_code(&summary, facts.scans_code);
+    summary.exit_code = code.number();
     let mut finished = Finished {
         summary,
         code,
+        logged,
         meant: facts.places.results.clone(),
         installed,
         said: Vec::new(),
         hint: record::hint(command),
     };
-    finished.record(workbook, report, facts.workbook);
+    match workbook {
+        Ok(written) => {
+            let said = workbook::record(written, &mut finished.summary, facts.workbook);
+            finished.said.extend(said);
+        }
+        Err(failure) => finished.not_written(failure),
+    }
+    match report {
+        Ok(said) => finished.said.extend(said),
+        Err(failure) => finished.not_written(failure),
+    }
     Ok(finished)
+}
+
+fn path_of(installed: &Installed) -> PathBuf {
+    let (Installed::There(path) | Installed::Aside { path, .. }) = installed;
+    path.clone()
+}
+
+/// Why a run is over, for the log.
+fn why_over(summary: &Summary) -> String {
+    let stopped = summary.stopped.as_ref().map(ToString::to_string);
+    let not_written = || summary.not_written.first().cloned();
+    stopped
+        .or_else(not_written)
+        .unwrap_or_else(|| "done".to_owned())
 }
 
 impl RunFacts<'_> {
@@ -169,7 +196,11 @@ impl RunFacts<'_> {
             lower_bound: self.lower_bound,
             exit_code: ExitCode::Clean.number(),
             stopped,
-            results: self.places.results.clone(),
+            results: if self.results_stay {
+                self.places.results.clone()
+            } else {
+                PathBuf::new()
+            },
             workbook: None,
             not_written: Vec::new(),
             state: (!self.is_rehearsal).then(|| self.places.state.clone()),
@@ -199,19 +230,33 @@ fn restarts_from_scratch(stop: StopReason) -> StopReason {
 /// Ctrl-C and its like at the end of a run. The monitor has ended by then.
 struct Interrupts {
     signals: Option<mpsc::Receiver<Signal>>,
+    /// Whether somebody has wanted to stop at once.
+    is_aborted: bool,
     is_quiet: bool,
 }
 
 impl Interrupts {
-    /// Waits until somebody wants to stop at once. Whoever stops more gently is told what is being done.
+    /// Waits until somebody wants to stop at once, if nobody has yet. Whoever stops more gently is told what is being
+    /// done.
     async fn wait(&mut self, doing: &str) {
+        if !self.is_aborted {
+            self.wait_once_more(doing).await;
+        }
+    }
+
+    /// Waits until somebody wants to stop at once, though somebody may have wanted that before.
+    async fn wait_once_more(&mut self, doing: &str) {
         let is_quiet = self.is_quiet;
         let say = |text: &str| {
             if !is_quiet {
                 screen::say(text);
             }
         };
+        if self.is_aborted {
+            say(&signals::stopping(doing));
+        }
         signals::to_stop_at_once(self.signals.as_mut(), doing, say).await;
+        self.is_aborted = true;
     }
 }
 
@@ -224,27 +269,26 @@ fn count_rows_without_outcome(tally: &mut Tally, unsettled: u64, targets: u64) {
 }
 
 impl Finished {
-    /// Names no results file, because it is gone with the temporary folder.
-    pub(in crate::cli) fn forget_results(&mut self) {
-        self.summary.results = PathBuf::new();
+    /// Something that was wanted besides the results could not be written.
+    fn not_written(&mut self, failure: Failure) {
+        self.code = ExitCode::gravest([self.code, failure.code]);
+        self.summary.exit_code = self.code.number();
+        self.summary.not_written.push(failure.why);
     }
 
-    /// Records what became of the workbook and the report.
-    fn record(
-        &mut self,
-        workbook: Result<Option<Installed>, Failure>,
-        report: Result<Option<String>, Failure>,
-        meant: Option<Target<'_>>,
-    ) {
-        let summary = &mut self.summary;
-        match workbook {
-            Ok(written) => self.said.extend(workbook::record(written, summary, meant)),
-            Err(failure) => summary.not_written.push(failure.why),
+    /// Writes the summary for programs, and logs that the run is over.
+    pub(in crate::cli) fn close(&mut self, file: SummaryFile) {
+        if let Err(failure) = file.write(&self.summary) {
+            screen::say(&failure.why);
+            self.not_written(failure);
         }
-        match report {
-            Ok(said) => self.said.extend(said),
-            Err(failure) => summary.not_written.push(failure.why),
-        }
+        let reason = why_over(&self.summary);
+        trail::over(
+            &self.logged,
+            &self.summary.outcomes,
+            self.code.number(),
+            &reason,
+        );
     }
 
     /// Prints the summary. With `--quiet` that is only why the run stopped and where the results are.
@@ -301,10 +345,12 @@ fn stopped_at_once(summary: Summary, facts: RunFacts<'_>) -> Failure {
     let mut parts = Vec::new();
     let stop = stopped.filter(|stop| *stop != StopReason::Interrupted);
     parts.extend(stop.map(|stop| stop.to_string()));
-    parts.push(format!(
-        "stopped before the results were in the input's order; {} holds what has ended",
-        results.display()
-    ));
+    let order = "stopped before the results were in the input's order";
+    parts.push(if results.as_os_str().is_empty() {
+        order.to_owned()
+    } else {
+        format!("{order}; {} holds what has ended", results.display())
+    });
     parts.extend(unanswered(summary.unanswered, next.is_some()));
     parts.extend(next.map(|(next, change)| {
         let change = change.map_or_else(String::new, |change| format!(", {change}"));

@@ -50,7 +50,7 @@ impl RunContext {
         drop(stop_requests);
         self.api.monitor.sent_all();
         // Now, because following the scans may take hours. Nothing can be lost any more.
-        if ending.is_finished() {
+        if ending.is_finished {
             self.end_mark(&ending.campaign).await;
         }
         let mut scans_code = None;

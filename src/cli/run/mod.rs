@@ -11,7 +11,7 @@
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
 //! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
 //!   [`summary_file`](self), [`workbook`](self), [`report`](self): the summary as a file, the results as a workbook, and
-//!   the page for those who were not there.
+//!   the page for those who were not there. [`not_written`](self): what is said if one of these cannot be.
 //! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
 //! - [`preview`](self): what a run would start with, for `fleetsweep plan`. [`simulated`](self): a run as
 //!   `fleetsweep simulate` has it.
@@ -25,6 +25,7 @@ mod finish;
 mod following;
 mod idle;
 mod input_args;
+mod not_written;
 mod offline_args;
 mod output_args;
 mod preview;
@@ -71,6 +72,8 @@ pub(super) struct World {
     pub(super) tenant: Option<Arc<Tenant>>,
     /// Whether the state waits for the disk.
     pub(super) durability: Durability,
+    /// Whether the results outlive the process.
+    pub(super) results_stay: bool,
 }
 
 /// Whether a run waits for the disk.
@@ -98,6 +101,7 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         rng: fastrand::Rng::new(),
         tenant: None,
         durability: Durability::Full,
+        results_stay: true,
     };
     let mut has_begun = false;
     let ended = Box::pin(run_campaign(args, command, world, &mut has_begun)).await;
@@ -107,10 +111,10 @@ pub async fn run(args: RunArgs, command: &[OsString]) -> Result<ExitCode, Failur
         trail::refused(refused.code.number(), &refused.why);
     }
     let (ended, summary) = match ended {
-        Ok((finished, summary_file)) => {
+        Ok((mut finished, summary_file)) => {
             finished.print(is_quiet);
-            let written = summary_file.write(&finished.summary);
-            (written.map(|()| finished.code), Some(finished.summary))
+            finished.close(summary_file);
+            (Ok(finished.code), Some(finished.summary))
         }
         Err(failure) => (Err(failure), None),
     };
@@ -148,7 +152,8 @@ pub(super) async fn run_campaign(
     }
     // From here on Ctrl-C ends the run in good order. Before this line it ended the process, and nothing was lost.
     let (stop_sender, mut signals) = signals::channel();
-    let (seed, durability) = (world.rng.u64(..), world.durability);
+    let (seed, durability, results_stay) =
+        (world.rng.u64(..), world.durability, world.results_stay);
     let run = RunContext::new(args, setup, world).await?;
     let mut opened = run.admit(opened, &mut brakes, &mut signals).await?;
     if durability == Durability::None {
@@ -185,6 +190,7 @@ pub(super) async fn run_campaign(
         ended: run.api.clock.wall(),
         scans_code,
         is_rehearsal: run.setup.scratch.is_some(),
+        results_stay,
         is_quiet: run.args.progress.quiet,
         lock: opened.lock,
     };

@@ -1,14 +1,15 @@
 //! The results of a run as a workbook (`--xlsx`): checked before the first call, written when the CSV is whole.
 
-use std::{ffi::OsString, path::Path};
-
-use super::{RunArgs, context::RunContext};
+use super::{
+    RunArgs,
+    context::RunContext,
+    not_written::{Later, Source},
+};
 use crate::{
     campaign::{open::Opened, summary::Summary},
     cli::{
-        ExitCode, Failure,
+        Failure,
         paths::FileUse,
-        shell_words::shell_line,
         workbook::{self, Replaces, Target},
     },
     results::Installed,
@@ -70,54 +71,46 @@ impl RunContext {
     }
 }
 
-/// Writes the workbook of a run whose results are in order, if one is wanted, until somebody wants to `stop_at_once`. A
-/// rehearsal's state goes with it.
+/// Writes the workbook of a run whose results are in order, if one is wanted, until somebody wants to `stop_at_once`.
 ///
 /// # Errors
 /// It cannot be written, or somebody wants to stop at once.
 pub(super) async fn write(
     target: Option<Target<'_>>,
-    state: &Path,
-    (results, is_rehearsal): (&Installed, bool),
+    source: &Source,
     stop_at_once: impl Future<Output = ()>,
 ) -> Result<Option<Installed>, Failure> {
     let Some(target) = target else {
         return Ok(None);
     };
-    let path = target.path;
-    let (Installed::There(results) | Installed::Aside { path: results, .. }) = results;
-    let state_that_stays = (!is_rehearsal).then_some(state);
-    let failed =
-        |code, why: String| Failure::new(code, in_words(path, results, state_that_stays, &why));
+    let later = Later {
+        verb: "results",
+        option: "--xlsx",
+        path: target.path,
+        is_of_earlier: target.replaces != Replaces::Nothing,
+    };
     tokio::select! {
         biased;
         () = stop_at_once => {
-            let why = format!("stopped before the workbook {} was written", path.display());
-            Err(failed(ExitCode::Interrupted, why))
+            Err(source.stopped(&format!("the workbook {}", target.path.display()), &later))
         }
-        written = workbook::write(state, target) => {
-            written.map(Some).map_err(|why| failed(ExitCode::Storage, why))
+        written = workbook::write(&source.state, target) => {
+            written.map(Some).map_err(|why| source.failed(&why, &later))
         }
     }
 }
 
-/// Why there is no workbook, that nothing is lost by that, and how to have one, if the state stays.
-fn in_words(path: &Path, results: &Path, state: Option<&Path>, why: &str) -> String {
-    let whole = format!("{why}; the results are whole: {}", results.display());
-    let Some(state) = state else {
-        return whole;
-    };
-    let command: [OsString; 5] = [
-        "fleetsweep".into(),
-        "results".into(),
-        state.into(),
-        "--xlsx".into(),
-        path.into(),
-    ];
-    format!(
-        "{whole}. This writes the workbook: {}",
-        shell_line(&command)
-    )
+/// The workbook of a run whose results are not in order.
+///
+/// # Errors
+/// One is wanted.
+pub(super) fn without_results(target: Option<Target<'_>>) -> Result<Option<Installed>, Failure> {
+    target.map_or(Ok(None), |target| {
+        Err(Failure::storage(format!(
+            "the workbook {} is not written, because the results are not in order",
+            target.path.display()
+        )))
+    })
 }
 
 /// Records in the summary where the workbook is. Returns what is to be said if it is not where it should be.
@@ -132,27 +125,4 @@ pub(super) fn record(
     let (Installed::There(path) | Installed::Aside { path, .. }) = written;
     summary.workbook = Some(path);
     said
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_that_writes_a_missing_workbook_can_be_typed_as_it_is() {
-        let [path, results, state] = ["my sweep.xlsx", "r.1.csv", "my sweep.db"].map(Path::new);
-        let said = in_words(path, results, Some(state), "no");
-        let quoted = shell_line(&[
-            "my sweep.db".into(),
-            "--xlsx".into(),
-            "my sweep.xlsx".into(),
-        ]);
-        assert_ne!(quoted, "my sweep.db --xlsx my sweep.xlsx");
-        assert!(
-            said.ends_with(&format!("fleetsweep results {quoted}")),
-            "{said}"
-        );
-        assert!(said.contains("whole: r.1.csv"), "{said}");
-        assert!(!in_words(path, results, None, "no").contains("fleetsweep"));
-    }
 }

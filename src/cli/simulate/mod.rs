@@ -143,12 +143,11 @@ fn in_virtual_time(clock: Arc<dyn Clock>) -> Now {
 
 /// Prints a single simulation, and returns its exit code.
 fn report_one(
-    (simulated, (finished, summary_file)): (Simulation, (Finished, SummaryFile)),
+    (simulated, (mut finished, summary_file)): (Simulation, (Finished, SummaryFile)),
     json: bool,
     is_quiet: bool,
 ) -> Result<ExitCode, Failure> {
-    summary_file.write(&finished.summary)?;
-    let code = ExitCode::gravest([finished.code, simulated.verdict()]);
+    let verdict = simulated.verdict();
     if json {
         let simulations = vec![simulated];
         Report { simulations }.print(true)?;
@@ -158,7 +157,8 @@ fn report_one(
             simulated.print_hours();
         }
     }
-    Ok(code)
+    finished.close(summary_file);
+    Ok(ExitCode::gravest([finished.code, verdict]))
 }
 
 /// Simulates one run. `speaks` says whether its notes are shown.
@@ -187,16 +187,12 @@ async fn simulate(
         rng: fastrand::Rng::with_seed(seed),
         tenant: Some(Arc::clone(&tenant)),
         durability: Durability::None,
+        results_stay: run.names_results(),
     };
     let scratch = Scratch::new(&mut fastrand::Rng::new())?;
-    let keeps_results = run.names_results();
     let run = run.for_simulation(&scratch);
     let mut has_begun = false;
-    let (mut finished, file) =
-        Box::pin(run::run_campaign(run, command, world, &mut has_begun)).await?;
-    if !keeps_results {
-        finished.forget_results();
-    }
+    let (finished, file) = Box::pin(run::run_campaign(run, command, world, &mut has_begun)).await?;
     let simulated = Simulation::new(values, &finished, hours.cumulative(), &tenant);
     Ok((simulated, (finished, file)))
 }

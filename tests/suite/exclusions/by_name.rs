@@ -152,7 +152,7 @@ impl Sweep {
         // All ids of one machine are that machine.
         let end = |id: &String| {
             let machine = inventory.iter().find(|machine| machine.id == *id);
-            machine.map_or_else(|| id.clone(), |machine| last(inventory, machine).0)
+            machine.map_or_else(|| id.clone(), |machine| end_of(inventory, machine))
         };
         let ends: BTreeSet<_> = self.spared.iter().map(end).collect();
         let same = inventory.iter().map(|machine| &machine.id);
@@ -258,6 +258,19 @@ impl Sweep {
         }
         counts
     }
+}
+
+/// The id that this machine was merged into in the end. Where that goes round in a circle, all ids of the circle are one
+/// machine, and the smallest stands for it.
+fn end_of(inventory: &[Random], machine: &Random) -> String {
+    let next = |machine: &Random| {
+        let into = machine.merged_into.as_ref()?;
+        inventory.iter().find(|machine| machine.id == *into)
+    };
+    let walk = std::iter::successors(Some(machine), |machine| next(machine));
+    // After that many steps a chain is over.
+    let circle = walk.skip(40).take(40).map(|machine| machine.id.clone());
+    circle.min().unwrap_or_else(|| last(inventory, machine).0)
 }
 
 async fn campaign(seed: u64) -> Counts {

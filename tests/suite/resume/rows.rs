@@ -4,10 +4,10 @@ use std::fs;
 
 use super::{
     super::{
-        command_line::{Place, assert_refused, outcomes, said},
+        command_line::{Place, assert_code, assert_refused, outcomes, said},
         program::{Server, fleet},
     },
-    assert_code, count, machine, run,
+    count, machine, run,
 };
 
 /// Rows of two systems; machine 1 stands in two of them. Behind the first row, which is always asked for.

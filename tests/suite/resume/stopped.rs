@@ -7,10 +7,10 @@ use std::{
 
 use super::{
     super::{
-        command_line::{Place, assert_refused, outcomes, wait_for},
+        command_line::{Place, assert_code, assert_refused, outcomes, wait_for},
         program::{Server, fleet, interrupt, state_home},
     },
-    assert_code, count, machine, run, start,
+    count, machine, run, start,
 };
 
 #[test]
