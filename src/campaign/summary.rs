@@ -178,14 +178,12 @@ impl fmt::Display for Summary {
 #[must_use]
 pub fn unanswered(calls: u64, is_kept: bool) -> Option<String> {
     let then = if is_kept {
-        "is looked up when the same command goes on, before anything else is sent there"
+        "whether a scan was started is looked up when the same command goes on, before anything else is sent there"
     } else {
-        "nobody looks up: a rehearsal keeps no state"
+        "a rehearsal keeps no state, so whether scans were started is not looked up"
     };
     let calls = (calls > 0).then(|| count::of(calls, "call"))?;
-    Some(format!(
-        "{calls} went out without an answer: whether a scan was started {then}"
-    ))
+    Some(format!("{calls} went out without an answer: {then}"))
 }
 
 /// A duration, with tenths of a second if it is short.

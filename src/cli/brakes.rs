@@ -16,8 +16,8 @@ use crate::{
 pub struct BrakeArgs {
     /// Stop when so many have ended as `failed`, `refused` or `unsure`.
     ///
-    /// They are counted over the campaign, or with --again --extend over each night. P percent is of the machines that
-    /// have ended, once 20 have.
+    /// They are counted over the campaign, or with --again --extend over each night. A percentage is of the machines
+    /// that have ended, and counts once 20 have.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 

@@ -22,18 +22,10 @@ pub struct QuotaNote {
     /// Whether calls are spread evenly.
     even: bool,
     /// The ledger; `None` without limits, and in a rehearsal.
-    place: Option<Place>,
+    place: Option<LedgerPlace>,
     /// What else bounds the calls.
     #[serde(default, rename = "terms")]
     bounds: RunBounds,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    file: PathBuf,
-    cloud: String,
-    tenant: String,
-    application: String,
 }
 
 impl QuotaNote {
@@ -65,7 +57,7 @@ impl QuotaNote {
         let place = if quota.is_unlimited() || (is_rehearsal && file.is_none()) {
             None
         } else {
-            Some(Place {
+            Some(LedgerPlace {
                 file: find(file)?,
                 cloud: quota_realm(base),
                 tenant,
@@ -153,13 +145,13 @@ impl QuotaNote {
         clock: &Arc<dyn Clock>,
         request_timeout: Duration,
     ) -> Result<Pacer, Failure> {
-        match self.ledger() {
+        match &self.place {
             None => Ok(Pacer::new(quota, Arc::clone(clock))),
             Some(place) => {
                 // In a process that is short of CPU time, a call is given up a little late.
                 let longest = request_timeout + LONGEST_WAIT;
                 let clock = Arc::clone(clock);
-                Ok(Pacer::with_ledger(quota, clock, &place, longest)?)
+                Ok(Pacer::with_ledger(quota, clock, place, longest)?)
             }
         }
     }
@@ -173,19 +165,10 @@ impl QuotaNote {
         quota: &Quota,
         clock: &Arc<dyn Clock>,
     ) -> Result<QuotaSnapshot, Failure> {
-        match self.ledger() {
+        match &self.place {
             None => Ok(QuotaSnapshot::unspent(quota, clock.as_ref())),
-            Some(place) => Ok(QuotaSnapshot::of_ledger(quota, clock, &place)?),
+            Some(place) => Ok(QuotaSnapshot::of_ledger(quota, clock, place)?),
         }
-    }
-
-    fn ledger(&self) -> Option<LedgerPlace> {
-        self.place.clone().map(|place| LedgerPlace {
-            file: place.file,
-            cloud: place.cloud,
-            tenant: place.tenant,
-            application: place.application,
-        })
     }
 }
 

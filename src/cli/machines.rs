@@ -221,7 +221,10 @@ fn say(
     }
     let left_out = join.map_or(0, Join::left_out);
     monitor.say(&match listed.machines - left_out {
-        0 if left_out > 0 => "no machine is left: look at what the reports were to say".to_owned(),
+        0 if left_out > 0 => {
+            "no machine matches: look at --av-mode, --signatures and --not-scanned-within"
+                .to_owned()
+        }
         machines => summary(machines, wanted, output.map(PathBuf::as_path)),
     });
 }

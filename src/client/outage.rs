@@ -83,7 +83,7 @@ impl Outage {
         if self.answered_before {
             (persisted >= PERSISTS_FOR).then(|| {
                 format!(
-                    "{}; that has stood for {}",
+                    "{}; this has lasted for {}",
                     self.why,
                     span::in_words(persisted)
                 )

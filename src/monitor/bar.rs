@@ -156,8 +156,6 @@ impl Monitor for Bar {
         keys::hide();
     }
 
-    fn target_ended(&self, _: &Ended<'_>) {}
-
     fn state(&self, state: &State) {
         let mut shown = self.shown();
         if !self.is_hushed.load(Ordering::Relaxed) && shown.is_due(state) {

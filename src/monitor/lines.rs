@@ -81,8 +81,6 @@ impl Monitor for Lines {
         self.page().write(&began.in_words());
     }
 
-    fn target_ended(&self, _: &Ended<'_>) {}
-
     fn state(&self, state: &State) {
         let mut page = self.page();
         // The end of the last target may be followed by hours of watching scans.

@@ -54,13 +54,19 @@ pub use state::{Began, Ended, State, Waiting};
 /// Receives reports of a run's progress. Every method must return quickly, because the dispatcher waits for it.
 pub trait Monitor: Send + Sync {
     /// The roster has been read and stored, and the first call is next.
-    fn began(&self, began: &Began<'_>);
+    fn began(&self, began: &Began<'_>) {
+        let _ = began;
+    }
 
     /// A target has ended. Its outcome is stored, and its line is in the results file.
-    fn target_ended(&self, ended: &Ended<'_>);
+    fn target_ended(&self, ended: &Ended<'_>) {
+        let _ = ended;
+    }
 
     /// The run's state, after every change, and about once a second while nothing changes.
-    fn state(&self, state: &State);
+    fn state(&self, state: &State) {
+        let _ = state;
+    }
 
     /// How the scans of the campaign stand, after each look at them.
     fn scans(&self, scans: &Scans) {
@@ -86,7 +92,9 @@ pub trait Monitor: Send + Sync {
     fn sent_all(&self) {}
 
     /// One line for the user.
-    fn note(&self, text: &str);
+    fn note(&self, text: &str) {
+        let _ = text;
+    }
 
     /// One line that is shown even if progress and notes are not: the result of the run, and where it is.
     fn say(&self, text: &str) {
@@ -99,5 +107,5 @@ pub trait Monitor: Send + Sync {
     }
 
     /// The run is over. This is the last report.
-    fn ended(&self);
+    fn ended(&self) {}
 }

@@ -116,8 +116,6 @@ impl Monitor for Occasions {
         seen.ended = began.already_ended;
     }
 
-    fn target_ended(&self, _: &Ended<'_>) {}
-
     fn state(&self, state: &State) {
         if let Some(notice) = self.seen().next(state) {
             let _ = self.notices.try_send(notice);
@@ -134,9 +132,6 @@ impl Monitor for Occasions {
         };
         let _ = self.notices.try_send(notice);
     }
-
-    fn note(&self, _: &str) {}
-    fn ended(&self) {}
 }
 
 #[cfg(test)]

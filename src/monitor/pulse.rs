@@ -48,9 +48,6 @@ impl Pulse {
 }
 
 impl Monitor for Pulse {
-    fn began(&self, _: &Began<'_>) {}
-    fn target_ended(&self, _: &Ended<'_>) {}
-
     fn state(&self, _: &State) {
         *self.phase() = Phase::Sending(Instant::now());
     }
@@ -58,9 +55,6 @@ impl Monitor for Pulse {
     fn sent_all(&self) {
         *self.phase() = Phase::Sent;
     }
-
-    fn note(&self, _: &str) {}
-    fn ended(&self) {}
 }
 
 #[cfg(test)]

@@ -10,15 +10,9 @@ use crate::plain_text::one_line;
 pub struct NotesOnly;
 
 impl Monitor for NotesOnly {
-    fn began(&self, _: &Began<'_>) {}
-    fn target_ended(&self, _: &Ended<'_>) {}
-    fn state(&self, _: &State) {}
-
     fn note(&self, text: &str) {
         to_stderr(text);
     }
-
-    fn ended(&self) {}
 }
 
 /// Shows neither progress nor notes, but what is said in any case: `-q`.
@@ -26,16 +20,9 @@ impl Monitor for NotesOnly {
 pub struct Silent;
 
 impl Monitor for Silent {
-    fn began(&self, _: &Began<'_>) {}
-    fn target_ended(&self, _: &Ended<'_>) {}
-    fn state(&self, _: &State) {}
-    fn note(&self, _: &str) {}
-
     fn say(&self, text: &str) {
         to_stderr(text);
     }
-
-    fn ended(&self) {}
 }
 
 /// Writes a line. If stderr is gone, there is nobody to report the error to.

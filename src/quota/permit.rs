@@ -81,12 +81,6 @@ impl Permit {
         self.finish_cut_off();
     }
 
-    /// No connection was made, so nothing can have been sent. The windows start now nevertheless, because a proxy or
-    /// firewall on the way may have counted the attempt.
-    pub fn not_sent(mut self) {
-        self.finish_after(Duration::ZERO);
-    }
-
     /// The service has refused the call because its quota was exceeded: calls of the kind are held for as long as it
     /// said, and the limit of the window that it named is reduced.
     pub fn throttled(mut self, throttle: &Throttle) {

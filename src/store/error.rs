@@ -72,7 +72,7 @@ pub enum StoreError {
 /// campaign, which does not know of the scans that this one has started.
 fn cure(act: &str) -> &'static str {
     if act == "create" {
-        "Make room or mend the rights there, or name another file with --state"
+        "Free some disk space or fix the permissions there, or name another file with --state"
     } else {
         "Make room on the disk, or mend what keeps the file from being used; then give the same command again"
     }

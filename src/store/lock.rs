@@ -29,7 +29,7 @@ pub enum LockError {
     Held(PathBuf),
     /// The lock file cannot be created.
     #[error(
-        "cannot lock the campaign's state with {}: {source}; make room or mend the rights there, then give the same \
+        "cannot lock the campaign's state with {}: {source}; free some disk space or fix the permissions there, then give the same \
          command",
         path.display()
     )]

@@ -105,7 +105,7 @@ fn what_makes_a_campaign_is_refused_by_name_and_nothing_is_sent() {
         (
             row(1, "quick,mine,1"),
             row(2, ",,") + &row(3, ",,"),
-            ["line 4", "a row more", &machine(3)],
+            ["line 4", "an additional row", &machine(3)],
         ),
     ]
     .map(|(one, two, words)| (format!("{header}{one}{two}"), words.map(str::to_owned)));

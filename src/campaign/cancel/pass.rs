@@ -178,7 +178,7 @@ impl<'a, D: Defender> Pass<'a, D> {
             .await?;
         let call = Call::CancelAction {
             id: turn.scan.id.clone(),
-            comment: format!("called back by fleetsweep {}", self.canceller.campaign),
+            comment: format!("cancelled by fleetsweep {}", self.canceller.campaign),
         };
         self.done.calls += 1;
         // It may be under way until the call's result is known.

@@ -166,7 +166,7 @@ impl<D: Defender> Drive<D> {
     /// half a minute passes before the calls that were in flight can be looked up.
     fn pause(&self, now: Moment) -> Option<monitor::Waiting> {
         if let Some(left) = self.dispatcher.waits_for_place(now) {
-            let what = "at the earliest, for as many scans are running as --max-running allows";
+            let what = "at the earliest, because --max-running is reached";
             return Some(monitor::Waiting {
                 what: what.to_owned(),
                 cause: "--max-running reached".into(),

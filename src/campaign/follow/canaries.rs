@@ -34,7 +34,7 @@ impl<D: Defender> Follower<D> {
             }
             let Some(pause) = round else {
                 return Ok(Err(format!(
-                    "there are {}, and some are not found any more",
+                    "there are {}, and some can no longer be found",
                     in_words(&scans)
                 )));
             };

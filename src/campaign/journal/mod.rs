@@ -132,7 +132,7 @@ pub enum JournalError {
     Unread(StoreError),
     /// The results cannot be written.
     #[error(
-        "{0}; make room on the disk, or mend what keeps the file from being used, then give the same command again"
+        "{0}; free some disk space, or fix what keeps the file from being used, then give the same command again"
     )]
     Results(#[from] ResultsError),
     /// The results could not be begun, which was reported before, or nobody waits for them any more.

@@ -260,7 +260,7 @@ impl From<Loss> for OpenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
     /// The command.
-    #[error("{what} is `{is}`, it began with `{was}`")]
+    #[error("{what} is now `{is}`; the campaign began with `{was}`")]
     Command {
         /// What the command says something else about.
         what: &'static str,
@@ -280,7 +280,7 @@ pub enum Difference {
         machine: String,
     },
     /// The input has more rows.
-    #[error("line {line} of {input} is a row more ({machine})")]
+    #[error("line {line} of {input} is an additional row ({machine})")]
     RowMore {
         /// The input's name.
         input: String,

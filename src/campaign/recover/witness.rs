@@ -64,8 +64,8 @@ pub enum Loss {
     },
     /// A recovery was begun and not completed.
     #[error(
-        "the campaign's state {} was being recovered, and that did not come to its end. Nothing was sent. The \
-         same command with --recover goes on with it",
+        "the recovery of the campaign's state {} was interrupted. Nothing was sent. The same command with --recover \
+         goes on with it",
         state.display()
     )]
     Unrecovered {

@@ -47,12 +47,6 @@ pub(super) fn empty() -> Histogram<u64> {
 }
 
 impl Monitor for Latencies {
-    fn began(&self, _: &Began<'_>) {}
-    fn target_ended(&self, _: &Ended<'_>) {}
-    fn state(&self, _: &State) {}
-    fn note(&self, _: &str) {}
-    fn ended(&self) {}
-
     fn answered(&self, since_due: Duration) {
         self.add(since_due);
     }

@@ -10,10 +10,10 @@ use crate::{campaign::away::OFFLINE_AFTER, cli::values};
 pub(super) struct OfflineArgs {
     /// What to do with machines that the inventory has not seen lately.
     ///
-    /// `send` sends to them as to all others, and the service keeps the scan until they are back, nobody knows for how
-    /// long. `defer` lets them go behind all others: the inventory is listed every 15 minutes, each machine that is
-    /// back goes next, and when nobody else is left, or shortly before --not-after where that is later, the rest is
-    /// sent to all the same. It needs the role Machine.Read.All.
+    /// `send` sends to them as to all others, and the service keeps the scan until they are back; for how long is not
+    /// documented. `defer` lets them go behind all others: the inventory is listed every 15 minutes, each machine that
+    /// is back goes next, and when no other is left, or shortly before --not-after where that is later, the remaining
+    /// ones are sent to anyway. It needs the role Machine.Read.All.
     #[arg(
         long,
         value_enum,

@@ -133,9 +133,7 @@ impl Scratch {
             ))),
         }
     }
-}
 
-impl Scratch {
     /// A file in it.
     pub(in crate::cli) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)

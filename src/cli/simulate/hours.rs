@@ -65,13 +65,9 @@ impl Monitor for Hours {
         }
     }
 
-    fn state(&self, _: &State) {}
-
     fn note(&self, text: &str) {
         if self.speaks {
             screen::say(text);
         }
     }
-
-    fn ended(&self) {}
 }

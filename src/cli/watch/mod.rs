@@ -146,11 +146,6 @@ impl Voice {
 }
 
 impl Monitor for Voice {
-    fn began(&self, _: &Began<'_>) {}
-    fn target_ended(&self, _: &Ended<'_>) {}
-    fn state(&self, _: &State) {}
-    fn note(&self, _: &str) {}
-
     fn ended(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }

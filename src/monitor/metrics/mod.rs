@@ -43,8 +43,6 @@ impl Monitor for Metrics {
         self.families().about(began.id());
     }
 
-    fn target_ended(&self, _: &Ended<'_>) {}
-
     fn state(&self, state: &State) {
         self.families().set_state(state);
     }
@@ -56,7 +54,4 @@ impl Monitor for Metrics {
     fn called(&self, call: &Called<'_>) {
         self.families().count(call);
     }
-
-    fn note(&self, _: &str) {}
-    fn ended(&self) {}
 }

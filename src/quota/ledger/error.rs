@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum LedgerError {
     /// The file or its directory cannot be created, opened, read or written.
     #[error(
-        "cannot use the quota ledger {}: {source}; make room on the disk (or mend the rights), then give the same \
+        "cannot use the quota ledger {}: {source}; free some disk space or fix the permissions, then give the same \
          command again",
         path.display()
     )]

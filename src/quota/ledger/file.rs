@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
 use super::{
     super::clock::{Clock, Moment},
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// Where a quota is remembered, and whose it is. Calls are counted together if all fields are equal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerPlace {
     /// The file. It is created if it does not exist, and so is its directory.
     pub file: PathBuf,

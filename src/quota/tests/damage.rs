@@ -160,7 +160,7 @@ async fn a_place_that_cannot_be_is_refused_in_words() {
     for place in [file.join("quota.db"), folder] {
         let message = open(&place, &clock()).unwrap_err().to_string();
         assert!(message.contains("a file"), "{message}");
-        assert!(message.contains("mend the rights"), "{message}");
+        assert!(message.contains("fix the permissions"), "{message}");
         assert_names_no_other_ledger(&message);
     }
 }

@@ -71,13 +71,12 @@ async fn a_call_that_was_lost_counts_a_grace_longer_and_one_that_was_given_up_as
     type End = fn(Permit);
     // Without a ledger, the request timeout is a run's default.
     let cut_off = PERMIT_LIFE + 2 * REQUEST_TIMEOUT;
-    let ends: [(End, Duration); 7] = [
+    let ends: [(End, Duration); 6] = [
         (Permit::unanswered, GRACE),
         (|permit| permit.timed_out(7 * SECOND), 7 * SECOND),
         (|permit| permit.timed_out(SECOND), GRACE),
         (Permit::cut_off, cut_off),
         (drop, cut_off),
-        (Permit::not_sent, Duration::ZERO),
         (Permit::answered, Duration::ZERO),
     ];
     for (end, grace) in ends {

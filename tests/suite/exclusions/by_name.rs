@@ -36,6 +36,8 @@ struct Sweep {
     rows: Vec<String>,
     /// Every id that must not be sent to.
     spared: BTreeSet<String>,
+    /// The campaign's id.
+    campaign: String,
     /// What the campaign has found out about its cells.
     known: BTreeMap<String, String>,
     scans: usize,
@@ -70,6 +72,7 @@ impl Sweep {
             folder: tempfile::tempdir().unwrap(),
             rows,
             spared: BTreeSet::new(),
+            campaign: String::new(),
             known: BTreeMap::new(),
             scans: 0,
             extends: false,
@@ -128,10 +131,21 @@ impl Sweep {
         let listings = self.tenant.recorder().calls(Kind::Machines) - before;
         assert!(listings <= 1, "seed {}: listed {listings} times", self.seed);
         let inventory = (listings == 1).then_some(usize::try_from(before).unwrap());
+        self.note_campaign();
         self.spare(&lists.concat(), lifted.as_deref(), inventory);
         self.judge(&done);
         self.learn();
         done
+    }
+
+    /// A campaign that follows a finished one knows nothing of what that one has found out.
+    fn note_campaign(&mut self) {
+        let ids = cells(self.path(), ["campaign"]);
+        let id = ids.into_iter().flatten().find(|id| !id.is_empty()).unwrap();
+        if id != self.campaign {
+            self.known.clear();
+            self.campaign = id;
+        }
     }
 
     /// What a command may not send to any more, worked out without an index.
@@ -152,7 +166,7 @@ impl Sweep {
         // All ids of one machine are that machine.
         let end = |id: &String| {
             let machine = inventory.iter().find(|machine| machine.id == *id);
-            machine.map_or_else(|| id.clone(), |machine| end_of(inventory, machine))
+            machine.map_or_else(|| id.clone(), |machine| last(inventory, machine).0)
         };
         let ends: BTreeSet<_> = self.spared.iter().map(end).collect();
         let same = inventory.iter().map(|machine| &machine.id);
@@ -222,19 +236,7 @@ impl Sweep {
         let spared: Vec<_> = self.spared.iter().cloned().collect();
         let lifted = self.rng.choice(&spared).cloned();
         let lifted = lifted.filter(|_| self.rng.u8(0..4) == 0);
-        if mode.contains("again") {
-            self.begins_anew();
-        }
         self.command(&options, [&lists[0], &lists[1]], lifted).await;
-    }
-
-    /// A campaign that follows a finished one knows nothing of what that one has found out.
-    fn begins_anew(&mut self) {
-        let rows = cells(self.path(), ["message"]);
-        let waits = |[message]: &[String; 1]| message.contains("--max-machines");
-        if !rows.iter().any(waits) {
-            self.known.clear();
-        }
     }
 
     /// Whoever is not spared has been scanned by now, or cannot be meant.
@@ -242,13 +244,15 @@ impl Sweep {
         let mut counts = Counts::default();
         for row in cells(
             self.path(),
-            ["machine_id", "outcome", "message", "resolved"],
+            ["input_name", "machine_id", "outcome", "message", "resolved"],
         ) {
-            let [machine, outcome, message, how] = row.each_ref().map(String::as_str);
+            let [typed, machine, outcome, message, how] = row.each_ref().map(String::as_str);
             if how.is_empty() || outcome == "duplicate" || message.contains("no longer in") {
                 continue;
             }
-            if self.spared.contains(&machine.to_lowercase()) {
+            // Whatever an id was merged into when it was looked up, its row says that it is meant.
+            let ids = [typed, machine].map(str::to_lowercase);
+            if ids.iter().any(|id| self.spared.contains(id)) {
                 counts.spared += usize::from(message == "excluded");
                 continue;
             }
@@ -258,19 +262,6 @@ impl Sweep {
         }
         counts
     }
-}
-
-/// The id that this machine was merged into in the end. Where that goes round in a circle, all ids of the circle are one
-/// machine, and the smallest stands for it.
-fn end_of(inventory: &[Random], machine: &Random) -> String {
-    let next = |machine: &Random| {
-        let into = machine.merged_into.as_ref()?;
-        inventory.iter().find(|machine| machine.id == *into)
-    };
-    let walk = std::iter::successors(Some(machine), |machine| next(machine));
-    // After that many steps a chain is over.
-    let circle = walk.skip(40).take(40).map(|machine| machine.id.clone());
-    circle.min().unwrap_or_else(|| last(inventory, machine).0)
 }
 
 async fn campaign(seed: u64) -> Counts {

@@ -150,8 +150,6 @@ fn assert_adds_up(state: &State) {
 }
 
 impl Monitor for Ear {
-    fn began(&self, _: &Began<'_>) {}
-
     fn target_ended(&self, ended: &Ended<'_>) {
         let ended = (ended.machine_id.to_owned(), ended.outcome.to_owned());
         self.0.lock().unwrap().ended.push(ended);
@@ -177,6 +175,4 @@ impl Monitor for Ear {
     fn note(&self, text: &str) {
         self.0.lock().unwrap().notes.push(text.to_owned());
     }
-
-    fn ended(&self) {}
 }

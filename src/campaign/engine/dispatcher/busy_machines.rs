@@ -272,7 +272,8 @@ impl Dispatcher {
         let waiting = std::mem::take(&mut self.busy.waiting);
         if !waiting.is_empty() && !std::mem::replace(&mut self.busy.is_blind_said, true) {
             self.notes.push(
-                "without the list of scans, busy machines are asked again by a call each".into(),
+                "without the list of scans, each busy machine is tried again by a call of its own"
+                    .into(),
             );
         }
         for (n, (pending, _)) in waiting {

@@ -132,7 +132,7 @@ impl Dispatcher {
                     unconfirmed.absent = Some(listing.began);
                     unconfirmed.slow_listings += u8::from(listing.began + FINDING < now);
                     if unconfirmed.slow_listings >= SLOW_LISTINGS {
-                        let why = "the list takes longer to read than what it tells is good for";
+                        let why = "reading the list takes longer than its answer stays valid";
                         self.end_unsure(pending, None, why);
                     } else if was_pending {
                         self.busy_with_another(pending, None, None, now, wall);
