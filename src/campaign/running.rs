@@ -5,7 +5,7 @@ use std::{collections::HashMap, str::FromStr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{follow::watch::OLDEST_FOREIGN, shared_store::all_open};
+use super::follow::watch::OLDEST_FOREIGN;
 use crate::{
     client::margins::{BLIND_MARGIN, before},
     monitor::{count, span},
@@ -189,7 +189,7 @@ impl RunningLimits {
         };
         Ok(AtStart {
             groups,
-            scans: all_open(store)?.into_iter().filter(may_run).collect(),
+            scans: store.open_actions()?.into_iter().filter(may_run).collect(),
             unsure: store.ended_unsure()?,
         })
     }

@@ -16,9 +16,6 @@ use crate::{
     store::{OpenAction, Store, StoreError},
 };
 
-/// How many open scans are read from the store at once.
-const PAGE: usize = 10_000;
-
 /// The state file, for following and cancelling. It is open only while it is used: the process that runs the
 /// campaign can fold the journal in only if nobody else has the file open. It was checked as a whole before,
 /// and is not checked again each time.
@@ -48,20 +45,6 @@ impl SharedStore {
         match done.await {
             Ok(done) => Ok(done?),
             Err(e) => Err(e.into()),
-        }
-    }
-}
-
-/// Every target whose scan is not known to be over.
-pub(super) fn all_open(store: &Store) -> Result<Vec<OpenAction>, StoreError> {
-    let mut all: Vec<OpenAction> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |open| open.n);
-        let page = store.open_actions(after, PAGE)?;
-        let full = page.len() == PAGE;
-        all.extend(page);
-        if !full {
-            return Ok(all);
         }
     }
 }

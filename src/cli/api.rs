@@ -9,7 +9,7 @@ use crate::{
         follow::{FollowOptions, Follower},
         tag::CampaignId,
     },
-    client::caller::{Caller, OnOutage},
+    client::caller::{Caller, OnOutage, kind_of},
     defender::{
         Call, Defender, HttpDefender, Lost, Reply,
         sign_in::{Token, TokenSource},
@@ -97,18 +97,6 @@ impl Drop for OnItsWay<'_> {
                 took: self.told.clock.now().since(self.sent),
             });
         }
-    }
-}
-
-fn kind_of(call: &Call) -> Kind {
-    match call {
-        Call::StartScan { .. } => Kind::Start,
-        Call::ListScans { .. } => Kind::List,
-        Call::GetAction { .. } => Kind::Get,
-        Call::CancelAction { .. } => Kind::Cancel,
-        Call::Machines { .. } => Kind::Machines,
-        Call::DeviceAvInfo { .. } => Kind::Health,
-        Call::Alerts { .. } => Kind::Alerts,
     }
 }
 

@@ -12,10 +12,7 @@ use super::{
     list::{self, Broken, Listed, Progress, TOP},
     reply::Said,
 };
-use crate::{
-    defender::{Call, Defender, Order, wire::Alert},
-    quota::Kind,
-};
+use crate::defender::{Call, Defender, Order, wire::Alert};
 
 /// Where alerts come from.
 pub trait Alerts {
@@ -111,7 +108,6 @@ struct Since(Timestamp);
 
 impl Listed for Since {
     type Row = Alert;
-    const KIND: Kind = Kind::Alerts;
     const EMPTY_IS_404: bool = false;
 
     fn call(&self, skip: u32, order: Order) -> Call {

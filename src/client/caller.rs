@@ -136,12 +136,8 @@ impl<D: Defender> Caller<D> {
     ///
     /// # Errors
     /// The service refuses the call for good, or it does not answer.
-    pub async fn ask<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        call: &Call,
-    ) -> Result<Answered<T>, CallError> {
-        let (_, answered) = self.ask_timed(kind, call).await?;
+    pub async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<Answered<T>, CallError> {
+        let (_, answered) = self.ask_timed(call).await?;
         Ok(answered)
     }
 
@@ -151,40 +147,37 @@ impl<D: Defender> Caller<D> {
     /// As those of [`ask`](Self::ask).
     pub(crate) async fn ask_timed<T: DeserializeOwned>(
         &self,
-        kind: Kind,
         call: &Call,
     ) -> Result<(Moment, Answered<T>), CallError> {
         let mut tries = 0;
         loop {
-            let unanswered = match self.until_made(kind, call).await {
-                Err(unanswered @ CallError::Unanswered { .. }) => unanswered,
+            let (trouble, never_sent) = match self.until_made(call).await {
+                Err(CallError::Unanswered {
+                    trouble,
+                    never_sent,
+                }) => (trouble, never_sent),
                 done => return done,
-            };
-            let CallError::Unanswered {
-                trouble,
-                never_sent,
-            } = &unanswered
-            else {
-                return Err(unanswered);
             };
             tries += u32::from(!never_sent);
             let is_final = tries >= TRIES || is_missing(call, trouble.said.status);
             if is_final || matches!(self.on_outage, OnOutage::None) {
-                return Err(unanswered);
+                return Err(CallError::Unanswered {
+                    trouble,
+                    never_sent,
+                });
             }
-            self.hold(kind, trouble).await?;
+            self.hold(kind_of(call), &trouble).await?;
         }
     }
 
     /// Repeats the call until it was sent with a valid permit and a valid token.
     async fn until_made<T: DeserializeOwned>(
         &self,
-        kind: Kind,
         call: &Call,
     ) -> Result<(Moment, Answered<T>), CallError> {
         let mut refused = 0;
         loop {
-            let permit = self.acquire_permit(kind).await?;
+            let permit = self.acquire_permit(kind_of(call)).await?;
             let sent = self.clock.now();
             match self.once(permit, call, refused).await? {
                 Once::Answered(answered) => return Ok((sent, answered)),
@@ -373,4 +366,18 @@ fn log(kind: Kind, class: &Class, took: Duration) {
         ms = ms(took),
         correlation_id = said.map_or("", |said| said.correlation_id.as_str())
     );
+}
+
+/// The kind of a call, and so the quota that it counts towards.
+#[must_use]
+pub(crate) fn kind_of(call: &Call) -> Kind {
+    match call {
+        Call::StartScan { .. } => Kind::Start,
+        Call::ListScans { .. } => Kind::List,
+        Call::GetAction { .. } => Kind::Get,
+        Call::CancelAction { .. } => Kind::Cancel,
+        Call::Machines { .. } => Kind::Machines,
+        Call::DeviceAvInfo { .. } => Kind::Health,
+        Call::Alerts { .. } => Kind::Alerts,
+    }
 }

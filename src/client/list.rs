@@ -10,10 +10,7 @@ use super::{
     paging::{Paging, Step},
     reply::Said,
 };
-use crate::{
-    defender::{Call, Defender, Order, wire::Page},
-    quota::Kind,
-};
+use crate::defender::{Call, Defender, Order, wire::Page};
 
 /// The largest page that the API returns (MDE-API.md, sections 4, 7 and 8).
 pub(crate) const TOP: u32 = 10_000;
@@ -25,8 +22,6 @@ const MAX_READS: u32 = 3;
 pub(super) trait Listed: Sync {
     /// A row.
     type Row: DeserializeOwned;
-    /// The kind of its calls.
-    const KIND: Kind;
     /// Whether the service may answer with 404 where no row matches.
     const EMPTY_IS_404: bool;
 
@@ -102,7 +97,7 @@ async fn page<D: Defender, L: Listed, E>(
 ) -> Result<(Vec<L::Row>, Option<u64>), Broken<E>> {
     loop {
         let call = list.call(skip, *order);
-        return match caller.ask::<Page<L::Row>>(L::KIND, &call).await {
+        return match caller.ask::<Page<L::Row>>(&call).await {
             Ok(Answered::Found { body: page, .. }) => Ok((page.value, page.count)),
             Ok(Answered::NotFound) if L::EMPTY_IS_404 => Ok((Vec::new(), None)),
             Ok(Answered::NotFound) => Err(Broken::NotFound),

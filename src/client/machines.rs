@@ -9,10 +9,7 @@ use super::{
     caller::{CallError, Caller},
     list::{self, Broken, Listed, Progress},
 };
-use crate::{
-    defender::{Call, Defender, Order, wire::Machine},
-    quota::Kind,
-};
+use crate::defender::{Call, Defender, Order, wire::Machine};
 
 /// Which machines to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,7 +116,6 @@ struct Inventory(Option<String>);
 
 impl Listed for Inventory {
     type Row = Machine;
-    const KIND: Kind = Kind::Machines;
     // "No match may be an empty list or 404."
     const EMPTY_IS_404: bool = true;
 

@@ -20,7 +20,7 @@ use crate::{
         wire::{MachineAction, Page},
     },
     monitor::count,
-    quota::{Kind, LedgerError, Moment},
+    quota::{LedgerError, Moment},
 };
 
 /// The largest page that the API returns (MDE-API.md, section 3).
@@ -214,9 +214,7 @@ impl<D: Defender> ScanList<D> {
                 top: TOP,
                 order,
             };
-            let asked = self
-                .caller
-                .ask_timed::<Page<MachineAction>>(Kind::List, &call);
+            let asked = self.caller.ask_timed::<Page<MachineAction>>(&call);
             let (sent, answered) = match asked.await {
                 Err(CallError::Refused(said)) if self.asks_for_less(&said, order) => continue,
                 // The pages before it need not be read again.

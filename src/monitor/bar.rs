@@ -23,7 +23,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use super::{
-    Began, Ended, Monitor, Scans, State,
+    Began, Monitor, Scans, State,
     canvas::{Canvas, Size},
     keys, page,
 };

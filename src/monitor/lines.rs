@@ -8,7 +8,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Began, Ended, Monitor, Scans, State, page};
+use super::{Began, Monitor, Scans, State, page};
 use crate::plain_text::one_line;
 
 /// The time between two lines, on the run's clock. Six a minute are few enough for the log of a run of many hours.

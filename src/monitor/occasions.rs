@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{
-    Began, Ended, Held, Holder, Monitor, State,
+    Began, Held, Holder, Monitor, State,
     count::grouped,
     notice::{Notice, Occasion},
     span,

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Began, Ended, Monitor, State};
+use super::{Monitor, State};
 
 /// The state is reported once a second. A run that has been silent for this long hangs.
 const SILENCE: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::{Began, Ended, Monitor, State};
+use super::Monitor;
 use crate::plain_text::one_line;
 
 /// Shows no progress, but notes: `--progress none`.

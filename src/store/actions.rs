@@ -41,45 +41,39 @@ pub struct ActionUpdate {
 }
 
 impl Store {
-    /// Up to `limit` targets after number `after` whose scan has not ended, as far as is known.
+    /// The targets whose scan has not ended, as far as is known, by number.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn open_actions(&self, after: u64, limit: usize) -> Result<Vec<OpenAction>, StoreError> {
+    pub fn open_actions(&self) -> Result<Vec<OpenAction>, StoreError> {
         let sql = format!(
             "SELECT p.n, t.machine_id, p.outcome = 'accepted', p.action_id, p.action_status, p.action_created,
                 (SELECT a.sent_server FROM attempt a WHERE a.n = p.n ORDER BY a.number DESC LIMIT 1),
                 coalesce(p.last_answer, p.first_sent)
             FROM progress p JOIN target t ON t.n = p.n
-            WHERE p.n > ?1 AND p.outcome IN ('accepted', 'already_pending')
-                AND p.action_status NOT IN ({FINAL})
-            ORDER BY p.n LIMIT ?2"
+            WHERE p.outcome IN ('accepted', 'already_pending') AND p.action_status NOT IN ({FINAL})
+            ORDER BY p.n"
         );
-        let read = || -> rusqlite::Result<Vec<OpenAction>> {
-            self.db
-                .prepare_cached(&sql)?
-                .query_map(params![after, limit], |row| {
-                    let by_server = timestamp(row.get(6)?).map(|at| SentAt {
-                        at,
-                        by_server: true,
-                    });
-                    let by_us = timestamp(row.get(7)?).map(|at| SentAt {
-                        at,
-                        by_server: false,
-                    });
-                    Ok(OpenAction {
-                        n: row.get(0)?,
-                        machine_id: row.get(1)?,
-                        ours: row.get(2)?,
-                        action_id: row.get(3)?,
-                        status: row.get(4)?,
-                        created: row.get(5)?,
-                        asked: by_server.or(by_us),
-                    })
-                })?
-                .collect()
-        };
-        read().map_err(|e| self.failed("read", e))
+        let open = self.read(&sql, |row| {
+            let by_server = timestamp(row.get(6)?).map(|at| SentAt {
+                at,
+                by_server: true,
+            });
+            let by_us = timestamp(row.get(7)?).map(|at| SentAt {
+                at,
+                by_server: false,
+            });
+            Ok(OpenAction {
+                n: row.get(0)?,
+                machine_id: row.get(1)?,
+                ours: row.get(2)?,
+                action_id: row.get(3)?,
+                status: row.get(4)?,
+                created: row.get(5)?,
+                asked: by_server.or(by_us),
+            })
+        });
+        open.map_err(|e| self.failed("read", e))
     }
 
     /// Whether a scan that this campaign has started has not ended, as far as is known.

@@ -124,11 +124,11 @@ impl Store {
         read().map_err(|e| self.failed("read", e))
     }
 
-    /// Up to `limit` targets after number `after` whose scan has ended, and whose device has not reported it yet.
+    /// The targets whose scan has ended, and whose device has not reported it yet, by number.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn unverified_scans(&self, after: u64, limit: usize) -> Result<Vec<EndedScan>, StoreError> {
+    pub fn unverified_scans(&self) -> Result<Vec<EndedScan>, StoreError> {
         let sql = format!(
             "SELECT p.n, t.machine_id, p.outcome = 'accepted', coalesce(t.scan_type, c.scan_type), p.action_status,
                 p.action_created,
@@ -136,28 +136,24 @@ impl Store {
                 d.action, d.scanned, d.result, d.reported, d.verified
              FROM progress p JOIN target t ON t.n = p.n JOIN campaign c
                 LEFT JOIN device d ON d.n = p.n AND d.action = p.action_id
-             WHERE p.n > ?1 AND p.outcome IN ('accepted', 'already_pending')
+             WHERE p.outcome IN ('accepted', 'already_pending')
                 AND p.action_status IN ({FINAL}) AND coalesce(d.verified, '') <> 'yes'
-             ORDER BY p.n LIMIT ?2"
+             ORDER BY p.n"
         );
-        let read = || -> rusqlite::Result<Vec<EndedScan>> {
-            let mut statement = self.db.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![after, limit], |row| {
-                Ok(EndedScan {
-                    n: row.get(0)?,
-                    machine_id: row.get(1)?,
-                    ours: row.get(2)?,
-                    scan_type: row.get(3)?,
-                    status: row.get(4)?,
-                    created: row.get(5)?,
-                    sent: timestamp(row.get(6)?),
-                    action_id: row.get(7)?,
-                    device: DeviceWord::at(row, 8)?,
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|e| self.failed("read", e))
+        let ended = self.read(&sql, |row| {
+            Ok(EndedScan {
+                n: row.get(0)?,
+                machine_id: row.get(1)?,
+                ours: row.get(2)?,
+                scan_type: row.get(3)?,
+                status: row.get(4)?,
+                created: row.get(5)?,
+                sent: timestamp(row.get(6)?),
+                action_id: row.get(7)?,
+                device: DeviceWord::at(row, 8)?,
+            })
+        });
+        ended.map_err(|e| self.failed("read", e))
     }
 
     /// Writes what devices report, all of it or nothing, and that they were asked at `now`. What a device has once
@@ -303,7 +299,7 @@ mod tests {
         assert_eq!(schema::version(&store.db, &path).unwrap(), 3);
         drop(store);
         let store = Store::open_read_only(&path).unwrap();
-        assert_eq!(store.unverified_scans(0, 10).unwrap().len(), 2);
+        assert_eq!(store.unverified_scans().unwrap().len(), 2);
     }
 
     #[test]
@@ -324,7 +320,7 @@ mod tests {
             tally.into_iter().collect::<Vec<_>>(),
             [("no report".to_owned(), 1), ("yes".to_owned(), 1)]
         );
-        let left = store.unverified_scans(0, 10).unwrap();
+        let left = store.unverified_scans().unwrap();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].device, Some(word(2, "no report")));
         let mut seen = Vec::new();

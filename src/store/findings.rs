@@ -71,20 +71,15 @@ impl Store {
                     THEN coalesce((SELECT min(a.sent_server) FROM attempt a WHERE a.n = p.n), p.first_sent) END
             FROM target t LEFT JOIN progress p ON p.n = t.n
             WHERE coalesce(p.outcome, '') NOT IN ('duplicate', 'invalid') ORDER BY t.n";
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let created = row.get_ref(2)?.as_str()?.parse().ok();
-                visit(ScannedMachine {
-                    n: row.get(0)?,
-                    machine_id: row.get(1)?,
-                    began: created.or(timestamp(row.get(3)?)),
-                });
-            }
+        self.each(sql, |row| {
+            let created = row.get_ref(2)?.as_str()?.parse().ok();
+            visit(ScannedMachine {
+                n: row.get(0)?,
+                machine_id: row.get(1)?,
+                began: created.or(timestamp(row.get(3)?)),
+            });
             Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
+        })
     }
 
     /// Puts these findings in the place of those before, all of them or none, and notes that the alerts were read at

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::{Store, StoreError, timestamp};
 
@@ -194,21 +194,5 @@ impl Store {
             WHERE p.outcome IN ('accepted', 'already_pending') AND d.result <> '' GROUP BY d.result";
         let counts = self.read(sql, |row| Ok((row.get(0)?, row.get(1)?)));
         counts.map_err(|e| self.failed("count", e))
-    }
-
-    fn each(
-        &self,
-        sql: &str,
-        mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), StoreError> {
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(row)?;
-            }
-            Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
     }
 }

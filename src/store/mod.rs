@@ -202,6 +202,23 @@ impl Store {
         self.db.prepare(sql)?.query_map([], each)?.collect()
     }
 
+    /// Visits the rows of a query one by one.
+    fn each(
+        &self,
+        sql: &str,
+        mut visit: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.db.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row)?;
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed("read", e))
+    }
+
     fn failed(&self, act: &'static str, source: rusqlite::Error) -> StoreError {
         StoreError::new(act, &self.path, source)
     }

@@ -82,18 +82,14 @@ impl Store {
         &self,
         mut visit: impl FnMut(u64, Option<i64>, &str),
     ) -> Result<(), StoreError> {
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(
-                "SELECT t.n, t.priority, t.machine_id FROM target t
+        self.each(
+            "SELECT t.n, t.priority, t.machine_id FROM target t
                  WHERE NOT EXISTS (SELECT 1 FROM progress p WHERE p.n = t.n) ORDER BY t.n",
-            )?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
+            |row| {
                 visit(row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str()?);
-            }
-            Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
+                Ok(())
+            },
+        )
     }
 
     /// Target `n`, if nothing has happened to it yet.

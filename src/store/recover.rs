@@ -24,8 +24,6 @@ pub struct OpenTarget {
     pub n: u64,
     /// Its machine's id, in lower case.
     pub machine: String,
-    /// How many POSTs were sent.
-    pub attempts: u32,
     /// Whether it had ended and was reopened, so that an end in the results file does not count any more.
     pub reopened: bool,
 }
@@ -38,19 +36,14 @@ impl Store {
     pub fn each_touched(&self, mut visit: impl FnMut(Touched<'_>)) -> Result<(), StoreError> {
         let sql = "SELECT t.machine_id, p.attempts, p.outcome IS NOT NULL OR p.reopened
                    FROM progress p JOIN target t ON t.n = p.n";
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(Touched {
-                    machine_id: row.get_ref(0)?.as_str()?,
-                    attempts: row.get(1)?,
-                    has_ended: row.get(2)?,
-                });
-            }
+        self.each(sql, |row| {
+            visit(Touched {
+                machine_id: row.get_ref(0)?.as_str()?,
+                attempts: row.get(1)?,
+                has_ended: row.get(2)?,
+            });
             Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
+        })
     }
 
     /// Every target that has not ended, by number.
@@ -71,15 +64,14 @@ impl Store {
 
     fn targets_that(&self, which: &str) -> Result<Vec<OpenTarget>, StoreError> {
         let sql = format!(
-            "SELECT t.n, lower(t.machine_id), coalesce(p.attempts, 0), coalesce(p.reopened, 0)
+            "SELECT t.n, lower(t.machine_id), coalesce(p.reopened, 0)
              FROM target t LEFT JOIN progress p ON p.n = t.n WHERE {which} ORDER BY t.n"
         );
         let found = self.read(&sql, |row| {
             Ok(OpenTarget {
                 n: row.get(0)?,
                 machine: row.get(1)?,
-                attempts: row.get(2)?,
-                reopened: row.get(3)?,
+                reopened: row.get(2)?,
             })
         });
         found.map_err(|e| self.failed("read", e))
@@ -108,15 +100,10 @@ impl Store {
         let sql = format!(
             "SELECT lower(t.machine_id) FROM target t LEFT JOIN progress p ON p.n = t.n WHERE {which}"
         );
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(&sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(row.get_ref(0)?.as_str()?);
-            }
+        self.each(&sql, |row| {
+            visit(row.get_ref(0)?.as_str()?);
             Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
+        })
     }
 
     /// When the last attempt was sent that the state knows of, by this computer's clock.
@@ -220,7 +207,7 @@ mod tests {
         store.commit(0, &[Record::Absent { n: 1, at }]).unwrap();
         assert_eq!(in_doubt(&store), [false]);
         let open = store.open_targets().unwrap();
-        assert_eq!((open[0].machine.as_str(), open[0].attempts), ("ab", 1));
+        assert_eq!(open[0].machine, "ab");
         let before = store.committed().unwrap();
         store
             .decide(&Decision {

@@ -81,23 +81,18 @@ impl Store {
                 OR EXISTS (SELECT 1 FROM attempt a WHERE a.n = p.n AND a.ended IS NULL),
                 p.attempts > 0, p.pending_tries, p.unsure_since IS NOT NULL
             FROM progress p JOIN target t ON t.n = p.n WHERE p.outcome IS NULL ORDER BY p.n";
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(Left {
-                    n: row.get(0)?,
-                    priority: row.get(1)?,
-                    not_before: timestamp(row.get(2)?),
-                    in_doubt: row.get(3)?,
-                    is_begun: row.get(4)?,
-                    pending_tries: row.get(5)?,
-                    is_unsure: row.get(6)?,
-                });
-            }
+        self.each(sql, |row| {
+            visit(Left {
+                n: row.get(0)?,
+                priority: row.get(1)?,
+                not_before: timestamp(row.get(2)?),
+                in_doubt: row.get(3)?,
+                is_begun: row.get(4)?,
+                pending_tries: row.get(5)?,
+                is_unsure: row.get(6)?,
+            });
             Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
+        })
     }
 
     /// Those of the targets with these numbers that have not ended.

@@ -169,15 +169,10 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn each_extra(&self, mut visit: impl FnMut(u64, &str)) -> Result<(), StoreError> {
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.db.prepare("SELECT n, extra FROM target ORDER BY n")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(row.get(0)?, row.get_ref(1)?.as_str()?);
-            }
+        self.each("SELECT n, extra FROM target ORDER BY n", |row| {
+            visit(row.get(0)?, row.get_ref(1)?.as_str()?);
             Ok(())
-        };
-        read().map_err(|e| self.failed("read", e))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         reply::Trouble,
     },
     defender::{Call, Defender, wire::MachineAction},
-    quota::{Kind, Permit},
+    quota::Permit,
 };
 
 /// A scan that waits for its call.
@@ -96,7 +96,7 @@ async fn get<D: Defender>(
     let call = Call::GetAction {
         id: scan.id.clone(),
     };
-    match caller.ask(Kind::Get, &call).await {
+    match caller.ask(&call).await {
         Ok(Answered::Found { body, .. }) => Ok(Some(body)),
         Ok(Answered::NotFound) | Err(CallError::Unanswered { .. } | CallError::Refused(_)) => {
             Ok(None)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Canceller;
 use crate::{
     campaign::{
-        shared_store::{FollowError, all_open, listed_from},
+        shared_store::{FollowError, listed_from},
         tag::CampaignId,
     },
     client::{
@@ -70,7 +70,7 @@ impl<D: Defender> Canceller<D> {
             .state
             .with(|store| {
                 Ok((
-                    all_open(store)?,
+                    store.open_actions()?,
                     store.first_unconfirmed()?,
                     store.last_unconfirmed()?,
                 ))

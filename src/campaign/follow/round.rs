@@ -9,10 +9,7 @@ use std::{
 use jiff::SignedDuration;
 
 use super::{
-    super::{
-        follow::watch::{Watch, update},
-        shared_store::all_open,
-    },
+    super::follow::watch::{Watch, update},
     Calls, FollowError, Follower,
 };
 use crate::{
@@ -22,7 +19,6 @@ use crate::{
         server_clock::ServerClock,
     },
     defender::{Call, Defender, wire::MachineAction},
-    quota::Kind,
     store::{ActionUpdate, OpenAction, is_final},
 };
 
@@ -57,7 +53,7 @@ impl<D: Defender> Follower<D> {
         memory: &mut Memory,
         calls: &Calls<D>,
     ) -> Result<Option<Duration>, FollowError> {
-        let open = self.state.with(|store| all_open(store)).await?;
+        let open = self.state.with(|store| store.open_actions()).await?;
         let (by_id, listed): (Vec<_>, Vec<_>) = open
             .into_iter()
             .filter(|open| !memory.not_found.contains(&open.n))
@@ -97,7 +93,7 @@ impl<D: Defender> Follower<D> {
             let call = Call::GetAction {
                 id: open.action_id.clone(),
             };
-            match gets.ask::<MachineAction>(Kind::Get, &call).await {
+            match gets.ask::<MachineAction>(&call).await {
                 Ok(Answered::Found { body: action, .. }) => updates.extend(update(&open, &action)),
                 Ok(Answered::NotFound) => *memory.unlisted.entry(open.n).or_default() += 1,
                 // The next round asks again.

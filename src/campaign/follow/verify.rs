@@ -17,7 +17,7 @@ use crate::{
     defender::Defender,
     monitor::{count, span},
     quota::{Kind, Moment},
-    store::{DeviceWord, EndedScan, Store, StoreError},
+    store::{DeviceWord, EndedScan},
 };
 
 /// The pause between two looks at the report.
@@ -36,7 +36,7 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 /// A time further ahead than this is a mistake of the device's clock.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many ended scans are read from the state at once.
+/// How many words of devices are written to the state at once.
 const PAGE: usize = 10_000;
 
 /// What a device says about the scan that it was asked about.
@@ -162,7 +162,7 @@ impl<D: Defender> Follower<D> {
     /// Writes what the report says of the ended scans. Returns how many it has confirmed.
     async fn put(&self, report: &HealthReport) -> Result<usize, FollowError> {
         let wall = self.clock.wall();
-        let ended = self.state.with(|store| unverified(store)).await?;
+        let ended = self.state.with(|store| store.unverified_scans()).await?;
         let mut words = Vec::new();
         for scan in &ended {
             let word = judge(scan, report.of(&scan.machine_id), wall);
@@ -181,20 +181,6 @@ impl<D: Defender> Follower<D> {
                 .await?;
         }
         Ok(confirmed)
-    }
-}
-
-/// Every ended scan that its device has not confirmed.
-fn unverified(store: &Store) -> Result<Vec<EndedScan>, StoreError> {
-    let mut all: Vec<EndedScan> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |scan| scan.n);
-        let page = store.unverified_scans(after, PAGE)?;
-        let is_full = page.len() == PAGE;
-        all.extend(page);
-        if !is_full {
-            return Ok(all);
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Finished, JournalError, outcome, rebuild::Rebuild, row::put};
+use super::{Finished, Journal, JournalError, outcome, row::put};
 use crate::campaign::{
     counts::Counts,
     outcome::{Outcome, Tally},
@@ -19,21 +19,12 @@ use crate::campaign::{
     tag::CampaignId,
 };
 use crate::{
-    results::{self, Installed, Layout, Owner, Rewrite},
+    results::{self, Installed, Owner, Rewrite},
     store::{MarkFile, Selection, Store},
 };
 
 /// How many different messages are shown at a run's end. The results have them all.
 const TROUBLES_SHOWN: usize = 5;
-
-/// A run whose last outcome is committed.
-pub(crate) struct Finalizer {
-    pub(crate) store: Store,
-    pub(crate) results: Rebuild,
-    pub(crate) path: PathBuf,
-    pub(crate) layout: Layout,
-    pub(crate) run: i64,
-}
 
 /// The new results file, complete but not in its place yet.
 struct Prepared {
@@ -45,15 +36,22 @@ struct Prepared {
     troubles: Vec<Trouble>,
 }
 
-impl Finalizer {
-    /// Puts the results in order, records the run's end and closes the store. Threads do what may take
-    /// seconds, so that the waiting can be interrupted. The run's end is recorded last: a campaign that has
-    /// it also has its results.
-    pub(crate) async fn finalize(
-        self,
+impl Journal {
+    /// Completes the results file with every row in the input's order, records the run's end and closes the
+    /// store, in this order: a campaign that has its end also has its results.
+    ///
+    /// This takes a second for a million rows, and ten where another program holds the file. If it is dropped
+    /// early, the results are as the last line left them, or the new ones, complete; the next run puts them
+    /// in order.
+    ///
+    /// # Errors
+    /// One of them cannot be written. The results file is then as the last line left it.
+    pub async fn finish(
+        mut self,
         ended: Timestamp,
         reason: &str,
     ) -> Result<Finished, JournalError> {
+        self.reserve.release();
         let run = self.run;
         let (place, why) = self.place()?;
         let waiting = Waiting::default();
@@ -64,7 +62,7 @@ impl Finalizer {
             tally,
             is_finished,
             troubles,
-        } = on_a_thread(move || self.write(&place, is_abandoned)).await?;
+        } = on_a_thread(move || self.prepare(&place, is_abandoned)).await?;
         let placed = match (file.place(tokio::time::sleep).await?, why) {
             (Installed::There(path), Some(why)) => Installed::Aside { path, why },
             (placed, _) => placed,
@@ -108,7 +106,12 @@ impl Finalizer {
         Ok(Counts::of(&self.store)?.tally.total() > 0)
     }
 
-    fn write(self, path: &Path, is_abandoned: impl Fn() -> bool) -> Result<Prepared, JournalError> {
+    /// Writes every row once more, in the input's order.
+    fn prepare(
+        self,
+        path: &Path,
+        is_abandoned: impl Fn() -> bool,
+    ) -> Result<Prepared, JournalError> {
         let Self {
             store,
             results,

@@ -19,10 +19,8 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
-
 use self::{
-    finalize::{Finalizer, Waiting, on_a_thread},
+    finalize::{Waiting, on_a_thread},
     rebuild::Rebuild,
     row::{put, result},
 };
@@ -265,36 +263,6 @@ impl Journal {
                 .map(|left| left.target),
         );
         Ok(targets)
-    }
-
-    /// Completes the results file with every row in the input's order, records the run's end and closes the
-    /// store.
-    ///
-    /// This takes a second for a million rows, and ten where another program holds the file. If it is dropped
-    /// early, the results are as the last line left them, or the new ones, complete; the next run puts them
-    /// in order.
-    ///
-    /// # Errors
-    /// One of them cannot be written. The results file is then as the last line left it.
-    pub async fn finish(self, ended: Timestamp, reason: &str) -> Result<Finished, JournalError> {
-        let Self {
-            store,
-            results,
-            path,
-            layout,
-            run,
-            mut reserve,
-            ..
-        } = self;
-        reserve.release();
-        let finalizer = Finalizer {
-            store,
-            results,
-            path,
-            layout,
-            run,
-        };
-        finalizer.finalize(ended, reason).await
     }
 }
 

@@ -76,7 +76,6 @@ mod tests {
         let open = [OpenTarget {
             n: 2,
             machine: "known".to_owned(),
-            attempts: 0,
             reopened: false,
         }];
         let mut listed = ListedScans::new(&open, "abcdefghij");

@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use crate::monitor::{Began, Ended, Monitor, State};
+use crate::monitor::Monitor;
 
 /// Times in microseconds, each with how often it was measured, within a hundredth.
 pub(super) type Counts = Vec<(u64, u64)>;

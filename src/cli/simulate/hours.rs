@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::{
     campaign::outcome::Outcome,
     cli::screen,
-    monitor::{Began, Ended, Monitor, State},
+    monitor::{Began, Ended, Monitor},
     quota::{Clock, Moment},
 };
 

@@ -36,7 +36,7 @@ use webhook::Webhook;
 use super::{ExitCode, Failure, connect::ConnectArgs, screen, signals};
 use crate::{
     campaign::{engine::trail, stop::Signal, summary::Summary},
-    monitor::{Began, Ended, Metrics, Monitor, Notice, Occasions, Pulse, Several, State},
+    monitor::{Metrics, Monitor, Notice, Occasions, Pulse, Several},
     quota::{Clock as _, SystemClock},
 };
 

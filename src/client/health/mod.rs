@@ -19,10 +19,7 @@ use super::{
     list::{self, Broken, Listed, Progress, TOP},
     reply::Said,
 };
-use crate::{
-    defender::{Call, Defender, Order, wire::DeviceAvInfo},
-    quota::Kind,
-};
+use crate::defender::{Call, Defender, Order, wire::DeviceAvInfo};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +65,6 @@ struct Reports;
 
 impl Listed for Reports {
     type Row = DeviceAvInfo;
-    const KIND: Kind = Kind::Health;
     const EMPTY_IS_404: bool = false;
 
     fn call(&self, skip: u32, order: Order) -> Call {

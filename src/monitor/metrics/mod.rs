@@ -12,7 +12,7 @@ use prometheus_client::encoding::text::encode;
 
 use families::Families;
 
-use super::{Began, Called, Ended, Monitor, Scans, State};
+use super::{Began, Called, Monitor, Scans, State};
 
 /// What [`Metrics::text`] is, for the header of an HTTP answer.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -55,7 +55,7 @@ use fleetsweep::{
         sign_in::{FixedToken, Token, TokenSource},
     },
     mock::{self, MockConfig, Request, Served, Tenant},
-    monitor::{Began, Ended, LastCall, Monitor, Scans, Several, State},
+    monitor::{Ended, LastCall, Monitor, Scans, Several, State},
     quota::{
         self, Clock, INVENTORY_TIMEOUT, Kind, LedgerPlace, Limit, Mark, MarkRow, Pacer, Quota,
         TokioClock,
