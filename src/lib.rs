@@ -5,7 +5,7 @@
 //!
 //! - [`cli`]: a file a command: arguments and wiring, nothing else.
 //! - [`report`]: what came of a campaign, as a page.
-//! - [`campaign`]: one roster to be drained: opened, driven, kept on disk, braked, followed, called back.
+//! - [`campaign`]: one roster to be drained: opened, driven, kept on disk, braked, followed, cancelled.
 //! - [`client`]: one way to make a call that is not a scan start.
 //! - [`schedule`]: when calls may go out by the clock on the wall.
 //! - [`quota`]: how many calls may go out, and when.
