@@ -7,8 +7,8 @@ use fleetsweep::cli::{self, ExitCode, bug};
 #[global_allocator]
 static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
-/// The releases for Linux are linked with musl, whose own allocator is slow: with it a million rows take a quarter longer
-/// to read.
+/// The releases for Linux are linked with musl, whose own allocator is slow: with it a million rows take a quarter
+/// longer to read.
 #[cfg(all(target_env = "musl", not(feature = "count-allocations")))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -10,7 +10,7 @@ pub const MARK: &str = "[fleetsweep:";
 /// The text of a comment if the user gave none.
 pub const DEFAULT_TEXT: &str = "antivirus scan by fleetsweep";
 
-/// The longest text that may follow the tag, in characters (DESIGN.md, "The engine").
+/// The longest text that may follow the tag, in characters. The service documents no limit.
 pub const MAX_TEXT: usize = 200;
 
 /// How the ids of campaigns against a mock tenant begin.

@@ -131,7 +131,7 @@ impl Api {
             Arc::clone(&self.tokens),
             self.pacer.clone(),
             Arc::clone(&self.clock),
-            OnOutage::Holds {
+            OnOutage::Wait {
                 at_most: longest_outage,
                 monitor: Arc::clone(&self.monitor),
             },

@@ -140,7 +140,7 @@ async fn prepare(
     }
     let lock = lock_and_stop_run(&state, &api, stopped_a_run).await?;
     // A run that uses a copy of this state, or a link to it, does not see the stop request and would start more scans.
-    drop(open::of_campaign(&id, ledger::locks().as_deref())?);
+    drop(open::lock_campaign(&id, ledger::locks().as_deref())?);
     let candidates = canceller.look().await.map_err(failure)?;
     if candidates.is_empty() {
         monitor.say("no scan of this campaign is under way");

@@ -237,7 +237,7 @@ pub(super) async fn write_scans_to_results(
 async fn rewrite_results(state: &Path, monitor: &dyn Monitor) -> Result<(), Failure> {
     let store = open_checked(state).await?;
     let campaign = CampaignId::known(store.identity().campaign.as_str());
-    let Ok(_lock) = open::of_campaign(&campaign, ledger::locks().as_deref()) else {
+    let Ok(_lock) = open::lock_campaign(&campaign, ledger::locks().as_deref()) else {
         monitor.say(
             "a run is at work on the campaign, through another name of its state or a copy of it: it writes the states \
              of the scans into the results when it ends",

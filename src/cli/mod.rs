@@ -139,8 +139,8 @@ impl From<ResultsError> for Failure {
     }
 }
 
-/// How long a command waits at its end for threads that nobody waits for any more. That is enough for a thread to remove its unfinished file,
-/// but a disk that hangs does not keep the process alive.
+/// How long a command waits at its end for threads whose work is no longer wanted. That is enough for a thread to
+/// remove its unfinished file, but a disk that hangs does not keep the process alive.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Parses the command line and runs the command.

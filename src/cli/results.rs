@@ -60,7 +60,7 @@ pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
     })?;
     let store = open_checked(&state).await?;
     let campaign = CampaignId::known(store.identity().campaign.as_str());
-    let _campaign = open::of_campaign(&campaign, ledger::locks().as_deref())?;
+    let _campaign = open::lock_campaign(&campaign, ledger::locks().as_deref())?;
     // The results may hold more than a state that has lost its end.
     check_whole(&store)?;
     let (path, was_excel) = args.place(&store)?;

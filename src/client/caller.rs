@@ -48,9 +48,9 @@ const PROBE_WAITS: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub enum OnOutage {
     /// It returns the error. Whoever made the call decides.
-    None,
+    Fail,
     /// It waits until the API can be reached again, and reports the outage.
-    Holds {
+    Wait {
         /// How long it waits at most; `None` waits for as long as it takes.
         at_most: Option<Duration>,
         /// Where the outage is reported.
@@ -144,7 +144,7 @@ impl<D: Defender> Caller<D> {
     /// As [`ask`](Self::ask), and also returns when the call that was answered was sent.
     ///
     /// # Errors
-    /// As those of [`ask`](Self::ask).
+    /// The same as [`ask`](Self::ask).
     pub(crate) async fn ask_timed<T: DeserializeOwned>(
         &self,
         call: &Call,
@@ -160,7 +160,7 @@ impl<D: Defender> Caller<D> {
             };
             tries += u32::from(!never_sent);
             let is_final = tries >= TRIES || is_missing(call, trouble.said.status);
-            if is_final || matches!(self.on_outage, OnOutage::None) {
+            if is_final || matches!(self.on_outage, OnOutage::Fail) {
                 return Err(CallError::Unanswered {
                     trouble,
                     never_sent,
@@ -280,7 +280,7 @@ impl<D: Defender> Caller<D> {
     /// # Errors
     /// Something between this computer and the API has to be removed by a person, or the time is up.
     pub async fn hold(&self, kind: Kind, trouble: &Trouble) -> Result<(), CallError> {
-        let OnOutage::Holds { at_most, monitor } = &self.on_outage else {
+        let OnOutage::Wait { at_most, monitor } = &self.on_outage else {
             return Ok(());
         };
         let began = self.clock.now();

@@ -123,7 +123,7 @@ pub fn check_path(path: &Path) -> Result<(), ResultsError> {
 /// Checks whether a results file can be written at `path`, by creating another one beside it and removing it again.
 ///
 /// # Errors
-/// As of [`check_path`], or the directory is not writable.
+/// The same as [`check_path`], or the directory is not writable.
 pub fn probe(path: &Path) -> Result<(), ResultsError> {
     check_path(path)?;
     try_beside(path).map_err(|why| {

@@ -14,8 +14,8 @@ impl Roster<Box<dyn Read>> {
     /// Finds the layout of a file, which may be a workbook; see [`open`](Roster::open). `name` is its name in messages.
     ///
     /// # Errors
-    /// As of `open`; or the workbook is damaged, or refused because it could fill the memory, or it is not clear which
-    /// of its sheets is meant.
+    /// The same as `open`; or the workbook is damaged, or refused because it could fill the memory, or it is not clear
+    /// which of its sheets is meant.
     pub fn open_file(name: &str, file: File, options: &Options) -> Result<Self, RosterError> {
         let found = recognise(file).map_err(|why| RosterError::Workbook {
             file: name.to_owned(),

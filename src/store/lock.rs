@@ -29,8 +29,8 @@ pub enum LockError {
     Held(PathBuf),
     /// The lock file cannot be created.
     #[error(
-        "cannot lock the campaign's state with {}: {source}; free some disk space or fix the permissions there, then give the same \
-         command",
+        "cannot lock the campaign's state with {}: {source}; free some disk space or fix the permissions there, then \
+         give the same command",
         path.display()
     )]
     File {

@@ -113,7 +113,7 @@ async fn without_leave_to_list_a_call_asks_as_before() {
     let notes = told
         .notes
         .iter()
-        .filter(|note| note.contains("a call each"));
+        .filter(|note| note.contains("a call of its own"));
     assert_eq!(notes.count(), 1, "{:?}", told.notes);
 }
 

@@ -56,7 +56,7 @@ fn alerts(ground: &Ground, clock: &Arc<dyn Clock>) -> AlertList<impl Defender> {
         tenant_tokens(ground.tenant(), clock),
         ground.pacer().clone(),
         Arc::clone(clock),
-        OnOutage::None,
+        OnOutage::Fail,
     ))
 }
 

@@ -51,7 +51,7 @@ async fn read(
         tenant_tokens(&tenant, &clock),
         Pacer::new(quota, Arc::clone(&clock)),
         clock,
-        OnOutage::None,
+        OnOutage::Fail,
     );
     let read = health::read(&caller, |_| {}).await;
     (read, tenant)
@@ -226,7 +226,7 @@ async fn a_report_that_lags_does_not_have_the_scans_that_ended_since() {
             tenant_tokens(&tenant, &clock),
             Pacer::new(&Quota::documented(), Arc::clone(&clock)),
             Arc::clone(&clock),
-            OnOutage::None,
+            OnOutage::Fail,
         );
         let report = health::read(&caller, |_| {}).await.unwrap();
         let within = |id: &String| {

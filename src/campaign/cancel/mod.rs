@@ -85,7 +85,7 @@ impl<D: Defender> Canceller<D> {
         campaign: CampaignId,
         workers: usize,
     ) -> Self {
-        let on_outage = OnOutage::Holds {
+        let on_outage = OnOutage::Wait {
             at_most: None,
             monitor: Arc::clone(monitor),
         };

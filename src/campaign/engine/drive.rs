@@ -8,25 +8,23 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    super::{
-        engine::{
-            attempt::Report,
-            canary_gate::{Answer, Boxed},
-            dispatcher::Dispatcher,
-            lookup::{Lister, Listing, ListingError},
-            sightings::{Seen, SightingError, Sightings},
-            waits::Waits,
-            worker::Order,
-        },
-        journal::{Batch, Journal, JournalError, Written},
-        outcome::Tally,
-        stop::StopReason,
-    },
     Ending, Engine,
+    attempt::Report,
+    canary_gate::{Answer, Boxed},
+    dispatcher::Dispatcher,
+    lookup::{Lister, Listing, ListingError},
+    sightings::{Seen, SightingError, Sightings},
+    waits::Waits,
+    worker::Order,
     worker_pool::WorkerPool,
 };
 use crate::{
-    campaign::{optional::optional, stop::Signal},
+    campaign::{
+        journal::{Batch, Journal, JournalError, Written},
+        optional::optional,
+        outcome::Tally,
+        stop::{Signal, StopReason},
+    },
     defender::{
         Defender,
         sign_in::{SignInError, Token},

@@ -281,7 +281,7 @@ impl<D: Defender> Lister<D> {
     ) -> Self {
         Self {
             // The dispatcher decides what an outage changes.
-            list: ScanList::new(Caller::new(defender, tokens, pacer, clock, OnOutage::None)),
+            list: ScanList::new(Caller::new(defender, tokens, pacer, clock, OnOutage::Fail)),
             campaign,
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     store::{SentAt, Target},
 };
 
-/// For how long the finding that no scan is listed is valid (DESIGN.md, "The engine").
+/// For how long the finding that no scan is listed is valid.
 pub(crate) const FINDING: Duration = Duration::from_mins(1);
 
 /// A target that the engine is working on.

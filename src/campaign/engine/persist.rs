@@ -1,16 +1,15 @@
 //! What a run writes to disk: attempts before their calls, results after them, and whatever is left at its
 //! end.
 
-use super::{
-    super::{
-        engine::worker::Order,
+use super::{Ending, drive::Drive, worker::Order};
+use crate::{
+    campaign::{
         journal::{Batch, Journal, JournalError, Reading, Written},
         stop::StopReason,
     },
-    Ending,
-    drive::Drive,
+    defender::Defender,
+    store::Record,
 };
-use crate::{defender::Defender, store::Record};
 
 impl<D: Defender> Drive<D> {
     /// Writes the waiting records, unless a batch is being written already. Then they join the next one.

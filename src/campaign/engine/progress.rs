@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{engine::trail, journal::Written},
-    drive::Drive,
-};
+use super::{drive::Drive, trail};
 use crate::{
+    campaign::journal::Written,
     defender::Defender,
     monitor::{self, Holder, LastCall},
     quota::{Cause, Kind, Moment},

@@ -60,7 +60,7 @@ impl<D: Defender> Sightings<D> {
     ) -> Self {
         Self {
             // A listing that fails is tried again at the next look.
-            caller: Caller::new(defender, tokens, pacer, Arc::clone(&clock), OnOutage::None),
+            caller: Caller::new(defender, tokens, pacer, Arc::clone(&clock), OnOutage::Fail),
             clock,
         }
     }

@@ -1,17 +1,12 @@
 //! How a run in progress is stopped, by a signal or by the dispatcher.
 
 use super::{
-    super::{
-        engine::{
-            attempt::{Report, Sending},
-            worker::Order,
-        },
-        stop::StopReason,
-    },
+    attempt::{Report, Sending},
     drive::Drive,
+    worker::Order,
 };
-use crate::campaign::stop::Signal;
 use crate::{
+    campaign::stop::{Signal, StopReason},
     defender::Defender,
     monitor::{count, span},
 };

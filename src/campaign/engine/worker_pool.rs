@@ -11,16 +11,11 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        brakes::SendTimes,
-        engine::{
-            attempt::Report,
-            worker::{Order, Worker},
-        },
-    },
     Engine,
+    attempt::Report,
+    worker::{Order, Worker},
 };
-use crate::defender::Defender;
+use crate::{campaign::brakes::SendTimes, defender::Defender};
 
 /// The workers of a run.
 pub(super) struct WorkerPool {

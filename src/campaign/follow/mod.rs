@@ -106,12 +106,12 @@ impl<D: Defender> Follower<D> {
             gets: caller(on_outage),
         };
         Self {
-            patient: calls(OnOutage::Holds {
+            patient: calls(OnOutage::Wait {
                 at_most: None,
                 monitor: Arc::clone(&monitor),
             }),
-            beside: calls(OnOutage::None),
-            reports: caller(OnOutage::None),
+            beside: calls(OnOutage::Fail),
+            reports: caller(OnOutage::Fail),
             clock,
             monitor,
             state: SharedStore::new(state, options.disk),

@@ -9,8 +9,8 @@ use std::{
 use jiff::SignedDuration;
 
 use super::{
-    super::follow::watch::{Watch, update},
     Calls, FollowError, Follower,
+    watch::{Watch, update},
 };
 use crate::{
     client::{

@@ -25,7 +25,7 @@ impl Locks {
     ) -> Result<Self, OpenError> {
         Ok(Self {
             _state: state,
-            _campaign: of_campaign(campaign, folder)?,
+            _campaign: lock_campaign(campaign, folder)?,
         })
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn check_free(campaign: &CampaignId, folder: Option<&Path>) -> Result
 ///
 /// # Errors
 /// Another process is at work on the campaign, through this state or a copy of it.
-pub(crate) fn of_campaign(
+pub(crate) fn lock_campaign(
     campaign: &CampaignId,
     folder: Option<&Path>,
 ) -> Result<Option<Lock>, OpenError> {

@@ -39,7 +39,7 @@ use std::{path::PathBuf, sync::Arc};
 
 pub(crate) use archive::with_id;
 pub use error::{Difference, OpenError};
-pub(crate) use locks::{Locks, of_campaign};
+pub(crate) use locks::{Locks, lock_campaign};
 pub(crate) use marks::Marks;
 pub(crate) use names::Resolve;
 pub(crate) use opened::Opened;
@@ -168,17 +168,17 @@ impl Claim {
 }
 
 /// What a run would find, before that is found out.
-pub(crate) struct Outlook {
+pub(crate) struct UnlockedClaim {
     opening: Opening,
     /// Whether [`preview`](Self::preview) has to know the inventory.
     pub(crate) needs_inventory: bool,
 }
 
-impl Outlook {
+impl UnlockedClaim {
     /// Finds out whether the inventory is needed. Nothing is created or written.
     ///
     /// # Errors
-    /// As of [`claim`], but that another process may be working on the campaign.
+    /// The same as [`claim`], except that another process may be working on the campaign.
     pub(crate) fn new(request: OpenRequest) -> Result<Self, OpenError> {
         request.check()?;
         let opening = Opening::new(request)?;
@@ -194,7 +194,7 @@ impl Outlook {
     /// of this moment are returned.
     ///
     /// # Errors
-    /// As of [`Claim::open`], but that nothing is left to be sent is no error.
+    /// The same as [`Claim::open`], except that it is no error if nothing is left to be sent.
     pub(crate) fn preview(
         self,
         inventory: Option<Inventory>,

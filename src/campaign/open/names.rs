@@ -31,7 +31,7 @@ impl Opening {
     /// Whether opening has to know the inventory. Nothing is changed.
     ///
     /// # Errors
-    /// As of [`mode`](Self::mode).
+    /// The same as [`mode`](Self::mode).
     pub(super) fn needs_inventory(&self) -> Result<bool, OpenError> {
         let request = &self.request;
         let Some(resolve) = &request.resolve else {

@@ -81,7 +81,7 @@ impl Opening {
     /// Opens the campaign, for which the `lock` of its state is held. Blocks.
     ///
     /// # Errors
-    /// As of [`open`](super::open).
+    /// The state or the results cannot be read or written, or the campaign cannot go on like this.
     pub(super) fn open(mut self, lock: Lock) -> Result<Opened, OpenError> {
         match self.mode(Store::open)? {
             OpenMode::Resume(store) => self.resume(store, lock),

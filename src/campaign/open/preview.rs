@@ -92,7 +92,7 @@ impl Opening {
     /// Finds out what opening would find.
     ///
     /// # Errors
-    /// As of [`preview`](super::preview).
+    /// The state or the results cannot be read.
     pub(super) fn preview(mut self) -> Result<OpenPreview, OpenError> {
         if self.is_running() {
             return self.preview_running();

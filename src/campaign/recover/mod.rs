@@ -42,8 +42,7 @@ use crate::{
 };
 
 /// The list is read no sooner than this after the last call that may have been sent: a call is given up
-/// within its timeout, may be carried out as long after that, and its scan may take time to show (DESIGN.md,
-/// "The engine").
+/// within its timeout, may be carried out as long after that, and its scan may take time to show.
 const SETTLED_AFTER: Duration = Duration::from_mins(5);
 
 /// How many records are committed at once.

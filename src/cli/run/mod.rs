@@ -10,8 +10,8 @@
 //! - [`context`](self): a run with all that it needs. The files below add what it does.
 //! - [`begin`](self): what happens before the first call. [`ask`](self): the questions that are asked then.
 //! - [`following`](self): follows the scans. [`finish`](self): puts the results in order and prints the summary.
-//!   [`summary_file`](self), [`workbook`](self), [`report`](self): the summary as a file, the results as a workbook, and
-//!   the page for those who were not there. [`not_written`](self): what is said if one of these cannot be.
+//!   [`summary_file`](self), [`workbook`](self), [`report`](self): the summary as a file, the results as a workbook,
+//!   and the page for those who were not there. [`not_written`](self): what is said if one of these cannot be.
 //! - [`record`](self): the command line, as the state keeps it and as it can be typed again.
 //! - [`preview`](self): what a run would start with, for `fleetsweep plan`. [`simulated`](self): a run as
 //!   `fleetsweep simulate` has it.

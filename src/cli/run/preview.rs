@@ -8,7 +8,7 @@ use crate::{
     campaign::{
         brakes::{Baseline, BrakeOptions, night},
         forecast::Prospect,
-        open::{OpenPreview, OpenRequest, Outlook},
+        open::{OpenPreview, OpenRequest, UnlockedClaim},
     },
     cli::{
         Failure,
@@ -68,13 +68,13 @@ impl RunArgs {
         let ledger = counts_calls
             .then(|| ledger::find(file.clone()))
             .transpose()?;
-        let outlook = Outlook::new(OpenRequest {
+        let claim = UnlockedClaim::new(OpenRequest {
             tenant_is_known: tenant.is_some(),
             ..self.open_request(places, &rows, meant, ledger)?
         })?;
-        let questions = self.questions(outlook.needs_inventory);
+        let questions = self.questions(claim.needs_inventory);
         let known = self.survey_for_plan(questions, &quota, clock).await?;
-        let mut found = outlook.preview(known.inventory, known.skips, known.away)?;
+        let mut found = claim.preview(known.inventory, known.skips, known.away)?;
         if self.resume.is_nightly() {
             let runs = ledger::run_starts(std::mem::take(&mut found.runs));
             let standing = Baseline::of(&found.reach, &found.tally);

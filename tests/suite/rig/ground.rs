@@ -116,7 +116,7 @@ impl Ground {
             Arc::clone(&rig.tokens),
             rig.pacer(self),
             Arc::clone(&clock),
-            OnOutage::Holds {
+            OnOutage::Wait {
                 at_most: None,
                 monitor: Arc::new(Ear::default()),
             },
@@ -142,7 +142,7 @@ impl Ground {
             Arc::clone(&rig.tokens),
             self.pacer.clone(),
             Arc::clone(&clock),
-            OnOutage::Holds {
+            OnOutage::Wait {
                 at_most: None,
                 monitor: Arc::new(Ear::default()),
             },

@@ -125,7 +125,9 @@ fn where_the_list_is_forbidden_or_fails_again_and_again_a_call_asks() {
         }
         assert!(dispatcher.assign(now, WALL).is_some(), "{:?}", error());
         let notes = dispatcher.take_notes();
-        let told = notes.iter().filter(|note| note.contains("a call of its own"));
+        let told = notes
+            .iter()
+            .filter(|note| note.contains("a call of its own"));
         assert_eq!(told.count(), 1, "{notes:?}");
     }
 }

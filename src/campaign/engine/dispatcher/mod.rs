@@ -2,7 +2,7 @@
 //! next, and does it. It does not wait, send or write, so a test can feed it events.
 //!
 //! - this file: the state, what the engine reads and what it is asked for. `assignment`: which target a
-//!   permit is spent on. `attempt`: what goes to a worker, and what comes back.
+//!   permit is spent on.
 //! - `replies`: what a reply changes. `tokens`: what a 401 changes. `suspicion`: whether a 403 is meant for
 //!   one machine or for all. `outcomes`: how targets end. `brakes`: what the brakes change.
 //! - `listings`: when the list of scans is read. `unconfirmed`: attempts that may have started a scan.
