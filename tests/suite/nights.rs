@@ -312,7 +312,7 @@ fn a_changed_comment_or_scan_type_is_refused_where_a_person_is_there() {
         let refused = run(&["--comment", "two"]);
         assert_code(&refused, 2);
         assert!(
-            said(&refused).contains("the comment is `two`"),
+            said(&refused).contains("the comment is now `two`"),
             "{}",
             said(&refused)
         );
