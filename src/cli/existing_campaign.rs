@@ -69,17 +69,20 @@ impl CampaignArgs {
     pub(super) fn start(&self, more: Vec<FileUse>) -> Result<Arc<dyn Monitor>, Failure> {
         let state = state_of(&self.state)?;
         let mut files = FileUse::state(&state);
-        if state != self.state {
-            files.push(FileUse::read("the campaign's input", &self.state));
-        }
+        let mut results = None;
         // If the state cannot be read, `open` reports it.
         if let Ok(store) = Store::open_unchecked_read_only(&state) {
-            let results = store.last_results().ok().flatten();
-            files.extend(results.map(|(path, _)| FileUse::written("the campaign's results", path)));
+            results = store
+                .last_results()
+                .ok()
+                .flatten()
+                .map(|(path, _)| PathBuf::from(path));
             let last = QuotaNote::of_last_run(&store).ok().flatten();
             let ledger = self.quota_file(last.as_ref());
             files.extend(ledger::files(ledger.as_ref(), false));
         }
+        files.extend(paths::input_beside(&self.state, &state, results.as_deref()));
+        files.extend(results.map(|path| FileUse::written("the campaign's results", path)));
         files.extend(more);
         files.extend(self.progress.files());
         files.extend(self.connect.files());

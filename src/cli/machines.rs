@@ -20,6 +20,7 @@ use super::{
     api::{Api, ApiClient},
     connect::ConnectArgs,
     ledger::{self, QuotaNote},
+    named_state::is_state,
     pace::PaceArgs,
     paths::{FileUse, keep_apart},
     progress::ProgressArgs,
@@ -33,7 +34,7 @@ use crate::{
     defender::{sign_in::Need, wire::Machine},
     monitor::{Monitor, count},
     quota::{Clock, INVENTORY_TIMEOUT, SystemClock},
-    results::{ResultsError, Table},
+    results::{self, Owner, ResultsError, Table},
 };
 
 /// Write the tenant's machines as a CSV that `fleetsweep run` accepts.
@@ -126,6 +127,24 @@ const WHAT: &str = "machines";
 /// The longest outage that is waited for: somebody is waiting for the list.
 const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 
+/// Refuses to write over a campaign.
+///
+/// # Errors
+/// The file is a campaign's state or its results, or cannot be read.
+fn spare_campaigns(file: &Path) -> Result<(), Failure> {
+    let what = if is_state(file)? {
+        "a campaign's state"
+    } else if file.is_file() && matches!(results::owner(file)?, Owner::Campaign(_)) {
+        "a campaign's results"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "{} is {what}, and is not overwritten; name another file with -o",
+        file.display()
+    )))
+}
+
 /// Lists the machines.
 ///
 /// # Errors
@@ -138,6 +157,7 @@ pub async fn run(args: MachinesArgs) -> Result<ExitCode, Failure> {
     let output = args.output.as_ref();
     files.extend(output.map(|file| FileUse::written("the machines (-o)", file)));
     keep_apart(&files)?;
+    output.map_or(Ok(()), |file| spare_campaigns(file))?;
     let monitor = args.progress.start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let filter = args.health.filter();

@@ -29,7 +29,8 @@ pub(super) fn state_of(named: &Path) -> Result<PathBuf, Failure> {
     } else {
         Err(lost(named, &default)?.unwrap_or_else(|| {
             Failure::usage(format!(
-                "there is no campaign at {} or {}; name its state file, or the input of `fleetsweep run`",
+                "there is no campaign at {} or {}; name its state file (which is beside the results if `fleetsweep run` \
+                 had -o), or the input of `fleetsweep run`. A rehearsal (--mock) keeps none without --state",
                 named.display(),
                 default.display()
             ))
@@ -41,7 +42,7 @@ pub(super) fn state_of(named: &Path) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// It is there, and may not be read.
-fn is_state(file: &Path) -> Result<bool, Failure> {
+pub(super) fn is_state(file: &Path) -> Result<bool, Failure> {
     let mut head = [0; 15];
     match File::open(file).and_then(|mut file| file.read_exact(&mut head)) {
         Ok(()) => Ok(&head == b"SQLite format 3"),

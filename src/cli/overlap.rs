@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Failure;
 use crate::{
     campaign::open::STDIN,
@@ -32,7 +34,7 @@ impl fmt::Display for Overlap {
             Shared::Counted(1) => write!(f, "1 of these machines stands")?,
             Shared::Counted(machines) => write!(f, "{machines} of these machines stand")?,
             Shared::Gone => write!(f, "the machines of this input stand")?,
-            Shared::Unreadable => write!(f, "any of these machines may stand")?,
+            Shared::Lost | Shared::Unreadable => write!(f, "any of these machines may stand")?,
         }
         write!(f, " in campaign {} too, which ", self.campaign)?;
         f.write_str(if self.is_running {
@@ -43,7 +45,8 @@ impl fmt::Display for Overlap {
         write!(f, " (its state is {}", self.state.display())?;
         f.write_str(match self.machines {
             Shared::Unreadable => ", which this account may not read)",
-            _ => ")",
+            Shared::Lost => ", which is gone or damaged)",
+            Shared::Counted(_) | Shared::Gone => ")",
         })
     }
 }
@@ -53,8 +56,10 @@ impl fmt::Display for Overlap {
 enum Shared {
     /// This many of ours.
     Counted(u64),
-    /// Its state is gone, or is no campaign's any more, which its own next run reports.
+    /// Its input is ours. Its state is gone, or is no campaign's any more, which its own next run reports.
     Gone,
+    /// Its state is gone, and its input was another one, which may have the same machines.
+    Lost,
     /// Its state is another account's, which shares the ledger.
     Unreadable,
 }
@@ -62,6 +67,10 @@ enum Shared {
 /// All other campaigns that have some of the same machines.
 #[derive(Debug)]
 pub(super) struct Overlaps(Vec<Overlap>);
+
+/// For how long a campaign whose state is gone is taken for one that somebody means to go on with, perhaps from a copy
+/// of its input.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many of them a message names.
 const NAMED: usize = 5;
@@ -99,6 +108,7 @@ pub(super) fn find(
     ledger: Option<&PathBuf>,
     input: &Path,
     abandoned: Option<&str>,
+    now: Timestamp,
 ) -> Result<Option<Overlaps>, Failure> {
     let Some(ledger) = ledger else {
         return Ok(None);
@@ -113,12 +123,15 @@ pub(super) fn find(
         .filter(|mark| mark.tenant == ours.tenant);
     let mut overlaps = Vec::new();
     for mark in others {
-        let machines = shared(store, &mark)?;
+        let mut machines = shared(store, &mark)?;
+        // All inputs from standard input have the same name.
+        if machines == Shared::Gone && (is_stdin || mark.input != input) {
+            machines = Shared::Lost;
+        }
         let overlaps_ours = match machines {
             Shared::Counted(machines) => machines > 0,
-            // All inputs from standard input have the same name.
-            Shared::Gone => mark.input == input && !is_stdin,
-            Shared::Unreadable => true,
+            Shared::Gone | Shared::Unreadable => true,
+            Shared::Lost => now.duration_since(mark.touched) < REMEMBERED,
         };
         if overlaps_ours {
             overlaps.push(Overlap {

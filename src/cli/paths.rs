@@ -4,7 +4,7 @@ mod apart;
 
 use std::path::Path;
 
-pub use apart::{FileUse, keep_apart};
+pub use apart::{FileUse, input_beside, keep_apart};
 
 use crate::campaign::open::Places;
 

@@ -65,9 +65,8 @@ pub async fn run(args: ResultsArgs) -> Result<ExitCode, Failure> {
     check_whole(&store)?;
     let (path, was_excel) = args.place(&store)?;
     let mut files = FileUse::state(&state);
-    if state != args.state {
-        files.push(FileUse::read("the campaign's input", &args.state));
-    }
+    let last = store.last_results()?.map(|(path, _)| PathBuf::from(path));
+    files.extend(paths::input_beside(&args.state, &state, last.as_deref()));
     files.push(FileUse::written("the results (-o)", &path));
     let xlsx = args.xlsx.as_ref();
     let target = xlsx.map(|path| Target {

@@ -151,6 +151,8 @@ mod skips;
 mod status;
 /// Campaigns that outlive their tokens.
 mod token_life;
+/// What people do in an incident, and what must not come of it.
+mod under_stress;
 /// Whether the scans really ran, by the devices' own reports.
 mod verified;
 /// Metrics, notices and a command at the end, for monitoring.

@@ -229,6 +229,21 @@ pub enum OpenError {
         /// The other campaign.
         campaign: String,
     },
+    /// The results file of the campaign that is there was not written by fleetsweep. With another one, the command
+    /// would begin another campaign.
+    #[error(
+        "the results in {} are not as fleetsweep wrote them. Nothing was sent. Write them anew from the campaign's \
+         state, then give the same command: fleetsweep results {} -o {} --force",
+        results.display(),
+        state.display(),
+        results.display()
+    )]
+    ChangedResults {
+        /// The results file.
+        results: PathBuf,
+        /// The campaign's state.
+        state: PathBuf,
+    },
     /// The results file was not written by fleetsweep.
     #[error(
         "the results in {} were not written by fleetsweep; name another file with -o, or overwrite it with --force",

@@ -21,6 +21,14 @@ impl Opening {
         }
         let refused = match owner {
             Owner::Nobody | Owner::Empty => return Ok(()),
+            Owner::Foreign
+                if ours.is_some() && request.abandon.is_none() && request.places.state.exists() =>
+            {
+                OpenError::ChangedResults {
+                    results,
+                    state: request.places.state.clone(),
+                }
+            }
             Owner::Foreign => OpenError::ForeignResults(results),
             Owner::Campaign(campaign) => {
                 let is_ours = ours.is_some_and(|ours| ours.as_str() == campaign);

@@ -81,6 +81,15 @@ impl FileUse {
     }
 }
 
+/// The file that a command was given in place of a campaign's `state`: the campaign's input, unless it is that state or
+/// the campaign's results themselves.
+#[must_use]
+pub fn input_beside(named: &Path, state: &Path, results: Option<&Path>) -> Option<FileUse> {
+    let is_results = results.is_some_and(|results| Identity::of(results) == Identity::of(named));
+    let is_input = named != state && !is_results;
+    is_input.then(|| FileUse::read("the campaign's input", named))
+}
+
 /// Refuses files that are one file under two names, if it is written under either. Standard input and output are none,
 /// and neither is a pipe or a device, of which nothing can be lost.
 ///

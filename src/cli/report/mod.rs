@@ -74,9 +74,7 @@ impl ReportCommand {
         let results = store.last_results()?.map(|(path, _)| PathBuf::from(path));
         let path = self.output.clone().unwrap_or_else(|| default(state));
         let mut files = FileUse::state(state);
-        if state != self.state {
-            files.push(FileUse::read("the campaign's input", &self.state));
-        }
+        files.extend(paths::input_beside(&self.state, state, results.as_deref()));
         files.extend(results.map(|path| FileUse::read("the campaign's results", path)));
         files.push(FileUse::written("the report (-o)", &path));
         paths::keep_apart(&files)?;

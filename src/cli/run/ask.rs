@@ -132,7 +132,13 @@ impl Questions<'_> {
             args, setup, api, ..
         } = self.run;
         let abandoned = args.resume.abandon.as_deref();
-        let found = overlap::find(store, setup.note.file(), &args.targets, abandoned)?;
+        let found = overlap::find(
+            store,
+            setup.note.file(),
+            &args.targets,
+            abandoned,
+            api.clock.wall(),
+        )?;
         let Some(found) = found else {
             let nobody = "no other campaign names them";
             return self.decide(store, Subject::Overlap, "yes", nobody);
