@@ -29,8 +29,8 @@ pub(super) fn state_of(named: &Path) -> Result<PathBuf, Failure> {
     } else {
         Err(lost(named, &default)?.unwrap_or_else(|| {
             Failure::usage(format!(
-                "there is no campaign at {} or {}; name its state file (which is beside the results if `fleetsweep run` \
-                 had -o), or the input of `fleetsweep run`. A rehearsal (--mock) keeps none without --state",
+                "there is no campaign at {} or {}; name its state file (which is beside the results if `fleetsweep \
+                 run` had -o), or the input of `fleetsweep run`. A rehearsal (--mock) keeps none without --state",
                 named.display(),
                 default.display()
             ))
